@@ -1,0 +1,474 @@
+/**
+ * The state machine: enqueue, remove, weaken in; "these are now granted" out.
+ *
+ *     A set is granted exactly when no live set that arrived earlier conflicts with it.
+ *
+ * It reads no clock, does no I/O and calls nobody. All of its state is in the words of a Memory, so
+ * whoever orders the calls (one event loop, a lock in shared memory, a broker) is a host.
+ *
+ * Each operation leaves three lists behind, which the host empties before the next operation: sets
+ * newly granted, in arrival order (I6); sets whose grant was taken back; resources that fell idle.
+ * The rule itself is in queue.ts; every operation here that changes a queue ends in it (I2).
+ */
+
+import { findCycle } from './cycle.ts';
+import { declareEdge, dropEdges } from './edges.ts';
+import { giveTokens, tick } from './granted.ts';
+import * as L from './layout.ts';
+import type { Memory } from './memory.ts';
+import { advance, append, putFirst, unlink } from './queue.ts';
+import { allocate, free, reserve, reset } from './slots.ts';
+import { unwatch, watch } from './watches.ts';
+
+/** Bits of {@link Core.enqueue}: asked for by a synchronous caller. */
+export const SYNC = L.SET_SYNC;
+/** Do not wait for resources that a synchronous caller holds or has queued on. */
+export const PASS_LOCKED = L.SET_IGNORES;
+
+/** Core's references to resources. */
+export type Refs = readonly number[] | Int32Array;
+
+export class Core {
+  readonly memory: Memory;
+
+  /** On memory that is all zero, or that another Core has laid out. */
+  constructor(memory: Memory) {
+    this.memory = memory;
+    if (memory.words[L.TOP] === 0) memory.words[L.TOP] = L.HEADER_WORDS;
+  }
+
+  /** A new resource that nobody uses, or 0 if memory is at its end. */
+  createResource(tag: number): number {
+    if (!reserve(this.memory, 1)) return L.NOBODY;
+    const w = this.memory.words;
+    const resource = allocate(w);
+    w[resource + L.FLAGS] = L.RESOURCE;
+    w[resource + L.RESOURCE_HEAD] = L.NOBODY;
+    w[resource + L.RESOURCE_TAIL] = L.NOBODY;
+    w[resource + L.RESOURCE_FRONTIER] = L.NOBODY;
+    w[resource + L.RESOURCE_TAG] = tag;
+    w[resource + L.RESOURCE_WATCH_ALL] = L.NOBODY;
+    w[resource + L.RESOURCE_WATCH_EXCLUSIVE] = L.NOBODY;
+    return resource;
+  }
+
+  /** Ends a resource that nobody uses. A mark that it carries goes with it. */
+  destroyResource(resource: number): void {
+    const w = this.memory.words;
+    const flags = w[resource + L.FLAGS];
+    assert((flags & L.KIND) === L.RESOURCE && !this.isUsed(resource), 'only idle resources end');
+    if ((flags & L.RESOURCE_RECOVERED) !== 0) w[L.MARKED]--;
+    w[resource + L.FLAGS] = 0;
+    free(w, resource, resource);
+  }
+
+  /**
+   * A set arrives: all of its links enter their queues at this moment (I1). Returns it, granted or
+   * waiting ({@link isGranted}), or 0 if memory is at its end, and then nothing has happened. The
+   * first `exclusiveCount` of the `count` resources are wanted exclusive. A resource named again
+   * counts once; as exclusive ones come first, exclusive wins.
+   */
+  enqueue(refs: Refs, exclusiveCount: number, count: number, bits: number, tag: number): number {
+    if (!reserve(this.memory, 1 + count)) return L.NOBODY;
+    const w = this.memory.words;
+    const d = this.memory.doubles;
+    const arrival = tick(d);
+    const set = createSet(w, L.SET | (bits & SYNC), tag);
+    let last = set;
+    let pending = 0;
+    for (let index = 0; index < count; index++) {
+      const resource = refs[index] as number;
+      const tail = w[resource + L.RESOURCE_TAIL];
+      if (tail !== L.NOBODY && w[tail + L.LINK_SET] === set) continue;
+      const link = append(w, resource, set, index < exclusiveCount ? L.LINK_EXCLUSIVE : 0);
+      d[(link + L.LINK_ARRIVAL) >> 1] = arrival;
+      w[last + L.CHAIN] = link;
+      last = link;
+      if (bits !== 0) applyBits(w, set, resource, link, bits);
+      if ((w[link + L.FLAGS] & (L.LINK_TRIGGERED | L.LINK_IGNORED)) === 0) pending++;
+    }
+    w[last + L.CHAIN] = L.NOBODY;
+    finishBuilding(w, d, set, pending, arrival);
+    return set;
+  }
+
+  /**
+   * A set arrives as if it had come first, with exclusive links only: grants that conflict are
+   * lost, and it is granted at once. Returns it, or 0 if memory is at its end.
+   */
+  steal(refs: Refs, count: number, bits: number, tag: number): number {
+    if (!reserve(this.memory, 1 + count)) return L.NOBODY;
+    const w = this.memory.words;
+    const d = this.memory.doubles;
+    const arrival = --d[L.STEALS >> 1];
+    const set = createSet(w, L.SET | (bits & SYNC), tag);
+    let last = set;
+    for (let index = 0; index < count; index++) {
+      const resource = refs[index] as number;
+      const head = w[resource + L.RESOURCE_HEAD];
+      if (head !== L.NOBODY && w[head + L.LINK_SET] === set) continue;
+      revoke(w, resource);
+      const link = putFirst(w, resource, set);
+      d[(link + L.LINK_ARRIVAL) >> 1] = arrival;
+      w[last + L.CHAIN] = link;
+      last = link;
+      if ((bits & SYNC) !== 0) w[resource + L.FLAGS] += L.RESOURCE_SYNC_ONE;
+    }
+    w[last + L.CHAIN] = L.NOBODY;
+    finishBuilding(w, d, set, 0, arrival);
+    for (let lost = w[L.LOST_FIRST]; lost !== L.NOBODY; lost = w[lost + L.SET_AFTER]) {
+      const lastOfLost = clear(w, d, lost, true);
+      if (lastOfLost !== lost) free(w, w[lost + L.CHAIN], lastOfLost);
+      w[lost + L.CHAIN] = L.NOBODY;
+    }
+    giveTokens(w, d);
+    return set;
+  }
+
+  /**
+   * What conflicts with these resources *now* is watched until it is gone; blocks nobody. Returns
+   * an observer: a set that holds nothing and is granted when that is so (perhaps at once), to be
+   * removed like any; or 0 if memory is at its end.
+   */
+  observe(refs: Refs, exclusiveCount: number, count: number, tag: number): number {
+    if (!reserve(this.memory, 1 + count)) return L.NOBODY;
+    const w = this.memory.words;
+    const d = this.memory.doubles;
+    const arrival = tick(d);
+    const set = createSet(w, L.SET | L.SET_OBSERVER, tag);
+    let last = set;
+    let pending = 0;
+    for (let index = 0; index < count; index++) {
+      const mode = index < exclusiveCount ? L.LINK_EXCLUSIVE : 0;
+      const eye = watch(w, refs[index] as number, set, mode);
+      if (eye === L.NOBODY) continue;
+      d[(eye + L.LINK_ARRIVAL) >> 1] = arrival;
+      w[last + L.CHAIN] = eye;
+      last = eye;
+      pending++;
+    }
+    w[last + L.CHAIN] = L.NOBODY;
+    finishBuilding(w, d, set, pending, arrival);
+    return set;
+  }
+
+  /**
+   * A set ends: release, cancel, time-out and loss are all this. If its holder `died`, what it held
+   * exclusive is marked as recovered; otherwise such a mark is cleared.
+   */
+  remove(set: number, died: boolean): void {
+    const w = this.memory.words;
+    assert((w[set + L.FLAGS] & L.KIND) === L.SET, 'only live sets end');
+    const last = clear(w, this.memory.doubles, set, died);
+    w[set + L.FLAGS] = 0;
+    free(w, set, last);
+    if (w[L.GRANTED_FIRST] !== L.NOBODY) giveTokens(w, this.memory.doubles);
+  }
+
+  /** Frees a set that {@link takeLost} has told about. */
+  forget(set: number): void {
+    const w = this.memory.words;
+    assert((w[set + L.FLAGS] & L.SET_LOST) !== 0, 'only lost sets are forgotten');
+    w[set + L.FLAGS] = 0;
+    free(w, set, set);
+  }
+
+  /** Exclusive links of a granted set become shared: all of them, or those {@link choose} chose. */
+  downgrade(set: number, chosenOnly: boolean): void {
+    const w = this.memory.words;
+    const d = this.memory.doubles;
+    for (let link = w[set + L.CHAIN]; link !== L.NOBODY; link = w[link + L.CHAIN]) {
+      const resource = w[link + L.LINK_RESOURCE];
+      if (chosenOnly && !unchoose(w, resource)) continue;
+      const flags = w[link + L.FLAGS];
+      if ((flags & L.LINK_EXCLUSIVE) === 0) continue;
+      markLeft(w, resource, flags, false);
+      w[link + L.FLAGS] = flags & ~L.LINK_EXCLUSIVE;
+      advance(w, d, resource);
+    }
+    giveTokens(w, d);
+  }
+
+  /** Ends the links of a granted set that {@link choose} chose. The set lives on, even if empty. */
+  removeChosen(set: number): void {
+    const w = this.memory.words;
+    const d = this.memory.doubles;
+    let place = set;
+    for (let link = w[place + L.CHAIN]; link !== L.NOBODY; link = w[place + L.CHAIN]) {
+      if (unchoose(w, w[link + L.LINK_RESOURCE])) {
+        w[place + L.CHAIN] = w[link + L.CHAIN];
+        detach(w, d, link, w[set + L.FLAGS], false);
+        free(w, link, link);
+      } else {
+        place = link;
+      }
+    }
+    giveTokens(w, d);
+  }
+
+  /** Marks a part of a set for the next operation; false, and nothing marked, if it has not all. */
+  choose(set: number, refs: Refs, count: number): boolean {
+    const w = this.memory.words;
+    let countMissing = 0;
+    for (let index = 0; index < count; index++) {
+      const resource = refs[index] as number;
+      if ((w[resource + L.FLAGS] & L.RESOURCE_CHOSEN) !== 0) continue;
+      w[resource + L.FLAGS] |= L.RESOURCE_CHOSEN;
+      countMissing++;
+    }
+    for (let link = w[set + L.CHAIN]; link !== L.NOBODY; link = w[link + L.CHAIN]) {
+      if ((w[w[link + L.LINK_RESOURCE] + L.FLAGS] & L.RESOURCE_CHOSEN) !== 0) countMissing--;
+    }
+    if (countMissing === 0) return true;
+    for (let index = 0; index < count; index++) unchoose(w, refs[index] as number);
+    return false;
+  }
+
+  /**
+   * Declares that the caller of a waiting set keeps these grants while it waits. Returns the circle
+   * that this closes, as sets of which each waits for, or is kept by, the next (and then the caller
+   * removes the set); empty if there is none; undefined if memory is at its end.
+   */
+  declareHolding(set: number, held: Refs): readonly number[] | undefined {
+    if (!reserve(this.memory, held.length)) return undefined;
+    const w = this.memory.words;
+    for (let index = 0; index < held.length; index++) declareEdge(w, set, held[index] as number);
+    return findCycle(w, set);
+  }
+
+  /** Forgets all slots, once no resource and no set exists any more. */
+  reset(): void {
+    reset(this.memory);
+  }
+
+  /** The first of these resources that a synchronous caller holds or has queued on, or 0. */
+  firstLocked(refs: Refs, count: number): number {
+    for (let index = 0; index < count; index++) {
+      const resource = refs[index] as number;
+      if (this.memory.words[resource + L.FLAGS] >>> L.RESOURCE_SYNC_SHIFT !== 0) return resource;
+    }
+    return L.NOBODY;
+  }
+
+  /** The next set newly granted, in arrival order, or 0. */
+  takeGranted(): number {
+    const w = this.memory.words;
+    const set = w[L.GRANTED_FIRST];
+    if (set === L.NOBODY) return set;
+    const after = w[set + L.SET_AFTER];
+    w[L.GRANTED_FIRST] = after;
+    if (after === L.NOBODY) w[L.GRANTED_LAST] = L.NOBODY;
+    return set;
+  }
+
+  /** The next set whose grant was taken back, or 0. The host calls {@link forget} on it. */
+  takeLost(): number {
+    const w = this.memory.words;
+    const set = w[L.LOST_FIRST];
+    if (set !== L.NOBODY) w[L.LOST_FIRST] = w[set + L.SET_AFTER];
+    return set;
+  }
+
+  /** The next resource that fell idle, or 0. The host may destroy it or keep it. */
+  takeIdle(): number {
+    const w = this.memory.words;
+    const resource = w[L.IDLE_FIRST];
+    if (resource !== L.NOBODY) w[L.IDLE_FIRST] = w[resource + L.CHAIN];
+    return resource;
+  }
+
+  isGranted(set: number): boolean {
+    return (this.memory.words[set + L.FLAGS] & L.SET_GRANTED) !== 0;
+  }
+
+  /** Whether any resource at all carries the mark: most of the time this saves a walk. */
+  get hasMarked(): boolean {
+    return this.memory.words[L.MARKED] !== 0;
+  }
+
+  isMarked(resource: number): boolean {
+    return (this.memory.words[resource + L.FLAGS] & L.RESOURCE_RECOVERED) !== 0;
+  }
+
+  /** Whether any set holds it or waits for it. */
+  isUsed(resource: number): boolean {
+    return this.memory.words[resource + L.RESOURCE_HEAD] !== L.NOBODY;
+  }
+
+  /** Whether a set may have links that it did not wait for ({@link isIgnored}). */
+  ignores(set: number): boolean {
+    return (this.memory.words[set + L.FLAGS] & L.SET_IGNORES) !== 0;
+  }
+
+  /** Whether the link's set goes without it: it was passed over, and is still not triggered. */
+  isIgnored(link: number): boolean {
+    const flags = this.memory.words[link + L.FLAGS];
+    return (flags & (L.LINK_IGNORED | L.LINK_TRIGGERED)) === L.LINK_IGNORED;
+  }
+
+  isExclusive(link: number): boolean {
+    return (this.memory.words[link + L.FLAGS] & L.LINK_EXCLUSIVE) !== 0;
+  }
+
+  isTriggered(link: number): boolean {
+    return (this.memory.words[link + L.FLAGS] & L.LINK_TRIGGERED) !== 0;
+  }
+
+  /** Of a granted set: grows with every grant. */
+  token(set: number): number {
+    return this.memory.doubles[(set + L.SET_STAMP) >> 1];
+  }
+
+  tag(set: number): number {
+    return this.memory.words[set + L.SET_TAG];
+  }
+
+  setTag(set: number, tag: number): void {
+    this.memory.words[set + L.SET_TAG] = tag;
+  }
+
+  resourceTag(resource: number): number {
+    return this.memory.words[resource + L.RESOURCE_TAG];
+  }
+
+  /** The first link of a set, or 0; {@link nextLink} leads on, in the order they were named. */
+  firstLink(set: number): number {
+    return this.memory.words[set + L.CHAIN];
+  }
+
+  nextLink(link: number): number {
+    return this.memory.words[link + L.CHAIN];
+  }
+
+  resourceOf(link: number): number {
+    return this.memory.words[link + L.LINK_RESOURCE];
+  }
+
+  setOf(link: number): number {
+    return this.memory.words[link + L.LINK_SET];
+  }
+
+  /** The oldest link in the queue of a resource, or 0; {@link nextInQueue} leads on. */
+  firstInQueue(resource: number): number {
+    return this.memory.words[resource + L.RESOURCE_HEAD];
+  }
+
+  nextInQueue(link: number): number {
+    return this.memory.words[link + L.LINK_NEXT];
+  }
+}
+
+function createSet(w: Int32Array, flags: number, tag: number): number {
+  const set = allocate(w);
+  w[set + L.FLAGS] = flags;
+  w[set + L.SET_TAG] = tag;
+  w[set + L.SET_EDGES] = L.NOBODY;
+  return set;
+}
+
+/** A set granted as it is built is told by the operation's result, not through the list. */
+function finishBuilding(
+  w: Int32Array,
+  d: Float64Array,
+  set: number,
+  pending: number,
+  arrival: number,
+): void {
+  w[set + L.SET_PENDING] = pending;
+  if (pending === 0) w[set + L.FLAGS] |= L.SET_GRANTED;
+  d[(set + L.SET_STAMP) >> 1] = pending === 0 ? tick(d) : arrival;
+}
+
+/** What a synchronous caller leaves behind, and what one who ignores such callers passes over. */
+function applyBits(w: Int32Array, set: number, resource: number, link: number, bits: number): void {
+  const isLocked = w[resource + L.FLAGS] >>> L.RESOURCE_SYNC_SHIFT !== 0;
+  if ((bits & PASS_LOCKED) !== 0 && isLocked && (w[link + L.FLAGS] & L.LINK_TRIGGERED) === 0) {
+    w[link + L.FLAGS] |= L.LINK_IGNORED;
+    w[resource + L.FLAGS] |= L.RESOURCE_IGNORED;
+    w[set + L.FLAGS] |= L.SET_IGNORES;
+  }
+  if ((bits & SYNC) !== 0) w[resource + L.FLAGS] += L.RESOURCE_SYNC_ONE;
+}
+
+/**
+ * Before a thief takes the head of a queue: granted sets here are lost, waiting ones whose link
+ * stood triggered are not so any more. Granted sets are among the triggered, but for links that
+ * their set ignored: only where there may be such is the whole queue walked.
+ */
+function revoke(w: Int32Array, resource: number): void {
+  const isWholeQueue = (w[resource + L.FLAGS] & L.RESOURCE_IGNORED) !== 0;
+  const end = isWholeQueue ? L.NOBODY : w[resource + L.RESOURCE_FRONTIER];
+  for (let link = w[resource + L.RESOURCE_HEAD]; link !== end; link = w[link + L.LINK_NEXT]) {
+    const set = w[link + L.LINK_SET];
+    const setFlags = w[set + L.FLAGS];
+    const flags = w[link + L.FLAGS];
+    w[link + L.FLAGS] = flags & ~L.LINK_TRIGGERED;
+    if ((setFlags & L.SET_GRANTED) === 0) {
+      const counted = flags & (L.LINK_TRIGGERED | L.LINK_IGNORED);
+      if (counted === L.LINK_TRIGGERED) w[set + L.SET_PENDING]++;
+    } else if ((setFlags & L.SET_LOST) === 0) {
+      w[set + L.FLAGS] = setFlags | L.SET_LOST;
+      w[set + L.SET_AFTER] = w[L.LOST_FIRST];
+      w[L.LOST_FIRST] = set;
+    }
+  }
+}
+
+/** Ends all links, watches and edges of a set, and returns the last slot of its chain. */
+function clear(w: Int32Array, d: Float64Array, set: number, died: boolean): number {
+  const flags = w[set + L.FLAGS];
+  let last = set;
+  for (let link = w[set + L.CHAIN]; link !== L.NOBODY; link = w[link + L.CHAIN]) {
+    if ((flags & L.SET_OBSERVER) === 0) detach(w, d, link, flags, died);
+    else if ((w[link + L.FLAGS] & L.LINK_TRIGGERED) === 0) {
+      unwatch(w, w[link + L.LINK_RESOURCE], link);
+    }
+    last = link;
+  }
+  if (w[set + L.SET_EDGES] !== L.NOBODY) dropEdges(w, set);
+  return last;
+}
+
+/** Ends one link of a set with these flags; its slot stays the caller's. */
+function detach(
+  w: Int32Array,
+  d: Float64Array,
+  link: number,
+  setFlags: number,
+  died: boolean,
+): void {
+  const resource = w[link + L.LINK_RESOURCE];
+  if ((setFlags & L.SET_SYNC) !== 0) w[resource + L.FLAGS] -= L.RESOURCE_SYNC_ONE;
+  if ((setFlags & L.SET_GRANTED) !== 0) markLeft(w, resource, w[link + L.FLAGS], died);
+  unlink(w, d, resource, link);
+  if (w[resource + L.RESOURCE_HEAD] === L.NOBODY) fallIdle(w, resource);
+}
+
+/** An exclusive holder leaves: by death, and the mark is set; normally, and it is cleared. */
+function markLeft(w: Int32Array, resource: number, linkFlags: number, died: boolean): void {
+  const isMarked = (w[resource + L.FLAGS] & L.RESOURCE_RECOVERED) !== 0;
+  if (isMarked === died || (linkFlags & L.LINK_EXCLUSIVE) === 0) return;
+  // Who went without waiting for it has not owned it, so cannot say that it is whole again.
+  if (!died && (linkFlags & L.LINK_TRIGGERED) === 0) return;
+  w[resource + L.FLAGS] ^= L.RESOURCE_RECOVERED;
+  w[L.MARKED] += died ? 1 : -1;
+}
+
+function fallIdle(w: Int32Array, resource: number): void {
+  const flags = w[resource + L.FLAGS] & ~L.RESOURCE_IGNORED;
+  w[resource + L.FLAGS] = flags;
+  // The mark must outlive the queue: the next to come is told.
+  if ((flags & L.RESOURCE_RECOVERED) !== 0) return;
+  w[resource + L.CHAIN] = w[L.IDLE_FIRST];
+  w[L.IDLE_FIRST] = resource;
+}
+
+function unchoose(w: Int32Array, resource: number): boolean {
+  const flags = w[resource + L.FLAGS];
+  w[resource + L.FLAGS] = flags & ~L.RESOURCE_CHOSEN;
+  return (flags & L.RESOURCE_CHOSEN) !== 0;
+}
+
+function assert(condition: boolean, what: string): asserts condition {
+  if (!condition) throw new Error(`kds core broke its own rule: ${what}`);
+}

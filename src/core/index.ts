@@ -1,0 +1,3 @@
+export { findFaults } from './check.ts';
+export { Core, PASS_LOCKED, type Refs, SYNC } from './core.ts';
+export { Memory, type MemorySize } from './memory.ts';

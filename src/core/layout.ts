@@ -1,0 +1,111 @@
+/**
+ * Where everything lies in the words.
+ *
+ * Memory is cut into slots of eight words, so that two fill a cache line and one free list serves
+ * all kinds: memory once used for links can be used for sets. The first slots are the header. A
+ * reference to a slot is the index of its first word; 0, the header, is nobody.
+ *
+ *   set       one request, from enqueue to remove: waiting, then granted
+ *   link      a set's place in the queue of one resource
+ *   resource  a queue of links in arrival order, and those who watch it
+ *   watch     an observer's eye on one resource; an observer is a set that is in nobody's way
+ *   edge      "while this set waits, its caller keeps that grant"
+ */
+
+export const SLOT_WORDS = 8;
+export const NOBODY = 0;
+
+// Header. Word 0 is never written: FLAGS of nobody.
+/** First of the free slots, by CHAIN. */
+export const FREE = 1;
+/** First word never used. */
+export const TOP = 2;
+/** How many resources carry the RECOVERED mark. */
+export const MARKED = 3;
+/** A double: the last arrival or token handed out. */
+export const CLOCK = 4;
+/** A double: the last arrival handed out to a thief; they count down from zero. */
+export const STEALS = 6;
+/** Sets newly granted by this operation, by SET_AFTER, until the host takes them. */
+export const GRANTED_FIRST = 8;
+export const GRANTED_LAST = 9;
+/** 1 when the granted are not in arrival order yet. */
+export const GRANTED_UNSORTED = 10;
+/** Sets whose grant this operation took back, by SET_AFTER. */
+export const LOST_FIRST = 11;
+/** Resources that nobody uses any more, by CHAIN. */
+export const IDLE_FIRST = 12;
+export const HEADER_WORDS = 16;
+
+// Every slot.
+/** What it is, in the KIND bits, and its flags. */
+export const FLAGS = 0;
+export const KIND = 0b111;
+export const SET = 1;
+export const LINK = 2;
+export const RESOURCE = 3;
+export const WATCH = 4;
+export const EDGE = 5;
+/** From a set to its first link and on to the next; from a free or idle slot to the next. */
+export const CHAIN = 1;
+
+// Set.
+/** Links (or watches) still to be triggered; one more while the set is being built. */
+export const SET_PENDING = 2;
+/** The host's word for it. */
+export const SET_TAG = 3;
+/** A double: while waiting, its arrival; once granted, its token. */
+export const SET_STAMP = 4;
+/** Next in the list of the granted or of the lost. */
+export const SET_AFTER = 6;
+/** First edge: while waiting, those it declared; once granted, those that name it. */
+export const SET_EDGES = 7;
+export const SET_GRANTED = 1 << 3;
+/** Asked for by a synchronous caller: its resources count as locked. */
+export const SET_SYNC = 1 << 4;
+/** Has links that it did not wait for. */
+export const SET_IGNORES = 1 << 5;
+export const SET_OBSERVER = 1 << 6;
+export const SET_LOST = 1 << 7;
+
+// Link; and watch, which stands in a ring of its resource instead of the queue.
+export const LINK_PREVIOUS = 2;
+export const LINK_NEXT = 3;
+export const LINK_SET = 4;
+export const LINK_RESOURCE = 5;
+/** A double: the arrival of its set. A queue is in the order of it. */
+export const LINK_ARRIVAL = 6;
+export const LINK_EXCLUSIVE = 1 << 3;
+export const LINK_TRIGGERED = 1 << 4;
+/** Its set does not wait for it. It stands in the way of others as any link does. */
+export const LINK_IGNORED = 1 << 5;
+
+// Resource.
+export const RESOURCE_HEAD = 2;
+export const RESOURCE_TAIL = 3;
+/** First link not triggered. */
+export const RESOURCE_FRONTIER = 4;
+/** The host's word for it. */
+export const RESOURCE_TAG = 5;
+/** Oldest watch in the ring of those that wait for all links older than themselves, */
+export const RESOURCE_WATCH_ALL = 6;
+/** and of those that wait for the exclusive ones among them. */
+export const RESOURCE_WATCH_EXCLUSIVE = 7;
+/** An exclusive holder left it without a normal release. */
+export const RESOURCE_RECOVERED = 1 << 3;
+export const RESOURCE_WATCHED = 1 << 4;
+/** A link here may be ignored by its set (cleared when the queue runs empty). */
+export const RESOURCE_IGNORED = 1 << 5;
+/** Part of a set that is being weakened: a mark within one operation. */
+export const RESOURCE_CHOSEN = 1 << 6;
+/** FLAGS from here up count the links of synchronous callers: 24 bits, see wordsMaxDefault. */
+export const RESOURCE_SYNC_SHIFT = 8;
+export const RESOURCE_SYNC_ONE = 1 << RESOURCE_SYNC_SHIFT;
+
+// Edge.
+export const EDGE_WAITER = 2;
+export const EDGE_HELD = 3;
+export const EDGE_NEXT_OF_WAITER = 4;
+export const EDGE_PREVIOUS_OF_WAITER = 5;
+export const EDGE_NEXT_OF_HELD = 6;
+export const EDGE_PREVIOUS_OF_HELD = 7;

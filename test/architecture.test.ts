@@ -1,0 +1,413 @@
+/**
+ * The rules of the tree, checked on the tree itself.
+ *
+ * Rooms: each folder may import only what ARCHITECTURE.md lists for it. Files are parsed with
+ * TypeScript's own parser, so that a path in a comment or a string is not taken for an import.
+ * Tidiness: line length, names, sizes, links. Every rule is a pure function from text to
+ * complaints, and the last group shows that each of them can complain.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { basename, dirname, join, normalize, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const columnsMax = 100;
+const sourceLinesMax = 600;
+
+interface SourceFile {
+  /** Relative to the root of the tree, with forward slashes. */
+  readonly path: string;
+  readonly text: string;
+}
+
+interface Import {
+  readonly line: number;
+  /** What stands between the quotes; `undefined` if it is computed. */
+  readonly specifier: string | undefined;
+  readonly typeOnly: boolean;
+}
+
+/** What a room may import besides its own files. */
+interface Room {
+  readonly name: string;
+  readonly values: readonly RegExp[];
+  readonly types?: readonly RegExp[];
+  readonly packages?: readonly string[] | 'any';
+  readonly builtins?: boolean;
+}
+
+// ---------------------------------------------------------------------------------------------
+// The rooms
+
+const core = /^src\/core\//;
+const domain = /^src\/domain\//;
+
+/** The room that a file belongs to: its rules, or `undefined` where nothing is laid down. */
+function roomOf(path: string): Room | undefined {
+  const [top = '', second = '', third = ''] = path.split('/');
+  if (top === 'src') {
+    if (path === 'src/index.ts') return { name: path, values: [domain, /^src\/hosts\/process\//] };
+    if (second === 'core') return { name: 'src/core', values: [] };
+    if (second === 'domain') return { name: 'src/domain', values: [], types: [core] };
+    if (second === 'hosts') return hostRoom(third);
+    if (second === 'clients') return { name: `src/clients/${third}`, values: [domain] };
+    if (second === 'inspect') return { name: 'src/inspect', values: [domain], builtins: true };
+    if (second === 'cli') {
+      const values = [/^src\/hosts\/broker\//, /^src\/(clients|inspect|domain)\//];
+      return { name: 'src/cli', values, builtins: true };
+    }
+    return { name: path, values: [] };
+  }
+  if (top === 'conformance') {
+    return { name: 'conformance', values: [domain], packages: ['fast-check', 'vitest'] };
+  }
+  if (top === 'model' || top === 'sim') {
+    const values = [/^src\//, /^conformance\//];
+    return { name: top, values, packages: 'any', builtins: true };
+  }
+  if (top === 'bench') {
+    const values = [/^src\//, /^dist\//, /^package\.json$/];
+    return { name: top, values, packages: 'any', builtins: true };
+  }
+  return undefined;
+}
+
+function hostRoom(host: string): Room {
+  const name = `src/hosts/${host}`;
+  const values = [core, domain];
+  if (host === 'process') return { name, values };
+  if (host === 'redis' || host === 'etcd') return { name, values, packages: 'any', builtins: true };
+  return { name, values, builtins: true };
+}
+
+/** Says which imports of a file its room does not allow. */
+function forbiddenImports(file: SourceFile): string[] {
+  const room = roomOf(file.path);
+  if (room === undefined) return [];
+  const complaints: string[] = [];
+  for (const entry of importsOf(file)) {
+    const reason = whyForbidden(file.path, room, entry);
+    if (reason !== undefined) complaints.push(`${file.path}:${entry.line} ${reason}`);
+  }
+  return complaints;
+}
+
+function whyForbidden(path: string, room: Room, entry: Import): string | undefined {
+  const { specifier } = entry;
+  if (specifier === undefined) {
+    const computed = room.name.startsWith('src/') && room.builtins !== true;
+    return computed ? `${room.name} may not import a computed path` : undefined;
+  }
+  if (isBuiltin(specifier)) {
+    return room.builtins === true ? undefined : `${room.name} may not import ${specifier}`;
+  }
+  if (!specifier.startsWith('.')) {
+    const allowed = room.packages ?? [];
+    if (allowed === 'any' || allowed.includes(specifier)) return undefined;
+    return `${room.name} may not import the package ${specifier}`;
+  }
+  const target = normalize(join(dirname(path), specifier))
+    .split(sep)
+    .join('/');
+  if (target === room.name || target.startsWith(`${room.name}/`)) return undefined;
+  if (room.values.some((pattern) => pattern.test(target))) return undefined;
+  if (room.types?.some((pattern) => pattern.test(target))) {
+    return entry.typeOnly ? undefined : `${room.name} may import only types of ${target}`;
+  }
+  return `${room.name} may not import ${target}`;
+}
+
+/** Every import, re-export, dynamic import and import type of a file. */
+function importsOf(file: SourceFile): Import[] {
+  const tree = parse(file);
+  const found: Import[] = [];
+  const add = (node: ts.Node, specifier: string | undefined, typeOnly: boolean): void => {
+    const line = tree.getLineAndCharacterOfPosition(node.getStart(tree)).line + 1;
+    found.push({ line, specifier, typeOnly });
+  };
+  const visit = (node: ts.Node): void => {
+    if (ts.isImportDeclaration(node)) {
+      const typeOnly = node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword;
+      add(node, textOf(node.moduleSpecifier), typeOnly);
+    } else if (ts.isExportDeclaration(node) && node.moduleSpecifier !== undefined) {
+      add(node, textOf(node.moduleSpecifier), node.isTypeOnly);
+    } else if (ts.isExternalModuleReference(node)) {
+      add(node, textOf(node.expression), false);
+    } else if (ts.isImportTypeNode(node)) {
+      add(node, ts.isLiteralTypeNode(node.argument) ? textOf(node.argument.literal) : '', true);
+    } else if (ts.isCallExpression(node) && isLoad(node.expression)) {
+      add(node, textOf(node.arguments[0]), false);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(tree);
+  return found;
+}
+
+function isLoad(callee: ts.Expression): boolean {
+  if (callee.kind === ts.SyntaxKind.ImportKeyword) return true;
+  return ts.isIdentifier(callee) && callee.text === 'require';
+}
+
+function textOf(node: ts.Node | undefined): string | undefined {
+  return node !== undefined && ts.isStringLiteralLike(node) ? node.text : undefined;
+}
+
+function parse(file: SourceFile): ts.SourceFile {
+  return ts.createSourceFile(file.path, file.text, ts.ScriptTarget.Latest, true);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Tidiness
+
+function longLines(file: SourceFile): string[] {
+  const tooLong = (line: string): boolean => line.length > columnsMax;
+  return linesWhere(file, tooLong, `is longer than ${columnsMax} columns`);
+}
+
+function unfinishedMarks(file: SourceFile): string[] {
+  return linesWhere(file, (line) => /\bFIX(?:ME)\b/.test(line), 'is marked as broken');
+}
+
+function linesWhere(file: SourceFile, bad: (line: string) => boolean, what: string): string[] {
+  const lines = file.text.split('\n');
+  return lines.flatMap((line, index) => (bad(line) ? [`${file.path}:${index + 1} ${what}`] : []));
+}
+
+function defaultExports(file: SourceFile): string[] {
+  const tree = parse(file);
+  const complaints: string[] = [];
+  const complain = (node: ts.Node): void => {
+    const line = tree.getLineAndCharacterOfPosition(node.getStart(tree)).line + 1;
+    complaints.push(`${file.path}:${line} exports a default`);
+  };
+  for (const statement of tree.statements) {
+    if (ts.isExportAssignment(statement)) complain(statement);
+    const modifiers = ts.canHaveModifiers(statement) ? ts.getModifiers(statement) : undefined;
+    if (modifiers?.some((one) => one.kind === ts.SyntaxKind.DefaultKeyword)) complain(statement);
+    if (!ts.isExportDeclaration(statement) || statement.exportClause === undefined) continue;
+    if (!ts.isNamedExports(statement.exportClause)) continue;
+    for (const element of statement.exportClause.elements) {
+      if (element.name.text === 'default') complain(element);
+    }
+  }
+  return complaints;
+}
+
+function drawerNames(path: string): string[] {
+  const drawer = /^(utils?|helpers?|common|misc|types?)$/;
+  const parts = path.split('/').map((part) => part.split('.')[0] ?? '');
+  return parts.some((part) => drawer.test(part)) ? [`${path} is named for no one thing`] : [];
+}
+
+function unkebabNames(path: string): string[] {
+  const kebab = /^\.?[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+(-[a-z0-9]+)*)*$/;
+  const bad = path.split('/').filter((part) => part !== 'README.md' && !kebab.test(part));
+  return bad.length > 0 ? [`${path} is not in kebab-case`] : [];
+}
+
+function oversize(file: SourceFile): string[] {
+  const count = file.text.split('\n').length - 1;
+  return count > sourceLinesMax ? [`${file.path} has ${count} lines`] : [];
+}
+
+/** Relative links of a Markdown file that lead to no file, or to no heading of that file. */
+function brokenLinks(file: SourceFile, read: (path: string) => string | undefined): string[] {
+  const complaints: string[] = [];
+  const prose = file.text
+    .replace(/^(```|~~~).*?^\1/gms, (block) => block.replace(/[^\n]/g, ''))
+    .replace(/`[^`\n]*`/g, (code) => code.replace(/[[\]()]/g, '.'));
+  for (const match of prose.matchAll(/\]\(<?([^()\s>]+)>?(?:\s+"[^"]*")?\)/g)) {
+    const link = match[1] ?? '';
+    if (/^([a-z][a-z0-9+.-]*:|\/\/)/i.test(link)) continue;
+    const line = prose.slice(0, match.index).split('\n').length;
+    const [path = '', anchor] = decodeURI(link).split('#');
+    const target = path === '' ? file.path : normalize(join(dirname(file.path), path));
+    const text = target === file.path ? file.text : read(target);
+    if (text === undefined) {
+      complaints.push(`${file.path}:${line} links to ${link}, which does not exist`);
+    } else if (anchor !== undefined && target.endsWith('.md') && !anchorsOf(text).has(anchor)) {
+      complaints.push(`${file.path}:${line} links to ${link}, a heading that does not exist`);
+    }
+  }
+  return complaints;
+}
+
+/** Anchors as the usual Markdown sites derive them from headings, and those written as HTML. */
+function anchorsOf(markdown: string): Set<string> {
+  const anchors = new Set<string>();
+  const prose = markdown.replace(/^(```|~~~).*?^\1/gms, '');
+  for (const [, heading = ''] of prose.matchAll(/^#{1,6}\s+(.+?)\s*#*$/gm)) {
+    const plain = heading.replace(/\[([^\]]*)\]\([^)]*\)/g, '$1').toLowerCase();
+    const slug = plain.replace(/[^\p{L}\p{N}\s_-]/gu, '').replace(/\s/g, '-');
+    let unique = slug;
+    for (let count = 1; anchors.has(unique); count++) unique = `${slug}-${count}`;
+    anchors.add(unique);
+  }
+  for (const [, id = ''] of prose.matchAll(/\s(?:id|name)="([^"]+)"/g)) anchors.add(id);
+  return anchors;
+}
+
+// ---------------------------------------------------------------------------------------------
+// The tree
+
+function filesUnder(folder: string): string[] {
+  const start = join(root, folder);
+  if (!existsSync(start)) return [];
+  return readdirSync(start, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && !entry.parentPath.includes('node_modules'))
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join('/'))
+    .sort();
+}
+
+function readIfFile(path: string): string | undefined {
+  const full = join(root, path);
+  if (!existsSync(full)) return undefined;
+  return path.endsWith('.md') ? readFileSync(full, 'utf8') : '';
+}
+
+function load(paths: readonly string[]): SourceFile[] {
+  return paths.map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }));
+}
+
+const folders = ['src', 'conformance', 'model', 'sim', 'test', 'bench', 'examples', 'mutation'];
+const allPaths = folders.flatMap(filesUnder);
+const sources = load(allPaths.filter((path) => /\.([cm]?[jt]s)$/.test(path)));
+const typescriptSources = sources.filter((file) => file.path.endsWith('.ts'));
+const documents = load(
+  [
+    ...filesUnder('docs'),
+    ...['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md'].filter((path) =>
+      existsSync(join(root, path)),
+    ),
+  ].filter((path) => path.endsWith('.md')),
+);
+
+describe('rooms', () => {
+  const rooms = new Set(sources.flatMap((file) => roomOf(file.path)?.name ?? []));
+
+  it.each([...rooms].sort())('%s imports only what it may', (name) => {
+    const files = sources.filter((file) => roomOf(file.path)?.name === name);
+    expect(files.flatMap(forbiddenImports)).toEqual([]);
+  });
+});
+
+describe('the tree is tidy', () => {
+  it(`no line is longer than ${columnsMax} columns`, () => {
+    expect(typescriptSources.flatMap(longLines)).toEqual([]);
+  });
+
+  it('nothing exports a default', () => {
+    const files = sources.filter((file) => !file.path.endsWith('.config.ts'));
+    expect(files.flatMap(defaultExports)).toEqual([]);
+  });
+
+  it('nothing is marked as broken and left so', () => {
+    expect([...sources, ...documents].flatMap(unfinishedMarks)).toEqual([]);
+  });
+
+  it('no file and no folder is a drawer for odds and ends', () => {
+    expect(allPaths.flatMap(drawerNames)).toEqual([]);
+  });
+
+  it('files and folders are named in kebab-case', () => {
+    expect(allPaths.flatMap(unkebabNames)).toEqual([]);
+  });
+
+  it(`no file under src has more than ${sourceLinesMax} lines`, () => {
+    expect(sources.filter((file) => file.path.startsWith('src/')).flatMap(oversize)).toEqual([]);
+  });
+
+  it('every relative link in the documents leads somewhere', () => {
+    expect(documents.flatMap((file) => brokenLinks(file, readIfFile))).toEqual([]);
+  });
+});
+
+describe('the rules can fail', () => {
+  const complaintsAbout = (path: string, text: string): string[] =>
+    forbiddenImports({ path, text });
+
+  it.each([
+    ['src/core/queue.ts', "import { readFileSync } from 'node:fs';"],
+    ['src/core/queue.ts', "import { readFileSync } from 'fs';"],
+    ['src/core/queue.ts', "import { Grant } from '../domain/grant.ts';"],
+    ['src/core/queue.ts', "export * from '../core-of-others/queue.ts';"],
+    ['src/core/queue.ts', "const path = 'node:fs';\nawait import(path);"],
+    ['src/domain/grant.ts', "import { Core } from '../core/index.ts';"],
+    ['src/domain/grant.ts', "import { type Core } from '../core/index.ts';"],
+    ['src/domain/grant.ts', "import '../core/index.ts';"],
+    ['src/domain/grant.ts', "export { Core } from '../core/index.ts';"],
+    ['src/domain/grant.ts', "import type { Host } from '../hosts/process/index.ts';"],
+    ['src/hosts/process/domain.ts', "import { Worker } from '../threads/worker.ts';"],
+    ['src/hosts/process/domain.ts', "const store = await import('node:async_hooks');"],
+    ['src/hosts/process/domain.ts', "const store = require('async_hooks');"],
+    ['src/hosts/threads/domain.ts', "import { Redis } from 'ioredis';"],
+    ['src/clients/classic/index.ts', "import { Core } from '../../core/index.ts';"],
+    ['src/clients/classic/index.ts', "import { Job } from '../jobs/index.ts';"],
+    ['src/clients/classic/index.ts', "let job: import('../jobs/index.ts').Job;"],
+    ['src/inspect/trace.ts', "import { Core } from '../core/index.ts';"],
+    ['src/cli/run.ts', "import { createDomain } from '../hosts/process/index.ts';"],
+    ['src/index.ts', "export { Core } from './core/index.ts';"],
+    ['src/index.ts', "export { openThreadsDomain } from './hosts/threads/index.ts';"],
+    ['conformance/index.ts', "import { createDomain } from '../src/hosts/process/index.ts';"],
+    ['model/worlds.ts', "import { walk } from '../test/walk.ts';"],
+  ])('%s may not say %s', (path, text) => {
+    expect(complaintsAbout(path, text)).toHaveLength(1);
+  });
+
+  it.each([
+    ['src/core/queue.ts', "import { words } from './words.ts';"],
+    ['src/core/queue.ts', "// import { readFileSync } from 'node:fs';"],
+    ['src/domain/grant.ts', "import type { Core } from '../core/index.ts';"],
+    ['src/domain/grant.ts', "export type { Core } from '../core/index.ts';"],
+    ['src/domain/grant.ts', "let core: import('../core/index.ts').Core;"],
+    ['src/hosts/process/domain.ts', "import { Core } from '../../core/index.ts';"],
+    ['src/hosts/threads/domain.ts', "import { Worker } from 'node:worker_threads';"],
+    ['src/hosts/redis/domain.ts', "import type { Redis } from 'ioredis';"],
+    ['src/clients/classic/index.ts', "import { KdsError } from '../../domain/errors.ts';"],
+    ['src/cli/run.ts', "import { openBrokerDomain } from '../hosts/broker/index.ts';"],
+    ['src/index.ts', "export { createDomain } from './hosts/process/index.ts';"],
+    ['conformance/index.ts', "import { assert } from 'fast-check';"],
+  ])('%s may say %s', (path, text) => {
+    expect(complaintsAbout(path, text)).toEqual([]);
+  });
+
+  it('a complaint names the file, the line and the room', () => {
+    const text = "\nimport { Core } from '../core/index.ts';\n";
+    expect(complaintsAbout('src/domain/grant.ts', text)).toEqual([
+      'src/domain/grant.ts:2 src/domain may import only types of src/core/index.ts',
+    ]);
+  });
+
+  it('each rule of tidiness sees what it is there for', () => {
+    const file = (text: string): SourceFile => ({ path: 'src/a.ts', text });
+    expect(longLines(file(`${'x'.repeat(columnsMax)}\n`))).toEqual([]);
+    expect(longLines(file(`\n${'x'.repeat(columnsMax + 1)}`))).toHaveLength(1);
+    expect(unfinishedMarks(file(`// ${'FIX'}${'ME'} later`))).toHaveLength(1);
+    expect(defaultExports(file('export default 1;'))).toHaveLength(1);
+    expect(defaultExports(file('export default function f() {}'))).toHaveLength(1);
+    expect(defaultExports(file('const a = 1;\nexport { a as default };'))).toHaveLength(1);
+    expect(drawerNames('src/utils/queue.ts')).toHaveLength(1);
+    expect(drawerNames('src/core/helpers.ts')).toHaveLength(1);
+    expect(drawerNames('src/core/type-of-link.ts')).toEqual([]);
+    expect(unkebabNames('src/core/wordLayout.ts')).toHaveLength(1);
+    expect(unkebabNames('src/core/word-layout.test.ts')).toEqual([]);
+    expect(oversize(file('\n'.repeat(sourceLinesMax)))).toEqual([]);
+    expect(oversize(file('\n'.repeat(sourceLinesMax + 1)))).toHaveLength(1);
+  });
+
+  it('a link to a missing file or heading is seen, one inside code is not', () => {
+    const text = '# One thing\n[a](b.md) [c](#one-thing) [d](#two)\n`[e](f.md)` [g](https://h)';
+    expect(brokenLinks({ path: 'docs/a.md', text }, () => undefined)).toEqual([
+      'docs/a.md:2 links to b.md, which does not exist',
+      'docs/a.md:2 links to #two, a heading that does not exist',
+    ]);
+  });
+
+  it('the walk finds this very file', () => {
+    expect(allPaths).toContain(`test/${basename(fileURLToPath(import.meta.url))}`);
+  });
+});

@@ -1,0 +1,310 @@
+/**
+ * Runs what the documents show.
+ *
+ * Every `ts` and `js` block of README.md and docs/, and every `@example` in a doc comment, becomes
+ * a module of its own: written to a folder that git ignores, type-checked, and imported through
+ * vitest, where `kds` means the sources. Blank lines put each line of a module at its line in the
+ * document, so that an error's position is the position in the document.
+ *
+ * Words after the language change that: `no-run` only type-checks, `no-check` only parses.
+ */
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join, relative, sep } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import ts from 'typescript';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const exampleTimeoutMs = 10_000;
+
+type Treatment = 'run' | 'type-check' | 'parse';
+
+interface Example {
+  readonly path: string;
+  /** Of the first line of code, counted from 1. */
+  readonly line: number;
+  readonly language: 'ts' | 'js';
+  readonly treatment: Treatment;
+  readonly code: string;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Finding examples
+
+/** The `ts` and `js` blocks of a Markdown text whose first line stands at `firstLine`. */
+function blocksOf(path: string, markdown: string, firstLine = 1): Example[] {
+  const examples: Example[] = [];
+  const lines = markdown.split('\n');
+  for (let index = 0; index < lines.length; index++) {
+    const [, indent = '', fence, info = ''] = /^( *)(`{3,}|~{3,})(.*)$/.exec(lines[index]) ?? [];
+    if (fence === undefined) continue;
+    const start = index + 1;
+    const closes = (line: string): boolean => line.trim().startsWith(fence);
+    do index++;
+    while (index < lines.length && !closes(lines[index]));
+    const [language = '', ...words] = info.trim().split(/\s+/);
+    if (!/^(ts|typescript|js|javascript)$/.test(language)) continue;
+    examples.push({
+      path,
+      line: firstLine + start,
+      language: language.startsWith('t') ? 'ts' : 'js',
+      treatment: treatmentFor(words),
+      code: lines
+        .slice(start, index)
+        .map((line) => (line.startsWith(indent) ? line.slice(indent.length) : line))
+        .join('\n'),
+    });
+  }
+  return examples;
+}
+
+function treatmentFor(words: readonly string[]): Treatment {
+  if (words.includes('no-check')) return 'parse';
+  return words.includes('no-run') ? 'type-check' : 'run';
+}
+
+/** The `@example` parts of doc comments: a fenced block, or plain lines of code. */
+function docCommentExamplesOf(path: string, source: string): Example[] {
+  return docCommentsOf(path, source).flatMap(({ text, line }) => {
+    const lines = text.split('\n').map((each) => each.replace(/^\s*\/?\*+(?: |\/$|$)/, ''));
+    return lines.flatMap((each, index) => {
+      if (!/^\s*@example\b/.test(each)) return [];
+      const next = lines.findIndex((later, at) => at > index && /^\s*@\w/.test(later));
+      const body = lines.slice(index + 1, next === -1 ? undefined : next);
+      const first = line + index + 1;
+      const fenced = blocksOf(path, body.join('\n'), first);
+      if (fenced.length > 0 || body.some((later) => /^\s*```/.test(later))) return fenced;
+      const code = body.join('\n').trimEnd();
+      return [{ path, line: first, language: 'ts' as const, treatment: 'run' as const, code }];
+    });
+  });
+}
+
+function docCommentsOf(path: string, source: string): { text: string; line: number }[] {
+  const tree = ts.createSourceFile(path, source, ts.ScriptTarget.Latest, true);
+  const seen = new Map<number, string>();
+  const visit = (node: ts.Node): void => {
+    for (const range of ts.getLeadingCommentRanges(source, node.getFullStart()) ?? []) {
+      const text = source.slice(range.pos, range.end).replace(/\s*\*\/$/, '');
+      if (text.startsWith('/**')) seen.set(range.pos, text);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(tree);
+  return [...seen].map(([start, text]) => {
+    return { text, line: tree.getLineAndCharacterOfPosition(start).line + 1 };
+  });
+}
+
+function filesUnder(folder: string, extension: string): string[] {
+  if (!existsSync(join(root, folder))) return [];
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith(extension))
+    .map((name) => join(folder, name).split(sep).join('/'))
+    .sort();
+}
+
+function allExamples(): Example[] {
+  const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+  const documents = [...filesUnder('docs', '.md')];
+  if (existsSync(join(root, 'README.md'))) documents.unshift('README.md');
+  const sources = [...filesUnder('src', '.ts'), ...filesUnder('conformance', '.ts')];
+  return [
+    ...documents.flatMap((path) => blocksOf(path, read(path))),
+    ...sources.flatMap((path) => docCommentExamplesOf(path, read(path))),
+  ];
+}
+
+// ---------------------------------------------------------------------------------------------
+// Trying them
+
+let folder = '';
+
+/** Writes the module of an example, its lines where they are in the document. */
+function write(example: Example): string {
+  const file = fileOf(example);
+  writeFileSync(file, `${'\n'.repeat(example.line - 1)}${example.code}\n`);
+  return file;
+}
+
+function fileOf(example: Example): string {
+  const name = `${example.path.replace(/[^a-zA-Z0-9]/g, '_')}_${example.line}`;
+  return join(folder, `${name}.${example.language}`);
+}
+
+/** Runs an example; an error gets the document's name and line in front. */
+async function run(example: Example): Promise<void> {
+  const file = write(example);
+  try {
+    await import(/* @vite-ignore */ pathToFileURL(file).href);
+  } catch (error) {
+    const thrown = error instanceof Error ? error : new Error(String(error));
+    const [, line] = new RegExp(`${relative(folder, file)}:(\\d+)`).exec(thrown.stack ?? '') ?? [];
+    const message = `${example.path}:${line ?? example.line} ${thrown.message}`;
+    throw new Error(message, { cause: error });
+  }
+}
+
+/** What TypeScript says about a set of examples, by the file of each. */
+function typeErrors(examples: readonly Example[]): Map<string, string[]> {
+  const files = new Map(examples.map((example) => [write(example), example]));
+  const program = ts.createProgram([...files.keys()], compilerOptions());
+  const found = new Map<string, string[]>();
+  for (const [file, example] of files) {
+    const source = program.getSourceFile(file);
+    const problems: ts.Diagnostic[] = [...program.getSyntacticDiagnostics(source)];
+    const typed = example.treatment !== 'parse' && example.language === 'ts';
+    if (typed) problems.push(...program.getSemanticDiagnostics(source));
+    const texts = problems.map((problem) => {
+      const line = source?.getLineAndCharacterOfPosition(problem.start ?? 0).line ?? 0;
+      const text = ts.flattenDiagnosticMessageText(problem.messageText, '\n');
+      return `${example.path}:${line + 1} ${text}`;
+    });
+    found.set(file, texts);
+  }
+  return found;
+}
+
+/** The project's own options, less those that forbid what an example does for brevity. */
+function compilerOptions(): ts.CompilerOptions {
+  const file = join(root, 'tsconfig.json');
+  const { config } = ts.readConfigFile(file, ts.sys.readFile);
+  const { options } = ts.parseJsonConfigFileContent({ ...config, include: [] }, ts.sys, root);
+  const brief = { noUnusedLocals: false, noUnusedParameters: false, allowUnreachableCode: true };
+  return { ...options, ...brief, allowJs: true, checkJs: false };
+}
+
+beforeAll(() => {
+  mkdirSync(join(root, '.tmp-docs'), { recursive: true });
+  folder = mkdtempSync(join(root, '.tmp-docs', 'run-'));
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const examples = allExamples();
+const titled = (list: readonly Example[]): [string, Example][] =>
+  list.map((example) => [`${example.path}:${example.line}`, example]);
+
+describe.runIf(examples.length > 0)('the examples', () => {
+  let errors = new Map<string, string[]>();
+  beforeAll(() => {
+    errors = typeErrors(examples);
+  });
+
+  it.each(titled(examples))('%s is sound', (_, example) => {
+    expect(errors.get(fileOf(example))).toEqual([]);
+  });
+
+  const toRun = examples.filter((example) => example.treatment === 'run');
+  it.each(titled(toRun))('%s runs', { timeout: exampleTimeoutMs }, async (_, example) => {
+    for (const method of ['log', 'info', 'warn', 'table'] as const) {
+      vi.spyOn(console, method).mockImplementation(() => {});
+    }
+    await run(example);
+  });
+});
+
+describe('the search for examples', () => {
+  it('finds blocks of code with their lines, and leaves other languages alone', () => {
+    const markdown = [
+      '# Title',
+      '```ts',
+      'one();',
+      '```',
+      '```sh',
+      '```',
+      '- ```js no-run',
+      '  ```js no-run',
+      '  two();',
+      '    three();',
+      '  ```',
+      '~~~ts no-check',
+      'four(',
+      '~~~',
+    ].join('\n');
+    const found = blocksOf('a.md', markdown);
+    expect(found).toEqual([
+      { path: 'a.md', line: 3, language: 'ts', treatment: 'run', code: 'one();' },
+      {
+        path: 'a.md',
+        line: 9,
+        language: 'js',
+        treatment: 'type-check',
+        code: 'two();\n  three();',
+      },
+      { path: 'a.md', line: 13, language: 'ts', treatment: 'parse', code: 'four(' },
+    ]);
+  });
+
+  it('finds plain and fenced examples in doc comments', () => {
+    const source = [
+      '/**',
+      ' * Does it.',
+      ' *',
+      ' * @example',
+      ' * one();',
+      ' *   two();',
+      ' *',
+      ' * @throws {Error} never',
+      ' */',
+      'export function doIt(): void {}',
+      'class A {',
+      '  /**',
+      '   * @example',
+      '   * ```ts no-run',
+      '   * three();',
+      '   * ```',
+      '   */',
+      '  m(): void {}',
+      '}',
+      "const notOne = '/** @example */';",
+    ].join('\n');
+    expect(docCommentExamplesOf('a.ts', source)).toEqual([
+      { path: 'a.ts', line: 5, language: 'ts', treatment: 'run', code: 'one();\n  two();' },
+      { path: 'a.ts', line: 15, language: 'ts', treatment: 'type-check', code: 'three();' },
+    ]);
+  });
+});
+
+describe('the trial of examples', () => {
+  const example = (code: string): Example => {
+    return { path: 'docs/page.md', line: 20, language: 'ts', treatment: 'run', code };
+  };
+
+  it('runs `await using` at the top level', async () => {
+    const code = [
+      'const seen: string[] = [];',
+      '{',
+      '  await using thing = { async [Symbol.asyncDispose]() { seen.push("gone"); } };',
+      '  void thing;',
+      '}',
+      'if (seen[0] !== "gone") throw new Error("not disposed of");',
+    ].join('\n');
+    await run(example(code));
+  });
+
+  it('an example that throws is reported at its line in the document', async () => {
+    const failing = { ...example('const a = 1;\n\nthrow new Error("no " + a);'), line: 40 };
+    await expect(run(failing)).rejects.toThrow('docs/page.md:42 no 1');
+  });
+
+  it('an example with a type error is reported at its line in the document', () => {
+    const wrong = { ...example('\nconst a: string = 1;'), line: 60 };
+    const [found] = typeErrors([wrong]).values();
+    expect(found).toEqual(["docs/page.md:61 Type 'number' is not assignable to type 'string'."]);
+  });
+});

@@ -1,0 +1,18 @@
+import { defineConfig } from 'tsdown';
+
+export default defineConfig({
+  entry: {
+    index: 'src/index.ts',
+    classic: 'src/clients/classic/index.ts',
+    conformance: 'conformance/index.ts',
+  },
+  format: 'esm',
+  platform: 'neutral',
+  target: 'es2022',
+  fixedExtension: false,
+  dts: { sourcemap: true },
+  sourcemap: true,
+  minify: false,
+  clean: true,
+  checks: { pluginTimings: false },
+});

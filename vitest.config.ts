@@ -1,0 +1,30 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const source = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+// On a build machine the outcome is also written down, for .ci/no-skips.mjs to read.
+const reportFile = process.env['TEST_REPORT'] ?? '.tmp-report/tests.json';
+const onBuildMachine = process.env['CI'] === 'true';
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^kds$/, replacement: source('src/index.ts') },
+      { find: /^kds\/classic$/, replacement: source('src/clients/classic/index.ts') },
+      { find: /^kds\/conformance$/, replacement: source('conformance/index.ts') },
+    ],
+  },
+  // `using` and `await using` are written out, since Node 20 does not parse them.
+  oxc: { target: 'es2022' },
+  // The examples of the documents are written to such a folder to be run.
+  server: { watch: { ignored: ['**/.tmp-*/**'] } },
+  test: {
+    include: ['test/**/*.test.ts', 'model/**/*.test.ts'],
+    pool: 'forks',
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    reporters: onBuildMachine ? ['default', ['json', { outputFile: reportFile }]] : ['default'],
+    coverage: { include: ['src/**/*.ts'], reporter: ['text-summary', 'html'] },
+  },
+});
