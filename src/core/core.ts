@@ -115,7 +115,7 @@ export class Core {
       if ((bits & SYNC) !== 0) w[resource + L.FLAGS] += L.RESOURCE_SYNC_ONE;
     }
     w[last + L.CHAIN] = L.NOBODY;
-    finishBuilding(w, d, set, 0, arrival);
+    finishBuilding(w, d, set, 0, tick(d));
     for (let lost = w[L.LOST_FIRST]; lost !== L.NOBODY; lost = w[lost + L.SET_AFTER]) {
       const lastOfLost = clear(w, d, lost, true);
       if (lastOfLost !== lost) free(w, w[lost + L.CHAIN], lastOfLost);
@@ -306,6 +306,10 @@ export class Core {
     return (flags & (L.LINK_IGNORED | L.LINK_TRIGGERED)) === L.LINK_IGNORED;
   }
 
+  isObserver(set: number): boolean {
+    return (this.memory.words[set + L.FLAGS] & L.SET_OBSERVER) !== 0;
+  }
+
   isExclusive(link: number): boolean {
     return (this.memory.words[link + L.FLAGS] & L.LINK_EXCLUSIVE) !== 0;
   }
@@ -317,6 +321,14 @@ export class Core {
   /** Of a granted set: grows with every grant. */
   token(set: number): number {
     return this.memory.doubles[(set + L.SET_STAMP) >> 1];
+  }
+
+  /** Told apart from all others for ever: negative for thieves. An empty set has its token. */
+  arrival(set: number): number {
+    const link = this.firstLink(set);
+    return this.memory.doubles[
+      (link === L.NOBODY ? set + L.SET_STAMP : link + L.LINK_ARRIVAL) >> 1
+    ];
   }
 
   tag(set: number): number {
@@ -353,6 +365,11 @@ export class Core {
     return this.memory.words[resource + L.RESOURCE_HEAD];
   }
 
+  /** The one ahead in the queue, or 0. */
+  previousInQueue(link: number): number {
+    return this.memory.words[link + L.LINK_PREVIOUS];
+  }
+
   nextInQueue(link: number): number {
     return this.memory.words[link + L.LINK_NEXT];
   }
@@ -366,17 +383,20 @@ function createSet(w: Int32Array, flags: number, tag: number): number {
   return set;
 }
 
-/** A set granted as it is built is told by the operation's result, not through the list. */
+/**
+ * A set granted as it is built is told by the operation's result, not through the list. Its arrival
+ * is its token then: nothing has ticked since.
+ */
 function finishBuilding(
   w: Int32Array,
   d: Float64Array,
   set: number,
   pending: number,
-  arrival: number,
+  stamp: number,
 ): void {
   w[set + L.SET_PENDING] = pending;
   if (pending === 0) w[set + L.FLAGS] |= L.SET_GRANTED;
-  d[(set + L.SET_STAMP) >> 1] = pending === 0 ? tick(d) : arrival;
+  d[(set + L.SET_STAMP) >> 1] = stamp;
 }
 
 /** What a synchronous caller leaves behind, and what one who ignores such callers passes over. */

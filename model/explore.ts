@@ -1,0 +1,184 @@
+/**
+ * Every run of a small world: from nothing, each operation that is possible in each state that can
+ * be reached, done by core and oracle side by side (pair.ts).
+ *
+ * States are told apart by what the oracle knows; that core's words agree with it, and with
+ * themselves, is checked after each transition, so words that differ only in where things lie count
+ * as one state. Worlds that differ only in the names of the resources count as one too.
+ */
+
+import type { Oracle, OracleSet, OracleSpec } from '../conformance/oracle.ts';
+import { type Operation, type Outcome, Pair, type PairState } from './pair.ts';
+
+/** What there is and what may happen. Leaving something out makes the world smaller. */
+export interface World {
+  readonly resourceCount: number;
+  readonly setCountMax: number;
+  /** Holders may also die, which leaves marks. */
+  readonly died?: boolean;
+  /** Which parts of a grant are downgraded and released, besides all of it. */
+  readonly parts?: 'any' | 'one resource';
+  /** Arrivals that name a resource both exclusive and shared. */
+  readonly doubled?: boolean;
+  readonly tries?: boolean;
+  readonly steals?: boolean;
+  readonly observers?: boolean;
+  /** Some callers are synchronous, and this is what others think of that. */
+  readonly locked?: readonly ('wait' | 'fail' | 'ignore')[];
+  /** A waiting set may declare any of the grants there are. */
+  readonly holding?: boolean;
+}
+
+export interface Exploration {
+  readonly stateCount: number;
+  readonly transitionCount: number;
+  /** How often each operation came to each outcome. */
+  readonly outcomes: ReadonlyMap<string, number>;
+}
+
+/** Throws at the first difference, with the operations that lead there. */
+export function explore(world: World): Exploration {
+  const names = ['a', 'b', 'c', 'd'].slice(0, world.resourceCount);
+  const orders = permutations(names);
+  const arrivals = arrivalsOf(world, names);
+  const pair = new Pair(names, {});
+  const seen = new Set([keyOf(pair.oracle, orders)]);
+  const open: Reached[] = [{ state: pair.save(), trail: undefined }];
+  const outcomes = new Map<string, number>();
+  let transitionCount = 0;
+
+  for (let from = open.pop(); from !== undefined; from = open.pop()) {
+    for (const operation of operationsIn(from.state.oracle, world, arrivals)) {
+      const trail: Trail = { before: from.trail, operation };
+      pair.restore(from.state);
+      const what = `${operation.do}: ${applyOn(pair, trail)}`;
+      transitionCount++;
+      outcomes.set(what, (outcomes.get(what) ?? 0) + 1);
+      const key = keyOf(pair.oracle, orders);
+      if (seen.has(key)) continue;
+      seen.add(key);
+      open.push({ state: pair.save(), trail });
+    }
+  }
+  return { stateCount: seen.size, transitionCount, outcomes };
+}
+
+interface Trail {
+  readonly before: Trail | undefined;
+  readonly operation: Operation;
+}
+
+interface Reached {
+  readonly state: PairState;
+  readonly trail: Trail | undefined;
+}
+
+function applyOn(pair: Pair, trail: Trail): Outcome {
+  try {
+    return pair.apply(trail.operation);
+  } catch (cause) {
+    const lines: string[] = [];
+    for (let at: Trail | undefined = trail; at !== undefined; at = at.before) {
+      lines.unshift(JSON.stringify(at.operation));
+    }
+    const what = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`${what}, after\n${lines.join('\n')}`, { cause });
+  }
+}
+
+/** Arrivals are the same in each state, but for what is held. */
+function arrivalsOf(world: World, names: readonly string[]): readonly Operation[] {
+  const modes = world.doubled ? ['', 'x', 's', 'xs'] : ['', 'x', 's'];
+  const specs: OracleSpec[] = [];
+  for (const choice of choices(names.length, modes)) {
+    const exclusive = names.filter((_, index) => choice[index]?.includes('x'));
+    const shared = names.filter((_, index) => choice[index]?.includes('s'));
+    specs.push({ exclusive, shared });
+  }
+  const operations: Operation[] = [];
+  for (const spec of specs) {
+    for (const sync of world.locked === undefined ? [false] : [false, true]) {
+      for (const locked of world.locked ?? (['wait'] as const)) {
+        operations.push({ do: 'arrive', spec, sync, locked });
+        if (world.tries) operations.push({ do: 'try', spec, sync, locked });
+      }
+      const isThief = world.steals && spec.shared?.length === 0;
+      if (isThief) operations.push({ do: 'steal', spec, sync });
+    }
+    if (world.observers) operations.push({ do: 'observe', spec });
+  }
+  return operations;
+}
+
+function* operationsIn(
+  oracle: Oracle,
+  world: World,
+  arrivals: readonly Operation[],
+): Generator<Operation> {
+  if (oracle.live.length < world.setCountMax) {
+    const granted = oracle.live.flatMap((set, place) =>
+      set.granted && !set.isObserver ? [place] : [],
+    );
+    for (const operation of arrivals) {
+      if (operation.do !== 'arrive' || !world.holding) {
+        yield operation;
+        continue;
+      }
+      for (const holding of subsets(granted)) yield { ...operation, holding };
+    }
+  }
+  for (const [place, set] of oracle.live.entries()) {
+    yield { do: 'remove', place, died: false };
+    if (world.died) yield { do: 'remove', place, died: true };
+    if (!set.granted || set.isObserver || world.parts === undefined) continue;
+    yield { do: 'downgrade', place };
+    for (const part of subsets([...set.modes.keys()])) {
+      if (world.parts === 'one resource' && part.length > 1) continue;
+      yield { do: 'downgrade', place, part };
+      yield { do: 'release part', place, part };
+    }
+  }
+}
+
+/** What the oracle knows, as a string that is the same whatever the resources are called. */
+function keyOf(oracle: Oracle, orders: readonly (readonly string[])[]): string {
+  let key = '';
+  for (const names of orders) {
+    let candidate = String.fromCharCode(
+      names.reduce((bits, name) => bits * 2 + (oracle.recovered.has(name) ? 1 : 0), 0),
+    );
+    for (const set of oracle.live) candidate += codeOf(set, names, oracle.live);
+    if (key === '' || candidate < key) key = candidate;
+  }
+  return key;
+}
+
+function codeOf(set: OracleSet, names: readonly string[], live: readonly OracleSet[]): string {
+  let modes = 0;
+  for (const name of names) {
+    const mode = set.modes.get(name);
+    modes *= 6;
+    if (mode === undefined) continue;
+    modes += (mode === 'exclusive' ? 1 : 2) + (set.passedOver.has(name) ? 3 : 0);
+  }
+  let bits = (set.granted ? 1 : 0) + (set.isSync ? 2 : 0) + (set.isObserver ? 4 : 0);
+  if (!set.granted) for (const held of set.holding) bits |= 8 << live.indexOf(held);
+  return String.fromCharCode(modes, bits);
+}
+
+function permutations<T>(items: readonly T[]): readonly (readonly T[])[] {
+  if (items.length < 2) return [items];
+  return items.flatMap((first, index) => {
+    const rest = items.filter((_, other) => other !== index);
+    return permutations(rest).map((tail) => [first, ...tail]);
+  });
+}
+
+function choices<T>(count: number, values: readonly T[]): readonly (readonly T[])[] {
+  if (count === 0) return [[]];
+  return choices(count - 1, values).flatMap((rest) => values.map((value) => [...rest, value]));
+}
+
+function subsets<T>(items: readonly T[]): readonly (readonly T[])[] {
+  return choices(items.length, [false, true]).map((kept) => items.filter((_, at) => kept[at]));
+}

@@ -1,0 +1,419 @@
+/**
+ * The state machine and the oracle side by side: every operation is done by both, and everything
+ * that can be seen of them afterwards must be the same. A difference throws.
+ *
+ * Operations are plain data and name a live set by its place in the oracle's list, so that a run is
+ * a list that can be printed, cut short and repeated. What a freed slot holds is overwritten, so
+ * that core cannot live on words it has given back.
+ */
+
+import { Oracle, type OracleSet, type OracleSpec } from '../conformance/oracle.ts';
+import { Core, findFaults, Memory, type MemorySize, PASS_LOCKED, SYNC } from '../src/core/index.ts';
+import * as L from '../src/core/layout.ts';
+
+export type Operation =
+  | {
+      readonly do: 'arrive' | 'try';
+      readonly spec: OracleSpec;
+      readonly sync?: boolean;
+      readonly locked?: 'wait' | 'fail' | 'ignore';
+      readonly holding?: readonly number[];
+    }
+  | { readonly do: 'steal'; readonly spec: OracleSpec; readonly sync?: boolean }
+  | { readonly do: 'observe'; readonly spec: OracleSpec }
+  | { readonly do: 'remove'; readonly place: number; readonly died: boolean }
+  | { readonly do: 'downgrade'; readonly place: number; readonly part?: readonly string[] }
+  | { readonly do: 'release part'; readonly place: number; readonly part: readonly string[] }
+  | { readonly do: 'end'; readonly name: string };
+
+/** What became of an operation: `full` is refused for want of memory, and nothing happened. */
+export type Outcome = 'done' | 'granted' | 'waiting' | 'locked' | 'deadlock' | 'full';
+
+/** Core's reference to a set, and its token once it is granted. */
+interface Tag {
+  readonly ref: number;
+  readonly token: number;
+}
+type Live = OracleSet<Tag>;
+
+/** Everything needed to go back to a moment. */
+export interface PairState {
+  readonly words: Int32Array;
+  readonly oracle: Oracle<Tag>;
+  readonly tokenLast: number;
+}
+
+/** Neither an index nor a flag that means anything. */
+const garbage = 0x5a5a5a5a;
+
+export class Pair {
+  readonly memory: Memory;
+  readonly core: Core;
+  oracle = new Oracle<Tag>();
+  #tokenLast = 0;
+  readonly #refs = new Map<string, number>();
+  readonly #endIdle: boolean;
+  readonly #wordsMax: number;
+  #tagLast = 0;
+
+  /** With `endIdle`, resources come into being on first use and end when core reports them idle. */
+  constructor(names: readonly string[], size: MemorySize, { endIdle = false } = {}) {
+    this.memory = new Memory(size);
+    this.core = new Core(this.memory);
+    this.#endIdle = endIdle;
+    this.#wordsMax = size.wordsMax ?? Number.POSITIVE_INFINITY;
+    if (endIdle) return;
+    for (const name of names) this.#refs.set(name, this.core.createResource(this.#refs.size));
+  }
+
+  /** Only of a pair whose resources stay. */
+  save(): PairState {
+    const words = this.memory.words.slice(0, this.memory.words[L.TOP]);
+    return { words, oracle: this.oracle.copy(), tokenLast: this.#tokenLast };
+  }
+
+  /** Memory as it was, on top of garbage. */
+  restore(state: PairState): void {
+    this.memory.words.fill(garbage, state.words.length);
+    this.memory.words.set(state.words);
+    this.oracle = state.oracle.copy();
+    this.#tokenLast = state.tokenLast;
+  }
+
+  /** Does it on both sides and compares. */
+  apply(operation: Operation): Outcome {
+    switch (operation.do) {
+      case 'arrive':
+      case 'try':
+        return this.#arrive(operation);
+      case 'steal':
+        return this.#steal(operation);
+      case 'observe':
+        return this.#observe(operation);
+      case 'remove':
+        this.#remove(this.#at(operation.place), operation.died);
+        return 'done';
+      case 'end':
+        this.#end(operation.name);
+        return 'done';
+      default:
+        this.#weaken(operation);
+        return 'done';
+    }
+  }
+
+  #arrive(operation: Operation & { readonly do: 'arrive' | 'try' }): Outcome {
+    const { spec, sync = false, locked = 'wait' } = operation;
+    const holding = (operation.holding ?? []).map((place) => this.#at(place));
+    const refs = this.#refsOf(spec);
+    if (refs === undefined) return 'full';
+    if (locked === 'fail') {
+      const isLocked = this.core.firstLocked(refs, refs.length) !== L.NOBODY;
+      if (isLocked) {
+        same('outcome', this.oracle.arrive(spec, { sync, locked }).outcome, 'locked');
+        this.#endUnused(refs);
+        return this.#compare('locked');
+      }
+    }
+    const bits = (sync ? SYNC : 0) | (locked === 'ignore' ? PASS_LOCKED : 0);
+    const ref = this.#orFull(refs, () =>
+      this.core.enqueue(refs, countExclusive(spec), refs.length, bits, ++this.#tagLast),
+    );
+    if (ref === L.NOBODY) return 'full';
+    if (operation.do === 'try' && !this.core.isGranted(ref)) {
+      same('granted', this.oracle.tryArrive(spec, { sync, locked }), undefined);
+      this.core.remove(ref, false);
+      return this.#settle([], [], namesOf(spec));
+    }
+    const arrival = this.oracle.arrive(spec, { sync, locked, holding });
+    if (arrival.outcome === 'locked') throw new Error('core let a set in that had to be refused');
+    arrival.set.tag = { ref, token: 0 };
+    same('tag', this.core.tag(ref), this.#tagLast);
+    if (this.core.isGranted(ref)) {
+      same('outcome', arrival.outcome, 'granted');
+      this.#noteToken(arrival.set);
+      return this.#settle([], [], [], 'granted');
+    }
+    if (holding.length === 0) {
+      same('outcome', arrival.outcome, 'waiting');
+      return this.#settle([], [], [], 'waiting');
+    }
+    return this.#declare(arrival.set, holding, arrival.outcome);
+  }
+
+  #declare(set: Live, holding: readonly Live[], outcome: 'granted' | 'waiting' | 'deadlock') {
+    const before = this.memory.words.slice();
+    const circle = this.core.declareHolding(refOf(set), holding.map(refOf));
+    if (circle === undefined) {
+      same('words', this.memory.words, before);
+      this.#assertFull(holding.length);
+      this.#remove(set, false);
+      return 'full';
+    }
+    same('outcome', outcome, circle.length > 0 ? 'deadlock' : 'waiting');
+    if (circle.length === 0) return this.#settle([], [], [], 'waiting');
+    const sets = circle.map((ref) => this.oracle.live.find((live) => refOf(live) === ref));
+    same('beginning of the circle', sets[0], set);
+    same('sets of the circle that appear once', new Set(sets).size, sets.length);
+    for (const [index, from] of sets.entries()) {
+      const to = sets[(index + 1) % sets.length];
+      if (from === undefined || to === undefined) throw new Error('the circle has a dead set');
+      same('link of the circle', this.oracle.waitsOrIsKeptFor(from).includes(to), true);
+    }
+    this.#remove(set, false);
+    return 'deadlock';
+  }
+
+  #steal({ spec, sync = false }: Operation & { readonly do: 'steal' }): Outcome {
+    const refs = this.#refsOf(spec);
+    if (refs === undefined) return 'full';
+    const ref = this.#orFull(refs, () =>
+      this.core.steal(refs, refs.length, sync ? SYNC : 0, ++this.#tagLast),
+    );
+    if (ref === L.NOBODY) return 'full';
+    const touched = this.#usedNames();
+    const { set, lost, granted } = this.oracle.steal(spec, { sync });
+    set.tag = { ref, token: 0 };
+    same('granted', [this.core.isGranted(ref), granted[0] === set], [true, true]);
+    this.#noteToken(set);
+    return this.#settle(granted.slice(1), lost, touched, 'granted');
+  }
+
+  #observe({ spec }: Operation & { readonly do: 'observe' }): Outcome {
+    const refs = this.#refsOf(spec);
+    if (refs === undefined) return 'full';
+    const ref = this.#orFull(refs, () =>
+      this.core.observe(refs, countExclusive(spec), refs.length, ++this.#tagLast),
+    );
+    if (ref === L.NOBODY) return 'full';
+    const set = this.oracle.observe(spec);
+    set.tag = { ref, token: 0 };
+    same('granted', this.core.isGranted(ref), set.granted);
+    if (set.granted) this.#noteToken(set);
+    this.#endUnused(refs);
+    return this.#settle([], [], [], set.granted ? 'granted' : 'waiting');
+  }
+
+  #remove(set: Live, died: boolean): void {
+    const touched = [...set.modes.keys()];
+    const ref = refOf(set);
+    const isObserver = set.isObserver;
+    this.core.remove(ref, died);
+    this.#settle(this.oracle.remove(set, died), [], isObserver ? [] : touched);
+  }
+
+  #weaken(operation: Operation & { readonly do: 'downgrade' | 'release part' }): void {
+    const set = this.#at(operation.place);
+    const ref = refOf(set);
+    const part = operation.part?.map((name) => this.#refs.get(name) ?? L.NOBODY);
+    if (part !== undefined) {
+      // A part that is not all of the set's own marks nothing: the next one must not see it.
+      const foreign = [...this.#refs].find(([name]) => !set.modes.has(name));
+      if (foreign !== undefined) {
+        const more = [...part, foreign[1]];
+        same('choice', this.core.choose(ref, more, more.length), false);
+      }
+      same('choice', this.core.choose(ref, part, part.length), true);
+    }
+    if (operation.do === 'downgrade') {
+      this.core.downgrade(ref, part !== undefined);
+      this.#settle(this.oracle.downgrade(set, operation.part), [], []);
+    } else {
+      this.core.removeChosen(ref);
+      this.#settle(this.oracle.releasePart(set, operation.part), [], operation.part);
+    }
+  }
+
+  /** Ends a resource that nobody uses, and the mark that it may carry with it. */
+  #end(name: string): void {
+    const ref = this.#refs.get(name);
+    if (ref === undefined || this.core.isUsed(ref)) return;
+    this.core.destroyResource(ref);
+    this.#refs.delete(name);
+    this.oracle.recovered.delete(name);
+    this.#compare('done');
+  }
+
+  /** Takes the three lists as a host does, and compares them and all that can be seen. */
+  #settle(
+    granted: readonly Live[],
+    lost: readonly Live[],
+    touched: readonly string[],
+    outcome: Outcome = 'done',
+  ): Outcome {
+    const { core } = this;
+    same('granted, in order', drain(() => core.takeGranted()), granted.map(refOf));
+    for (const set of granted) this.#noteToken(set);
+
+    const lostRefs = drain(() => core.takeLost());
+    same('lost', sorted(lostRefs), sorted(lost.map(refOf)));
+    for (const ref of lostRefs) core.forget(ref);
+
+    const idle = touched.filter((name, index) => {
+      const isLast = touched.indexOf(name) === index && !this.oracle.isUsed(name);
+      return isLast && !this.oracle.recovered.has(name);
+    });
+    const idleRefs = drain(() => core.takeIdle());
+    same('idle', sorted(idleRefs), sorted(idle.map((name) => this.#refs.get(name) ?? L.NOBODY)));
+    if (this.#endIdle) this.#endUnused(idleRefs);
+    return this.#compare(outcome);
+  }
+
+  #compare(outcome: Outcome): Outcome {
+    const { core, oracle, memory } = this;
+    const faults = findFaults(memory);
+    if (faults.length > 0) throw new Error(`the words are not in order: ${faults.join('; ')}`);
+    for (const [name, ref] of this.#refs) {
+      same(`mark of ${name}`, core.isMarked(ref), oracle.recovered.has(name));
+      same(`use of ${name}`, core.isUsed(ref), oracle.isUsed(name));
+      same(`lock of ${name}`, core.firstLocked([ref], 1), oracle.isLocked(name) ? ref : L.NOBODY);
+      this.#compareQueue(name, ref);
+    }
+    same('any mark', core.hasMarked, oracle.recovered.size > 0);
+    for (const set of oracle.live) this.#compareSet(set);
+    spoilFreeSlots(memory.words);
+    return outcome;
+  }
+
+  #compareQueue(name: string, ref: number): void {
+    let link = this.core.firstInQueue(ref);
+    for (const set of this.oracle.live) {
+      if (set.isObserver || !set.modes.has(name)) continue;
+      const at = link === L.NOBODY ? L.NOBODY : this.core.setOf(link);
+      if (at !== refOf(set)) same(`queue of ${name}`, at, refOf(set));
+      link = this.core.nextInQueue(link);
+    }
+    if (link !== L.NOBODY) same(`end of the queue of ${name}`, link, L.NOBODY);
+  }
+
+  #compareSet(set: Live): void {
+    const { core, oracle } = this;
+    const ref = refOf(set);
+    same('granted', core.isGranted(ref), set.granted);
+    if (set.granted) same('token', core.token(ref), set.tag?.token);
+    if (set.isObserver) return;
+    let link = core.firstLink(ref);
+    for (const [name, mode] of set.modes) {
+      const isBehind = oracle.isBehind(set, name);
+      const isIgnored = isBehind && set.passedOver.has(name);
+      const isSame =
+        link !== L.NOBODY &&
+        core.resourceOf(link) === this.#refs.get(name) &&
+        core.setOf(link) === ref &&
+        core.isExclusive(link) === (mode === 'exclusive') &&
+        core.isTriggered(link) !== isBehind &&
+        core.isIgnored(link) === isIgnored &&
+        (core.ignores(ref) || !isIgnored);
+      if (!isSame) throw new Error(`${name} in set ${ref} is not as the oracle has it`);
+      link = core.nextLink(link);
+    }
+    same('end of the links', link, L.NOBODY);
+  }
+
+  #noteToken(set: Live): void {
+    const ref = refOf(set);
+    const token = this.core.token(ref);
+    if (!(token > this.#tokenLast)) throw new Error(`token ${token} after ${this.#tokenLast}`);
+    this.#tokenLast = token;
+    set.tag = { ref, token };
+  }
+
+  #at(place: number): Live {
+    const set = this.oracle.live[place];
+    if (set === undefined) throw new Error(`nobody at place ${place}`);
+    return set;
+  }
+
+  #usedNames(): readonly string[] {
+    return [...this.#refs.keys()].filter((name) => this.oracle.isUsed(name));
+  }
+
+  /** References to exclusive, then shared ones; those not there yet come into being, or none. */
+  #refsOf(spec: OracleSpec): readonly number[] | undefined {
+    const refs: number[] = [];
+    for (const name of namesOf(spec)) {
+      const ref = this.#refs.get(name) ?? this.core.createResource(this.#refs.size);
+      if (ref === L.NOBODY) {
+        this.#assertFull(1);
+        this.#endUnused(refs);
+        this.#compare('full');
+        return undefined;
+      }
+      this.#refs.set(name, ref);
+      refs.push(ref);
+    }
+    return refs;
+  }
+
+  /** What `enqueue` returns; if that is nobody, memory must be full and no word different. */
+  #orFull(refs: readonly number[], enqueue: () => number): number {
+    const before = this.memory.words.slice();
+    const ref = enqueue();
+    if (ref !== L.NOBODY) return ref;
+    same('words', this.memory.words, before);
+    this.#assertFull(1 + refs.length);
+    this.#endUnused(refs);
+    this.#compare('full');
+    return ref;
+  }
+
+  #assertFull(countNeeded: number): void {
+    const { words } = this.memory;
+    let count = (this.#wordsMax - words[L.TOP]) / L.SLOT_WORDS;
+    for (let slot = words[L.FREE]; slot !== L.NOBODY; slot = words[slot + L.CHAIN]) count++;
+    if (count >= countNeeded) throw new Error(`refused ${countNeeded} slots with ${count} free`);
+  }
+
+  #endUnused(refs: readonly number[]): void {
+    if (!this.#endIdle) return;
+    for (const [name, ref] of this.#refs) {
+      const mayEnd = refs.includes(ref) && !this.core.isUsed(ref) && !this.core.isMarked(ref);
+      if (!mayEnd) continue;
+      this.core.destroyResource(ref);
+      this.#refs.delete(name);
+    }
+  }
+}
+
+function refOf(set: Live): number {
+  return set.tag?.ref ?? L.NOBODY;
+}
+
+function namesOf({ exclusive = [], shared = [] }: OracleSpec): readonly string[] {
+  return [...exclusive, ...shared];
+}
+
+function countExclusive({ exclusive = [] }: OracleSpec): number {
+  return exclusive.length;
+}
+
+function drain(take: () => number): readonly number[] {
+  const taken: number[] = [];
+  for (let ref = take(); ref !== L.NOBODY; ref = take()) taken.push(ref);
+  return taken;
+}
+
+function sorted(refs: readonly number[]): readonly number[] {
+  return refs.length < 2 ? refs : [...refs].sort((a, b) => a - b);
+}
+
+/** All of a free slot but its kind, which tells a set that has ended, and its place in the list. */
+function spoilFreeSlots(w: Int32Array): void {
+  for (let slot = w[L.FREE]; slot !== L.NOBODY; slot = w[slot + L.CHAIN]) {
+    w.fill(garbage, slot + L.CHAIN + 1, slot + L.SLOT_WORDS);
+  }
+}
+
+function same(what: string, actual: unknown, expected: unknown): void {
+  if (Object.is(actual, expected)) return;
+  if (isList(actual) && isList(expected) && actual.length === expected.length) {
+    let index = 0;
+    while (index < actual.length && Object.is(actual[index], expected[index])) index++;
+    if (index === actual.length) return;
+  }
+  throw new Error(`${what}: core has ${actual}, the oracle ${expected}`);
+}
+
+function isList(value: unknown): value is ArrayLike<unknown> {
+  return Array.isArray(value) || value instanceof Int32Array;
+}

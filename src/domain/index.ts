@@ -1,0 +1,15 @@
+export { Callback, type CallbackFunction, type CallbackOptions } from './callback.ts';
+export type { Capability, Domain, Session, SyncDomain, SyncSession } from './domain.ts';
+export * from './errors.ts';
+export type { Grant, SyncGrant, Waiter } from './grant.ts';
+export { labelLengthMax, nameLengthMax, setSizeMax } from './limits.ts';
+export type {
+  AcquireOptions,
+  AcquireSyncOptions,
+  Delivery,
+  EnqueueOptions,
+  LockedPolicy,
+  SettledOptions,
+} from './options.ts';
+export type { NamedSet, PreparedSet, Resource, ResourceRef, SetSpec } from './sets.ts';
+export type { Snapshot, SnapshotEntry } from './snapshot.ts';

@@ -1,0 +1,13 @@
+/**
+ * Limits on what comes from outside. They hold on every host, so a set that one host takes is taken
+ * by all.
+ */
+
+/** Resources in one set, at most. */
+export const setSizeMax = 65_536;
+
+/** Length of a resource's name, at most, in UTF-16 code units, as `name.length` counts. */
+export const nameLengthMax = 65_536;
+
+/** Length of a label, at most, in UTF-16 code units. */
+export const labelLengthMax = 1024;

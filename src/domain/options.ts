@@ -1,0 +1,108 @@
+/** Options of a request, and their check at the boundary. */
+
+import type { Callback } from './callback.ts';
+import { LimitError } from './errors.ts';
+import type { Grant } from './grant.ts';
+import { labelLengthMax } from './limits.ts';
+import { describe } from './sets.ts';
+
+/** What to do about resources that a *synchronous* caller holds or has queued on (kds.h, flags). */
+export type LockedPolicy =
+  /** Treat them like any. */
+  | 'wait'
+  /** Refuse with LockedError. */
+  | 'fail'
+  /** Do not wait for them; later sets wait as ever. The grant lists them as `ignored`. */
+  | 'ignore';
+
+export interface AcquireOptions {
+  /** Stop waiting when it aborts: rejects with `signal.reason` itself. No effect after the grant. */
+  readonly signal?: AbortSignal | undefined;
+  /** How long to wait at most, in ms. 0: now or never. Infinity (default): as long as it takes. */
+  readonly timeoutMs?: number | undefined;
+  /** Default 'wait'. */
+  readonly locked?: LockedPolicy | undefined;
+  /** Grants that the caller keeps while it waits: a circle of such waits is then refused. */
+  readonly holding?: Grant | readonly Grant[] | undefined;
+  /**
+   * For operators and Web Locks: grants that conflict are lost, and this set, exclusive ones only,
+   * is granted at once, before those who wait.
+   */
+  readonly steal?: boolean | undefined;
+  /** Told in snapshots, errors and traces. */
+  readonly label?: string | undefined;
+}
+
+/** Where the callback of an {@link Domain.enqueue} runs. */
+export type Delivery =
+  /** From a queue of its own, inside nobody's call, before timers. The default. */
+  | 'queued'
+  /** Inside the call that causes the grant, once the state is consistent. */
+  | 'direct';
+
+export interface EnqueueOptions extends AcquireOptions {
+  readonly delivery?: Delivery | Callback | undefined;
+  /** Told, once, if the request ends otherwise than by a grant or by `cancel()`, and why. */
+  readonly onRefused?: ((reason: unknown) => void) | undefined;
+}
+
+export interface SettledOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly timeoutMs?: number | undefined;
+}
+
+export interface AcquireSyncOptions {
+  /** How long to block at most, in ms. */
+  readonly timeoutMs?: number | undefined;
+  readonly label?: string | undefined;
+}
+
+/** @throws TypeError, RangeError, LimitError */
+export function checkOptions(options: AcquireOptions): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError(`options are an object, not ${describe(options)}`);
+  }
+  const { signal, timeoutMs, locked, steal, label } = options;
+  if (signal !== undefined && !isSignal(signal)) {
+    throw new TypeError(`signal is an AbortSignal, not ${describe(signal)}`);
+  }
+  if (timeoutMs !== undefined) checkTimeout(timeoutMs);
+  if (locked !== undefined && locked !== 'wait' && locked !== 'fail' && locked !== 'ignore') {
+    throw new TypeError(`locked is 'wait', 'fail' or 'ignore', not ${describe(locked)}`);
+  }
+  if (steal !== undefined && typeof steal !== 'boolean') {
+    throw new TypeError(`steal is a boolean, not ${describe(steal)}`);
+  }
+  if (label !== undefined) checkLabel(label);
+}
+
+/** @throws TypeError, RangeError */
+export function checkTimeout(timeoutMs: number): void {
+  if (typeof timeoutMs !== 'number') {
+    throw new TypeError(`timeoutMs is a number of milliseconds, not ${describe(timeoutMs)}`);
+  }
+  if (!(timeoutMs >= 0)) {
+    throw new RangeError(`timeoutMs is 0 or more, or Infinity, not ${timeoutMs}`);
+  }
+}
+
+/** @throws TypeError, LimitError */
+export function checkLabel(label: string): void {
+  if (typeof label !== 'string') throw new TypeError(`label is a string, not ${describe(label)}`);
+  if (label.length > labelLengthMax) {
+    throw new LimitError(
+      `a label of ${label.length} code units is over the limit of ${labelLengthMax}`,
+    );
+  }
+}
+
+/** Signals of another realm or of a library are welcome. */
+function isSignal(signal: AbortSignal): boolean {
+  return (
+    typeof signal === 'object' &&
+    signal !== null &&
+    typeof signal.aborted === 'boolean' &&
+    typeof signal.addEventListener === 'function' &&
+    typeof signal.removeEventListener === 'function'
+  );
+}

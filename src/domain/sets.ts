@@ -1,0 +1,80 @@
+/**
+ * What a caller asks for: a set of resources, each exclusive or shared.
+ */
+
+import { InvalidSetError, LimitError } from './errors.ts';
+import { nameLengthMax } from './limits.ts';
+
+/** Something that can be held. Made by {@link Domain.resource}; useful only with its own domain. */
+export interface Resource {
+  /** Undefined for one that only this handle reaches. */
+  readonly name: string | undefined;
+  /**
+   * Ends the handle: sets that name it are refused from now on. A name can then be used afresh.
+   *
+   * @throws ResourceBusyError while a set holds it or waits for it.
+   */
+  close(): void | Promise<void>;
+}
+
+/** A resource: its name, any string whatever, or a handle. */
+export type ResourceRef = string | Resource;
+
+/** Wanted by a request: a resource named twice counts once, and exclusive wins. */
+export interface SetSpec {
+  /** To be held by nobody else meanwhile. */
+  readonly exclusive?: ResourceRef | readonly ResourceRef[];
+  /** To be held along with others who want it shared. */
+  readonly shared?: ResourceRef | readonly ResourceRef[];
+}
+
+/** A set checked once, to be used many times. Made by {@link Domain.prepare}. */
+export interface PreparedSet {
+  readonly exclusive: readonly ResourceRef[];
+  readonly shared: readonly ResourceRef[];
+}
+
+/** Names as told in snapshots and errors; one without a name is told as `#` and a number. */
+export interface NamedSet {
+  readonly exclusive: readonly string[];
+  readonly shared: readonly string[];
+}
+
+/** @throws InvalidSetError for what is not a set at all, or has a key that no set has. */
+export function checkSpec(spec: SetSpec): void {
+  if (typeof spec !== 'object' || spec === null) {
+    throw new InvalidSetError(
+      `a set is an object like { exclusive: 'a', shared: ['b'] }, not ${describe(spec)}`,
+    );
+  }
+  for (const key in spec) {
+    if (key !== 'exclusive' && key !== 'shared') {
+      throw new InvalidSetError(
+        `a set has no ${JSON.stringify(key)}: name resources under 'exclusive' or 'shared'`,
+      );
+    }
+  }
+}
+
+/** @throws InvalidSetError, LimitError */
+export function checkName(name: unknown): asserts name is string {
+  if (typeof name !== 'string') {
+    throw new InvalidSetError(
+      `a resource is a name or a handle of this domain, not ${describe(name)}`,
+    );
+  }
+  if (name.length > nameLengthMax) {
+    throw new LimitError(
+      `a resource's name of ${name.length} code units is over the limit of ${nameLengthMax}`,
+    );
+  }
+}
+
+/** A value in an error message, shortened. */
+export function describe(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 60));
+  if (typeof value === 'object' && value !== null) {
+    return Array.isArray(value) ? 'an array' : 'an object of another kind';
+  }
+  return String(value);
+}

@@ -1,0 +1,88 @@
+/** Reports, once each, grants that are held for longer than expected. Revokes nothing. */
+
+import type { NamedSet } from '../../domain/sets.ts';
+import { Deadline } from './deadline.ts';
+import { ProcessGrant } from './grant.ts';
+import type { ProcessHost } from './host.ts';
+import { snapshotOf } from './snapshot.ts';
+
+export interface HoldWarning {
+  readonly id: number;
+  readonly token: number;
+  readonly set: NamedSet;
+  readonly label: string | undefined;
+  readonly session: string | undefined;
+  /** For how long it has been held, in ms. */
+  readonly heldMs: number;
+  /** How many requests wait. */
+  readonly pendingCount: number;
+}
+
+export class HoldWatchdog {
+  readonly #host: ProcessHost;
+  readonly #warnAfterMs: number;
+  readonly #report: (warning: HoldWarning) => void;
+  #deadline: Deadline | undefined;
+
+  constructor(host: ProcessHost, warnAfterMs: number, report: (warning: HoldWarning) => void) {
+    this.#host = host;
+    this.#warnAfterMs = warnAfterMs;
+    this.#report = report;
+  }
+
+  /** Something is held: its time runs. */
+  watch(): void {
+    this.#deadline ??= new Deadline(this.#warnAfterMs, () => this.#look());
+  }
+
+  #look(): void {
+    this.#deadline = undefined;
+    const nowMs = this.#host.clock.now();
+    let nextMs = Number.POSITIVE_INFINITY;
+    const overdue = new Set<number>();
+    for (const grant of this.#host.live.values()) {
+      if (!(grant instanceof ProcessGrant) || grant.details().isReported === true) continue;
+      const leftMs = grant.sinceMs + this.#warnAfterMs - nowMs;
+      if (leftMs > 0) {
+        nextMs = Math.min(nextMs, leftMs);
+      } else {
+        grant.details().isReported = true;
+        overdue.add(grant.token);
+      }
+    }
+    if (overdue.size > 0) this.#tell(overdue);
+    if (nextMs < Number.POSITIVE_INFINITY) {
+      this.#deadline ??= new Deadline(nextMs, () => this.#look());
+    }
+  }
+
+  #tell(overdue: ReadonlySet<number>): void {
+    const { held, pending } = snapshotOf(this.#host);
+    const now = Date.now();
+    for (const { id, token, set, label, session, since } of held) {
+      if (token === undefined || !overdue.has(token)) continue;
+      this.#report({
+        id,
+        token,
+        set,
+        label,
+        session,
+        heldMs: now - since,
+        pendingCount: pending.length,
+      });
+    }
+  }
+}
+
+/** Where nobody else is told: as a warning of the process, or on the console of a browser. */
+export function reportAsWarning({ set, label, heldMs, pendingCount }: HoldWarning): void {
+  const names = [...set.exclusive, ...set.shared].slice(0, 5).map((name) => JSON.stringify(name));
+  const message =
+    `${label === undefined ? 'a grant' : JSON.stringify(label)} has held ${names.join(', ')} ` +
+    `for ${heldMs} ms, and ${pendingCount} request(s) wait in this domain`;
+  const emitWarning = globalThis.process?.emitWarning as
+    | ((message: string, type: string) => void)
+    | undefined;
+  if (emitWarning === undefined) console.warn(`kds: ${message}`);
+  else emitWarning.call(globalThis.process, message, 'KdsHoldWarning');
+}

@@ -1,0 +1,2 @@
+export { createDomain, type DomainOptions } from './domain.ts';
+export type { HoldWarning } from './hold-watchdog.ts';

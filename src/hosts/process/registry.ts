@@ -1,0 +1,52 @@
+/** Small numbers for objects, so that words can name them. */
+
+export class Registry<T extends object> {
+  /** An object, or, where there is none, the next free number (-1: no further). */
+  #items: (T | number)[] = [];
+  #free = -1;
+  #count = 0;
+
+  /** How many objects it holds. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The largest it has been since it was last emptied with {@link clear}. */
+  get capacity(): number {
+    return this.#items.length;
+  }
+
+  add(item: T): number {
+    this.#count++;
+    const tag = this.#free;
+    if (tag < 0) return this.#items.push(item) - 1;
+    this.#free = this.#items[tag] as number;
+    this.#items[tag] = item;
+    return tag;
+  }
+
+  get(tag: number): T {
+    return this.#items[tag] as T;
+  }
+
+  replace(tag: number, item: T): void {
+    this.#items[tag] = item;
+  }
+
+  delete(tag: number): void {
+    this.#count--;
+    this.#items[tag] = this.#free;
+    this.#free = tag;
+  }
+
+  /** Forgets all, and gives back the memory. */
+  clear(): void {
+    this.#items = [];
+    this.#free = -1;
+    this.#count = 0;
+  }
+
+  values(): readonly T[] {
+    return this.#items.filter((item): item is T => typeof item === 'object');
+  }
+}

@@ -1,0 +1,228 @@
+/**
+ * A request that waits, in its three forms: with a promise, with a callback, as an observer.
+ *
+ * It ends exactly once (I7): told of its grant, cancelled, or refused. `set` is its set in core
+ * while it waits, and 0 from then on.
+ */
+
+import type { Callback, Deliverable } from '../../domain/callback.ts';
+import { DomainClosedError, WaitTimeoutError } from '../../domain/errors.ts';
+import type { SyncGrant, Waiter } from '../../domain/grant.ts';
+import { Deadline } from './deadline.ts';
+import type { ProcessGrant } from './grant.ts';
+import type { ProcessSession } from './session.ts';
+import { inTheWayOf } from './snapshot.ts';
+
+/** What few requests need. */
+interface WaitDetails {
+  label?: string | undefined;
+  deadline?: Deadline;
+  signal?: AbortSignal;
+  callback?: Callback;
+  onRefused?: ((reason: unknown) => void) | undefined;
+}
+
+export interface WaitOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly timeoutMs?: number | undefined;
+  readonly label?: string | undefined;
+}
+
+export abstract class ProcessRequest {
+  readonly scope: ProcessSession;
+  set: number;
+  readonly sinceMs: number;
+  protected waitDetails: WaitDetails | undefined = undefined;
+
+  constructor(scope: ProcessSession, set: number) {
+    this.scope = scope;
+    this.set = set;
+    this.sinceMs = scope.host.clock.now();
+  }
+
+  get label(): string | undefined {
+    return this.waitDetails?.label;
+  }
+
+  /** Told once, unless refused; its set has become the grant's. */
+  abstract tell(grant: ProcessGrant): void;
+
+  /** Told once, unless granted. */
+  protected abstract refuse(reason: unknown): void;
+
+  /** Begins to wait, on these terms. */
+  start({ signal, timeoutMs, label }: WaitOptions): void {
+    if (label !== undefined) this.details().label = label;
+    if (timeoutMs !== undefined && timeoutMs !== Number.POSITIVE_INFINITY) {
+      this.details().deadline = new Deadline(timeoutMs, () => this.#timeOut(timeoutMs));
+    }
+    if (signal !== undefined) {
+      this.details().signal = signal;
+      this.scope.host.signals.add(signal, this);
+    }
+  }
+
+  /** Leaves no timer and no listener behind. */
+  stopWaiting(): void {
+    const details = this.waitDetails;
+    if (details === undefined) return;
+    details.deadline?.cancel();
+    if (details.signal !== undefined) this.scope.host.signals.remove(details.signal, this);
+    details.callback?.count(-1);
+  }
+
+  aborted(reason: unknown): void {
+    this.end(reason);
+  }
+
+  /** Its session or domain ends. */
+  close(): void {
+    this.end(new DomainClosedError('the domain or session was closed while the request waited'));
+  }
+
+  protected end(reason: unknown): void {
+    if (this.set === 0) return;
+    this.stopWaiting();
+    this.scope.host.end(this, false);
+    this.refuse(reason);
+  }
+
+  protected details(): WaitDetails {
+    this.waitDetails ??= {};
+    return this.waitDetails;
+  }
+
+  #timeOut(timeoutMs: number): void {
+    if (this.set !== 0) this.end(timedOut(this.scope, this.set, timeoutMs));
+  }
+}
+
+export class PromiseRequest extends ProcessRequest {
+  readonly #resolve: (grant: SyncGrant) => void;
+  readonly #reject: (reason: unknown) => void;
+
+  constructor(
+    scope: ProcessSession,
+    set: number,
+    resolve: (grant: SyncGrant) => void,
+    reject: (reason: unknown) => void,
+  ) {
+    super(scope, set);
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  override tell(grant: ProcessGrant): void {
+    this.#resolve(grant);
+  }
+
+  protected override refuse(reason: unknown): void {
+    this.#reject(reason);
+  }
+}
+
+/** Waits for what conflicts to go, and takes nothing. */
+export class ObserverRequest extends ProcessRequest {
+  readonly #resolve: () => void;
+  readonly #reject: (reason: unknown) => void;
+
+  constructor(
+    scope: ProcessSession,
+    set: number,
+    resolve: () => void,
+    reject: (reason: unknown) => void,
+  ) {
+    super(scope, set);
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  override tell(): never {
+    throw new Error('an observer is never granted anything');
+  }
+
+  tellDone(): void {
+    this.#resolve();
+  }
+
+  protected override refuse(reason: unknown): void {
+    this.#reject(reason);
+  }
+}
+
+/** Its callback runs from the queue. */
+export class CallbackRequest extends ProcessRequest implements Waiter, Deliverable {
+  readonly #onGrant: (grant: SyncGrant) => void;
+  /** Granted, and due to be told. */
+  #due: ProcessGrant | undefined = undefined;
+
+  constructor(scope: ProcessSession, set: number, onGrant: (grant: SyncGrant) => void) {
+    super(scope, set);
+    this.#onGrant = onGrant;
+  }
+
+  /** What only callbacks have: where they run, and who is told if they never do. */
+  onTerms(callback: Callback | undefined, onRefused?: (reason: unknown) => void): void {
+    if (onRefused !== undefined) this.details().onRefused = onRefused;
+    if (callback === undefined) return;
+    this.details().callback = callback;
+    if (this.set !== 0) callback.count(1);
+  }
+
+  override tell(grant: ProcessGrant): void {
+    this.#due = grant;
+    this.waitDetails?.callback?.due(this);
+    this.enterQueue();
+  }
+
+  protected enterQueue(): void {
+    this.scope.host.delivery.queued(this);
+  }
+
+  /** Runs the callback, unless it has run, or the grant has ended meanwhile. */
+  deliver(): void {
+    const grant = this.#takeDue();
+    if (grant !== undefined && grant.set !== 0) this.#onGrant(grant);
+  }
+
+  cancel(): boolean {
+    const grant = this.#takeDue();
+    if (grant !== undefined) {
+      const isHeld = grant.set !== 0;
+      grant.release();
+      return isHeld;
+    }
+    if (this.set === 0) return false;
+    this.stopWaiting();
+    this.scope.host.end(this, false);
+    return true;
+  }
+
+  protected override refuse(reason: unknown): void {
+    const onRefused = this.waitDetails?.onRefused;
+    if (onRefused === undefined) return;
+    this.scope.host.delivery.queued({ deliver: () => onRefused(reason) });
+  }
+
+  #takeDue(): ProcessGrant | undefined {
+    const grant = this.#due;
+    this.#due = undefined;
+    if (grant !== undefined) this.waitDetails?.callback?.notDue(this);
+    return grant;
+  }
+}
+
+/** Its callback runs in the call that grants it. */
+export class DirectRequest extends CallbackRequest {
+  protected override enterQueue(): void {
+    this.scope.host.delivery.direct(this);
+  }
+}
+
+/** The error of a waiting set whose time is over: who is in its way. */
+export function timedOut(scope: ProcessSession, set: number, timeoutMs: number): WaitTimeoutError {
+  return new WaitTimeoutError(
+    `not granted within ${timeoutMs} ms: ${inTheWayOf(scope.host, set)}. ` +
+      'Wait longer, or see query() for who waits for whom.',
+  );
+}

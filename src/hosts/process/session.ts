@@ -1,0 +1,330 @@
+/**
+ * The interface of a domain in one event loop. The domain itself is the outermost session; all
+ * sessions work on one host.
+ */
+
+import { PASS_LOCKED, SYNC } from '../../core/index.ts';
+import { Callback } from '../../domain/callback.ts';
+import type { Capability, SyncSession } from '../../domain/domain.ts';
+import {
+  DeadlockError,
+  DomainClosedError,
+  InvalidSetError,
+  LockedError,
+  WaitTimeoutError,
+} from '../../domain/errors.ts';
+import type { Grant, SyncGrant, Waiter } from '../../domain/grant.ts';
+import {
+  type AcquireOptions,
+  type AcquireSyncOptions,
+  checkLabel,
+  checkOptions,
+  type EnqueueOptions,
+  type SettledOptions,
+} from '../../domain/options.ts';
+import { describe, type PreparedSet, type Resource, type SetSpec } from '../../domain/sets.ts';
+import type { Snapshot } from '../../domain/snapshot.ts';
+import { ProcessGrant } from './grant.ts';
+import type { ProcessHost } from './host.ts';
+import {
+  CallbackRequest,
+  DirectRequest,
+  ObserverRequest,
+  type ProcessRequest,
+  PromiseRequest,
+  timedOut,
+} from './request.ts';
+import { memoryIsFull } from './resources.ts';
+import { circleOf, inTheWayOf, ownerOf, snapshotOf } from './snapshot.ts';
+
+const capabilities: ReadonlySet<Capability> = new Set<Capability>([
+  'settled',
+  'downgrade',
+  'part-release',
+  'steal',
+]);
+
+const noOptions: AcquireOptions = Object.freeze({});
+
+export class ProcessSession implements SyncSession {
+  readonly capabilities = capabilities;
+  readonly label: string | undefined;
+  /** @internal */
+  readonly host: ProcessHost;
+  /** @internal What went through it and lives; undefined for the domain, which owns all. */
+  readonly tracked: Set<ProcessRequest | ProcessGrant> | undefined;
+  readonly #parent: ProcessSession | undefined;
+  readonly #children = new Set<ProcessSession>();
+  #isOpen = true;
+
+  constructor(host: ProcessHost, parent?: ProcessSession, label?: string) {
+    this.host = host;
+    this.label = label;
+    this.#parent = parent;
+    this.tracked = parent === undefined ? undefined : new Set();
+  }
+
+  acquire(set: SetSpec | PreparedSet, options: AcquireOptions = noOptions): Promise<SyncGrant> {
+    try {
+      const placed = this.#place(set, 0, options);
+      if (typeof placed !== 'number') return Promise.resolve(placed);
+      return new Promise((resolve, reject) => {
+        this.#wait(new PromiseRequest(this, placed, resolve, reject), options);
+      });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  tryAcquire(set: SetSpec | PreparedSet, options?: { label?: string }): Promise<SyncGrant | null> {
+    try {
+      return Promise.resolve(this.#try(set, 0, options?.label));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  async run<R>(
+    set: SetSpec | PreparedSet,
+    optionsOrFn: AcquireOptions | ((grant: SyncGrant) => R | Promise<R>),
+    maybeFn?: (grant: SyncGrant) => R | Promise<R>,
+  ): Promise<R> {
+    const [options, fn] =
+      typeof optionsOrFn === 'function' ? [noOptions, optionsOrFn] : [optionsOrFn, maybeFn];
+    if (typeof fn !== 'function') throw new TypeError(`run needs a function, not ${describe(fn)}`);
+    const grant = (await this.acquire(set, options)) as ProcessGrant;
+    const { carried } = this.host;
+    try {
+      return await (carried === undefined ? fn(grant) : carried.run(grant, () => fn(grant)));
+    } finally {
+      grant.release();
+    }
+  }
+
+  enqueue(
+    set: SetSpec | PreparedSet,
+    onGrant: (grant: SyncGrant) => void,
+    options: EnqueueOptions = noOptions,
+  ): Waiter {
+    if (typeof onGrant !== 'function') {
+      throw new TypeError(`enqueue needs a function to call, not ${describe(onGrant)}`);
+    }
+    const callback = options.delivery instanceof Callback ? options.delivery : undefined;
+    const delivery = callback === undefined ? options.delivery : callback.delivery;
+    if (delivery !== undefined && delivery !== 'queued' && delivery !== 'direct') {
+      throw new TypeError(
+        `delivery is 'queued', 'direct' or a Callback, not ${describe(delivery)}`,
+      );
+    }
+    if (callback?.isOpen === false) throw new DomainClosedError('the callback is closed');
+    const placed = this.#place(set, 0, options);
+    const Request = delivery === 'direct' ? DirectRequest : CallbackRequest;
+    const tell = callback === undefined ? onGrant : callback.wrap(onGrant);
+    const request = new Request(this, typeof placed === 'number' ? placed : 0, tell);
+    if (callback !== undefined || options.onRefused !== undefined) {
+      request.onTerms(callback, options.onRefused);
+    }
+    if (typeof placed === 'number') {
+      this.#wait(request, options);
+    } else {
+      request.tell(placed);
+      this.host.delivery.runDirect();
+    }
+    return request;
+  }
+
+  prepare(set: SetSpec): PreparedSet {
+    this.#checkOpen();
+    return this.host.resources.prepare(set);
+  }
+
+  resource(name?: string): Resource {
+    this.#checkOpen();
+    return this.host.resources.handle(name);
+  }
+
+  session({ label }: { label?: string } = {}): SyncSession {
+    this.#checkOpen();
+    if (label !== undefined) checkLabel(label);
+    const session = new ProcessSession(this.host, this, label);
+    this.#children.add(session);
+    return session;
+  }
+
+  settled(set: SetSpec | PreparedSet, options: SettledOptions = noOptions): Promise<void> {
+    try {
+      this.#checkOpen();
+      checkOptions(options);
+      options.signal?.throwIfAborted();
+      this.#resolve(set);
+      const observer = this.host.observe();
+      if (this.host.core.isGranted(observer)) {
+        this.host.endUntold(observer);
+        return Promise.resolve();
+      }
+      if (options.timeoutMs === 0) {
+        this.host.endUntold(observer);
+        throw new WaitTimeoutError('not settled now: something that conflicts is live');
+      }
+      return new Promise((resolve, reject) => {
+        this.#wait(new ObserverRequest(this, observer, resolve, reject), options);
+      });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  tryAcquireSync(set: SetSpec | PreparedSet, options?: { label?: string }): SyncGrant | null {
+    return this.#try(set, SYNC, options?.label);
+  }
+
+  acquireSync(
+    set: SetSpec | PreparedSet,
+    { timeoutMs, label }: AcquireSyncOptions = noOptions,
+  ): SyncGrant {
+    const placed = this.#place(set, SYNC, { timeoutMs, label });
+    if (typeof placed !== 'number') return placed;
+    const inTheWay = inTheWayOf(this.host, placed);
+    this.host.endUntold(placed);
+    throw new WaitTimeoutError(
+      `not granted at once, and one event loop cannot wait for itself: ${inTheWay}. ` +
+        'Use acquire() or enqueue().',
+    );
+  }
+
+  async query(): Promise<Snapshot> {
+    return this.querySync();
+  }
+
+  querySync(): Snapshot {
+    return snapshotOf(this.host);
+  }
+
+  async close(): Promise<void> {
+    this.#close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** The grant, or the set that now waits in core and has no object yet. */
+  #place(
+    spec: SetSpec | PreparedSet,
+    bits: number,
+    options: AcquireOptions,
+  ): ProcessGrant | number {
+    this.#checkOpen();
+    const { host } = this;
+    if (options === noOptions && host.carried === undefined) {
+      this.#resolve(spec);
+      const set = host.enqueue(bits);
+      return host.core.isGranted(set) ? host.createGrant(this, set, undefined) : set;
+    }
+    checkOptions(options);
+    const held = this.#heldBy(options);
+    options.signal?.throwIfAborted();
+    this.#resolve(spec);
+    if (options.steal === true) return this.#steal(options);
+    if (options.locked === 'fail') this.#refuseLocked();
+    const set = host.enqueue(options.locked === 'ignore' ? bits | PASS_LOCKED : bits);
+    if (host.core.isGranted(set)) return host.createGrant(this, set, options.label);
+    if (options.timeoutMs === 0) {
+      const error = timedOut(this, set, 0);
+      host.endUntold(set);
+      throw error;
+    }
+    if (held.length > 0) this.#refuseCircle(set, held, options.label);
+    return set;
+  }
+
+  #try(spec: SetSpec | PreparedSet, bits: number, label: string | undefined): ProcessGrant | null {
+    this.#checkOpen();
+    if (label !== undefined) checkLabel(label);
+    this.#resolve(spec);
+    const set = this.host.enqueue(bits);
+    if (this.host.core.isGranted(set)) return this.host.createGrant(this, set, label);
+    this.host.endUntold(set);
+    return null;
+  }
+
+  #wait(request: ProcessRequest, options: AcquireOptions): void {
+    this.host.addRequest(request);
+    if (options !== noOptions) request.start(options);
+  }
+
+  #resolve(spec: SetSpec | PreparedSet): void {
+    try {
+      this.host.resources.resolve(spec);
+    } catch (error) {
+      this.host.resources.trim();
+      throw error;
+    }
+  }
+
+  #steal(options: AcquireOptions): ProcessGrant {
+    const { host } = this;
+    if (host.resources.exclusiveCount !== host.resources.count) {
+      throw new InvalidSetError('steal takes exclusive resources only');
+    }
+    const grant = host.createGrant(this, host.steal(), options.label);
+    host.afterwards();
+    return grant;
+  }
+
+  #refuseLocked(): void {
+    const { core, resources } = this.host;
+    const queue = core.firstLocked(resources.queues, resources.count);
+    if (queue === 0) return;
+    const name = describe(String(resources.of(queue)));
+    const owner = ownerOf(this.host, core.setOf(core.firstInQueue(queue)));
+    resources.trim();
+    throw new LockedError(
+      `${name} is used by a synchronous caller: it is ${owner}. Ask with locked: 'wait' instead.`,
+    );
+  }
+
+  #heldBy({ holding }: AcquireOptions): readonly ProcessGrant[] {
+    const carried = this.host.carried?.grants.filter(({ set }) => set !== 0) ?? [];
+    if (holding === undefined) return carried;
+    const declared = (Array.isArray(holding) ? holding : [holding]) as readonly Grant[];
+    const held = new Set(carried);
+    for (const grant of declared) {
+      if (!(grant instanceof ProcessGrant) || grant.scope.host !== this.host) {
+        throw new TypeError(`holding is a grant of this domain, not ${describe(grant)}`);
+      }
+      // What has been released or lost is kept by nobody, so it cannot close a circle.
+      if (grant.set !== 0) held.add(grant);
+    }
+    return [...held];
+  }
+
+  #refuseCircle(set: number, held: readonly ProcessGrant[], label: string | undefined): void {
+    const { host } = this;
+    const circle = host.core.declareHolding(
+      set,
+      held.map((grant) => grant.set),
+    );
+    if (circle?.length === 0) return;
+    const told = circle === undefined ? undefined : circleOf(host, circle, label);
+    host.endUntold(set);
+    throw told === undefined ? memoryIsFull() : new DeadlockError(told.message, told.steps);
+  }
+
+  #close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    if (this.#parent !== undefined) this.#parent.#children.delete(this);
+    for (const child of this.#children) child.#close();
+    // Waiting ones first: what is held goes to none of them.
+    const live = this.tracked === undefined ? this.host.live.values() : [...this.tracked];
+    for (const object of live) if (!(object instanceof ProcessGrant)) object.close();
+    for (const object of live) if (object instanceof ProcessGrant) object.close();
+  }
+
+  #checkOpen(): void {
+    for (let at: ProcessSession | undefined = this; at !== undefined; at = at.#parent) {
+      if (!at.#isOpen) throw new DomainClosedError('the domain or session is closed');
+    }
+  }
+}
