@@ -18,24 +18,24 @@ export function findFaults({ words: w, doubles: d }: Memory): readonly string[] 
       return false;
     }
     // Only sets and resources are told from free slots by their kind: links die with their set.
-    const isKind = kind === L.NOBODY || (w[slot + L.FLAGS] & L.KIND) === kind;
+    const isKind = kind === L.NOBODY || (w[slot | L.FLAGS] & L.KIND) === kind;
     if (!isKind) fault(`${as} at ${slot} is of another kind`);
     if (slots.has(slot)) fault(`${slot} is both ${slots.get(slot)} and ${as}`);
     slots.set(slot, as);
     return true;
   };
 
-  for (let slot = w[L.FREE]; slot !== L.NOBODY; slot = w[slot + L.CHAIN]) {
+  for (let slot = w[L.FREE]; slot !== L.NOBODY; slot = w[slot | L.CHAIN]) {
     if (slots.has(slot) || !claim(slot, L.NOBODY, 'free')) break;
   }
   let marked = 0;
   for (let slot = L.HEADER_WORDS; slot < w[L.TOP]; slot += L.SLOT_WORDS) {
     if (slots.has(slot)) continue;
-    const kind = w[slot + L.FLAGS] & L.KIND;
+    const kind = w[slot | L.FLAGS] & L.KIND;
     if (kind === L.RESOURCE) {
       if (claim(slot, L.RESOURCE, 'resource')) checkQueue(w, d, slot, fault);
-      if ((w[slot + L.FLAGS] & L.RESOURCE_RECOVERED) !== 0) marked++;
-      if ((w[slot + L.FLAGS] & L.RESOURCE_CHOSEN) !== 0) fault(`${slot} is still chosen`);
+      if ((w[slot | L.FLAGS] & L.RESOURCE_RECOVERED) !== 0) marked++;
+      if ((w[slot | L.FLAGS] & L.RESOURCE_CHOSEN) !== 0) fault(`${slot} is still chosen`);
     } else if (kind === L.SET) {
       if (claim(slot, L.SET, 'set')) checkSet(w, slot, claim, fault);
     }
@@ -60,36 +60,36 @@ function checkQueue(w: Int32Array, d: Float64Array, resource: number, fault: Fau
   let allShared = true;
   let sync = 0;
   const seen = new Set<number>();
-  let link = w[resource + L.RESOURCE_HEAD];
-  for (; link !== L.NOBODY && !seen.has(link); link = w[link + L.LINK_NEXT]) {
+  let link = w[resource | L.RESOURCE_HEAD];
+  for (; link !== L.NOBODY && !seen.has(link); link = w[link | L.LINK_NEXT]) {
     seen.add(link);
-    const set = w[link + L.LINK_SET];
-    if (w[link + L.LINK_RESOURCE] !== resource) fault(`${link} stands in a foreign queue`);
-    if (w[link + L.LINK_PREVIOUS] !== previous) fault(`${link} has another one ahead`);
-    const older = previous !== L.NOBODY && d[(previous + L.LINK_ARRIVAL) >> 1];
-    if (older !== false && older >= d[(link + L.LINK_ARRIVAL) >> 1]) fault(`${link} overtook`);
-    const exclusive = (w[link + L.FLAGS] & L.LINK_EXCLUSIVE) !== 0;
-    const triggered = (w[link + L.FLAGS] & L.LINK_TRIGGERED) !== 0;
+    const set = w[link | L.LINK_SET];
+    if (w[link | L.LINK_RESOURCE] !== resource) fault(`${link} stands in a foreign queue`);
+    if (w[link | L.LINK_PREVIOUS] !== previous) fault(`${link} has another one ahead`);
+    const older = previous !== L.NOBODY && d[(previous | L.LINK_ARRIVAL) >> 1];
+    if (older !== false && older >= d[(link | L.LINK_ARRIVAL) >> 1]) fault(`${link} overtook`);
+    const exclusive = (w[link | L.FLAGS] & L.LINK_EXCLUSIVE) !== 0;
+    const triggered = (w[link | L.FLAGS] & L.LINK_TRIGGERED) !== 0;
     const may = previous === L.NOBODY || (allShared && !exclusive);
     if (triggered !== may) fault(`${link} is ${triggered ? '' : 'not '}triggered (I2)`);
     if (!triggered && frontier === L.NOBODY) frontier = link;
     if (exclusive) allShared = false;
-    if ((w[set + L.FLAGS] & L.SET_SYNC) !== 0) sync++;
-    const ignored = (w[link + L.FLAGS] & L.LINK_IGNORED) !== 0;
-    if (ignored && (w[resource + L.FLAGS] & L.RESOURCE_IGNORED) === 0) {
+    if ((w[set | L.FLAGS] & L.SET_SYNC) !== 0) sync++;
+    const ignored = (w[link | L.FLAGS] & L.LINK_IGNORED) !== 0;
+    if (ignored && (w[resource | L.FLAGS] & L.RESOURCE_IGNORED) === 0) {
       fault(`${resource} does not know of ignored ${link}`);
     }
     previous = link;
   }
   if (link !== L.NOBODY) fault(`the queue of ${resource} is a ring`);
-  if (w[resource + L.RESOURCE_TAIL] !== previous) fault(`${resource} has another tail`);
-  if (w[resource + L.RESOURCE_FRONTIER] !== frontier) fault(`${resource} has another frontier`);
-  if (w[resource + L.FLAGS] >>> L.RESOURCE_SYNC_SHIFT !== sync)
+  if (w[resource | L.RESOURCE_TAIL] !== previous) fault(`${resource} has another tail`);
+  if (w[resource | L.RESOURCE_FRONTIER] !== frontier) fault(`${resource} has another frontier`);
+  if (w[resource | L.FLAGS] >>> L.RESOURCE_SYNC_SHIFT !== sync)
     fault(`${resource} counts sync links wrong`);
   checkRing(w, d, resource, L.RESOURCE_WATCH_ALL, fault);
   checkRing(w, d, resource, L.RESOURCE_WATCH_EXCLUSIVE, fault);
-  const rings = w[resource + L.RESOURCE_WATCH_ALL] | w[resource + L.RESOURCE_WATCH_EXCLUSIVE];
-  const watched = (w[resource + L.FLAGS] & L.RESOURCE_WATCHED) !== 0;
+  const rings = w[resource | L.RESOURCE_WATCH_ALL] | w[resource | L.RESOURCE_WATCH_EXCLUSIVE];
+  const watched = (w[resource | L.FLAGS] & L.RESOURCE_WATCHED) !== 0;
   if (watched !== (rings !== L.NOBODY)) fault(`${resource} is watched, or not, unknowingly`);
 }
 
@@ -100,7 +100,7 @@ function checkRing(
   ring: number,
   fault: Fault,
 ): void {
-  const first = w[resource + ring];
+  const first = w[resource | ring];
   if (first === L.NOBODY) return;
   let eye = first;
   const seen = new Set<number>();
@@ -110,42 +110,42 @@ function checkRing(
       return;
     }
     seen.add(eye);
-    const next = w[eye + L.LINK_NEXT];
-    if (w[next + L.LINK_PREVIOUS] !== eye) fault(`watch ${next} has another one ahead`);
+    const next = w[eye | L.LINK_NEXT];
+    if (w[next | L.LINK_PREVIOUS] !== eye) fault(`watch ${next} has another one ahead`);
     if (!isBlocked(w, d, resource, eye)) fault(`watch ${eye} should have ended`);
     eye = next;
   } while (eye !== first);
 }
 
 function isBlocked(w: Int32Array, d: Float64Array, resource: number, eye: number): boolean {
-  const all = (w[eye + L.FLAGS] & L.LINK_EXCLUSIVE) !== 0;
-  let link = w[resource + L.RESOURCE_HEAD];
-  for (; link !== L.NOBODY; link = w[link + L.LINK_NEXT]) {
-    if (d[(link + L.LINK_ARRIVAL) >> 1] > d[(eye + L.LINK_ARRIVAL) >> 1]) return false;
-    if (all || (w[link + L.FLAGS] & L.LINK_EXCLUSIVE) !== 0) return true;
+  const all = (w[eye | L.FLAGS] & L.LINK_EXCLUSIVE) !== 0;
+  let link = w[resource | L.RESOURCE_HEAD];
+  for (; link !== L.NOBODY; link = w[link | L.LINK_NEXT]) {
+    if (d[(link | L.LINK_ARRIVAL) >> 1] > d[(eye | L.LINK_ARRIVAL) >> 1]) return false;
+    if (all || (w[link | L.FLAGS] & L.LINK_EXCLUSIVE) !== 0) return true;
   }
   return false;
 }
 
 /** One set: its links are its own, and it is granted exactly when none of them is pending. */
 function checkSet(w: Int32Array, set: number, claim: Claim, fault: Fault): void {
-  const flags = w[set + L.FLAGS];
+  const flags = w[set | L.FLAGS];
   const kind = (flags & L.SET_OBSERVER) !== 0 ? L.WATCH : L.LINK;
   let pending = 0;
-  let link = w[set + L.CHAIN];
-  for (; link !== L.NOBODY; link = w[link + L.CHAIN]) {
+  let link = w[set | L.CHAIN];
+  for (; link !== L.NOBODY; link = w[link | L.CHAIN]) {
     if (!claim(link, kind, `link of ${set}`)) break;
-    if (w[link + L.LINK_SET] !== set) fault(`${link} is on the chain of a foreign set`);
-    if ((w[link + L.FLAGS] & (L.LINK_TRIGGERED | L.LINK_IGNORED)) === 0) pending++;
+    if (w[link | L.LINK_SET] !== set) fault(`${link} is on the chain of a foreign set`);
+    if ((w[link | L.FLAGS] & (L.LINK_TRIGGERED | L.LINK_IGNORED)) === 0) pending++;
   }
   const granted = (flags & L.SET_GRANTED) !== 0;
-  if (w[set + L.SET_PENDING] !== pending) fault(`${set} counts its pending links wrong`);
+  if (w[set | L.SET_PENDING] !== pending) fault(`${set} counts its pending links wrong`);
   if (granted !== (pending === 0)) fault(`${set} is ${granted ? '' : 'not '}granted`);
   if ((flags & L.SET_LOST) !== 0) fault(`${set} is lost and not forgotten`);
   const end = granted ? L.EDGE_HELD : L.EDGE_WAITER;
   const next = granted ? L.EDGE_NEXT_OF_HELD : L.EDGE_NEXT_OF_WAITER;
-  for (let edge = w[set + L.SET_EDGES]; edge !== L.NOBODY; edge = w[edge + next]) {
+  for (let edge = w[set | L.SET_EDGES]; edge !== L.NOBODY; edge = w[edge | next]) {
     if (!granted && !claim(edge, L.EDGE, `edge of ${set}`)) break;
-    if (w[edge + end] !== set) fault(`${edge} is on the chain of a foreign set`);
+    if (w[edge | end] !== set) fault(`${edge} is on the chain of a foreign set`);
   }
 }

@@ -13,7 +13,7 @@
 
 import { findCycle } from './cycle.ts';
 import { declareEdge, dropEdges } from './edges.ts';
-import { giveTokens, tick } from './granted.ts';
+import { giveTokens, markGranted, tick } from './granted.ts';
 import * as L from './layout.ts';
 import type { Memory } from './memory.ts';
 import { advance, append, putFirst, unlink } from './queue.ts';
@@ -23,7 +23,20 @@ import { unwatch, watch } from './watches.ts';
 /** Bits of {@link Core.enqueue}: asked for by a synchronous caller. */
 export const SYNC = L.SET_SYNC;
 /** Do not wait for resources that a synchronous caller holds or has queued on. */
-export const PASS_LOCKED = L.SET_IGNORES;
+export const PASS_LOCKED = 1;
+
+/** Bits of {@link Core.state}. */
+export const GRANTED = L.SET_GRANTED;
+/** Some links may be marked or ignored: see {@link Core.isMarked} and {@link Core.isIgnored}. */
+export const UNUSUAL = L.SET_UNUSUAL;
+
+/** What has come of {@link Core.release}. */
+export const NOT_HELD = 0;
+export const RELEASED = 1;
+/** And there is something to take from the lists. */
+export const RELEASED_WITH_NEWS = 2;
+
+const smallIntegerMax = 2 ** 31 - 1;
 
 /** Core's references to resources. */
 export type Refs = readonly number[] | Int32Array;
@@ -42,23 +55,23 @@ export class Core {
     if (!reserve(this.memory, 1)) return L.NOBODY;
     const w = this.memory.words;
     const resource = allocate(w);
-    w[resource + L.FLAGS] = L.RESOURCE;
-    w[resource + L.RESOURCE_HEAD] = L.NOBODY;
-    w[resource + L.RESOURCE_TAIL] = L.NOBODY;
-    w[resource + L.RESOURCE_FRONTIER] = L.NOBODY;
-    w[resource + L.RESOURCE_TAG] = tag;
-    w[resource + L.RESOURCE_WATCH_ALL] = L.NOBODY;
-    w[resource + L.RESOURCE_WATCH_EXCLUSIVE] = L.NOBODY;
+    w[resource | L.FLAGS] = L.RESOURCE;
+    w[resource | L.RESOURCE_HEAD] = L.NOBODY;
+    w[resource | L.RESOURCE_TAIL] = L.NOBODY;
+    w[resource | L.RESOURCE_FRONTIER] = L.NOBODY;
+    w[resource | L.RESOURCE_TAG] = tag;
+    w[resource | L.RESOURCE_WATCH_ALL] = L.NOBODY;
+    w[resource | L.RESOURCE_WATCH_EXCLUSIVE] = L.NOBODY;
     return resource;
   }
 
   /** Ends a resource that nobody uses. A mark that it carries goes with it. */
   destroyResource(resource: number): void {
     const w = this.memory.words;
-    const flags = w[resource + L.FLAGS];
+    const flags = w[resource | L.FLAGS];
     assert((flags & L.KIND) === L.RESOURCE && !this.isUsed(resource), 'only idle resources end');
     if ((flags & L.RESOURCE_RECOVERED) !== 0) w[L.MARKED]--;
-    w[resource + L.FLAGS] = 0;
+    w[resource | L.FLAGS] = 0;
     free(w, resource, resource);
   }
 
@@ -78,16 +91,18 @@ export class Core {
     let pending = 0;
     for (let index = 0; index < count; index++) {
       const resource = refs[index] as number;
-      const tail = w[resource + L.RESOURCE_TAIL];
-      if (tail !== L.NOBODY && w[tail + L.LINK_SET] === set) continue;
-      const link = append(w, resource, set, index < exclusiveCount ? L.LINK_EXCLUSIVE : 0);
-      d[(link + L.LINK_ARRIVAL) >> 1] = arrival;
-      w[last + L.CHAIN] = link;
+      const tail = w[resource | L.RESOURCE_TAIL];
+      if (tail !== L.NOBODY && w[tail | L.LINK_SET] === set) continue;
+      const link = allocate(w);
+      d[(link | L.LINK_ARRIVAL) >> 1] = arrival;
+      w[last | L.CHAIN] = link;
       last = link;
-      if (bits !== 0) applyBits(w, set, resource, link, bits);
-      if ((w[link + L.FLAGS] & (L.LINK_TRIGGERED | L.LINK_IGNORED)) === 0) pending++;
+      const mode = index < exclusiveCount ? L.LINK_EXCLUSIVE : 0;
+      let isPending = !append(w, resource, set, link, tail, mode);
+      if (bits !== 0) isPending = applyBits(w, set, resource, link, bits, isPending);
+      if (isPending) pending++;
     }
-    w[last + L.CHAIN] = L.NOBODY;
+    w[last | L.CHAIN] = L.NOBODY;
     finishBuilding(w, d, set, pending, arrival);
     return set;
   }
@@ -105,22 +120,23 @@ export class Core {
     let last = set;
     for (let index = 0; index < count; index++) {
       const resource = refs[index] as number;
-      const head = w[resource + L.RESOURCE_HEAD];
-      if (head !== L.NOBODY && w[head + L.LINK_SET] === set) continue;
+      const head = w[resource | L.RESOURCE_HEAD];
+      if (head !== L.NOBODY && w[head | L.LINK_SET] === set) continue;
       revoke(w, resource);
       const link = putFirst(w, resource, set);
-      d[(link + L.LINK_ARRIVAL) >> 1] = arrival;
-      w[last + L.CHAIN] = link;
+      d[(link | L.LINK_ARRIVAL) >> 1] = arrival;
+      w[last | L.CHAIN] = link;
       last = link;
-      if ((bits & SYNC) !== 0) w[resource + L.FLAGS] += L.RESOURCE_SYNC_ONE;
+      if ((bits & SYNC) !== 0) w[resource | L.FLAGS] += L.RESOURCE_SYNC_ONE;
     }
-    w[last + L.CHAIN] = L.NOBODY;
+    w[last | L.CHAIN] = L.NOBODY;
     finishBuilding(w, d, set, 0, tick(d));
-    for (let lost = w[L.LOST_FIRST]; lost !== L.NOBODY; lost = w[lost + L.SET_AFTER]) {
+    for (let lost = w[L.LOST_FIRST]; lost !== L.NOBODY; lost = w[lost | L.SET_AFTER]) {
       const lastOfLost = clear(w, d, lost, true);
-      if (lastOfLost !== lost) free(w, w[lost + L.CHAIN], lastOfLost);
-      w[lost + L.CHAIN] = L.NOBODY;
+      if (lastOfLost !== lost) free(w, w[lost | L.CHAIN], lastOfLost);
+      w[lost | L.CHAIN] = L.NOBODY;
     }
+    if (w[L.MARKED] !== 0) w[set | L.FLAGS] |= L.SET_UNUSUAL;
     giveTokens(w, d);
     return set;
   }
@@ -142,12 +158,12 @@ export class Core {
       const mode = index < exclusiveCount ? L.LINK_EXCLUSIVE : 0;
       const eye = watch(w, refs[index] as number, set, mode);
       if (eye === L.NOBODY) continue;
-      d[(eye + L.LINK_ARRIVAL) >> 1] = arrival;
-      w[last + L.CHAIN] = eye;
+      d[(eye | L.LINK_ARRIVAL) >> 1] = arrival;
+      w[last | L.CHAIN] = eye;
       last = eye;
       pending++;
     }
-    w[last + L.CHAIN] = L.NOBODY;
+    w[last | L.CHAIN] = L.NOBODY;
     finishBuilding(w, d, set, pending, arrival);
     return set;
   }
@@ -157,19 +173,22 @@ export class Core {
    * exclusive is marked as recovered; otherwise such a mark is cleared.
    */
   remove(set: number, died: boolean): void {
-    const w = this.memory.words;
-    assert((w[set + L.FLAGS] & L.KIND) === L.SET, 'only live sets end');
-    const last = clear(w, this.memory.doubles, set, died);
-    w[set + L.FLAGS] = 0;
-    free(w, set, last);
-    if (w[L.GRANTED_FIRST] !== L.NOBODY) giveTokens(w, this.memory.doubles);
+    assert((this.memory.words[set | L.FLAGS] & L.KIND) === L.SET, 'only live sets end');
+    end(this.memory.words, this.memory.doubles, set, died);
+  }
+
+  /** Ends the set of a grant, unless it is not that grant's any more. */
+  release(set: number, token: number, died: boolean): number {
+    if (!this.isHeld(set, token)) return NOT_HELD;
+    end(this.memory.words, this.memory.doubles, set, died);
+    return this.hasNews ? RELEASED_WITH_NEWS : RELEASED;
   }
 
   /** Frees a set that {@link takeLost} has told about. */
   forget(set: number): void {
     const w = this.memory.words;
-    assert((w[set + L.FLAGS] & L.SET_LOST) !== 0, 'only lost sets are forgotten');
-    w[set + L.FLAGS] = 0;
+    assert((w[set | L.FLAGS] & L.SET_LOST) !== 0, 'only lost sets are forgotten');
+    w[set | L.FLAGS] = 0;
     free(w, set, set);
   }
 
@@ -177,13 +196,13 @@ export class Core {
   downgrade(set: number, chosenOnly: boolean): void {
     const w = this.memory.words;
     const d = this.memory.doubles;
-    for (let link = w[set + L.CHAIN]; link !== L.NOBODY; link = w[link + L.CHAIN]) {
-      const resource = w[link + L.LINK_RESOURCE];
+    for (let link = w[set | L.CHAIN]; link !== L.NOBODY; link = w[link | L.CHAIN]) {
+      const resource = w[link | L.LINK_RESOURCE];
       if (chosenOnly && !unchoose(w, resource)) continue;
-      const flags = w[link + L.FLAGS];
+      const flags = w[link | L.FLAGS];
       if ((flags & L.LINK_EXCLUSIVE) === 0) continue;
       markLeft(w, resource, flags, false);
-      w[link + L.FLAGS] = flags & ~L.LINK_EXCLUSIVE;
+      w[link | L.FLAGS] = flags & ~L.LINK_EXCLUSIVE;
       advance(w, d, resource);
     }
     giveTokens(w, d);
@@ -194,10 +213,10 @@ export class Core {
     const w = this.memory.words;
     const d = this.memory.doubles;
     let place = set;
-    for (let link = w[place + L.CHAIN]; link !== L.NOBODY; link = w[place + L.CHAIN]) {
-      if (unchoose(w, w[link + L.LINK_RESOURCE])) {
-        w[place + L.CHAIN] = w[link + L.CHAIN];
-        detach(w, d, link, w[set + L.FLAGS], false);
+    for (let link = w[place | L.CHAIN]; link !== L.NOBODY; link = w[place | L.CHAIN]) {
+      if (unchoose(w, w[link | L.LINK_RESOURCE])) {
+        w[place | L.CHAIN] = w[link | L.CHAIN];
+        detach(w, d, link, w[set | L.FLAGS], false);
         free(w, link, link);
       } else {
         place = link;
@@ -212,12 +231,12 @@ export class Core {
     let countMissing = 0;
     for (let index = 0; index < count; index++) {
       const resource = refs[index] as number;
-      if ((w[resource + L.FLAGS] & L.RESOURCE_CHOSEN) !== 0) continue;
-      w[resource + L.FLAGS] |= L.RESOURCE_CHOSEN;
+      if ((w[resource | L.FLAGS] & L.RESOURCE_CHOSEN) !== 0) continue;
+      w[resource | L.FLAGS] |= L.RESOURCE_CHOSEN;
       countMissing++;
     }
-    for (let link = w[set + L.CHAIN]; link !== L.NOBODY; link = w[link + L.CHAIN]) {
-      if ((w[w[link + L.LINK_RESOURCE] + L.FLAGS] & L.RESOURCE_CHOSEN) !== 0) countMissing--;
+    for (let link = w[set | L.CHAIN]; link !== L.NOBODY; link = w[link | L.CHAIN]) {
+      if ((w[w[link | L.LINK_RESOURCE] | L.FLAGS] & L.RESOURCE_CHOSEN) !== 0) countMissing--;
     }
     if (countMissing === 0) return true;
     for (let index = 0; index < count; index++) unchoose(w, refs[index] as number);
@@ -245,7 +264,7 @@ export class Core {
   firstLocked(refs: Refs, count: number): number {
     for (let index = 0; index < count; index++) {
       const resource = refs[index] as number;
-      if (this.memory.words[resource + L.FLAGS] >>> L.RESOURCE_SYNC_SHIFT !== 0) return resource;
+      if (this.memory.words[resource | L.FLAGS] >>> L.RESOURCE_SYNC_SHIFT !== 0) return resource;
     }
     return L.NOBODY;
   }
@@ -255,7 +274,7 @@ export class Core {
     const w = this.memory.words;
     const set = w[L.GRANTED_FIRST];
     if (set === L.NOBODY) return set;
-    const after = w[set + L.SET_AFTER];
+    const after = w[set | L.SET_AFTER];
     w[L.GRANTED_FIRST] = after;
     if (after === L.NOBODY) w[L.GRANTED_LAST] = L.NOBODY;
     return set;
@@ -265,7 +284,7 @@ export class Core {
   takeLost(): number {
     const w = this.memory.words;
     const set = w[L.LOST_FIRST];
-    if (set !== L.NOBODY) w[L.LOST_FIRST] = w[set + L.SET_AFTER];
+    if (set !== L.NOBODY) w[L.LOST_FIRST] = w[set | L.SET_AFTER];
     return set;
   }
 
@@ -273,113 +292,152 @@ export class Core {
   takeIdle(): number {
     const w = this.memory.words;
     const resource = w[L.IDLE_FIRST];
-    if (resource !== L.NOBODY) w[L.IDLE_FIRST] = w[resource + L.CHAIN];
+    if (resource !== L.NOBODY) w[L.IDLE_FIRST] = w[resource | L.CHAIN];
     return resource;
   }
 
-  isGranted(set: number): boolean {
-    return (this.memory.words[set + L.FLAGS] & L.SET_GRANTED) !== 0;
+  /** Whether there is anything to take from these lists. */
+  get hasNews(): boolean {
+    const w = this.memory.words;
+    return (w[L.GRANTED_FIRST] | w[L.LOST_FIRST] | w[L.IDLE_FIRST]) !== 0;
   }
 
-  /** Whether any resource at all carries the mark: most of the time this saves a walk. */
-  get hasMarked(): boolean {
-    return this.memory.words[L.MARKED] !== 0;
+  /** Whether the host keeps a resource when it falls idle; then it is not told of that. */
+  keep(resource: number, isKept: boolean): void {
+    const w = this.memory.words;
+    if (isKept) w[resource | L.FLAGS] |= L.RESOURCE_KEPT;
+    else w[resource | L.FLAGS] &= ~L.RESOURCE_KEPT;
+  }
+
+  /** Whether a set is GRANTED, and whether it is UNUSUAL. */
+  state(set: number): number {
+    return this.memory.words[set | L.FLAGS] & (GRANTED | UNUSUAL);
+  }
+
+  isGranted(set: number): boolean {
+    return (this.memory.words[set | L.FLAGS] & L.SET_GRANTED) !== 0;
   }
 
   isMarked(resource: number): boolean {
-    return (this.memory.words[resource + L.FLAGS] & L.RESOURCE_RECOVERED) !== 0;
+    return (this.memory.words[resource | L.FLAGS] & L.RESOURCE_RECOVERED) !== 0;
   }
 
   /** Whether any set holds it or waits for it. */
   isUsed(resource: number): boolean {
-    return this.memory.words[resource + L.RESOURCE_HEAD] !== L.NOBODY;
-  }
-
-  /** Whether a set may have links that it did not wait for ({@link isIgnored}). */
-  ignores(set: number): boolean {
-    return (this.memory.words[set + L.FLAGS] & L.SET_IGNORES) !== 0;
+    return this.memory.words[resource | L.RESOURCE_HEAD] !== L.NOBODY;
   }
 
   /** Whether the link's set goes without it: it was passed over, and is still not triggered. */
   isIgnored(link: number): boolean {
-    const flags = this.memory.words[link + L.FLAGS];
+    const flags = this.memory.words[link | L.FLAGS];
     return (flags & (L.LINK_IGNORED | L.LINK_TRIGGERED)) === L.LINK_IGNORED;
   }
 
   isObserver(set: number): boolean {
-    return (this.memory.words[set + L.FLAGS] & L.SET_OBSERVER) !== 0;
+    return (this.memory.words[set | L.FLAGS] & L.SET_OBSERVER) !== 0;
   }
 
   isExclusive(link: number): boolean {
-    return (this.memory.words[link + L.FLAGS] & L.LINK_EXCLUSIVE) !== 0;
+    return (this.memory.words[link | L.FLAGS] & L.LINK_EXCLUSIVE) !== 0;
   }
 
   isTriggered(link: number): boolean {
-    return (this.memory.words[link + L.FLAGS] & L.LINK_TRIGGERED) !== 0;
+    return (this.memory.words[link | L.FLAGS] & L.LINK_TRIGGERED) !== 0;
+  }
+
+  /** Notes something of a granted set, once taken, and returns its token. */
+  takeNote(set: number, note: number): number {
+    this.memory.words[set | L.SET_NOTE] = note;
+    return this.token(set);
   }
 
   /** Of a granted set: grows with every grant. */
   token(set: number): number {
-    return this.memory.doubles[(set + L.SET_STAMP) >> 1];
+    const token = this.memory.doubles[(set | L.SET_STAMP) >> 1];
+    // As a small integer where it is one: whoever keeps it then needs no box for it.
+    return token <= smallIntegerMax ? token | 0 : token;
+  }
+
+  /** Whether the grant with this token, once of this set, is still held. */
+  isHeld(set: number, token: number): boolean {
+    const { words: w, doubles: d } = this.memory;
+    const isGranted = (w[set | L.FLAGS] & (L.KIND | L.SET_GRANTED)) === (L.SET | L.SET_GRANTED);
+    return isGranted && d[(set | L.SET_STAMP) >> 1] === token;
+  }
+
+  /** Every set that waits or is held, in no order. O(memory): for looking on, not for working. */
+  sets(): readonly number[] {
+    const w = this.memory.words;
+    const sets: number[] = [];
+    for (let slot = L.HEADER_WORDS; slot < w[L.TOP]; slot += L.SLOT_WORDS) {
+      const flags = w[slot | L.FLAGS];
+      if ((flags & L.KIND) === L.SET && (flags & L.SET_OBSERVER) === 0) sets.push(slot);
+    }
+    return sets;
   }
 
   /** Told apart from all others for ever: negative for thieves. An empty set has its token. */
   arrival(set: number): number {
     const link = this.firstLink(set);
     return this.memory.doubles[
-      (link === L.NOBODY ? set + L.SET_STAMP : link + L.LINK_ARRIVAL) >> 1
+      (link === L.NOBODY ? set | L.SET_STAMP : link | L.LINK_ARRIVAL) >> 1
     ];
   }
 
   tag(set: number): number {
-    return this.memory.words[set + L.SET_TAG];
+    return this.memory.words[set | L.SET_TAG];
   }
 
   setTag(set: number, tag: number): void {
-    this.memory.words[set + L.SET_TAG] = tag;
+    this.memory.words[set | L.SET_TAG] = tag;
+  }
+
+  /** The host's second word; it means nothing until the set is granted and taken. */
+  note(set: number): number {
+    return this.memory.words[set | L.SET_NOTE];
   }
 
   resourceTag(resource: number): number {
-    return this.memory.words[resource + L.RESOURCE_TAG];
+    return this.memory.words[resource | L.RESOURCE_TAG];
   }
 
   /** The first link of a set, or 0; {@link nextLink} leads on, in the order they were named. */
   firstLink(set: number): number {
-    return this.memory.words[set + L.CHAIN];
+    return this.memory.words[set | L.CHAIN];
   }
 
   nextLink(link: number): number {
-    return this.memory.words[link + L.CHAIN];
+    return this.memory.words[link | L.CHAIN];
   }
 
   resourceOf(link: number): number {
-    return this.memory.words[link + L.LINK_RESOURCE];
+    return this.memory.words[link | L.LINK_RESOURCE];
   }
 
   setOf(link: number): number {
-    return this.memory.words[link + L.LINK_SET];
+    return this.memory.words[link | L.LINK_SET];
   }
 
   /** The oldest link in the queue of a resource, or 0; {@link nextInQueue} leads on. */
   firstInQueue(resource: number): number {
-    return this.memory.words[resource + L.RESOURCE_HEAD];
+    return this.memory.words[resource | L.RESOURCE_HEAD];
   }
 
   /** The one ahead in the queue, or 0. */
   previousInQueue(link: number): number {
-    return this.memory.words[link + L.LINK_PREVIOUS];
+    return this.memory.words[link | L.LINK_PREVIOUS];
   }
 
   nextInQueue(link: number): number {
-    return this.memory.words[link + L.LINK_NEXT];
+    return this.memory.words[link | L.LINK_NEXT];
   }
 }
 
 function createSet(w: Int32Array, flags: number, tag: number): number {
   const set = allocate(w);
-  w[set + L.FLAGS] = flags;
-  w[set + L.SET_TAG] = tag;
-  w[set + L.SET_EDGES] = L.NOBODY;
+  w[set | L.FLAGS] = flags;
+  w[set | L.SET_TAG] = tag | 0;
+  w[set | L.SET_EDGES] = L.NOBODY;
   return set;
 }
 
@@ -394,20 +452,30 @@ function finishBuilding(
   pending: number,
   stamp: number,
 ): void {
-  w[set + L.SET_PENDING] = pending;
-  if (pending === 0) w[set + L.FLAGS] |= L.SET_GRANTED;
-  d[(set + L.SET_STAMP) >> 1] = stamp;
+  w[set | L.SET_PENDING] = pending;
+  if (pending === 0) markGranted(w, set);
+  d[(set | L.SET_STAMP) >> 1] = stamp;
 }
 
-/** What a synchronous caller leaves behind, and what one who ignores such callers passes over. */
-function applyBits(w: Int32Array, set: number, resource: number, link: number, bits: number): void {
-  const isLocked = w[resource + L.FLAGS] >>> L.RESOURCE_SYNC_SHIFT !== 0;
-  if ((bits & PASS_LOCKED) !== 0 && isLocked && (w[link + L.FLAGS] & L.LINK_TRIGGERED) === 0) {
-    w[link + L.FLAGS] |= L.LINK_IGNORED;
-    w[resource + L.FLAGS] |= L.RESOURCE_IGNORED;
-    w[set + L.FLAGS] |= L.SET_IGNORES;
-  }
-  if ((bits & SYNC) !== 0) w[resource + L.FLAGS] += L.RESOURCE_SYNC_ONE;
+/**
+ * What a synchronous caller leaves behind, and what one who ignores such callers passes over.
+ * Returns whether the link still counts as pending.
+ */
+function applyBits(
+  w: Int32Array,
+  set: number,
+  resource: number,
+  link: number,
+  bits: number,
+  isPending: boolean,
+): boolean {
+  const isLocked = w[resource | L.FLAGS] >>> L.RESOURCE_SYNC_SHIFT !== 0;
+  if ((bits & SYNC) !== 0) w[resource | L.FLAGS] += L.RESOURCE_SYNC_ONE;
+  if (!isPending || !isLocked || (bits & PASS_LOCKED) === 0) return isPending;
+  w[link | L.FLAGS] |= L.LINK_IGNORED;
+  w[resource | L.FLAGS] |= L.RESOURCE_IGNORED;
+  w[set | L.FLAGS] |= L.SET_UNUSUAL;
+  return false;
 }
 
 /**
@@ -416,36 +484,44 @@ function applyBits(w: Int32Array, set: number, resource: number, link: number, b
  * their set ignored: only where there may be such is the whole queue walked.
  */
 function revoke(w: Int32Array, resource: number): void {
-  const isWholeQueue = (w[resource + L.FLAGS] & L.RESOURCE_IGNORED) !== 0;
-  const end = isWholeQueue ? L.NOBODY : w[resource + L.RESOURCE_FRONTIER];
-  for (let link = w[resource + L.RESOURCE_HEAD]; link !== end; link = w[link + L.LINK_NEXT]) {
-    const set = w[link + L.LINK_SET];
-    const setFlags = w[set + L.FLAGS];
-    const flags = w[link + L.FLAGS];
-    w[link + L.FLAGS] = flags & ~L.LINK_TRIGGERED;
+  const isWholeQueue = (w[resource | L.FLAGS] & L.RESOURCE_IGNORED) !== 0;
+  const end = isWholeQueue ? L.NOBODY : w[resource | L.RESOURCE_FRONTIER];
+  for (let link = w[resource | L.RESOURCE_HEAD]; link !== end; link = w[link | L.LINK_NEXT]) {
+    const set = w[link | L.LINK_SET];
+    const setFlags = w[set | L.FLAGS];
+    const flags = w[link | L.FLAGS];
+    w[link | L.FLAGS] = flags & ~L.LINK_TRIGGERED;
     if ((setFlags & L.SET_GRANTED) === 0) {
       const counted = flags & (L.LINK_TRIGGERED | L.LINK_IGNORED);
-      if (counted === L.LINK_TRIGGERED) w[set + L.SET_PENDING]++;
+      if (counted === L.LINK_TRIGGERED) w[set | L.SET_PENDING]++;
     } else if ((setFlags & L.SET_LOST) === 0) {
-      w[set + L.FLAGS] = setFlags | L.SET_LOST;
-      w[set + L.SET_AFTER] = w[L.LOST_FIRST];
+      w[set | L.FLAGS] = setFlags | L.SET_LOST;
+      w[set | L.SET_AFTER] = w[L.LOST_FIRST];
       w[L.LOST_FIRST] = set;
     }
   }
 }
 
+/** Ends a set and frees it. */
+function end(w: Int32Array, d: Float64Array, set: number, died: boolean): void {
+  const last = clear(w, d, set, died);
+  w[set | L.FLAGS] = 0;
+  free(w, set, last);
+  if (w[L.GRANTED_FIRST] !== L.NOBODY) giveTokens(w, d);
+}
+
 /** Ends all links, watches and edges of a set, and returns the last slot of its chain. */
 function clear(w: Int32Array, d: Float64Array, set: number, died: boolean): number {
-  const flags = w[set + L.FLAGS];
+  const flags = w[set | L.FLAGS];
   let last = set;
-  for (let link = w[set + L.CHAIN]; link !== L.NOBODY; link = w[link + L.CHAIN]) {
+  for (let link = w[set | L.CHAIN]; link !== L.NOBODY; link = w[link | L.CHAIN]) {
     if ((flags & L.SET_OBSERVER) === 0) detach(w, d, link, flags, died);
-    else if ((w[link + L.FLAGS] & L.LINK_TRIGGERED) === 0) {
-      unwatch(w, w[link + L.LINK_RESOURCE], link);
+    else if ((w[link | L.FLAGS] & L.LINK_TRIGGERED) === 0) {
+      unwatch(w, w[link | L.LINK_RESOURCE], link);
     }
     last = link;
   }
-  if (w[set + L.SET_EDGES] !== L.NOBODY) dropEdges(w, set);
+  if (w[set | L.SET_EDGES] !== L.NOBODY) dropEdges(w, set);
   return last;
 }
 
@@ -457,35 +533,37 @@ function detach(
   setFlags: number,
   died: boolean,
 ): void {
-  const resource = w[link + L.LINK_RESOURCE];
-  if ((setFlags & L.SET_SYNC) !== 0) w[resource + L.FLAGS] -= L.RESOURCE_SYNC_ONE;
-  if ((setFlags & L.SET_GRANTED) !== 0) markLeft(w, resource, w[link + L.FLAGS], died);
-  unlink(w, d, resource, link);
-  if (w[resource + L.RESOURCE_HEAD] === L.NOBODY) fallIdle(w, resource);
+  const resource = w[link | L.LINK_RESOURCE];
+  if ((setFlags & L.SET_SYNC) !== 0) w[resource | L.FLAGS] -= L.RESOURCE_SYNC_ONE;
+  const isMarked = (w[resource | L.FLAGS] & L.RESOURCE_RECOVERED) !== 0;
+  if (isMarked !== died && (setFlags & L.SET_GRANTED) !== 0) {
+    markLeft(w, resource, w[link | L.FLAGS], died);
+  }
+  if (unlink(w, d, resource, link)) fallIdle(w, resource);
 }
 
 /** An exclusive holder leaves: by death, and the mark is set; normally, and it is cleared. */
 function markLeft(w: Int32Array, resource: number, linkFlags: number, died: boolean): void {
-  const isMarked = (w[resource + L.FLAGS] & L.RESOURCE_RECOVERED) !== 0;
+  const isMarked = (w[resource | L.FLAGS] & L.RESOURCE_RECOVERED) !== 0;
   if (isMarked === died || (linkFlags & L.LINK_EXCLUSIVE) === 0) return;
   // Who went without waiting for it has not owned it, so cannot say that it is whole again.
   if (!died && (linkFlags & L.LINK_TRIGGERED) === 0) return;
-  w[resource + L.FLAGS] ^= L.RESOURCE_RECOVERED;
+  w[resource | L.FLAGS] ^= L.RESOURCE_RECOVERED;
   w[L.MARKED] += died ? 1 : -1;
 }
 
 function fallIdle(w: Int32Array, resource: number): void {
-  const flags = w[resource + L.FLAGS] & ~L.RESOURCE_IGNORED;
-  w[resource + L.FLAGS] = flags;
+  const flags = w[resource | L.FLAGS];
+  if ((flags & L.RESOURCE_IGNORED) !== 0) w[resource | L.FLAGS] = flags & ~L.RESOURCE_IGNORED;
   // The mark must outlive the queue: the next to come is told.
-  if ((flags & L.RESOURCE_RECOVERED) !== 0) return;
-  w[resource + L.CHAIN] = w[L.IDLE_FIRST];
+  if ((flags & (L.RESOURCE_RECOVERED | L.RESOURCE_KEPT)) !== 0) return;
+  w[resource | L.CHAIN] = w[L.IDLE_FIRST];
   w[L.IDLE_FIRST] = resource;
 }
 
 function unchoose(w: Int32Array, resource: number): boolean {
-  const flags = w[resource + L.FLAGS];
-  w[resource + L.FLAGS] = flags & ~L.RESOURCE_CHOSEN;
+  const flags = w[resource | L.FLAGS];
+  w[resource | L.FLAGS] = flags & ~L.RESOURCE_CHOSEN;
   return (flags & L.RESOURCE_CHOSEN) !== 0;
 }
 

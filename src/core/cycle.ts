@@ -34,16 +34,16 @@ function pathTo(last: number, reachedFrom: ReadonlyMap<number, number>): readonl
 
 function inTheWay(w: Int32Array, set: number, passed: Set<number>): readonly number[] {
   const sets: number[] = [];
-  if ((w[set + L.FLAGS] & L.SET_GRANTED) !== 0) {
-    let edge = w[set + L.SET_EDGES];
-    for (; edge !== L.NOBODY; edge = w[edge + L.EDGE_NEXT_OF_HELD]) {
-      sets.push(w[edge + L.EDGE_WAITER]);
+  if ((w[set | L.FLAGS] & L.SET_GRANTED) !== 0) {
+    let edge = w[set | L.SET_EDGES];
+    for (; edge !== L.NOBODY; edge = w[edge | L.EDGE_NEXT_OF_HELD]) {
+      sets.push(w[edge | L.EDGE_WAITER]);
     }
     return sets;
   }
-  let link = w[set + L.CHAIN];
-  for (; link !== L.NOBODY; link = w[link + L.CHAIN]) {
-    if ((w[link + L.FLAGS] & (L.LINK_TRIGGERED | L.LINK_IGNORED)) === 0) {
+  let link = w[set | L.CHAIN];
+  for (; link !== L.NOBODY; link = w[link | L.CHAIN]) {
+    if ((w[link | L.FLAGS] & (L.LINK_TRIGGERED | L.LINK_IGNORED)) === 0) {
       aheadOf(w, link, passed, sets);
     }
   }
@@ -55,11 +55,11 @@ function inTheWay(w: Int32Array, set: number, passed: Set<number>): readonly num
  * ahead of *it* (an ignored link does not). A shared link that was passed leads there already.
  */
 function aheadOf(w: Int32Array, link: number, passed: Set<number>, sets: number[]): void {
-  const exclusive = (w[link + L.FLAGS] & L.LINK_EXCLUSIVE) !== 0;
-  let ahead = w[link + L.LINK_PREVIOUS];
-  for (; ahead !== L.NOBODY; ahead = w[ahead + L.LINK_PREVIOUS]) {
-    const flags = w[ahead + L.FLAGS];
-    if (exclusive || (flags & L.LINK_EXCLUSIVE) !== 0) sets.push(w[ahead + L.LINK_SET]);
+  const exclusive = (w[link | L.FLAGS] & L.LINK_EXCLUSIVE) !== 0;
+  let ahead = w[link | L.LINK_PREVIOUS];
+  for (; ahead !== L.NOBODY; ahead = w[ahead | L.LINK_PREVIOUS]) {
+    const flags = w[ahead | L.FLAGS];
+    if (exclusive || (flags & L.LINK_EXCLUSIVE) !== 0) sets.push(w[ahead | L.LINK_SET]);
     if ((flags & (L.LINK_EXCLUSIVE | L.LINK_IGNORED)) === L.LINK_EXCLUSIVE) return;
     if (!exclusive) {
       if (passed.has(ahead)) return;

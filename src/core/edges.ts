@@ -8,18 +8,18 @@ import { allocate, free } from './slots.ts';
 
 export function declareEdge(w: Int32Array, waiter: number, held: number): void {
   const edge = allocate(w);
-  w[edge + L.FLAGS] = L.EDGE;
-  w[edge + L.EDGE_WAITER] = waiter;
-  w[edge + L.EDGE_HELD] = held;
+  w[edge | L.FLAGS] = L.EDGE;
+  w[edge | L.EDGE_WAITER] = waiter;
+  w[edge | L.EDGE_HELD] = held;
   linkEdge(w, edge, waiter, L.EDGE_NEXT_OF_WAITER, L.EDGE_PREVIOUS_OF_WAITER);
   linkEdge(w, edge, held, L.EDGE_NEXT_OF_HELD, L.EDGE_PREVIOUS_OF_HELD);
 }
 
 /** Lets go of the edges of `set`: those it declared, or those that name it. */
 export function dropEdges(w: Int32Array, set: number): void {
-  let edge = w[set + L.SET_EDGES];
+  let edge = w[set | L.SET_EDGES];
   while (edge !== L.NOBODY) {
-    const isWaiter = w[edge + L.EDGE_WAITER] === set;
+    const isWaiter = w[edge | L.EDGE_WAITER] === set;
     const next = w[edge + (isWaiter ? L.EDGE_NEXT_OF_WAITER : L.EDGE_NEXT_OF_HELD)];
     unlinkEdge(w, edge, L.EDGE_WAITER, L.EDGE_NEXT_OF_WAITER, L.EDGE_PREVIOUS_OF_WAITER);
     unlinkEdge(w, edge, L.EDGE_HELD, L.EDGE_NEXT_OF_HELD, L.EDGE_PREVIOUS_OF_HELD);
@@ -29,11 +29,11 @@ export function dropEdges(w: Int32Array, set: number): void {
 }
 
 function linkEdge(w: Int32Array, edge: number, end: number, next: number, previous: number): void {
-  const first = w[end + L.SET_EDGES];
-  w[edge + next] = first;
-  w[edge + previous] = L.NOBODY;
-  if (first !== L.NOBODY) w[first + previous] = edge;
-  w[end + L.SET_EDGES] = edge;
+  const first = w[end | L.SET_EDGES];
+  w[edge | next] = first;
+  w[edge | previous] = L.NOBODY;
+  if (first !== L.NOBODY) w[first | previous] = edge;
+  w[end | L.SET_EDGES] = edge;
 }
 
 function unlinkEdge(
@@ -43,9 +43,9 @@ function unlinkEdge(
   next: number,
   previous: number,
 ): void {
-  const after = w[edge + next];
-  const before = w[edge + previous];
-  if (before === L.NOBODY) w[w[edge + end] + L.SET_EDGES] = after;
-  else w[before + next] = after;
-  if (after !== L.NOBODY) w[after + previous] = before;
+  const after = w[edge | next];
+  const before = w[edge | previous];
+  if (before === L.NOBODY) w[w[edge | end] | L.SET_EDGES] = after;
+  else w[before | next] = after;
+  if (after !== L.NOBODY) w[after | previous] = before;
 }

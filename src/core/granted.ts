@@ -5,31 +5,37 @@ import * as L from './layout.ts';
 
 /** One thing less that `set` waits for; the last one grants it. */
 export function countDown(w: Int32Array, d: Float64Array, set: number): void {
-  const pending = w[set + L.SET_PENDING] - 1;
-  w[set + L.SET_PENDING] = pending;
+  const pending = w[set | L.SET_PENDING] - 1;
+  w[set | L.SET_PENDING] = pending;
   if (pending === 0) grant(w, d, set);
 }
 
 /** Marks as granted and appends to the list that the host is told, noting if that is out of order. */
 function grant(w: Int32Array, d: Float64Array, set: number): void {
-  w[set + L.FLAGS] |= L.SET_GRANTED;
-  if (w[set + L.SET_EDGES] !== L.NOBODY) dropEdges(w, set);
-  w[set + L.SET_AFTER] = L.NOBODY;
+  markGranted(w, set);
+  if (w[set | L.SET_EDGES] !== L.NOBODY) dropEdges(w, set);
+  w[set | L.SET_AFTER] = L.NOBODY;
   const last = w[L.GRANTED_LAST];
   if (last === L.NOBODY) {
     w[L.GRANTED_FIRST] = set;
   } else {
-    w[last + L.SET_AFTER] = set;
-    if (d[(last + L.SET_STAMP) >> 1] > d[(set + L.SET_STAMP) >> 1]) w[L.GRANTED_UNSORTED] = 1;
+    w[last | L.SET_AFTER] = set;
+    if (d[(last | L.SET_STAMP) >> 1] > d[(set | L.SET_STAMP) >> 1]) w[L.GRANTED_UNSORTED] = 1;
   }
   w[L.GRANTED_LAST] = set;
+}
+
+export function markGranted(w: Int32Array, set: number): void {
+  w[set | L.FLAGS] |= L.SET_GRANTED | (w[L.MARKED] === 0 ? 0 : L.SET_UNUSUAL);
 }
 
 /** Gives each of the newly granted its token, in arrival order (I6). */
 export function giveTokens(w: Int32Array, d: Float64Array): void {
   if (w[L.GRANTED_UNSORTED] !== 0) sortGranted(w, d);
-  for (let set = w[L.GRANTED_FIRST]; set !== L.NOBODY; set = w[set + L.SET_AFTER]) {
-    d[(set + L.SET_STAMP) >> 1] = tick(d);
+  for (let set = w[L.GRANTED_FIRST]; set !== L.NOBODY; set = w[set | L.SET_AFTER]) {
+    d[(set | L.SET_STAMP) >> 1] = tick(d);
+    // Again: what died in this operation may have left its mark after this set was granted.
+    markGranted(w, set);
   }
 }
 
@@ -43,10 +49,10 @@ export function tick(d: Float64Array): number {
 /** One operation may trigger, queue by queue, what arrived in another order. */
 function sortGranted(w: Int32Array, d: Float64Array): void {
   const sets: number[] = [];
-  for (let set = w[L.GRANTED_FIRST]; set !== L.NOBODY; set = w[set + L.SET_AFTER]) sets.push(set);
-  sets.sort((a, b) => d[(a + L.SET_STAMP) >> 1] - d[(b + L.SET_STAMP) >> 1]);
+  for (let set = w[L.GRANTED_FIRST]; set !== L.NOBODY; set = w[set | L.SET_AFTER]) sets.push(set);
+  sets.sort((a, b) => d[(a | L.SET_STAMP) >> 1] - d[(b | L.SET_STAMP) >> 1]);
   for (let index = 0; index < sets.length; index++) {
-    w[sets[index] + L.SET_AFTER] = index + 1 < sets.length ? sets[index + 1] : L.NOBODY;
+    w[sets[index] | L.SET_AFTER] = index + 1 < sets.length ? sets[index + 1] : L.NOBODY;
   }
   w[L.GRANTED_FIRST] = sets[0];
   w[L.GRANTED_LAST] = sets[sets.length - 1];

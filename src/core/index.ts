@@ -1,3 +1,12 @@
 export { findFaults } from './check.ts';
-export { Core, PASS_LOCKED, type Refs, SYNC } from './core.ts';
+export {
+  Core,
+  GRANTED,
+  NOT_HELD,
+  PASS_LOCKED,
+  RELEASED_WITH_NEWS,
+  type Refs,
+  SYNC,
+  UNUSUAL,
+} from './core.ts';
 export { Memory, type MemorySize } from './memory.ts';

@@ -3,7 +3,8 @@
  *
  * Memory is cut into slots of eight words, so that two fill a cache line and one free list serves
  * all kinds: memory once used for links can be used for sets. The first slots are the header. A
- * reference to a slot is the index of its first word; 0, the header, is nobody.
+ * reference to a slot is the index of its first word; 0, the header, is nobody. Slots begin at a
+ * multiple of eight, so `slot | FIELD` is `slot + FIELD`, and the engine need not fear an overflow.
  *
  *   set       one request, from enqueue to remove: waiting, then granted
  *   link      a set's place in the queue of one resource
@@ -52,19 +53,21 @@ export const CHAIN = 1;
 // Set.
 /** Links (or watches) still to be triggered; one more while the set is being built. */
 export const SET_PENDING = 2;
-/** The host's word for it. */
+/** The host's word for it; 0 for none. */
 export const SET_TAG = 3;
 /** A double: while waiting, its arrival; once granted, its token. */
 export const SET_STAMP = 4;
-/** Next in the list of the granted or of the lost. */
+/** Next in the list of the granted or of the lost, until the host takes it from there. */
 export const SET_AFTER = 6;
+/** The host's second word, of a set that is granted and taken from the list. */
+export const SET_NOTE = 6;
 /** First edge: while waiting, those it declared; once granted, those that name it. */
 export const SET_EDGES = 7;
 export const SET_GRANTED = 1 << 3;
 /** Asked for by a synchronous caller: its resources count as locked. */
 export const SET_SYNC = 1 << 4;
-/** Has links that it did not wait for. */
-export const SET_IGNORES = 1 << 5;
+/** It may have links that it did not wait for, or that are marked as recovered. */
+export const SET_UNUSUAL = 1 << 5;
 export const SET_OBSERVER = 1 << 6;
 export const SET_LOST = 1 << 7;
 
@@ -98,6 +101,8 @@ export const RESOURCE_WATCHED = 1 << 4;
 export const RESOURCE_IGNORED = 1 << 5;
 /** Part of a set that is being weakened: a mark within one operation. */
 export const RESOURCE_CHOSEN = 1 << 6;
+/** The host keeps it for the next use: it is not told that it fell idle. */
+export const RESOURCE_KEPT = 1 << 7;
 /** FLAGS from here up count the links of synchronous callers: 24 bits, see wordsMaxDefault. */
 export const RESOURCE_SYNC_SHIFT = 8;
 export const RESOURCE_SYNC_ONE = 1 << RESOURCE_SYNC_SHIFT;

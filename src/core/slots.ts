@@ -15,7 +15,7 @@ export function reserve(m: Memory, count: number): boolean {
   const w = m.words;
   if (w[L.TOP] + count * L.SLOT_WORDS <= w.length) return true;
   let countMissing = count - ((w.length - w[L.TOP]) >> 3);
-  for (let slot = w[L.FREE]; slot !== L.NOBODY && countMissing > 0; slot = w[slot + L.CHAIN]) {
+  for (let slot = w[L.FREE]; slot !== L.NOBODY && countMissing > 0; slot = w[slot | L.CHAIN]) {
     countMissing--;
   }
   return countMissing <= 0 || m.grow(w.length + countMissing * L.SLOT_WORDS);
@@ -25,7 +25,7 @@ export function reserve(m: Memory, count: number): boolean {
 export function allocate(w: Int32Array): number {
   const slot = w[L.FREE];
   if (slot !== L.NOBODY) {
-    w[L.FREE] = w[slot + L.CHAIN];
+    w[L.FREE] = w[slot | L.CHAIN];
     return slot;
   }
   const top = w[L.TOP];
@@ -38,7 +38,7 @@ export function allocate(w: Int32Array): number {
  * free list as they went in.
  */
 export function free(w: Int32Array, first: number, last: number): void {
-  w[last + L.CHAIN] = w[L.FREE];
+  w[last | L.CHAIN] = w[L.FREE];
   w[L.FREE] = first;
 }
 

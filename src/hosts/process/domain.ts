@@ -41,7 +41,7 @@ export function createDomain(options: DomainOptions = {}): SyncDomain {
   if (typeof carryHolding !== 'boolean') {
     throw new TypeError(`carryHolding is a boolean, not ${describe(carryHolding)}`);
   }
-  const host = new ProcessHost();
+  const host = new ProcessHost(options.label);
   if (carryHolding) host.carried = new CarriedHolding();
   if (holdWarningMs !== undefined) {
     checkTimeout(holdWarningMs);

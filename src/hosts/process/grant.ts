@@ -1,134 +1,154 @@
-/** A grant of one event loop. Its set lives in core while `set` is not 0. */
+/**
+ * A grant of one event loop. `set` is its set in core, and 0 once its holder has let go; a grant
+ * that was taken away still has it, but core knows no such token any more.
+ */
 
-import { DomainClosedError, GrantLostError, InvalidSetError } from '../../domain/errors.ts';
+import type { Deliverable } from '../../domain/callback.ts';
+import { GrantLostError, InvalidSetError } from '../../domain/errors.ts';
 import type { SyncGrant } from '../../domain/grant.ts';
 import type { ResourceRef } from '../../domain/sets.ts';
 import type { ProcessSession } from './session.ts';
 
 /** What few grants need. */
-export interface GrantDetails {
+interface GrantDetails {
   label?: string;
   recovered?: readonly string[];
   ignored?: readonly string[];
   controller?: AbortController;
-  /** Why it was lost. */
-  lost?: unknown;
-  /** The watchdog has told about it. */
-  isReported?: boolean;
 }
 
 const none: readonly string[] = Object.freeze([]);
 
-export class ProcessGrant implements SyncGrant {
-  readonly token: number;
+export class ProcessGrant implements SyncGrant, Deliverable {
   /** @internal */
   readonly scope: ProcessSession;
-  /** @internal 0 once it has ended. */
+  /** @internal */
   set: number;
-  /** @internal On the host's clock. */
-  readonly sinceMs: number;
-  #details: GrantDetails | undefined = undefined;
+  readonly token: number;
+  private own: GrantDetails | undefined = undefined;
 
-  constructor(scope: ProcessSession, set: number, token: number, sinceMs: number) {
+  constructor(scope: ProcessSession, set: number, token: number) {
     this.scope = scope;
     this.set = set;
     this.token = token;
-    this.sinceMs = sinceMs;
   }
 
   get signal(): AbortSignal {
     const details = this.details();
     if (details.controller === undefined) {
       details.controller = new AbortController();
-      if ('lost' in details) details.controller.abort(details.lost);
+      if (this.set !== 0 && !this.isHeld) details.controller.abort(this.#lostError());
     }
     return details.controller.signal;
   }
 
   get recovered(): readonly string[] {
-    return this.#details?.recovered ?? none;
+    return this.own?.recovered ?? none;
   }
 
   get ignored(): readonly string[] {
-    return this.#details?.ignored ?? none;
+    return this.own?.ignored ?? none;
   }
 
   /** @internal */
   get label(): string | undefined {
-    return this.#details?.label;
+    return this.own?.label;
+  }
+
+  /** @internal Neither let go of nor taken away. */
+  get isHeld(): boolean {
+    return this.set !== 0 && this.scope.host.core.isHeld(this.set, this.token);
   }
 
   release(part?: ResourceRef | readonly ResourceRef[]): void {
     if (part !== undefined) this.#releasePart(part);
-    else if (this.set !== 0) this.scope.host.end(this, false);
+    else this.#end(false);
   }
 
   downgrade(part?: ResourceRef | readonly ResourceRef[]): void {
     const { host } = this.scope;
+    this.#checkHeld();
     if (part !== undefined) this.#choose(part);
-    else this.#checkLive();
     host.core.downgrade(this.set, part !== undefined);
     host.afterwards();
   }
 
   abandon(reason?: unknown): void {
-    if (this.set === 0) return;
-    this.scope.host.end(this, true);
-    this.lose(reason ?? new GrantLostError(`grant ${this.token} was abandoned by its holder`));
+    if (!this.isHeld) return;
+    this.#end(true);
+    this.own?.controller?.abort(reason ?? this.#lostError());
   }
 
   [Symbol.dispose](): void {
-    this.release();
+    this.#end(false);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.release();
+    this.#end(false);
   }
 
-  /** @internal */
+  /** @internal Its set may be tagged with it. */
+  get isTagged(): boolean {
+    return this.own !== undefined;
+  }
+
+  /** @internal From now on, whoever asks about its set finds it. */
   details(): GrantDetails {
-    this.#details ??= {};
-    return this.#details;
+    if (this.own === undefined) {
+      this.own = {};
+      if (this.isHeld) this.scope.host.tag(this);
+    }
+    return this.own;
   }
 
-  /** @internal It has ended otherwise than by its holder's release: tells who listens. */
-  lose(reason: unknown): void {
-    const details = this.details();
-    details.lost = reason;
-    details.controller?.abort(reason);
+  /** @internal It was taken away: tells who listens. */
+  deliver(): void {
+    this.own?.controller?.abort(this.#lostError());
   }
 
   /** @internal Its session or domain ends. */
   close(): void {
-    if (this.set === 0) return;
-    this.scope.host.end(this, false);
-    this.lose(new DomainClosedError(`grant ${this.token} ended as its domain was closed`));
+    const { set } = this;
+    if (!this.isHeld) return;
+    this.#end(false);
+    this.set = set;
+    this.deliver();
+  }
+
+  #end(died: boolean): void {
+    const { scope } = this;
+    if (this.set === 0 || !scope.host.release(this, died)) return;
+    this.set = 0;
+    if (scope.tracked !== undefined) scope.tracked.delete(this);
   }
 
   #releasePart(part: ResourceRef | readonly ResourceRef[]): void {
     const { host } = this.scope;
+    this.#checkHeld();
     this.#choose(part);
     host.core.removeChosen(this.set);
-    if (host.core.firstLink(this.set) === 0) host.end(this, false);
-    else host.afterwards();
+    if (host.core.firstLink(this.set) === 0) this.#end(false);
+    host.afterwards();
   }
 
   #choose(part: ResourceRef | readonly ResourceRef[]): void {
-    this.#checkLive();
     const { core, resources } = this.scope.host;
-    if (resources.resolvePart(part) && core.choose(this.set, resources.queues, resources.count)) {
-      return;
-    }
+    const resolved = resources.resolvePart(part);
+    if (resolved && core.choose(this.set, resolved.queues, resolved.count)) return;
     throw new InvalidSetError(
       `grant ${this.token} does not hold all of that part: nothing is done`,
     );
   }
 
-  #checkLive(): void {
-    if (this.set !== 0) return;
-    const isLost = this.#details !== undefined && 'lost' in this.#details;
-    throw new GrantLostError(
-      `grant ${this.token} was ${isLost ? 'lost' : 'released'} before: it holds nothing`,
+  #checkHeld(): void {
+    if (this.set === 0) throw new GrantLostError(`grant ${this.token} was released before`);
+    if (!this.isHeld) throw this.#lostError();
+  }
+
+  #lostError(): GrantLostError {
+    return new GrantLostError(
+      `grant ${this.token} was taken away, abandoned, or ended with its session or domain: ` +
+        'stop using what it protected',
     );
   }
 }

@@ -2,7 +2,6 @@
 
 import type { NamedSet } from '../../domain/sets.ts';
 import { Deadline } from './deadline.ts';
-import { ProcessGrant } from './grant.ts';
 import type { ProcessHost } from './host.ts';
 import { snapshotOf } from './snapshot.ts';
 
@@ -23,6 +22,8 @@ export class HoldWatchdog {
   readonly #warnAfterMs: number;
   readonly #report: (warning: HoldWarning) => void;
   #deadline: Deadline | undefined;
+  /** Tokens of those that are overdue and were told of. */
+  #reported: ReadonlySet<number> = new Set();
 
   constructor(host: ProcessHost, warnAfterMs: number, report: (warning: HoldWarning) => void) {
     this.#host = host;
@@ -37,30 +38,28 @@ export class HoldWatchdog {
 
   #look(): void {
     this.#deadline = undefined;
-    const nowMs = this.#host.clock.now();
+    const { core, clock } = this.#host;
     let nextMs = Number.POSITIVE_INFINITY;
     const overdue = new Set<number>();
-    for (const grant of this.#host.live.values()) {
-      if (!(grant instanceof ProcessGrant) || grant.details().isReported === true) continue;
-      const leftMs = grant.sinceMs + this.#warnAfterMs - nowMs;
-      if (leftMs > 0) {
-        nextMs = Math.min(nextMs, leftMs);
-      } else {
-        grant.details().isReported = true;
-        overdue.add(grant.token);
-      }
+    for (const set of core.sets()) {
+      if (!core.isGranted(set)) continue;
+      const leftMs = core.note(set) + this.#warnAfterMs - clock.now();
+      if (leftMs > 0) nextMs = Math.min(nextMs, leftMs);
+      else overdue.add(core.token(set));
     }
-    if (overdue.size > 0) this.#tell(overdue);
+    const fresh = [...overdue].filter((token) => !this.#reported.has(token));
+    this.#reported = overdue;
+    if (fresh.length > 0) this.#tell(new Set(fresh));
     if (nextMs < Number.POSITIVE_INFINITY) {
       this.#deadline ??= new Deadline(nextMs, () => this.#look());
     }
   }
 
-  #tell(overdue: ReadonlySet<number>): void {
+  #tell(tokens: ReadonlySet<number>): void {
     const { held, pending } = snapshotOf(this.#host);
     const now = Date.now();
     for (const { id, token, set, label, session, since } of held) {
-      if (token === undefined || !overdue.has(token)) continue;
+      if (token === undefined || !tokens.has(token)) continue;
       this.#report({
         id,
         token,

@@ -33,6 +33,6 @@ export class CarriedHolding {
   }
 
   run<R>(grant: ProcessGrant, fn: () => R): R {
-    return this.#context.run([...this.grants.filter(({ set }) => set !== 0), grant], fn);
+    return this.#context.run([...this.grants.filter(({ isHeld }) => isHeld), grant], fn);
   }
 }

@@ -4,10 +4,12 @@
  * The event loop itself puts operations in one order. Each one works on core, then hands on what
  * core says has come of it ({@link ProcessHost.afterwards}): nothing of a user's runs before the
  * state is consistent.
+ *
+ * A set that waits is tagged with its request. A grant needs no tag unless it has something to be
+ * told: it knows its set, and core knows by the token whether that is still held.
  */
 
-import { Core, Memory } from '../../core/index.ts';
-import { GrantLostError } from '../../domain/errors.ts';
+import { Core, Memory, NOT_HELD, RELEASED_WITH_NEWS, UNUSUAL } from '../../core/index.ts';
 import { CoarseClock } from './clock.ts';
 import { Delivery } from './delivery.ts';
 import { ProcessGrant } from './grant.ts';
@@ -15,108 +17,120 @@ import type { HoldWatchdog } from './hold-watchdog.ts';
 import type { CarriedHolding } from './holding.ts';
 import { Registry } from './registry.ts';
 import { ObserverRequest, type ProcessRequest } from './request.ts';
-import { memoryIsFull, Resources } from './resources.ts';
+import { memoryIsFull, type ResolvedSet, Resources } from './resources.ts';
 import type { ProcessSession } from './session.ts';
 import { Signals } from './signals.ts';
 
-/** Beyond this many sets at once, what they leave behind is given back when the last one ends. */
-const setCountKept = 4096;
+/** Beyond so many words, what a burst leaves behind is given back when the last set ends. */
+const wordsKept = 2 ** 16;
 
 export class ProcessHost {
   readonly core: Core;
   readonly resources: Resources;
-  /** Every live set: the request that waits, or the grant. */
-  readonly live = new Registry<ProcessRequest | ProcessGrant>();
+  /** What the tags of sets stand for; 0 is nobody's. */
+  readonly tagged = new Registry<ProcessRequest | ProcessGrant>();
   readonly delivery = new Delivery();
   readonly clock = new CoarseClock();
   readonly signals = new Signals();
-  carried: CarriedHolding | undefined;
-  watchdog: HoldWatchdog | undefined;
+  carried: CarriedHolding | undefined = undefined;
+  watchdog: HoldWatchdog | undefined = undefined;
+  /** How many sets wait or are held. */
+  #setCount = 0;
 
-  constructor(memory = new Memory()) {
+  /** Told of what went through no session. */
+  readonly label: string | undefined;
+
+  constructor(label?: string, memory = new Memory()) {
+    this.label = label;
     this.core = new Core(memory);
     this.resources = new Resources(this.core);
   }
 
-  /** A set of what `resources` resolved last arrives: it is granted or waits. */
-  enqueue(bits: number): number {
-    const { queues, exclusiveCount, count } = this.resources;
+  /** A set arrives: it is granted or waits. */
+  enqueue({ queues, exclusiveCount, count }: ResolvedSet, bits: number): number {
     return this.#created(this.core.enqueue(queues, exclusiveCount, count, bits, 0));
   }
 
-  /** What `resources` resolved last is taken from whoever holds it. */
-  steal(): number {
-    const { queues, count } = this.resources;
+  /** A set is taken from whoever holds it. */
+  steal({ queues, count }: ResolvedSet): number {
     return this.#created(this.core.steal(queues, count, 0, 0));
   }
 
-  /** What conflicts with what `resources` resolved last is watched. */
-  observe(): number {
-    const { queues, exclusiveCount, count } = this.resources;
+  /** What conflicts with a set is watched. */
+  observe({ queues, exclusiveCount, count }: ResolvedSet): number {
     return this.#created(this.core.observe(queues, exclusiveCount, count, 0));
   }
 
-  /** The grant of a set that was granted as it arrived. */
-  createGrant(scope: ProcessSession, set: number, label: string | undefined): ProcessGrant {
-    const grant = this.#makeGrant(scope, set, label);
-    this.core.setTag(set, this.live.add(grant));
-    scope.tracked?.add(grant);
+  /** The grant of a set that has been granted, and is in this state. */
+  createGrant(
+    scope: ProcessSession,
+    set: number,
+    state: number,
+    label: string | undefined,
+  ): ProcessGrant {
+    const grant = new ProcessGrant(scope, set, this.core.takeNote(set, this.clock.now()));
+    if (label !== undefined) grant.details().label = label;
+    if ((state & UNUSUAL) !== 0) this.#tellUnusual(grant);
+    if (scope.tracked !== undefined) scope.tracked.add(grant);
+    if (this.watchdog !== undefined) this.watchdog.watch();
     return grant;
   }
 
-  /** A request begins to wait. */
-  addRequest(request: ProcessRequest): void {
-    this.core.setTag(request.set, this.live.add(request));
-    request.scope.tracked?.add(request);
+  /** The set's end, or a question about it, must find this object. */
+  tag(object: ProcessRequest | ProcessGrant): void {
+    this.core.setTag(object.set, this.tagged.add(object));
   }
 
-  /** A live set ends, and with it the part of the object that stands for it. */
-  end(object: ProcessRequest | ProcessGrant, died: boolean): void {
-    const { set } = object;
-    object.set = 0;
-    this.live.delete(this.core.tag(set));
-    object.scope.tracked?.delete(object);
+  /** A grant ends by its holder; false if it had ended before. */
+  release(grant: ProcessGrant, died: boolean): boolean {
+    const { set } = grant;
+    const tag = grant.isTagged ? this.core.tag(set) : 0;
+    const result = this.core.release(set, grant.token, died);
+    if (result === NOT_HELD) return false;
+    if (tag !== 0) this.tagged.delete(tag);
+    this.#setCount--;
+    if (result === RELEASED_WITH_NEWS || this.#mayGiveBack) this.afterwards();
+    return true;
+  }
+
+  /** A set ends, and what stands for it is forgotten. */
+  end(set: number, died: boolean): void {
+    const tag = this.core.tag(set);
+    if (tag !== 0) this.tagged.delete(tag);
     this.core.remove(set, died);
-    this.afterwards();
-  }
-
-  /** A set ends that no object stands for yet. */
-  endUntold(set: number): void {
-    this.core.remove(set, false);
-    this.afterwards();
+    this.#setCount--;
+    if (this.core.hasNews || this.#mayGiveBack) this.afterwards();
   }
 
   /** Hands on what an operation has brought about. Ends every operation that may free something. */
   afterwards(): void {
-    const { core } = this;
-    const observers: number[] = [];
-    for (let set = core.takeGranted(); set !== 0; set = core.takeGranted()) {
-      if (core.isObserver(set)) observers.push(set);
-      this.#granted(set);
-    }
-    for (const set of observers) core.remove(set, false);
-    for (let set = core.takeLost(); set !== 0; set = core.takeLost()) this.#lost(set);
-    for (let queue = core.takeIdle(); queue !== 0; queue = core.takeIdle()) {
-      this.resources.idle(queue);
-    }
-    this.resources.trim();
-    if (this.live.count === 0 && this.live.capacity > setCountKept) this.#giveBack();
+    if (this.core.hasNews) this.#takeNews();
+    if (this.#mayGiveBack) this.#giveBack();
     this.delivery.runDirect();
   }
 
-  #created(set: number): number {
-    if (set !== 0) return set;
-    this.resources.trim();
-    throw memoryIsFull();
+  /** What stands for a set: its request, or its grant if that has anything to be told. */
+  objectOf(set: number): ProcessRequest | ProcessGrant | undefined {
+    const tag = this.core.tag(set);
+    return tag === 0 ? undefined : this.tagged.get(tag);
   }
 
-  #makeGrant(scope: ProcessSession, set: number, label: string | undefined): ProcessGrant {
-    const { core } = this;
-    const grant = new ProcessGrant(scope, set, core.token(set), this.clock.now());
-    if (label !== undefined) grant.details().label = label;
-    if (core.hasMarked || core.ignores(set)) this.#tellUnusual(grant);
-    this.watchdog?.watch();
-    return grant;
+  /** Ends everything: requests first, as what is held goes to none of them. */
+  close(): void {
+    const objects = this.tagged.values();
+    for (const object of objects) if (!(object instanceof ProcessGrant)) object.close();
+    for (const object of objects) if (object instanceof ProcessGrant) object.close();
+    for (const set of this.core.sets()) this.end(set, false);
+  }
+
+  get #mayGiveBack(): boolean {
+    return this.#setCount === 0 && this.core.memory.words.length > wordsKept;
+  }
+
+  #created(set: number): number {
+    if (set === 0) throw memoryIsFull();
+    this.#setCount++;
+    return set;
   }
 
   /** Resources that a holder left half done, and those that the grant goes without. */
@@ -133,38 +147,45 @@ export class ProcessHost {
     if (ignored.length > 0) grant.details().ignored = ignored;
   }
 
-  #granted(set: number): void {
-    const tag = this.core.tag(set);
-    const request = this.live.get(tag) as ProcessRequest;
-    request.stopWaiting();
-    request.set = 0;
-    request.scope.tracked?.delete(request);
-    if (request instanceof ObserverRequest) {
-      this.live.delete(tag);
-      request.tellDone();
-      return;
+  #takeNews(): void {
+    const { core, resources } = this;
+    const observers: number[] = [];
+    for (let set = core.takeGranted(); set !== 0; set = core.takeGranted()) {
+      const request = this.#untag(set) as ProcessRequest;
+      request.stopWaiting();
+      request.set = 0;
+      if (request instanceof ObserverRequest) {
+        observers.push(set);
+        request.tellDone();
+      } else {
+        request.tell(this.createGrant(request.scope, set, core.state(set), request.label));
+      }
     }
-    const grant = this.#makeGrant(request.scope, set, request.label);
-    this.live.replace(tag, grant);
-    request.scope.tracked?.add(grant);
-    request.tell(grant);
+    for (const set of observers) {
+      core.remove(set, false);
+      this.#setCount--;
+    }
+    for (let set = core.takeLost(); set !== 0; set = core.takeLost()) {
+      const grant = this.#untag(set);
+      core.forget(set);
+      this.#setCount--;
+      if (grant instanceof ProcessGrant) this.delivery.direct(grant);
+    }
+    for (let queue = core.takeIdle(); queue !== 0; queue = core.takeIdle()) resources.idle(queue);
+    resources.trim();
   }
 
-  #lost(set: number): void {
-    const tag = this.core.tag(set);
-    const grant = this.live.get(tag) as ProcessGrant;
-    this.live.delete(tag);
-    grant.scope.tracked?.delete(grant);
-    this.core.forget(set);
-    grant.set = 0;
-    const error = new GrantLostError(
-      `grant ${grant.token} was taken away by a request with 'steal': stop what it protects`,
-    );
-    this.delivery.direct({ deliver: () => grant.lose(error) });
+  #untag(set: number): ProcessRequest | ProcessGrant | undefined {
+    const object = this.objectOf(set);
+    if (object === undefined) return undefined;
+    this.tagged.delete(this.core.tag(set));
+    this.core.setTag(set, 0);
+    object.scope.tracked?.delete(object);
+    return object;
   }
 
   #giveBack(): void {
-    this.live.clear();
+    this.tagged.clear();
     if (this.resources.dropIdle()) this.core.reset();
   }
 }

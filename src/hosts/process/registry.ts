@@ -1,9 +1,9 @@
-/** Small numbers for objects, so that words can name them. */
+/** Small numbers, from 1, for objects, so that words can name them. */
 
 export class Registry<T extends object> {
-  /** An object, or, where there is none, the next free number (-1: no further). */
-  #items: (T | number)[] = [];
-  #free = -1;
+  /** An object, or, where there is none, the next free number (0: no further). */
+  #items: (T | number)[] = [0];
+  #free = 0;
   #count = 0;
 
   /** How many objects it holds. */
@@ -11,15 +11,10 @@ export class Registry<T extends object> {
     return this.#count;
   }
 
-  /** The largest it has been since it was last emptied with {@link clear}. */
-  get capacity(): number {
-    return this.#items.length;
-  }
-
   add(item: T): number {
     this.#count++;
     const tag = this.#free;
-    if (tag < 0) return this.#items.push(item) - 1;
+    if (tag === 0) return this.#items.push(item) - 1;
     this.#free = this.#items[tag] as number;
     this.#items[tag] = item;
     return tag;
@@ -27,10 +22,6 @@ export class Registry<T extends object> {
 
   get(tag: number): T {
     return this.#items[tag] as T;
-  }
-
-  replace(tag: number, item: T): void {
-    this.#items[tag] = item;
   }
 
   delete(tag: number): void {
@@ -41,8 +32,8 @@ export class Registry<T extends object> {
 
   /** Forgets all, and gives back the memory. */
   clear(): void {
-    this.#items = [];
-    this.#free = -1;
+    this.#items = [0];
+    this.#free = 0;
     this.#count = 0;
   }
 

@@ -82,9 +82,17 @@ export abstract class ProcessRequest {
 
   protected end(reason: unknown): void {
     if (this.set === 0) return;
-    this.stopWaiting();
-    this.scope.host.end(this, false);
+    this.leave();
     this.refuse(reason);
+  }
+
+  /** Its set ends, ungranted. */
+  protected leave(): void {
+    const { scope, set } = this;
+    this.stopWaiting();
+    this.set = 0;
+    scope.tracked?.delete(this);
+    scope.host.end(set, false);
   }
 
   protected details(): WaitDetails {
@@ -182,19 +190,18 @@ export class CallbackRequest extends ProcessRequest implements Waiter, Deliverab
   /** Runs the callback, unless it has run, or the grant has ended meanwhile. */
   deliver(): void {
     const grant = this.#takeDue();
-    if (grant !== undefined && grant.set !== 0) this.#onGrant(grant);
+    if (grant?.isHeld) this.#onGrant(grant);
   }
 
   cancel(): boolean {
     const grant = this.#takeDue();
     if (grant !== undefined) {
-      const isHeld = grant.set !== 0;
+      const { isHeld } = grant;
       grant.release();
       return isHeld;
     }
     if (this.set === 0) return false;
-    this.stopWaiting();
-    this.scope.host.end(this, false);
+    this.leave();
     return true;
   }
 

@@ -21,9 +21,8 @@ import {
 import { Fifo } from './fifo.ts';
 import { Registry } from './registry.ts';
 
-/** So many idle queues are kept, and only for names up to this length. */
+/** So many idle queues are kept. */
 const idleCountMax = 1024;
-const idleNameLengthMax = 256;
 
 export class ProcessResource implements Resource {
   readonly name: string | undefined;
@@ -53,9 +52,19 @@ export class ProcessResource implements Resource {
   }
 }
 
+/** Queues in core, as they are asked for: `count` of them, exclusive ones first. */
+export class ResolvedSet {
+  readonly queues: number[] = [];
+  count = 0;
+  exclusiveCount = 0;
+}
+
 /** Resources without doubles, exclusive ones first. */
 export class ProcessPreparedSet implements PreparedSet {
   readonly owner: Resources;
+  readonly resolved = new ResolvedSet();
+  /** While this is the owner's, no queue has been dropped, so `resolved` is right. */
+  epoch = -1;
   /** What the caller named, and what that was when it was last used. */
   readonly refs: readonly ResourceRef[];
   readonly resources: ProcessResource[];
@@ -82,15 +91,16 @@ export class ProcessPreparedSet implements PreparedSet {
 }
 
 export class Resources {
-  /** What {@link resolve} found: queues in core, `count` of them, exclusive ones first. */
-  readonly queues: number[] = [];
-  count = 0;
-  exclusiveCount = 0;
+  /** What was named last, unless it was a prepared set. */
+  readonly #scratch = new ResolvedSet();
+  /** Counts the queues dropped. */
+  #epoch = 0;
 
   readonly #core: Core;
   readonly #names = new Map<string, ProcessResource>();
   readonly #used = new Registry<ProcessResource>();
   readonly #maybeIdle = new Fifo<ProcessResource>();
+  #isCrowded = false;
   #numberLast = 0;
 
   constructor(core: Core) {
@@ -133,47 +143,50 @@ export class Resources {
     return new ProcessPreparedSet(this, exclusive, shared);
   }
 
-  /** Fills {@link queues} with what the set asks for. The caller then calls {@link trim}. */
-  resolve(spec: SetSpec | PreparedSet): void {
-    this.count = 0;
+  /** What a set asks for; good until the next call. */
+  resolve(spec: SetSpec | PreparedSet): ResolvedSet {
+    // Before, not after: what an earlier set left unused can go, what this one needs must not.
+    if (this.#isCrowded) this.trim();
     if (spec instanceof ProcessPreparedSet) {
       if (spec.owner !== this) throw foreign();
-      this.#resolvePrepared(spec);
-      return;
+      if (spec.epoch !== this.#epoch) this.#resolvePrepared(spec);
+      return spec.resolved;
     }
     checkSpec(spec);
+    const scratch = this.#scratch;
+    scratch.count = 0;
     this.#resolveList(spec.exclusive);
-    this.exclusiveCount = this.count;
+    scratch.exclusiveCount = scratch.count;
     this.#resolveList(spec.shared);
+    return scratch;
   }
 
-  /** Fills {@link queues} with a part of a set that is held; false if one of them is not in use. */
-  resolvePart(part: ResourceRef | readonly ResourceRef[]): boolean {
-    this.count = 0;
+  /** A part of a set that is held; undefined if some of it is not even in use. */
+  resolvePart(part: ResourceRef | readonly ResourceRef[]): ResolvedSet | undefined {
+    const scratch = this.#scratch;
+    scratch.count = 0;
     for (const ref of listOf(part)) {
-      const queue = this.#find(ref).queue;
-      if (queue === 0) return false;
-      this.queues[this.count++] = queue;
+      const { queue } = this.#find(ref);
+      if (queue === 0) return undefined;
+      scratch.queues[scratch.count++] = queue;
     }
-    return true;
+    return scratch;
   }
 
-  /** A queue has fallen idle: it is destroyed, now or when it has been idle longest. */
+  /** A queue has fallen idle: it is kept for a while. */
   idle(queue: number): void {
-    const resource = this.of(queue);
-    if (resource.name !== undefined && resource.name.length > idleNameLengthMax) {
-      this.#drop(resource);
-    } else {
-      this.#list(resource);
-    }
+    this.#list(this.of(queue));
   }
 
-  /** Lets go of the longest idle ones beyond the limit. Not while a set is being resolved. */
+  /** Lets go of the longest idle ones beyond the limit. */
   trim(countMax = idleCountMax): void {
+    this.#isCrowded = false;
     while (this.#maybeIdle.size > countMax) {
       const resource = this.#maybeIdle.shift() as ProcessResource;
       resource.isListed = false;
-      if (resource.queue !== 0 && this.#mayDrop(resource.queue)) this.#drop(resource);
+      if (resource.queue === 0) continue;
+      this.#core.keep(resource.queue, false);
+      if (this.#mayDrop(resource.queue)) this.#drop(resource);
     }
   }
 
@@ -200,7 +213,7 @@ export class Resources {
   }
 
   #resolvePrepared(set: ProcessPreparedSet): void {
-    const { resources } = set;
+    const { resources, resolved } = set;
     for (let index = 0; index < resources.length; index++) {
       let queue = (resources[index] as ProcessResource).queue;
       if (queue === 0) {
@@ -209,10 +222,11 @@ export class Resources {
         resources[index] = resource;
         queue = resource.queue === 0 ? this.#use(resource) : resource.queue;
       }
-      this.queues[index] = queue;
+      resolved.queues[index] = queue;
     }
-    this.count = resources.length;
-    this.exclusiveCount = set.exclusiveCount;
+    resolved.count = resources.length;
+    resolved.exclusiveCount = set.exclusiveCount;
+    set.epoch = this.#epoch;
   }
 
   #resolveList(refs: ResourceRef | readonly ResourceRef[] | undefined): void {
@@ -221,13 +235,15 @@ export class Resources {
       this.#resolveOne(refs);
       return;
     }
-    checkSize(this.count + refs.length);
+    checkSize(this.#scratch.count + refs.length);
     for (let index = 0; index < refs.length; index++) this.#resolveOne(refs[index] as ResourceRef);
   }
 
   #resolveOne(ref: ResourceRef): void {
     const resource = this.#find(ref);
-    this.queues[this.count++] = resource.queue === 0 ? this.#use(resource) : resource.queue;
+    const scratch = this.#scratch;
+    const queue = resource.queue === 0 ? this.#use(resource) : resource.queue;
+    scratch.queues[scratch.count++] = queue;
   }
 
   #find(ref: ResourceRef): ProcessResource {
@@ -268,11 +284,13 @@ export class Resources {
     return queue;
   }
 
-  /** Until a set stands in its queue it is idle: nothing is left behind if that never happens. */
+  /** Lists a resource that is idle, or will be if no set enters its queue, to be dropped in turn. */
   #list(resource: ProcessResource): void {
+    this.#core.keep(resource.queue, true);
     if (resource.isListed) return;
     resource.isListed = true;
     this.#maybeIdle.push(resource);
+    this.#isCrowded = this.#maybeIdle.size > idleCountMax;
   }
 
   #mayDrop(queue: number): boolean {
@@ -283,6 +301,7 @@ export class Resources {
     this.#used.delete(this.#core.resourceTag(resource.queue));
     this.#core.destroyResource(resource.queue);
     resource.queue = 0;
+    this.#epoch++;
     if (resource.name !== undefined && !resource.isHandle) this.#names.delete(resource.name);
   }
 }

@@ -3,7 +3,7 @@
  * sessions work on one host.
  */
 
-import { PASS_LOCKED, SYNC } from '../../core/index.ts';
+import { GRANTED, PASS_LOCKED, SYNC } from '../../core/index.ts';
 import { Callback } from '../../domain/callback.ts';
 import type { Capability, SyncSession } from '../../domain/domain.ts';
 import {
@@ -34,7 +34,7 @@ import {
   PromiseRequest,
   timedOut,
 } from './request.ts';
-import { memoryIsFull } from './resources.ts';
+import { memoryIsFull, type ResolvedSet } from './resources.ts';
 import { circleOf, inTheWayOf, ownerOf, snapshotOf } from './snapshot.ts';
 
 const capabilities: ReadonlySet<Capability> = new Set<Capability>([
@@ -156,14 +156,13 @@ export class ProcessSession implements SyncSession {
       this.#checkOpen();
       checkOptions(options);
       options.signal?.throwIfAborted();
-      this.#resolve(set);
-      const observer = this.host.observe();
+      const observer = this.host.observe(this.host.resources.resolve(set));
       if (this.host.core.isGranted(observer)) {
-        this.host.endUntold(observer);
+        this.host.end(observer, false);
         return Promise.resolve();
       }
       if (options.timeoutMs === 0) {
-        this.host.endUntold(observer);
+        this.host.end(observer, false);
         throw new WaitTimeoutError('not settled now: something that conflicts is live');
       }
       return new Promise((resolve, reject) => {
@@ -185,7 +184,7 @@ export class ProcessSession implements SyncSession {
     const placed = this.#place(set, SYNC, { timeoutMs, label });
     if (typeof placed !== 'number') return placed;
     const inTheWay = inTheWayOf(this.host, placed);
-    this.host.endUntold(placed);
+    this.host.end(placed, false);
     throw new WaitTimeoutError(
       `not granted at once, and one event loop cannot wait for itself: ${inTheWay}. ` +
         'Use acquire() or enqueue().',
@@ -217,21 +216,22 @@ export class ProcessSession implements SyncSession {
     this.#checkOpen();
     const { host } = this;
     if (options === noOptions && host.carried === undefined) {
-      this.#resolve(spec);
-      const set = host.enqueue(bits);
-      return host.core.isGranted(set) ? host.createGrant(this, set, undefined) : set;
+      const set = host.enqueue(host.resources.resolve(spec), bits);
+      const state = host.core.state(set);
+      return (state & GRANTED) !== 0 ? host.createGrant(this, set, state, undefined) : set;
     }
     checkOptions(options);
     const held = this.#heldBy(options);
     options.signal?.throwIfAborted();
-    this.#resolve(spec);
-    if (options.steal === true) return this.#steal(options);
-    if (options.locked === 'fail') this.#refuseLocked();
-    const set = host.enqueue(options.locked === 'ignore' ? bits | PASS_LOCKED : bits);
-    if (host.core.isGranted(set)) return host.createGrant(this, set, options.label);
+    const resolved = host.resources.resolve(spec);
+    if (options.steal === true) return this.#steal(resolved, options);
+    if (options.locked === 'fail') this.#refuseLocked(resolved);
+    const set = host.enqueue(resolved, options.locked === 'ignore' ? bits | PASS_LOCKED : bits);
+    const state = host.core.state(set);
+    if ((state & GRANTED) !== 0) return host.createGrant(this, set, state, options.label);
     if (options.timeoutMs === 0) {
       const error = timedOut(this, set, 0);
-      host.endUntold(set);
+      host.end(set, false);
       throw error;
     }
     if (held.length > 0) this.#refuseCircle(set, held, options.label);
@@ -241,51 +241,43 @@ export class ProcessSession implements SyncSession {
   #try(spec: SetSpec | PreparedSet, bits: number, label: string | undefined): ProcessGrant | null {
     this.#checkOpen();
     if (label !== undefined) checkLabel(label);
-    this.#resolve(spec);
-    const set = this.host.enqueue(bits);
-    if (this.host.core.isGranted(set)) return this.host.createGrant(this, set, label);
-    this.host.endUntold(set);
+    const set = this.host.enqueue(this.host.resources.resolve(spec), bits);
+    const state = this.host.core.state(set);
+    if ((state & GRANTED) !== 0) return this.host.createGrant(this, set, state, label);
+    this.host.end(set, false);
     return null;
   }
 
   #wait(request: ProcessRequest, options: AcquireOptions): void {
-    this.host.addRequest(request);
+    this.host.tag(request);
+    this.tracked?.add(request);
     if (options !== noOptions) request.start(options);
   }
 
-  #resolve(spec: SetSpec | PreparedSet): void {
-    try {
-      this.host.resources.resolve(spec);
-    } catch (error) {
-      this.host.resources.trim();
-      throw error;
-    }
-  }
-
-  #steal(options: AcquireOptions): ProcessGrant {
+  #steal(resolved: ResolvedSet, options: AcquireOptions): ProcessGrant {
     const { host } = this;
-    if (host.resources.exclusiveCount !== host.resources.count) {
+    if (resolved.exclusiveCount !== resolved.count) {
       throw new InvalidSetError('steal takes exclusive resources only');
     }
-    const grant = host.createGrant(this, host.steal(), options.label);
+    const set = host.steal(resolved);
+    const grant = host.createGrant(this, set, host.core.state(set), options.label);
     host.afterwards();
     return grant;
   }
 
-  #refuseLocked(): void {
+  #refuseLocked({ queues, count }: ResolvedSet): void {
     const { core, resources } = this.host;
-    const queue = core.firstLocked(resources.queues, resources.count);
+    const queue = core.firstLocked(queues, count);
     if (queue === 0) return;
     const name = describe(String(resources.of(queue)));
     const owner = ownerOf(this.host, core.setOf(core.firstInQueue(queue)));
-    resources.trim();
     throw new LockedError(
       `${name} is used by a synchronous caller: it is ${owner}. Ask with locked: 'wait' instead.`,
     );
   }
 
   #heldBy({ holding }: AcquireOptions): readonly ProcessGrant[] {
-    const carried = this.host.carried?.grants.filter(({ set }) => set !== 0) ?? [];
+    const carried = this.host.carried?.grants.filter(({ isHeld }) => isHeld) ?? [];
     if (holding === undefined) return carried;
     const declared = (Array.isArray(holding) ? holding : [holding]) as readonly Grant[];
     const held = new Set(carried);
@@ -294,7 +286,7 @@ export class ProcessSession implements SyncSession {
         throw new TypeError(`holding is a grant of this domain, not ${describe(grant)}`);
       }
       // What has been released or lost is kept by nobody, so it cannot close a circle.
-      if (grant.set !== 0) held.add(grant);
+      if (grant.isHeld) held.add(grant);
     }
     return [...held];
   }
@@ -307,7 +299,7 @@ export class ProcessSession implements SyncSession {
     );
     if (circle?.length === 0) return;
     const told = circle === undefined ? undefined : circleOf(host, circle, label);
-    host.endUntold(set);
+    host.end(set, false);
     throw told === undefined ? memoryIsFull() : new DeadlockError(told.message, told.steps);
   }
 
@@ -316,10 +308,14 @@ export class ProcessSession implements SyncSession {
     this.#isOpen = false;
     if (this.#parent !== undefined) this.#parent.#children.delete(this);
     for (const child of this.#children) child.#close();
+    if (this.tracked === undefined) {
+      this.host.close();
+      return;
+    }
     // Waiting ones first: what is held goes to none of them.
-    const live = this.tracked === undefined ? this.host.live.values() : [...this.tracked];
-    for (const object of live) if (!(object instanceof ProcessGrant)) object.close();
-    for (const object of live) if (object instanceof ProcessGrant) object.close();
+    const objects = [...this.tracked];
+    for (const object of objects) if (!(object instanceof ProcessGrant)) object.close();
+    for (const object of objects) if (object instanceof ProcessGrant) object.close();
   }
 
   #checkOpen(): void {

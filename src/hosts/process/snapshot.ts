@@ -1,11 +1,11 @@
 /** Who holds what and who waits for whom, as data and in words. */
 
+import type { Core } from '../../core/index.ts';
 import type { DeadlockStep } from '../../domain/errors.ts';
 import type { NamedSet } from '../../domain/sets.ts';
 import type { Snapshot, SnapshotEntry } from '../../domain/snapshot.ts';
-import { ProcessGrant } from './grant.ts';
 import type { ProcessHost } from './host.ts';
-import { ObserverRequest, type ProcessRequest } from './request.ts';
+import type { ProcessRequest } from './request.ts';
 
 /** So many resources are told about in an error. */
 const toldCountMax = 3;
@@ -13,31 +13,35 @@ const toldCountMax = 3;
 export function snapshotOf(host: ProcessHost): Snapshot {
   const held: SnapshotEntry[] = [];
   const pending: SnapshotEntry[] = [];
-  const blockers = findBlockers(host);
-  for (const object of host.live.values()) {
-    if (object instanceof ObserverRequest) continue;
-    const entry = entryOf(host, object, blockers.get(object.set) ?? []);
-    (object instanceof ProcessGrant ? held : pending).push(entry);
+  const sets = host.core.sets();
+  const blockers = findBlockers(host.core, sets);
+  for (const set of sets) {
+    const entry = entryOf(host, set, blockers.get(set) ?? []);
+    (entry.token === undefined ? pending : held).push(entry);
   }
   held.sort((a, b) => (a.token as number) - (b.token as number));
   pending.sort((a, b) => a.id - b.id);
   return { held, pending };
 }
 
-function entryOf(
-  host: ProcessHost,
-  object: ProcessGrant | ProcessRequest,
-  waitingFor: readonly number[],
-): SnapshotEntry {
+function entryOf(host: ProcessHost, set: number, waitingFor: readonly number[]): SnapshotEntry {
+  const { core } = host;
+  const object = host.objectOf(set);
   return {
-    id: host.core.arrival(object.set),
-    set: namesOf(host, object.set),
-    label: object.label,
-    session: object.scope.label,
-    token: object instanceof ProcessGrant ? object.token : undefined,
-    since: host.clock.toEpochMs(object.sinceMs),
+    id: core.arrival(set),
+    set: namesOf(host, set),
+    label: object?.label,
+    session: object === undefined ? host.label : object.scope.label,
+    token: core.isGranted(set) ? core.token(set) : undefined,
+    since: host.clock.toEpochMs(sinceOf(host, set)),
     waitingFor,
   };
+}
+
+/** When it was granted, or, if it waits, made: on the host's clock. */
+function sinceOf(host: ProcessHost, set: number): number {
+  if (host.core.isGranted(set)) return host.core.note(set);
+  return (host.objectOf(set) as ProcessRequest).sinceMs;
 }
 
 function namesOf(host: ProcessHost, set: number): NamedSet {
@@ -52,12 +56,10 @@ function namesOf(host: ProcessHost, set: number): NamedSet {
 }
 
 /** For each waiting set the ids of the nearest ones in its way. One walk through each queue. */
-function findBlockers(host: ProcessHost): ReadonlyMap<number, readonly number[]> {
-  const { core } = host;
+function findBlockers(core: Core, sets: readonly number[]): ReadonlyMap<number, readonly number[]> {
   const blockers = new Map<number, Set<number>>();
   const queues = new Set<number>();
-  for (const { set } of host.live.values()) {
-    if (core.isObserver(set)) continue;
+  for (const set of sets) {
     for (let link = core.firstLink(set); link !== 0; link = core.nextLink(link)) {
       queues.add(core.resourceOf(link));
     }
@@ -107,11 +109,12 @@ export function inTheWayOf(host: ProcessHost, set: number): string {
 
 /** In words: who stands at the head of a queue, and since when. */
 export function ownerOf(host: ProcessHost, set: number): string {
-  const object = host.live.get(host.core.tag(set));
-  const forSeconds = ((host.clock.now() - object.sinceMs) / 1000).toFixed(1);
-  const who = object.label ?? object.scope.label;
-  const name = who === undefined ? `request ${host.core.arrival(set)}` : JSON.stringify(who);
-  return object instanceof ProcessGrant
+  const { core } = host;
+  const object = host.objectOf(set);
+  const who = object?.label ?? (object === undefined ? host.label : object.scope.label);
+  const name = who === undefined ? `request ${core.arrival(set)}` : JSON.stringify(who);
+  const forSeconds = ((host.clock.now() - sinceOf(host, set)) / 1000).toFixed(1);
+  return core.isGranted(set)
     ? `held by ${name} for ${forSeconds} s`
     : `due to ${name}, which has waited for ${forSeconds} s`;
 }
@@ -124,7 +127,7 @@ export function circleOf(
 ): { readonly message: string; readonly steps: readonly DeadlockStep[] } {
   const steps = circle.map((set, index) => ({
     id: host.core.arrival(set),
-    label: index === 0 ? label : host.live.get(host.core.tag(set)).label,
+    label: index === 0 ? label : host.objectOf(set)?.label,
     isHeld: host.core.isGranted(set),
     set: namesOf(host, set),
   }));
