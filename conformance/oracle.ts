@@ -8,7 +8,7 @@
  * It is slow on purpose: nothing here is remembered that could be looked up again.
  */
 
-export type OracleMode = 'exclusive' | 'shared';
+type OracleMode = 'exclusive' | 'shared';
 
 export interface OracleSpec {
   readonly exclusive?: readonly string[];
@@ -25,8 +25,8 @@ export interface OracleOptions<Tag = unknown> {
 
 /** A live set. It is waiting until it is granted. */
 export interface OracleSet<Tag = unknown> {
-  /** What it wants or holds; of an observer, what it still waits for. */
-  readonly modes: Map<string, OracleMode>;
+  /** What it wants or holds; of an observer, what it still waits for. In the order of naming. */
+  modes: ReadonlyMap<string, OracleMode>;
   /** Resources that it does not wait for. */
   readonly passedOver: ReadonlySet<string>;
   readonly holding: readonly OracleSet<Tag>[];
@@ -89,14 +89,16 @@ export class Oracle<Tag = unknown> {
   downgrade(set: OracleSet<Tag>, part?: readonly string[]): readonly OracleSet<Tag>[] {
     const names = part ?? [...set.modes.keys()];
     this.#leave(set, names, false);
-    for (const name of names) set.modes.set(name, 'shared');
+    set.modes = new Map(
+      [...set.modes].map(([name, mode]) => [name, names.includes(name) ? 'shared' : mode]),
+    );
     return this.#settle();
   }
 
   /** A granted set lets go of these resources. */
   releasePart(set: OracleSet<Tag>, part: readonly string[]): readonly OracleSet<Tag>[] {
     this.#leave(set, part, false);
-    for (const name of part) set.modes.delete(name);
+    set.modes = new Map([...set.modes].filter(([name]) => !part.includes(name)));
     return this.#settle();
   }
 
@@ -171,12 +173,13 @@ export class Oracle<Tag = unknown> {
   /** An oracle in the same state that shares nothing with this one but the tags. */
   copy(): Oracle<Tag> {
     const oracle = new Oracle<Tag>();
-    const copies = new Map<OracleSet<Tag>, OracleSet<Tag>>();
+    const copies: OracleSet<Tag>[] = [];
     for (const set of this.live) {
-      const holding = set.holding.flatMap((held) => copies.get(held) ?? []);
-      copies.set(set, { ...set, modes: new Map(set.modes), holding });
+      // Whoever is held has come earlier, or is gone.
+      const holding = set.holding.flatMap((held) => copies[this.live.indexOf(held)] ?? []);
+      copies.push({ ...set, holding });
     }
-    oracle.live = [...copies.values()];
+    oracle.live = copies;
     for (const name of this.recovered) oracle.recovered.add(name);
     return oracle;
   }
@@ -185,7 +188,7 @@ export class Oracle<Tag = unknown> {
   #settle(): readonly OracleSet<Tag>[] {
     for (const set of this.live) {
       if (!set.isObserver) continue;
-      for (const name of set.modes.keys()) if (!this.isBehind(set, name)) set.modes.delete(name);
+      set.modes = new Map([...set.modes].filter(([name]) => this.isBehind(set, name)));
     }
     const granted = this.live.filter((set) => !set.granted && this.inTheWay(set).length === 0);
     for (const set of granted) set.granted = true;

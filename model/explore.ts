@@ -8,7 +8,7 @@
  */
 
 import type { Oracle, OracleSet, OracleSpec } from '../conformance/oracle.ts';
-import { type Operation, type Outcome, Pair, type PairState } from './pair.ts';
+import { type Operation, type Outcome, Pair, type PairState, toldWith } from './pair.ts';
 
 /** What there is and what may happen. Leaving something out makes the world smaller. */
 export interface World {
@@ -23,11 +23,21 @@ export interface World {
   readonly tries?: boolean;
   readonly steals?: boolean;
   readonly observers?: boolean;
-  /** Some callers are synchronous, and this is what others think of that. */
-  readonly locked?: readonly ('wait' | 'fail' | 'ignore')[];
+  /** Who calls: synchronously or not, and what each thinks of synchronous callers before it. */
+  readonly callers?: readonly Caller[];
   /** A waiting set may declare any of the grants there are. */
   readonly holding?: boolean;
 }
+
+export interface Caller {
+  readonly sync: boolean;
+  readonly locked: 'wait' | 'fail' | 'ignore';
+}
+
+/** Every kind of caller there is. */
+export const allCallers: readonly Caller[] = [false, true].flatMap((sync) =>
+  (['wait', 'fail', 'ignore'] as const).map((locked) => ({ sync, locked })),
+);
 
 export interface Exploration {
   readonly stateCount: number;
@@ -77,12 +87,11 @@ function applyOn(pair: Pair, trail: Trail): Outcome {
   try {
     return pair.apply(trail.operation);
   } catch (cause) {
-    const lines: string[] = [];
+    const operations: Operation[] = [];
     for (let at: Trail | undefined = trail; at !== undefined; at = at.before) {
-      lines.unshift(JSON.stringify(at.operation));
+      operations.unshift(at.operation);
     }
-    const what = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`${what}, after\n${lines.join('\n')}`, { cause });
+    throw toldWith(operations, cause);
   }
 }
 
@@ -97,13 +106,11 @@ function arrivalsOf(world: World, names: readonly string[]): readonly Operation[
   }
   const operations: Operation[] = [];
   for (const spec of specs) {
-    for (const sync of world.locked === undefined ? [false] : [false, true]) {
-      for (const locked of world.locked ?? (['wait'] as const)) {
-        operations.push({ do: 'arrive', spec, sync, locked });
-        if (world.tries) operations.push({ do: 'try', spec, sync, locked });
-      }
-      const isThief = world.steals && spec.shared?.length === 0;
-      if (isThief) operations.push({ do: 'steal', spec, sync });
+    for (const caller of world.callers ?? [{ sync: false, locked: 'wait' }]) {
+      operations.push({ do: 'arrive', spec, ...caller });
+      if (world.tries) operations.push({ do: 'try', spec, ...caller });
+      const isThief = world.steals && spec.shared?.length === 0 && caller.locked === 'wait';
+      if (isThief) operations.push({ do: 'steal', spec, sync: caller.sync });
     }
     if (world.observers) operations.push({ do: 'observe', spec });
   }
@@ -133,7 +140,7 @@ function* operationsIn(
     if (!set.granted || set.isObserver || world.parts === undefined) continue;
     yield { do: 'downgrade', place };
     for (const part of subsets([...set.modes.keys()])) {
-      if (world.parts === 'one resource' && part.length > 1) continue;
+      if (part.length === 0 || (world.parts === 'one resource' && part.length > 1)) continue;
       yield { do: 'downgrade', place, part };
       yield { do: 'release part', place, part };
     }

@@ -8,7 +8,18 @@
  */
 
 import { Oracle, type OracleSet, type OracleSpec } from '../conformance/oracle.ts';
-import { Core, findFaults, Memory, type MemorySize, PASS_LOCKED, SYNC } from '../src/core/index.ts';
+import {
+  Core,
+  findFaults,
+  GRANTED,
+  Memory,
+  type MemorySize,
+  NOT_HELD,
+  PASS_LOCKED,
+  RELEASED_WITH_NEWS,
+  SYNC,
+  UNUSUAL,
+} from '../src/core/index.ts';
 import * as L from '../src/core/layout.ts';
 
 export type Operation =
@@ -24,14 +35,16 @@ export type Operation =
   | { readonly do: 'remove'; readonly place: number; readonly died: boolean }
   | { readonly do: 'downgrade'; readonly place: number; readonly part?: readonly string[] }
   | { readonly do: 'release part'; readonly place: number; readonly part: readonly string[] }
+  | { readonly do: 'keep'; readonly name: string; readonly isKept: boolean }
   | { readonly do: 'end'; readonly name: string };
 
 /** What became of an operation: `full` is refused for want of memory, and nothing happened. */
 export type Outcome = 'done' | 'granted' | 'waiting' | 'locked' | 'deadlock' | 'full';
 
-/** Core's reference to a set, and its token once it is granted. */
+/** Core's reference to a set, the host's word for it, and its token once it is granted. */
 interface Tag {
   readonly ref: number;
+  readonly word: number;
   readonly token: number;
 }
 type Live = OracleSet<Tag>;
@@ -41,6 +54,7 @@ export interface PairState {
   readonly words: Int32Array;
   readonly oracle: Oracle<Tag>;
   readonly tokenLast: number;
+  readonly ended: readonly Tag[];
 }
 
 /** Neither an index nor a flag that means anything. */
@@ -51,7 +65,10 @@ export class Pair {
   readonly core: Core;
   oracle = new Oracle<Tag>();
   #tokenLast = 0;
+  /** The grants that ended last. */
+  #ended: readonly Tag[] = [];
   readonly #refs = new Map<string, number>();
+  readonly #kept = new Set<string>();
   readonly #endIdle: boolean;
   readonly #wordsMax: number;
   #tagLast = 0;
@@ -69,7 +86,7 @@ export class Pair {
   /** Only of a pair whose resources stay. */
   save(): PairState {
     const words = this.memory.words.slice(0, this.memory.words[L.TOP]);
-    return { words, oracle: this.oracle.copy(), tokenLast: this.#tokenLast };
+    return { words, oracle: this.oracle.copy(), tokenLast: this.#tokenLast, ended: this.#ended };
   }
 
   /** Memory as it was, on top of garbage. */
@@ -78,6 +95,7 @@ export class Pair {
     this.memory.words.set(state.words);
     this.oracle = state.oracle.copy();
     this.#tokenLast = state.tokenLast;
+    this.#ended = state.ended;
   }
 
   /** Does it on both sides and compares. */
@@ -92,6 +110,9 @@ export class Pair {
         return this.#observe(operation);
       case 'remove':
         this.#remove(this.#at(operation.place), operation.died);
+        return 'done';
+      case 'keep':
+        this.#keep(operation.name, operation.isKept);
         return 'done';
       case 'end':
         this.#end(operation.name);
@@ -127,11 +148,10 @@ export class Pair {
     }
     const arrival = this.oracle.arrive(spec, { sync, locked, holding });
     if (arrival.outcome === 'locked') throw new Error('core let a set in that had to be refused');
-    arrival.set.tag = { ref, token: 0 };
-    same('tag', this.core.tag(ref), this.#tagLast);
+    this.#note(arrival.set, ref);
     if (this.core.isGranted(ref)) {
       same('outcome', arrival.outcome, 'granted');
-      this.#noteToken(arrival.set);
+      this.#noteGrant(arrival.set);
       return this.#settle([], [], [], 'granted');
     }
     if (holding.length === 0) {
@@ -173,9 +193,9 @@ export class Pair {
     if (ref === L.NOBODY) return 'full';
     const touched = this.#usedNames();
     const { set, lost, granted } = this.oracle.steal(spec, { sync });
-    set.tag = { ref, token: 0 };
+    this.#note(set, ref);
     same('granted', [this.core.isGranted(ref), granted[0] === set], [true, true]);
-    this.#noteToken(set);
+    this.#noteGrant(set);
     return this.#settle(granted.slice(1), lost, touched, 'granted');
   }
 
@@ -187,9 +207,9 @@ export class Pair {
     );
     if (ref === L.NOBODY) return 'full';
     const set = this.oracle.observe(spec);
-    set.tag = { ref, token: 0 };
+    this.#note(set, ref);
     same('granted', this.core.isGranted(ref), set.granted);
-    if (set.granted) this.#noteToken(set);
+    if (set.granted) this.#noteGrant(set);
     this.#endUnused(refs);
     return this.#settle([], [], [], set.granted ? 'granted' : 'waiting');
   }
@@ -198,7 +218,15 @@ export class Pair {
     const touched = [...set.modes.keys()];
     const ref = refOf(set);
     const isObserver = set.isObserver;
-    this.core.remove(ref, died);
+    if (set.granted) {
+      const token = this.core.token(ref);
+      same('release by another', this.core.release(ref, token + 1, died), NOT_HELD);
+      const result = this.core.release(ref, token, died);
+      same('news', this.core.hasNews, result === RELEASED_WITH_NEWS);
+      this.#noteEnd([set]);
+    } else {
+      this.core.remove(ref, died);
+    }
     this.#settle(this.oracle.remove(set, died), [], isObserver ? [] : touched);
   }
 
@@ -224,12 +252,24 @@ export class Pair {
     }
   }
 
+  /** Of a kept resource it is not told that it fell idle. */
+  #keep(name: string, isKept: boolean): void {
+    const ref = this.#refs.get(name);
+    if (ref === undefined) return;
+    this.core.keep(ref, isKept);
+    if (isKept) this.#kept.add(name);
+    else this.#kept.delete(name);
+    this.#endUnused([ref]);
+    this.#compare('done');
+  }
+
   /** Ends a resource that nobody uses, and the mark that it may carry with it. */
   #end(name: string): void {
     const ref = this.#refs.get(name);
     if (ref === undefined || this.core.isUsed(ref)) return;
     this.core.destroyResource(ref);
     this.#refs.delete(name);
+    this.#kept.delete(name);
     this.oracle.recovered.delete(name);
     this.#compare('done');
   }
@@ -242,19 +282,25 @@ export class Pair {
     outcome: Outcome = 'done',
   ): Outcome {
     const { core } = this;
-    same('granted, in order', drain(() => core.takeGranted()), granted.map(refOf));
-    for (const set of granted) this.#noteToken(set);
+    same(
+      'granted, in order',
+      drain(() => core.takeGranted()),
+      granted.map(refOf),
+    );
+    for (const set of granted) this.#noteGrant(set);
 
     const lostRefs = drain(() => core.takeLost());
     same('lost', sorted(lostRefs), sorted(lost.map(refOf)));
     for (const ref of lostRefs) core.forget(ref);
+    this.#noteEnd(lost);
 
-    const idle = touched.filter((name, index) => {
-      const isLast = touched.indexOf(name) === index && !this.oracle.isUsed(name);
-      return isLast && !this.oracle.recovered.has(name);
-    });
+    const idle = [...new Set(touched)].filter(
+      (name) =>
+        !this.oracle.isUsed(name) && !this.oracle.recovered.has(name) && !this.#kept.has(name),
+    );
     const idleRefs = drain(() => core.takeIdle());
     same('idle', sorted(idleRefs), sorted(idle.map((name) => this.#refs.get(name) ?? L.NOBODY)));
+    same('news', core.hasNews, false);
     if (this.#endIdle) this.#endUnused(idleRefs);
     return this.#compare(outcome);
   }
@@ -264,13 +310,16 @@ export class Pair {
     const faults = findFaults(memory);
     if (faults.length > 0) throw new Error(`the words are not in order: ${faults.join('; ')}`);
     for (const [name, ref] of this.#refs) {
-      same(`mark of ${name}`, core.isMarked(ref), oracle.recovered.has(name));
-      same(`use of ${name}`, core.isUsed(ref), oracle.isUsed(name));
-      same(`lock of ${name}`, core.firstLocked([ref], 1), oracle.isLocked(name) ? ref : L.NOBODY);
+      same('mark', core.isMarked(ref), oracle.recovered.has(name));
+      same('use', core.isUsed(ref), oracle.isUsed(name));
+      same('lock', core.firstLocked([ref], 1) !== L.NOBODY, oracle.isLocked(name));
       this.#compareQueue(name, ref);
     }
-    same('any mark', core.hasMarked, oracle.recovered.size > 0);
+    for (const { ref, token } of this.#ended) same('held', core.isHeld(ref, token), false);
     for (const set of oracle.live) this.#compareSet(set);
+    const setsThere = oracle.live.filter(({ isObserver }) => !isObserver).map(refOf);
+    same('sets', sorted(core.sets()), sorted(setsThere));
+    this.#compareArrivals();
     spoilFreeSlots(memory.words);
     return outcome;
   }
@@ -290,7 +339,14 @@ export class Pair {
     const { core, oracle } = this;
     const ref = refOf(set);
     same('granted', core.isGranted(ref), set.granted);
-    if (set.granted) same('token', core.token(ref), set.tag?.token);
+    same('state', (core.state(ref) & GRANTED) !== 0, set.granted);
+    same('tag', core.tag(ref), set.tag?.word);
+    same('observer', core.isObserver(ref), set.isObserver);
+    same('held', core.isHeld(ref, core.token(ref)), set.granted);
+    if (set.granted) {
+      same('token', core.token(ref), set.tag?.token);
+      same('note', core.note(ref), set.tag?.word);
+    }
     if (set.isObserver) return;
     let link = core.firstLink(ref);
     for (const [name, mode] of set.modes) {
@@ -302,20 +358,50 @@ export class Pair {
         core.setOf(link) === ref &&
         core.isExclusive(link) === (mode === 'exclusive') &&
         core.isTriggered(link) !== isBehind &&
-        core.isIgnored(link) === isIgnored &&
-        (core.ignores(ref) || !isIgnored);
+        core.isIgnored(link) === isIgnored;
       if (!isSame) throw new Error(`${name} in set ${ref} is not as the oracle has it`);
       link = core.nextLink(link);
     }
     same('end of the links', link, L.NOBODY);
   }
 
-  #noteToken(set: Live): void {
+  /** Arrivals tell sets apart and are in the order of the list. */
+  #compareArrivals(): void {
+    let last = Number.NEGATIVE_INFINITY;
+    for (const set of this.oracle.live) {
+      if (this.core.firstLink(refOf(set)) === L.NOBODY) continue;
+      const arrival = this.core.arrival(refOf(set));
+      if (!(arrival > last)) throw new Error(`arrival ${arrival} after ${last}`);
+      last = arrival;
+    }
+  }
+
+  /** Who has arrived is known by core's reference and has a word of its own. */
+  #note(set: Live, ref: number): void {
+    set.tag = { ref, word: this.#tagLast, token: 0 };
+    same('tag', this.core.tag(ref), this.#tagLast);
+    this.core.setTag(ref, -this.#tagLast);
+    set.tag = { ref, word: -this.#tagLast, token: 0 };
+  }
+
+  /** A set has just been granted: it has a new token, and tells of what is not as usual. */
+  #noteGrant(set: Live): void {
+    const { core, oracle } = this;
     const ref = refOf(set);
-    const token = this.core.token(ref);
+    const token = core.token(ref);
     if (!(token > this.#tokenLast)) throw new Error(`token ${token} after ${this.#tokenLast}`);
     this.#tokenLast = token;
-    set.tag = { ref, token };
+    set.tag = { ref, word: set.tag?.word ?? 0, token };
+    same('token', core.takeNote(ref, set.tag.word), token);
+    const isUnusual =
+      oracle.ignored(set).length > 0 ||
+      [...set.modes.keys()].some((name) => oracle.recovered.has(name));
+    if (isUnusual) same('unusual', (core.state(ref) & UNUSUAL) !== 0, true);
+  }
+
+  #noteEnd(sets: readonly Live[]): void {
+    if (sets.length === 0) return;
+    this.#ended = [...sets.flatMap(({ tag }) => tag ?? []), ...this.#ended].slice(0, 8);
   }
 
   #at(place: number): Live {
@@ -367,12 +453,19 @@ export class Pair {
   #endUnused(refs: readonly number[]): void {
     if (!this.#endIdle) return;
     for (const [name, ref] of this.#refs) {
-      const mayEnd = refs.includes(ref) && !this.core.isUsed(ref) && !this.core.isMarked(ref);
-      if (!mayEnd) continue;
+      if (!refs.includes(ref) || this.#kept.has(name)) continue;
+      if (this.core.isUsed(ref) || this.core.isMarked(ref)) continue;
       this.core.destroyResource(ref);
       this.#refs.delete(name);
     }
   }
+}
+
+/** An error of a run, with the operations that led to it, one a line. */
+export function toldWith(operations: readonly Operation[], cause: unknown): Error {
+  const what = cause instanceof Error ? cause.message : String(cause);
+  const lines = operations.map((operation) => JSON.stringify(operation));
+  return new Error(`${what}, after\n${lines.join('\n')}`, { cause });
 }
 
 function refOf(set: Live): number {

@@ -1,0 +1,32 @@
+/** What the suite asks of a host: a way to open it, and what it declares to lack. */
+
+import type { Capability, Domain, SyncDomain } from '../src/domain/domain.ts';
+
+export interface ConformanceHost {
+  readonly name: string;
+  /** As its domains declare them. The tests of all others are skipped by name. */
+  readonly capabilities: readonly Capability[];
+  /** Whether its domains are of type SyncDomain. */
+  readonly sync: boolean;
+  /** Whether `connect` of what is opened gives another client of the same state. */
+  readonly connects?: boolean;
+  /** A state of its own, with nothing in it, and a domain on it. Called for every test. */
+  open(): Promise<OpenHost>;
+}
+
+export interface OpenHost {
+  readonly domain: Domain | SyncDomain;
+  /** Another client of the same state, as from another thread, process or machine. */
+  connect?(): Promise<Domain>;
+  /** Ends the state, whether or not the domain has been closed. */
+  close(): Promise<void>;
+}
+
+/** What a test needs besides what every host offers. */
+export type Need = Capability | 'sync' | 'connect';
+
+export function offers(host: ConformanceHost, need: Need): boolean {
+  if (need === 'sync') return host.sync;
+  if (need === 'connect') return host.connects === true;
+  return host.capabilities.includes(need);
+}

@@ -1,0 +1,130 @@
+/**
+ * One open host, the parties that ask it for sets, and what they see.
+ *
+ * `query()` is the fence between steps: it tells of every operation that the same client began
+ * before, and of those that other clients had ended. So a step is over when its party's query is.
+ */
+
+import type { Domain, SyncDomain } from '../src/domain/domain.ts';
+import type { AcquireOptions } from '../src/domain/options.ts';
+import type { PreparedSet, SetSpec } from '../src/domain/sets.ts';
+import type { Snapshot, SnapshotEntry } from '../src/domain/snapshot.ts';
+import { Ask } from './ask.ts';
+import { check, equal } from './assertions.ts';
+import type { ConformanceHost, OpenHost } from './host.ts';
+
+/** Labels of what is held, by token, and of what waits, in arrival order. */
+interface Sight {
+  readonly held?: readonly string[];
+  readonly pending?: readonly string[];
+}
+
+export class World {
+  readonly host: ConformanceHost;
+  readonly domain: Domain;
+  /** Labels in the order in which their grants were told. */
+  readonly told: string[] = [];
+  /** The test has closed the domain itself: nobody is left to ask. */
+  isClosed = false;
+  readonly #open: OpenHost;
+  readonly #asks: Ask[] = [];
+  readonly #connected: Domain[] = [];
+
+  constructor(host: ConformanceHost, open: OpenHost) {
+    this.host = host;
+    this.#open = open;
+    this.domain = open.domain;
+  }
+
+  static async open(host: ConformanceHost): Promise<World> {
+    return new World(host, await host.open());
+  }
+
+  get sync(): SyncDomain {
+    return this.domain as SyncDomain;
+  }
+
+  /** Somebody else: another client where there are such, or else another session. */
+  async party(): Promise<Domain> {
+    return this.host.connects ? this.connect() : this.domain.session();
+  }
+
+  async connect(): Promise<Domain> {
+    check(this.#open.connect !== undefined, `${this.host.name} declares, and lacks, connect()`);
+    const domain = await this.#open.connect();
+    this.#connected.push(domain);
+    return domain;
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    await this.domain.close();
+  }
+
+  /** Asks, and returns when that has arrived. */
+  async ask(
+    label: string,
+    set: SetSpec | PreparedSet,
+    options: AcquireOptions = {},
+    by: Domain = this.domain,
+  ): Promise<Ask> {
+    const ask = new Ask(label, set, options, by, () => this.told.push(label));
+    this.#asks.push(ask);
+    await by.query();
+    return ask;
+  }
+
+  /** Asks, and returns when it is granted. */
+  async take(
+    label: string,
+    set: SetSpec | PreparedSet,
+    options: AcquireOptions = {},
+    by: Domain = this.domain,
+  ): Promise<Ask> {
+    const ask = await this.ask(label, set, options, by);
+    await ask.granted();
+    return ask;
+  }
+
+  /** Checks who holds and who waits, and that exactly those who hold are told so. */
+  async see({ held = [], pending = [] }: Sight): Promise<Snapshot> {
+    const snapshot = await this.domain.query();
+    equal(labelsOf(snapshot.held), held, 'held, by token');
+    equal(labelsOf(snapshot.pending), pending, 'pending, in arrival order');
+    for (const ask of this.#asks) {
+      if (held.includes(ask.label)) await ask.granted();
+      if (pending.includes(ask.label)) equal(ask.state, 'waiting', ask.label);
+    }
+    return snapshot;
+  }
+
+  async endAll(): Promise<void> {
+    for (const ask of this.#asks.splice(0)) await ask.end();
+  }
+
+  /** Ends all requests, sees that nothing is left of them, and closes. */
+  async end(): Promise<void> {
+    await this.endAll();
+    if (!this.isClosed) {
+      for (const domain of this.#connected) await domain.query();
+      await this.see({});
+    }
+    await this.dispose();
+  }
+
+  async dispose(): Promise<void> {
+    for (const domain of this.#connected) await domain.close();
+    await this.#open.close();
+  }
+}
+
+/** One that is held or waits, by its label. */
+export function entryOf({ held, pending }: Snapshot, label: string): SnapshotEntry {
+  const entry = [...held, ...pending].find((each) => each.label === label);
+  check(entry !== undefined, `query() does not tell of ${label}`);
+  return entry;
+}
+
+function labelsOf(entries: readonly SnapshotEntry[]): readonly string[] {
+  return entries.map(({ label }) => label ?? '(no label)');
+}

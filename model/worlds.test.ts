@@ -1,0 +1,189 @@
+/**
+ * Every run of every world that is small enough, compared with the rule (conformance/oracle.ts).
+ *
+ * `npm test` walks the worlds of the first list to their ends; what each leaves out is said there.
+ * With KDS_MODEL=large it walks those of the second list too, which takes some ten minutes and
+ * three gigabytes (NODE_OPTIONS=--max-old-space-size=6000).
+ */
+
+import { describe, expect, it } from 'vitest';
+import { allCallers, type Caller, explore, type World } from './explore.ts';
+
+interface NamedWorld extends World {
+  readonly name: string;
+  /** Outcomes without which the world has not shown what it is there for. */
+  readonly shows: readonly string[];
+}
+
+const plain: Caller = { sync: false, locked: 'wait' };
+const failing: Caller = { sync: false, locked: 'fail' };
+const ignoring: Caller = { sync: false, locked: 'ignore' };
+const synchronous: Caller = { sync: true, locked: 'wait' };
+const eachOneWay = [plain, failing, ignoring, synchronous];
+
+const everyDay: readonly NamedWorld[] = [
+  {
+    name: 'four sets on two resources: requests, tries, ends, deaths, parts',
+    resourceCount: 2,
+    setCountMax: 4,
+    died: true,
+    parts: 'any',
+    doubled: true,
+    tries: true,
+    shows: ['arrive: waiting', 'try: done', 'downgrade: done', 'release part: done'],
+  },
+  {
+    name: 'three sets on three resources: requests, tries, ends, deaths, a part at a time',
+    resourceCount: 3,
+    setCountMax: 3,
+    died: true,
+    parts: 'one resource',
+    tries: true,
+    shows: ['arrive: waiting', 'try: done', 'downgrade: done', 'release part: done'],
+  },
+  {
+    name: 'four sets on three resources: requests and ends',
+    resourceCount: 3,
+    setCountMax: 4,
+    shows: ['arrive: waiting'],
+  },
+  {
+    name: 'three sets on two resources: thieves, observers, deaths, parts',
+    resourceCount: 2,
+    setCountMax: 3,
+    died: true,
+    parts: 'any',
+    steals: true,
+    observers: true,
+    shows: ['steal: granted', 'observe: granted', 'observe: waiting', 'downgrade: done'],
+  },
+  {
+    name: 'three sets on three resources: thieves, observers',
+    resourceCount: 3,
+    setCountMax: 3,
+    steals: true,
+    observers: true,
+    shows: ['steal: granted', 'observe: waiting'],
+  },
+  {
+    name: 'three sets on two resources: synchronous callers, who fail or ignore them, thieves',
+    resourceCount: 2,
+    setCountMax: 3,
+    steals: true,
+    callers: eachOneWay,
+    shows: ['arrive: locked', 'steal: granted'],
+  },
+  {
+    name: 'three sets on two resources: synchronous callers, who fail or ignore them, a part',
+    resourceCount: 2,
+    setCountMax: 3,
+    parts: 'one resource',
+    callers: eachOneWay,
+    shows: ['arrive: locked', 'downgrade: done', 'release part: done'],
+  },
+  {
+    name: 'four sets on two resources: grants kept while waiting, thieves',
+    resourceCount: 2,
+    setCountMax: 4,
+    steals: true,
+    holding: true,
+    shows: ['arrive: deadlock', 'arrive: waiting'],
+  },
+  {
+    name: 'three sets on three resources: grants kept while waiting',
+    resourceCount: 3,
+    setCountMax: 3,
+    holding: true,
+    shows: ['arrive: deadlock', 'arrive: waiting'],
+  },
+  {
+    name: 'three sets on two resources: grants kept, synchronous callers ignored',
+    resourceCount: 2,
+    setCountMax: 3,
+    holding: true,
+    callers: eachOneWay,
+    shows: ['arrive: deadlock', 'arrive: locked'],
+  },
+];
+
+const large: readonly NamedWorld[] = [
+  {
+    name: 'three sets on three resources: requests, tries, ends, deaths, any part',
+    resourceCount: 3,
+    setCountMax: 3,
+    died: true,
+    parts: 'any',
+    doubled: true,
+    tries: true,
+    shows: ['release part: done'],
+  },
+  {
+    name: 'four sets on three resources: requests, ends, a part at a time',
+    resourceCount: 3,
+    setCountMax: 4,
+    parts: 'one resource',
+    shows: ['release part: done'],
+  },
+  {
+    name: 'three sets on three resources: thieves, observers, deaths, parts',
+    resourceCount: 3,
+    setCountMax: 3,
+    died: true,
+    parts: 'any',
+    steals: true,
+    observers: true,
+    shows: ['steal: granted', 'observe: waiting'],
+  },
+  {
+    name: 'three sets on two resources: all kinds of callers, thieves, deaths, parts',
+    resourceCount: 2,
+    setCountMax: 3,
+    died: true,
+    parts: 'any',
+    steals: true,
+    callers: allCallers,
+    shows: ['arrive: locked', 'steal: granted'],
+  },
+  {
+    name: 'three sets on three resources: synchronous callers, who fail or ignore them',
+    resourceCount: 3,
+    setCountMax: 3,
+    callers: eachOneWay,
+    shows: ['arrive: locked'],
+  },
+  {
+    name: 'four sets on two resources: synchronous callers and who ignores them',
+    resourceCount: 2,
+    setCountMax: 4,
+    callers: [ignoring, synchronous],
+    shows: ['arrive: waiting'],
+  },
+  {
+    name: 'four sets on three resources: grants kept while waiting',
+    resourceCount: 3,
+    setCountMax: 4,
+    holding: true,
+    shows: ['arrive: deadlock'],
+  },
+  {
+    name: 'four sets on two resources: grants kept, synchronous callers ignored',
+    resourceCount: 2,
+    setCountMax: 4,
+    holding: true,
+    callers: [ignoring, synchronous],
+    shows: ['arrive: deadlock'],
+  },
+];
+
+const worlds = process.env['KDS_MODEL'] === 'large' ? [...everyDay, ...large] : everyDay;
+
+describe('core keeps the rule in every run of', () => {
+  for (const world of worlds) {
+    it(world.name, { timeout: 3_600_000 }, () => {
+      const { stateCount, transitionCount, outcomes } = explore(world);
+      console.info(`${world.name}: ${stateCount} states, ${transitionCount} transitions`);
+      const shown = [...outcomes.keys()];
+      expect(shown).toEqual(expect.arrayContaining([...world.shows, 'remove: done']));
+    });
+  }
+});
