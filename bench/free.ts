@@ -1,0 +1,165 @@
+/** Rows 1 to 3: what is asked for is free, so this is the price of the calls alone. */
+
+import { LockBox, Lock as MatrixLock } from '@matrixai/async-locks';
+import { Lock as RocicorpLock } from '@rocicorp/lock';
+import AsyncLock from 'async-lock';
+import { Mutex } from 'async-mutex';
+import AwaitLock from 'await-lock';
+import { createDomain, type SyncGrant } from 'kds';
+import { type Loop, loopSubject, type Subject } from './sampling.ts';
+
+function nothing(): void {}
+
+const bareAwait: Loop = async (count) => {
+  for (let index = 0; index < count; index++) await null;
+};
+
+/** Row 1. */
+export function syncPair(): Promise<Subject[]> {
+  const domain = createDomain();
+  const [a, b] = [domain.resource(), domain.resource()];
+  const set = domain.prepare({ exclusive: [a, b] });
+  return warmUp({
+    'kds, tryAcquireSync': (count) => {
+      let sum = 0;
+      for (let index = 0; index < count; index++) {
+        const grant = domain.tryAcquireSync(set) as SyncGrant;
+        sum += grant.token;
+        grant.release();
+      }
+      return sum;
+    },
+    'a bare await': bareAwait,
+  });
+}
+
+/** Row 2. */
+export function awaitedPair(): Promise<Subject[]> {
+  const domain = createDomain();
+  const preparedDomain = createDomain();
+  const set = preparedDomain.prepare({ exclusive: ['a', 'b'] });
+  const asyncLock = new AsyncLock();
+  const [first, second] = [new Mutex(), new Mutex()];
+  const lockBox = new LockBox();
+  const settled = Promise.resolve();
+  return warmUp({
+    'kds, acquire': async (count) => {
+      let sum = 0;
+      for (let index = 0; index < count; index++) {
+        const grant = await domain.acquire({ exclusive: ['a', 'b'] });
+        sum += grant.token;
+        grant.release();
+      }
+      return sum;
+    },
+    'kds, acquire, prepared': async (count) => {
+      let sum = 0;
+      for (let index = 0; index < count; index++) {
+        const grant = await preparedDomain.acquire(set);
+        sum += grant.token;
+        grant.release();
+      }
+      return sum;
+    },
+    'async-lock': async (count) => {
+      for (let index = 0; index < count; index++) await asyncLock.acquire(['a', 'b'], nothing);
+    },
+    'two async-mutexes in order': async (count) => {
+      for (let index = 0; index < count; index++) {
+        const releaseFirst = await first.acquire();
+        const releaseSecond = await second.acquire();
+        releaseSecond();
+        releaseFirst();
+      }
+    },
+    '@matrixai/async-locks': async (count) => {
+      for (let index = 0; index < count; index++) {
+        const [release] = await lockBox.lock(['a', MatrixLock], ['b', MatrixLock])();
+        await release();
+      }
+    },
+    ...withWebLocks((locks) => async (count) => {
+      for (let index = 0; index < count; index++) {
+        await locks.request('a', () => locks.request('b', nothing));
+      }
+    }),
+    'a bare Promise.all': async (count) => {
+      for (let index = 0; index < count; index++) await Promise.all([settled, settled]);
+    },
+    'a bare await': bareAwait,
+  });
+}
+
+/** Row 3. */
+export function awaitedName(): Promise<Subject[]> {
+  const domain = createDomain();
+  const preparedDomain = createDomain();
+  const set = preparedDomain.prepare({ exclusive: 'a' });
+  const rocicorpLock = new RocicorpLock();
+  const awaitLock = new AwaitLock();
+  const mutex = new Mutex();
+  const asyncLock = new AsyncLock();
+  const matrixLock = new MatrixLock();
+  return warmUp({
+    'kds, acquire': async (count) => {
+      let sum = 0;
+      for (let index = 0; index < count; index++) {
+        const grant = await domain.acquire({ exclusive: 'a' });
+        sum += grant.token;
+        grant.release();
+      }
+      return sum;
+    },
+    'kds, acquire, prepared': async (count) => {
+      let sum = 0;
+      for (let index = 0; index < count; index++) {
+        const grant = await preparedDomain.acquire(set);
+        sum += grant.token;
+        grant.release();
+      }
+      return sum;
+    },
+    '@rocicorp/lock': async (count) => {
+      for (let index = 0; index < count; index++) {
+        const release = await rocicorpLock.lock();
+        release();
+      }
+    },
+    'await-lock': async (count) => {
+      for (let index = 0; index < count; index++) {
+        await awaitLock.acquireAsync();
+        awaitLock.release();
+      }
+    },
+    'async-mutex': async (count) => {
+      for (let index = 0; index < count; index++) {
+        const release = await mutex.acquire();
+        release();
+      }
+    },
+    'async-lock': async (count) => {
+      for (let index = 0; index < count; index++) await asyncLock.acquire('a', nothing);
+    },
+    '@matrixai/async-locks': async (count) => {
+      for (let index = 0; index < count; index++) {
+        const [release] = await matrixLock.lock()();
+        await release();
+      }
+    },
+    ...withWebLocks((locks) => async (count) => {
+      for (let index = 0; index < count; index++) await locks.request('a', nothing);
+    }),
+    'a bare await': bareAwait,
+  });
+}
+
+function withWebLocks(loopOver: (locks: LockManager) => Loop): Record<string, Loop> {
+  const locks = globalThis.navigator?.locks;
+  return locks === undefined ? {} : { 'navigator.locks': loopOver(locks) };
+}
+
+async function warmUp(loops: Record<string, Loop>): Promise<Subject[]> {
+  const subjects: Subject[] = [];
+  for (const [name, loop] of Object.entries(loops)) subjects.push(await loopSubject(name, loop));
+  return subjects;
+}

@@ -1,0 +1,219 @@
+/** What is compared with what, and how far apart it is to be (DESIGN.md, section 6). */
+
+import { awaitedName, awaitedPair, syncPair } from './free.ts';
+import { amongHeld, besideHeld } from './held.ts';
+import * as queued from './queued.ts';
+import type { Subject } from './sampling.ts';
+import * as waiting from './waiting.ts';
+
+/** What one process runs: subjects side by side. */
+export interface Experiment {
+  readonly name: string;
+  readonly rounds: number;
+  subjects(): Subject[] | Promise<Subject[]>;
+}
+
+export type Target =
+  /** So many times as fast as the other, at least. */
+  | { readonly timesFasterMin: number }
+  /** So many times the other's time or bytes, at most. */
+  | { readonly timesMax: number }
+  | { readonly bytesMax: number };
+
+export interface Side {
+  readonly experiment: string;
+  readonly subject: string;
+}
+
+export interface Comparison {
+  readonly of: Side;
+  /** None for what is held against a fixed figure. */
+  readonly against?: Side;
+  /** None for what is told to be known. */
+  readonly target?: Target;
+}
+
+export interface Row {
+  readonly number: number;
+  readonly work: string;
+  readonly unit: 'ns' | 'bytes';
+  readonly experiments: readonly Experiment[];
+  readonly comparisons: readonly Comparison[];
+}
+
+const hasWebLocks = globalThis.navigator?.locks !== undefined;
+
+/** Compares subjects of one experiment. */
+function comparing(experiment: string) {
+  return (of: string, against: string, target?: Target): Comparison => {
+    const sides = { of: { experiment, subject: of }, against: { experiment, subject: against } };
+    return target === undefined ? sides : { ...sides, target };
+  };
+}
+
+function syncPairRow(): Row {
+  const compare = comparing('free sync pair');
+  return {
+    number: 1,
+    work: 'tryAcquireSync + release, prepared, 2 exclusive handles, free',
+    unit: 'ns',
+    experiments: [{ name: 'free sync pair', rounds: 3_000, subjects: syncPair }],
+    comparisons: [compare('kds, tryAcquireSync', 'a bare await', { timesMax: 1 })],
+  };
+}
+
+function awaitedPairRow(): Row {
+  const compare = comparing('free pair');
+  const mutexes = 'two async-mutexes in order';
+  return {
+    number: 2,
+    work: 'await acquire + release, 2 names, free',
+    unit: 'ns',
+    experiments: [{ name: 'free pair', rounds: 1_500, subjects: awaitedPair }],
+    comparisons: [
+      compare('kds, acquire', 'async-lock', { timesFasterMin: 5 }),
+      compare('kds, acquire', mutexes, { timesFasterMin: 20 }),
+      compare('kds, acquire', '@matrixai/async-locks'),
+      ...(hasWebLocks ? [compare('kds, acquire', 'navigator.locks')] : []),
+      compare('kds, acquire', 'a bare Promise.all'),
+      compare('kds, acquire', 'a bare await'),
+      compare('kds, acquire, prepared', 'a bare await'),
+      compare('a bare await', mutexes),
+    ],
+  };
+}
+
+function awaitedNameRow(): Row {
+  const compare = comparing('free name');
+  return {
+    number: 3,
+    work: 'await acquire + release, 1 name, free',
+    unit: 'ns',
+    experiments: [{ name: 'free name', rounds: 1_500, subjects: awaitedName }],
+    comparisons: [
+      compare('kds, acquire', '@rocicorp/lock', { timesMax: 1 }),
+      compare('kds, acquire', 'await-lock', { timesMax: 2 }),
+      compare('kds, acquire', 'async-mutex'),
+      compare('kds, acquire', 'async-lock'),
+      compare('kds, acquire', '@matrixai/async-locks'),
+      ...(hasWebLocks ? [compare('kds, acquire', 'navigator.locks')] : []),
+      compare('kds, acquire', 'a bare await'),
+      compare('kds, acquire, prepared', 'a bare await'),
+    ],
+  };
+}
+
+function handoverRow(): Row {
+  const matrixCount = 20_000;
+  const peers: [peer: string, rounds: number, subjects: () => Subject[], target?: Target][] = [
+    ['async-lock', 3, () => queued.handover('async-lock', queued.asyncLock), far],
+    ['async-mutex', 3, () => queued.handover('async-mutex', queued.asyncMutex), far],
+    ['@rocicorp/lock', 31, () => queued.handover('@rocicorp/lock', queued.rocicorp), third],
+    ['await-lock', 3, () => queued.handover('await-lock', queued.awaitLock)],
+    [matrixName, 3, () => queued.handover(matrixName, queued.matrix, matrixCount)],
+  ];
+  if (hasWebLocks) {
+    const queueing = queued.webLocks;
+    peers.push(['navigator.locks', 5, () => queued.handover('navigator.locks', queueing)]);
+  }
+  return {
+    number: 4,
+    work: '100,000 queued on one name: a handover',
+    unit: 'ns',
+    experiments: peers.map(([peer, rounds, subjects]) => {
+      return { name: `queue, ${peer}`, rounds, subjects };
+    }),
+    comparisons: peers.flatMap(([peer, , , target]) => {
+      const compare = comparing(`queue, ${peer}`);
+      return [compare('kds, promises', peer, target), compare('kds, direct', peer, target)];
+    }),
+  };
+}
+
+const far: Target = { timesFasterMin: 50 };
+const third: Target = { timesMax: 1 / 3 };
+const matrixName = '@matrixai/async-locks (20,000)';
+
+function sizesRow(): Row {
+  const direct = (): Subject[] => queued.handoverBySize('kds, direct', queued.directIn);
+  const promises = (): Subject[] => queued.handoverBySize('kds, promises', queued.promisesIn);
+  const experiments: Experiment[] = [
+    { name: 'sizes, direct', rounds: 9, subjects: direct },
+    { name: 'sizes, promises', rounds: 9, subjects: promises },
+    { name: 'sizes, beside', rounds: 41, subjects: besideHeld },
+    { name: 'sizes, among', rounds: 21, subjects: amongHeld },
+  ];
+  const subjects = [
+    ['sizes, direct', 'kds, direct,', 'wait'],
+    ['sizes, promises', 'kds, promises,', 'wait'],
+    ['sizes, beside', 'kds, beside', 'held'],
+    ['sizes, among', 'kds, among', 'held'],
+  ] as const;
+  return {
+    number: 5,
+    work: '1,000,000 waiters, or 1,000,000 names: a step',
+    unit: 'ns',
+    experiments,
+    comparisons: subjects.flatMap(([experiment, kds, does]) => {
+      const compare = comparing(experiment);
+      const at = (size: string): string => `${kds} ${size} ${does}`;
+      return [
+        compare(at('1,000,000'), at('100,000'), { timesMax: 1.3 }),
+        compare(at('1,000,000'), at('1,000'), { timesMax: 3 }),
+      ];
+    }),
+  };
+}
+
+function memoryRow(): Row {
+  const many = 1_000_000;
+  const experiment = (
+    subject: string,
+    filling: Parameters<typeof waiting.memorySubject>[1],
+    count = many,
+  ): Experiment => {
+    const subjects = (): Subject[] => waiting.memorySubject(subject, filling, count);
+    return { name: `memory, ${subject}`, rounds: 1, subjects };
+  };
+  const side = (subject: string): Side => ({ experiment: `memory, ${subject}`, subject });
+  const kds = 'kds, direct, 2 names';
+  const fewer = `${kds}, 100,000 wait`;
+  const promises = 'kds, promises, 2 names';
+  const peers = [
+    experiment('@rocicorp/lock', waiting.rocicorp),
+    experiment('await-lock', waiting.awaitLock),
+    experiment('async-mutex', waiting.asyncMutex),
+    experiment('async-lock', waiting.asyncLock),
+    experiment(matrixName, waiting.matrix, 20_000),
+    ...(hasWebLocks ? [experiment('navigator.locks', waiting.webLocks, 100_000)] : []),
+  ];
+  const least = { timesMax: 1 };
+  return {
+    number: 6,
+    work: 'memory of a waiter, 1,000,000 waiting; peers wait for 1 name',
+    unit: 'bytes',
+    experiments: [
+      experiment(kds, waiting.kdsDirect),
+      experiment(fewer, waiting.kdsDirect, 100_000),
+      experiment(promises, waiting.kdsPromises),
+      ...peers,
+    ],
+    comparisons: [
+      { of: side(kds), target: { bytesMax: 200 } },
+      { of: side(fewer), target: { bytesMax: 200 } },
+      { of: side(promises) },
+      ...peers.map(({ name }): Comparison => {
+        return { of: side(kds), against: side(name.slice('memory, '.length)), target: least };
+      }),
+    ],
+  };
+}
+
+export const rows: readonly Row[] = [
+  syncPairRow(),
+  awaitedPairRow(),
+  awaitedNameRow(),
+  handoverRow(),
+  sizesRow(),
+  memoryRow(),
+];
