@@ -1,9 +1,9 @@
 /**
- * Holding while waiting: is there a circle of sets of which each waits for, or is kept by, the next?
+ * Holding while waiting: is there a circle of sets, each waiting for, or kept by, the next?
  *
  * A waiting set waits for the older sets that conflict with it. A granted set is kept until those
- * waiting sets whose callers declared to hold it are through. Only a new set can close a circle, and
- * only if it declares a grant, so the search runs for such requests alone. It walks each queue
+ * waiting sets whose callers declared to hold it are through. Only a new set can close a circle,
+ * and only if it declares a grant, so the search runs for such requests alone. It walks each queue
  * position at most once as shared and once as exclusive: O(sets and links that can be reached).
  * Its bookkeeping lives in ordinary objects and is gone when it returns.
  */

@@ -10,7 +10,7 @@ export function countDown(w: Int32Array, d: Float64Array, set: number): void {
   if (pending === 0) grant(w, d, set);
 }
 
-/** Marks as granted and appends to the list that the host is told, noting if that is out of order. */
+/** Marks as granted and appends to the list that the host is told, noting if out of order. */
 function grant(w: Int32Array, d: Float64Array, set: number): void {
   markGranted(w, set);
   if (w[set | L.SET_EDGES] !== L.NOBODY) dropEdges(w, set);

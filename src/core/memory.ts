@@ -6,7 +6,7 @@
  * view is kept from one operation to the next, as growing replaces them.
  */
 
-/** 2^28 words are 1 GiB: indexes are small integers in every engine, and limits below rely on it. */
+/** 2^28 words are 1 GiB: indexes are small integers in every engine, and limits rely on it. */
 export const wordsMaxDefault = 2 ** 28;
 const wordsMinDefault = 2 ** 10;
 

@@ -14,7 +14,7 @@ import type {
 import type { PreparedSet, Resource, SetSpec } from './sets.ts';
 import type { Snapshot } from './snapshot.ts';
 
-/** What a host may lack. `blocking`: acquireSync can wait, as somebody else can release meanwhile. */
+/** What a host may lack. `blocking`: acquireSync can wait, as others can release meanwhile. */
 export type Capability = 'settled' | 'downgrade' | 'part-release' | 'steal' | 'blocking';
 
 export interface Domain<G extends Grant = Grant> {
@@ -30,7 +30,7 @@ export interface Domain<G extends Grant = Grant> {
   /** Takes a set if it can be had at once. Overtakes nobody: null also if others wait for it. */
   tryAcquire(set: SetSpec | PreparedSet, options?: { label?: string }): Promise<G | null>;
 
-  /** Runs `fn` while the set is held, and releases however it ends. Rejects as `acquire`, and `fn`. */
+  /** Runs `fn` while the set is held; releases however it ends. Rejects as `acquire`, and `fn`. */
   run<R>(set: SetSpec | PreparedSet, fn: (grant: G) => R | Promise<R>): Promise<R>;
   run<R>(
     set: SetSpec | PreparedSet,

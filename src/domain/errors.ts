@@ -1,7 +1,7 @@
 /**
  * Every error that kds throws or rejects with on its own account. Tell them apart by `code`, which
- * stays when two copies of the package are loaded, or by class. Arguments that are not of their type
- * or range at all throw TypeError and RangeError, as anywhere.
+ * stays when two copies of the package are loaded, or by class. Arguments that are not of their
+ * type or range at all throw TypeError and RangeError, as anywhere.
  */
 
 export type KdsErrorCode =
@@ -33,7 +33,7 @@ export class WaitTimeoutError extends KdsError {
   readonly code = 'KDS_WAIT_TIMEOUT';
 }
 
-/** Refused by `locked: 'fail'`: a synchronous caller holds or has queued on a resource of the set. */
+/** Refused by `locked: 'fail'`: a synchronous caller holds, or waits for, some of the set. */
 export class LockedError extends KdsError {
   override readonly name = 'LockedError';
   readonly code = 'KDS_LOCKED';

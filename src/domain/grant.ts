@@ -11,7 +11,7 @@ export interface Grant {
   readonly token: number;
   /** Aborts, with a GrantLostError, if the grant is taken away. Made on first use. */
   readonly signal: AbortSignal;
-  /** Resources taken over from an exclusive holder that died or gave up and did not release them. */
+  /** Resources taken over from an exclusive holder that died, or gave up, without a release. */
   readonly recovered: readonly string[];
   /** Resources that the request went without, as `locked: 'ignore'` told it to. */
   readonly ignored: readonly string[];

@@ -16,7 +16,7 @@ export type LockedPolicy =
   | 'ignore';
 
 export interface AcquireOptions {
-  /** Stop waiting when it aborts: rejects with `signal.reason` itself. No effect after the grant. */
+  /** Stop waiting when it aborts: rejects with `signal.reason` itself. No effect once granted. */
   readonly signal?: AbortSignal | undefined;
   /** How long to wait at most, in ms. 0: now or never. Infinity (default): as long as it takes. */
   readonly timeoutMs?: number | undefined;

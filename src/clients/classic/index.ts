@@ -6,8 +6,8 @@
  * original. `classic(domain)` binds the domain once, since kds.h has one world too: so every
  * signature stays what it is there.
  *
- * A struct that `_init` fills is an object that the caller makes: `{}`, or a part of a larger one. A
- * pointer to write through is an object with a `value`. What the C answers with a negative errno is
+ * A struct that `_init` fills is an object that the caller makes: `{}`, or a part of a larger one.
+ * A pointer to write through is an object with a `value`. What the C answers with a negative errno is
  * answered so here; what it answers with BUG_ON, or by reading memory that is not there, throws.
  */
 
@@ -138,8 +138,8 @@ export interface Kds {
   ): kds_resource_set | null;
 
   /**
-   * Releases the set that `pprset` points to, or cancels it if its callback has not begun: then that
-   * never runs. Nulls the pointer first. Does nothing if it is null, or the set was released before
+   * Releases the set that `pprset` points to, or cancels it if its callback has not begun: then
+   * that never runs. Nulls the pointer first. Does nothing if it is null, or the set was released before
    * through another pointer.
    *
    * @throws TypeError if it is no pointer to a set.

@@ -32,7 +32,7 @@ export class CoarseClock {
   }
 }
 
-/** Lets the process end although the timer is set; browsers' timers are numbers and never keep one. */
+/** Lets the process end although the timer is set; a browser's is a number and never keeps one. */
 export function unref(timer: ReturnType<typeof setTimeout>): void {
   if (typeof timer === 'object') timer.unref();
 }

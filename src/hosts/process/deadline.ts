@@ -1,4 +1,4 @@
-/** A timer for any delay: those of the platform overflow after 24.8 days. Keeps no process alive. */
+/** A timer for any delay: the platform's overflow after 24.8 days. Keeps no process alive. */
 
 import { unref } from './clock.ts';
 

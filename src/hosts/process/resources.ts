@@ -284,7 +284,7 @@ export class Resources {
     return queue;
   }
 
-  /** Lists a resource that is idle, or will be if no set enters its queue, to be dropped in turn. */
+  /** Lists a resource that is idle, or will be if no set enters its queue: dropped in turn. */
   #list(resource: ProcessResource): void {
     this.#core.keep(resource.queue, true);
     if (resource.isListed) return;
