@@ -51,7 +51,7 @@ export function explore(world: World): Exploration {
   const names = ['a', 'b', 'c', 'd'].slice(0, world.resourceCount);
   const orders = permutations(names);
   const arrivals = arrivalsOf(world, names);
-  const pair = new Pair(names, {});
+  const pair = new Pair(names, { wordsMin: 2048, wordsMax: 2048 }, { undoes: true });
   const seen = new Set([keyOf(pair.oracle, orders)]);
   const open: Reached[] = [{ state: pair.save(), trail: undefined }];
   const outcomes = new Map<string, number>();

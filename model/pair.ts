@@ -9,14 +9,19 @@
 
 import { Oracle, type OracleSet, type OracleSpec } from '../conformance/oracle.ts';
 import {
+  begin,
   Core,
+  commit,
+  endOfSlots,
   findFaults,
   GRANTED,
+  layJournal,
   Memory,
   type MemorySize,
   NOT_HELD,
   PASS_LOCKED,
   RELEASED_WITH_NEWS,
+  rollBack,
   SYNC,
   UNUSUAL,
 } from '../src/core/index.ts';
@@ -72,12 +77,26 @@ export class Pair {
   readonly #endIdle: boolean;
   readonly #wordsMax: number;
   #tagLast = 0;
+  /** The words before the operation that is under way, where it is to be undone. */
+  #before: Int32Array | undefined = undefined;
 
-  /** With `endIdle`, resources come into being on first use and end when core reports them idle. */
-  constructor(names: readonly string[], size: MemorySize, { endIdle = false } = {}) {
+  /**
+   * With `endIdle`, resources come into being on first use and end when core reports them idle. With
+   * `undoes`, memory does not grow, and each operation is undone once, to see whether it can be.
+   */
+  constructor(
+    names: readonly string[],
+    size: MemorySize,
+    { endIdle = false, undoes = false } = {},
+  ) {
     this.memory = new Memory(size);
     this.core = new Core(this.memory);
     this.#endIdle = endIdle;
+    if (undoes) {
+      this.memory.end = endOfSlots(this.memory.words.length);
+      layJournal(this.memory.words, this.memory.end);
+      this.#before = new Int32Array(0);
+    }
     this.#wordsMax = size.wordsMax ?? Number.POSITIVE_INFINITY;
     if (endIdle) return;
     for (const name of names) this.#refs.set(name, this.core.createResource(this.#refs.size));
@@ -100,6 +119,18 @@ export class Pair {
 
   /** Does it on both sides and compares. */
   apply(operation: Operation): Outcome {
+    const { words } = this.memory;
+    if (this.#before !== undefined) {
+      this.#before = words.slice(0, words[L.TOP]);
+      begin(words);
+    }
+    const outcome = this.#do(operation);
+    if (this.#before !== undefined) this.#undoOnce(this.#before);
+    spoilFreeSlots(this.memory.words);
+    return outcome;
+  }
+
+  #do(operation: Operation): Outcome {
     switch (operation.do) {
       case 'arrive':
       case 'try':
@@ -320,8 +351,19 @@ export class Pair {
     const setsThere = oracle.live.filter(({ isObserver }) => !isObserver).map(refOf);
     same('sets', sorted(core.sets()), sorted(setsThere));
     this.#compareArrivals();
-    spoilFreeSlots(memory.words);
     return outcome;
+  }
+
+  /** Takes everything back, sees that it is as it was, and puts the outcome there again. */
+  #undoOnce(before: Int32Array): void {
+    const { words } = this.memory;
+    const after = words.slice(0, words[L.TOP]);
+    rollBack(words);
+    // But for the number of the operation, which goes on.
+    before[L.JOURNAL_OPERATION] = words[L.JOURNAL_OPERATION];
+    same('undone words', words.subarray(0, before.length), before);
+    words.set(after);
+    commit(words);
   }
 
   #compareQueue(name: string, ref: number): void {

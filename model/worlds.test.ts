@@ -66,6 +66,16 @@ const everyDay: readonly NamedWorld[] = [
     shows: ['steal: granted', 'observe: waiting'],
   },
   {
+    name: 'five sets on one resource: thieves, observers, deaths',
+    resourceCount: 1,
+    setCountMax: 5,
+    died: true,
+    parts: 'any',
+    steals: true,
+    observers: true,
+    shows: ['steal: granted', 'observe: granted', 'observe: waiting'],
+  },
+  {
     name: 'three sets on two resources: synchronous callers, who fail or ignore them, thieves',
     resourceCount: 2,
     setCountMax: 3,

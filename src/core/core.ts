@@ -14,6 +14,7 @@
 import { findCycle } from './cycle.ts';
 import { declareEdge, dropEdges } from './edges.ts';
 import { giveTokens, markGranted, tick } from './granted.ts';
+import { save } from './journal.ts';
 import * as L from './layout.ts';
 import type { Memory } from './memory.ts';
 import { advance, append, putFirst, unlink } from './queue.ts';
@@ -71,6 +72,7 @@ export class Core {
     const flags = w[resource | L.FLAGS];
     assert((flags & L.KIND) === L.RESOURCE && !this.isUsed(resource), 'only idle resources end');
     if ((flags & L.RESOURCE_RECOVERED) !== 0) w[L.MARKED]--;
+    save(w, resource);
     w[resource | L.FLAGS] = 0;
     free(w, resource, resource);
   }
@@ -188,6 +190,7 @@ export class Core {
   forget(set: number): void {
     const w = this.memory.words;
     assert((w[set | L.FLAGS] & L.SET_LOST) !== 0, 'only lost sets are forgotten');
+    save(w, set);
     w[set | L.FLAGS] = 0;
     free(w, set, set);
   }
@@ -201,6 +204,8 @@ export class Core {
       if (chosenOnly && !unchoose(w, resource)) continue;
       const flags = w[link | L.FLAGS];
       if ((flags & L.LINK_EXCLUSIVE) === 0) continue;
+      save(w, resource);
+      save(w, link);
       markLeft(w, resource, flags, false);
       w[link | L.FLAGS] = flags & ~L.LINK_EXCLUSIVE;
       advance(w, d, resource);
@@ -215,6 +220,7 @@ export class Core {
     let place = set;
     for (let link = w[place | L.CHAIN]; link !== L.NOBODY; link = w[place | L.CHAIN]) {
       if (unchoose(w, w[link | L.LINK_RESOURCE])) {
+        save(w, place);
         w[place | L.CHAIN] = w[link | L.CHAIN];
         detach(w, d, link, w[set | L.FLAGS], false);
         free(w, link, link);
@@ -232,6 +238,7 @@ export class Core {
     for (let index = 0; index < count; index++) {
       const resource = refs[index] as number;
       if ((w[resource | L.FLAGS] & L.RESOURCE_CHOSEN) !== 0) continue;
+      save(w, resource);
       w[resource | L.FLAGS] |= L.RESOURCE_CHOSEN;
       countMissing++;
     }
@@ -305,6 +312,7 @@ export class Core {
   /** Whether the host keeps a resource when it falls idle; then it is not told of that. */
   keep(resource: number, isKept: boolean): void {
     const w = this.memory.words;
+    save(w, resource);
     if (isKept) w[resource | L.FLAGS] |= L.RESOURCE_KEPT;
     else w[resource | L.FLAGS] &= ~L.RESOURCE_KEPT;
   }
@@ -347,7 +355,9 @@ export class Core {
 
   /** Notes something of a granted set, once taken, and returns its token. */
   takeNote(set: number, note: number): number {
-    this.memory.words[set | L.SET_NOTE] = note;
+    const w = this.memory.words;
+    save(w, set);
+    w[set | L.SET_NOTE] = note;
     return this.token(set);
   }
 
@@ -389,7 +399,9 @@ export class Core {
   }
 
   setTag(set: number, tag: number): void {
-    this.memory.words[set | L.SET_TAG] = tag;
+    const w = this.memory.words;
+    save(w, set);
+    w[set | L.SET_TAG] = tag;
   }
 
   /** The host's second word; it means nothing until the set is granted and taken. */
@@ -490,6 +502,8 @@ function revoke(w: Int32Array, resource: number): void {
     const set = w[link | L.LINK_SET];
     const setFlags = w[set | L.FLAGS];
     const flags = w[link | L.FLAGS];
+    save(w, link);
+    save(w, set);
     w[link | L.FLAGS] = flags & ~L.LINK_TRIGGERED;
     if ((setFlags & L.SET_GRANTED) === 0) {
       const counted = flags & (L.LINK_TRIGGERED | L.LINK_IGNORED);
@@ -505,6 +519,7 @@ function revoke(w: Int32Array, resource: number): void {
 /** Ends a set and frees it. */
 function end(w: Int32Array, d: Float64Array, set: number, died: boolean): void {
   const last = clear(w, d, set, died);
+  save(w, set);
   w[set | L.FLAGS] = 0;
   free(w, set, last);
   if (w[L.GRANTED_FIRST] !== L.NOBODY) giveTokens(w, d);
@@ -534,6 +549,7 @@ function detach(
   died: boolean,
 ): void {
   const resource = w[link | L.LINK_RESOURCE];
+  save(w, resource);
   if ((setFlags & L.SET_SYNC) !== 0) w[resource | L.FLAGS] -= L.RESOURCE_SYNC_ONE;
   const isMarked = (w[resource | L.FLAGS] & L.RESOURCE_RECOVERED) !== 0;
   if (isMarked !== died && (setFlags & L.SET_GRANTED) !== 0) {
@@ -563,6 +579,7 @@ function fallIdle(w: Int32Array, resource: number): void {
 
 function unchoose(w: Int32Array, resource: number): boolean {
   const flags = w[resource | L.FLAGS];
+  save(w, resource);
   w[resource | L.FLAGS] = flags & ~L.RESOURCE_CHOSEN;
   return (flags & L.RESOURCE_CHOSEN) !== 0;
 }

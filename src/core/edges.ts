@@ -3,6 +3,7 @@
  * ends when the waiter is granted or gone, or the grant is.
  */
 
+import { save } from './journal.ts';
 import * as L from './layout.ts';
 import { allocate, free } from './slots.ts';
 
@@ -32,7 +33,11 @@ function linkEdge(w: Int32Array, edge: number, end: number, next: number, previo
   const first = w[end | L.SET_EDGES];
   w[edge | next] = first;
   w[edge | previous] = L.NOBODY;
-  if (first !== L.NOBODY) w[first | previous] = edge;
+  save(w, end);
+  if (first !== L.NOBODY) {
+    save(w, first);
+    w[first | previous] = edge;
+  }
   w[end | L.SET_EDGES] = edge;
 }
 
@@ -45,7 +50,11 @@ function unlinkEdge(
 ): void {
   const after = w[edge | next];
   const before = w[edge | previous];
-  if (before === L.NOBODY) w[w[edge | end] | L.SET_EDGES] = after;
+  const holder = before === L.NOBODY ? w[edge | end] : before;
+  save(w, holder);
+  if (before === L.NOBODY) w[holder | L.SET_EDGES] = after;
   else w[before | next] = after;
-  if (after !== L.NOBODY) w[after | previous] = before;
+  if (after === L.NOBODY) return;
+  save(w, after);
+  w[after | previous] = before;
 }

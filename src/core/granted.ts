@@ -1,10 +1,12 @@
 /** The sets that an operation newly grants: found one by one, told in arrival order. */
 
 import { dropEdges } from './edges.ts';
+import { save } from './journal.ts';
 import * as L from './layout.ts';
 
 /** One thing less that `set` waits for; the last one grants it. */
 export function countDown(w: Int32Array, d: Float64Array, set: number): void {
+  save(w, set);
   const pending = w[set | L.SET_PENDING] - 1;
   w[set | L.SET_PENDING] = pending;
   if (pending === 0) grant(w, d, set);

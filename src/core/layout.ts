@@ -36,6 +36,12 @@ export const GRANTED_UNSORTED = 10;
 export const LOST_FIRST = 11;
 /** Resources that nobody uses any more, by CHAIN. */
 export const IDLE_FIRST = 12;
+/** Where the next record of the journal goes; 0 while none is kept: see journal.ts. */
+export const JOURNAL = 13;
+/** First word of the journal's stamps, and end of the slots. */
+export const JOURNAL_STAMPS = 14;
+/** Number of the operation that is being journaled. */
+export const JOURNAL_OPERATION = 15;
 export const HEADER_WORDS = 16;
 
 // Every slot.

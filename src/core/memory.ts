@@ -20,6 +20,8 @@ export interface MemorySize {
 export class Memory {
   words: Int32Array;
   doubles: Float64Array;
+  /** Slots end here. */
+  end: number;
   protected readonly wordsMin: number;
   protected readonly wordsMax: number;
 
@@ -29,6 +31,7 @@ export class Memory {
     const buffer = new ArrayBuffer(this.wordsMin * 4);
     this.words = new Int32Array(buffer);
     this.doubles = new Float64Array(buffer);
+    this.end = this.words.length;
   }
 
   /**
@@ -54,5 +57,6 @@ export class Memory {
     words.set(this.words.subarray(0, Math.min(wordCount, this.words.length)));
     this.words = words;
     this.doubles = new Float64Array(buffer);
+    this.end = wordCount;
   }
 }

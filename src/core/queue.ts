@@ -8,6 +8,7 @@
  */
 
 import { countDown } from './granted.ts';
+import { save } from './journal.ts';
 import * as L from './layout.ts';
 import { allocate } from './slots.ts';
 import { settle } from './watches.ts';
@@ -20,12 +21,13 @@ function mayTrigger(w: Int32Array, flags: number, ahead: number): boolean {
   return ahead === L.NOBODY || ((flags | w[ahead | L.FLAGS]) & L.LINK_EXCLUSIVE) === 0;
 }
 
-/** Triggers what may be, from the frontier on: O(links newly triggered) (I5). */
+/** Triggers what may be, from the frontier on: O(links newly triggered) (I5). `resource` is saved. */
 export function advance(w: Int32Array, d: Float64Array, resource: number): void {
   let link = w[resource | L.RESOURCE_FRONTIER];
   while (link !== L.NOBODY) {
     const flags = w[link | L.FLAGS];
     if (!mayTrigger(w, flags, w[link | L.LINK_PREVIOUS])) break;
+    save(w, link);
     w[link | L.FLAGS] = flags | L.LINK_TRIGGERED;
     if ((flags & L.LINK_IGNORED) === 0) countDown(w, d, w[link | L.LINK_SET]);
     link = w[link | L.LINK_NEXT];
@@ -53,9 +55,14 @@ export function append(
   w[link | L.LINK_RESOURCE] = resource;
   w[link | L.LINK_PREVIOUS] = tail;
   w[link | L.LINK_NEXT] = L.NOBODY;
+  save(w, resource);
   w[resource | L.RESOURCE_TAIL] = link;
-  if (tail === L.NOBODY) w[resource | L.RESOURCE_HEAD] = link;
-  else w[tail | L.LINK_NEXT] = link;
+  if (tail === L.NOBODY) {
+    w[resource | L.RESOURCE_HEAD] = link;
+  } else {
+    save(w, tail);
+    w[tail | L.LINK_NEXT] = link;
+  }
   if (!isTriggered && frontier === L.NOBODY) w[resource | L.RESOURCE_FRONTIER] = link;
   return isTriggered;
 }
@@ -69,24 +76,35 @@ export function putFirst(w: Int32Array, resource: number, set: number): number {
   w[link | L.LINK_RESOURCE] = resource;
   w[link | L.LINK_PREVIOUS] = L.NOBODY;
   w[link | L.LINK_NEXT] = head;
+  save(w, resource);
   w[resource | L.RESOURCE_HEAD] = link;
   w[resource | L.RESOURCE_FRONTIER] = head;
-  if (head === L.NOBODY) w[resource | L.RESOURCE_TAIL] = link;
-  else w[head | L.LINK_PREVIOUS] = link;
+  if (head === L.NOBODY) {
+    w[resource | L.RESOURCE_TAIL] = link;
+  } else {
+    save(w, head);
+    w[head | L.LINK_PREVIOUS] = link;
+  }
   return link;
 }
 
 /**
  * Takes a link out of its queue, and hands over to those behind it whom it was in the way of; with
- * nobody behind it there is nobody to hand over to. True if the queue is empty now.
+ * nobody behind it there is nobody to hand over to. True if the queue is empty now. `resource` is
+ * saved.
  */
 export function unlink(w: Int32Array, d: Float64Array, resource: number, link: number): boolean {
   const previous = w[link | L.LINK_PREVIOUS];
   const next = w[link | L.LINK_NEXT];
-  if (previous === L.NOBODY) w[resource | L.RESOURCE_HEAD] = next;
-  else w[previous | L.LINK_NEXT] = next;
+  if (previous === L.NOBODY) {
+    w[resource | L.RESOURCE_HEAD] = next;
+  } else {
+    save(w, previous);
+    w[previous | L.LINK_NEXT] = next;
+  }
   if (w[resource | L.RESOURCE_FRONTIER] === link) w[resource | L.RESOURCE_FRONTIER] = next;
   if (next !== L.NOBODY) {
+    save(w, next);
     w[next | L.LINK_PREVIOUS] = previous;
     advance(w, d, resource);
     return false;

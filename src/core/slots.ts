@@ -1,5 +1,6 @@
 /** Slots: taking one, giving a chain of them back, and room for more (layout.ts). */
 
+import { save } from './journal.ts';
 import * as L from './layout.ts';
 import type { Memory } from './memory.ts';
 
@@ -13,18 +14,19 @@ const wordsKept = 2 ** 14;
  */
 export function reserve(m: Memory, count: number): boolean {
   const w = m.words;
-  if (w[L.TOP] + count * L.SLOT_WORDS <= w.length) return true;
-  let countMissing = count - ((w.length - w[L.TOP]) >> 3);
+  if (w[L.TOP] + count * L.SLOT_WORDS <= m.end) return true;
+  let countMissing = count - ((m.end - w[L.TOP]) >> 3);
   for (let slot = w[L.FREE]; slot !== L.NOBODY && countMissing > 0; slot = w[slot | L.CHAIN]) {
     countMissing--;
   }
-  return countMissing <= 0 || m.grow(w.length + countMissing * L.SLOT_WORDS);
+  return countMissing <= 0 || m.grow(m.end + countMissing * L.SLOT_WORDS);
 }
 
 /** A slot whose words hold anything: the caller writes all that is ever read of it. */
 export function allocate(w: Int32Array): number {
   const slot = w[L.FREE];
   if (slot !== L.NOBODY) {
+    save(w, slot);
     w[L.FREE] = w[slot | L.CHAIN];
     return slot;
   }
@@ -38,6 +40,7 @@ export function allocate(w: Int32Array): number {
  * free list as they went in.
  */
 export function free(w: Int32Array, first: number, last: number): void {
+  save(w, last);
   w[last | L.CHAIN] = w[L.FREE];
   w[L.FREE] = first;
 }

@@ -8,6 +8,7 @@
  */
 
 import { countDown } from './granted.ts';
+import { save } from './journal.ts';
 import * as L from './layout.ts';
 import { allocate } from './slots.ts';
 
@@ -22,7 +23,10 @@ export function watch(w: Int32Array, resource: number, observer: number, mode: n
   const ring = ringOf(resource, mode);
   const first = w[ring];
   const last = first === L.NOBODY ? eye : w[first | L.LINK_PREVIOUS];
+  save(w, resource);
+  save(w, last);
   if (first === L.NOBODY) w[ring] = eye;
+  else save(w, first);
   w[eye | L.LINK_PREVIOUS] = last;
   w[eye | L.LINK_NEXT] = w[ring];
   w[last | L.LINK_NEXT] = eye;
@@ -36,6 +40,7 @@ export function unwatch(w: Int32Array, resource: number, eye: number): void {
   const mode = w[eye | L.FLAGS] & L.LINK_EXCLUSIVE;
   const ring = ringOf(resource, mode);
   const next = w[eye | L.LINK_NEXT];
+  save(w, resource);
   if (next === eye) {
     w[ring] = L.NOBODY;
     const other = ringOf(resource, mode ^ L.LINK_EXCLUSIVE);
@@ -43,6 +48,8 @@ export function unwatch(w: Int32Array, resource: number, eye: number): void {
     return;
   }
   const previous = w[eye | L.LINK_PREVIOUS];
+  save(w, previous);
+  save(w, next);
   w[previous | L.LINK_NEXT] = next;
   w[next | L.LINK_PREVIOUS] = previous;
   if (w[ring] === eye) w[ring] = next;
@@ -60,6 +67,7 @@ function settleRing(w: Int32Array, d: Float64Array, ring: number, oldest: number
       oldest !== L.NOBODY && d[(oldest | L.LINK_ARRIVAL) >> 1] <= d[(eye | L.LINK_ARRIVAL) >> 1];
     if (isInTheWay) return;
     unwatch(w, w[eye | L.LINK_RESOURCE], eye);
+    save(w, eye);
     w[eye | L.FLAGS] |= L.LINK_TRIGGERED;
     countDown(w, d, w[eye | L.LINK_SET]);
   }
