@@ -36,6 +36,8 @@ export function findFaults({ words: w, doubles: d }: Memory): readonly string[] 
       if (claim(slot, L.RESOURCE, 'resource')) checkQueue(w, d, slot, fault);
       if ((w[slot | L.FLAGS] & L.RESOURCE_RECOVERED) !== 0) marked++;
       if ((w[slot | L.FLAGS] & L.RESOURCE_CHOSEN) !== 0) fault(`${slot} is still chosen`);
+    } else if (kind === L.HOST) {
+      claim(slot, L.HOST, "the host's");
     } else if (kind === L.SET) {
       if (claim(slot, L.SET, 'set')) checkSet(w, slot, claim, fault);
     }

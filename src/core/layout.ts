@@ -11,6 +11,7 @@
  *   resource  a queue of links in arrival order, and those who watch it
  *   watch     an observer's eye on one resource; an observer is a set that is in nobody's way
  *   edge      "while this set waits, its caller keeps that grant"
+ *   host      whatever the host keeps beside them
  */
 
 export const SLOT_WORDS = 8;
@@ -53,6 +54,8 @@ export const LINK = 2;
 export const RESOURCE = 3;
 export const WATCH = 4;
 export const EDGE = 5;
+/** The host's own, of which only FLAGS and CHAIN mean anything here. */
+export const HOST = 6;
 /** From a set to its first link and on to the next; from a free or idle slot to the next. */
 export const CHAIN = 1;
 

@@ -1,0 +1,64 @@
+/**
+ * The first words of an arena, outside of what core works on: who is there, and how to wake him.
+ *
+ * These are reached by Atomics and without the arena's lock, and no operation that is undone takes
+ * them back. An agent is one open domain; its words fill a cache line.
+ */
+
+export const MAGIC = 0;
+export const VERSION = 1;
+/** How many words core and its journal have, of those there may be. Grows, under the lock. */
+export const WORD_COUNT = 2;
+export const WORD_COUNT_MAX = 3;
+export const AGENT_COUNT_MAX = 4;
+/** What names are hashed with. */
+export const SEED = 5;
+/** A double: times in the arena are ms since this one, which is as Date.now(). */
+export const EPOCH = 6;
+/** Two words, at random, by which channels and signs of life are told from those of others. */
+export const ID = 8;
+/** See lock.ts. In a cache line of its own. */
+export const LOCK = 16;
+
+const agentsStart = 32;
+const agentWords = 16;
+
+/** Of an agent: FREE, LIVE, or DEAD until somebody has ended what it left. */
+export const STATE = 0;
+export const FREE = 0;
+export const LIVE = 1;
+export const DEAD = 2;
+/** How many agents have been at this place: tells one from the next. */
+export const GENERATION = 1;
+/** Grows when there is news for the agent; it waits on this word. */
+export const BELL = 2;
+/** What must be done besides ringing: see the values. */
+export const SLEEP = 3;
+export const AWAKE = 0;
+/** Waits on the bell, blocked or asynchronously: it must be notified. */
+export const ON_BELL = 1;
+/** Cannot wait on the bell: it must be sent a message. */
+export const ON_CHANNEL = 2;
+/** The set that its thread is blocked for, without a time limit if BLOCKED_FOR_EVER is 1. */
+export const BLOCKED_SET = 4;
+export const BLOCKED_FOR_EVER = 5;
+/** 1: what it is blocked for is to end without a grant. */
+export const INTERRUPTED = 6;
+/** The thread it lives in: what the runtime calls it, and what the system does; 0 if not known. */
+export const THREAD = 7;
+export const SYSTEM_THREAD = 8;
+/** Its slot in core's words, where its inbox is; kept from agent to agent. */
+export const SLOT = 9;
+
+export const agentCountMaxDefault = 64;
+/** Owners fit the lock word, and names of agents in a tag. */
+export const agentCountLimit = 1024;
+
+export function controlWordsFor(agentCountMax: number): number {
+  return agentsStart + agentCountMax * agentWords;
+}
+
+/** Index of an agent's words. */
+export function wordsOfAgent(agent: number): number {
+  return agentsStart + agent * agentWords;
+}

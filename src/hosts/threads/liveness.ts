@@ -1,0 +1,34 @@
+/**
+ * Whether a thread is still there, asked of the system: a thread that blocks cannot hear of exits.
+ * Linux tells, and Node; elsewhere one waits for the exit to be heard (see attachWorker).
+ */
+
+interface FileSystem {
+  existsSync(path: string): boolean;
+  readlinkSync(path: string): string;
+}
+
+function fileSystem(): FileSystem | undefined {
+  const load = globalThis.process?.getBuiltinModule as ((id: string) => unknown) | undefined;
+  return load?.('fs') as FileSystem | undefined;
+}
+
+/** The system's number of the calling thread, or 0 where it cannot be known. */
+export function systemThread(): number {
+  try {
+    const link = fileSystem()?.readlinkSync('/proc/thread-self') ?? '';
+    return Number(/\/task\/(\d+)$/.exec(link)?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+}
+
+/** Whether the thread of that number is certainly gone. */
+export function isThreadGone(thread: number): boolean {
+  if (thread === 0) return false;
+  try {
+    return fileSystem()?.existsSync(`/proc/self/task/${thread}`) === false;
+  } catch {
+    return false;
+  }
+}
