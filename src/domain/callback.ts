@@ -18,6 +18,22 @@ export interface Deliverable {
   deliver(): void;
 }
 
+/** For hosts: delivers, so that one that throws stops no other. */
+export function deliver(request: Deliverable): void {
+  try {
+    request.deliver();
+  } catch (error) {
+    throwUncaught(error);
+  }
+}
+
+/** For hosts: throws from a task of its own, where it is an uncaught exception like any. */
+export function throwUncaught(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
+}
+
 export interface CallbackOptions {
   /** Default 'queued'. */
   readonly delivery?: Delivery | undefined;
@@ -71,7 +87,7 @@ export class Callback {
       );
     }
     this.#isOpen = false;
-    for (const request of this.#due) request.deliver();
+    for (const request of this.#due) deliver(request);
   }
 
   /** For hosts: the function that a request is told with. */

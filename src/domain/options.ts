@@ -59,9 +59,7 @@ export interface AcquireSyncOptions {
 
 /** @throws TypeError, RangeError, LimitError */
 export function checkOptions(options: AcquireOptions): void {
-  if (typeof options !== 'object' || options === null) {
-    throw new TypeError(`options are an object, not ${describe(options)}`);
-  }
+  checkIsObject(options);
   const { signal, timeoutMs, locked, steal, label } = options;
   if (signal !== undefined && !isSignal(signal)) {
     throw new TypeError(`signal is an AbortSignal, not ${describe(signal)}`);
@@ -76,14 +74,26 @@ export function checkOptions(options: AcquireOptions): void {
   if (label !== undefined) checkLabel(label);
 }
 
+/** @throws TypeError for what are no options of any kind. */
+export function checkIsObject(options: object): void {
+  if (typeof options === 'object' && options !== null) return;
+  throw new TypeError(`options are an object, not ${describe(options)}`);
+}
+
 /** @throws TypeError, RangeError */
-export function checkTimeout(timeoutMs: number): void {
+export function checkTimeout(timeoutMs: number, name = 'timeoutMs'): void {
   if (typeof timeoutMs !== 'number') {
-    throw new TypeError(`timeoutMs is a number of milliseconds, not ${describe(timeoutMs)}`);
+    throw new TypeError(`${name} is a number of milliseconds, not ${describe(timeoutMs)}`);
   }
   if (!(timeoutMs >= 0)) {
-    throw new RangeError(`timeoutMs is 0 or more, or Infinity, not ${timeoutMs}`);
+    throw new RangeError(`${name} is 0 or more, or Infinity, not ${timeoutMs}`);
   }
+}
+
+/** @throws TypeError */
+export function checkFunction(value: unknown, name: string): void {
+  if (typeof value === 'function') return;
+  throw new TypeError(`${name} is a function, not ${describe(value)}`);
 }
 
 /** @throws TypeError, LimitError */
@@ -94,6 +104,12 @@ export function checkLabel(label: string): void {
       `a label of ${label.length} code units is over the limit of ${labelLengthMax}`,
     );
   }
+}
+
+/** Whoever wants it has given up already. */
+export function throwIfAborted({ signal }: AcquireOptions): void {
+  // Not by its own method, which a library's may lack.
+  if (signal?.aborted) throw signal.reason;
 }
 
 /** Signals of another realm or of a library are welcome. */

@@ -50,9 +50,13 @@ export function checkSpec(spec: SetSpec): void {
   for (const key in spec) {
     if (key !== 'exclusive' && key !== 'shared') {
       throw new InvalidSetError(
-        `a set has no ${JSON.stringify(key)}: name resources under 'exclusive' or 'shared'`,
+        `a set has no ${describe(key)}: name resources under 'exclusive' or 'shared'`,
       );
     }
+  }
+  // Else a list, which has no key when it is empty, and a Set or Map would pass for the empty set.
+  if (spec.exclusive === undefined && spec.shared === undefined && Symbol.iterator in spec) {
+    throw new InvalidSetError("a set is an object like { exclusive: ['a', 'b'] }, not a list");
   }
 }
 
@@ -76,5 +80,5 @@ export function describe(value: unknown): string {
   if (typeof value === 'object' && value !== null) {
     return Array.isArray(value) ? 'an array' : 'an object of another kind';
   }
-  return String(value);
+  return typeof value === 'function' ? 'a function' : String(value);
 }

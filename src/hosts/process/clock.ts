@@ -5,28 +5,39 @@
  */
 
 const freshMs = 1;
+/** By so much the system's clock may differ from this one. */
+const driftMsMax = 1000;
 
 export class CoarseClock {
   /** Times are told in ms since this, so that they are small integers. */
-  readonly #epochMs = Date.now();
+  readonly #startMs = performance.now();
+  #epochMs = Date.now();
   #nowMs = -1;
   readonly #expire = (): void => {
     this.#nowMs = -1;
   };
 
-  /** Ms since this clock was made. */
+  /** Ms since this clock was made, whatever becomes of the system's. */
   now(): number {
     return this.#nowMs >= 0 ? this.#nowMs : this.#read();
   }
 
-  /** Ms since 1970, from what {@link now} returned. */
+  /** The last time whose low 32 bits were noted so: right for 49 days. */
+  fromNote(note: number): number {
+    const nowMs = this.now();
+    return nowMs - ((nowMs - note) >>> 0);
+  }
+
+  /** Ms since 1970, as the system's clock has it now, from what {@link now} returned. */
   toEpochMs(timeMs: number): number {
     return this.#epochMs + timeMs;
   }
 
   #read(): number {
-    // The system's clock may be set back, and a time is never negative here.
-    this.#nowMs = Math.max(0, Date.now() - this.#epochMs);
+    this.#nowMs = Math.floor(performance.now() - this.#startMs);
+    // Followed only when it has been set, so that what is told of one moment stays the same.
+    const epochMs = Date.now() - this.#nowMs;
+    if (Math.abs(epochMs - this.#epochMs) > driftMsMax) this.#epochMs = epochMs;
     unref(setTimeout(this.#expire, freshMs));
     return this.#nowMs;
   }

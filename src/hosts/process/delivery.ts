@@ -3,17 +3,17 @@
  *
  * *Direct* ones run before the call that granted them returns; those that come up meanwhile run
  * after them in the same loop, not within them, so a chain of any length needs no stack. *Queued*
- * ones run from a microtask, before timers. A callback that throws stops no other: its error is
- * thrown from a task of its own, where it is an uncaught exception like any.
+ * ones run from a microtask, before timers. A callback that throws stops no other.
  */
 
-import type { Deliverable } from '../../domain/callback.ts';
+import { type Deliverable, deliver } from '../../domain/callback.ts';
 import { Fifo } from './fifo.ts';
 
 export class Delivery {
   readonly #direct = new Fifo<Deliverable>();
   readonly #queued = new Fifo<Deliverable>();
-  #isRunningDirect = false;
+  /** Direct ones run already, or must wait for the end of what goes on. */
+  #isHeldBack = false;
   #isQueued = false;
   readonly #runQueued = (): void => {
     this.#isQueued = false;
@@ -33,21 +33,28 @@ export class Delivery {
 
   /** Ends every call that may have granted something. */
   runDirect(): void {
-    if (this.#direct.size === 0 || this.#isRunningDirect) return;
-    this.#isRunningDirect = true;
+    if (this.#direct.size === 0 || this.#isHeldBack) return;
+    this.#isHeldBack = true;
     this.#drain(this.#direct);
-    this.#isRunningDirect = false;
+    this.#isHeldBack = false;
+  }
+
+  /** Several operations at one moment: nothing of a user's runs between them. */
+  asOne(operations: () => void): void {
+    if (this.#isHeldBack) {
+      operations();
+      return;
+    }
+    this.#isHeldBack = true;
+    try {
+      operations();
+    } finally {
+      this.#isHeldBack = false;
+    }
+    this.runDirect();
   }
 
   #drain(items: Fifo<Deliverable>): void {
-    for (let item = items.shift(); item !== undefined; item = items.shift()) {
-      try {
-        item.deliver();
-      } catch (error) {
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
-    }
+    for (let item = items.shift(); item !== undefined; item = items.shift()) deliver(item);
   }
 }

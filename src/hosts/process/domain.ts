@@ -1,7 +1,7 @@
 /** A domain in one event loop. */
 
 import type { SyncDomain } from '../../domain/domain.ts';
-import { checkTimeout } from '../../domain/options.ts';
+import { checkFunction, checkIsObject, checkLabel, checkTimeout } from '../../domain/options.ts';
 import { describe } from '../../domain/sets.ts';
 import { type HoldWarning, HoldWatchdog, reportAsWarning } from './hold-watchdog.ts';
 import { CarriedHolding } from './holding.ts';
@@ -37,15 +37,18 @@ export interface DomainOptions {
  * console.log(total);
  */
 export function createDomain(options: DomainOptions = {}): SyncDomain {
-  const { carryHolding = false, holdWarningMs, onHoldWarning = reportAsWarning } = options;
+  checkIsObject(options);
+  const { carryHolding = false, holdWarningMs, onHoldWarning = reportAsWarning, label } = options;
   if (typeof carryHolding !== 'boolean') {
     throw new TypeError(`carryHolding is a boolean, not ${describe(carryHolding)}`);
   }
-  const host = new ProcessHost(options.label);
+  checkFunction(onHoldWarning, 'onHoldWarning');
+  if (label !== undefined) checkLabel(label);
+  const host = new ProcessHost(label);
   if (carryHolding) host.carried = new CarriedHolding();
   if (holdWarningMs !== undefined) {
-    checkTimeout(holdWarningMs);
+    checkTimeout(holdWarningMs, 'holdWarningMs');
     host.watchdog = new HoldWatchdog(host, holdWarningMs, onHoldWarning);
   }
-  return new ProcessSession(host, undefined, options.label);
+  return new ProcessSession(host, undefined, label);
 }

@@ -106,13 +106,15 @@ export class ProcessGrant implements SyncGrant, Deliverable {
     this.own?.controller?.abort(this.#lostError());
   }
 
-  /** @internal Its session or domain ends. */
+  /** @internal Its session or domain ends. Listeners are told as {@link Delivery.asOne} ends. */
   close(): void {
-    const { set } = this;
     if (!this.isHeld) return;
+    const { scope, set } = this;
+    // First, so that it is told before its successors are.
+    scope.host.delivery.direct(this);
     this.#end(false);
+    // It did not let go: it was taken away.
     this.set = set;
-    this.deliver();
   }
 
   #end(died: boolean): void {

@@ -1,6 +1,7 @@
 /** Reports, once each, grants that are held for longer than expected. Revokes nothing. */
 
-import type { NamedSet } from '../../domain/sets.ts';
+import { deliver } from '../../domain/callback.ts';
+import { describe, type NamedSet } from '../../domain/sets.ts';
 import { Deadline } from './deadline.ts';
 import type { ProcessHost } from './host.ts';
 import { snapshotOf } from './snapshot.ts';
@@ -36,6 +37,11 @@ export class HoldWatchdog {
     this.#deadline ??= new Deadline(this.#warnAfterMs, () => this.#look());
   }
 
+  /** Nothing is held any more, nor will be. */
+  stop(): void {
+    this.#deadline?.cancel();
+  }
+
   #look(): void {
     this.#deadline = undefined;
     const { core, clock } = this.#host;
@@ -43,39 +49,35 @@ export class HoldWatchdog {
     const overdue = new Set<number>();
     for (const set of core.sets()) {
       if (!core.isGranted(set)) continue;
-      const leftMs = core.note(set) + this.#warnAfterMs - clock.now();
+      const leftMs = clock.fromNote(core.note(set)) + this.#warnAfterMs - clock.now();
       if (leftMs > 0) nextMs = Math.min(nextMs, leftMs);
       else overdue.add(core.token(set));
     }
     const fresh = [...overdue].filter((token) => !this.#reported.has(token));
     this.#reported = overdue;
-    if (fresh.length > 0) this.#tell(new Set(fresh));
     if (nextMs < Number.POSITIVE_INFINITY) {
-      this.#deadline ??= new Deadline(nextMs, () => this.#look());
+      this.#deadline = new Deadline(nextMs, () => this.#look());
     }
+    if (fresh.length > 0) this.#tell(new Set(fresh));
   }
 
   #tell(tokens: ReadonlySet<number>): void {
     const { held, pending } = snapshotOf(this.#host);
-    const now = Date.now();
+    const { clock } = this.#host;
+    const now = clock.toEpochMs(clock.now());
     for (const { id, token, set, label, session, since } of held) {
       if (token === undefined || !tokens.has(token)) continue;
-      this.#report({
-        id,
-        token,
-        set,
-        label,
-        session,
-        heldMs: now - since,
-        pendingCount: pending.length,
-      });
+      const heldMs = now - since;
+      const pendingCount = pending.length;
+      const warning = { id, token, set, label, session, heldMs, pendingCount };
+      deliver({ deliver: () => this.#report(warning) });
     }
   }
 }
 
 /** Where nobody else is told: as a warning of the process, or on the console of a browser. */
 export function reportAsWarning({ set, label, heldMs, pendingCount }: HoldWarning): void {
-  const names = [...set.exclusive, ...set.shared].slice(0, 5).map((name) => JSON.stringify(name));
+  const names = [...set.exclusive, ...set.shared].slice(0, 5).map(describe);
   const message =
     `${label === undefined ? 'a grant' : JSON.stringify(label)} has held ${names.join(', ')} ` +
     `for ${heldMs} ms, and ${pendingCount} request(s) wait in this domain`;

@@ -10,14 +10,15 @@
  */
 
 import { Core, Memory, NOT_HELD, RELEASED_WITH_NEWS, UNUSUAL } from '../../core/index.ts';
+import { DomainClosedError } from '../../domain/errors.ts';
 import { CoarseClock } from './clock.ts';
 import { Delivery } from './delivery.ts';
 import { ProcessGrant } from './grant.ts';
 import type { HoldWatchdog } from './hold-watchdog.ts';
 import type { CarriedHolding } from './holding.ts';
 import { Registry } from './registry.ts';
-import { ObserverRequest, type ProcessRequest } from './request.ts';
-import { memoryIsFull, type ResolvedSet, Resources } from './resources.ts';
+import { ObserverRequest, ProcessRequest } from './request.ts';
+import { type ResolvedSet, Resources } from './resources.ts';
 import type { ProcessSession } from './session.ts';
 import { Signals } from './signals.ts';
 
@@ -31,7 +32,9 @@ export class ProcessHost {
   readonly tagged = new Registry<ProcessRequest | ProcessGrant>();
   readonly delivery = new Delivery();
   readonly clock = new CoarseClock();
-  readonly signals = new Signals();
+  readonly signals = new Signals<ProcessRequest>((requests, reason) => {
+    this.refuse(requests, reason);
+  });
   carried: CarriedHolding | undefined = undefined;
   watchdog: HoldWatchdog | undefined = undefined;
   /** How many sets wait or are held. */
@@ -71,7 +74,11 @@ export class ProcessHost {
     const grant = new ProcessGrant(scope, set, this.core.takeNote(set, this.clock.now()));
     if (label !== undefined) grant.details().label = label;
     if ((state & UNUSUAL) !== 0) this.#tellUnusual(grant);
-    if (scope.tracked !== undefined) scope.tracked.add(grant);
+    if (scope.tracked !== undefined) {
+      scope.tracked.add(grant);
+      // Tagged, so that its session is known to whoever asks, and hears of its end.
+      grant.details();
+    }
     if (this.watchdog !== undefined) this.watchdog.watch();
     return grant;
   }
@@ -115,12 +122,33 @@ export class ProcessHost {
     return tag === 0 ? undefined : this.tagged.get(tag);
   }
 
-  /** Ends everything: requests first, as what is held goes to none of them. */
+  /** Requests end at one moment, and none is granted because another one goes. */
+  refuse(requests: Iterable<ProcessRequest>, reason: unknown): void {
+    const waiting = [...requests].filter(({ set }) => set !== 0);
+    waiting.sort((a, b) => this.core.arrival(a.set) - this.core.arrival(b.set));
+    this.delivery.asOne(() => {
+      // The latest first: a set is in the way of later ones only.
+      for (let index = waiting.length - 1; index >= 0; index--) waiting[index]?.leave();
+      for (const request of waiting) request.refuse(reason);
+    });
+  }
+
+  /** Ends these at one moment, so that nothing that is held goes to one that waits. */
+  endAll(objects: readonly (ProcessRequest | ProcessGrant)[]): void {
+    const requests = objects.filter((object) => object instanceof ProcessRequest);
+    this.delivery.asOne(() => {
+      if (requests.length > 0) this.refuse(requests, closedMeanwhile());
+      for (const object of objects) if (object instanceof ProcessGrant) object.close();
+    });
+  }
+
+  /** Ends everything. */
   close(): void {
-    const objects = this.tagged.values();
-    for (const object of objects) if (!(object instanceof ProcessGrant)) object.close();
-    for (const object of objects) if (object instanceof ProcessGrant) object.close();
-    for (const set of this.core.sets()) this.end(set, false);
+    this.delivery.asOne(() => {
+      this.endAll(this.tagged.values());
+      for (const set of this.core.sets()) this.end(set, false);
+    });
+    this.watchdog?.stop();
   }
 
   get #mayGiveBack(): boolean {
@@ -128,7 +156,7 @@ export class ProcessHost {
   }
 
   #created(set: number): number {
-    if (set === 0) throw memoryIsFull();
+    if (set === 0) throw this.resources.memoryIsFull();
     this.#setCount++;
     return set;
   }
@@ -149,6 +177,13 @@ export class ProcessHost {
 
   #takeNews(): void {
     const { core, resources } = this;
+    // Who lost something is told before those who gain it.
+    for (let set = core.takeLost(); set !== 0; set = core.takeLost()) {
+      const grant = this.#untag(set);
+      core.forget(set);
+      this.#setCount--;
+      if (grant instanceof ProcessGrant) this.delivery.direct(grant);
+    }
     const observers: number[] = [];
     for (let set = core.takeGranted(); set !== 0; set = core.takeGranted()) {
       const request = this.#untag(set) as ProcessRequest;
@@ -164,12 +199,6 @@ export class ProcessHost {
     for (const set of observers) {
       core.remove(set, false);
       this.#setCount--;
-    }
-    for (let set = core.takeLost(); set !== 0; set = core.takeLost()) {
-      const grant = this.#untag(set);
-      core.forget(set);
-      this.#setCount--;
-      if (grant instanceof ProcessGrant) this.delivery.direct(grant);
     }
     for (let queue = core.takeIdle(); queue !== 0; queue = core.takeIdle()) resources.idle(queue);
     resources.trim();
@@ -188,4 +217,8 @@ export class ProcessHost {
     this.tagged.clear();
     if (this.resources.dropIdle()) this.core.reset();
   }
+}
+
+function closedMeanwhile(): DomainClosedError {
+  return new DomainClosedError('the domain or session was closed while the request waited');
 }

@@ -6,7 +6,7 @@
  */
 
 import type { Callback, Deliverable } from '../../domain/callback.ts';
-import { DomainClosedError, WaitTimeoutError } from '../../domain/errors.ts';
+import { WaitTimeoutError } from '../../domain/errors.ts';
 import type { SyncGrant, Waiter } from '../../domain/grant.ts';
 import { Deadline } from './deadline.ts';
 import type { ProcessGrant } from './grant.ts';
@@ -47,8 +47,8 @@ export abstract class ProcessRequest {
   /** Told once, unless refused; its set has become the grant's. */
   abstract tell(grant: ProcessGrant): void;
 
-  /** Told once, unless granted. */
-  protected abstract refuse(reason: unknown): void;
+  /** Told once, unless granted; it has left. */
+  abstract refuse(reason: unknown): void;
 
   /** Begins to wait, on these terms. */
   start({ signal, timeoutMs, label }: WaitOptions): void {
@@ -71,23 +71,8 @@ export abstract class ProcessRequest {
     details.callback?.count(-1);
   }
 
-  aborted(reason: unknown): void {
-    this.end(reason);
-  }
-
-  /** Its session or domain ends. */
-  close(): void {
-    this.end(new DomainClosedError('the domain or session was closed while the request waited'));
-  }
-
-  protected end(reason: unknown): void {
-    if (this.set === 0) return;
-    this.leave();
-    this.refuse(reason);
-  }
-
   /** Its set ends, ungranted. */
-  protected leave(): void {
+  leave(): void {
     const { scope, set } = this;
     this.stopWaiting();
     this.set = 0;
@@ -101,7 +86,8 @@ export abstract class ProcessRequest {
   }
 
   #timeOut(timeoutMs: number): void {
-    if (this.set !== 0) this.end(timedOut(this.scope, this.set, timeoutMs));
+    const { scope, set } = this;
+    if (set !== 0) scope.host.refuse([this], timedOut(scope, set, timeoutMs));
   }
 }
 
@@ -124,7 +110,7 @@ export class PromiseRequest extends ProcessRequest {
     this.#resolve(grant);
   }
 
-  protected override refuse(reason: unknown): void {
+  override refuse(reason: unknown): void {
     this.#reject(reason);
   }
 }
@@ -153,7 +139,7 @@ export class ObserverRequest extends ProcessRequest {
     this.#resolve();
   }
 
-  protected override refuse(reason: unknown): void {
+  override refuse(reason: unknown): void {
     this.#reject(reason);
   }
 }
@@ -187,25 +173,25 @@ export class CallbackRequest extends ProcessRequest implements Waiter, Deliverab
     this.scope.host.delivery.queued(this);
   }
 
-  /** Runs the callback, unless it has run, or the grant has ended meanwhile. */
+  /** Runs the callback, unless it has run, or the grant has been taken away meanwhile. */
   deliver(): void {
     const grant = this.#takeDue();
-    if (grant?.isHeld) this.#onGrant(grant);
+    if (grant === undefined) return;
+    if (grant.isHeld) this.#onGrant(grant);
+    else this.refuse(grant.signal.reason);
   }
 
   cancel(): boolean {
-    const grant = this.#takeDue();
-    if (grant !== undefined) {
-      const { isHeld } = grant;
-      grant.release();
-      return isHeld;
+    if (this.#due?.isHeld) {
+      this.#takeDue()?.release();
+      return true;
     }
     if (this.set === 0) return false;
     this.leave();
     return true;
   }
 
-  protected override refuse(reason: unknown): void {
+  override refuse(reason: unknown): void {
     const onRefused = this.waitDetails?.onRefused;
     if (onRefused === undefined) return;
     this.scope.host.delivery.queued({ deliver: () => onRefused(reason) });

@@ -101,6 +101,7 @@ export class Resources {
   readonly #used = new Registry<ProcessResource>();
   readonly #maybeIdle = new Fifo<ProcessResource>();
   #isCrowded = false;
+  #isFull = false;
   #numberLast = 0;
 
   constructor(core: Core) {
@@ -131,33 +132,36 @@ export class Resources {
     const fresh = new Map<ResourceRef, ProcessResource>();
     const find = (ref: ResourceRef): ProcessResource => {
       const resource = fresh.get(ref) ?? this.#find(ref);
+      if (!resource.isOpen) throw closed(resource);
       fresh.set(ref, resource);
       return resource;
     };
-    for (const ref of listOf(spec.exclusive)) exclusive.set(find(ref), ref);
-    for (const ref of listOf(spec.shared)) {
+    const [exclusiveRefs, sharedRefs] = [listOf(spec.exclusive), listOf(spec.shared)];
+    checkSize(exclusiveRefs.length + sharedRefs.length);
+    for (const ref of exclusiveRefs) exclusive.set(find(ref), ref);
+    for (const ref of sharedRefs) {
       const resource = find(ref);
       if (!exclusive.has(resource)) shared.set(resource, ref);
     }
-    checkSize(exclusive.size + shared.size);
     return new ProcessPreparedSet(this, exclusive, shared);
   }
 
   /** What a set asks for; good until the next call. */
   resolve(spec: SetSpec | PreparedSet): ResolvedSet {
     // Before, not after: what an earlier set left unused can go, what this one needs must not.
-    if (this.#isCrowded) this.trim();
+    if (this.#isCrowded || this.#isFull) this.trim();
     if (spec instanceof ProcessPreparedSet) {
       if (spec.owner !== this) throw foreign();
       if (spec.epoch !== this.#epoch) this.#resolvePrepared(spec);
       return spec.resolved;
     }
     checkSpec(spec);
+    const { exclusive, shared } = spec;
     const scratch = this.#scratch;
     scratch.count = 0;
-    this.#resolveList(spec.exclusive);
+    this.#resolveList(exclusive);
     scratch.exclusiveCount = scratch.count;
-    this.#resolveList(spec.shared);
+    this.#resolveList(shared);
     return scratch;
   }
 
@@ -165,7 +169,9 @@ export class Resources {
   resolvePart(part: ResourceRef | readonly ResourceRef[]): ResolvedSet | undefined {
     const scratch = this.#scratch;
     scratch.count = 0;
-    for (const ref of listOf(part)) {
+    const refs = listOf(part);
+    checkSize(refs.length);
+    for (const ref of refs) {
       const { queue } = this.#find(ref);
       if (queue === 0) return undefined;
       scratch.queues[scratch.count++] = queue;
@@ -178,9 +184,10 @@ export class Resources {
     this.#list(this.of(queue));
   }
 
-  /** Lets go of the longest idle ones beyond the limit. */
-  trim(countMax = idleCountMax): void {
+  /** Lets go of the longest idle ones beyond the limit; of all, once memory has run out. */
+  trim(countMax = this.#isFull ? 0 : idleCountMax): void {
     this.#isCrowded = false;
+    this.#isFull = false;
     while (this.#maybeIdle.size > countMax) {
       const resource = this.#maybeIdle.shift() as ProcessResource;
       resource.isListed = false;
@@ -188,6 +195,12 @@ export class Resources {
       this.#core.keep(resource.queue, false);
       if (this.#mayDrop(resource.queue)) this.#drop(resource);
     }
+  }
+
+  /** The error of a request that finds no memory. What is idle goes before the next one. */
+  memoryIsFull(): LimitError {
+    this.#isFull = true;
+    return new LimitError('no memory is left for more sets: too many are held or wait');
   }
 
   /** Lets go of all that is idle; true if then no resource has a queue at all. */
@@ -232,6 +245,7 @@ export class Resources {
   #resolveList(refs: ResourceRef | readonly ResourceRef[] | undefined): void {
     if (refs === undefined) return;
     if (!isList(refs)) {
+      checkSize(this.#scratch.count + 1);
       this.#resolveOne(refs);
       return;
     }
@@ -267,16 +281,12 @@ export class Resources {
 
   /** Gives a resource a queue, and a name its place among the names. */
   #use(resource: ProcessResource): number {
-    if (!resource.isOpen) {
-      throw new InvalidSetError(
-        `resource ${describe(String(resource))} is closed: make a new handle with resource()`,
-      );
-    }
+    if (!resource.isOpen) throw closed(resource);
     const tag = this.#used.add(resource);
     const queue = this.#core.createResource(tag);
     if (queue === 0) {
       this.#used.delete(tag);
-      throw memoryIsFull();
+      throw this.memoryIsFull();
     }
     resource.queue = queue;
     if (resource.name !== undefined) this.#names.set(resource.name, resource);
@@ -306,10 +316,6 @@ export class Resources {
   }
 }
 
-export function memoryIsFull(): LimitError {
-  return new LimitError('no memory is left for more sets: too many are held or wait');
-}
-
 function isList(refs: ResourceRef | readonly ResourceRef[]): refs is readonly ResourceRef[] {
   return Array.isArray(refs);
 }
@@ -323,6 +329,12 @@ function checkSize(size: number): void {
   if (size > setSizeMax) {
     throw new LimitError(`a set of ${size} resources is over the limit of ${setSizeMax}`);
   }
+}
+
+function closed(resource: ProcessResource): InvalidSetError {
+  return new InvalidSetError(
+    `resource ${describe(String(resource))} is closed: make a new handle with resource()`,
+  );
 }
 
 function foreign(): InvalidSetError {

@@ -17,10 +17,13 @@ import type { Grant, SyncGrant, Waiter } from '../../domain/grant.ts';
 import {
   type AcquireOptions,
   type AcquireSyncOptions,
+  checkFunction,
+  checkIsObject,
   checkLabel,
   checkOptions,
   type EnqueueOptions,
   type SettledOptions,
+  throwIfAborted,
 } from '../../domain/options.ts';
 import { describe, type PreparedSet, type Resource, type SetSpec } from '../../domain/sets.ts';
 import type { Snapshot } from '../../domain/snapshot.ts';
@@ -34,7 +37,7 @@ import {
   PromiseRequest,
   timedOut,
 } from './request.ts';
-import { memoryIsFull, type ResolvedSet } from './resources.ts';
+import type { ResolvedSet } from './resources.ts';
 import { circleOf, inTheWayOf, ownerOf, snapshotOf } from './snapshot.ts';
 
 const capabilities: ReadonlySet<Capability> = new Set<Capability>([
@@ -78,7 +81,7 @@ export class ProcessSession implements SyncSession {
 
   tryAcquire(set: SetSpec | PreparedSet, options?: { label?: string }): Promise<SyncGrant | null> {
     try {
-      return Promise.resolve(this.#try(set, 0, options?.label));
+      return Promise.resolve(this.#try(set, 0, options));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -94,6 +97,8 @@ export class ProcessSession implements SyncSession {
     if (typeof fn !== 'function') throw new TypeError(`run needs a function, not ${describe(fn)}`);
     const grant = (await this.acquire(set, options)) as ProcessGrant;
     const { carried } = this.host;
+    // The session may have been closed since the grant: then it is somebody else's by now.
+    if (!grant.isHeld) throw grant.signal.reason;
     try {
       return await (carried === undefined ? fn(grant) : carried.run(grant, () => fn(grant)));
     } finally {
@@ -106,9 +111,10 @@ export class ProcessSession implements SyncSession {
     onGrant: (grant: SyncGrant) => void,
     options: EnqueueOptions = noOptions,
   ): Waiter {
-    if (typeof onGrant !== 'function') {
-      throw new TypeError(`enqueue needs a function to call, not ${describe(onGrant)}`);
-    }
+    checkFunction(onGrant, 'onGrant');
+    checkIsObject(options);
+    const { onRefused } = options;
+    if (onRefused !== undefined) checkFunction(onRefused, 'onRefused');
     const callback = options.delivery instanceof Callback ? options.delivery : undefined;
     const delivery = callback === undefined ? options.delivery : callback.delivery;
     if (delivery !== undefined && delivery !== 'queued' && delivery !== 'direct') {
@@ -119,10 +125,10 @@ export class ProcessSession implements SyncSession {
     if (callback?.isOpen === false) throw new DomainClosedError('the callback is closed');
     const placed = this.#place(set, 0, options);
     const Request = delivery === 'direct' ? DirectRequest : CallbackRequest;
-    const tell = callback === undefined ? onGrant : callback.wrap(onGrant);
+    const tell = this.#bind(callback === undefined ? onGrant : callback.wrap(onGrant));
     const request = new Request(this, typeof placed === 'number' ? placed : 0, tell);
-    if (callback !== undefined || options.onRefused !== undefined) {
-      request.onTerms(callback, options.onRefused);
+    if (callback !== undefined || onRefused !== undefined) {
+      request.onTerms(callback, onRefused && this.#bind(onRefused));
     }
     if (typeof placed === 'number') {
       this.#wait(request, options);
@@ -143,8 +149,10 @@ export class ProcessSession implements SyncSession {
     return this.host.resources.handle(name);
   }
 
-  session({ label }: { label?: string } = {}): SyncSession {
+  session(options: { label?: string } = noOptions as object): SyncSession {
     this.#checkOpen();
+    checkIsObject(options);
+    const { label } = options;
     if (label !== undefined) checkLabel(label);
     const session = new ProcessSession(this.host, this, label);
     this.#children.add(session);
@@ -155,8 +163,9 @@ export class ProcessSession implements SyncSession {
     try {
       this.#checkOpen();
       checkOptions(options);
-      options.signal?.throwIfAborted();
-      const observer = this.host.observe(this.host.resources.resolve(set));
+      const resolved = this.host.resources.resolve(set);
+      throwIfAborted(options);
+      const observer = this.host.observe(resolved);
       if (this.host.core.isGranted(observer)) {
         this.host.end(observer, false);
         return Promise.resolve();
@@ -174,13 +183,12 @@ export class ProcessSession implements SyncSession {
   }
 
   tryAcquireSync(set: SetSpec | PreparedSet, options?: { label?: string }): SyncGrant | null {
-    return this.#try(set, SYNC, options?.label);
+    return this.#try(set, SYNC, options);
   }
 
-  acquireSync(
-    set: SetSpec | PreparedSet,
-    { timeoutMs, label }: AcquireSyncOptions = noOptions,
-  ): SyncGrant {
+  acquireSync(set: SetSpec | PreparedSet, options: AcquireSyncOptions = noOptions): SyncGrant {
+    checkIsObject(options);
+    const { timeoutMs, label } = options;
     const placed = this.#place(set, SYNC, { timeoutMs, label });
     if (typeof placed !== 'number') return placed;
     const inTheWay = inTheWayOf(this.host, placed);
@@ -222,8 +230,9 @@ export class ProcessSession implements SyncSession {
     }
     checkOptions(options);
     const held = this.#heldBy(options);
-    options.signal?.throwIfAborted();
     const resolved = host.resources.resolve(spec);
+    // Last of all that may run code of the caller's (getters): from here on nothing changes.
+    throwIfAborted(options);
     if (options.steal === true) return this.#steal(resolved, options);
     if (options.locked === 'fail') this.#refuseLocked(resolved);
     const set = host.enqueue(resolved, options.locked === 'ignore' ? bits | PASS_LOCKED : bits);
@@ -238,9 +247,14 @@ export class ProcessSession implements SyncSession {
     return set;
   }
 
-  #try(spec: SetSpec | PreparedSet, bits: number, label: string | undefined): ProcessGrant | null {
+  #try(
+    spec: SetSpec | PreparedSet,
+    bits: number,
+    options: { label?: string } | undefined,
+  ): ProcessGrant | null {
     this.#checkOpen();
-    if (label !== undefined) checkLabel(label);
+    if (options !== undefined) checkOptions(options);
+    const label = options?.label;
     const set = this.host.enqueue(this.host.resources.resolve(spec), bits);
     const state = this.host.core.state(set);
     if ((state & GRANTED) !== 0) return this.host.createGrant(this, set, state, label);
@@ -251,7 +265,19 @@ export class ProcessSession implements SyncSession {
   #wait(request: ProcessRequest, options: AcquireOptions): void {
     this.host.tag(request);
     this.tracked?.add(request);
-    if (options !== noOptions) request.start(options);
+    if (options === noOptions) return;
+    try {
+      request.start(options);
+    } catch (error) {
+      // Whatever throws here is the caller's: a getter, or a signal that takes no listener.
+      request.leave();
+      throw error;
+    }
+  }
+
+  #bind<A>(fn: (argument: A) => void): (argument: A) => void {
+    const { carried } = this.host;
+    return carried === undefined ? fn : carried.bind(fn);
   }
 
   #steal(resolved: ResolvedSet, options: AcquireOptions): ProcessGrant {
@@ -295,27 +321,31 @@ export class ProcessSession implements SyncSession {
     const { host } = this;
     const circle = host.core.declareHolding(
       set,
-      held.map((grant) => grant.set),
+      held.filter(({ isHeld }) => isHeld).map(({ set }) => set),
     );
     if (circle?.length === 0) return;
     const told = circle === undefined ? undefined : circleOf(host, circle, label);
     host.end(set, false);
-    throw told === undefined ? memoryIsFull() : new DeadlockError(told.message, told.steps);
+    throw told === undefined
+      ? host.resources.memoryIsFull()
+      : new DeadlockError(told.message, told.steps);
   }
 
   #close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    if (this.#parent !== undefined) this.#parent.#children.delete(this);
-    for (const child of this.#children) child.#close();
-    if (this.tracked === undefined) {
+    if (this.#parent === undefined) {
       this.host.close();
       return;
     }
-    // Waiting ones first: what is held goes to none of them.
-    const objects = [...this.tracked];
-    for (const object of objects) if (!(object instanceof ProcessGrant)) object.close();
-    for (const object of objects) if (object instanceof ProcessGrant) object.close();
+    this.#parent.#children.delete(this);
+    this.host.endAll(this.#owned());
+  }
+
+  /** What went through it and lives, its own sessions included. */
+  #owned(): readonly (ProcessRequest | ProcessGrant)[] {
+    const children = [...this.#children];
+    return [...(this.tracked ?? []), ...children.flatMap((child) => child.#owned())];
   }
 
   #checkOpen(): void {

@@ -40,7 +40,7 @@ function entryOf(host: ProcessHost, set: number, waitingFor: readonly number[]):
 
 /** When it was granted, or, if it waits, made: on the host's clock. */
 function sinceOf(host: ProcessHost, set: number): number {
-  if (host.core.isGranted(set)) return host.core.note(set);
+  if (host.core.isGranted(set)) return host.clock.fromNote(host.core.note(set));
   return (host.objectOf(set) as ProcessRequest).sinceMs;
 }
 
@@ -71,7 +71,7 @@ function findBlockers(core: Core, sets: readonly number[]): ReadonlyMap<number, 
       const set = core.setOf(link);
       const isExclusive = core.isExclusive(link);
       const nearest = isExclusive && sharedSince.length > 0 ? sharedSince : lastExclusive;
-      if (!core.isGranted(set)) {
+      if (!core.isGranted(set) && !core.isIgnored(link)) {
         const known = blockers.get(set) ?? new Set();
         for (const id of nearest) known.add(id);
         blockers.set(set, known);
@@ -93,7 +93,7 @@ export function inTheWayOf(host: ProcessHost, set: number): string {
   const told: string[] = [];
   let countMore = 0;
   for (let link = core.firstLink(set); link !== 0; link = core.nextLink(link)) {
-    if (core.isTriggered(link)) continue;
+    if (core.isTriggered(link) || core.isIgnored(link)) continue;
     if (told.length === toldCountMax) {
       countMore++;
       continue;
@@ -101,7 +101,7 @@ export function inTheWayOf(host: ProcessHost, set: number): string {
     const queue = core.resourceOf(link);
     const mode = core.isExclusive(link) ? 'exclusive' : 'shared';
     const ahead = core.setOf(core.firstInQueue(queue));
-    told.push(`${mode} ${JSON.stringify(String(resources.of(queue)))} is ${ownerOf(host, ahead)}`);
+    told.push(`${mode} ${quote(String(resources.of(queue)))} is ${ownerOf(host, ahead)}`);
   }
   if (countMore > 0) told.push(`and ${countMore} more`);
   return told.join(', ');

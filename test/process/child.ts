@@ -1,0 +1,60 @@
+/**
+ * Programs that use the library in a process of their own: to see it end, run out of memory or meet
+ * an uncaught exception. They import a bundle of the sources as `./kds.js`.
+ */
+
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'rolldown';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+export interface Outcome {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export class ChildProcesses {
+  readonly #folder: string;
+
+  private constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  static async prepare(): Promise<ChildProcesses> {
+    const folder = mkdtempSync(join(root, '.tmp-process-'));
+    await build({
+      cwd: root,
+      input: './src/index.ts',
+      platform: 'browser',
+      logLevel: 'silent',
+      output: { dir: folder, entryFileNames: 'kds.js' },
+    });
+    return new ChildProcesses(folder);
+  }
+
+  /** Runs a module to its end. */
+  run(code: string, flags: readonly string[] = []): Outcome {
+    const argv = [...flags, '--input-type=module', '--eval', code];
+    const { status, stdout, stderr } = spawnSync(process.execPath, argv, {
+      cwd: this.#folder,
+      encoding: 'utf8',
+      timeout: 50_000,
+    });
+    return { status, stdout, stderr };
+  }
+
+  /** What a module printed with `console.log(JSON.stringify(...))`; fails if it ended badly. */
+  ask(code: string, flags: readonly string[] = []): unknown {
+    const { status, stdout, stderr } = this.run(code, flags);
+    if (status !== 0 || stderr !== '') throw new Error(`exit ${status}\n${stdout}\n${stderr}`);
+    return JSON.parse(stdout);
+  }
+
+  dispose(): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,135 @@
+/** Deadlines of one event loop: any length, never early, and whatever the system's clock does. */
+
+import { createDomain } from 'kds';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { tracesIn } from './inside.ts';
+
+const exclusive = { exclusive: 'a' };
+const dayMs = 86_400_000;
+
+describe('timeoutMs', () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  /** A request behind a holder, and when it was refused, in ms. */
+  function waitFor(timeoutMs: number) {
+    const domain = createDomain();
+    const holder = domain.acquireSync(exclusive);
+    const startMs = performance.now();
+    const seen: { refusedAfterMs?: number; reason?: unknown } = {};
+    const waiting = domain.acquire(exclusive, { timeoutMs }).catch((reason) => {
+      seen.refusedAfterMs = performance.now() - startMs;
+      seen.reason = reason;
+    });
+    return { domain, holder, seen, waiting };
+  }
+
+  it.each([1, 2, 30, 1000.5, 2 ** 31 - 1, 2 ** 31, 2 ** 31 + 1, 2 ** 33, 400 * dayMs])(
+    'refuses after %d ms, and not before',
+    async (timeoutMs) => {
+      const { domain, holder, seen } = waitFor(timeoutMs);
+      await vi.advanceTimersByTimeAsync(Math.ceil(timeoutMs) - 1);
+      expect(seen).toEqual({});
+      expect(domain.querySync().pending).toHaveLength(1);
+      await vi.advanceTimersByTimeAsync(2);
+      expect(seen.reason).toMatchObject({ name: 'TimeoutError', code: 'KDS_WAIT_TIMEOUT' });
+      expect(seen.refusedAfterMs).toBeGreaterThanOrEqual(timeoutMs);
+      holder.release();
+      expect(tracesIn(domain)).toEqual([]);
+    },
+  );
+
+  it('that never ends takes no timer', async () => {
+    const { domain, holder, waiting } = waitFor(Number.POSITIVE_INFINITY);
+    await vi.advanceTimersByTimeAsync(10);
+    expect(vi.getTimerCount()).toBe(0);
+    await vi.advanceTimersByTimeAsync(100 * dayMs);
+    expect(domain.querySync().pending).toHaveLength(1);
+    holder.release();
+    await waiting;
+  });
+
+  it('leaves no timer behind when the request is granted, cancelled or aborted', async () => {
+    const domain = createDomain();
+    const stop = new AbortController();
+    const holder = domain.acquireSync(exclusive);
+    const options = { timeoutMs: 2 ** 40, signal: stop.signal };
+    const granted = domain.acquire(exclusive, { timeoutMs: 2 ** 40 });
+    const cancelled = domain.enqueue(exclusive, () => {}, { timeoutMs: 2 ** 40 });
+    const aborted = [domain.acquire(exclusive, options), domain.settled(exclusive, options)];
+    await vi.advanceTimersByTimeAsync(10);
+    expect(vi.getTimerCount()).toBe(4);
+    cancelled.cancel();
+    stop.abort('enough');
+    for (const end of aborted) await expect(end).rejects.toBe('enough');
+    holder.release();
+    (await granted).release();
+    await vi.advanceTimersByTimeAsync(10);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('is not misled when the clock of the system is set', async () => {
+    const { seen } = waitFor(1000);
+    vi.setSystemTime(Date.now() + dayMs);
+    await vi.advanceTimersByTimeAsync(999);
+    expect(seen).toEqual({});
+    vi.setSystemTime(Date.now() - 2 * dayMs);
+    await vi.advanceTimersByTimeAsync(2);
+    expect(seen.reason).toMatchObject({ name: 'TimeoutError' });
+  });
+
+  it('a timer that fires early is set again', async () => {
+    const { seen } = waitFor(1000);
+    const startMs = performance.now();
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => startMs + 400);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(seen).toEqual({});
+    clock.mockImplementation(() => startMs + 1000);
+    await vi.advanceTimersByTimeAsync(600);
+    expect(seen.reason).toMatchObject({ name: 'TimeoutError' });
+    clock.mockRestore();
+  });
+});
+
+describe('since', () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it('is when it was granted or made, in a process that has run for long', () => {
+    const domain = createDomain();
+    for (const days of [1, 24, 1, 30]) {
+      vi.advanceTimersByTime(days * dayMs);
+      const grantedMs = Date.now();
+      const grant = domain.acquireSync(exclusive);
+      vi.advanceTimersByTime(5000);
+      const waiter = domain.enqueue(exclusive, () => {});
+      const { held, pending } = domain.querySync();
+      expect(held[0]?.since).toBeCloseTo(grantedMs, -1);
+      expect(pending[0]?.since).toBeCloseTo(grantedMs + 5000, -1);
+      expect(() => domain.acquireSync(exclusive)).toThrow('for 5.0 s');
+      waiter.cancel();
+      grant.release();
+    }
+  });
+
+  it('follows the clock of the system when that is set', () => {
+    const domain = createDomain();
+    domain.acquireSync(exclusive);
+    vi.advanceTimersByTime(1000);
+    const setMs = Date.now() + 3_600_000;
+    vi.setSystemTime(setMs);
+    vi.advanceTimersByTime(2);
+    domain.acquireSync({ exclusive: 'b' });
+    const { held } = domain.querySync();
+    expect(held[0]?.since).toBeCloseTo(setMs - 1000, -1);
+    expect(held[1]?.since).toBeCloseTo(setMs, -1);
+  });
+});
