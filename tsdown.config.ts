@@ -3,6 +3,7 @@ import { defineConfig } from 'tsdown';
 export default defineConfig({
   entry: {
     index: 'src/index.ts',
+    threads: 'src/hosts/threads/index.ts',
     classic: 'src/clients/classic/index.ts',
     conformance: 'conformance/index.ts',
   },

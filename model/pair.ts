@@ -18,9 +18,7 @@ import {
   layJournal,
   Memory,
   type MemorySize,
-  NOT_HELD,
   PASS_LOCKED,
-  RELEASED_WITH_NEWS,
   rollBack,
   SYNC,
   UNUSUAL,
@@ -81,8 +79,9 @@ export class Pair {
   #before: Int32Array | undefined = undefined;
 
   /**
-   * With `endIdle`, resources come into being on first use and end when core reports them idle. With
-   * `undoes`, memory does not grow, and each operation is undone once, to see whether it can be.
+   * With `endIdle`, resources come into being on first use and end when core reports them idle.
+   * With `undoes`, memory does not grow, and each operation is undone once, to see whether it can
+   * be.
    */
   constructor(
     names: readonly string[],
@@ -250,14 +249,10 @@ export class Pair {
     const ref = refOf(set);
     const isObserver = set.isObserver;
     if (set.granted) {
-      const token = this.core.token(ref);
-      same('release by another', this.core.release(ref, token + 1, died), NOT_HELD);
-      const result = this.core.release(ref, token, died);
-      same('news', this.core.hasNews, result === RELEASED_WITH_NEWS);
+      same('held by another', this.core.isHeld(ref, this.core.token(ref) + 1), false);
       this.#noteEnd([set]);
-    } else {
-      this.core.remove(ref, died);
     }
+    this.core.remove(ref, died);
     this.#settle(this.oracle.remove(set, died), [], isObserver ? [] : touched);
   }
 

@@ -44,12 +44,18 @@ interface Room {
 
 const core = /^src\/core\//;
 const domain = /^src\/domain\//;
+const eventLoop = /^src\/event-loop\//;
+const syncDomain = /^src\/sync-domain\//;
 
 /** The room that a file belongs to: its rules, or `undefined` where nothing is laid down. */
 function roomOf(path: string): Room | undefined {
   const [top = '', second = '', third = ''] = path.split('/');
   if (top === 'src') {
     if (path === 'src/index.ts') return { name: path, values: [domain, /^src\/hosts\/process\//] };
+    if (second === 'event-loop') return { name: 'src/event-loop', values: [domain] };
+    if (second === 'sync-domain') {
+      return { name: 'src/sync-domain', values: [core, domain, eventLoop] };
+    }
     if (second === 'core') return { name: 'src/core', values: [] };
     if (second === 'domain') return { name: 'src/domain', values: [], types: [core] };
     if (second === 'hosts') return hostRoom(third);
@@ -77,8 +83,8 @@ function roomOf(path: string): Room | undefined {
 
 function hostRoom(host: string): Room {
   const name = `src/hosts/${host}`;
-  const values = [core, domain];
-  if (host === 'process') return { name, values };
+  const values = [core, domain, eventLoop, syncDomain];
+  if (host === 'process' || host === 'threads') return { name, values };
   if (host === 'redis' || host === 'etcd') return { name, values, packages: 'any', builtins: true };
   return { name, values, builtins: true };
 }

@@ -31,12 +31,8 @@ export const GRANTED = L.SET_GRANTED;
 /** Some links may be marked or ignored: see {@link Core.isMarked} and {@link Core.isIgnored}. */
 export const UNUSUAL = L.SET_UNUSUAL;
 
-/** What has come of {@link Core.release}. */
-export const NOT_HELD = 0;
-export const RELEASED = 1;
-/** And there is something to take from the lists. */
-export const RELEASED_WITH_NEWS = 2;
-
+/** What neither waits nor is held. */
+const notSets = L.SET_OBSERVER | L.SET_LOST;
 const smallIntegerMax = 2 ** 31 - 1;
 
 /** Core's references to resources. */
@@ -177,13 +173,6 @@ export class Core {
   remove(set: number, died: boolean): void {
     assert((this.memory.words[set | L.FLAGS] & L.KIND) === L.SET, 'only live sets end');
     end(this.memory.words, this.memory.doubles, set, died);
-  }
-
-  /** Ends the set of a grant, unless it is not that grant's any more. */
-  release(set: number, token: number, died: boolean): number {
-    if (!this.isHeld(set, token)) return NOT_HELD;
-    end(this.memory.words, this.memory.doubles, set, died);
-    return this.hasNews ? RELEASED_WITH_NEWS : RELEASED;
   }
 
   /** Frees a set that {@link takeLost} has told about. */
@@ -355,10 +344,15 @@ export class Core {
 
   /** Notes something of a granted set, once taken, and returns its token. */
   takeNote(set: number, note: number): number {
+    this.setNote(set, note);
+    return this.token(set);
+  }
+
+  /** Notes something of a set that is in no list. When it is granted, that is forgotten. */
+  setNote(set: number, note: number): void {
     const w = this.memory.words;
     save(w, set);
     w[set | L.SET_NOTE] = note;
-    return this.token(set);
   }
 
   /** Of a granted set: grows with every grant. */
@@ -378,10 +372,15 @@ export class Core {
   /** Every set that waits or is held, in no order. O(memory): for looking on, not for working. */
   sets(): readonly number[] {
     const w = this.memory.words;
+    return this.allSets().filter((set) => (w[set | L.FLAGS] & notSets) === 0);
+  }
+
+  /** And every observer, and what was taken away and is not forgotten. */
+  allSets(): readonly number[] {
+    const w = this.memory.words;
     const sets: number[] = [];
     for (let slot = L.HEADER_WORDS; slot < w[L.TOP]; slot += L.SLOT_WORDS) {
-      const flags = w[slot | L.FLAGS];
-      if ((flags & L.KIND) === L.SET && (flags & L.SET_OBSERVER) === 0) sets.push(slot);
+      if ((w[slot | L.FLAGS] & L.KIND) === L.SET) sets.push(slot);
     }
     return sets;
   }
@@ -411,6 +410,12 @@ export class Core {
 
   resourceTag(resource: number): number {
     return this.memory.words[resource | L.RESOURCE_TAG];
+  }
+
+  setResourceTag(resource: number, tag: number): void {
+    const w = this.memory.words;
+    save(w, resource);
+    w[resource | L.RESOURCE_TAG] = tag;
   }
 
   /** The first link of a set, or 0; {@link nextLink} leads on, in the order they were named. */

@@ -2,9 +2,7 @@ export { findFaults } from './check.ts';
 export {
   Core,
   GRANTED,
-  NOT_HELD,
   PASS_LOCKED,
-  RELEASED_WITH_NEWS,
   type Refs,
   SYNC,
   UNUSUAL,

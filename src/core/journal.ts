@@ -4,7 +4,8 @@
  *
  * Before an operation changes a slot it saves the slot's eight words. Between {@link begin} and
  * {@link commit} everything can be taken back by {@link rollBack}, by anybody and again if that one
- * dies too. No slot is saved twice in one operation, which its stamp tells, so there is always room:
+ * dies too. No slot is saved twice in one operation, which its stamp tells, so there is always
+ * room:
  *
  *     [header | slots ... | a stamp a slot ... | a record a slot ...]
  *                          JOURNAL_STAMPS

@@ -79,6 +79,8 @@ export const SET_SYNC = 1 << 4;
 export const SET_UNUSUAL = 1 << 5;
 export const SET_OBSERVER = 1 << 6;
 export const SET_LOST = 1 << 7;
+/** The host has not told whose it is that it is granted, or lost; PENDING is the host's then. */
+export const SET_POSTED = 1 << 8;
 
 // Link; and watch, which stands in a ring of its resource instead of the queue.
 export const LINK_PREVIOUS = 2;

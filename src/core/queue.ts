@@ -21,7 +21,9 @@ function mayTrigger(w: Int32Array, flags: number, ahead: number): boolean {
   return ahead === L.NOBODY || ((flags | w[ahead | L.FLAGS]) & L.LINK_EXCLUSIVE) === 0;
 }
 
-/** Triggers what may be, from the frontier on: O(links newly triggered) (I5). `resource` is saved. */
+/**
+ * Triggers what may be, from the frontier on: O(links newly triggered) (I5). `resource` is saved.
+ */
 export function advance(w: Int32Array, d: Float64Array, resource: number): void {
   let link = w[resource | L.RESOURCE_FRONTIER];
   while (link !== L.NOBODY) {

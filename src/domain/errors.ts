@@ -9,6 +9,7 @@ export type KdsErrorCode =
   | 'KDS_WAIT_TIMEOUT'
   | 'KDS_LOCKED'
   | 'KDS_DEADLOCK'
+  | 'KDS_INTERRUPTED'
   | 'KDS_RESOURCE_BUSY'
   | 'KDS_GRANT_LOST'
   | 'KDS_DOMAIN_CLOSED'
@@ -60,6 +61,12 @@ export class DeadlockError extends KdsError {
     super(message);
     this.cycle = cycle;
   }
+}
+
+/** A blocking wait was ended by somebody's `interrupt`. The request has left no trace. */
+export class InterruptedError extends KdsError {
+  override readonly name = 'InterruptedError';
+  readonly code = 'KDS_INTERRUPTED';
 }
 
 /** A resource or callback cannot be closed while it is used or waited on. */

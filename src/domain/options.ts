@@ -54,6 +54,8 @@ export interface SettledOptions {
 export interface AcquireSyncOptions {
   /** How long to block at most, in ms. */
   readonly timeoutMs?: number | undefined;
+  /** How long to wait busily before the thread is put to sleep, in µs. Default 0. */
+  readonly spinUs?: number | undefined;
   readonly label?: string | undefined;
 }
 

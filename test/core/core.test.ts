@@ -1,7 +1,7 @@
 /** What core promises its hosts, beyond the rule itself (model/ and random-runs.test.ts). */
 
 import { describe, expect, it } from 'vitest';
-import { GRANTED, NOT_HELD, RELEASED_WITH_NEWS, SYNC, UNUSUAL } from '../../src/core/index.ts';
+import { GRANTED, SYNC, UNUSUAL } from '../../src/core/index.ts';
 import { CLOCK } from '../../src/core/layout.ts';
 import { Scene } from './scene.ts';
 
@@ -43,12 +43,12 @@ describe('grants', () => {
     const one = s.ask({ exclusive: ['a'] });
     const token = s.core.token(one);
     const waiter = s.ask({ exclusive: ['a'] });
-    expect(s.core.release(one, token, false)).toBe(RELEASED_WITH_NEWS);
-    expect(s.settle()).toEqual([waiter]);
-    expect(s.core.release(one, token, false)).toBe(NOT_HELD);
+    expect(s.core.isHeld(one, token)).toBe(true);
+    expect(s.end(one)).toEqual([waiter]);
+    expect(s.core.isHeld(one, token)).toBe(false);
     const again = s.ask({});
     expect(again).toBe(one);
-    expect(s.core.release(again, token, false)).toBe(NOT_HELD);
+    expect(s.core.isHeld(again, token)).toBe(false);
     expect(s.isHeld(again)).toBe(true);
   });
 

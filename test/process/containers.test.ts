@@ -1,7 +1,7 @@
 /** The host's small containers, by themselves. */
 
 import { describe, expect, it } from 'vitest';
-import { Fifo } from '../../src/hosts/process/fifo.ts';
+import { Fifo } from '../../src/event-loop/fifo.ts';
 import { Registry } from '../../src/hosts/process/registry.ts';
 
 describe('a Fifo', () => {

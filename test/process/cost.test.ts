@@ -7,7 +7,7 @@ import type { SyncDomain, SyncGrant } from 'kds';
 import { describe, expect, it } from 'vitest';
 import { Memory } from '../../src/core/index.ts';
 import { ProcessHost } from '../../src/hosts/process/host.ts';
-import { ProcessSession } from '../../src/hosts/process/session.ts';
+import { HostSession } from '../../src/sync-domain/session.ts';
 
 class CountingMemory extends Memory {
   count = 0;
@@ -30,7 +30,7 @@ class CountingMemory extends Memory {
 
 class World {
   readonly #memory = new CountingMemory();
-  readonly domain: SyncDomain = new ProcessSession(new ProcessHost(undefined, this.#memory));
+  readonly domain: SyncDomain = new HostSession(new ProcessHost(undefined, this.#memory));
 
   cost<R>(operation: () => R): { readonly count: number; readonly result: R } {
     const before = this.#memory.count;

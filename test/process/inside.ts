@@ -3,10 +3,10 @@
 import { findFaults, Memory, type MemorySize } from '../../src/core/index.ts';
 import type { SyncDomain } from '../../src/domain/domain.ts';
 import { ProcessHost } from '../../src/hosts/process/host.ts';
-import { ProcessSession } from '../../src/hosts/process/session.ts';
+import { HostSession } from '../../src/sync-domain/session.ts';
 
 export function hostOf(domain: SyncDomain): ProcessHost {
-  return (domain as ProcessSession).host;
+  return (domain as HostSession).host as ProcessHost;
 }
 
 /** What is out of order in the words of a domain. */
@@ -23,7 +23,7 @@ export function tracesIn(domain: SyncDomain): readonly unknown[] {
 
 /** A domain with so much memory and no more. */
 export function domainIn(size: MemorySize): SyncDomain {
-  return new ProcessSession(new ProcessHost(undefined, new Memory(size)));
+  return new HostSession(new ProcessHost(undefined, new Memory(size)));
 }
 
 /** What has come of promises by the time that all that is due now has run. */

@@ -7,8 +7,8 @@
  * signature stays what it is there.
  *
  * A struct that `_init` fills is an object that the caller makes: `{}`, or a part of a larger one.
- * A pointer to write through is an object with a `value`. What the C answers with a negative errno is
- * answered so here; what it answers with BUG_ON, or by reading memory that is not there, throws.
+ * A pointer to write through is an object with a `value`. What the C answers with a negative errno
+ * is answered so here; what it answers with BUG_ON, or by reading memory that is not there, throws.
  */
 
 import { Callback } from '../../domain/callback.ts';
@@ -139,8 +139,8 @@ export interface Kds {
 
   /**
    * Releases the set that `pprset` points to, or cancels it if its callback has not begun: then
-   * that never runs. Nulls the pointer first. Does nothing if it is null, or the set was released before
-   * through another pointer.
+   * that never runs. Nulls the pointer first. Does nothing if it is null, or the set was released
+   * before through another pointer.
    *
    * @throws TypeError if it is no pointer to a set.
    */

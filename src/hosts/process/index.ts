@@ -1,2 +1,3 @@
-export { createDomain, type DomainOptions } from './domain.ts';
-export type { HoldWarning } from './hold-watchdog.ts';
+export type { DomainOptions } from '../../sync-domain/domain-options.ts';
+export type { HoldWarning } from '../../sync-domain/hold-watchdog.ts';
+export { createDomain } from './domain.ts';

@@ -7,6 +7,7 @@ import { endOfSlots, layJournal, Memory } from '../../core/index.ts';
 import { ProtocolError } from '../../domain/errors.ts';
 import { describe } from '../../domain/sets.ts';
 import * as C from './control.ts';
+import { layRoot } from './root.ts';
 
 export interface Arena {
   readonly kind: 'kds-arena';
@@ -55,6 +56,7 @@ export function createArena(options: ArenaOptions = {}): Arena {
   });
   new Float64Array(buffer, C.EPOCH * 4, 1)[0] = Date.now();
   const words = new Int32Array(buffer, controlBytes, control[C.WORD_COUNT]);
+  layRoot(words);
   layJournal(words, endOfSlots(words.length));
   // Last: what is not whole is no arena.
   Atomics.store(control, C.MAGIC, magic);

@@ -2,8 +2,9 @@
  * How an agent is told that there is news for it: a word that grows, and that it waits on.
  *
  * Who has news first makes it so, under the lock; lets go of the lock; then rings. Who waits reads
- * the bell first, then looks for news under the lock, and only then sleeps on what he has read: if it
- * was rung in between, he does not fall asleep. A ring can come without news, never the other way.
+ * the bell first, then looks for news under the lock, and only then sleeps on what he has read: if
+ * it was rung in between, he does not fall asleep. A ring can come without news, never the other
+ * way.
  */
 
 import * as C from './control.ts';

@@ -23,11 +23,12 @@ export const LOCK = 16;
 const agentsStart = 32;
 const agentWords = 16;
 
-/** Of an agent: FREE, LIVE, or DEAD until somebody has ended what it left. */
+/** Of an agent: FREE, OPENING, LIVE, or DEAD until somebody has ended what it left. */
 export const STATE = 0;
 export const FREE = 0;
 export const LIVE = 1;
 export const DEAD = 2;
+export const OPENING = 3;
 /** How many agents have been at this place: tells one from the next. */
 export const GENERATION = 1;
 /** Grows when there is news for the agent; it waits on this word. */
@@ -49,6 +50,8 @@ export const THREAD = 7;
 export const SYSTEM_THREAD = 8;
 /** Its slot in core's words, where its inbox is; kept from agent to agent. */
 export const SLOT = 9;
+/** 1: its thread shows that it lives, as death.ts says. */
+export const SIGN = 10;
 
 export const agentCountMaxDefault = 64;
 /** Owners fit the lock word, and names of agents in a tag. */

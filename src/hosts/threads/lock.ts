@@ -5,15 +5,15 @@
  *     n          agent n - 1 has it
  *     n | waited and others may sleep on the word
  *
- * To take it: 0 becomes n. Who fails spins for a while, then notes that he waits and sleeps. Who has
- * slept takes it as "waited", since he cannot know whether others sleep too. To let it go: whatever
- * it is becomes 0, and if it was waited for, one sleeper is woken. (Drepper, "Futexes are tricky",
- * the third mutex, with an owner.)
+ * To take it: 0 becomes n. Who fails spins for a while, then notes that he waits and sleeps. Who
+ * has slept takes it as "waited", since he cannot know whether others sleep too. To let it go:
+ * whatever it is becomes 0, and if it was waited for, one sleeper is woken. (Drepper, "Futexes are
+ * tricky", the third mutex, with an owner.)
  *
  * If the owner has died, whoever knows that changes the dead one's number to his own, in one step,
- * so only one does. What the dead one was about is then in the journal. A sleeper may die just as he
- * is woken, and wake nobody further: so nobody sleeps for longer than `sleepMs` without a look, and
- * who buries the dead wakes all.
+ * so only one does. What the dead one was about is then in the journal. A sleeper may die just as
+ * he is woken, and wake nobody further: so nobody sleeps for longer than `sleepMs` without a look,
+ * and who buries the dead wakes all.
  */
 
 /** Atomics, or a stand-in that lets a test choose who makes the next step. */
@@ -23,10 +23,12 @@ export type Steps = Pick<
 >;
 
 const waited = 1 << 30;
-const spinCount = 200;
+const spinCountDefault = 200;
 const sleepMs = 20;
 
 export interface LockEnvironment {
+  /** How often to look before going to sleep. Default 200. */
+  readonly spinCount?: number;
   /** Whether this thread may sleep; the main thread of a browser may not. */
   readonly maySleep: boolean;
   /** Whether an agent is known to have ended without letting go. */
@@ -76,6 +78,7 @@ export class ArenaLock {
   }
 
   #takeContended(): number {
+    const { spinCount = spinCountDefault } = this.#environment;
     for (let turn = 0; turn < spinCount; turn++) {
       if (this.#steps.load(this.#control, this.#at) !== 0) continue;
       if (this.#steps.compareExchange(this.#control, this.#at, 0, this.#mine) === 0) return -1;

@@ -3,8 +3,9 @@
  *
  * Each name is a node, and has four children. From the root, a name's hash tells, two bits at each
  * step, which child to go to; the name stands in the first empty place. Where all bits are used up
- * (names with equal hashes) it goes on by the first child. A node that ends is replaced by a leaf from
- * below it, which is right anywhere on its path. The hash is seeded: nobody can choose names for it.
+ * (names with equal hashes) it goes on by the first child. A node that ends is replaced by a leaf
+ * from below it, which is right anywhere on its path. The hash is seeded: nobody can choose names
+ * for it.
  */
 
 import { save } from '../../core/journal.ts';

@@ -5,12 +5,13 @@
  * while it waits, and 0 from then on.
  */
 
-import type { Callback, Deliverable } from '../../domain/callback.ts';
-import { WaitTimeoutError } from '../../domain/errors.ts';
-import type { SyncGrant, Waiter } from '../../domain/grant.ts';
-import { Deadline } from './deadline.ts';
-import type { ProcessGrant } from './grant.ts';
-import type { ProcessSession } from './session.ts';
+import type { Callback, Deliverable } from '../domain/callback.ts';
+import { WaitTimeoutError } from '../domain/errors.ts';
+import type { SyncGrant, Waiter } from '../domain/grant.ts';
+import { Deadline } from '../event-loop/deadline.ts';
+import type { HostGrant } from './grant.ts';
+import type { Host } from './host.ts';
+import type { HostSession } from './session.ts';
 import { inTheWayOf } from './snapshot.ts';
 
 /** What few requests need. */
@@ -28,13 +29,13 @@ export interface WaitOptions {
   readonly label?: string | undefined;
 }
 
-export abstract class ProcessRequest {
-  readonly scope: ProcessSession;
+export abstract class HostRequest {
+  readonly scope: HostSession;
   set: number;
   readonly sinceMs: number;
   protected waitDetails: WaitDetails | undefined = undefined;
 
-  constructor(scope: ProcessSession, set: number) {
+  constructor(scope: HostSession, set: number) {
     this.scope = scope;
     this.set = set;
     this.sinceMs = scope.host.clock.now();
@@ -45,7 +46,7 @@ export abstract class ProcessRequest {
   }
 
   /** Told once, unless refused; its set has become the grant's. */
-  abstract tell(grant: ProcessGrant): void;
+  abstract tell(grant: HostGrant): void;
 
   /** Told once, unless granted; it has left. */
   abstract refuse(reason: unknown): void;
@@ -71,13 +72,19 @@ export abstract class ProcessRequest {
     details.callback?.count(-1);
   }
 
-  /** Its set ends, ungranted. */
-  leave(): void {
-    const { scope, set } = this;
-    this.stopWaiting();
-    this.set = 0;
-    scope.tracked?.delete(this);
-    scope.host.end(set, false);
+  /** Its set ends, ungranted. False if it turns out that it waits no more. */
+  leave(): boolean {
+    const { scope } = this;
+    scope.host.enter();
+    const { set } = this;
+    if (set !== 0) {
+      this.stopWaiting();
+      this.set = 0;
+      scope.tracked?.delete(this);
+      scope.host.end(set, false);
+    }
+    scope.host.leave();
+    return set !== 0;
   }
 
   protected details(): WaitDetails {
@@ -86,17 +93,20 @@ export abstract class ProcessRequest {
   }
 
   #timeOut(timeoutMs: number): void {
-    const { scope, set } = this;
-    if (set !== 0) scope.host.refuse([this], timedOut(scope, set, timeoutMs));
+    const { host } = this.scope;
+    host.enter();
+    const error = this.set === 0 ? undefined : timedOut(host, this.set, timeoutMs);
+    host.leave();
+    if (error !== undefined) host.refuse([this], error);
   }
 }
 
-export class PromiseRequest extends ProcessRequest {
+export class PromiseRequest extends HostRequest {
   readonly #resolve: (grant: SyncGrant) => void;
   readonly #reject: (reason: unknown) => void;
 
   constructor(
-    scope: ProcessSession,
+    scope: HostSession,
     set: number,
     resolve: (grant: SyncGrant) => void,
     reject: (reason: unknown) => void,
@@ -106,7 +116,7 @@ export class PromiseRequest extends ProcessRequest {
     this.#reject = reject;
   }
 
-  override tell(grant: ProcessGrant): void {
+  override tell(grant: HostGrant): void {
     this.#resolve(grant);
   }
 
@@ -116,12 +126,12 @@ export class PromiseRequest extends ProcessRequest {
 }
 
 /** Waits for what conflicts to go, and takes nothing. */
-export class ObserverRequest extends ProcessRequest {
+export class ObserverRequest extends HostRequest {
   readonly #resolve: () => void;
   readonly #reject: (reason: unknown) => void;
 
   constructor(
-    scope: ProcessSession,
+    scope: HostSession,
     set: number,
     resolve: () => void,
     reject: (reason: unknown) => void,
@@ -145,12 +155,12 @@ export class ObserverRequest extends ProcessRequest {
 }
 
 /** Its callback runs from the queue. */
-export class CallbackRequest extends ProcessRequest implements Waiter, Deliverable {
+export class CallbackRequest extends HostRequest implements Waiter, Deliverable {
   readonly #onGrant: (grant: SyncGrant) => void;
   /** Granted, and due to be told. */
-  #due: ProcessGrant | undefined = undefined;
+  #due: HostGrant | undefined = undefined;
 
-  constructor(scope: ProcessSession, set: number, onGrant: (grant: SyncGrant) => void) {
+  constructor(scope: HostSession, set: number, onGrant: (grant: SyncGrant) => void) {
     super(scope, set);
     this.#onGrant = onGrant;
   }
@@ -163,7 +173,7 @@ export class CallbackRequest extends ProcessRequest implements Waiter, Deliverab
     if (this.set !== 0) callback.count(1);
   }
 
-  override tell(grant: ProcessGrant): void {
+  override tell(grant: HostGrant): void {
     this.#due = grant;
     this.waitDetails?.callback?.due(this);
     this.enterQueue();
@@ -182,12 +192,9 @@ export class CallbackRequest extends ProcessRequest implements Waiter, Deliverab
   }
 
   cancel(): boolean {
-    if (this.#due?.isHeld) {
-      this.#takeDue()?.release();
-      return true;
-    }
-    if (this.set === 0) return false;
-    this.leave();
+    if (this.set !== 0 && this.leave()) return true;
+    if (!this.#due?.isHeld) return false;
+    this.#takeDue()?.release();
     return true;
   }
 
@@ -197,7 +204,7 @@ export class CallbackRequest extends ProcessRequest implements Waiter, Deliverab
     this.scope.host.delivery.queued({ deliver: () => onRefused(reason) });
   }
 
-  #takeDue(): ProcessGrant | undefined {
+  #takeDue(): HostGrant | undefined {
     const grant = this.#due;
     this.#due = undefined;
     if (grant !== undefined) this.waitDetails?.callback?.notDue(this);
@@ -213,9 +220,9 @@ export class DirectRequest extends CallbackRequest {
 }
 
 /** The error of a waiting set whose time is over: who is in its way. */
-export function timedOut(scope: ProcessSession, set: number, timeoutMs: number): WaitTimeoutError {
+export function timedOut(host: Host, set: number, timeoutMs: number): WaitTimeoutError {
   return new WaitTimeoutError(
-    `not granted within ${timeoutMs} ms: ${inTheWayOf(scope.host, set)}. ` +
+    `not granted within ${timeoutMs} ms: ${inTheWayOf(host, set)}. ` +
       'Wait longer, or see query() for who waits for whom.',
   );
 }

@@ -3,17 +3,17 @@
  * sessions work on one host.
  */
 
-import { GRANTED, PASS_LOCKED, SYNC } from '../../core/index.ts';
-import { Callback } from '../../domain/callback.ts';
-import type { Capability, SyncSession } from '../../domain/domain.ts';
+import { GRANTED, PASS_LOCKED, SYNC } from '../core/index.ts';
+import { Callback } from '../domain/callback.ts';
+import type { Capability, SyncSession } from '../domain/domain.ts';
 import {
   DeadlockError,
   DomainClosedError,
   InvalidSetError,
   LockedError,
   WaitTimeoutError,
-} from '../../domain/errors.ts';
-import type { Grant, SyncGrant, Waiter } from '../../domain/grant.ts';
+} from '../domain/errors.ts';
+import type { Grant, SyncGrant, Waiter } from '../domain/grant.ts';
 import {
   type AcquireOptions,
   type AcquireSyncOptions,
@@ -24,43 +24,40 @@ import {
   type EnqueueOptions,
   type SettledOptions,
   throwIfAborted,
-} from '../../domain/options.ts';
-import { describe, type PreparedSet, type Resource, type SetSpec } from '../../domain/sets.ts';
-import type { Snapshot } from '../../domain/snapshot.ts';
-import { ProcessGrant } from './grant.ts';
-import type { ProcessHost } from './host.ts';
+} from '../domain/options.ts';
+import { describe, type PreparedSet, type Resource, type SetSpec } from '../domain/sets.ts';
+import type { Snapshot } from '../domain/snapshot.ts';
+import { HostGrant } from './grant.ts';
+import type { Host } from './host.ts';
 import {
   CallbackRequest,
   DirectRequest,
+  type HostRequest,
   ObserverRequest,
-  type ProcessRequest,
   PromiseRequest,
   timedOut,
 } from './request.ts';
 import type { ResolvedSet } from './resources.ts';
-import { circleOf, inTheWayOf, ownerOf, snapshotOf } from './snapshot.ts';
-
-const capabilities: ReadonlySet<Capability> = new Set<Capability>([
-  'settled',
-  'downgrade',
-  'part-release',
-  'steal',
-]);
+import { circleOf, ownerOf, snapshotOf } from './snapshot.ts';
 
 const noOptions: AcquireOptions = Object.freeze({});
+const none: readonly HostGrant[] = Object.freeze([]);
 
-export class ProcessSession implements SyncSession {
-  readonly capabilities = capabilities;
+export class HostSession implements SyncSession {
   readonly label: string | undefined;
   /** @internal */
-  readonly host: ProcessHost;
+  readonly host: Host;
   /** @internal What went through it and lives; undefined for the domain, which owns all. */
-  readonly tracked: Set<ProcessRequest | ProcessGrant> | undefined;
-  readonly #parent: ProcessSession | undefined;
-  readonly #children = new Set<ProcessSession>();
+  readonly tracked: Set<HostRequest | HostGrant> | undefined;
+  readonly #parent: HostSession | undefined;
+  readonly #children = new Set<HostSession>();
   #isOpen = true;
 
-  constructor(host: ProcessHost, parent?: ProcessSession, label?: string) {
+  get capabilities(): ReadonlySet<Capability> {
+    return this.host.capabilities;
+  }
+
+  constructor(host: Host, parent?: HostSession, label?: string) {
     this.host = host;
     this.label = label;
     this.#parent = parent;
@@ -95,7 +92,7 @@ export class ProcessSession implements SyncSession {
     const [options, fn] =
       typeof optionsOrFn === 'function' ? [noOptions, optionsOrFn] : [optionsOrFn, maybeFn];
     if (typeof fn !== 'function') throw new TypeError(`run needs a function, not ${describe(fn)}`);
-    const grant = (await this.acquire(set, options)) as ProcessGrant;
+    const grant = (await this.acquire(set, options)) as HostGrant;
     const { carried } = this.host;
     // The session may have been closed since the grant: then it is somebody else's by now.
     if (!grant.isHeld) throw grant.signal.reason;
@@ -154,26 +151,15 @@ export class ProcessSession implements SyncSession {
     checkIsObject(options);
     const { label } = options;
     if (label !== undefined) checkLabel(label);
-    const session = new ProcessSession(this.host, this, label);
+    const session = new HostSession(this.host, this, label);
     this.#children.add(session);
     return session;
   }
 
   settled(set: SetSpec | PreparedSet, options: SettledOptions = noOptions): Promise<void> {
     try {
-      this.#checkOpen();
-      checkOptions(options);
-      const resolved = this.host.resources.resolve(set);
-      throwIfAborted(options);
-      const observer = this.host.observe(resolved);
-      if (this.host.core.isGranted(observer)) {
-        this.host.end(observer, false);
-        return Promise.resolve();
-      }
-      if (options.timeoutMs === 0) {
-        this.host.end(observer, false);
-        throw new WaitTimeoutError('not settled now: something that conflicts is live');
-      }
+      const observer = this.#observe(set, options);
+      if (observer === 0) return Promise.resolve();
       return new Promise((resolve, reject) => {
         this.#wait(new ObserverRequest(this, observer, resolve, reject), options);
       });
@@ -190,13 +176,7 @@ export class ProcessSession implements SyncSession {
     checkIsObject(options);
     const { timeoutMs, label } = options;
     const placed = this.#place(set, SYNC, { timeoutMs, label });
-    if (typeof placed !== 'number') return placed;
-    const inTheWay = inTheWayOf(this.host, placed);
-    this.host.end(placed, false);
-    throw new WaitTimeoutError(
-      `not granted at once, and one event loop cannot wait for itself: ${inTheWay}. ` +
-        'Use acquire() or enqueue().',
-    );
+    return typeof placed === 'number' ? this.host.block(this, placed, options) : placed;
   }
 
   async query(): Promise<Snapshot> {
@@ -204,7 +184,11 @@ export class ProcessSession implements SyncSession {
   }
 
   querySync(): Snapshot {
-    return snapshotOf(this.host);
+    const { host } = this;
+    host.enter();
+    const snapshot = snapshotOf(host);
+    host.leave();
+    return snapshot;
   }
 
   async close(): Promise<void> {
@@ -215,63 +199,113 @@ export class ProcessSession implements SyncSession {
     await this.close();
   }
 
-  /** The grant, or the set that now waits in core and has no object yet. */
-  #place(
-    spec: SetSpec | PreparedSet,
-    bits: number,
-    options: AcquireOptions,
-  ): ProcessGrant | number {
+  /**
+   * The grant, or the set that now waits: then the operation goes on, and {@link #wait} ends it.
+   */
+  #place(spec: SetSpec | PreparedSet, bits: number, options: AcquireOptions): HostGrant | number {
     this.#checkOpen();
     const { host } = this;
-    if (options === noOptions && host.carried === undefined) {
-      const set = host.enqueue(host.resources.resolve(spec), bits);
-      const state = host.core.state(set);
-      return (state & GRANTED) !== 0 ? host.createGrant(this, set, state, undefined) : set;
+    const isPlain = options === noOptions && host.carried === undefined;
+    if (!isPlain) checkOptions(options);
+    const held = isPlain ? none : this.#heldBy(options);
+    host.enter();
+    let placed: HostGrant | number;
+    try {
+      const resolved = host.resources.resolve(spec);
+      placed = isPlain
+        ? this.#arrive(resolved, bits, undefined)
+        : this.#arriveWith(resolved, bits, options, held);
+    } catch (error) {
+      throw host.undo(error);
     }
-    checkOptions(options);
-    const held = this.#heldBy(options);
-    const resolved = host.resources.resolve(spec);
+    if (typeof placed !== 'number') host.leave();
+    return placed;
+  }
+
+  #arrive(resolved: ResolvedSet, bits: number, label: string | undefined): HostGrant | number {
+    const { host } = this;
+    const set = host.enqueue(resolved, bits, this, label);
+    const state = host.core.state(set);
+    return (state & GRANTED) !== 0 ? host.createGrant(this, set, state, label) : set;
+  }
+
+  #arriveWith(
+    resolved: ResolvedSet,
+    bits: number,
+    options: AcquireOptions,
+    held: readonly HostGrant[],
+  ): HostGrant | number {
     // Last of all that may run code of the caller's (getters): from here on nothing changes.
     throwIfAborted(options);
-    if (options.steal === true) return this.#steal(resolved, options);
-    if (options.locked === 'fail') this.#refuseLocked(resolved);
-    const set = host.enqueue(resolved, options.locked === 'ignore' ? bits | PASS_LOCKED : bits);
-    const state = host.core.state(set);
-    if ((state & GRANTED) !== 0) return host.createGrant(this, set, state, options.label);
-    if (options.timeoutMs === 0) {
-      const error = timedOut(this, set, 0);
-      host.end(set, false);
-      throw error;
-    }
-    if (held.length > 0) this.#refuseCircle(set, held, options.label);
-    return set;
+    const { steal, locked, timeoutMs, label } = options;
+    if (steal === true) return this.#steal(resolved, label);
+    if (locked === 'fail') this.#refuseLocked(resolved);
+    const placed = this.#arrive(resolved, locked === 'ignore' ? bits | PASS_LOCKED : bits, label);
+    if (typeof placed !== 'number') return placed;
+    if (timeoutMs === 0) this.#refuse(placed, timedOut(this.host, placed, 0));
+    if (held.length > 0) this.#refuseCircle(placed, held, label);
+    return placed;
   }
 
   #try(
     spec: SetSpec | PreparedSet,
     bits: number,
     options: { label?: string } | undefined,
-  ): ProcessGrant | null {
+  ): HostGrant | null {
     this.#checkOpen();
     if (options !== undefined) checkOptions(options);
     const label = options?.label;
-    const set = this.host.enqueue(this.host.resources.resolve(spec), bits);
-    const state = this.host.core.state(set);
-    if ((state & GRANTED) !== 0) return this.host.createGrant(this, set, state, label);
-    this.host.end(set, false);
-    return null;
+    const { host } = this;
+    host.enter();
+    let placed: HostGrant | number;
+    try {
+      placed = this.#arrive(host.resources.resolve(spec), bits, label);
+      if (typeof placed === 'number') host.end(placed, false);
+    } catch (error) {
+      throw host.undo(error);
+    }
+    host.leave();
+    return typeof placed === 'number' ? null : placed;
   }
 
-  #wait(request: ProcessRequest, options: AcquireOptions): void {
-    this.host.tag(request);
-    this.tracked?.add(request);
-    if (options === noOptions) return;
+  /** The observer, or 0 if there is nothing to wait for; otherwise as {@link #place}. */
+  #observe(spec: SetSpec | PreparedSet, options: SettledOptions): number {
+    this.#checkOpen();
+    checkOptions(options);
+    const { host } = this;
+    host.enter();
+    let observer: number;
     try {
-      request.start(options);
+      const resolved = host.resources.resolve(spec);
+      throwIfAborted(options);
+      observer = host.observe(resolved, this);
+      if (host.core.isGranted(observer)) {
+        host.end(observer, false);
+        observer = 0;
+      } else if (options.timeoutMs === 0) {
+        const error = 'not settled now: something that conflicts is live';
+        this.#refuse(observer, new WaitTimeoutError(error));
+      }
+    } catch (error) {
+      throw host.undo(error);
+    }
+    if (observer === 0) host.leave();
+    return observer;
+  }
+
+  /** From now on the request stands for its set. The operation that placed it ends. */
+  #wait(request: HostRequest, options: AcquireOptions): void {
+    const { host } = this;
+    host.tag(request);
+    this.tracked?.add(request);
+    try {
+      if (options !== noOptions) request.start(options);
     } catch (error) {
       // Whatever throws here is the caller's: a getter, or a signal that takes no listener.
       request.leave();
       throw error;
+    } finally {
+      host.leave();
     }
   }
 
@@ -280,35 +314,39 @@ export class ProcessSession implements SyncSession {
     return carried === undefined ? fn : carried.bind(fn);
   }
 
-  #steal(resolved: ResolvedSet, options: AcquireOptions): ProcessGrant {
+  #steal(resolved: ResolvedSet, label: string | undefined): HostGrant {
     const { host } = this;
     if (resolved.exclusiveCount !== resolved.count) {
       throw new InvalidSetError('steal takes exclusive resources only');
     }
-    const set = host.steal(resolved);
-    const grant = host.createGrant(this, set, host.core.state(set), options.label);
-    host.afterwards();
-    return grant;
+    const set = host.steal(resolved, this, label);
+    return host.createGrant(this, set, host.core.state(set), label);
+  }
+
+  /** It waits, and may not. */
+  #refuse(set: number, error: Error): never {
+    this.host.end(set, false);
+    throw error;
   }
 
   #refuseLocked({ queues, count }: ResolvedSet): void {
     const { core, resources } = this.host;
     const queue = core.firstLocked(queues, count);
     if (queue === 0) return;
-    const name = describe(String(resources.of(queue)));
+    const name = describe(resources.nameOf(queue));
     const owner = ownerOf(this.host, core.setOf(core.firstInQueue(queue)));
     throw new LockedError(
       `${name} is used by a synchronous caller: it is ${owner}. Ask with locked: 'wait' instead.`,
     );
   }
 
-  #heldBy({ holding }: AcquireOptions): readonly ProcessGrant[] {
+  #heldBy({ holding }: AcquireOptions): readonly HostGrant[] {
     const carried = this.host.carried?.grants.filter(({ isHeld }) => isHeld) ?? [];
     if (holding === undefined) return carried;
     const declared = (Array.isArray(holding) ? holding : [holding]) as readonly Grant[];
     const held = new Set(carried);
     for (const grant of declared) {
-      if (!(grant instanceof ProcessGrant) || grant.scope.host !== this.host) {
+      if (!(grant instanceof HostGrant) || grant.scope.host !== this.host) {
         throw new TypeError(`holding is a grant of this domain, not ${describe(grant)}`);
       }
       // What has been released or lost is kept by nobody, so it cannot close a circle.
@@ -317,18 +355,16 @@ export class ProcessSession implements SyncSession {
     return [...held];
   }
 
-  #refuseCircle(set: number, held: readonly ProcessGrant[], label: string | undefined): void {
+  #refuseCircle(set: number, held: readonly HostGrant[], label: string | undefined): void {
     const { host } = this;
     const circle = host.core.declareHolding(
       set,
       held.filter(({ isHeld }) => isHeld).map(({ set }) => set),
     );
     if (circle?.length === 0) return;
-    const told = circle === undefined ? undefined : circleOf(host, circle, label);
-    host.end(set, false);
-    throw told === undefined
-      ? host.resources.memoryIsFull()
-      : new DeadlockError(told.message, told.steps);
+    if (circle === undefined) this.#refuse(set, host.resources.memoryIsFull());
+    const { message, steps } = circleOf(host, circle, label);
+    this.#refuse(set, new DeadlockError(message, steps));
   }
 
   #close(): void {
@@ -343,13 +379,13 @@ export class ProcessSession implements SyncSession {
   }
 
   /** What went through it and lives, its own sessions included. */
-  #owned(): readonly (ProcessRequest | ProcessGrant)[] {
+  #owned(): readonly (HostRequest | HostGrant)[] {
     const children = [...this.#children];
     return [...(this.tracked ?? []), ...children.flatMap((child) => child.#owned())];
   }
 
   #checkOpen(): void {
-    for (let at: ProcessSession | undefined = this; at !== undefined; at = at.#parent) {
+    for (let at: HostSession | undefined = this; at !== undefined; at = at.#parent) {
       if (!at.#isOpen) throw new DomainClosedError('the domain or session is closed');
     }
   }

@@ -1,16 +1,15 @@
 /** Who holds what and who waits for whom, as data and in words. */
 
-import type { Core } from '../../core/index.ts';
-import type { DeadlockStep } from '../../domain/errors.ts';
-import type { NamedSet } from '../../domain/sets.ts';
-import type { Snapshot, SnapshotEntry } from '../../domain/snapshot.ts';
-import type { ProcessHost } from './host.ts';
-import type { ProcessRequest } from './request.ts';
+import type { Core } from '../core/index.ts';
+import type { DeadlockStep } from '../domain/errors.ts';
+import type { NamedSet } from '../domain/sets.ts';
+import type { Snapshot, SnapshotEntry } from '../domain/snapshot.ts';
+import type { Host } from './host.ts';
 
 /** So many resources are told about in an error. */
 const toldCountMax = 3;
 
-export function snapshotOf(host: ProcessHost): Snapshot {
+export function snapshotOf(host: Host): Snapshot {
   const held: SnapshotEntry[] = [];
   const pending: SnapshotEntry[] = [];
   const sets = host.core.sets();
@@ -24,33 +23,26 @@ export function snapshotOf(host: ProcessHost): Snapshot {
   return { held, pending };
 }
 
-function entryOf(host: ProcessHost, set: number, waitingFor: readonly number[]): SnapshotEntry {
+function entryOf(host: Host, set: number, waitingFor: readonly number[]): SnapshotEntry {
   const { core } = host;
-  const object = host.objectOf(set);
   return {
     id: core.arrival(set),
     set: namesOf(host, set),
-    label: object?.label,
-    session: object === undefined ? host.label : object.scope.label,
+    label: host.labelOf(set),
+    session: host.sessionLabelOf(set),
     token: core.isGranted(set) ? core.token(set) : undefined,
-    since: host.clock.toEpochMs(sinceOf(host, set)),
+    since: host.clock.toEpochMs(host.sinceOf(set)),
     waitingFor,
   };
 }
 
-/** When it was granted, or, if it waits, made: on the host's clock. */
-function sinceOf(host: ProcessHost, set: number): number {
-  if (host.core.isGranted(set)) return host.clock.fromNote(host.core.note(set));
-  return (host.objectOf(set) as ProcessRequest).sinceMs;
-}
-
-function namesOf(host: ProcessHost, set: number): NamedSet {
+function namesOf(host: Host, set: number): NamedSet {
   const { core, resources } = host;
   const exclusive: string[] = [];
   const shared: string[] = [];
   for (let link = core.firstLink(set); link !== 0; link = core.nextLink(link)) {
     const names = core.isExclusive(link) ? exclusive : shared;
-    names.push(String(resources.of(core.resourceOf(link))));
+    names.push(resources.nameOf(core.resourceOf(link)));
   }
   return { exclusive, shared };
 }
@@ -88,7 +80,7 @@ function findBlockers(core: Core, sets: readonly number[]): ReadonlyMap<number, 
 }
 
 /** In words: what a waiting set waits for. Looks at the head of each queue only. */
-export function inTheWayOf(host: ProcessHost, set: number): string {
+export function inTheWayOf(host: Host, set: number): string {
   const { core, resources } = host;
   const told: string[] = [];
   let countMore = 0;
@@ -101,19 +93,18 @@ export function inTheWayOf(host: ProcessHost, set: number): string {
     const queue = core.resourceOf(link);
     const mode = core.isExclusive(link) ? 'exclusive' : 'shared';
     const ahead = core.setOf(core.firstInQueue(queue));
-    told.push(`${mode} ${quote(String(resources.of(queue)))} is ${ownerOf(host, ahead)}`);
+    told.push(`${mode} ${quote(resources.nameOf(queue))} is ${ownerOf(host, ahead)}`);
   }
   if (countMore > 0) told.push(`and ${countMore} more`);
   return told.join(', ');
 }
 
 /** In words: who stands at the head of a queue, and since when. */
-export function ownerOf(host: ProcessHost, set: number): string {
+export function ownerOf(host: Host, set: number): string {
   const { core } = host;
-  const object = host.objectOf(set);
-  const who = object?.label ?? (object === undefined ? host.label : object.scope.label);
+  const who = host.labelOf(set) ?? host.sessionLabelOf(set);
   const name = who === undefined ? `request ${core.arrival(set)}` : JSON.stringify(who);
-  const forSeconds = ((host.clock.now() - sinceOf(host, set)) / 1000).toFixed(1);
+  const forSeconds = ((host.clock.now() - host.sinceOf(set)) / 1000).toFixed(1);
   return core.isGranted(set)
     ? `held by ${name} for ${forSeconds} s`
     : `due to ${name}, which has waited for ${forSeconds} s`;
@@ -121,13 +112,13 @@ export function ownerOf(host: ProcessHost, set: number): string {
 
 /** A circle of sets, the refused one first, as data and in words. */
 export function circleOf(
-  host: ProcessHost,
+  host: Host,
   circle: readonly number[],
   label: string | undefined,
 ): { readonly message: string; readonly steps: readonly DeadlockStep[] } {
   const steps = circle.map((set, index) => ({
     id: host.core.arrival(set),
-    label: index === 0 ? label : host.objectOf(set)?.label,
+    label: index === 0 ? label : host.labelOf(set),
     isHeld: host.core.isGranted(set),
     set: namesOf(host, set),
   }));

@@ -1,9 +1,9 @@
 /** Reports, once each, grants that are held for longer than expected. Revokes nothing. */
 
-import { deliver } from '../../domain/callback.ts';
-import { describe, type NamedSet } from '../../domain/sets.ts';
-import { Deadline } from './deadline.ts';
-import type { ProcessHost } from './host.ts';
+import { deliver } from '../domain/callback.ts';
+import { describe, type NamedSet } from '../domain/sets.ts';
+import { Deadline } from '../event-loop/deadline.ts';
+import type { Host } from './host.ts';
 import { snapshotOf } from './snapshot.ts';
 
 export interface HoldWarning {
@@ -19,14 +19,14 @@ export interface HoldWarning {
 }
 
 export class HoldWatchdog {
-  readonly #host: ProcessHost;
+  readonly #host: Host;
   readonly #warnAfterMs: number;
   readonly #report: (warning: HoldWarning) => void;
   #deadline: Deadline | undefined;
   /** Tokens of those that are overdue and were told of. */
   #reported: ReadonlySet<number> = new Set();
 
-  constructor(host: ProcessHost, warnAfterMs: number, report: (warning: HoldWarning) => void) {
+  constructor(host: Host, warnAfterMs: number, report: (warning: HoldWarning) => void) {
     this.#host = host;
     this.#warnAfterMs = warnAfterMs;
     this.#report = report;
@@ -44,15 +44,17 @@ export class HoldWatchdog {
 
   #look(): void {
     this.#deadline = undefined;
-    const { core, clock } = this.#host;
+    const host = this.#host;
     let nextMs = Number.POSITIVE_INFINITY;
     const overdue = new Set<number>();
-    for (const set of core.sets()) {
-      if (!core.isGranted(set)) continue;
-      const leftMs = clock.fromNote(core.note(set)) + this.#warnAfterMs - clock.now();
+    host.enter();
+    for (const set of host.ownSets()) {
+      if (!host.core.isGranted(set)) continue;
+      const leftMs = host.sinceOf(set) + this.#warnAfterMs - host.clock.now();
       if (leftMs > 0) nextMs = Math.min(nextMs, leftMs);
-      else overdue.add(core.token(set));
+      else overdue.add(host.core.token(set));
     }
+    host.leave();
     const fresh = [...overdue].filter((token) => !this.#reported.has(token));
     this.#reported = overdue;
     if (nextMs < Number.POSITIVE_INFINITY) {
@@ -62,8 +64,11 @@ export class HoldWatchdog {
   }
 
   #tell(tokens: ReadonlySet<number>): void {
-    const { held, pending } = snapshotOf(this.#host);
-    const { clock } = this.#host;
+    const host = this.#host;
+    const { clock } = host;
+    host.enter();
+    const { held, pending } = snapshotOf(host);
+    host.leave();
     const now = clock.toEpochMs(clock.now());
     for (const { id, token, set, label, session, since } of held) {
       if (token === undefined || !tokens.has(token)) continue;

@@ -6,7 +6,7 @@
  * ones run from a microtask, before timers. A callback that throws stops no other.
  */
 
-import { type Deliverable, deliver } from '../../domain/callback.ts';
+import { type Deliverable, deliver } from '../domain/callback.ts';
 import { Fifo } from './fifo.ts';
 
 export class Delivery {
@@ -40,18 +40,15 @@ export class Delivery {
   }
 
   /** Several operations at one moment: nothing of a user's runs between them. */
-  asOne(operations: () => void): void {
-    if (this.#isHeldBack) {
-      operations();
-      return;
-    }
+  asOne<R>(operations: () => R): R {
+    if (this.#isHeldBack) return operations();
     this.#isHeldBack = true;
     try {
-      operations();
+      return operations();
     } finally {
       this.#isHeldBack = false;
+      this.runDirect();
     }
-    this.runDirect();
   }
 
   #drain(items: Fifo<Deliverable>): void {

@@ -4,12 +4,12 @@
  * loaded only when it is asked for.
  */
 
-import { UnsupportedError } from '../../domain/errors.ts';
-import type { ProcessGrant } from './grant.ts';
+import { UnsupportedError } from '../domain/errors.ts';
+import type { HostGrant } from './grant.ts';
 
 interface Context {
-  run<R>(value: readonly ProcessGrant[], fn: () => R): R;
-  getStore(): readonly ProcessGrant[] | undefined;
+  run<R>(value: readonly HostGrant[], fn: () => R): R;
+  getStore(): readonly HostGrant[] | undefined;
 }
 
 export class CarriedHolding {
@@ -28,7 +28,7 @@ export class CarriedHolding {
   }
 
   /** What is held around the caller. */
-  get grants(): readonly ProcessGrant[] {
+  get grants(): readonly HostGrant[] {
     return this.#context.getStore() ?? [];
   }
 
@@ -38,7 +38,7 @@ export class CarriedHolding {
     return (argument) => this.#context.run(grants, () => fn(argument));
   }
 
-  run<R>(grant: ProcessGrant, fn: () => R): R {
+  run<R>(grant: HostGrant, fn: () => R): R {
     return this.#context.run([...this.grants.filter(({ isHeld }) => isHeld), grant], fn);
   }
 }

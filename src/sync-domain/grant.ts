@@ -3,11 +3,11 @@
  * that was taken away still has it, but core knows no such token any more.
  */
 
-import type { Deliverable } from '../../domain/callback.ts';
-import { GrantLostError, InvalidSetError } from '../../domain/errors.ts';
-import type { SyncGrant } from '../../domain/grant.ts';
-import type { ResourceRef } from '../../domain/sets.ts';
-import type { ProcessSession } from './session.ts';
+import type { Deliverable } from '../domain/callback.ts';
+import { GrantLostError, InvalidSetError } from '../domain/errors.ts';
+import type { SyncGrant } from '../domain/grant.ts';
+import type { ResourceRef } from '../domain/sets.ts';
+import type { HostSession } from './session.ts';
 
 /** What few grants need. */
 interface GrantDetails {
@@ -19,15 +19,15 @@ interface GrantDetails {
 
 const none: readonly string[] = Object.freeze([]);
 
-export class ProcessGrant implements SyncGrant, Deliverable {
+export class HostGrant implements SyncGrant, Deliverable {
   /** @internal */
-  readonly scope: ProcessSession;
+  readonly scope: HostSession;
   /** @internal */
   set: number;
   readonly token: number;
   private own: GrantDetails | undefined = undefined;
 
-  constructor(scope: ProcessSession, set: number, token: number) {
+  constructor(scope: HostSession, set: number, token: number) {
     this.scope = scope;
     this.set = set;
     this.token = token;
@@ -67,16 +67,19 @@ export class ProcessGrant implements SyncGrant, Deliverable {
 
   downgrade(part?: ResourceRef | readonly ResourceRef[]): void {
     const { host } = this.scope;
-    this.#checkHeld();
-    if (part !== undefined) this.#choose(part);
-    host.core.downgrade(this.set, part !== undefined);
-    host.afterwards();
+    host.enter();
+    try {
+      this.#checkHeld();
+      if (part !== undefined) this.#choose(part);
+      host.core.downgrade(this.set, part !== undefined);
+    } catch (error) {
+      throw host.undo(error);
+    }
+    host.leave();
   }
 
   abandon(reason?: unknown): void {
-    if (!this.isHeld) return;
-    this.#end(true);
-    this.own?.controller?.abort(reason ?? this.#lostError());
+    if (this.#end(true)) this.own?.controller?.abort(reason ?? this.#lostError());
   }
 
   [Symbol.dispose](): void {
@@ -108,8 +111,8 @@ export class ProcessGrant implements SyncGrant, Deliverable {
 
   /** @internal Its session or domain ends. Listeners are told as {@link Delivery.asOne} ends. */
   close(): void {
-    if (!this.isHeld) return;
     const { scope, set } = this;
+    if (!this.isHeld) return;
     // First, so that it is told before its successors are.
     scope.host.delivery.direct(this);
     this.#end(false);
@@ -117,20 +120,33 @@ export class ProcessGrant implements SyncGrant, Deliverable {
     this.set = set;
   }
 
-  #end(died: boolean): void {
-    const { scope } = this;
-    if (this.set === 0 || !scope.host.release(this, died)) return;
-    this.set = 0;
-    if (scope.tracked !== undefined) scope.tracked.delete(this);
+  /** False if it had ended before. */
+  #end(died: boolean): boolean {
+    const { scope, set } = this;
+    if (set === 0) return false;
+    const { host } = scope;
+    host.enter();
+    const isReleased = host.release(set, this.token, died);
+    if (isReleased) {
+      this.set = 0;
+      if (scope.tracked !== undefined) scope.tracked.delete(this);
+    }
+    host.leave();
+    return isReleased;
   }
 
   #releasePart(part: ResourceRef | readonly ResourceRef[]): void {
     const { host } = this.scope;
-    this.#checkHeld();
-    this.#choose(part);
-    host.core.removeChosen(this.set);
-    if (host.core.firstLink(this.set) === 0) this.#end(false);
-    host.afterwards();
+    host.enter();
+    try {
+      this.#checkHeld();
+      this.#choose(part);
+      host.core.removeChosen(this.set);
+      if (host.core.firstLink(this.set) === 0) this.#end(false);
+    } catch (error) {
+      throw host.undo(error);
+    }
+    host.leave();
   }
 
   #choose(part: ResourceRef | readonly ResourceRef[]): void {

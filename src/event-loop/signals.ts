@@ -3,7 +3,7 @@
  * O(listeners), and thousands of them make it warn of a leak. None is left when none waits.
  */
 
-import { throwUncaught } from '../../domain/callback.ts';
+import { throwUncaught } from '../domain/callback.ts';
 
 interface Group<T> {
   readonly waiting: Set<T>;

@@ -1,0 +1,107 @@
+/**
+ * Agents: the domains that are open in an arena, each with a place in the table of control.ts and a
+ * slot in core's words for its inbox: sets of its own that somebody else's operation has granted or
+ * taken away, in the order in which that happened.
+ */
+
+import { save } from '../../core/journal.ts';
+import * as L from '../../core/layout.ts';
+import { allocate } from '../../core/slots.ts';
+import { LimitError } from '../../domain/errors.ts';
+import * as C from './control.ts';
+import { thread } from './thread.ts';
+
+const INBOX_FIRST = 2;
+const INBOX_LAST = 3;
+/** Of a set in an inbox: the next one there. It is granted, so it has nothing pending. */
+const SET_NEXT = L.SET_PENDING;
+
+/**
+ * Takes a free place for an agent of the calling thread.
+ *
+ * @throws LimitError if there is none.
+ */
+export function enrol(control: Int32Array): number {
+  for (const agent of agentsIn(control, C.FREE)) {
+    const at = C.wordsOfAgent(agent);
+    if (Atomics.compareExchange(control, at + C.STATE, C.FREE, C.OPENING) !== C.FREE) continue;
+    control[at + C.GENERATION]++;
+    control[at + C.SLEEP] = C.AWAKE;
+    control[at + C.BLOCKED_SET] = L.NOBODY;
+    control[at + C.INTERRUPTED] = 0;
+    control[at + C.SIGN] = 0;
+    control[at + C.THREAD] = thread.id;
+    control[at + C.SYSTEM_THREAD] = thread.systemId;
+    Atomics.store(control, at + C.STATE, C.LIVE);
+    return agent;
+  }
+  throw new LimitError(
+    `${control[C.AGENT_COUNT_MAX]} domains are open in this arena, and no more may be: ` +
+      'close some, or make it with a larger agentsMax',
+  );
+}
+
+/** An inbox in a slot that has been reserved. */
+export function createInbox(w: Int32Array): number {
+  const slot = allocate(w);
+  w[slot | L.FLAGS] = L.HOST;
+  w[slot | L.CHAIN] = L.NOBODY;
+  w[slot | INBOX_FIRST] = L.NOBODY;
+  w[slot | INBOX_LAST] = L.NOBODY;
+  return slot;
+}
+
+/** The agents that are in this state. */
+export function agentsIn(control: Int32Array, state: number): readonly number[] {
+  const agents: number[] = [];
+  for (let agent = 0; agent < control[C.AGENT_COUNT_MAX]; agent++) {
+    if (Atomics.load(control, C.wordsOfAgent(agent) + C.STATE) === state) agents.push(agent);
+  }
+  return agents;
+}
+
+/** Puts a set into the inbox of its agent, if it is not there yet. */
+export function post(control: Int32Array, w: Int32Array, agent: number, set: number): void {
+  if (isPosted(w, set)) return;
+  const slot = control[C.wordsOfAgent(agent) + C.SLOT];
+  const last = w[slot | INBOX_LAST];
+  save(w, slot);
+  save(w, set);
+  w[set | L.FLAGS] |= L.SET_POSTED;
+  w[set | SET_NEXT] = L.NOBODY;
+  if (last === L.NOBODY) {
+    w[slot | INBOX_FIRST] = set;
+  } else {
+    save(w, last);
+    w[last | SET_NEXT] = set;
+  }
+  w[slot | INBOX_LAST] = set;
+}
+
+/** Whether its agent has not heard of it yet. */
+export function isPosted(w: Int32Array, set: number): boolean {
+  return (w[set | L.FLAGS] & L.SET_POSTED) !== 0;
+}
+
+/** The next set from an agent's inbox, or 0. */
+export function fetch(control: Int32Array, w: Int32Array, agent: number): number {
+  const slot = control[C.wordsOfAgent(agent) + C.SLOT];
+  const set = w[slot | INBOX_FIRST];
+  if (set === L.NOBODY) return set;
+  save(w, slot);
+  save(w, set);
+  const next = w[set | SET_NEXT];
+  w[set | SET_NEXT] = 0;
+  w[set | L.FLAGS] &= ~L.SET_POSTED;
+  w[slot | INBOX_FIRST] = next;
+  if (next === L.NOBODY) w[slot | INBOX_LAST] = L.NOBODY;
+  return set;
+}
+
+/** Whatever is in it is about to end. */
+export function emptyInbox(control: Int32Array, w: Int32Array, agent: number): void {
+  const slot = control[C.wordsOfAgent(agent) + C.SLOT];
+  save(w, slot);
+  w[slot | INBOX_FIRST] = L.NOBODY;
+  w[slot | INBOX_LAST] = L.NOBODY;
+}

@@ -1,0 +1,121 @@
+/**
+ * Waiting as a synchronous caller: the thread sleeps until its set is granted, its time is over, it
+ * is interrupted, or it is certain that nobody could ever wake it.
+ */
+
+import { DeadlockError, InterruptedError } from '../../domain/errors.ts';
+import type { AcquireSyncOptions } from '../../domain/options.ts';
+import type { HostGrant } from '../../sync-domain/grant.ts';
+import { HostRequest, timedOut } from '../../sync-domain/request.ts';
+import type { HostSession } from '../../sync-domain/session.ts';
+import { circleOf, inTheWayOf } from '../../sync-domain/snapshot.ts';
+import { agentsIn } from './agents.ts';
+import * as C from './control.ts';
+import { findBlockedCircle } from './deadlock.ts';
+import type { ThreadsHost } from './host.ts';
+import { isThreadGone } from './liveness.ts';
+
+/** It wakes so often to see whether those it waits for are still there. */
+const sleepMsMax = 100;
+
+class BlockedRequest extends HostRequest {
+  granted: HostGrant | undefined = undefined;
+
+  override tell(grant: HostGrant): void {
+    this.granted = grant;
+  }
+
+  /** The error is thrown where the thread goes on. */
+  override refuse(): void {}
+}
+
+/** Ends the operation in which `set` arrived. */
+export function blockFor(
+  host: ThreadsHost,
+  scope: HostSession,
+  set: number,
+  { timeoutMs = Number.POSITIVE_INFINITY, spinUs = 0, label }: AcquireSyncOptions,
+): HostGrant {
+  const startMs = performance.now();
+  const request = new BlockedRequest(scope, set);
+  request.start({ label });
+  host.tag(request);
+  noteBlocked(host, set, timeoutMs);
+  host.leave();
+  // Whoever else is granted something meanwhile is told when this thread goes on.
+  return host.delivery.asOne(() => {
+    for (let turn = 0; ; turn++) {
+      sleep(host, turn === 0 ? startMs + spinUs / 1000 : 0, startMs + timeoutMs);
+      if (turn > 0) buryTheGone(host);
+      host.enter();
+      const error = request.granted ?? whyNoLonger(host, request, startMs, timeoutMs, turn);
+      if (error === undefined) {
+        host.leave();
+        continue;
+      }
+      noteBlocked(host, 0, timeoutMs);
+      if (request.granted === undefined) request.leave();
+      host.leave();
+      if (request.granted !== undefined) return request.granted;
+      throw error;
+    }
+  });
+}
+
+/** Until the bell is rung; not beyond a time, and not for long. */
+function sleep({ bell }: ThreadsHost, spinUntilMs: number, untilMs: number): void {
+  do {
+    if (bell.isRung) return;
+  } while (performance.now() < spinUntilMs);
+  const leftMs = untilMs - performance.now();
+  if (leftMs > 0) bell.sleep(Math.min(leftMs, sleepMsMax));
+}
+
+function whyNoLonger(
+  host: ThreadsHost,
+  request: BlockedRequest,
+  startMs: number,
+  timeoutMs: number,
+  turn: number,
+): Error | undefined {
+  const { set } = request;
+  const at = C.wordsOfAgent(host.agent);
+  if (host.control[at + C.INTERRUPTED] !== 0) {
+    return new InterruptedError(`interrupted while it waited: ${inTheWayOf(host, set)}`);
+  }
+  if (performance.now() - startMs >= timeoutMs) return timedOut(host, set, timeoutMs);
+  // Not at once: whoever was granted something may just be about to let it go.
+  if (turn === 0 || timeoutMs !== Number.POSITIVE_INFINITY) return undefined;
+  const circle = findBlockedCircle(host.core, set, (other) => blockedForEver(host, other));
+  if (circle.length === 0) return undefined;
+  const { message, steps } = circleOf(host, circle, request.label);
+  return new DeadlockError(`all of these threads block: ${message}`, steps);
+}
+
+/** The set that the thread of whoever owns a set is blocked for without a limit, or 0. */
+function blockedForEver(host: ThreadsHost, set: number): number {
+  const { control } = host;
+  const thread = control[C.wordsOfAgent(host.agentOf(set)) + C.THREAD];
+  for (const agent of agentsIn(control, C.LIVE)) {
+    const at = C.wordsOfAgent(agent);
+    const isBlocked = control[at + C.BLOCKED_SET] !== 0 && control[at + C.BLOCKED_FOR_EVER] === 1;
+    if (isBlocked && control[at + C.THREAD] === thread)
+      return control[at + C.BLOCKED_SET] as number;
+  }
+  return 0;
+}
+
+function noteBlocked({ control, agent }: ThreadsHost, set: number, timeoutMs: number): void {
+  const at = C.wordsOfAgent(agent);
+  control[at + C.BLOCKED_SET] = set;
+  control[at + C.BLOCKED_FOR_EVER] = timeoutMs === Number.POSITIVE_INFINITY ? 1 : 0;
+  control[at + C.INTERRUPTED] = 0;
+}
+
+/** A thread that blocks does not hear of exits, so it asks the system. */
+function buryTheGone(host: ThreadsHost): void {
+  for (const agent of agentsIn(host.control, C.LIVE)) {
+    const thread = host.control[C.wordsOfAgent(agent) + C.SYSTEM_THREAD] as number;
+    if (isThreadGone(thread)) host.bury(agent);
+  }
+}

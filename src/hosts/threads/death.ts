@@ -1,0 +1,112 @@
+/**
+ * Noticing that threads end.
+ *
+ * Node tells who made a worker of its exit, and a worker of its own unless it was terminated. In a
+ * browser a worker's end is silent: there each agent holds a Web Lock for as long as its thread
+ * lives, its sign of life, and who supervises asks for that lock too. When he gets it, it has
+ * ended.
+ */
+
+import { agentsIn } from './agents.ts';
+import * as C from './control.ts';
+import type { ThreadsHost } from './host.ts';
+import { thread, workerThreads } from './thread.ts';
+
+/** A worker of Node, or of a browser. */
+export type WatchedWorker = NodeWorker | { postMessage(message: unknown): void };
+
+interface NodeWorker {
+  readonly threadId: number;
+  once(event: 'exit', listener: () => void): unknown;
+}
+
+/** Buries what a worker leaves behind, when it ends. */
+export function watchWorker(host: ThreadsHost, worker: WatchedWorker): void {
+  if ('threadId' in worker) {
+    // Once it has ended it has no number any more.
+    const id = worker.threadId + 1;
+    worker.once('exit', () => buryThread(host, id));
+  } else {
+    host.supervise();
+  }
+}
+
+function buryThread(host: ThreadsHost, id: number): void {
+  for (const state of [C.LIVE, C.DEAD]) {
+    for (const agent of agentsIn(host.control, state)) {
+      if (host.control[C.wordsOfAgent(agent) + C.THREAD] === id) host.bury(agent);
+    }
+  }
+}
+
+/** Closes a domain as its thread ends in good order. */
+export function closeAtExit(host: ThreadsHost): void {
+  if (workerThreads()?.isMainThread !== false) return;
+  if (openHosts.size === 0) {
+    globalThis.process.once('exit', () => {
+      for (const open of openHosts) open.close();
+    });
+  }
+  openHosts.add(host);
+}
+
+/** It has been closed before. */
+export function closedBeforeExit(host: ThreadsHost): void {
+  openHosts.delete(host);
+}
+
+const openHosts = new Set<ThreadsHost>();
+
+/** Whether threads must show by themselves that they live. */
+function needsSigns(): boolean {
+  return workerThreads() === undefined && globalThis.navigator?.locks !== undefined;
+}
+
+/** Holds an agent's sign of life until it closes, or its thread ends. */
+export function showLife(host: ThreadsHost): void {
+  if (!needsSigns()) return;
+  const { control, agent } = host;
+  const held = (): Promise<void> => {
+    Atomics.store(control, C.wordsOfAgent(agent) + C.SIGN, 1);
+    host.ringAll();
+    return new Promise((resolve) => host.whenClosed(resolve));
+  };
+  void navigator.locks.request(signOf(control, agent), held);
+}
+
+/** Watches the signs of life of all other threads' agents, and of those to come. */
+export class Supervisor {
+  readonly #host: ThreadsHost;
+  readonly #watched = new Set<string>();
+
+  constructor(host: ThreadsHost) {
+    this.#host = host;
+    this.look();
+  }
+
+  look(): void {
+    const { control } = this.#host;
+    for (const agent of agentsIn(control, C.LIVE)) {
+      const at = C.wordsOfAgent(agent);
+      if (control[at + C.SIGN] !== 1 || control[at + C.THREAD] === thread.id) continue;
+      this.#watch(agent, signOf(control, agent));
+    }
+  }
+
+  #watch(agent: number, sign: string): void {
+    if (this.#watched.has(sign)) return;
+    this.#watched.add(sign);
+    void navigator.locks.request(sign, () => {
+      this.#watched.delete(sign);
+      const { control } = this.#host;
+      const isSame = signOf(control, agent) === sign;
+      const isLive = Atomics.load(control, C.wordsOfAgent(agent) + C.STATE) === C.LIVE;
+      if (isSame && isLive) this.#host.bury(agent);
+    });
+  }
+}
+
+function signOf(control: Int32Array, agent: number): string {
+  const generation = control[C.wordsOfAgent(agent) + C.GENERATION];
+  return `kds arena ${control[C.ID]} ${control[C.ID + 1]} agent ${agent} ${generation}`;
+}

@@ -1,0 +1,74 @@
+/** Domains in an arena: one for each thread, or more. */
+
+import type { SyncDomain } from '../../domain/domain.ts';
+import { describe } from '../../domain/sets.ts';
+import { checkDomainOptions, type DomainOptions, equip } from '../../sync-domain/domain-options.ts';
+import { HostSession } from '../../sync-domain/session.ts';
+import { type Arena, controlOf } from './arena.ts';
+import { type WatchedWorker, watchWorker } from './death.ts';
+import { ThreadsHost } from './host.ts';
+
+/** A domain whose sets exclude those of every other domain in the same arena. */
+export interface ThreadsDomain extends SyncDomain {
+  /** Its number in the arena: what {@link interrupt} takes. Given again once it is closed. */
+  readonly agent: number;
+  /**
+   * When this worker ends, however it does, what its domains in the arena hold or wait for is
+   * released, as by holders who died. Call it once for each worker, from the thread that made it,
+   * before that worker can have opened a domain.
+   */
+  attachWorker(worker: WatchedWorker): void;
+  /**
+   * Makes the `acquireSync` that this agent is blocked in throw InterruptedError. False if it is
+   * not blocked, or is granted its set at this moment.
+   */
+  interrupt(agent: number): boolean;
+}
+
+/**
+ * Opens a domain in an arena, in the calling thread. Requests that wait keep the process alive; a
+ * domain by itself does not.
+ *
+ * @throws TypeError for what is no arena; ProtocolError for one of another version, or damaged;
+ * LimitError if as many domains are open in it as may be; UnavailableError if its lock cannot be
+ * had.
+ * @example
+ * import { createArena, openThreadsDomain } from 'kds/threads';
+ *
+ * const arena = createArena(); // give it to workers: new Worker(url, { workerData: arena })
+ * const domain = openThreadsDomain(arena, { label: 'main' });
+ * const grant = domain.acquireSync({ exclusive: 'buffer 0' }, { timeoutMs: 1000 });
+ * grant.release();
+ * await domain.close();
+ */
+export function openThreadsDomain(arena: Arena, options: DomainOptions = {}): ThreadsDomain {
+  const control = controlOf(arena);
+  checkDomainOptions(options);
+  const host = ThreadsHost.open(control, options.label);
+  equip(host, options);
+  return new ThreadsSession(host, options.label);
+}
+
+class ThreadsSession extends HostSession implements ThreadsDomain {
+  readonly #host: ThreadsHost;
+
+  constructor(host: ThreadsHost, label: string | undefined) {
+    super(host, undefined, label);
+    this.#host = host;
+  }
+
+  get agent(): number {
+    return this.#host.agent;
+  }
+
+  attachWorker(worker: WatchedWorker): void {
+    if (typeof worker !== 'object' || worker === null) {
+      throw new TypeError(`attachWorker takes a Worker, not ${describe(worker)}`);
+    }
+    watchWorker(this.#host, worker);
+  }
+
+  interrupt(agent: number): boolean {
+    return this.#host.interrupt(agent);
+  }
+}

@@ -1,0 +1,399 @@
+/**
+ * An arena as one of its agents sees it.
+ *
+ * Core's words are shared, and so is what core says of sets; the objects that stand for an agent's
+ * own sets are its own. An operation takes the arena's lock, opens the journal, works, and closes
+ * both: if its thread ends in between, the next one undoes what is in the journal. What it has
+ * brought about for others it leaves in their inboxes, and rings their bells when the lock is free.
+ */
+
+import { begin, commit, isOpen, layJournal, rollBack } from '../../core/index.ts';
+import * as L from '../../core/layout.ts';
+import { reserve } from '../../core/slots.ts';
+import type { Capability } from '../../domain/domain.ts';
+import type { AcquireSyncOptions } from '../../domain/options.ts';
+import { CoarseClock } from '../../event-loop/clock.ts';
+import { HostGrant } from '../../sync-domain/grant.ts';
+import { Host } from '../../sync-domain/host.ts';
+import type { HostRequest } from '../../sync-domain/request.ts';
+import type { ResolvedSet } from '../../sync-domain/resources.ts';
+import type { HostSession } from '../../sync-domain/session.ts';
+import { agentsIn, createInbox, emptyInbox, enrol, fetch, isPosted, post } from './agents.ts';
+import { ArenaMemory, damaged } from './arena.ts';
+import { Bell, ring } from './bell.ts';
+import { BellListener } from './bell-listener.ts';
+import { blockFor } from './blocking.ts';
+import { ArenaClock } from './clock.ts';
+import * as C from './control.ts';
+import { closeAtExit, closedBeforeExit, Supervisor, showLife } from './death.ts';
+import { agentOf, freeLabels, labelIn, sessionIn, slotsOfLabels, writeLabels } from './labels.ts';
+import { ArenaLock } from './lock.ts';
+import { Neighbours } from './neighbours.ts';
+import { ThreadsResources } from './resources.ts';
+import { hasRoot } from './root.ts';
+import { thread } from './thread.ts';
+
+const capabilities: ReadonlySet<Capability> = new Set<Capability>([
+  'settled',
+  'downgrade',
+  'part-release',
+  'steal',
+  'blocking',
+]);
+
+export class ThreadsHost extends Host {
+  readonly capabilities = capabilities;
+  readonly clock: ArenaClock;
+  readonly resources: ThreadsResources;
+  readonly control: Int32Array;
+  readonly memory: ArenaMemory;
+  readonly agent: number;
+  readonly bell: Bell;
+  readonly #listener: BellListener;
+  readonly #lock: ArenaLock;
+  /** What stands for sets of this agent's own. */
+  readonly #objects = new Map<number, HostRequest | HostGrant>();
+  #waitingCount = 0;
+  #depth = 0;
+  /** To be buried as the next operation begins. */
+  readonly #dead: number[] = [];
+  #isClosed = false;
+  #supervisor: Supervisor | undefined = undefined;
+  readonly #whenClosed: (() => void)[] = [];
+  /** Agents for whom this operation has brought something about. */
+  #rung: number[] = [];
+
+  /** @throws LimitError, ProtocolError, UnavailableError */
+  static open(control: Int32Array, label: string | undefined): ThreadsHost {
+    const agent = enrol(control);
+    const host = new ThreadsHost(control, agent, label);
+    try {
+      host.#settleIn();
+    } catch (error) {
+      Atomics.store(control, C.wordsOfAgent(agent) + C.STATE, C.FREE);
+      throw error;
+    }
+    closeAtExit(host);
+    showLife(host);
+    return host;
+  }
+
+  private constructor(control: Int32Array, agent: number, label: string | undefined) {
+    const memory = new ArenaMemory(control);
+    super(label, memory);
+    this.control = control;
+    this.memory = memory;
+    this.agent = agent;
+    this.clock = new ArenaClock(control, new CoarseClock());
+    this.bell = new Bell(control, agent);
+    this.#listener = new BellListener(control, agent, this.bell, () => this.hear());
+    this.#lock = new ArenaLock(control, C.LOCK, agent, new Neighbours(control, thread.maySleep));
+    this.resources = new ThreadsResources(this);
+  }
+
+  enter(): void {
+    if (this.#depth++ > 0) return;
+    try {
+      const dead = this.#lock.take();
+      if (dead >= 0) this.#dead.push(dead);
+    } catch (error) {
+      this.#depth = 0;
+      throw error;
+    }
+    try {
+      this.#prepare();
+    } catch (error) {
+      throw this.undo(error);
+    }
+  }
+
+  leave(): void {
+    try {
+      if (this.core.hasNews) this.takeNews();
+    } catch (error) {
+      throw this.undo(error);
+    }
+    if (--this.#depth > 0) return;
+    commit(this.memory.words);
+    this.#letGo();
+  }
+
+  undo(error: unknown): unknown {
+    if (--this.#depth > 0) return error;
+    const { words } = this.memory;
+    if (isOpen(words)) rollBack(words);
+    this.resources.forgetQueues();
+    this.#letGo();
+    return error;
+  }
+
+  block(scope: HostSession, set: number, options: AcquireSyncOptions): HostGrant {
+    return blockFor(this, scope, set, options);
+  }
+
+  /** The bell has been rung: takes what there is in the inbox. */
+  hear(): void {
+    if (this.#isClosed) return;
+    this.enter();
+    this.leave();
+    if (this.#supervisor === undefined) return;
+    this.#supervisor.look();
+    this.#listener.listen();
+  }
+
+  /**
+   * Makes room for so many slots. What the operation has done before stays done, whatever becomes
+   * of it.
+   *
+   * @throws LimitError if the arena is full.
+   */
+  makeRoom(slotCount: number): void {
+    while (!reserve(this.memory, slotCount)) {
+      // Where the journal is now there will be slots.
+      commit(this.memory.words);
+      const isLarger = this.memory.enlarge();
+      begin(this.memory.words);
+      if (!isLarger && !this.resources.sweepAll()) throw this.resources.memoryIsFull();
+    }
+  }
+
+  /** An agent's thread has ended. What it had is released, as by one who died. */
+  bury(agent: number): void {
+    const at = C.wordsOfAgent(agent) + C.STATE;
+    Atomics.compareExchange(this.control, at, C.LIVE, C.DEAD);
+    this.#dead.push(agent);
+    this.enter();
+    this.leave();
+    // It may have died just as it was to wake somebody.
+    this.#lock.wakeAll();
+  }
+
+  override enqueue(
+    set: ResolvedSet,
+    bits: number,
+    scope: HostSession,
+    label: string | undefined,
+  ): number {
+    this.makeRoom(1 + set.count + slotsOfLabels(label, scope.label));
+    const ref = super.enqueue(set, bits, scope, label);
+    if (!this.core.isGranted(ref)) this.core.setNote(ref, this.clock.now());
+    return ref;
+  }
+
+  override steal(set: ResolvedSet, scope: HostSession, label: string | undefined): number {
+    this.makeRoom(1 + set.count + slotsOfLabels(label, scope.label));
+    return super.steal(set, scope, label);
+  }
+
+  override observe(set: ResolvedSet, scope: HostSession): number {
+    this.makeRoom(1 + set.count + slotsOfLabels(undefined, scope.label));
+    return super.observe(set, scope);
+  }
+
+  override close(): void {
+    if (this.#isClosed) return;
+    super.close();
+    this.#isClosed = true;
+    this.#listener.close();
+    for (const tell of this.#whenClosed) tell();
+    closedBeforeExit(this);
+    // What waits for the next ring is to end.
+    ring(this.control, this.agent);
+    Atomics.store(this.control, C.wordsOfAgent(this.agent) + C.STATE, C.FREE);
+  }
+
+  whenClosed(tell: () => void): void {
+    if (this.#isClosed) tell();
+    else this.#whenClosed.push(tell);
+  }
+
+  /** From now on it notices new agents and the end of their threads, where these are silent. */
+  supervise(): void {
+    this.#supervisor ??= new Supervisor(this);
+    this.#listener.listen();
+  }
+
+  /** Something about an agent has changed that its neighbours may want to know of. */
+  ringAll(): void {
+    for (const agent of agentsIn(this.control, C.LIVE)) this.#ring(agent);
+  }
+
+  /** Whoever is blocked goes on, without a grant. False if the agent is not blocked. */
+  interrupt(agent: number): boolean {
+    const at = C.wordsOfAgent(agent);
+    this.enter();
+    const set = this.control[at + C.BLOCKED_SET] as number;
+    const isBlocked = set !== 0 && !this.core.isGranted(set);
+    if (isBlocked) {
+      this.control[at + C.INTERRUPTED] = 1;
+      this.#rung.push(agent);
+    }
+    this.leave();
+    return isBlocked;
+  }
+
+  objectOf(set: number): HostRequest | HostGrant | undefined {
+    return this.agentOf(set) === this.agent ? this.#objects.get(set) : undefined;
+  }
+
+  tag(object: HostRequest | HostGrant): void {
+    this.#objects.set(object.set, object);
+    if (!(object instanceof HostGrant)) this.#countWaiting(1);
+    if (this.#depth === 0) this.#listener.listen();
+  }
+
+  ownSets(): readonly number[] {
+    return this.core.sets().filter((set) => this.agentOf(set) === this.agent);
+  }
+
+  agentOf(set: number): number {
+    return agentOf(this.memory.words, this.core.tag(set));
+  }
+
+  labelOf(set: number): string | undefined {
+    return labelIn(this.memory.words, this.core.tag(set));
+  }
+
+  sessionLabelOf(set: number): string | undefined {
+    return sessionIn(this.memory.words, this.core.tag(set));
+  }
+
+  sinceOf(set: number): number {
+    // Its note is written when its owner hears of it.
+    if (isPosted(this.memory.words, set)) return this.clock.now();
+    return this.clock.fromNote(this.core.note(set));
+  }
+
+  protected untag(set: number): HostRequest | HostGrant | undefined {
+    const object = this.#objects.get(set);
+    if (object === undefined) return undefined;
+    this.#objects.delete(set);
+    if (!(object instanceof HostGrant)) this.#countWaiting(-1);
+    return object;
+  }
+
+  protected objects(): readonly (HostRequest | HostGrant)[] {
+    return [...this.#objects.values()];
+  }
+
+  protected wordFor(scope: HostSession, label: string | undefined): number {
+    return writeLabels(this.memory.words, this.agent, label, scope.label);
+  }
+
+  protected forgetWord(set: number): void {
+    freeLabels(this.memory.words, this.core.tag(set));
+  }
+
+  protected override hearGranted(set: number): void {
+    if (!this.#postToOwner(set)) super.hearGranted(set);
+  }
+
+  protected override hearLost(set: number): void {
+    if (!this.#postToOwner(set)) super.hearLost(set);
+  }
+
+  /** The lock is ours, and what a dead one was about is to be undone. */
+  #prepare(): void {
+    const { memory } = this;
+    if (memory.isStale) memory.refresh();
+    // Whoever made it larger did not get to this.
+    if (memory.words[L.JOURNAL_STAMPS] !== memory.end) layJournal(memory.words, memory.end);
+    if (isOpen(memory.words)) rollBack(memory.words);
+    begin(memory.words);
+    while (this.#dead.length > 0) this.#buryNow(this.#dead.pop() as number);
+    if (this.bell.isRung) {
+      this.bell.look();
+      this.#takeInbox();
+      // What has been told stays so, whatever becomes of the operation that comes now.
+      this.#renew();
+    }
+    this.resources.follow();
+  }
+
+  /** Gets its inbox, unless an earlier agent at this place had one. */
+  #settleIn(): void {
+    const at = C.wordsOfAgent(this.agent);
+    this.bell.look();
+    this.enter();
+    try {
+      if (!hasRoot(this.memory.words)) throw damaged('core has no words in it');
+      if (this.control[at + C.SLOT] === L.NOBODY) {
+        this.makeRoom(1);
+        const slot = createInbox(this.memory.words);
+        this.#renew();
+        // Only now: what is undone must not be pointed at.
+        this.control[at + C.SLOT] = slot;
+      }
+    } catch (error) {
+      throw this.undo(error);
+    }
+    this.leave();
+  }
+
+  #renew(): void {
+    commit(this.memory.words);
+    begin(this.memory.words);
+  }
+
+  #takeInbox(): void {
+    const { words } = this.memory;
+    for (;;) {
+      const set = fetch(this.control, words, this.agent);
+      if (set === 0) return;
+      if ((words[set | L.FLAGS] & L.SET_LOST) !== 0) super.hearLost(set);
+      else super.hearGranted(set);
+    }
+  }
+
+  /** If it is another's, puts it in his inbox. */
+  #postToOwner(set: number): boolean {
+    const owner = this.agentOf(set);
+    if (owner === this.agent) return false;
+    post(this.control, this.memory.words, owner, set);
+    if (!this.#rung.includes(owner)) this.#rung.push(owner);
+    return true;
+  }
+
+  #buryNow(agent: number): void {
+    const at = C.wordsOfAgent(agent) + C.STATE;
+    // Another one may have been quicker; the place may even have been given to a new agent.
+    if (Atomics.load(this.control, at) !== C.DEAD) return;
+    this.#endSetsOf(agent);
+    this.takeNews();
+    this.#renew();
+    // Only now: who dies before has not buried it.
+    Atomics.store(this.control, at, C.FREE);
+    this.#rung = [...agentsIn(this.control, C.LIVE)];
+  }
+
+  #endSetsOf(agent: number): void {
+    emptyInbox(this.control, this.memory.words, agent);
+    for (const set of this.core.allSets()) {
+      if (this.agentOf(set) !== agent) continue;
+      this.forgetWord(set);
+      this.core.remove(set, true);
+    }
+  }
+
+  #letGo(): void {
+    this.#lock.letGo();
+    const rung = this.#rung;
+    if (rung.length > 0) {
+      this.#rung = [];
+      for (const agent of rung) this.#ring(agent);
+    }
+    if (this.#objects.size > 0) this.#listener.listen();
+    this.delivery.runDirect();
+  }
+
+  #ring(agent: number): void {
+    if (ring(this.control, agent)) this.#listener.send(agent);
+  }
+
+  #countWaiting(change: 1 | -1): void {
+    this.#waitingCount += change;
+    if (this.#waitingCount === (change === 1 ? 1 : 0)) {
+      this.#listener.keepsAlive = this.#waitingCount > 0;
+    }
+  }
+}

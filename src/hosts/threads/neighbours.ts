@@ -1,0 +1,42 @@
+/** What the arena's lock must know of other agents, and of the thread it is used in. */
+
+import { UnavailableError } from '../../domain/errors.ts';
+import * as C from './control.ts';
+import { isThreadGone } from './liveness.ts';
+import type { LockEnvironment } from './lock.ts';
+
+/** So long the lock may be another's before its thread is thought to have ended unnoticed. */
+const lockMsMax = 5000;
+/** Every so many looks at a lock that is another's, the system is asked about its thread. */
+const looksPerQuestion = 4;
+
+export class Neighbours implements LockEnvironment {
+  readonly maySleep: boolean;
+  readonly #control: Int32Array;
+  #startMs = 0;
+
+  constructor(control: Int32Array, maySleep: boolean) {
+    this.#control = control;
+    this.maySleep = maySleep;
+  }
+
+  isDead(agent: number): boolean {
+    return Atomics.load(this.#control, C.wordsOfAgent(agent) + C.STATE) === C.DEAD;
+  }
+
+  stillWaits(lookCount: number, owner: number): void {
+    if (lookCount === 0) this.#startMs = performance.now();
+    const at = C.wordsOfAgent(owner);
+    const isQuestion = this.maySleep && lookCount % looksPerQuestion === looksPerQuestion - 1;
+    if (isQuestion && isThreadGone(this.#control[at + C.SYSTEM_THREAD] as number)) {
+      Atomics.compareExchange(this.#control, at + C.STATE, C.LIVE, C.DEAD);
+      return;
+    }
+    if (performance.now() - this.#startMs < lockMsMax) return;
+    throw new UnavailableError(
+      `agent ${owner} has had the arena's lock for ${lockMsMax / 1000} s, so its thread is ` +
+        'stopped or has ended: nothing was done. Let this event loop run, so that it hears of the end of ' +
+        'workers given to attachWorker()',
+    );
+  }
+}

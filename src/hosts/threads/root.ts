@@ -1,0 +1,36 @@
+/** The first slot of an arena: where all that the host keeps in core's words begins. */
+
+import { save } from '../../core/journal.ts';
+import * as L from '../../core/layout.ts';
+
+export const ROOT = L.HEADER_WORDS;
+/** Leads to the root of the tree of names. */
+export const NAMES = 2;
+/** Counts the resources dropped. */
+export const DROPS = 3;
+/** Where the next look for idle resources begins. */
+export const HAND = 4;
+/** How many resources there are. */
+export const RESOURCE_COUNT = 5;
+/** The last number that a resource without a name has been given. */
+export const NUMBER_LAST = 6;
+/** How many slots are to be looked at for idle resources. */
+export const TO_SWEEP = 7;
+
+/** Lays out the words of a new arena. */
+export function layRoot(w: Int32Array): void {
+  w[L.TOP] = ROOT + L.SLOT_WORDS;
+  w[ROOT | L.FLAGS] = L.HOST;
+  w[ROOT | HAND] = ROOT;
+}
+
+/** Whether there is a root, where it must be. */
+export function hasRoot(w: Int32Array): boolean {
+  return (w[ROOT | L.FLAGS] & L.KIND) === L.HOST && w[L.TOP] > ROOT;
+}
+
+export function change(w: Int32Array, field: number, by: number): number {
+  save(w, ROOT);
+  w[ROOT | field] += by;
+  return w[ROOT | field];
+}

@@ -1,0 +1,237 @@
+/**
+ * What a thread knows of a domain whose words it can reach: core, and the objects of this thread
+ * that stand for sets.
+ *
+ * An operation stands between {@link Host.enter} and {@link Host.leave}: it works on core, then
+ * what core says has come of it is handed on, and only then does anything of a user's run. If it
+ * fails, {@link Host.undo} sees to it that nothing is left half done. How the operations of several
+ * callers come into one order is what a host adds.
+ */
+
+import { Core, type Memory, UNUSUAL } from '../core/index.ts';
+import type { Capability } from '../domain/domain.ts';
+import { DomainClosedError } from '../domain/errors.ts';
+import type { AcquireSyncOptions } from '../domain/options.ts';
+import { Delivery } from '../event-loop/delivery.ts';
+import { Signals } from '../event-loop/signals.ts';
+import { HostGrant } from './grant.ts';
+import type { HoldWatchdog } from './hold-watchdog.ts';
+import type { CarriedHolding } from './holding.ts';
+import { HostRequest, ObserverRequest } from './request.ts';
+import type { ResolvedSet, Resources } from './resources.ts';
+import type { HostSession } from './session.ts';
+
+/** What times are told by. */
+export interface HostClock {
+  /** A time, in ms since a moment of the clock's own. */
+  now(): number;
+  /** The last time whose low 32 bits were noted so: right for 49 days. */
+  fromNote(note: number): number;
+  /** Ms since 1970. */
+  toEpochMs(timeMs: number): number;
+}
+
+export abstract class Host {
+  readonly core: Core;
+  abstract readonly capabilities: ReadonlySet<Capability>;
+  abstract readonly resources: Resources;
+  abstract readonly clock: HostClock;
+  readonly delivery = new Delivery();
+  readonly signals = new Signals<HostRequest>((requests, reason) => {
+    this.refuse(requests, reason);
+  });
+  carried: CarriedHolding | undefined = undefined;
+  watchdog: HoldWatchdog | undefined = undefined;
+  /** Told of what went through no session. */
+  readonly label: string | undefined;
+  /** How many sets of this host's wait, are held, or have been taken away and not been told of. */
+  protected setCount = 0;
+
+  constructor(label: string | undefined, memory: Memory) {
+    this.label = label;
+    this.core = new Core(memory);
+  }
+
+  /** An operation begins. Operations of one thread may stand within each other. */
+  abstract enter(): void;
+  /** It ends: what has come of it is handed on. */
+  abstract leave(): void;
+  /** It ends, and has failed. Returns the error. */
+  abstract undo(error: unknown): unknown;
+
+  /**
+   * Waits, as a synchronous caller, until a set that has just arrived is granted. Ends the
+   * operation that it arrived in.
+   */
+  abstract block(scope: HostSession, set: number, options: AcquireSyncOptions): HostGrant;
+
+  /** What this thread has for a set: its request, or its grant if that has anything to be told. */
+  abstract objectOf(set: number): HostRequest | HostGrant | undefined;
+  /** From now on this object stands for its set. */
+  abstract tag(object: HostRequest | HostGrant): void;
+  /** Nothing stands for the set any more. Returns what did. */
+  protected abstract untag(set: number): HostRequest | HostGrant | undefined;
+  /** All that stands for any set here. */
+  protected abstract objects(): readonly (HostRequest | HostGrant)[];
+  /** The sets that were asked for through this host, observers not among them. */
+  abstract ownSets(): readonly number[];
+
+  /** For people: who asked for a set, and through what session. */
+  abstract labelOf(set: number): string | undefined;
+  abstract sessionLabelOf(set: number): string | undefined;
+  /** When it was granted, or, if it waits, made: on the clock. */
+  abstract sinceOf(set: number): number;
+
+  /** What core is to keep with a set from its beginning to its end. */
+  protected abstract wordFor(scope: HostSession, label: string | undefined): number;
+  /** The set is about to end. */
+  protected abstract forgetWord(set: number): void;
+
+  /** A set arrives: it is granted or waits. */
+  enqueue(set: ResolvedSet, bits: number, scope: HostSession, label: string | undefined): number {
+    const word = this.wordFor(scope, label);
+    return this.#created(this.core.enqueue(set.queues, set.exclusiveCount, set.count, bits, word));
+  }
+
+  /** A set is taken from whoever holds it. */
+  steal({ queues, count }: ResolvedSet, scope: HostSession, label: string | undefined): number {
+    return this.#created(this.core.steal(queues, count, 0, this.wordFor(scope, label)));
+  }
+
+  /** What conflicts with a set is watched. */
+  observe({ queues, exclusiveCount, count }: ResolvedSet, scope: HostSession): number {
+    const word = this.wordFor(scope, undefined);
+    return this.#created(this.core.observe(queues, exclusiveCount, count, word));
+  }
+
+  /** The grant of a set that has been granted, and is in this state. */
+  createGrant(
+    scope: HostSession,
+    set: number,
+    state: number,
+    label: string | undefined,
+  ): HostGrant {
+    const grant = new HostGrant(scope, set, this.core.takeNote(set, this.clock.now()));
+    if (label !== undefined) grant.details().label = label;
+    if ((state & UNUSUAL) !== 0) this.#tellUnusual(grant);
+    if (scope.tracked !== undefined) {
+      scope.tracked.add(grant);
+      // Tagged, so that its session is known to whoever asks, and hears of its end.
+      grant.details();
+    }
+    if (this.watchdog !== undefined) this.watchdog.watch();
+    return grant;
+  }
+
+  /** Ends the set of a grant; false if it had ended before. Within an operation. */
+  release(set: number, token: number, died: boolean): boolean {
+    if (!this.core.isHeld(set, token)) return false;
+    this.end(set, died);
+    return true;
+  }
+
+  /** A set ends, and what stands for it is forgotten. Within an operation. */
+  end(set: number, died: boolean): void {
+    this.untag(set);
+    this.forgetWord(set);
+    this.core.remove(set, died);
+    this.setCount--;
+  }
+
+  /** Requests end at one moment, and none is granted because another one goes. */
+  refuse(requests: Iterable<HostRequest>, reason: unknown): void {
+    const waiting = [...requests].filter(({ set }) => set !== 0);
+    waiting.sort((a, b) => this.core.arrival(a.set) - this.core.arrival(b.set));
+    this.delivery.asOne(() => {
+      // The latest first: a set is in the way of later ones only.
+      const refused = waiting.toReversed().filter((request) => request.leave());
+      for (const request of refused.reverse()) request.refuse(reason);
+    });
+  }
+
+  /** Ends these at one moment, so that nothing that is held goes to one that waits. */
+  endAll(objects: readonly (HostRequest | HostGrant)[]): void {
+    const requests = objects.filter((object) => object instanceof HostRequest);
+    this.delivery.asOne(() => {
+      if (requests.length > 0) this.refuse(requests, closedMeanwhile());
+      for (const object of objects) if (object instanceof HostGrant) object.close();
+    });
+  }
+
+  /** Ends everything that went through this host. */
+  close(): void {
+    this.delivery.asOne(() => {
+      this.endAll(this.objects());
+      this.enter();
+      for (const set of this.ownSets()) this.end(set, false);
+      this.leave();
+    });
+    this.watchdog?.stop();
+  }
+
+  /** Hands on what core has to tell. Within an operation, at its end. */
+  protected takeNews(): void {
+    const { core, resources } = this;
+    // Who lost something is told before those who gain it.
+    for (let set = core.takeLost(); set !== 0; set = core.takeLost()) this.hearLost(set);
+    for (let set = core.takeGranted(); set !== 0; set = core.takeGranted()) this.hearGranted(set);
+    for (let queue = core.takeIdle(); queue !== 0; queue = core.takeIdle()) resources.idle(queue);
+  }
+
+  /** A set that waited has been granted. */
+  protected hearGranted(set: number): void {
+    const { core } = this;
+    const request = this.#untagRequest(set);
+    if (request instanceof ObserverRequest) {
+      this.forgetWord(set);
+      core.remove(set, false);
+      this.setCount--;
+      request.tellDone();
+    } else {
+      request.tell(this.createGrant(request.scope, set, core.state(set), request.label));
+    }
+  }
+
+  /** A grant has been taken away. */
+  protected hearLost(set: number): void {
+    const grant = this.untag(set);
+    this.forgetWord(set);
+    this.core.forget(set);
+    this.setCount--;
+    if (!(grant instanceof HostGrant)) return;
+    grant.scope.tracked?.delete(grant);
+    this.delivery.direct(grant);
+  }
+
+  #untagRequest(set: number): HostRequest {
+    const request = this.untag(set) as HostRequest;
+    request.scope.tracked?.delete(request);
+    request.stopWaiting();
+    request.set = 0;
+    return request;
+  }
+
+  #created(set: number): number {
+    if (set === 0) throw this.resources.memoryIsFull();
+    this.setCount++;
+    return set;
+  }
+
+  /** Resources that a holder left half done, and those that the grant goes without. */
+  #tellUnusual(grant: HostGrant): void {
+    const { core } = this;
+    const recovered: string[] = [];
+    const ignored: string[] = [];
+    for (let link = core.firstLink(grant.set); link !== 0; link = core.nextLink(link)) {
+      const queue = core.resourceOf(link);
+      if (core.isMarked(queue)) recovered.push(this.resources.nameOf(queue));
+      if (core.isIgnored(link)) ignored.push(this.resources.nameOf(queue));
+    }
+    if (recovered.length > 0) grant.details().recovered = recovered;
+    if (ignored.length > 0) grant.details().ignored = ignored;
+  }
+}
+
+function closedMeanwhile(): DomainClosedError {
+  return new DomainClosedError('the domain or session was closed while the request waited');
+}
