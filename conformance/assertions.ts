@@ -9,12 +9,15 @@ import type { KdsError, KdsErrorCode } from '../src/domain/errors.ts';
 
 /** By then even a host on a busy machine far away has told what it has to tell. */
 const deadlineMs = 15_000;
+/** So much of a value is told in a failure. */
+const shownLengthMax = 2000;
 
 const namesOf: Readonly<Record<KdsErrorCode, string>> = {
   KDS_INVALID_SET: 'InvalidSetError',
   KDS_WAIT_TIMEOUT: 'TimeoutError',
   KDS_LOCKED: 'LockedError',
   KDS_DEADLOCK: 'DeadlockError',
+  KDS_INTERRUPTED: 'InterruptedError',
   KDS_RESOURCE_BUSY: 'ResourceBusyError',
   KDS_GRANT_LOST: 'GrantLostError',
   KDS_DOMAIN_CLOSED: 'DomainClosedError',
@@ -105,7 +108,18 @@ function isCode(kind: ErrorKind): kind is KdsErrorCode {
 export function show(value: unknown): string {
   if (value instanceof Error) return `${value.name}: ${value.message}`;
   if (typeof value !== 'object' || value === null) return String(value);
-  return JSON.stringify(value) ?? String(value);
+  const text = textOf(value);
+  return text.length <= shownLengthMax ? text : `${text.slice(0, shownLengthMax)}…`;
+}
+
+/** As JSON, where it can be written so. */
+function textOf(value: object): string {
+  try {
+    const isOdd = (each: unknown) => typeof each === 'bigint' || typeof each === 'symbol';
+    return JSON.stringify(value, (_, each) => (isOdd(each) ? String(each) : each));
+  } catch {
+    return String(value);
+  }
 }
 
 function isSame(actual: unknown, expected: unknown): boolean {

@@ -8,8 +8,15 @@ export interface ConformanceHost {
   readonly capabilities: readonly Capability[];
   /** Whether its domains are of type SyncDomain. */
   readonly sync: boolean;
+  /**
+   * Whether a call tells those of its own event loop whom it grants: `direct` ones before it
+   * returns, and `queued` ones are due by then. Not so where word comes from elsewhere.
+   */
+  readonly direct?: boolean;
   /** Whether `connect` of what is opened gives another client of the same state. */
   readonly connects?: boolean;
+  /** How many runs of random operations it takes part in; 200 unless told. */
+  readonly randomRunCount?: number;
   /** A state of its own, with nothing in it, and a domain on it. Called for every test. */
   open(): Promise<OpenHost>;
 }
@@ -23,10 +30,11 @@ export interface OpenHost {
 }
 
 /** What a test needs besides what every host offers. */
-export type Need = Capability | 'sync' | 'connect';
+export type Need = Capability | 'sync' | 'direct' | 'connect';
 
 export function offers(host: ConformanceHost, need: Need): boolean {
   if (need === 'sync') return host.sync;
+  if (need === 'direct') return host.direct === true;
   if (need === 'connect') return host.connects === true;
   return host.capabilities.includes(need);
 }

@@ -155,6 +155,21 @@ export class Oracle<Tag = unknown> {
     return ahead.filter((other) => conflict(other, set));
   }
 
+  /** Of those in the way, on each resource the nearest: one exclusive, or shared ones. */
+  nearestInTheWay(set: OracleSet<Tag>): readonly OracleSet<Tag>[] {
+    if (set.granted) return [];
+    const ahead = this.live.slice(0, this.live.indexOf(set)).reverse();
+    const nearest = new Set<OracleSet<Tag>>();
+    for (const name of set.modes.keys()) {
+      if (set.passedOver.has(name)) continue;
+      const inTheWay = ahead.filter((other) => collide(other, set, name));
+      const sharedCount = inTheWay.findIndex(({ modes }) => modes.get(name) === 'exclusive');
+      const count = sharedCount < 0 ? inTheWay.length : Math.max(1, sharedCount);
+      for (const other of inTheWay.slice(0, count)) nearest.add(other);
+    }
+    return [...nearest];
+  }
+
   /** A waiting set waits for those in the way; a granted one is kept by those that hold it. */
   waitsOrIsKeptFor(set: OracleSet<Tag>): readonly OracleSet<Tag>[] {
     if (!set.granted) return this.inTheWay(set);

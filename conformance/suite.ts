@@ -27,7 +27,7 @@ export class Suite {
   }
 
   /** The same for what not every host offers. */
-  needing(...needs: readonly Need[]): Test {
+  readonly needing = (...needs: readonly Need[]): Test => {
     const { it } = this.runner;
     const missing = needs.filter((need) => !offers(this.host, need));
     return (name, body) => {
@@ -35,11 +35,16 @@ export class Suite {
       if (missing.length === 0) it(name, run);
       else it.skip(`${name} (not offered by this host: ${missing.join(', ')})`, run);
     };
+  };
+
+  /** A test that opens worlds of its own, as many as it likes. */
+  testHost(name: string, body: (host: ConformanceHost) => Promise<void>): void {
+    this.runner.it(name, () => body(this.host));
   }
 
-  group(name: string, body: () => void): void {
+  readonly group = (name: string, body: () => void): void => {
     this.runner.describe(name, body);
-  }
+  };
 
   async #run(body: (world: World) => Promise<void>): Promise<void> {
     const world = await World.open(this.host);

@@ -6,11 +6,12 @@
  */
 
 import type { Domain, SyncDomain } from '../src/domain/domain.ts';
-import type { AcquireOptions } from '../src/domain/options.ts';
+import type { AcquireOptions, EnqueueOptions } from '../src/domain/options.ts';
 import type { PreparedSet, SetSpec } from '../src/domain/sets.ts';
 import type { Snapshot, SnapshotEntry } from '../src/domain/snapshot.ts';
 import { Ask } from './ask.ts';
 import { check, equal } from './assertions.ts';
+import { Enqueued } from './enqueued.ts';
 import type { ConformanceHost, OpenHost } from './host.ts';
 
 /** Labels of what is held, by token, and of what waits, in arrival order. */
@@ -27,7 +28,8 @@ export class World {
   /** The test has closed the domain itself: nobody is left to ask. */
   isClosed = false;
   readonly #open: OpenHost;
-  readonly #asks: Ask[] = [];
+  readonly #asks: (Ask | Enqueued)[] = [];
+  readonly #enqueued: Enqueued[] = [];
   readonly #connected: Domain[] = [];
 
   constructor(host: ConformanceHost, open: OpenHost) {
@@ -86,6 +88,27 @@ export class World {
     return ask;
   }
 
+  /** Asks with a callback, and returns when that has arrived. */
+  async enqueue(
+    label: string,
+    set: SetSpec | PreparedSet,
+    options: EnqueueOptions = {},
+    by: Domain = this.domain,
+  ): Promise<Enqueued> {
+    const enqueued = new Enqueued(label, set, options, by, () => this.told.push(label));
+    this.#asks.push(enqueued);
+    this.#enqueued.push(enqueued);
+    await by.query();
+    return enqueued;
+  }
+
+  /** Checks that nobody holds these, nor waits for them. */
+  async free(...names: readonly string[]): Promise<void> {
+    const grant = await this.domain.tryAcquire({ exclusive: names });
+    check(grant !== null, `something is left in a queue of ${names}`);
+    await grant.release();
+  }
+
   /** Checks who holds and who waits, and that exactly those who hold are told so. */
   async see({ held = [], pending = [] }: Sight): Promise<Snapshot> {
     const snapshot = await this.domain.query();
@@ -109,6 +132,7 @@ export class World {
       for (const domain of this.#connected) await domain.query();
       await this.see({});
     }
+    for (const enqueued of this.#enqueued) enqueued.checkOnce();
     await this.dispose();
   }
 

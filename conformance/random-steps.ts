@@ -1,0 +1,126 @@
+/**
+ * Random operations for a {@link Pair}: each is a few numbers that mean something in any state, so
+ * that a run that fails can be cut down to the operations it takes.
+ */
+
+import type * as FastCheck from 'fast-check';
+import { type ConformanceHost, type Need, offers } from './host.ts';
+import type { Oracle, OracleSpec } from './oracle.ts';
+import { clientOf, type Operation, type Way } from './pair.ts';
+import type { Standing } from './standing.ts';
+
+export interface Step {
+  readonly kind: Operation['do'];
+  readonly way: Way;
+  readonly by: number;
+  /** Resources by number; from the count of names on, shared. The same one may come again. */
+  readonly wanted: readonly number[];
+  /** Which set. */
+  readonly place: number;
+  readonly yes: boolean;
+  readonly locked: 'wait' | 'fail' | 'ignore';
+  readonly holding: readonly number[];
+}
+
+const names: readonly string[] = ['a', 'b', 'c', 'd'];
+const setSizeMax = 4;
+/** So many sets live at a time: enough for long queues, few enough to be compared often. */
+const setCountMax = 12;
+
+/** How often each is done, and what a host must offer for it. */
+const kinds: readonly (readonly [Operation['do'], number, Need?])[] = [
+  ['ask', 50],
+  ['release', 26],
+  ['cancel', 8],
+  ['downgrade', 5, 'downgrade'],
+  ['release part', 5, 'part-release'],
+  ['steal', 2, 'steal'],
+  ['look on', 3, 'settled'],
+  ['close', 1],
+];
+const ways: readonly (readonly [Way, number, Need?])[] = [
+  ['promise', 6],
+  ['queued', 4],
+  ['direct', 4],
+  ['try', 2],
+  ['now', 2],
+  ['sync', 3, 'sync'],
+];
+
+export function aStep(
+  fc: typeof FastCheck,
+  host: ConformanceHost,
+  partyCount: number,
+): FastCheck.Arbitrary<Step> {
+  const oneOf = <T>(choices: readonly (readonly [T, number, Need?])[]) => {
+    const offered = choices.filter(([, , need]) => need === undefined || offers(host, need));
+    return fc.oneof(
+      ...offered.map(([value, weight]) => ({ weight, arbitrary: fc.constant(value) })),
+    );
+  };
+  return fc.record({
+    kind: oneOf(kinds),
+    way: oneOf(ways),
+    by: fc.nat(partyCount - 1),
+    wanted: fc.array(fc.nat(2 * names.length - 1), { maxLength: setSizeMax, size: 'max' }),
+    place: fc.nat(999),
+    yes: fc.boolean(),
+    locked: fc.constantFrom('wait', 'wait', 'fail', 'ignore'),
+    holding: fc.array(fc.nat(99), { maxLength: 2 }),
+  });
+}
+
+/** What the step means now; nothing, if there is nobody to do it to or no room for another set. */
+export function operationOf(step: Step, oracle: Oracle<Standing>): Operation | undefined {
+  const { kind, by } = step;
+  switch (kind) {
+    case 'ask':
+    case 'steal':
+    case 'look on':
+      return oracle.live.length < setCountMax ? arrivalOf(step, oracle) : undefined;
+    case 'close':
+      return { do: 'close', by };
+    default:
+      return changeOf(step, oracle);
+  }
+}
+
+function arrivalOf(step: Step, oracle: Oracle<Standing>): Operation {
+  const { kind, way, by, locked } = step;
+  const spec = specOf(step);
+  if (kind === 'steal') return { do: 'steal', by, spec: { exclusive: spec.exclusive ?? [] } };
+  if (kind === 'look on') return { do: 'look on', by, spec };
+  // A grant is of use only with the client that it was granted to.
+  const holders = placesOf(oracle, true).filter(
+    (place) => clientOf(oracle.live[place]?.tag?.by) === clientOf(by),
+  );
+  const holding = step.holding.flatMap((number) => holders[number % holders.length] ?? []);
+  return { do: 'ask', way, by, spec, locked, holding };
+}
+
+function changeOf(step: Step, oracle: Oracle<Standing>): Operation | undefined {
+  const { kind, yes } = step;
+  const places = placesOf(oracle, kind !== 'cancel');
+  const place = places[step.place % places.length];
+  if (place === undefined) return undefined;
+  if (kind === 'cancel') return { do: 'cancel', place };
+  if (kind === 'release') return { do: 'release', place, isAbandoned: step.place % 5 === 0 };
+  const own = [...(oracle.live[place]?.modes.keys() ?? [])];
+  const wanted = step.wanted.map((number) => names[number % names.length]);
+  const part = own.filter((name) => wanted.includes(name));
+  if (kind === 'downgrade') return yes ? { do: kind, place } : { do: kind, place, part };
+  return part.length > 0 ? { do: 'release part', place, part } : undefined;
+}
+
+/** Of those who hold, or of those who wait, observers among them. */
+function placesOf(oracle: Oracle<Standing>, granted: boolean): readonly number[] {
+  return oracle.live.flatMap((set, place) => (set.granted === granted ? [place] : []));
+}
+
+function specOf({ wanted }: Step): OracleSpec {
+  const name = (number: number) => names[number % names.length] ?? '';
+  return {
+    exclusive: wanted.filter((number) => number < names.length).map(name),
+    shared: wanted.filter((number) => number >= names.length).map(name),
+  };
+}

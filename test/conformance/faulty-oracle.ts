@@ -1,0 +1,81 @@
+/** The oracle, and ways to break the rule in it on purpose. */
+
+import { Oracle, type OracleSet } from 'kds/conformance';
+
+/** The first ones are of the rule, the others of what a host makes of it. */
+export const faults = [
+  'a try barges past those who wait',
+  'readers overtake a waiting writer',
+  'who came last is granted first',
+  'a cancelled set wakes nobody',
+  'only the neighbour ahead is looked at',
+  'a thief waits',
+  'who was robbed leaves no mark',
+  'a second release ends the next holder',
+  'a token is the arrival',
+  'a cancelled callback is called',
+  'a callback is told twice',
+  'a time-out leaves its place behind',
+  'an abort has a reason of its own',
+  'a downgrade lets go of all',
+  'settled waits for nobody',
+  'a closed session keeps what it holds',
+  'a lost grant is not told',
+  'a holding is not looked at',
+  'an id changes with the grant',
+  'a name is trimmed',
+] as const;
+
+export type Fault = (typeof faults)[number];
+
+export class FaultyOracle<Tag> extends Oracle<Tag> {
+  readonly fault: Fault | undefined;
+
+  constructor(fault: Fault | undefined) {
+    super();
+    this.fault = fault;
+  }
+
+  override remove(set: OracleSet<Tag>, died = false): readonly OracleSet<Tag>[] {
+    if (this.fault !== 'a cancelled set wakes nobody' || set.granted) {
+      return super.remove(set, died);
+    }
+    this.live = this.live.filter((other) => other !== set);
+    return [];
+  }
+
+  override inTheWay(set: OracleSet<Tag>): readonly OracleSet<Tag>[] {
+    const right = super.inTheWay(set);
+    switch (this.fault) {
+      case 'readers overtake a waiting writer': {
+        const isReader = [...set.modes.values()].every((mode) => mode === 'shared');
+        return right.filter((other) => !isReader || other.granted);
+      }
+      case 'who came last is granted first':
+        return this.live.filter((other) => {
+          const isLater = this.live.indexOf(other) > this.live.indexOf(set);
+          return other !== set && collide(other, set) && (other.granted || isLater);
+        });
+      case 'only the neighbour ahead is looked at':
+        return right.filter((other) => isNeighbour(this.live, other, set));
+      default:
+        return right;
+    }
+  }
+}
+
+/** Whether they want some resource, and not both of them shared. */
+function collide(one: OracleSet, other: OracleSet): boolean {
+  return [...one.modes].some(([name, mode]) => {
+    const others = other.modes.get(name);
+    return others !== undefined && (mode === 'exclusive' || others === 'exclusive');
+  });
+}
+
+/** Whether nobody stands between them in some queue. */
+function isNeighbour(live: readonly OracleSet[], ahead: OracleSet, set: OracleSet): boolean {
+  const between = live.slice(live.indexOf(ahead) + 1, live.indexOf(set));
+  return [...set.modes.keys()].some(
+    (name) => ahead.modes.has(name) && !between.some(({ modes }) => modes.has(name)),
+  );
+}

@@ -1,0 +1,269 @@
+/** A client of the {@link NaiveServer}, and the sessions within it. */
+
+import {
+  type AcquireOptions,
+  Callback,
+  type Capability,
+  DomainClosedError,
+  type EnqueueOptions,
+  type Grant,
+  InvalidSetError,
+  LimitError,
+  type PreparedSet,
+  type Resource,
+  ResourceBusyError,
+  type ResourceRef,
+  type Session,
+  type SetSpec,
+  type SettledOptions,
+  type Snapshot,
+  setSizeMax,
+  type Waiter,
+} from 'kds';
+import type { OracleSpec } from 'kds/conformance';
+import {
+  checkFunction,
+  checkLabel,
+  checkOptions,
+  throwIfAborted,
+} from '../../src/domain/options.ts';
+import { checkName, checkSpec } from '../../src/domain/sets.ts';
+import { NaiveGrant, NaiveRequest } from './naive-request.ts';
+import type { NaiveServer, Terms } from './naive-server.ts';
+
+class NaiveResource implements Resource {
+  readonly name: string | undefined;
+  readonly key: string;
+  readonly client: NaiveClient;
+  isOpen = true;
+
+  constructor(client: NaiveClient, name: string | undefined) {
+    this.client = client;
+    this.name = name;
+    this.key = name === undefined ? `#${client.server.tick()}` : `=${name}`;
+  }
+
+  async close(): Promise<void> {
+    const { server, handles } = this.client;
+    if (!this.isOpen) return;
+    if (await server.ask(() => server.isUsed(this.key))) {
+      throw new ResourceBusyError(`"${this.name}" is held or waited for`);
+    }
+    this.isOpen = false;
+    if (this.name !== undefined) handles.delete(this.name);
+  }
+}
+
+/** What the sessions of one client share. */
+class NaiveClient {
+  readonly server: NaiveServer;
+  readonly handles = new Map<string, NaiveResource>();
+  readonly prepared = new WeakSet<object>();
+
+  constructor(server: NaiveServer) {
+    this.server = server;
+  }
+
+  handle(name: string | undefined): NaiveResource {
+    if (name === undefined) return new NaiveResource(this, undefined);
+    checkName(name);
+    const handle = this.handles.get(name) ?? new NaiveResource(this, name);
+    this.handles.set(name, handle);
+    return handle;
+  }
+
+  keyOf(ref: ResourceRef): string {
+    if (!(ref instanceof NaiveResource)) {
+      checkName(ref);
+      return `=${this.server.fault === 'a name is trimmed' ? ref.trim() : ref}`;
+    }
+    if (ref.client !== this) throw new InvalidSetError('a handle of another domain');
+    if (!ref.isOpen) throw new InvalidSetError(`the handle of "${ref.name}" is closed`);
+    return ref.key;
+  }
+
+  keysOf(refs: ResourceRef | readonly ResourceRef[] | undefined): Map<string, ResourceRef> {
+    const list = refs === undefined ? [] : Array.isArray(refs) ? refs : [refs as ResourceRef];
+    return new Map(list.map((ref: ResourceRef) => [this.keyOf(ref), ref]));
+  }
+
+  resolve(set: SetSpec | PreparedSet): OracleSpec & { readonly refs: PreparedSet } {
+    checkSpec(set);
+    const isPrepared = Object.isFrozen(set);
+    if (isPrepared && !this.prepared.has(set)) {
+      throw new InvalidSetError('a prepared set of another domain');
+    }
+    const exclusive = this.keysOf(set.exclusive);
+    const shared = this.keysOf(set.shared);
+    for (const key of exclusive.keys()) shared.delete(key);
+    const size = exclusive.size + shared.size;
+    if (size > setSizeMax) throw new LimitError(`a set of ${size} resources is too large`);
+    const refs = { exclusive: [...exclusive.values()], shared: [...shared.values()] };
+    return { exclusive: [...exclusive.keys()], shared: [...shared.keys()], refs };
+  }
+}
+
+export class NaiveDomain implements Session {
+  readonly capabilities: ReadonlySet<Capability> = new Set<Capability>([
+    'settled',
+    'downgrade',
+    'part-release',
+    'steal',
+  ]);
+  readonly label: string | undefined;
+  readonly server: NaiveServer;
+  readonly requests = new Set<NaiveRequest>();
+  readonly grants = new Set<NaiveGrant>();
+  readonly client: NaiveClient;
+  readonly #parent: NaiveDomain | undefined;
+  readonly #children = new Set<NaiveDomain>();
+  #isClosed = false;
+
+  constructor(server: NaiveServer, parent?: NaiveDomain, label?: string) {
+    this.server = server;
+    this.label = label;
+    this.#parent = parent;
+    this.client = parent?.client ?? new NaiveClient(server);
+  }
+
+  async acquire(set: SetSpec | PreparedSet, options: AcquireOptions = {}): Promise<Grant> {
+    return new Promise((resolve, reject) => {
+      this.#ask(set, options, {}, resolve, reject);
+    });
+  }
+
+  async tryAcquire(set: SetSpec, options: { label?: string } = {}): Promise<Grant | null> {
+    return new Promise((resolve, reject) => {
+      const timedOut = (reason: unknown) => {
+        if ((reason as Error).name === 'TimeoutError') resolve(null);
+        else reject(reason);
+      };
+      this.#ask(set, { ...options, timeoutMs: 0 }, { isTry: true }, resolve, timedOut);
+    });
+  }
+
+  async run<R>(
+    set: SetSpec | PreparedSet,
+    optionsOrFn: AcquireOptions | ((grant: Grant) => R | Promise<R>),
+    maybeFn?: (grant: Grant) => R | Promise<R>,
+  ): Promise<R> {
+    const isShort = typeof optionsOrFn === 'function';
+    const fn = isShort ? optionsOrFn : maybeFn;
+    checkFunction(fn, 'fn');
+    const grant = await this.acquire(set, isShort ? {} : optionsOrFn);
+    try {
+      return await (fn as (grant: Grant) => R | Promise<R>)(grant);
+    } finally {
+      await grant.release();
+    }
+  }
+
+  enqueue(
+    set: SetSpec | PreparedSet,
+    onGrant: (grant: Grant) => void,
+    options: EnqueueOptions = {},
+  ): Waiter {
+    checkOptions(options);
+    checkFunction(onGrant, 'onGrant');
+    const { delivery = 'queued', onRefused } = options;
+    if (onRefused !== undefined) checkFunction(onRefused, 'onRefused');
+    const callback = delivery instanceof Callback ? delivery : undefined;
+    if (callback === undefined && delivery !== 'queued' && delivery !== 'direct') {
+      throw new TypeError('delivery is one of three');
+    }
+    if (callback?.isOpen === false) throw new DomainClosedError('the callback is closed');
+    const tell = callback?.wrap(onGrant) ?? onGrant;
+    const request = this.#ask(set, options, { isCallback: true }, tell, (reason) => {
+      onRefused?.(reason);
+    });
+    callback?.count(1);
+    request.onEnd = () => callback?.count(-1);
+    return request;
+  }
+
+  prepare(set: SetSpec): PreparedSet {
+    this.#checkOpen();
+    const prepared = Object.freeze(this.client.resolve(set).refs);
+    this.client.prepared.add(prepared);
+    return prepared;
+  }
+
+  resource(name?: string): Resource {
+    this.#checkOpen();
+    return this.client.handle(name);
+  }
+
+  session({ label }: { label?: string } = {}): Session {
+    this.#checkOpen();
+    if (label !== undefined) checkLabel(label);
+    const session = new NaiveDomain(this.server, this, label);
+    this.#children.add(session);
+    return session;
+  }
+
+  async settled(set: SetSpec | PreparedSet, options: SettledOptions = {}): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#ask(set, options, { isObserver: true }, () => resolve(), reject);
+    });
+  }
+
+  query(): Promise<Snapshot> {
+    return this.server.ask(() => this.server.snapshot());
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const child of this.#children) await child.close();
+    const waiting = [...this.requests].reverse();
+    const held = [...this.grants];
+    const keeps = this.server.fault === 'a closed session keeps what it holds';
+    for (const request of waiting) request.onRefused(new DomainClosedError('it was closed'));
+    for (const grant of held) grant.lose();
+    await this.server.ask(() => {
+      for (const request of waiting) this.server.remove(request.set);
+      if (!keeps) for (const { set } of held) this.server.remove(set);
+    });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #ask(
+    set: SetSpec | PreparedSet,
+    options: AcquireOptions,
+    kind: { isTry?: boolean; isObserver?: boolean; isCallback?: boolean },
+    onGranted: (grant: Grant) => void,
+    onRefused: (reason: unknown) => void,
+  ): NaiveRequest {
+    this.#checkOpen();
+    checkOptions(options);
+    const holding = this.#heldBy(options);
+    throwIfAborted(options);
+    const spec = this.client.resolve(set);
+    if (options.steal === true && spec.refs.shared.length > 0) {
+      throw new InvalidSetError('steal takes exclusive resources only');
+    }
+    const { timeoutMs, steal } = options;
+    const terms: Terms = { timeoutMs, steal, holding, isTry: kind.isTry === true };
+    const request = new NaiveRequest(this, options, kind.isCallback === true, onGranted, onRefused);
+    this.requests.add(request);
+    request.start(spec, terms, kind.isObserver === true);
+    return request;
+  }
+
+  #heldBy({ holding = [] }: AcquireOptions): Terms['holding'] {
+    const list = (Array.isArray(holding) ? holding : [holding]) as readonly Grant[];
+    return list.map((grant) => {
+      if (grant instanceof NaiveGrant && grant.domain.server === this.server) return grant.set;
+      throw new TypeError('holding is a grant of this domain');
+    });
+  }
+
+  #checkOpen(): void {
+    for (let at: NaiveDomain | undefined = this; at !== undefined; at = at.#parent) {
+      if (at.#isClosed) throw new DomainClosedError('the domain or session is closed');
+    }
+  }
+}

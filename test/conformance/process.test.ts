@@ -1,0 +1,17 @@
+import { createDomain } from 'kds';
+import { testConformance } from 'kds/conformance';
+import { describe, it } from 'vitest';
+
+testConformance(
+  { describe, it },
+  {
+    name: 'the process host',
+    capabilities: ['settled', 'downgrade', 'part-release', 'steal'],
+    sync: true,
+    direct: true,
+    open: async () => {
+      const domain = createDomain();
+      return { domain, close: () => domain.close() };
+    },
+  },
+);

@@ -1,0 +1,18 @@
+import { createArena, openThreadsDomain } from 'kds/threads';
+import { describe, it } from 'vitest';
+import { testConformance } from '../../conformance/index.ts';
+
+testConformance(
+  { describe, it },
+  {
+    name: 'threads',
+    capabilities: ['settled', 'downgrade', 'part-release', 'steal', 'blocking'],
+    sync: true,
+    connects: true,
+    open: async () => {
+      const arena = createArena();
+      const domain = openThreadsDomain(arena);
+      return { domain, connect: async () => openThreadsDomain(arena), close: () => domain.close() };
+    },
+  },
+);
