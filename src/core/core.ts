@@ -17,8 +17,8 @@ import { giveTokens, markGranted, tick } from './granted.ts';
 import { save } from './journal.ts';
 import * as L from './layout.ts';
 import type { Memory } from './memory.ts';
-import { advance, append, putFirst, unlink } from './queue.ts';
-import { allocate, free, reserve, reset } from './slots.ts';
+import { advance, append, putFirst, saveEnds, unlink } from './queue.ts';
+import { allocate, free, type Refs, reserve, reset } from './slots.ts';
 import { unwatch, watch } from './watches.ts';
 
 /** Bits of {@link Core.enqueue}: asked for by a synchronous caller. */
@@ -34,9 +34,6 @@ export const UNUSUAL = L.SET_UNUSUAL;
 /** What neither waits nor is held. */
 const notSets = L.SET_OBSERVER | L.SET_LOST;
 const smallIntegerMax = 2 ** 31 - 1;
-
-/** Core's references to resources. */
-export type Refs = readonly number[] | Int32Array;
 
 export class Core {
   readonly memory: Memory;
@@ -83,6 +80,7 @@ export class Core {
     if (!reserve(this.memory, 1 + count)) return L.NOBODY;
     const w = this.memory.words;
     const d = this.memory.doubles;
+    if (w[L.JOURNAL] !== 0) saveEnds(w, refs, count);
     const arrival = tick(d);
     const set = createSet(w, L.SET | (bits & SYNC), tag);
     let last = set;

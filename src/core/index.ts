@@ -3,9 +3,9 @@ export {
   Core,
   GRANTED,
   PASS_LOCKED,
-  type Refs,
   SYNC,
   UNUSUAL,
 } from './core.ts';
 export { begin, commit, endOfSlots, isOpen, layJournal, rollBack, save } from './journal.ts';
 export { Memory, type MemorySize } from './memory.ts';
+export type { Refs } from './slots.ts';

@@ -10,7 +10,7 @@
 import { countDown } from './granted.ts';
 import { save } from './journal.ts';
 import * as L from './layout.ts';
-import { allocate } from './slots.ts';
+import { allocate, type Refs } from './slots.ts';
 import { settle } from './watches.ts';
 
 /**
@@ -57,16 +57,21 @@ export function append(
   w[link | L.LINK_RESOURCE] = resource;
   w[link | L.LINK_PREVIOUS] = tail;
   w[link | L.LINK_NEXT] = L.NOBODY;
-  save(w, resource);
   w[resource | L.RESOURCE_TAIL] = link;
-  if (tail === L.NOBODY) {
-    w[resource | L.RESOURCE_HEAD] = link;
-  } else {
-    save(w, tail);
-    w[tail | L.LINK_NEXT] = link;
-  }
+  if (tail === L.NOBODY) w[resource | L.RESOURCE_HEAD] = link;
+  else w[tail | L.LINK_NEXT] = link;
   if (!isTriggered && frontier === L.NOBODY) w[resource | L.RESOURCE_FRONTIER] = link;
   return isTriggered;
+}
+
+/** Saves what {@link append} changes of these queues. */
+export function saveEnds(w: Int32Array, refs: Refs, count: number): void {
+  for (let index = 0; index < count; index++) {
+    const resource = refs[index] as number;
+    const tail = w[resource | L.RESOURCE_TAIL];
+    save(w, resource);
+    if (tail !== L.NOBODY) save(w, tail);
+  }
 }
 
 /** Puts a thief's exclusive link before all others, which are no longer triggered behind it. */

@@ -4,6 +4,9 @@ import { save } from './journal.ts';
 import * as L from './layout.ts';
 import type { Memory } from './memory.ts';
 
+/** References to slots. */
+export type Refs = readonly number[] | Int32Array;
+
 /** With less than this in use there is nothing worth giving back. */
 const wordsKept = 2 ** 14;
 
@@ -14,6 +17,7 @@ const wordsKept = 2 ** 14;
  */
 export function reserve(m: Memory, count: number): boolean {
   const w = m.words;
+  if (w[L.JOURNAL] !== 0) saveFree(w, count);
   if (w[L.TOP] + count * L.SLOT_WORDS <= m.end) return true;
   let countMissing = count - ((m.end - w[L.TOP]) >> 3);
   for (let slot = w[L.FREE]; slot !== L.NOBODY && countMissing > 0; slot = w[slot | L.CHAIN]) {
@@ -22,11 +26,22 @@ export function reserve(m: Memory, count: number): boolean {
   return countMissing <= 0 || m.grow(m.end + countMissing * L.SLOT_WORDS);
 }
 
-/** A slot whose words hold anything: the caller writes all that is ever read of it. */
+/** Saves the free slots that so many calls of {@link allocate} will take. */
+function saveFree(w: Int32Array, count: number): void {
+  let slot = w[L.FREE];
+  for (let index = 0; index < count && slot !== L.NOBODY; index++) {
+    save(w, slot);
+    slot = w[slot | L.CHAIN];
+  }
+}
+
+/**
+ * A slot whose words hold anything: the caller writes all that is ever read of it. It has been
+ * reserved, and so saved.
+ */
 export function allocate(w: Int32Array): number {
   const slot = w[L.FREE];
   if (slot !== L.NOBODY) {
-    save(w, slot);
     w[L.FREE] = w[slot | L.CHAIN];
     return slot;
   }

@@ -20,6 +20,11 @@ export class Delivery {
     this.#drain(this.#queued);
   };
 
+  /** Whether {@link runDirect} has anything to do. */
+  get hasDirect(): boolean {
+    return this.#direct.size > 0;
+  }
+
   direct(item: Deliverable): void {
     this.#direct.push(item);
   }
@@ -33,7 +38,7 @@ export class Delivery {
 
   /** Ends every call that may have granted something. */
   runDirect(): void {
-    if (this.#direct.size === 0 || this.#isHeldBack) return;
+    if (this.#isHeldBack) return;
     this.#isHeldBack = true;
     this.#drain(this.#direct);
     this.#isHeldBack = false;

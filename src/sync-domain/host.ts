@@ -8,7 +8,7 @@
  * callers come into one order is what a host adds.
  */
 
-import { Core, type Memory, UNUSUAL } from '../core/index.ts';
+import { Core, GRANTED, type Memory, UNUSUAL } from '../core/index.ts';
 import type { Capability } from '../domain/domain.ts';
 import { DomainClosedError } from '../domain/errors.ts';
 import type { AcquireSyncOptions } from '../domain/options.ts';
@@ -87,6 +87,18 @@ export abstract class Host {
   /** The set is about to end. */
   protected abstract forgetWord(set: number): void;
 
+  /** A set arrives through a session. Returns its grant; or the set, if it waits. */
+  arrive(
+    resolved: ResolvedSet,
+    bits: number,
+    scope: HostSession,
+    label: string | undefined,
+  ): HostGrant | number {
+    const set = this.enqueue(resolved, bits, scope, label);
+    const state = this.core.state(set);
+    return (state & GRANTED) !== 0 ? this.createGrant(scope, set, state, label) : set;
+  }
+
   /** A set arrives: it is granted or waits. */
   enqueue(set: ResolvedSet, bits: number, scope: HostSession, label: string | undefined): number {
     const word = this.wordFor(scope, label);
@@ -112,13 +124,8 @@ export abstract class Host {
     label: string | undefined,
   ): HostGrant {
     const grant = new HostGrant(scope, set, this.core.takeNote(set, this.clock.now()));
-    if (label !== undefined) grant.details().label = label;
-    if ((state & UNUSUAL) !== 0) this.#tellUnusual(grant);
-    if (scope.tracked !== undefined) {
-      scope.tracked.add(grant);
-      // Tagged, so that its session is known to whoever asks, and hears of its end.
-      grant.details();
-    }
+    const isUsual = label === undefined && (state & UNUSUAL) === 0 && scope.tracked === undefined;
+    if (!isUsual) this.#complete(grant, state, label);
     if (this.watchdog !== undefined) this.watchdog.watch();
     return grant;
   }
@@ -215,6 +222,17 @@ export abstract class Host {
     if (set === 0) throw this.resources.memoryIsFull();
     this.setCount++;
     return set;
+  }
+
+  /** Gives a grant what few have. */
+  #complete(grant: HostGrant, state: number, label: string | undefined): void {
+    const { tracked } = grant.scope;
+    if (label !== undefined) grant.details().label = label;
+    if ((state & UNUSUAL) !== 0) this.#tellUnusual(grant);
+    if (tracked === undefined) return;
+    tracked.add(grant);
+    // Tagged, so that its session is known to whoever asks, and hears of its end.
+    grant.details();
   }
 
   /** Resources that a holder left half done, and those that the grant goes without. */

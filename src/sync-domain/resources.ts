@@ -109,8 +109,9 @@ export abstract class Resources {
   protected abstract drop(resource: HostResource): void;
   /** For a resource without a name. */
   protected abstract nextNumber(): number;
-  /** What earlier sets left unused can go; what is found from now on must not. */
+  /** What earlier sets left unused can go, if there is much; what is found from now on must not. */
   protected abstract tidy(): void;
+  protected isUntidy = false;
   /** What a queue stands for, for people. */
   abstract nameOf(queue: number): string;
   /** A queue has fallen idle. */
@@ -156,10 +157,16 @@ export abstract class Resources {
 
   /** What a set asks for; good until the next call. Within an operation. */
   resolve(spec: SetSpec | PreparedSet): ResolvedSet {
-    this.tidy();
+    if (this.isUntidy) this.tidy();
+    const isReady = spec instanceof HostPreparedSet && spec.owner === this;
+    if (isReady && spec.epoch === this.epoch) return spec.resolved;
+    return this.#resolve(spec);
+  }
+
+  #resolve(spec: SetSpec | PreparedSet): ResolvedSet {
     if (spec instanceof HostPreparedSet) {
       if (spec.owner !== this) throw foreign();
-      if (spec.epoch !== this.epoch) this.#resolvePrepared(spec);
+      this.#resolvePrepared(spec);
       return spec.resolved;
     }
     checkSpec(spec);

@@ -3,7 +3,7 @@
  * sessions work on one host.
  */
 
-import { GRANTED, PASS_LOCKED, SYNC } from '../core/index.ts';
+import { PASS_LOCKED, SYNC } from '../core/index.ts';
 import { Callback } from '../domain/callback.ts';
 import type { Capability, SyncSession } from '../domain/domain.ts';
 import {
@@ -41,7 +41,6 @@ import type { ResolvedSet } from './resources.ts';
 import { circleOf, ownerOf, snapshotOf } from './snapshot.ts';
 
 const noOptions: AcquireOptions = Object.freeze({});
-const none: readonly HostGrant[] = Object.freeze([]);
 
 export class HostSession implements SyncSession {
   readonly label: string | undefined;
@@ -65,15 +64,13 @@ export class HostSession implements SyncSession {
   }
 
   acquire(set: SetSpec | PreparedSet, options: AcquireOptions = noOptions): Promise<SyncGrant> {
+    let placed: HostGrant | number;
     try {
-      const placed = this.#place(set, 0, options);
-      if (typeof placed !== 'number') return Promise.resolve(placed);
-      return new Promise((resolve, reject) => {
-        this.#wait(new PromiseRequest(this, placed, resolve, reject), options);
-      });
+      placed = this.#place(set, 0, options);
     } catch (error) {
       return Promise.reject(error);
     }
+    return typeof placed === 'number' ? this.#promise(placed, options) : Promise.resolve(placed);
   }
 
   tryAcquire(set: SetSpec | PreparedSet, options?: { label?: string }): Promise<SyncGrant | null> {
@@ -205,16 +202,13 @@ export class HostSession implements SyncSession {
   #place(spec: SetSpec | PreparedSet, bits: number, options: AcquireOptions): HostGrant | number {
     this.#checkOpen();
     const { host } = this;
-    const isPlain = options === noOptions && host.carried === undefined;
-    if (!isPlain) checkOptions(options);
-    const held = isPlain ? none : this.#heldBy(options);
+    if (options !== noOptions || host.carried !== undefined) {
+      return this.#placeWith(spec, bits, options);
+    }
     host.enter();
     let placed: HostGrant | number;
     try {
-      const resolved = host.resources.resolve(spec);
-      placed = isPlain
-        ? this.#arrive(resolved, bits, undefined)
-        : this.#arriveWith(resolved, bits, options, held);
+      placed = host.arrive(host.resources.resolve(spec), bits, this, undefined);
     } catch (error) {
       throw host.undo(error);
     }
@@ -222,11 +216,29 @@ export class HostSession implements SyncSession {
     return placed;
   }
 
-  #arrive(resolved: ResolvedSet, bits: number, label: string | undefined): HostGrant | number {
+  #placeWith(
+    spec: SetSpec | PreparedSet,
+    bits: number,
+    options: AcquireOptions,
+  ): HostGrant | number {
     const { host } = this;
-    const set = host.enqueue(resolved, bits, this, label);
-    const state = host.core.state(set);
-    return (state & GRANTED) !== 0 ? host.createGrant(this, set, state, label) : set;
+    checkOptions(options);
+    const held = this.#heldBy(options);
+    host.enter();
+    let placed: HostGrant | number;
+    try {
+      placed = this.#arriveWith(host.resources.resolve(spec), bits, options, held);
+    } catch (error) {
+      throw host.undo(error);
+    }
+    if (typeof placed !== 'number') host.leave();
+    return placed;
+  }
+
+  #promise(placed: number, options: AcquireOptions): Promise<SyncGrant> {
+    return new Promise((resolve, reject) => {
+      this.#wait(new PromiseRequest(this, placed, resolve, reject), options);
+    });
   }
 
   #arriveWith(
@@ -240,7 +252,8 @@ export class HostSession implements SyncSession {
     const { steal, locked, timeoutMs, label } = options;
     if (steal === true) return this.#steal(resolved, label);
     if (locked === 'fail') this.#refuseLocked(resolved);
-    const placed = this.#arrive(resolved, locked === 'ignore' ? bits | PASS_LOCKED : bits, label);
+    const allBits = locked === 'ignore' ? bits | PASS_LOCKED : bits;
+    const placed = this.host.arrive(resolved, allBits, this, label);
     if (typeof placed !== 'number') return placed;
     if (timeoutMs === 0) this.#refuse(placed, timedOut(this.host, placed, 0));
     if (held.length > 0) this.#refuseCircle(placed, held, label);
@@ -253,19 +266,18 @@ export class HostSession implements SyncSession {
     options: { label?: string } | undefined,
   ): HostGrant | null {
     this.#checkOpen();
-    if (options !== undefined) checkOptions(options);
-    const label = options?.label;
+    const label = options === undefined ? undefined : checkedLabel(options);
     const { host } = this;
     host.enter();
-    let placed: HostGrant | number;
+    let grant: HostGrant | null;
     try {
-      placed = this.#arrive(host.resources.resolve(spec), bits, label);
-      if (typeof placed === 'number') host.end(placed, false);
+      const placed = host.arrive(host.resources.resolve(spec), bits, this, label);
+      grant = typeof placed === 'number' ? this.#giveUp(placed) : placed;
     } catch (error) {
       throw host.undo(error);
     }
     host.leave();
-    return typeof placed === 'number' ? null : placed;
+    return grant;
   }
 
   /** The observer, or 0 if there is nothing to wait for; otherwise as {@link #place}. */
@@ -323,6 +335,12 @@ export class HostSession implements SyncSession {
     return host.createGrant(this, set, host.core.state(set), label);
   }
 
+  /** It waits, and is not to. */
+  #giveUp(set: number): null {
+    this.host.end(set, false);
+    return null;
+  }
+
   /** It waits, and may not. */
   #refuse(set: number, error: Error): never {
     this.host.end(set, false);
@@ -369,13 +387,19 @@ export class HostSession implements SyncSession {
 
   #close(): void {
     if (!this.#isOpen) return;
-    this.#isOpen = false;
+    this.#shut();
     if (this.#parent === undefined) {
       this.host.close();
       return;
     }
     this.#parent.#children.delete(this);
     this.host.endAll(this.#owned());
+  }
+
+  /** Its own sessions too. */
+  #shut(): void {
+    this.#isOpen = false;
+    for (const child of this.#children) child.#shut();
   }
 
   /** What went through it and lives, its own sessions included. */
@@ -385,8 +409,11 @@ export class HostSession implements SyncSession {
   }
 
   #checkOpen(): void {
-    for (let at: HostSession | undefined = this; at !== undefined; at = at.#parent) {
-      if (!at.#isOpen) throw new DomainClosedError('the domain or session is closed');
-    }
+    if (!this.#isOpen) throw new DomainClosedError('the domain or session is closed');
   }
+}
+
+function checkedLabel(options: { label?: string }): string | undefined {
+  checkOptions(options);
+  return options.label;
 }

@@ -42,12 +42,8 @@ export class ProcessHost extends Host {
   enter(): void {}
 
   leave(): void {
-    if (this.core.hasNews) {
-      this.takeNews();
-      this.resources.trim();
-    }
-    if (this.core.memory.words.length > wordsKept) this.#giveBackIfUnused();
-    this.delivery.runDirect();
+    const isUnused = this.setCount === 0 && this.core.memory.words.length > wordsKept;
+    if (isUnused || this.core.hasNews || this.delivery.hasDirect) this.#handOn(isUnused);
   }
 
   /** What refuses an operation does so before it has changed anything, or has ended it. */
@@ -95,7 +91,10 @@ export class ProcessHost extends Host {
 
   protected untag(set: number): HostRequest | HostGrant | undefined {
     const tag = this.core.tag(set);
-    if (tag === 0) return undefined;
+    return tag === 0 ? undefined : this.#untag(set, tag);
+  }
+
+  #untag(set: number, tag: number): HostRequest | HostGrant {
     const object = this.tagged.get(tag);
     this.tagged.delete(tag);
     this.core.setTag(set, 0);
@@ -112,9 +111,15 @@ export class ProcessHost extends Host {
 
   protected forgetWord(): void {}
 
-  #giveBackIfUnused(): void {
-    if (this.setCount > 0) return;
-    this.tagged.clear();
-    if (this.resources.dropIdle()) this.core.reset();
+  #handOn(isUnused: boolean): void {
+    if (this.core.hasNews) {
+      this.takeNews();
+      this.resources.trim();
+    }
+    if (isUnused) {
+      this.tagged.clear();
+      if (this.resources.dropIdle()) this.core.reset();
+    }
+    this.delivery.runDirect();
   }
 }

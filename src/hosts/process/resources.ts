@@ -15,7 +15,6 @@ export class ProcessResources extends Resources {
   readonly #used = new Registry<HostResource>();
   /** Those that are idle, or will be if no set enters their queue; dropped in turn. */
   readonly #maybeIdle = new Fifo<HostResource>();
-  #isCrowded = false;
   #isFull = false;
   #numberLast = 0;
 
@@ -30,13 +29,14 @@ export class ProcessResources extends Resources {
   /** What is idle goes before the next request. */
   override memoryIsFull(): LimitError {
     this.#isFull = true;
+    this.isUntidy = true;
     return super.memoryIsFull();
   }
 
   /** Lets go of the longest idle ones beyond the limit; of all, once memory has run out. */
   trim(countMax = this.#isFull ? 0 : idleCountMax): void {
-    this.#isCrowded = false;
     this.#isFull = false;
+    this.isUntidy = false;
     while (this.#maybeIdle.size > countMax) {
       const resource = this.#maybeIdle.shift() as HostResource;
       resource.isListed = false;
@@ -56,7 +56,7 @@ export class ProcessResources extends Resources {
   }
 
   protected override tidy(): void {
-    if (this.#isCrowded || this.#isFull) this.trim();
+    this.trim();
   }
 
   protected override nextNumber(): number {
@@ -102,6 +102,6 @@ export class ProcessResources extends Resources {
     if (resource.isListed) return;
     resource.isListed = true;
     this.#maybeIdle.push(resource);
-    this.#isCrowded = this.#maybeIdle.size > idleCountMax;
+    this.isUntidy = this.#isFull || this.#maybeIdle.size > idleCountMax;
   }
 }

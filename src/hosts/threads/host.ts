@@ -87,7 +87,12 @@ export class ThreadsHost extends Host {
     this.clock = new ArenaClock(control, new CoarseClock());
     this.bell = new Bell(control, agent);
     this.#listener = new BellListener(control, agent, this.bell, () => this.hear());
-    this.#lock = new ArenaLock(control, C.LOCK, agent, new Neighbours(control, thread.maySleep));
+    this.#lock = new ArenaLock(
+      control,
+      C.LOCK,
+      agent,
+      new Neighbours(control, agent, thread.maySleep),
+    );
     this.resources = new ThreadsResources(this);
   }
 

@@ -5,6 +5,9 @@
  *     n          agent n - 1 has it
  *     n | waited and others may sleep on the word
  *
+ * n also says, in higher bits, how many agents there have been at that place: otherwise who has seen
+ * that the owner is dead, and is slow, would take the lock from a newcomer at the dead one's place.
+ *
  * To take it: 0 becomes n. Who fails spins for a while, then notes that he waits and sleeps. Who
  * has slept takes it as "waited", since he cannot know whether others sleep too. To let it go:
  * whatever it is becomes 0, and if it was waited for, one sleeper is woken. (Drepper, "Futexes are
@@ -23,12 +26,16 @@ export type Steps = Pick<
 >;
 
 const waited = 1 << 30;
+const ownerBits = 11;
+const ownerMask = 2 ** ownerBits - 1;
 const spinCountDefault = 200;
 const sleepMs = 20;
 
 export interface LockEnvironment {
   /** How often to look before going to sleep. Default 200. */
   readonly spinCount?: number;
+  /** How many agents have been at this place. Default 0; needed where places are used again. */
+  readonly generation?: number;
   /** Whether this thread may sleep; the main thread of a browser may not. */
   readonly maySleep: boolean;
   /** Whether an agent is known to have ended without letting go. */
@@ -53,7 +60,8 @@ export class ArenaLock {
   ) {
     this.#control = control;
     this.#at = at;
-    this.#mine = agent + 1;
+    const { generation = 0 } = environment;
+    this.#mine = (agent + 1) | ((generation << ownerBits) & ~waited & 0x7fffffff);
     this.#environment = environment;
     this.#steps = steps;
   }
@@ -98,14 +106,20 @@ export class ArenaLock {
         if (steps.compareExchange(control, at, 0, mine) === 0) return -1;
         continue;
       }
-      const owner = (found & ~waited) - 1;
+      const owner = (found & ownerMask) - 1;
       if (this.#environment.isDead(owner)) {
         // Others may sleep on the dead one's word.
         const taken = this.#mine | waited;
         if (steps.compareExchange(control, at, found, taken) === found) return owner;
         continue;
       }
-      this.#environment.stillWaits(lookCount, owner);
+      try {
+        this.#environment.stillWaits(lookCount, owner);
+      } catch (error) {
+        // He may have been woken, and owes that to the next.
+        steps.notify(control, at, 1);
+        throw error;
+      }
       if (!maySleep) continue;
       const asleep = found | waited;
       const isNoted =

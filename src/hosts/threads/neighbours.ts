@@ -11,12 +11,14 @@ const lockMsMax = 5000;
 const looksPerQuestion = 4;
 
 export class Neighbours implements LockEnvironment {
+  readonly generation: number;
   readonly maySleep: boolean;
   readonly #control: Int32Array;
   #startMs = 0;
 
-  constructor(control: Int32Array, maySleep: boolean) {
+  constructor(control: Int32Array, agent: number, maySleep: boolean) {
     this.#control = control;
+    this.generation = control[C.wordsOfAgent(agent) + C.GENERATION];
     this.maySleep = maySleep;
   }
 

@@ -36,6 +36,7 @@ export class ThreadsResources extends Resources {
 
   /** Others may have dropped what is remembered. */
   follow(): void {
+    if (this.#words[R.ROOT | R.TO_SWEEP] > 0) this.isUntidy = true;
     const drops = this.#words[R.ROOT | R.DROPS];
     if (drops === this.#dropsSeen) return;
     this.#dropsSeen = drops;
@@ -56,8 +57,8 @@ export class ThreadsResources extends Resources {
   }
 
   protected override tidy(): void {
-    const slotCount = this.#words[R.ROOT | R.TO_SWEEP];
-    if (slotCount > 0) this.#sweep(slotCount);
+    this.isUntidy = false;
+    this.#sweep(this.#words[R.ROOT | R.TO_SWEEP]);
   }
 
   protected override nextNumber(): number {
