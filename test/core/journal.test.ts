@@ -1,0 +1,108 @@
+/** What is in the journal is enough, in any order of misfortunes, and there is always room for it. */
+
+import { describe, expect, it } from 'vitest';
+import {
+  begin,
+  Core,
+  commit,
+  endOfSlots,
+  layJournal,
+  Memory,
+  rollBack,
+} from '../../src/core/index.ts';
+import { JOURNAL, JOURNAL_OPERATION, TOP } from '../../src/core/layout.ts';
+
+/** The journal is in the way of more slots. */
+class Fixed extends Memory {
+  override grow(): boolean {
+    return false;
+  }
+}
+
+/** Memory of so many words, full of readers behind one writer, and that writer. */
+function crowded(wordCount: number): { readonly core: Core; readonly writer: number } {
+  const memory = new Fixed({ wordsMin: wordCount, wordsMax: wordCount });
+  memory.end = endOfSlots(wordCount);
+  layJournal(memory.words, memory.end);
+  const core = new Core(memory);
+  const a = core.createResource(1);
+  core.keep(a, true);
+  const writer = core.enqueue([a], 1, 1, 0, 0);
+  while (core.enqueue([a], 0, 1, 0, 0) !== 0);
+  return { core, writer };
+}
+
+/** Words that fail at the `count`-th write. */
+function failing(words: Int32Array, count: number): Int32Array {
+  let left = count;
+  return new Proxy(words, {
+    get: (target, key) => Reflect.get(target, key),
+    set: (target, key, value) => {
+      if (left-- === 0) throw new Error('died');
+      return Reflect.set(target, key, value);
+    },
+  });
+}
+
+describe('the journal', () => {
+  it('has room for an operation that changes every slot there is', () => {
+    const { core, writer } = crowded(4096);
+    const { words } = core.memory;
+    const before = words.slice(0, words[TOP]);
+    begin(words);
+    core.remove(writer, false);
+    while (core.takeGranted() !== 0);
+    expect(words[JOURNAL]).toBeLessThanOrEqual(words.length);
+    rollBack(words);
+    before[JOURNAL_OPERATION] = words[JOURNAL_OPERATION] as number;
+    expect(words.slice(0, before.length)).toEqual(before);
+  });
+
+  it('can be undone by another when who undoes it dies, at whichever write', () => {
+    const { core, writer } = crowded(512);
+    const { words } = core.memory;
+    const before = words.slice(0, words[TOP]);
+    begin(words);
+    core.remove(writer, true);
+    while (core.takeGranted() !== 0);
+    const changed = words.slice();
+    before[JOURNAL_OPERATION] = words[JOURNAL_OPERATION] as number;
+    let writeCount = 0;
+    for (let isThrough = false; !isThrough; writeCount++) {
+      words.set(changed);
+      try {
+        rollBack(failing(words, writeCount));
+        isThrough = true;
+      } catch {
+        rollBack(words);
+      }
+      expect(words.slice(0, before.length)).toEqual(before);
+    }
+    expect(writeCount).toBeGreaterThan(100);
+  });
+
+  it('forgets what is committed', () => {
+    const { core, writer } = crowded(512);
+    const { words } = core.memory;
+    begin(words);
+    core.remove(writer, false);
+    while (core.takeGranted() !== 0);
+    commit(words);
+    const after = words.slice(0, words[TOP]);
+    rollBack(words);
+    expect(words.slice(0, after.length)).toEqual(after);
+  });
+
+  it('counts on when the number of an operation is at its end', () => {
+    const { core, writer } = crowded(512);
+    const { words } = core.memory;
+    words[JOURNAL_OPERATION] = 2 ** 31 - 1;
+    const before = words.slice(0, words[TOP]);
+    begin(words);
+    core.remove(writer, false);
+    rollBack(words);
+    before[JOURNAL_OPERATION] = words[JOURNAL_OPERATION] as number;
+    expect(words.slice(0, before.length)).toEqual(before);
+    expect(words[JOURNAL_OPERATION]).toBe(1);
+  });
+});
