@@ -7,6 +7,7 @@
  * ended.
  */
 
+import { UnavailableError } from '../../domain/errors.ts';
 import { agentsIn } from './agents.ts';
 import * as C from './control.ts';
 import type { ThreadsHost } from './host.ts';
@@ -34,8 +35,18 @@ export function watchWorker(host: ThreadsHost, worker: WatchedWorker): void {
 function buryThread(host: ThreadsHost, id: number): void {
   for (const state of [C.LIVE, C.DEAD]) {
     for (const agent of agentsIn(host.control, state)) {
-      if (host.control[C.wordsOfAgent(agent) + C.THREAD] === id) host.bury(agent);
+      if (host.control[C.wordsOfAgent(agent) + C.THREAD] === id) buryInTime(host, agent);
     }
+  }
+}
+
+/** The lock may be another dead one's, whose end this event loop has yet to hear of. */
+function buryInTime(host: ThreadsHost, agent: number): void {
+  try {
+    host.bury(agent);
+  } catch (error) {
+    if (!(error instanceof UnavailableError)) throw error;
+    setTimeout(() => buryInTime(host, agent));
   }
 }
 

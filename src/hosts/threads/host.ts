@@ -372,11 +372,15 @@ export class ThreadsHost extends Host {
   }
 
   #endSetsOf(agent: number): void {
+    const { core } = this;
     emptyInbox(this.control, this.memory.words, agent);
-    for (const set of this.core.allSets()) {
-      if (this.agentOf(set) !== agent) continue;
+    const sets = core.allSets().filter((set) => this.agentOf(set) === agent);
+    const waiting = sets.filter((set) => !core.isGranted(set));
+    // The latest first, and what is held last: nothing of it is granted as another of it goes.
+    waiting.sort((a, b) => core.arrival(b) - core.arrival(a));
+    for (const set of [...waiting, ...sets.filter((set) => core.isGranted(set))]) {
       this.forgetWord(set);
-      this.core.remove(set, true);
+      core.remove(set, true);
     }
   }
 

@@ -1,0 +1,231 @@
+/**
+ * A thread ends between any two of its writes to shared words: every step of every kind of operation.
+ *
+ * All happens in one thread, so that thousands of deaths take seconds. The sources are bundled with a
+ * step before each write; at step N it throws, there and ever after, so nothing more is written, and
+ * no `finally` can. Then somebody else buries the dead. What must hold: the words are in order, the
+ * dead one has left nothing, everybody else has or waits for what the rule says, and comes through.
+ */
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type * as Threads from '../../../src/hosts/threads/index.ts';
+import { type Bundle, bundleWorker } from '../bundle.ts';
+import { Scene } from './scene.ts';
+
+/** More steps than these are walked by sample. */
+const stepCountMax = process.env['KDS_FAULTS'] === 'all' ? Number.POSITIVE_INFINITY : 400;
+
+let bundle: Bundle;
+let threads: typeof Threads;
+
+beforeAll(async () => {
+  // What waits for a dead one is not to keep the tests alive.
+  const { setInterval } = globalThis;
+  Object.assign(globalThis, {
+    setInterval: (...args: Parameters<typeof setInterval>) => {
+      const timer = setInterval(...args).unref();
+      return Object.assign(timer, { ref: () => timer });
+    },
+  });
+  bundle = await bundleWorker(new URL('../../../src/hosts/threads/index.ts', import.meta.url), {
+    countSteps: true,
+  });
+  threads = await import(/* @vite-ignore */ bundle.path);
+});
+afterAll(() => bundle.remove());
+
+/** What stands before the operation; returns the operation, of `a`. */
+type Scenario = (scene: Scene) => Promise<() => void> | (() => void);
+
+const long = 'a name that takes several slots, and is longer than most';
+const many = (count: number, prefix: string): string[] =>
+  Array.from({ length: count }, (_, index) => `${prefix}${index}`);
+
+const scenarios: Record<string, Scenario> = {
+  'asks for what is free': ({ domains: { a } }) => {
+    return () => void a.tryAcquireSync({ exclusive: ['x', 'y'], shared: 'z' });
+  },
+  'asks for what is free, with a label and long names': ({ domains: { a } }) => {
+    return () => void a.tryAcquireSync({ exclusive: [long, `${long}!`] }, { label: long });
+  },
+  'tries what is not free': async (scene) => {
+    await scene.take('b', 'holder', { shared: ['x'] });
+    return () => void scene.domains.a.tryAcquireSync({ shared: 'y', exclusive: 'x' });
+  },
+  'begins to wait': async (scene) => {
+    await scene.take('b', 'holder', { exclusive: ['x'] });
+    scene.ask('c', 'before', { shared: ['x', 'y'] });
+    return () => dying(scene.domains.a.acquire({ exclusive: ['x', 'y'] }, { label: 'waits' }));
+  },
+  'lets go of what one waits for': async (scene) => {
+    const grant = await scene.take('a', 'dies', { exclusive: ['x', 'y'] });
+    scene.ask('b', 'next', { exclusive: ['x'] });
+    scene.ask('c', 'last', { shared: ['x', 'y'] });
+    return () => grant.release();
+  },
+  'lets go of what many readers wait for': async (scene) => {
+    const grant = await scene.take('a', 'dies', { exclusive: ['x'] });
+    for (const label of many(6, 'reader ')) {
+      scene.ask(label.endsWith('1') ? 'a' : 'b', label, { shared: ['x'] });
+      scene.ask('c', `${label}, too`, { shared: ['x', 'y'] });
+    }
+    scene.ask('b', 'writer', { exclusive: ['x'] });
+    return () => grant.release();
+  },
+  'lets go of the second thing that a set waits for': async (scene) => {
+    const first = await scene.take('a', 'first', { exclusive: ['x'] });
+    const second = await scene.take('a', 'second', { exclusive: ['y'] });
+    scene.ask('b', 'both', { exclusive: ['x', 'y'] });
+    scene.ask('c', 'after', { shared: ['y'] });
+    return () => {
+      first.release();
+      second.release();
+    };
+  },
+  'cancels in the middle of a queue': async (scene) => {
+    await scene.take('b', 'reader', { shared: ['x'] });
+    const { a } = scene.domains;
+    const waiter = a.enqueue({ exclusive: ['x', 'y'] }, () => {}, { label: 'cancels' });
+    // The rule's own list has it too, until it dies.
+    scene.ask('c', 'other', { shared: ['z'] });
+    return () => void waiter.cancel();
+  },
+  'makes what it has shared': async (scene) => {
+    const grant = await scene.take('a', 'dies', { exclusive: ['x', 'y'] });
+    scene.ask('b', 'reader', { shared: ['x'] });
+    scene.ask('c', 'both', { shared: ['x', 'y'] });
+    return () => grant.downgrade();
+  },
+  'lets go of a part': async (scene) => {
+    const grant = await scene.take('a', 'dies', { exclusive: ['x', 'y'], shared: ['z'] });
+    scene.ask('b', 'x', { exclusive: ['x'] });
+    scene.ask('c', 'z', { exclusive: ['z'] });
+    return () => grant.release(['x', 'z']);
+  },
+  'gives up what it has, half done': async (scene) => {
+    const grant = await scene.take('a', 'dies', { exclusive: ['x', 'y'] });
+    scene.ask('b', 'next', { exclusive: ['x'] });
+    return () => grant.abandon();
+  },
+  steals: async (scene) => {
+    await scene.take('b', 'robbed', { exclusive: ['x', 'y'] });
+    await scene.take('c', 'robbed, too', { shared: ['z'] });
+    scene.ask('b', 'waits', { exclusive: ['y'] });
+    scene.ask('c', 'waits, too', { shared: ['x', 'z'] });
+    return () => dying(scene.domains.a.acquire({ exclusive: ['x', 'z'] }, { steal: true }));
+  },
+  watches: async (scene) => {
+    await scene.take('b', 'holder', { exclusive: ['x', 'y'] });
+    return () => dying(scene.domains.a.settled({ exclusive: ['x'], shared: ['y'] }));
+  },
+  'ends what others watch': async (scene) => {
+    const grant = await scene.take('a', 'dies', { exclusive: ['x', 'y'] });
+    void scene.domains.b.settled({ shared: 'x' });
+    void scene.domains.c.settled({ exclusive: ['x', 'y'] });
+    return () => grant.release();
+  },
+  'declares what it holds as it waits': async (scene) => {
+    const grant = await scene.take('a', 'holds', { exclusive: ['x'] });
+    await scene.take('b', 'holder', { exclusive: ['y'] });
+    const ask = { exclusive: ['y', 'z'] };
+    return () => dying(scene.domains.a.acquire(ask, { holding: grant }));
+  },
+  'hears of what it was granted': async (scene) => {
+    await scene.take('b', 'holder', { exclusive: ['x', 'y'] });
+    scene.ask('a', 'x', { exclusive: ['x'] });
+    scene.ask('a', 'y', { shared: ['y'] });
+    scene.ask('c', 'next', { exclusive: ['x', 'y'] });
+    scene.release('holder');
+    return () => void scene.domains.a.querySync();
+  },
+  'closes with all it has': async (scene) => {
+    await scene.take('a', 'has', { exclusive: ['x'], shared: ['y'] });
+    scene.ask('a', 'waits', { exclusive: ['x', 'y'] });
+    scene.ask('b', 'next', { shared: ['x'] });
+    scene.ask('c', 'last', { exclusive: ['y'] });
+    return () => dying(scene.domains.a.close());
+  },
+  'makes a resource without a name, and closes one': ({ domains: { a } }) => {
+    const old = a.resource('old');
+    a.tryAcquireSync({ exclusive: old })?.release();
+    return () => {
+      a.tryAcquireSync({ exclusive: a.resource() });
+      old.close();
+    };
+  },
+  'drops idle names for new ones': ({ domains: { a } }) => {
+    a.tryAcquireSync({ exclusive: many(1100, 'idle ') })?.release();
+    return () => {
+      for (const name of many(3, 'new ')) a.tryAcquireSync({ exclusive: name });
+      a.tryAcquireSync({ exclusive: 'newest' });
+    };
+  },
+  'makes the arena larger': async (scene) => {
+    await scene.take('b', 'holder', { exclusive: ['x'] });
+    scene.ask('c', 'waits', { exclusive: ['x', 'y'] });
+    const fill = many(1500, 'fills ');
+    return () => void scene.domains.a.tryAcquireSync({ shared: fill, exclusive: 'z' });
+  },
+};
+
+/** Nobody hears any more of what a dead one asked for. */
+function dying(promise: Promise<unknown>): void {
+  promise.catch(() => {});
+}
+
+/** All of them, or a sample of so many, with all at the end. */
+function sampleOf(stepCount: number): readonly number[] {
+  const all = Array.from({ length: stepCount + 1 }, (_, step) => step);
+  if (stepCount <= stepCountMax) return all;
+  const every = Math.ceil(stepCount / (stepCountMax - 100));
+  return all.filter((step) => step % every === 0 || step > stepCount - 100);
+}
+
+describe('whoever dies at any step leaves the others what is theirs, as it', () => {
+  for (const [name, scenario] of Object.entries(scenarios)) {
+    it.each(['heard', 'found'] as const)(
+      `${name}, and its end is %s of`,
+      async (way) => {
+        const counting = new Scene(threads);
+        const stepCount = counting.count(await scenario(counting));
+        const lost = name === 'steals' ? ['robbed', 'robbed, too'] : [];
+        for (const step of sampleOf(stepCount)) {
+          try {
+            const scene = new Scene(threads);
+            scene.die('a', step, await scenario(scene));
+            scene.bury('a', 'b', way);
+            await scene.end(['b', 'c'], lost);
+          } catch (cause) {
+            throw new Error(`died before step ${step} of ${stepCount}: ${cause}`, { cause });
+          }
+        }
+        console.info(`${name}: ${stepCount} steps`);
+        expect(stepCount).toBeGreaterThan(10);
+      },
+      120_000,
+    );
+  }
+
+  it('buries another', async () => {
+    const prepare = async (): Promise<Scene> => {
+      const scene = new Scene(threads);
+      const grant = await scene.take('b', 'dead', { exclusive: ['x', 'y'] });
+      scene.ask('b', 'dead, too', { exclusive: ['x'] });
+      scene.ask('c', 'next', { exclusive: ['x'] });
+      scene.ask('a', 'dies', { exclusive: ['y'] });
+      scene.die('b', 30, () => grant.release());
+      return scene;
+    };
+    const counting = await prepare();
+    const stepCount = counting.count(() => counting.bury('b', 'a', 'heard'));
+    for (let step = 0; step <= stepCount; step++) {
+      const scene = await prepare();
+      scene.die('a', step, () => scene.bury('b', 'a', 'heard'));
+      scene.mark(['a', 'b']);
+      scene.bury('a', 'c', 'heard');
+      scene.bury('b', 'c', 'heard');
+      await scene.end(['c']);
+    }
+    expect(stepCount).toBeGreaterThan(10);
+  });
+});
