@@ -25,10 +25,10 @@ function crowded(wordCount: number): { readonly core: Core; readonly writer: num
   memory.end = endOfSlots(wordCount);
   layJournal(memory.words, memory.end);
   const core = new Core(memory);
-  const a = core.createResource(1);
-  core.keep(a, true);
-  const writer = core.enqueue([a], 1, 1, 0, 0);
-  while (core.enqueue([a], 0, 1, 0, 0) !== 0);
+  const both = [core.createResource(1), core.createResource(2)];
+  for (const resource of both) core.keep(resource, true);
+  const writer = core.enqueue(both, 2, 2, 0, 0);
+  while (core.enqueue(both, 0, 2, 0, 0) !== 0);
   return { core, writer };
 }
 

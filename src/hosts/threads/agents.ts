@@ -13,6 +13,7 @@ import { thread } from './thread.ts';
 
 const INBOX_FIRST = 2;
 const INBOX_LAST = 3;
+const stateMask = (1 << C.STATE_BITS) - 1;
 /** Of a set in an inbox: the next one there. It is granted, so it has nothing pending. */
 const SET_NEXT = L.SET_PENDING;
 
@@ -24,15 +25,19 @@ const SET_NEXT = L.SET_PENDING;
 export function enrol(control: Int32Array): number {
   for (const agent of agentsIn(control, C.FREE)) {
     const at = C.wordsOfAgent(agent);
-    if (Atomics.compareExchange(control, at + C.STATE, C.FREE, C.OPENING) !== C.FREE) continue;
-    control[at + C.GENERATION]++;
+    const before = Atomics.load(control, at + C.STATE);
+    const opening = (before + (1 << C.STATE_BITS)) | C.OPENING;
+    const isFree = (before & stateMask) === C.FREE;
+    if (!isFree || Atomics.compareExchange(control, at + C.STATE, before, opening) !== before) {
+      continue;
+    }
     control[at + C.SLEEP] = C.AWAKE;
     control[at + C.BLOCKED_SET] = L.NOBODY;
     control[at + C.INTERRUPTED] = 0;
     control[at + C.SIGN] = 0;
     control[at + C.THREAD] = thread.id;
     control[at + C.SYSTEM_THREAD] = thread.systemId;
-    Atomics.store(control, at + C.STATE, C.LIVE);
+    setState(control, agent, C.LIVE);
     return agent;
   }
   throw new LimitError(
@@ -51,11 +56,44 @@ export function createInbox(w: Int32Array): number {
   return slot;
 }
 
+/** Changes the state of an agent that nobody else changes now. */
+export function setState(control: Int32Array, agent: number, state: number): void {
+  const at = C.wordsOfAgent(agent) + C.STATE;
+  Atomics.store(control, at, (Atomics.load(control, at) & ~stateMask) | state);
+}
+
+export function stateOf(control: Int32Array, agent: number): number {
+  return Atomics.load(control, C.wordsOfAgent(agent) + C.STATE) & stateMask;
+}
+
+/** How many agents have been at this place. */
+export function generationOf(control: Int32Array, agent: number): number {
+  return Atomics.load(control, C.wordsOfAgent(agent) + C.STATE) >>> C.STATE_BITS;
+}
+
+/**
+ * Marks an agent as dead whose thread has ended, as `hasEnded` finds from its words; not another one
+ * that has come to its place meanwhile. Whether it is dead now.
+ */
+export function markDead(
+  control: Int32Array,
+  agent: number,
+  hasEnded: (control: Int32Array, at: number) => boolean,
+): boolean {
+  const at = C.wordsOfAgent(agent);
+  const before = Atomics.load(control, at + C.STATE);
+  const state = before & stateMask;
+  if (state !== C.LIVE || !hasEnded(control, at)) return state === C.DEAD;
+  const dead = (before & ~stateMask) | C.DEAD;
+  const found = Atomics.compareExchange(control, at + C.STATE, before, dead);
+  return found === before || found === dead;
+}
+
 /** The agents that are in this state. */
 export function agentsIn(control: Int32Array, state: number): readonly number[] {
   const agents: number[] = [];
   for (let agent = 0; agent < control[C.AGENT_COUNT_MAX]; agent++) {
-    if (Atomics.load(control, C.wordsOfAgent(agent) + C.STATE) === state) agents.push(agent);
+    if (stateOf(control, agent) === state) agents.push(agent);
   }
   return agents;
 }
@@ -81,6 +119,12 @@ export function post(control: Int32Array, w: Int32Array, agent: number, set: num
 /** Whether its agent has not heard of it yet. */
 export function isPosted(w: Int32Array, set: number): boolean {
   return (w[set | L.FLAGS] & L.SET_POSTED) !== 0;
+}
+
+/** Whether there is anything in an agent's inbox, if it has one yet. */
+export function hasNews(control: Int32Array, w: Int32Array, agent: number): boolean {
+  const slot = control[C.wordsOfAgent(agent) + C.SLOT];
+  return slot !== L.NOBODY && w[slot | INBOX_FIRST] !== L.NOBODY;
 }
 
 /** The next set from an agent's inbox, or 0. */

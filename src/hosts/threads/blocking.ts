@@ -9,11 +9,11 @@ import type { HostGrant } from '../../sync-domain/grant.ts';
 import { HostRequest, timedOut } from '../../sync-domain/request.ts';
 import type { HostSession } from '../../sync-domain/session.ts';
 import { circleOf, inTheWayOf } from '../../sync-domain/snapshot.ts';
-import { agentsIn } from './agents.ts';
+import { agentsIn, markDead } from './agents.ts';
 import * as C from './control.ts';
 import { findBlockedCircle } from './deadlock.ts';
 import type { ThreadsHost } from './host.ts';
-import { isThreadGone } from './liveness.ts';
+import { hasGoneThread } from './liveness.ts';
 
 /** It wakes so often to see whether those it waits for are still there. */
 const sleepMsMax = 100;
@@ -115,7 +115,6 @@ function noteBlocked({ control, agent }: ThreadsHost, set: number, timeoutMs: nu
 /** A thread that blocks does not hear of exits, so it asks the system. */
 function buryTheGone(host: ThreadsHost): void {
   for (const agent of agentsIn(host.control, C.LIVE)) {
-    const thread = host.control[C.wordsOfAgent(agent) + C.SYSTEM_THREAD] as number;
-    if (isThreadGone(thread)) host.bury(agent);
+    if (markDead(host.control, agent, hasGoneThread)) host.bury(agent);
   }
 }

@@ -23,14 +23,17 @@ export const LOCK = 16;
 const agentsStart = 32;
 const agentWords = 16;
 
-/** Of an agent: FREE, OPENING, LIVE, or DEAD until somebody has ended what it left. */
+/**
+ * Of an agent: FREE, OPENING, LIVE, or DEAD until somebody has ended what it left, in the lowest two
+ * bits. Above them, its generation: how many agents have been at this place. They change as one, so
+ * that nobody takes a newcomer for the dead one before it.
+ */
 export const STATE = 0;
 export const FREE = 0;
 export const LIVE = 1;
 export const DEAD = 2;
 export const OPENING = 3;
-/** How many agents have been at this place: tells one from the next. */
-export const GENERATION = 1;
+export const STATE_BITS = 2;
 /** Grows when there is news for the agent; it waits on this word. */
 export const BELL = 2;
 /** What must be done besides ringing: see the values. */

@@ -8,7 +8,7 @@
  */
 
 import { UnavailableError } from '../../domain/errors.ts';
-import { agentsIn } from './agents.ts';
+import { agentsIn, generationOf, markDead } from './agents.ts';
 import * as C from './control.ts';
 import type { ThreadsHost } from './host.ts';
 import { thread, workerThreads } from './thread.ts';
@@ -33,9 +33,10 @@ export function watchWorker(host: ThreadsHost, worker: WatchedWorker): void {
 }
 
 function buryThread(host: ThreadsHost, id: number): void {
+  const isIn = (control: Int32Array, at: number): boolean => control[at + C.THREAD] === id;
   for (const state of [C.LIVE, C.DEAD]) {
     for (const agent of agentsIn(host.control, state)) {
-      if (host.control[C.wordsOfAgent(agent) + C.THREAD] === id) buryInTime(host, agent);
+      if (markDead(host.control, agent, isIn)) buryInTime(host, agent);
     }
   }
 }
@@ -110,14 +111,13 @@ export class Supervisor {
     void navigator.locks.request(sign, () => {
       this.#watched.delete(sign);
       const { control } = this.#host;
-      const isSame = signOf(control, agent) === sign;
-      const isLive = Atomics.load(control, C.wordsOfAgent(agent) + C.STATE) === C.LIVE;
-      if (isSame && isLive) this.#host.bury(agent);
+      const isSame = (): boolean => signOf(control, agent) === sign;
+      if (markDead(control, agent, isSame)) this.#host.bury(agent);
     });
   }
 }
 
 function signOf(control: Int32Array, agent: number): string {
-  const generation = control[C.wordsOfAgent(agent) + C.GENERATION];
+  const generation = generationOf(control, agent);
   return `kds arena ${control[C.ID]} ${control[C.ID + 1]} agent ${agent} ${generation}`;
 }

@@ -18,7 +18,18 @@ import { Host } from '../../sync-domain/host.ts';
 import type { HostRequest } from '../../sync-domain/request.ts';
 import type { ResolvedSet } from '../../sync-domain/resources.ts';
 import type { HostSession } from '../../sync-domain/session.ts';
-import { agentsIn, createInbox, emptyInbox, enrol, fetch, isPosted, post } from './agents.ts';
+import {
+  agentsIn,
+  createInbox,
+  emptyInbox,
+  enrol,
+  fetch,
+  hasNews,
+  isPosted,
+  post,
+  setState,
+  stateOf,
+} from './agents.ts';
 import { ArenaMemory, damaged } from './arena.ts';
 import { Bell, ring } from './bell.ts';
 import { BellListener } from './bell-listener.ts';
@@ -70,7 +81,7 @@ export class ThreadsHost extends Host {
     try {
       host.#settleIn();
     } catch (error) {
-      Atomics.store(control, C.wordsOfAgent(agent) + C.STATE, C.FREE);
+      setState(control, agent, C.FREE);
       throw error;
     }
     closeAtExit(host);
@@ -162,10 +173,8 @@ export class ThreadsHost extends Host {
     }
   }
 
-  /** An agent's thread has ended. What it had is released, as by one who died. */
+  /** Releases what an agent had that is marked as dead, as by one who died. */
   bury(agent: number): void {
-    const at = C.wordsOfAgent(agent) + C.STATE;
-    Atomics.compareExchange(this.control, at, C.LIVE, C.DEAD);
     this.#dead.push(agent);
     this.enter();
     this.leave();
@@ -204,7 +213,7 @@ export class ThreadsHost extends Host {
     closedBeforeExit(this);
     // What waits for the next ring is to end.
     ring(this.control, this.agent);
-    Atomics.store(this.control, C.wordsOfAgent(this.agent) + C.STATE, C.FREE);
+    setState(this.control, this.agent, C.FREE);
   }
 
   whenClosed(tell: () => void): void {
@@ -306,8 +315,9 @@ export class ThreadsHost extends Host {
     if (isOpen(memory.words)) rollBack(memory.words);
     begin(memory.words);
     while (this.#dead.length > 0) this.#buryNow(this.#dead.pop() as number);
-    if (this.bell.isRung) {
-      this.bell.look();
+    this.bell.look();
+    // Not the bell is asked: it is rung a little later than news is there.
+    if (hasNews(this.control, memory.words, this.agent)) {
       this.#takeInbox();
       // What has been told stays so, whatever becomes of the operation that comes now.
       this.#renew();
@@ -360,14 +370,13 @@ export class ThreadsHost extends Host {
   }
 
   #buryNow(agent: number): void {
-    const at = C.wordsOfAgent(agent) + C.STATE;
     // Another one may have been quicker; the place may even have been given to a new agent.
-    if (Atomics.load(this.control, at) !== C.DEAD) return;
+    if (stateOf(this.control, agent) !== C.DEAD) return;
     this.#endSetsOf(agent);
     this.takeNews();
     this.#renew();
     // Only now: who dies before has not buried it.
-    Atomics.store(this.control, at, C.FREE);
+    setState(this.control, agent, C.FREE);
     this.#rung = [...agentsIn(this.control, C.LIVE)];
   }
 

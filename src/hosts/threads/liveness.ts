@@ -3,6 +3,8 @@
  * Linux tells, and Node; elsewhere one waits for the exit to be heard (see attachWorker).
  */
 
+import { SYSTEM_THREAD } from './control.ts';
+
 interface FileSystem {
   existsSync(path: string): boolean;
   readlinkSync(path: string): string;
@@ -23,8 +25,12 @@ export function systemThread(): number {
   }
 }
 
-/** Whether the thread of that number is certainly gone. */
-export function isThreadGone(thread: number): boolean {
+/** Whether the thread of an agent with these words is certainly gone. */
+export function hasGoneThread(control: Int32Array, at: number): boolean {
+  return isThreadGone(control[at + SYSTEM_THREAD]);
+}
+
+function isThreadGone(thread: number): boolean {
   if (thread === 0) return false;
   try {
     return fileSystem()?.existsSync(`/proc/self/task/${thread}`) === false;

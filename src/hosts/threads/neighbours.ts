@@ -1,8 +1,9 @@
 /** What the arena's lock must know of other agents, and of the thread it is used in. */
 
 import { UnavailableError } from '../../domain/errors.ts';
+import { generationOf, markDead, stateOf } from './agents.ts';
 import * as C from './control.ts';
-import { isThreadGone } from './liveness.ts';
+import { hasGoneThread } from './liveness.ts';
 import type { LockEnvironment } from './lock.ts';
 
 /** So long the lock may be another's before its thread is thought to have ended unnoticed. */
@@ -18,22 +19,18 @@ export class Neighbours implements LockEnvironment {
 
   constructor(control: Int32Array, agent: number, maySleep: boolean) {
     this.#control = control;
-    this.generation = control[C.wordsOfAgent(agent) + C.GENERATION];
+    this.generation = generationOf(control, agent);
     this.maySleep = maySleep;
   }
 
   isDead(agent: number): boolean {
-    return Atomics.load(this.#control, C.wordsOfAgent(agent) + C.STATE) === C.DEAD;
+    return stateOf(this.#control, agent) === C.DEAD;
   }
 
   stillWaits(lookCount: number, owner: number): void {
     if (lookCount === 0) this.#startMs = performance.now();
-    const at = C.wordsOfAgent(owner);
     const isQuestion = this.maySleep && lookCount % looksPerQuestion === looksPerQuestion - 1;
-    if (isQuestion && isThreadGone(this.#control[at + C.SYSTEM_THREAD] as number)) {
-      Atomics.compareExchange(this.#control, at + C.STATE, C.LIVE, C.DEAD);
-      return;
-    }
+    if (isQuestion && markDead(this.#control, owner, hasGoneThread)) return;
     if (performance.now() - this.#startMs < lockMsMax) return;
     throw new UnavailableError(
       `agent ${owner} has had the arena's lock for ${lockMsMax / 1000} s, so its thread is ` +

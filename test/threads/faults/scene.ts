@@ -3,6 +3,7 @@
 import { expect } from 'vitest';
 import { Oracle, type OracleSet, type OracleSpec } from '../../../conformance/oracle.ts';
 import type { AcquireOptions } from '../../../src/domain/options.ts';
+import { markDead } from '../../../src/hosts/threads/agents.ts';
 import * as C from '../../../src/hosts/threads/control.ts';
 import type { ThreadsHost } from '../../../src/hosts/threads/host.ts';
 import type * as Threads from '../../../src/hosts/threads/index.ts';
@@ -112,8 +113,7 @@ export class Scene {
   /** They are known to be dead, and not buried. */
   mark(whom: readonly Who[]): void {
     for (const who of whom) {
-      const at = C.wordsOfAgent(this.domains[who].agent) + C.STATE;
-      Atomics.compareExchange(this.host('c').control, at, C.LIVE, C.DEAD);
+      markDead(this.host('c').control, this.domains[who].agent, () => true);
     }
   }
 
@@ -121,8 +121,8 @@ export class Scene {
   bury(who: Who, by: Who, way: 'heard' | 'found'): void {
     const { agent } = this.domains[who];
     const { control } = this.host(by);
+    markDead(control, agent, () => true);
     if (way === 'found' && control[C.LOCK] !== 0) {
-      Atomics.store(control, C.wordsOfAgent(agent) + C.STATE, C.DEAD);
       this.domains[by].querySync();
     } else {
       this.host(by).bury(agent);

@@ -6,6 +6,7 @@
 
 import { findFaults } from '../../../src/core/index.ts';
 import * as L from '../../../src/core/layout.ts';
+import { stateOf } from '../../../src/hosts/threads/agents.ts';
 import { type Arena, ArenaMemory, controlOf } from '../../../src/hosts/threads/arena.ts';
 import * as C from '../../../src/hosts/threads/control.ts';
 import { findName, hashOf, keyOf } from '../../../src/hosts/threads/names.ts';
@@ -108,7 +109,7 @@ class Inspection {
     const w = this.#w;
     const posted = new Set<number>();
     for (let agent = 0; agent < control[C.AGENT_COUNT_MAX]!; agent++) {
-      const state = control[C.wordsOfAgent(agent) + C.STATE];
+      const state = stateOf(control, agent);
       const isOver = state !== C.FREE && state !== C.LIVE;
       if (isOver) faults.push(`agent ${agent} is in state ${state}`);
       const slot = control[C.wordsOfAgent(agent) + C.SLOT]!;
@@ -145,7 +146,7 @@ class Inspection {
         }
       }
       const agent = this.#agentOf(set);
-      const state = this.#control[C.wordsOfAgent(agent) + C.STATE];
+      const state = stateOf(this.#control, agent);
       if (state !== C.LIVE) this.faults.push(`${set} belongs to ${agent}, in state ${state}`);
     }
   }

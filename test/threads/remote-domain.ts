@@ -1,0 +1,446 @@
+/**
+ * A `Domain` whose every call is made in another thread, by messages: so that one test can have
+ * requests issued from several workers at once. What is decided here is only what must be known
+ * when a call returns: that its arguments are such, and whether a `cancel()` came in time.
+ */
+
+import {
+  type AcquireOptions,
+  Callback,
+  type Capability,
+  DomainClosedError,
+  type EnqueueOptions,
+  type Grant,
+  InvalidSetError,
+  LimitError,
+  type PreparedSet,
+  type Resource,
+  type ResourceRef,
+  type Session,
+  type SetSpec,
+  type SettledOptions,
+  type Snapshot,
+  setSizeMax,
+  type Waiter,
+} from 'kds';
+import { deliver } from '../../src/domain/callback.ts';
+import {
+  checkFunction,
+  checkIsObject,
+  checkLabel,
+  checkOptions,
+  throwIfAborted,
+} from '../../src/domain/options.ts';
+import { checkName, checkSpec } from '../../src/domain/sets.ts';
+import { Signals } from '../../src/event-loop/signals.ts';
+import {
+  type Asking,
+  type ErrorSent,
+  type FromWorker,
+  type GrantSent,
+  type OptionsSent,
+  type RefSent,
+  receiveError,
+  type SetSent,
+  type ToWorker,
+} from './remote-messages.ts';
+
+export const capabilities: readonly Capability[] = [
+  'settled',
+  'downgrade',
+  'part-release',
+  'steal',
+  'blocking',
+];
+
+/** What hears how a call or a request has ended. */
+interface Answered {
+  readonly signal?: AbortSignal | undefined;
+  settle(value: Snapshot | GrantSent | null | undefined): void;
+  refuse(reason: unknown): void;
+}
+
+type WithoutId<M> = M extends { readonly id: number } ? Omit<M, 'id'> : never;
+
+/** What the sessions of one domain share: the way to its worker, and numbers for things. */
+export class RemoteClient {
+  readonly handles = new Map<string, RemoteResource>();
+  readonly prepared = new Map<object, number>();
+  readonly grants = new Map<number, RemoteGrant>();
+  readonly #post: (message: ToWorker) => void;
+  readonly #answered = new Map<number, Answered>();
+  readonly #signalIds = new WeakMap<AbortSignal, number>();
+  readonly #signals = new Signals<Answered>((waiting) => this.#abort(waiting));
+  #idLast = 0;
+
+  constructor(post: (message: ToWorker) => void) {
+    this.#post = post;
+  }
+
+  nextId(): number {
+    this.#idLast++;
+    return this.#idLast;
+  }
+
+  post(message: ToWorker): void {
+    this.#post(message);
+  }
+
+  call<T>(message: WithoutId<ToWorker>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const settle = (value: unknown): void => resolve(value as T);
+      const id = this.expect({ settle, refuse: reject });
+      this.#post({ ...message, id } as ToWorker);
+    });
+  }
+
+  /** Its answer is expected, under the number that is returned. */
+  expect(answered: Answered): number {
+    const id = this.nextId();
+    if (answered.signal !== undefined) this.#signals.add(answered.signal, answered);
+    this.#answered.set(id, answered);
+    return id;
+  }
+
+  signalId(signal: AbortSignal): number {
+    const id = this.#signalIds.get(signal) ?? this.nextId();
+    this.#signalIds.set(signal, id);
+    return id;
+  }
+
+  /** Nobody waits for it any more. */
+  forget(answered: Answered): void {
+    if (answered.signal !== undefined) this.#signals.remove(answered.signal, answered);
+  }
+
+  receive(message: FromWorker): void {
+    if ('lost' in message) {
+      this.grants.get(message.lost)?.lose(message.error);
+      return;
+    }
+    const answered = this.#answered.get(message.id);
+    if (answered === undefined) throw new Error(`an answer to nothing: ${message.id}`);
+    this.#answered.delete(message.id);
+    this.forget(answered);
+    if ('error' in message) {
+      const { error } = message;
+      answered.refuse(error.isAbort ? answered.signal?.reason : receiveError(error));
+    } else {
+      answered.settle(message.value);
+    }
+  }
+
+  /** The worker has ended: nothing will be answered any more. */
+  fail(error: unknown): void {
+    for (const answered of this.#answered.values()) answered.refuse(error);
+    this.#answered.clear();
+  }
+
+  #abort(waiting: ReadonlySet<Answered>): void {
+    for (const { signal } of waiting) {
+      // All of them have the same one.
+      this.#post({ do: 'abort', signal: this.signalId(signal as AbortSignal) });
+      return;
+    }
+  }
+}
+
+class RemoteResource implements Resource {
+  readonly client: RemoteClient;
+  readonly id: number;
+  readonly name: string | undefined;
+  isOpen = true;
+
+  constructor(client: RemoteClient, name: string | undefined) {
+    this.client = client;
+    this.name = name;
+    this.id = client.nextId();
+    client.post({ do: 'resource', id: this.id, ...(name !== undefined && { name }) });
+  }
+
+  async close(): Promise<void> {
+    await this.client.call({ do: 'close resource', resource: this.id });
+    this.isOpen = false;
+    if (this.name !== undefined) this.client.handles.delete(this.name);
+  }
+}
+
+class RemoteGrant implements Grant {
+  readonly client: RemoteClient;
+  readonly id: number;
+  readonly token: number;
+  readonly recovered: readonly string[];
+  readonly ignored: readonly string[];
+  readonly #controller = new AbortController();
+  #reason: unknown;
+
+  constructor(client: RemoteClient, id: number, { token, recovered, ignored }: GrantSent) {
+    this.client = client;
+    this.id = id;
+    this.token = token;
+    this.recovered = recovered;
+    this.ignored = ignored;
+    client.grants.set(id, this);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  release(part?: ResourceRef | readonly ResourceRef[]): Promise<void> {
+    return this.#change('release', part);
+  }
+
+  downgrade(part?: ResourceRef | readonly ResourceRef[]): Promise<void> {
+    return this.#change('downgrade', part);
+  }
+
+  async abandon(reason?: unknown): Promise<void> {
+    this.#reason = reason;
+    await this.client.call({ do: 'abandon', grant: this.id });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release();
+  }
+
+  lose(error: ErrorSent): void {
+    this.#controller.abort(this.#reason ?? receiveError(error));
+  }
+
+  async #change(
+    change: 'release' | 'downgrade',
+    refs: ResourceRef | readonly ResourceRef[] | undefined,
+  ): Promise<void> {
+    const { client, id } = this;
+    const part = refs === undefined ? {} : { part: listOf(refs).map((ref) => sent(client, ref)) };
+    await client.call({ do: change, grant: id, ...part });
+  }
+}
+
+export class RemoteDomain implements Session {
+  readonly capabilities: ReadonlySet<Capability> = new Set(capabilities);
+  readonly label: string | undefined;
+  readonly #client: RemoteClient;
+  readonly #parent: RemoteDomain | undefined;
+  readonly #id: number;
+  #isClosed = false;
+
+  constructor(client: RemoteClient, parent?: RemoteDomain, label?: string) {
+    this.#client = client;
+    this.#parent = parent;
+    this.label = label;
+    this.#id = parent === undefined ? 0 : client.nextId();
+    if (parent === undefined) return;
+    const named = label === undefined ? {} : { label };
+    client.post({ do: 'session', id: this.#id, parent: parent.#id, ...named });
+  }
+
+  async acquire(set: SetSpec | PreparedSet, options: AcquireOptions = {}): Promise<Grant> {
+    return new Promise((resolve, reject) => {
+      this.#ask('acquire', set, options, resolve as (grant: Grant | null) => void, reject);
+    });
+  }
+
+  async tryAcquire(
+    set: SetSpec | PreparedSet,
+    options: { label?: string } = {},
+  ): Promise<Grant | null> {
+    return new Promise((resolve, reject) => {
+      this.#ask('try', set, options, resolve, reject);
+    });
+  }
+
+  async run<R>(
+    set: SetSpec | PreparedSet,
+    optionsOrFn: AcquireOptions | ((grant: Grant) => R | Promise<R>),
+    maybeFn?: (grant: Grant) => R | Promise<R>,
+  ): Promise<R> {
+    const isShort = typeof optionsOrFn === 'function';
+    const fn = isShort ? optionsOrFn : maybeFn;
+    checkFunction(fn, 'fn');
+    const grant = await this.acquire(set, isShort ? {} : optionsOrFn);
+    try {
+      return await (fn as (grant: Grant) => R | Promise<R>)(grant);
+    } finally {
+      await grant.release();
+    }
+  }
+
+  enqueue(
+    set: SetSpec | PreparedSet,
+    onGrant: (grant: Grant) => void,
+    options: EnqueueOptions = {},
+  ): Waiter {
+    checkFunction(onGrant, 'onGrant');
+    checkIsObject(options);
+    const { onRefused } = options;
+    if (onRefused !== undefined) checkFunction(onRefused, 'onRefused');
+    const callback = options.delivery instanceof Callback ? options.delivery : undefined;
+    const delivery = callback?.delivery ?? (options.delivery as 'queued' | 'direct' | undefined);
+    if (delivery !== undefined && delivery !== 'queued' && delivery !== 'direct') {
+      throw new TypeError('delivery is one of three');
+    }
+    if (callback?.isOpen === false) throw new DomainClosedError('the callback is closed');
+    const tell = callback === undefined ? onGrant : callback.wrap(onGrant);
+    let isOver = false;
+    const endOnce = (after: () => void): void => {
+      if (isOver) return;
+      isOver = true;
+      callback?.count(-1);
+      deliver({ deliver: after });
+    };
+    const granted = (grant: Grant | null): void => endOnce(() => tell(grant as Grant));
+    const refused = (reason: unknown): void => endOnce(() => onRefused?.(reason));
+    const request = this.#ask('enqueue', set, options, granted, refused, delivery);
+    callback?.count(1);
+    const cancel = (): boolean => {
+      if (isOver) return false;
+      endOnce(() => request.cancel());
+      return true;
+    };
+    return { cancel };
+  }
+
+  prepare(set: SetSpec): PreparedSet {
+    this.#checkOpen();
+    const client = this.#client;
+    if (client.prepared.has(set)) return set as PreparedSet;
+    const setSent = sentSet(client, set);
+    const exclusive = [...new Set(listOf(set.exclusive).map((ref) => named(client, ref)))];
+    const shared = [...new Set(listOf(set.shared).map((ref) => named(client, ref)))].filter(
+      (ref) => !exclusive.includes(ref),
+    );
+    if (exclusive.length + shared.length > setSizeMax) {
+      throw new LimitError(`a set of ${exclusive.length + shared.length} resources is too large`);
+    }
+    const prepared = Object.freeze({ exclusive, shared });
+    const id = client.nextId();
+    client.prepared.set(prepared, id);
+    client.post({ do: 'prepare', id, set: setSent });
+    return prepared;
+  }
+
+  resource(name?: string): Resource {
+    this.#checkOpen();
+    const client = this.#client;
+    if (name === undefined) return new RemoteResource(client, undefined);
+    checkName(name);
+    const handle = client.handles.get(name) ?? new RemoteResource(client, name);
+    client.handles.set(name, handle);
+    return handle;
+  }
+
+  session(options: { label?: string } = {}): Session {
+    this.#checkOpen();
+    checkIsObject(options);
+    const { label } = options;
+    if (label !== undefined) checkLabel(label);
+    return new RemoteDomain(this.#client, this, label);
+  }
+
+  async settled(set: SetSpec | PreparedSet, options: SettledOptions = {}): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#ask('settled', set, options, () => resolve(), reject);
+    });
+  }
+
+  query(): Promise<Snapshot> {
+    return this.#client.call({ do: 'query', session: this.#id });
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#client.call({ do: 'close', session: this.#id });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #ask(
+    how: Asking,
+    set: SetSpec | PreparedSet,
+    options: AcquireOptions,
+    granted: (grant: Grant | null) => void,
+    refuse: (reason: unknown) => void,
+    delivery?: 'queued' | 'direct',
+  ): Waiter {
+    this.#checkOpen();
+    checkOptions(options);
+    const client = this.#client;
+    const optionsSent = sentOptions(client, options);
+    throwIfAborted(options);
+    const setSent = sentSet(client, set);
+    const settle = (value: unknown): void => {
+      granted(value ? new RemoteGrant(client, id, value as GrantSent) : null);
+    };
+    const answered = { signal: options.signal, settle, refuse };
+    const id = client.expect(answered);
+    const terms = delivery === undefined ? optionsSent : { ...optionsSent, delivery };
+    client.post({ do: 'ask', id, how, session: this.#id, set: setSent, options: terms });
+    const cancel = (): boolean => {
+      client.forget(answered);
+      client.post({ do: 'cancel', request: id });
+      return true;
+    };
+    return { cancel };
+  }
+
+  #checkOpen(): void {
+    for (let at: RemoteDomain | undefined = this; at !== undefined; at = at.#parent) {
+      if (at.#isClosed) throw new DomainClosedError('the domain or session is closed');
+    }
+  }
+}
+
+function sentOptions(client: RemoteClient, options: AcquireOptions): OptionsSent {
+  const { signal, timeoutMs, locked, steal, label, holding } = options;
+  return {
+    ...(signal !== undefined && { signal: client.signalId(signal) }),
+    ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(locked !== undefined && { locked }),
+    ...(steal !== undefined && { steal }),
+    ...(label !== undefined && { label }),
+    ...(holding !== undefined && { holding: listOf(holding).map((grant) => kept(client, grant)) }),
+  };
+}
+
+function kept(client: RemoteClient, grant: Grant): number {
+  if (grant instanceof RemoteGrant && grant.client === client) return grant.id;
+  throw new TypeError('holding is a grant of this domain');
+}
+
+function sentSet(client: RemoteClient, set: SetSpec | PreparedSet): SetSent {
+  const prepared = client.prepared.get(set);
+  if (prepared !== undefined) return prepared;
+  checkSpec(set);
+  if (Object.isFrozen(set)) throw new InvalidSetError('a prepared set of another domain');
+  const { exclusive, shared } = set;
+  return {
+    ...(exclusive !== undefined && {
+      exclusive: listOf(exclusive).map((ref) => sent(client, ref)),
+    }),
+    ...(shared !== undefined && { shared: listOf(shared).map((ref) => sent(client, ref)) }),
+  };
+}
+
+function sent(client: RemoteClient, ref: ResourceRef): RefSent {
+  if (!(ref instanceof RemoteResource)) {
+    checkName(ref);
+    return ref;
+  }
+  if (ref.client !== client) throw new InvalidSetError('a handle of another domain');
+  if (!ref.isOpen) throw new InvalidSetError(`the handle of "${ref.name}" is closed`);
+  return ref.id;
+}
+
+/** The handle that a name has, or what was given. */
+function named(client: RemoteClient, ref: ResourceRef): ResourceRef {
+  return typeof ref === 'string' ? (client.handles.get(ref) ?? ref) : ref;
+}
+
+function listOf<T>(list: T | readonly T[] | undefined): readonly T[] {
+  if (list === undefined) return [];
+  return Array.isArray(list) ? (list as readonly T[]) : [list as T];
+}
