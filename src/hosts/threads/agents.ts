@@ -142,9 +142,10 @@ export function fetch(control: Int32Array, w: Int32Array, agent: number): number
   return set;
 }
 
-/** Whatever is in it is about to end. */
+/** Whatever is in it is about to end. Who died as it opened may not have had one. */
 export function emptyInbox(control: Int32Array, w: Int32Array, agent: number): void {
   const slot = control[C.wordsOfAgent(agent) + C.SLOT];
+  if (slot === L.NOBODY) return;
   save(w, slot);
   w[slot | INBOX_FIRST] = L.NOBODY;
   w[slot | INBOX_LAST] = L.NOBODY;

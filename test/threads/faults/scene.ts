@@ -3,7 +3,7 @@
 import { expect } from 'vitest';
 import { Oracle, type OracleSet, type OracleSpec } from '../../../conformance/oracle.ts';
 import type { AcquireOptions } from '../../../src/domain/options.ts';
-import { markDead } from '../../../src/hosts/threads/agents.ts';
+import { markDead, stateOf } from '../../../src/hosts/threads/agents.ts';
 import * as C from '../../../src/hosts/threads/control.ts';
 import type { ThreadsHost } from '../../../src/hosts/threads/host.ts';
 import type * as Threads from '../../../src/hosts/threads/index.ts';
@@ -115,6 +115,14 @@ export class Scene {
     for (const who of whom) {
       markDead(this.host('c').control, this.domains[who].agent, () => true);
     }
+  }
+
+  /** Buries who died as it opened; false if it had not come so far that anybody could. */
+  buryNewcomer(agent: number, by: Who): boolean {
+    const { control } = this.host(by);
+    if (stateOf(control, agent) === C.OPENING) return false;
+    if (markDead(control, agent, () => true)) this.host(by).bury(agent);
+    return true;
   }
 
   /** Its end is heard of; or somebody wants the lock that it has, and knows that it is dead. */
