@@ -4,6 +4,7 @@ import { awaitedName, awaitedPair, syncPair } from './free.ts';
 import { amongHeld, besideHeld } from './held.ts';
 import * as queued from './queued.ts';
 import type { Subject } from './sampling.ts';
+import { freeInArena, handOver, workerToWorker } from './threads.ts';
 import * as waiting from './waiting.ts';
 
 /** What one process runs: subjects side by side. */
@@ -57,7 +58,7 @@ function syncPairRow(): Row {
     number: 1,
     work: 'tryAcquireSync + release, prepared, 2 exclusive handles, free',
     unit: 'ns',
-    experiments: [{ name: 'free sync pair', rounds: 3_000, subjects: syncPair }],
+    experiments: [{ name: 'free sync pair', rounds: 400, subjects: syncPair }],
     comparisons: [compare('kds, tryAcquireSync', 'a bare await', { timesMax: 1 })],
   };
 }
@@ -69,7 +70,7 @@ function awaitedPairRow(): Row {
     number: 2,
     work: 'await acquire + release, 2 names, free',
     unit: 'ns',
-    experiments: [{ name: 'free pair', rounds: 1_500, subjects: awaitedPair }],
+    experiments: [{ name: 'free pair', rounds: 200, subjects: awaitedPair }],
     comparisons: [
       compare('kds, acquire', 'async-lock', { timesFasterMin: 5 }),
       compare('kds, acquire', mutexes, { timesFasterMin: 20 }),
@@ -89,7 +90,7 @@ function awaitedNameRow(): Row {
     number: 3,
     work: 'await acquire + release, 1 name, free',
     unit: 'ns',
-    experiments: [{ name: 'free name', rounds: 1_500, subjects: awaitedName }],
+    experiments: [{ name: 'free name', rounds: 200, subjects: awaitedName }],
     comparisons: [
       compare('kds, acquire', '@rocicorp/lock', { timesMax: 1 }),
       compare('kds, acquire', 'await-lock', { timesMax: 2 }),
@@ -209,6 +210,55 @@ function memoryRow(): Row {
   };
 }
 
+function arenaRow(): Row {
+  const compare = comparing('free in an arena');
+  return {
+    number: 7,
+    work: 'threads: tryAcquireSync + release, prepared, 2 exclusive handles, free',
+    unit: 'ns',
+    experiments: [{ name: 'free in an arena', rounds: 200, subjects: freeInArena }],
+    comparisons: [compare('kds, threads', 'kds, one event loop', { timesMax: 3 })],
+  };
+}
+
+function handOverRow(): Row {
+  const compare = comparing('hand-over');
+  return {
+    number: 8,
+    work: 'threads: a hand-over between two threads',
+    unit: 'ns',
+    experiments: [{ name: 'hand-over', rounds: 31, subjects: handOver }],
+    comparisons: [
+      compare('kds, to a blocked thread', 'a bare Atomics.wait', { timesMax: 1.2 }),
+      compare('kds, to a spinning thread', 'a bare spin', { timesMax: 3 }),
+    ],
+  };
+}
+
+function workerToWorkerRow(): Row {
+  const compare = comparing('worker to worker');
+  const idle = 'bounced through an idle main';
+  const busy = 'bounced through a busy main';
+  const p99 = (form: string): string => `${form}, p99`;
+  return {
+    number: 9,
+    work: 'worker to worker: from the end of one step to the start of the next',
+    unit: 'ns',
+    experiments: [{ name: 'worker to worker', rounds: 11, subjects: workerToWorker }],
+    comparisons: [
+      compare('kds, blocked', busy, { timesFasterMin: 20 }),
+      compare('kds, awaited', busy, { timesFasterMin: 20 }),
+      compare('kds, blocked', idle),
+      compare('kds, awaited', idle),
+      compare('kds, awaited', 'a MessagePort between them'),
+      ...(hasWebLocks ? [compare('kds, awaited', 'navigator.locks')] : []),
+      compare(p99('kds, blocked'), p99(busy)),
+      compare(p99('kds, awaited'), p99(busy)),
+      compare(p99('kds, awaited'), p99('a MessagePort between them')),
+    ],
+  };
+}
+
 export const rows: readonly Row[] = [
   syncPairRow(),
   awaitedPairRow(),
@@ -216,4 +266,7 @@ export const rows: readonly Row[] = [
   handoverRow(),
   sizesRow(),
   memoryRow(),
+  arenaRow(),
+  handOverRow(),
+  workerToWorkerRow(),
 ];

@@ -9,10 +9,10 @@ const output = fileURLToPath(new URL('../.tmp-bench', import.meta.url));
 
 await build({
   cwd: root,
-  input: './bench/run.ts',
+  input: { run: './bench/run.ts', 'threads-worker': './bench/threads-worker.ts' },
   platform: 'node',
   external: /^[@a-z]/,
-  output: { dir: output, entryFileNames: 'run.js' },
+  output: { dir: output, entryFileNames: '[name].js' },
 });
 const argv = [`${output}/run.js`, ...process.argv.slice(2)];
 const { status } = spawnSync(process.execPath, argv, { cwd: root, stdio: 'inherit' });

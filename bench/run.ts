@@ -65,7 +65,8 @@ async function runExperiment(name: string): Promise<void> {
   const experiment = rows.flatMap((row) => row.experiments).find((each) => each.name === name);
   if (experiment === undefined) throw new RangeError(`there is no experiment ${name}`);
   const samples = await takeTurns(await experiment.subjects(), experiment.rounds);
-  process.stdout.write(JSON.stringify(samples));
+  // Waiters of some peers keep the process alive for ever.
+  process.stdout.write(JSON.stringify(samples), () => process.exit());
 }
 
 function report(chosen: readonly Row[], samples: SamplesByExperiment): void {
@@ -76,6 +77,7 @@ function report(chosen: readonly Row[], samples: SamplesByExperiment): void {
   if (values.only !== undefined) return;
   const file = `${root}docs/benchmarks.md`;
   const before = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  const introduction = readFileSync(`${root}bench/introduction.md`, 'utf8');
   mkdirSync(`${root}docs`, { recursive: true });
-  writeFileSync(file, writeDocument(before, machine, rows, figures));
+  writeFileSync(file, writeDocument(before, introduction, machine, rows, figures));
 }

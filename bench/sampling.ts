@@ -21,7 +21,7 @@ export type Loop = (count: number) => unknown;
 /** What a subject's samples were, one a round. */
 export type Samples = Record<string, number[]>;
 
-const loopMs = 0.5;
+const loopMs = 5;
 const warmUpMs = 200;
 const firstCount = 256;
 

@@ -1,6 +1,8 @@
 import { createArena, openThreadsDomain } from 'kds/threads';
-import { describe, it } from 'vitest';
+import { afterAll, beforeAll, describe, it } from 'vitest';
 import { testConformance } from '../../conformance/index.ts';
+import { DomainPool } from '../threads/domain-pool.ts';
+import { capabilities } from '../threads/remote-domain.ts';
 
 testConformance(
   { describe, it },
@@ -16,3 +18,30 @@ testConformance(
     },
   },
 );
+
+describe('with requests from several workers', () => {
+  let pool: DomainPool;
+
+  beforeAll(async () => {
+    pool = await DomainPool.start(3);
+  });
+
+  afterAll(() => pool.end());
+
+  testConformance(
+    { describe, it },
+    {
+      name: 'threads, from several workers',
+      capabilities,
+      sync: false,
+      connects: true,
+      open: async () => {
+        const arena = createArena();
+        let count = 0;
+        const connect = () => pool.open(arena, count++);
+        const domain = await connect();
+        return { domain, connect, close: () => domain.close() };
+      },
+    },
+  );
+});

@@ -6,9 +6,9 @@
 
 import { save } from '../../core/journal.ts';
 import * as L from '../../core/layout.ts';
-import { allocate } from '../../core/slots.ts';
 import { LimitError } from '../../domain/errors.ts';
 import * as C from './control.ts';
+import { inboxOf } from './root.ts';
 import { thread } from './thread.ts';
 
 const INBOX_FIRST = 2;
@@ -44,16 +44,6 @@ export function enrol(control: Int32Array): number {
     `${control[C.AGENT_COUNT_MAX]} domains are open in this arena, and no more may be: ` +
       'close some, or make it with a larger agentsMax',
   );
-}
-
-/** An inbox in a slot that has been reserved. */
-export function createInbox(w: Int32Array): number {
-  const slot = allocate(w);
-  w[slot | L.FLAGS] = L.HOST;
-  w[slot | L.CHAIN] = L.NOBODY;
-  w[slot | INBOX_FIRST] = L.NOBODY;
-  w[slot | INBOX_LAST] = L.NOBODY;
-  return slot;
 }
 
 /** Changes the state of an agent that nobody else changes now. */
@@ -99,9 +89,9 @@ export function agentsIn(control: Int32Array, state: number): readonly number[] 
 }
 
 /** Puts a set into the inbox of its agent, if it is not there yet. */
-export function post(control: Int32Array, w: Int32Array, agent: number, set: number): void {
+export function post(w: Int32Array, agent: number, set: number): void {
   if (isPosted(w, set)) return;
-  const slot = control[C.wordsOfAgent(agent) + C.SLOT];
+  const slot = inboxOf(agent);
   const last = w[slot | INBOX_LAST];
   save(w, slot);
   save(w, set);
@@ -121,15 +111,14 @@ export function isPosted(w: Int32Array, set: number): boolean {
   return (w[set | L.FLAGS] & L.SET_POSTED) !== 0;
 }
 
-/** Whether there is anything in an agent's inbox, if it has one yet. */
-export function hasNews(control: Int32Array, w: Int32Array, agent: number): boolean {
-  const slot = control[C.wordsOfAgent(agent) + C.SLOT];
-  return slot !== L.NOBODY && w[slot | INBOX_FIRST] !== L.NOBODY;
+/** Whether there is anything in an agent's inbox. */
+export function hasNews(w: Int32Array, agent: number): boolean {
+  return w[inboxOf(agent) | INBOX_FIRST] !== L.NOBODY;
 }
 
 /** The next set from an agent's inbox, or 0. */
-export function fetch(control: Int32Array, w: Int32Array, agent: number): number {
-  const slot = control[C.wordsOfAgent(agent) + C.SLOT];
+export function fetch(w: Int32Array, agent: number): number {
+  const slot = inboxOf(agent);
   const set = w[slot | INBOX_FIRST];
   if (set === L.NOBODY) return set;
   save(w, slot);
@@ -142,10 +131,9 @@ export function fetch(control: Int32Array, w: Int32Array, agent: number): number
   return set;
 }
 
-/** Whatever is in it is about to end. Who died as it opened may not have had one. */
-export function emptyInbox(control: Int32Array, w: Int32Array, agent: number): void {
-  const slot = control[C.wordsOfAgent(agent) + C.SLOT];
-  if (slot === L.NOBODY) return;
+/** Whatever is in it is about to end. */
+export function emptyInbox(w: Int32Array, agent: number): void {
+  const slot = inboxOf(agent);
   save(w, slot);
   w[slot | INBOX_FIRST] = L.NOBODY;
   w[slot | INBOX_LAST] = L.NOBODY;

@@ -33,6 +33,8 @@ const bytesMaxDefault = 2 ** 26;
 const bytesMinLimit = 2 ** 16;
 const bytesMaxLimit = 2 ** 30;
 const bytesAtFirst = 2 ** 18;
+/** Of an agent, with its share of the journal. */
+const inboxBytes = 80;
 
 /**
  * Makes an arena. Give it to `openThreadsDomain` in every thread that is to lock in it.
@@ -44,7 +46,7 @@ export function createArena(options: ArenaOptions = {}): Arena {
   checkCount('bytesMax', bytesMax, bytesMinLimit, bytesMaxLimit);
   checkCount('agentsMax', agentsMax, 2, C.agentCountLimit);
   const controlBytes = C.controlWordsFor(agentsMax) * 4;
-  const bytes = Math.max(bytesMax, controlBytes + bytesMinLimit / 2) & ~7;
+  const bytes = Math.max(bytesMax, controlBytes + agentsMax * inboxBytes + bytesMinLimit / 2) & ~7;
   const buffer = allocate(bytes, Math.min(bytes, Math.max(bytesAtFirst, controlBytes * 2)));
   const control = new Int32Array(buffer, 0, controlBytes / 4);
   control[C.VERSION] = version;
@@ -56,7 +58,7 @@ export function createArena(options: ArenaOptions = {}): Arena {
   });
   new Float64Array(buffer, C.EPOCH * 4, 1)[0] = Date.now();
   const words = new Int32Array(buffer, controlBytes, control[C.WORD_COUNT]);
-  layRoot(words);
+  layRoot(words, agentsMax);
   layJournal(words, endOfSlots(words.length));
   // Last: what is not whole is no arena.
   Atomics.store(control, C.MAGIC, magic);

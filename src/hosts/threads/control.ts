@@ -51,10 +51,8 @@ export const INTERRUPTED = 6;
 /** The thread it lives in: what the runtime calls it, and what the system does; 0 if not known. */
 export const THREAD = 7;
 export const SYSTEM_THREAD = 8;
-/** Its slot in core's words, where its inbox is; kept from agent to agent. */
-export const SLOT = 9;
 /** 1: its thread shows that it lives, as death.ts says. */
-export const SIGN = 10;
+export const SIGN = 9;
 
 export const agentCountMaxDefault = 64;
 /** Owners fit the lock word, and names of agents in a tag. */

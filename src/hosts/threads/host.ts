@@ -20,7 +20,6 @@ import type { ResolvedSet } from '../../sync-domain/resources.ts';
 import type { HostSession } from '../../sync-domain/session.ts';
 import {
   agentsIn,
-  createInbox,
   emptyInbox,
   enrol,
   fetch,
@@ -317,7 +316,7 @@ export class ThreadsHost extends Host {
     while (this.#dead.length > 0) this.#buryNow(this.#dead.pop() as number);
     this.bell.look();
     // Not the bell is asked: it is rung a little later than news is there.
-    if (hasNews(this.control, memory.words, this.agent)) {
+    if (hasNews(memory.words, this.agent)) {
       this.#takeInbox();
       // What has been told stays so, whatever becomes of the operation that comes now.
       this.#renew();
@@ -325,24 +324,12 @@ export class ThreadsHost extends Host {
     this.resources.follow();
   }
 
-  /** Gets its inbox, unless an earlier agent at this place had one. */
+  /** Sees that there is an arena to be in. */
   #settleIn(): void {
-    const at = C.wordsOfAgent(this.agent);
-    this.bell.look();
     this.enter();
-    try {
-      if (!hasRoot(this.memory.words)) throw damaged('core has no words in it');
-      if (this.control[at + C.SLOT] === L.NOBODY) {
-        this.makeRoom(1);
-        const slot = createInbox(this.memory.words);
-        this.#renew();
-        // Only now: what is undone must not be pointed at.
-        this.control[at + C.SLOT] = slot;
-      }
-    } catch (error) {
-      throw this.undo(error);
-    }
+    const isSound = hasRoot(this.memory.words);
     this.leave();
+    if (!isSound) throw damaged('core has no words in it');
   }
 
   #renew(): void {
@@ -353,7 +340,7 @@ export class ThreadsHost extends Host {
   #takeInbox(): void {
     const { words } = this.memory;
     for (;;) {
-      const set = fetch(this.control, words, this.agent);
+      const set = fetch(words, this.agent);
       if (set === 0) return;
       if ((words[set | L.FLAGS] & L.SET_LOST) !== 0) super.hearLost(set);
       else super.hearGranted(set);
@@ -364,7 +351,7 @@ export class ThreadsHost extends Host {
   #postToOwner(set: number): boolean {
     const owner = this.agentOf(set);
     if (owner === this.agent) return false;
-    post(this.control, this.memory.words, owner, set);
+    post(this.memory.words, owner, set);
     if (!this.#rung.includes(owner)) this.#rung.push(owner);
     return true;
   }
@@ -382,7 +369,7 @@ export class ThreadsHost extends Host {
 
   #endSetsOf(agent: number): void {
     const { core } = this;
-    emptyInbox(this.control, this.memory.words, agent);
+    emptyInbox(this.memory.words, agent);
     const sets = core.allSets().filter((set) => this.agentOf(set) === agent);
     const waiting = sets.filter((set) => !core.isGranted(set));
     // The latest first, and what is held last: nothing of it is granted as another of it goes.

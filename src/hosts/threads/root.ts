@@ -17,10 +17,15 @@ export const NUMBER_LAST = 6;
 /** How many slots are to be looked at for idle resources. */
 export const TO_SWEEP = 7;
 
+/** Behind it, the inbox of each agent that there may be: always there, so nobody is without one. */
+export function inboxOf(agent: number): number {
+  return ROOT + (1 + agent) * L.SLOT_WORDS;
+}
+
 /** Lays out the words of a new arena. */
-export function layRoot(w: Int32Array): void {
-  w[L.TOP] = ROOT + L.SLOT_WORDS;
-  w[ROOT | L.FLAGS] = L.HOST;
+export function layRoot(w: Int32Array, agentCountMax: number): void {
+  w[L.TOP] = inboxOf(agentCountMax);
+  for (let slot = ROOT; slot < w[L.TOP]; slot += L.SLOT_WORDS) w[slot | L.FLAGS] = L.HOST;
   w[ROOT | HAND] = ROOT;
 }
 

@@ -112,8 +112,7 @@ class Inspection {
       const state = stateOf(control, agent);
       const isOver = state !== C.FREE && state !== C.LIVE;
       if (isOver) faults.push(`agent ${agent} is in state ${state}`);
-      const slot = control[C.wordsOfAgent(agent) + C.SLOT]!;
-      if (slot === L.NOBODY) continue;
+      const slot = R.inboxOf(agent);
       if (!this.#claim(slot, `the inbox of ${agent}`)) continue;
       let last = L.NOBODY;
       for (let set = w[slot | INBOX_FIRST]!; set !== L.NOBODY; set = w[set | SET_NEXT]!) {
