@@ -2,8 +2,8 @@
  * One of two workers that hand over to each other; see threads.ts.
  *
  * In the forms of `steps`, the first side is the producer: it writes the time into shared memory as
- * its step ends, and hands over; the second side looks at the time as its step starts. Then it hands
- * back, and after a pause, so that both have gone to sleep, the next step begins.
+ * its step ends, and hands over; the second side looks at the time as its step starts. Then it
+ * hands back, and after a pause, so that both have gone to sleep, the next step begins.
  */
 
 import { parentPort, workerData } from 'node:worker_threads';

@@ -86,7 +86,9 @@ export async function workerToWorker(): Promise<Subject[]> {
   return subjects;
 }
 
-/** Half of the time this event loop does nothing but its own work, ten milliseconds at a stretch. */
+/**
+ * Half of the time this event loop does nothing but its own work, ten milliseconds at a stretch.
+ */
 function keepBusy(): () => void {
   const stretchMs = 10;
   const timer = setInterval(() => {

@@ -107,13 +107,13 @@ export interface World {
 }
 
 /** What a check sees, and where it notes things down. */
-export interface WorldMemory {
+interface WorldMemory {
   get(at: number): number;
   set(at: number, value: number): void;
   isDead(agent: number): boolean;
 }
 
-export interface Failure {
+interface Failure {
   readonly what: string;
   readonly interleaving: readonly string[];
 }
@@ -763,7 +763,8 @@ class Explorer {
     if (condition >= dead) return `agent ${agent} is dead`;
     const { step } = this.#automata[agent]!.places[this.#from.places[agent]!]!;
     if (step === undefined) return `agent ${agent} has ended`;
-    return `agent ${agent} ${condition === asleep ? 'sleeps in' : 'is before'} ${this.#named(step)}`;
+    const how = condition === asleep ? 'sleeps in' : 'is before';
+    return `agent ${agent} ${how} ${this.#named(step)}`;
   }
 
   #named(step: Step | undefined): string {

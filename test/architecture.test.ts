@@ -371,7 +371,7 @@ describe('the rules can fail', () => {
     ['src/domain/grant.ts', "export type { Core } from '../core/index.ts';"],
     ['src/domain/grant.ts', "let core: import('../core/index.ts').Core;"],
     ['src/hosts/process/domain.ts', "import { Core } from '../../core/index.ts';"],
-    ['src/hosts/threads/domain.ts', "import { Worker } from 'node:worker_threads';"],
+    ['src/hosts/broker/server.ts', "import { Server } from 'node:net';"],
     ['src/hosts/redis/domain.ts', "import type { Redis } from 'ioredis';"],
     ['src/clients/classic/index.ts', "import { KdsError } from '../../domain/errors.ts';"],
     ['src/cli/run.ts', "import { openBrokerDomain } from '../hosts/broker/index.ts';"],

@@ -6,6 +6,5 @@ export {
   SYNC,
   UNUSUAL,
 } from './core.ts';
-export { begin, commit, endOfSlots, isOpen, layJournal, rollBack, save } from './journal.ts';
+export { begin, commit, endOfSlots, isOpen, layJournal, rollBack } from './journal.ts';
 export { Memory, type MemorySize } from './memory.ts';
-export type { Refs } from './slots.ts';

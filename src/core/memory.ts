@@ -7,7 +7,7 @@
  */
 
 /** 2^28 words are 1 GiB: indexes are small integers in every engine, and limits rely on it. */
-export const wordsMaxDefault = 2 ** 28;
+const wordsMaxDefault = 2 ** 28;
 const wordsMinDefault = 2 ** 10;
 
 export interface MemorySize {

@@ -1,4 +1,6 @@
-/** What is in the journal is enough, in any order of misfortunes, and there is always room for it. */
+/**
+ * What is in the journal is enough, in any order of misfortunes, and there is always room for it.
+ */
 
 import { describe, expect, it } from 'vitest';
 import {

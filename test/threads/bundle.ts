@@ -86,7 +86,7 @@ function stepCounter(): Plugin {
 }
 
 /** The same source, with a step before each change of shared words. */
-export function countSteps(path: string, code: string): string {
+function countSteps(path: string, code: string): string {
   const tree = ts.createSourceFile(path, code, ts.ScriptTarget.Latest, true);
   const insertions: { readonly at: number; readonly text: string }[] = [];
   const wrap = (node: ts.Node, before: string): void => {

@@ -62,8 +62,8 @@ export function generationOf(control: Int32Array, agent: number): number {
 }
 
 /**
- * Marks an agent as dead whose thread has ended, as `hasEnded` finds from its words; not another one
- * that has come to its place meanwhile. Whether it is dead now.
+ * Marks an agent as dead whose thread has ended, as `hasEnded` finds from its words; not another
+ * one that has come to its place meanwhile. Whether it is dead now.
  */
 export function markDead(
   control: Int32Array,

@@ -24,9 +24,9 @@ const agentsStart = 32;
 const agentWords = 16;
 
 /**
- * Of an agent: FREE, OPENING, LIVE, or DEAD until somebody has ended what it left, in the lowest two
- * bits. Above them, its generation: how many agents have been at this place. They change as one, so
- * that nobody takes a newcomer for the dead one before it.
+ * Of an agent: FREE, OPENING, LIVE, or DEAD until somebody has ended what it left, in the lowest
+ * two bits. Above them, its generation: how many agents have been at this place. They change as
+ * one, so that nobody takes a newcomer for the dead one before it.
  */
 export const STATE = 0;
 export const FREE = 0;

@@ -5,8 +5,9 @@
  *     n          agent n - 1 has it
  *     n | waited and others may sleep on the word
  *
- * n also says, in higher bits, how many agents there have been at that place: otherwise who has seen
- * that the owner is dead, and is slow, would take the lock from a newcomer at the dead one's place.
+ * n also says, in higher bits, how many agents there have been at that place: otherwise who has
+ * seen that the owner is dead, and is slow, would take the lock from a newcomer at the dead one's
+ * place.
  *
  * To take it: 0 becomes n. Who fails spins for a while, then notes that he waits and sleeps. Who
  * has slept takes it as "waited", since he cannot know whether others sleep too. To let it go:

@@ -1,10 +1,12 @@
 /**
- * A thread ends between any two of its writes to shared words: every step of every kind of operation.
+ * A thread ends between any two of its writes to shared words: every step of every kind of
+ * operation.
  *
- * All happens in one thread, so that thousands of deaths take seconds. The sources are bundled with a
- * step before each write; at step N it throws, there and ever after, so nothing more is written, and
- * no `finally` can. Then somebody else buries the dead. What must hold: the words are in order, the
- * dead one has left nothing, everybody else has or waits for what the rule says, and comes through.
+ * All happens in one thread, so that thousands of deaths take seconds. The sources are bundled with
+ * a step before each write; at step N it throws, there and ever after, so nothing more is written,
+ * and no `finally` can. Then somebody else buries the dead. What must hold: the words are in order,
+ * the dead one has left nothing, everybody else has or waits for what the rule says, and comes
+ * through.
  */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

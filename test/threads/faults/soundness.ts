@@ -35,18 +35,6 @@ export function setCountOf(arena: Arena): number {
   return count;
 }
 
-/** Names of resources that an exclusive holder left by death, and nobody has put right. */
-export function markedNames(arena: Arena): readonly string[] {
-  const { words: w } = new ArenaMemory(controlOf(arena));
-  const names: string[] = [];
-  for (let slot = L.HEADER_WORDS; slot < w[L.TOP]!; slot += L.SLOT_WORDS) {
-    const flags = w[slot | L.FLAGS]!;
-    if ((flags & L.KIND) !== L.RESOURCE || (flags & L.RESOURCE_RECOVERED) === 0) continue;
-    names.push(keyOf(w, w[slot | L.RESOURCE_TAG]!).text);
-  }
-  return names.sort();
-}
-
 class Inspection {
   readonly faults: string[];
   readonly #control: Int32Array;

@@ -1,6 +1,6 @@
 /**
- * Eight workers ask for random sets in every way, and some of them are terminated wherever they are.
- * KDS_STRESS_SECONDS says for how long, KDS_SEED with what randomness.
+ * Eight workers ask for random sets in every way, and some of them are terminated wherever they
+ * are. KDS_STRESS_SECONDS says for how long, KDS_SEED with what randomness.
  */
 
 import { Worker } from 'node:worker_threads';
