@@ -107,8 +107,8 @@ function awaitedNameRow(): Row {
 function handoverRow(): Row {
   const matrixCount = 20_000;
   const peers: [peer: string, rounds: number, subjects: () => Subject[], target?: Target][] = [
-    ['async-lock', 3, () => queued.handover('async-lock', queued.asyncLock), far],
-    ['async-mutex', 3, () => queued.handover('async-mutex', queued.asyncMutex), far],
+    ['async-lock', 2, () => queued.handover('async-lock', queued.asyncLock), far],
+    ['async-mutex', 2, () => queued.handover('async-mutex', queued.asyncMutex), far],
     ['@rocicorp/lock', 31, () => queued.handover('@rocicorp/lock', queued.rocicorp), third],
     ['await-lock', 3, () => queued.handover('await-lock', queued.awaitLock)],
     [matrixName, 3, () => queued.handover(matrixName, queued.matrix, matrixCount)],

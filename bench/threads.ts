@@ -86,16 +86,19 @@ export async function workerToWorker(): Promise<Subject[]> {
   return subjects;
 }
 
-/**
- * Half of the time this event loop does nothing but its own work, ten milliseconds at a stretch.
- */
+/** This event loop has tasks of its own, of ten milliseconds each, one after another. */
 function keepBusy(): () => void {
   const stretchMs = 10;
-  const timer = setInterval(() => {
+  let isNeeded = true;
+  const task = (): void => {
     const untilMs = performance.now() + stretchMs;
     while (performance.now() < untilMs);
-  }, 2 * stretchMs);
-  return () => clearInterval(timer);
+    if (isNeeded) setImmediate(task);
+  };
+  setImmediate(task);
+  return () => {
+    isNeeded = false;
+  };
 }
 
 class WorkerPair {

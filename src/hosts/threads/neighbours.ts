@@ -34,8 +34,8 @@ export class Neighbours implements LockEnvironment {
     if (performance.now() - this.#startMs < lockMsMax) return;
     throw new UnavailableError(
       `agent ${owner} has had the arena's lock for ${lockMsMax / 1000} s, so its thread is ` +
-        'stopped or has ended: nothing was done. Let this event loop run, so that it hears of the ' +
-        'end of workers given to attachWorker()',
+        'stopped or has ended: nothing was done. Let this event loop run, so that it hears of ' +
+        'the end of workers given to attachWorker()',
     );
   }
 }
