@@ -11,7 +11,7 @@
  * The rule itself is in queue.ts; every operation here that changes a queue ends in it (I2).
  */
 
-import { findCycle } from './cycle.ts';
+import { declaredFor, findCycle, type KeptFor } from './cycle.ts';
 import { declareEdge, dropEdges } from './edges.ts';
 import { giveTokens, markGranted, tick } from './granted.ts';
 import { save } from './journal.ts';
@@ -246,7 +246,12 @@ export class Core {
     if (!reserve(this.memory, held.length)) return undefined;
     const w = this.memory.words;
     for (let index = 0; index < held.length; index++) declareEdge(w, set, held[index] as number);
-    return findCycle(w, set);
+    return this.findCircle(set, (kept) => declaredFor(w, kept));
+  }
+
+  /** The circle that a waiting set is part of, if there is one: see {@link declareHolding}. */
+  findCircle(set: number, keptFor: KeptFor): readonly number[] {
+    return findCycle(this.memory.words, set, keptFor);
   }
 
   /** Forgets all slots, once no resource and no set exists any more. */

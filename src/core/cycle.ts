@@ -1,22 +1,26 @@
 /**
  * Holding while waiting: is there a circle of sets, each waiting for, or kept by, the next?
  *
- * A waiting set waits for the older sets that conflict with it. A granted set is kept until those
- * waiting sets whose callers declared to hold it are through. Only a new set can close a circle,
- * and only if it declares a grant, so the search runs for such requests alone. It walks each queue
+ * A waiting set waits for the older sets that conflict with it. Why a set is kept, besides, is told
+ * by who asks: a granted one until those waiting sets whose callers declared to hold it are
+ * through ({@link declaredFor}). Only a new set can close such a circle, and only if it declares a
+ * grant, so that search runs for such requests alone. It walks each queue
  * position at most once as shared and once as exclusive: O(sets and links that can be reached).
  * Its bookkeeping lives in ordinary objects and is gone when it returns.
  */
 
 import * as L from './layout.ts';
 
+/** The sets that a set is kept for: it ends only when they are through. */
+export type KeptFor = (set: number) => readonly number[];
+
 /** The sets of the circle, beginning with `set`, or none. */
-export function findCycle(w: Int32Array, set: number): readonly number[] {
+export function findCycle(w: Int32Array, set: number, keptFor: KeptFor): readonly number[] {
   const reachedFrom = new Map<number, number>();
   const passed = new Set<number>();
   const open = [set];
   for (let from = open.pop(); from !== undefined; from = open.pop()) {
-    for (const to of inTheWay(w, from, passed)) {
+    for (const to of [...inTheWay(w, from, passed), ...keptFor(from)]) {
       if (to === set) return pathTo(from, reachedFrom);
       if (reachedFrom.has(to)) continue;
       reachedFrom.set(to, from);
@@ -24,6 +28,16 @@ export function findCycle(w: Int32Array, set: number): readonly number[] {
     }
   }
   return [];
+}
+
+/** The waiting sets whose callers declared that they keep this grant. */
+export function declaredFor(w: Int32Array, set: number): readonly number[] {
+  const sets: number[] = [];
+  if ((w[set | L.FLAGS] & L.SET_GRANTED) === 0) return sets;
+  let edge = w[set | L.SET_EDGES];
+  for (; edge !== L.NOBODY; edge = w[edge | L.EDGE_NEXT_OF_HELD])
+    sets.push(w[edge | L.EDGE_WAITER]);
+  return sets;
 }
 
 function pathTo(last: number, reachedFrom: ReadonlyMap<number, number>): readonly number[] {
@@ -34,13 +48,7 @@ function pathTo(last: number, reachedFrom: ReadonlyMap<number, number>): readonl
 
 function inTheWay(w: Int32Array, set: number, passed: Set<number>): readonly number[] {
   const sets: number[] = [];
-  if ((w[set | L.FLAGS] & L.SET_GRANTED) !== 0) {
-    let edge = w[set | L.SET_EDGES];
-    for (; edge !== L.NOBODY; edge = w[edge | L.EDGE_NEXT_OF_HELD]) {
-      sets.push(w[edge | L.EDGE_WAITER]);
-    }
-    return sets;
-  }
+  if ((w[set | L.FLAGS] & L.SET_GRANTED) !== 0) return sets;
   let link = w[set | L.CHAIN];
   for (; link !== L.NOBODY; link = w[link | L.CHAIN]) {
     if ((w[link | L.FLAGS] & (L.LINK_TRIGGERED | L.LINK_IGNORED)) === 0) {

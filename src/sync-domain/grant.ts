@@ -1,5 +1,5 @@
 /**
- * A grant of one event loop. `set` is its set in core, and 0 once its holder has let go; a grant
+ * A grant. `set` is its set in core, and 0 once its holder has let go; a grant
  * that was taken away still has it, but core knows no such token any more.
  */
 
@@ -88,11 +88,6 @@ export class HostGrant implements SyncGrant, Deliverable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#end(false);
-  }
-
-  /** @internal Its set may be tagged with it. */
-  get isTagged(): boolean {
-    return this.own !== undefined;
   }
 
   /** @internal From now on, whoever asks about its set finds it. */

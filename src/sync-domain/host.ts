@@ -65,8 +65,6 @@ export abstract class Host {
    */
   abstract block(scope: HostSession, set: number, options: AcquireSyncOptions): HostGrant;
 
-  /** What this thread has for a set: its request, or its grant if that has anything to be told. */
-  abstract objectOf(set: number): HostRequest | HostGrant | undefined;
   /** From now on this object stands for its set. */
   abstract tag(object: HostRequest | HostGrant): void;
   /** Nothing stands for the set any more. Returns what did. */
@@ -188,7 +186,8 @@ export abstract class Host {
   /** A set that waited has been granted. */
   protected hearGranted(set: number): void {
     const { core } = this;
-    const request = this.#untagRequest(set);
+    const request = this.untag(set) as HostRequest;
+    request.endWaiting();
     if (request instanceof ObserverRequest) {
       this.forgetWord(set);
       core.remove(set, false);
@@ -199,23 +198,20 @@ export abstract class Host {
     }
   }
 
-  /** A grant has been taken away. */
+  /** A grant has been taken away, perhaps before its request was told of it. */
   protected hearLost(set: number): void {
-    const grant = this.untag(set);
+    const token = this.core.token(set);
+    const object = this.untag(set);
     this.forgetWord(set);
     this.core.forget(set);
     this.setCount--;
-    if (!(grant instanceof HostGrant)) return;
-    grant.scope.tracked?.delete(grant);
-    this.delivery.direct(grant);
-  }
-
-  #untagRequest(set: number): HostRequest {
-    const request = this.untag(set) as HostRequest;
-    request.scope.tracked?.delete(request);
-    request.stopWaiting();
-    request.set = 0;
-    return request;
+    if (object instanceof HostGrant) {
+      object.scope.tracked?.delete(object);
+      this.delivery.direct(object);
+    } else if (object !== undefined) {
+      object.endWaiting();
+      object.tell(new HostGrant(object.scope, set, token));
+    }
   }
 
   #created(set: number): number {

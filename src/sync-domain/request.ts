@@ -63,8 +63,11 @@ export abstract class HostRequest {
     }
   }
 
-  /** Leaves no timer and no listener behind. */
-  stopWaiting(): void {
+  /** It waits no more, and leaves no timer and no listener behind. */
+  endWaiting(): void {
+    this.set = 0;
+    this.scope.tracked?.delete(this);
+
     const details = this.waitDetails;
     if (details === undefined) return;
     details.deadline?.cancel();
@@ -78,9 +81,7 @@ export abstract class HostRequest {
     scope.host.enter();
     const { set } = this;
     if (set !== 0) {
-      this.stopWaiting();
-      this.set = 0;
-      scope.tracked?.delete(this);
+      this.endWaiting();
       scope.host.end(set, false);
     }
     scope.host.leave();

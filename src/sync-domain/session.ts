@@ -1,6 +1,6 @@
 /**
- * The interface of a domain in one event loop. The domain itself is the outermost session; all
- * sessions work on one host.
+ * The interface of a domain whose words are within reach. The domain itself is the outermost
+ * session; all sessions work on one host.
  */
 
 import { PASS_LOCKED, SYNC } from '../core/index.ts';

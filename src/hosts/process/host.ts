@@ -62,11 +62,6 @@ export class ProcessHost extends Host {
     );
   }
 
-  objectOf(set: number): HostRequest | HostGrant | undefined {
-    const tag = this.core.tag(set);
-    return tag === 0 ? undefined : this.tagged.get(tag);
-  }
-
   tag(object: HostRequest | HostGrant): void {
     this.core.setTag(object.set, this.tagged.add(object));
   }
@@ -76,22 +71,28 @@ export class ProcessHost extends Host {
   }
 
   labelOf(set: number): string | undefined {
-    return this.objectOf(set)?.label;
+    return this.#objectOf(set)?.label;
   }
 
   sessionLabelOf(set: number): string | undefined {
-    const object = this.objectOf(set);
+    const object = this.#objectOf(set);
     return object === undefined ? this.label : object.scope.label;
   }
 
   sinceOf(set: number): number {
     if (this.core.isGranted(set)) return this.clock.fromNote(this.core.note(set));
-    return (this.objectOf(set) as HostRequest).sinceMs;
+    return (this.#objectOf(set) as HostRequest).sinceMs;
   }
 
   protected untag(set: number): HostRequest | HostGrant | undefined {
     const tag = this.core.tag(set);
     return tag === 0 ? undefined : this.#untag(set, tag);
+  }
+
+  /** What stands for a set: its request, or its grant if that has anything to be told. */
+  #objectOf(set: number): HostRequest | HostGrant | undefined {
+    const tag = this.core.tag(set);
+    return tag === 0 ? undefined : this.tagged.get(tag);
   }
 
   #untag(set: number, tag: number): HostRequest | HostGrant {

@@ -27,7 +27,7 @@ export interface ArenaOptions {
 }
 
 const magic = 0x6b647361;
-/** Of the layout: of control.ts, of core, of names.ts and of sets.ts. */
+/** Of the layout: of control.ts, root.ts, names.ts, labels.ts, and of core. */
 const version = 1;
 const bytesMaxDefault = 2 ** 26;
 const bytesMinLimit = 2 ** 16;

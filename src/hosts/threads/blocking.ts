@@ -11,7 +11,6 @@ import type { HostSession } from '../../sync-domain/session.ts';
 import { circleOf, inTheWayOf } from '../../sync-domain/snapshot.ts';
 import { agentsIn, markDead } from './agents.ts';
 import * as C from './control.ts';
-import { findBlockedCircle } from './deadlock.ts';
 import type { ThreadsHost } from './host.ts';
 import { hasGoneThread } from './liveness.ts';
 
@@ -86,23 +85,28 @@ function whyNoLonger(
   if (performance.now() - startMs >= timeoutMs) return timedOut(host, set, timeoutMs);
   // Not at once: whoever was granted something may just be about to let it go.
   if (turn === 0 || timeoutMs !== Number.POSITIVE_INFINITY) return undefined;
-  const circle = findBlockedCircle(host.core, set, (other) => blockedForEver(host, other));
+  const circle = host.core.findCircle(set, (kept) => blockedForEver(host, kept));
   if (circle.length === 0) return undefined;
   const { message, steps } = circleOf(host, circle, request.label);
   return new DeadlockError(`all of these threads block: ${message}`, steps);
 }
 
-/** The set that the thread of whoever owns a set is blocked for without a limit, or 0. */
-function blockedForEver(host: ThreadsHost, set: number): number {
+/**
+ * The set that the thread of whoever owns `set` is blocked for without a limit. Whatever that
+ * thread has, granted or yet to be granted, it lets go of only when it goes on, and nothing but
+ * that or an interruption ends such a circle. A thread that runs, or sits in its event loop, may
+ * still let go: what it has is kept for nobody.
+ */
+function blockedForEver(host: ThreadsHost, set: number): readonly number[] {
   const { control } = host;
   const thread = control[C.wordsOfAgent(host.agentOf(set)) + C.THREAD];
   for (const agent of agentsIn(control, C.LIVE)) {
     const at = C.wordsOfAgent(agent);
-    const isBlocked = control[at + C.BLOCKED_SET] !== 0 && control[at + C.BLOCKED_FOR_EVER] === 1;
-    if (isBlocked && control[at + C.THREAD] === thread)
-      return control[at + C.BLOCKED_SET] as number;
+    const blocked = control[at + C.BLOCKED_SET];
+    const isForEver = blocked !== 0 && control[at + C.BLOCKED_FOR_EVER] === 1;
+    if (isForEver && control[at + C.THREAD] === thread && blocked !== set) return [blocked];
   }
-  return 0;
+  return [];
 }
 
 function noteBlocked({ control, agent }: ThreadsHost, set: number, timeoutMs: number): void {

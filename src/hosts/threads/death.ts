@@ -54,7 +54,8 @@ function buryInTime(host: ThreadsHost, agent: number): void {
 /** Closes a domain as its thread ends in good order. */
 export function closeAtExit(host: ThreadsHost): void {
   if (workerThreads()?.isMainThread !== false) return;
-  if (openHosts.size === 0) {
+  if (!isExitHeard) {
+    isExitHeard = true;
     globalThis.process.once('exit', () => {
       for (const open of openHosts) open.close();
     });
@@ -68,6 +69,8 @@ export function closedBeforeExit(host: ThreadsHost): void {
 }
 
 const openHosts = new Set<ThreadsHost>();
+/** One listener serves all domains that a thread ever opens. */
+let isExitHeard = false;
 
 /** Whether threads must show by themselves that they live. */
 function needsSigns(): boolean {

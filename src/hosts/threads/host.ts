@@ -245,10 +245,6 @@ export class ThreadsHost extends Host {
     return isBlocked;
   }
 
-  objectOf(set: number): HostRequest | HostGrant | undefined {
-    return this.agentOf(set) === this.agent ? this.#objects.get(set) : undefined;
-  }
-
   tag(object: HostRequest | HostGrant): void {
     this.#objects.set(object.set, object);
     if (!(object instanceof HostGrant)) this.#countWaiting(1);
