@@ -30,6 +30,7 @@ import {
 import { checkName, checkSpec } from '../../src/domain/sets.ts';
 import { NaiveGrant, NaiveRequest } from './naive-request.ts';
 import type { NaiveServer, Terms } from './naive-server.ts';
+import { runHeld } from './run-held.ts';
 
 class NaiveResource implements Resource {
   readonly name: string | undefined;
@@ -142,20 +143,12 @@ export class NaiveDomain implements Session {
     });
   }
 
-  async run<R>(
+  run<R>(
     set: SetSpec | PreparedSet,
     optionsOrFn: AcquireOptions | ((grant: Grant) => R | Promise<R>),
     maybeFn?: (grant: Grant) => R | Promise<R>,
   ): Promise<R> {
-    const isShort = typeof optionsOrFn === 'function';
-    const fn = isShort ? optionsOrFn : maybeFn;
-    checkFunction(fn, 'fn');
-    const grant = await this.acquire(set, isShort ? {} : optionsOrFn);
-    try {
-      return await (fn as (grant: Grant) => R | Promise<R>)(grant);
-    } finally {
-      await grant.release();
-    }
+    return runHeld(this, set, optionsOrFn, maybeFn);
   }
 
   enqueue(

@@ -33,6 +33,7 @@ import {
 } from '../../src/domain/options.ts';
 import { checkName, checkSpec } from '../../src/domain/sets.ts';
 import { Signals } from '../../src/event-loop/signals.ts';
+import { runHeld } from '../conformance/run-held.ts';
 import {
   type Asking,
   type ErrorSent,
@@ -251,20 +252,12 @@ export class RemoteDomain implements Session {
     });
   }
 
-  async run<R>(
+  run<R>(
     set: SetSpec | PreparedSet,
     optionsOrFn: AcquireOptions | ((grant: Grant) => R | Promise<R>),
     maybeFn?: (grant: Grant) => R | Promise<R>,
   ): Promise<R> {
-    const isShort = typeof optionsOrFn === 'function';
-    const fn = isShort ? optionsOrFn : maybeFn;
-    checkFunction(fn, 'fn');
-    const grant = await this.acquire(set, isShort ? {} : optionsOrFn);
-    try {
-      return await (fn as (grant: Grant) => R | Promise<R>)(grant);
-    } finally {
-      await grant.release();
-    }
+    return runHeld(this, set, optionsOrFn, maybeFn);
   }
 
   enqueue(

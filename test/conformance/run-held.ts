@@ -1,0 +1,25 @@
+/** `run` by way of `acquire`, for domains of tests that have nothing of their own to add to it. */
+
+import type { Domain } from '../../src/domain/domain.ts';
+import type { Grant } from '../../src/domain/grant.ts';
+import { type AcquireOptions, checkFunction } from '../../src/domain/options.ts';
+import type { PreparedSet, SetSpec } from '../../src/domain/sets.ts';
+
+type Body<R> = (grant: Grant) => R | Promise<R>;
+
+export async function runHeld<R>(
+  domain: Pick<Domain, 'acquire'>,
+  set: SetSpec | PreparedSet,
+  optionsOrFn: AcquireOptions | Body<R>,
+  maybeFn?: Body<R>,
+): Promise<R> {
+  const isShort = typeof optionsOrFn === 'function';
+  const fn = isShort ? optionsOrFn : maybeFn;
+  checkFunction(fn, 'fn');
+  const grant = await domain.acquire(set, isShort ? {} : optionsOrFn);
+  try {
+    return await (fn as Body<R>)(grant);
+  } finally {
+    await grant.release();
+  }
+}
