@@ -41,7 +41,10 @@ export interface LockEnvironment {
   readonly maySleep: boolean;
   /** Whether an agent is known to have ended without letting go. */
   isDead(agent: number): boolean;
-  /** It has been looked at so many times, and is still another's. May throw, to give up. */
+  /**
+   * It has been found to be another's: so many times before, by this call of `take`, beginning with
+   * 0. May throw, to give up.
+   */
   stillWaits(lookCount: number, owner: number): void;
 }
 
@@ -101,7 +104,7 @@ export class ArenaLock {
     const control = this.#control;
     const at = this.#at;
     const mine = this.#mine | (maySleep ? waited : 0);
-    for (let lookCount = 0; ; lookCount++) {
+    for (let lookCount = 0; ; ) {
       const found = steps.load(control, at);
       if (found === 0) {
         if (steps.compareExchange(control, at, 0, mine) === 0) return -1;
@@ -115,7 +118,7 @@ export class ArenaLock {
         continue;
       }
       try {
-        this.#environment.stillWaits(lookCount, owner);
+        this.#environment.stillWaits(lookCount++, owner);
       } catch (error) {
         // He may have been woken, and owes that to the next.
         steps.notify(control, at, 1);

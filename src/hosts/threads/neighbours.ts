@@ -15,6 +15,8 @@ export class Neighbours implements LockEnvironment {
   readonly generation: number;
   readonly maySleep: boolean;
   readonly #control: Int32Array;
+  /** Whose the lock was found to be, and since when. */
+  #owner = -1;
   #startMs = 0;
 
   constructor(control: Int32Array, agent: number, maySleep: boolean) {
@@ -28,7 +30,10 @@ export class Neighbours implements LockEnvironment {
   }
 
   stillWaits(lookCount: number, owner: number): void {
-    if (lookCount === 0) this.#startMs = performance.now();
+    if (lookCount === 0 || owner !== this.#owner) {
+      this.#owner = owner;
+      this.#startMs = performance.now();
+    }
     const isQuestion = this.maySleep && lookCount % looksPerQuestion === looksPerQuestion - 1;
     if (isQuestion && markDead(this.#control, owner, hasGoneThread)) return;
     if (performance.now() - this.#startMs < lockMsMax) return;

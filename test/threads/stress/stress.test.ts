@@ -51,7 +51,7 @@ it(
         });
         thread.on('error', reject);
         thread.on('exit', () =>
-          Date.now() < untilMs - 200 ? run(worker).then(resolve) : resolve(),
+          Date.now() < untilMs - 200 ? run(worker).then(resolve, reject) : resolve(),
         );
       });
     const threads: Worker[] = [];
