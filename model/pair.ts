@@ -168,7 +168,14 @@ export class Pair {
     }
     const bits = (sync ? SYNC : 0) | (locked === 'ignore' ? PASS_LOCKED : 0);
     const ref = this.#orFull(refs, () =>
-      this.core.enqueue(refs, countExclusive(spec), refs.length, bits, ++this.#tagLast),
+      this.core.enqueue(
+        refs,
+        countExclusive(spec),
+        refs.length,
+        bits,
+        ++this.#tagLast,
+        this.#tagLast,
+      ),
     );
     if (ref === L.NOBODY) return 'full';
     if (operation.do === 'try' && !this.core.isGranted(ref)) {
@@ -178,6 +185,7 @@ export class Pair {
     }
     const arrival = this.oracle.arrive(spec, { sync, locked, holding });
     if (arrival.outcome === 'locked') throw new Error('core let a set in that had to be refused');
+    if (this.core.isGranted(ref)) same('note', this.core.note(ref), this.#tagLast);
     this.#note(arrival.set, ref);
     if (this.core.isGranted(ref)) {
       same('outcome', arrival.outcome, 'granted');
@@ -429,7 +437,8 @@ export class Pair {
     if (!(token > this.#tokenLast)) throw new Error(`token ${token} after ${this.#tokenLast}`);
     this.#tokenLast = token;
     set.tag = { ref, word: set.tag?.word ?? 0, token };
-    same('token', core.takeNote(ref, set.tag.word), token);
+    core.setNote(ref, set.tag.word);
+    same('token', core.token(ref), token);
     const isUnusual =
       oracle.ignored(set).length > 0 ||
       [...set.modes.keys()].some((name) => oracle.recovered.has(name));

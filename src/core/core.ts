@@ -33,6 +33,8 @@ export const UNUSUAL = L.SET_UNUSUAL;
 
 /** What neither waits nor is held. */
 const notSets = L.SET_OBSERVER | L.SET_LOST;
+/** If a resource is kept, and the other is not true of it, nothing is to be done as it idles. */
+const quietlyIdle = L.RESOURCE_KEPT | L.RESOURCE_IGNORED;
 const smallIntegerMax = 2 ** 31 - 1;
 
 export class Core {
@@ -74,15 +76,23 @@ export class Core {
    * A set arrives: all of its links enter their queues at this moment (I1). Returns it, granted or
    * waiting ({@link isGranted}), or 0 if memory is at its end, and then nothing has happened. The
    * first `exclusiveCount` of the `count` resources are wanted exclusive. A resource named again
-   * counts once; as exclusive ones come first, exclusive wins.
+   * counts once; as exclusive ones come first, exclusive wins. `note` is as of {@link setNote}.
    */
-  enqueue(refs: Refs, exclusiveCount: number, count: number, bits: number, tag: number): number {
+  enqueue(
+    refs: Refs,
+    exclusiveCount: number,
+    count: number,
+    bits: number,
+    tag: number,
+    note: number,
+  ): number {
     if (!reserve(this.memory, 1 + count)) return L.NOBODY;
     const w = this.memory.words;
     const d = this.memory.doubles;
     if (w[L.JOURNAL] !== 0) saveEnds(w, refs, count);
     const arrival = tick(d);
     const set = createSet(w, L.SET | (bits & SYNC), tag);
+    w[set | L.SET_NOTE] = note;
     let last = set;
     let pending = 0;
     for (let index = 0; index < count; index++) {
@@ -95,7 +105,8 @@ export class Core {
       last = link;
       const mode = index < exclusiveCount ? L.LINK_EXCLUSIVE : 0;
       let isPending = !append(w, resource, set, link, tail, mode);
-      if (bits !== 0) isPending = applyBits(w, set, resource, link, bits, isPending);
+      if ((bits & PASS_LOCKED) !== 0 && isPending) isPending = !passLocked(w, set, resource, link);
+      if ((bits & SYNC) !== 0) w[resource | L.FLAGS] += L.RESOURCE_SYNC_ONE;
       if (isPending) pending++;
     }
     w[last | L.CHAIN] = L.NOBODY;
@@ -169,8 +180,9 @@ export class Core {
    * exclusive is marked as recovered; otherwise such a mark is cleared.
    */
   remove(set: number, died: boolean): void {
-    assert((this.memory.words[set | L.FLAGS] & L.KIND) === L.SET, 'only live sets end');
-    end(this.memory.words, this.memory.doubles, set, died);
+    const { words: w, doubles: d } = this.memory;
+    if ((w[set | L.FLAGS] & L.KIND) !== L.SET) throw broken('only live sets end');
+    end(w, d, set, died);
   }
 
   /** Frees a set that {@link takeLost} has told about. */
@@ -345,12 +357,6 @@ export class Core {
     return (this.memory.words[link | L.FLAGS] & L.LINK_TRIGGERED) !== 0;
   }
 
-  /** Notes something of a granted set, once taken, and returns its token. */
-  takeNote(set: number, note: number): number {
-    this.setNote(set, note);
-    return this.token(set);
-  }
-
   /** Notes something of a set that is in no list. When it is granted, that is forgotten. */
   setNote(set: number, note: number): void {
     const w = this.memory.words;
@@ -477,25 +483,13 @@ function finishBuilding(
   d[(set | L.SET_STAMP) >> 1] = stamp;
 }
 
-/**
- * What a synchronous caller leaves behind, and what one who ignores such callers passes over.
- * Returns whether the link still counts as pending.
- */
-function applyBits(
-  w: Int32Array,
-  set: number,
-  resource: number,
-  link: number,
-  bits: number,
-  isPending: boolean,
-): boolean {
-  const isLocked = w[resource | L.FLAGS] >>> L.RESOURCE_SYNC_SHIFT !== 0;
-  if ((bits & SYNC) !== 0) w[resource | L.FLAGS] += L.RESOURCE_SYNC_ONE;
-  if (!isPending || !isLocked || (bits & PASS_LOCKED) === 0) return isPending;
+/** Whether the set goes without waiting for this link, as a synchronous caller is ahead of it. */
+function passLocked(w: Int32Array, set: number, resource: number, link: number): boolean {
+  if (w[resource | L.FLAGS] >>> L.RESOURCE_SYNC_SHIFT === 0) return false;
   w[link | L.FLAGS] |= L.LINK_IGNORED;
   w[resource | L.FLAGS] |= L.RESOURCE_IGNORED;
   w[set | L.FLAGS] |= L.SET_UNUSUAL;
-  return false;
+  return true;
 }
 
 /**
@@ -536,15 +530,22 @@ function end(w: Int32Array, d: Float64Array, set: number, died: boolean): void {
 /** Ends all links, watches and edges of a set, and returns the last slot of its chain. */
 function clear(w: Int32Array, d: Float64Array, set: number, died: boolean): number {
   const flags = w[set | L.FLAGS];
+  if ((flags & L.SET_OBSERVER) !== 0) return clearObserver(w, set);
   let last = set;
   for (let link = w[set | L.CHAIN]; link !== L.NOBODY; link = w[link | L.CHAIN]) {
-    if ((flags & L.SET_OBSERVER) === 0) detach(w, d, link, flags, died);
-    else if ((w[link | L.FLAGS] & L.LINK_TRIGGERED) === 0) {
-      unwatch(w, w[link | L.LINK_RESOURCE], link);
-    }
+    detach(w, d, link, flags, died);
     last = link;
   }
   if (w[set | L.SET_EDGES] !== L.NOBODY) dropEdges(w, set);
+  return last;
+}
+
+function clearObserver(w: Int32Array, set: number): number {
+  let last = set;
+  for (let eye = w[set | L.CHAIN]; eye !== L.NOBODY; eye = w[eye | L.CHAIN]) {
+    if ((w[eye | L.FLAGS] & L.LINK_TRIGGERED) === 0) unwatch(w, w[eye | L.LINK_RESOURCE], eye);
+    last = eye;
+  }
   return last;
 }
 
@@ -558,12 +559,14 @@ function detach(
 ): void {
   const resource = w[link | L.LINK_RESOURCE];
   save(w, resource);
-  if ((setFlags & L.SET_SYNC) !== 0) w[resource | L.FLAGS] -= L.RESOURCE_SYNC_ONE;
-  const isMarked = (w[resource | L.FLAGS] & L.RESOURCE_RECOVERED) !== 0;
+  let flags = w[resource | L.FLAGS];
+  if ((setFlags & L.SET_SYNC) !== 0) w[resource | L.FLAGS] = flags -= L.RESOURCE_SYNC_ONE;
+  const isMarked = (flags & L.RESOURCE_RECOVERED) !== 0;
   if (isMarked !== died && (setFlags & L.SET_GRANTED) !== 0) {
     markLeft(w, resource, w[link | L.FLAGS], died);
   }
-  if (unlink(w, d, resource, link)) fallIdle(w, resource);
+  const isEmpty = unlink(w, d, resource, link);
+  if (isEmpty && (flags & quietlyIdle) !== L.RESOURCE_KEPT) fallIdle(w, resource);
 }
 
 /** An exclusive holder leaves: by death, and the mark is set; normally, and it is cleared. */
@@ -593,5 +596,9 @@ function unchoose(w: Int32Array, resource: number): boolean {
 }
 
 function assert(condition: boolean, what: string): asserts condition {
-  if (!condition) throw new Error(`kds core broke its own rule: ${what}`);
+  if (!condition) throw broken(what);
+}
+
+function broken(what: string): Error {
+  return new Error(`kds core broke its own rule: ${what}`);
 }

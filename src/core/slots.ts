@@ -18,7 +18,11 @@ const wordsKept = 2 ** 14;
 export function reserve(m: Memory, count: number): boolean {
   const w = m.words;
   if (w[L.JOURNAL] !== 0) saveFree(w, count);
-  if (w[L.TOP] + count * L.SLOT_WORDS <= m.end) return true;
+  return w[L.TOP] + count * L.SLOT_WORDS <= m.end || reserveBelow(m, w, count);
+}
+
+/** There is not room for all of them behind the last slot. */
+function reserveBelow(m: Memory, w: Int32Array, count: number): boolean {
   let countMissing = count - ((m.end - w[L.TOP]) >> 3);
   for (let slot = w[L.FREE]; slot !== L.NOBODY && countMissing > 0; slot = w[slot | L.CHAIN]) {
     countMissing--;

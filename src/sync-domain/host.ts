@@ -56,6 +56,8 @@ export abstract class Host {
   abstract enter(): void;
   /** It ends: what has come of it is handed on. */
   abstract leave(): void;
+  /** It ends, and nothing has come of it but its caller's own grant. */
+  abstract leaveGranted(): void;
   /** It ends, and has failed. Returns the error. */
   abstract undo(error: unknown): unknown;
 
@@ -100,12 +102,16 @@ export abstract class Host {
   /** A set arrives: it is granted or waits. */
   enqueue(set: ResolvedSet, bits: number, scope: HostSession, label: string | undefined): number {
     const word = this.wordFor(scope, label);
-    return this.#created(this.core.enqueue(set.queues, set.exclusiveCount, set.count, bits, word));
+    const { queues, exclusiveCount, count } = set;
+    const now = this.clock.now();
+    return this.#created(this.core.enqueue(queues, exclusiveCount, count, bits, word, now));
   }
 
   /** A set is taken from whoever holds it. */
   steal({ queues, count }: ResolvedSet, scope: HostSession, label: string | undefined): number {
-    return this.#created(this.core.steal(queues, count, 0, this.wordFor(scope, label)));
+    const set = this.#created(this.core.steal(queues, count, 0, this.wordFor(scope, label)));
+    this.core.setNote(set, this.clock.now());
+    return set;
   }
 
   /** What conflicts with a set is watched. */
@@ -114,14 +120,14 @@ export abstract class Host {
     return this.#created(this.core.observe(queues, exclusiveCount, count, word));
   }
 
-  /** The grant of a set that has been granted, and is in this state. */
+  /** The grant of a set that has been granted, is noted, and is in this state. */
   createGrant(
     scope: HostSession,
     set: number,
     state: number,
     label: string | undefined,
   ): HostGrant {
-    const grant = new HostGrant(scope, set, this.core.takeNote(set, this.clock.now()));
+    const grant = new HostGrant(scope, set, this.core.token(set));
     const isUsual = label === undefined && (state & UNUSUAL) === 0 && scope.tracked === undefined;
     if (!isUsual) this.#complete(grant, state, label);
     if (this.watchdog !== undefined) this.watchdog.watch();
@@ -194,6 +200,7 @@ export abstract class Host {
       this.setCount--;
       request.tellDone();
     } else {
+      core.setNote(set, this.clock.now());
       request.tell(this.createGrant(request.scope, set, core.state(set), request.label));
     }
   }

@@ -212,7 +212,7 @@ export class HostSession implements SyncSession {
     } catch (error) {
       throw host.undo(error);
     }
-    if (typeof placed !== 'number') host.leave();
+    if (typeof placed !== 'number') host.leaveGranted();
     return placed;
   }
 
@@ -276,7 +276,8 @@ export class HostSession implements SyncSession {
     } catch (error) {
       throw host.undo(error);
     }
-    host.leave();
+    if (grant === null) host.leave();
+    else host.leaveGranted();
     return grant;
   }
 

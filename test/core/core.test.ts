@@ -167,7 +167,7 @@ describe('marks', () => {
     const s = new Scene();
     s.ask({ shared: ['q', 's'] });
     const waiter = s.ask({ exclusive: ['q'], shared: ['r'] }, SYNC);
-    const passing = s.core.enqueue(s.refs(['r', 't']), 1, 2, 1, 0);
+    const passing = s.core.enqueue(s.refs(['r', 't']), 1, 2, 1, 0, 0);
     expect(s.isHeld(passing)).toBe(true);
     s.core.steal(s.refs(['t', 's']), 2, 0, 0);
     expect(s.settle()).toEqual([waiter]);

@@ -29,8 +29,8 @@ function crowded(wordCount: number): { readonly core: Core; readonly writer: num
   const core = new Core(memory);
   const both = [core.createResource(1), core.createResource(2)];
   for (const resource of both) core.keep(resource, true);
-  const writer = core.enqueue(both, 2, 2, 0, 0);
-  while (core.enqueue(both, 0, 2, 0, 0) !== 0);
+  const writer = core.enqueue(both, 2, 2, 0, 0, 0);
+  while (core.enqueue(both, 0, 2, 0, 0, 0) !== 0);
   return { core, writer };
 }
 

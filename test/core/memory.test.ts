@@ -38,7 +38,7 @@ describe('memory', () => {
     s.end(s.ask({ exclusive: ['a', 'b', 'c'] }));
     const before = size();
     for (let count = 0; count < 10_000; count++) {
-      const set = s.core.enqueue(s.refs(['a', 'b', 'c']), 2, 3, 0, 0);
+      const set = s.core.enqueue(s.refs(['a', 'b', 'c']), 2, 3, 0, 0, 0);
       s.core.remove(set, false);
       while (s.core.takeIdle() !== 0);
     }
@@ -51,7 +51,7 @@ describe('memory', () => {
     const wordsBefore = memory.words.length;
     const resource = core.createResource(0);
     const sets: number[] = [];
-    for (let count = 0; count < 2000; count++) sets.push(core.enqueue([resource], 0, 1, 0, 0));
+    for (let count = 0; count < 2000; count++) sets.push(core.enqueue([resource], 0, 1, 0, 0, 0));
     const token = core.token(sets.at(-1) ?? 0);
     for (const set of sets) core.remove(set, false);
     expect(core.takeIdle()).toBe(resource);
@@ -59,7 +59,7 @@ describe('memory', () => {
     core.reset();
     expect(memory.words.length).toBe(wordsBefore);
     expect(findFaults(memory)).toEqual([]);
-    const again = core.enqueue([core.createResource(0)], 1, 1, 0, 0);
+    const again = core.enqueue([core.createResource(0)], 1, 1, 0, 0, 0);
     expect(core.token(again)).toBeGreaterThan(token);
     expect(sets.some((set) => core.isHeld(set, token))).toBe(false);
     expect(findFaults(memory)).toEqual([]);

@@ -34,7 +34,7 @@ export class Scene {
 
   ask({ exclusive = [], shared = [] }: Wanted, bits = 0): number {
     const refs = this.refs([...exclusive, ...shared]);
-    const set = this.core.enqueue(refs, exclusive.length, refs.length, bits, 0);
+    const set = this.core.enqueue(refs, exclusive.length, refs.length, bits, 0, 0);
     this.settle();
     return set;
   }

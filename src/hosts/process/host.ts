@@ -41,6 +41,8 @@ export class ProcessHost extends Host {
 
   enter(): void {}
 
+  leaveGranted(): void {}
+
   leave(): void {
     const isUnused = this.setCount === 0 && this.core.memory.words.length > wordsKept;
     if (isUnused || this.core.hasNews || this.delivery.hasDirect) this.#handOn(isUnused);

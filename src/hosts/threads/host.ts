@@ -133,6 +133,10 @@ export class ThreadsHost extends Host {
     this.#letGo();
   }
 
+  leaveGranted(): void {
+    this.leave();
+  }
+
   undo(error: unknown): unknown {
     if (--this.#depth > 0) return error;
     const { words } = this.memory;
@@ -188,9 +192,7 @@ export class ThreadsHost extends Host {
     label: string | undefined,
   ): number {
     this.makeRoom(1 + set.count + slotsOfLabels(label, scope.label));
-    const ref = super.enqueue(set, bits, scope, label);
-    if (!this.core.isGranted(ref)) this.core.setNote(ref, this.clock.now());
-    return ref;
+    return super.enqueue(set, bits, scope, label);
   }
 
   override steal(set: ResolvedSet, scope: HostSession, label: string | undefined): number {
