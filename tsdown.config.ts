@@ -14,14 +14,6 @@ export default defineConfig({
   dts: { sourcemap: true },
   sourcemap: true,
   minify: false,
-  // Fields are written once, by their constructor, and not before that as undefined: the engine then
-  // knows what they hold (a fifth of a request's time, docs/benchmarks.md).
-  inputOptions: {
-    transform: {
-      assumptions: { setPublicClassFields: true },
-      typescript: { removeClassFieldsWithoutInitializer: true },
-    },
-  },
   clean: true,
   checks: { pluginTimings: false },
 });

@@ -1,7 +1,7 @@
 /** Row 5: steps while so many names are held, each by a grant of its own. */
 
 import { createDomain, type SyncGrant } from 'kds';
-import { collectGarbage, type Subject } from './sampling.ts';
+import type { Subject } from './sampling.ts';
 
 const sizes = [1_000, 100_000, 1_000_000];
 const stepCount = 100_000;
@@ -38,6 +38,22 @@ export function amongHeld(): Subject[] {
   });
 }
 
+/** The floor of that: a Map of as many names, in the same order looked into and nothing more. */
+export function amongNames(): Subject[] {
+  return sizes.map((size) => {
+    const names = Array.from({ length: size }, (_, index) => `name ${index}`);
+    const objects = new Map(names.map((name, index) => [name, { index }]));
+    const order = Int32Array.from({ length: stepCount }, scattered(size));
+    return stepSubject(`a Map, among ${size.toLocaleString('en')} names`, () => {
+      let sum = 0;
+      for (let step = 0; step < stepCount; step++) {
+        sum += objects.get(names[order[step] as number] as string)?.index ?? 0;
+      }
+      return sum;
+    });
+  });
+}
+
 function hold(size: number) {
   const domain = createDomain();
   const names = Array.from({ length: size }, (_, index) => `name ${index}`);
@@ -46,13 +62,15 @@ function hold(size: number) {
 }
 
 function stepSubject(name: string, steps: () => unknown): Subject {
+  let kept: unknown;
   return {
     name,
     sample() {
-      collectGarbage();
       const startMs = performance.now();
-      steps();
-      return ((performance.now() - startMs) / stepCount) * 1e6;
+      kept = steps();
+      const ms = performance.now() - startMs;
+      if (kept === undefined) throw new Error(`${name} has done nothing`);
+      return (ms / stepCount) * 1e6;
     },
   };
 }

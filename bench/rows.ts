@@ -1,7 +1,7 @@
 /** What is compared with what, and how far apart it is to be (DESIGN.md, section 6). */
 
 import { awaitedName, awaitedPair, syncPair } from './free.ts';
-import { amongHeld, besideHeld } from './held.ts';
+import { amongHeld, amongNames, besideHeld } from './held.ts';
 import * as queued from './queued.ts';
 import type { Subject } from './sampling.ts';
 import { freeInArena, handOver, workerToWorker } from './threads.ts';
@@ -136,31 +136,33 @@ const third: Target = { timesMax: 1 / 3 };
 const matrixName = '@matrixai/async-locks (20,000)';
 
 function sizesRow(): Row {
-  const direct = (): Subject[] => queued.handoverBySize('kds, direct', queued.directIn);
-  const promises = (): Subject[] => queued.handoverBySize('kds, promises', queued.promisesIn);
+  const direct = (): Subject[] => queued.handoverBySize('kds, direct', queued.direct);
+  const promises = (): Subject[] => queued.handoverBySize('kds, promises', queued.promises);
   const experiments: Experiment[] = [
     { name: 'sizes, direct', rounds: 9, subjects: direct },
     { name: 'sizes, promises', rounds: 9, subjects: promises },
     { name: 'sizes, beside', rounds: 41, subjects: besideHeld },
     { name: 'sizes, among', rounds: 21, subjects: amongHeld },
+    { name: 'sizes, Map', rounds: 21, subjects: amongNames },
   ];
   const subjects = [
-    ['sizes, direct', 'kds, direct,', 'wait'],
-    ['sizes, promises', 'kds, promises,', 'wait'],
-    ['sizes, beside', 'kds, beside', 'held'],
-    ['sizes, among', 'kds, among', 'held'],
+    ['sizes, direct', 'kds, direct,', 'wait', { timesMax: 1.3 }, { timesMax: 3 }],
+    ['sizes, promises', 'kds, promises,', 'wait', { timesMax: 1.3 }, { timesMax: 3 }],
+    ['sizes, beside', 'kds, beside', 'held', { timesMax: 1.3 }, { timesMax: 3 }],
+    ['sizes, among', 'kds, among', 'held', { timesMax: 1.3 }, { timesMax: 3 }],
+    ['sizes, Map', 'a Map, among', 'names', undefined, undefined],
   ] as const;
   return {
     number: 5,
     work: '1,000,000 waiters, or 1,000,000 names: a step',
     unit: 'ns',
     experiments,
-    comparisons: subjects.flatMap(([experiment, kds, does]) => {
+    comparisons: subjects.flatMap(([experiment, subject, does, large, huge]) => {
       const compare = comparing(experiment);
-      const at = (size: string): string => `${kds} ${size} ${does}`;
+      const at = (size: string): string => `${subject} ${size} ${does}`;
       return [
-        compare(at('1,000,000'), at('100,000'), { timesMax: 1.3 }),
-        compare(at('1,000,000'), at('1,000'), { timesMax: 3 }),
+        compare(at('1,000,000'), at('100,000'), large),
+        compare(at('1,000,000'), at('1,000'), huge),
       ];
     }),
   };

@@ -9,6 +9,8 @@
 /** 2^28 words are 1 GiB: indexes are small integers in every engine, and limits rely on it. */
 const wordsMaxDefault = 2 ** 28;
 const wordsMinDefault = 2 ** 10;
+/** From here on it grows by less at a time: 2^22 words are 16 MiB. */
+const wordsMany = 2 ** 22;
 
 export interface MemorySize {
   /** Words at the beginning, and after everything has been given back. A multiple of 8. */
@@ -36,11 +38,14 @@ export class Memory {
 
   /**
    * Makes room for at least `wordCount` words and says whether it could. All words keep their index
-   * and value. It grows by a quarter: a queue of a million must not cost twice what it needs.
+   * and value. It grows by a quarter, and once it is large by an eighth: a queue of a million must
+   * not cost twice what it needs.
    */
   grow(wordCount: number): boolean {
     if (wordCount > this.wordsMax) return false;
-    const wordCountWanted = Math.max(wordCount, Math.ceil((this.words.length * 5) / 4 / 8) * 8);
+    const { length } = this.words;
+    const more = length < wordsMany ? length >> 2 : length >> 3;
+    const wordCountWanted = Math.max(wordCount, Math.ceil((length + more) / 8) * 8);
     this.resize(Math.min(wordCountWanted, this.wordsMax));
     return true;
   }

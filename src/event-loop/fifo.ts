@@ -1,30 +1,44 @@
-/** First in, first out, in O(1) whatever its length. */
+/** First in, first out, in O(1) whatever its length: a ring that doubles when it is full. */
 
-const lengthCompacted = 1024;
+/** A power of two. It is never smaller, so that short queues, coming and going, allocate nothing. */
+const capacityMin = 16;
 
 export class Fifo<T> {
-  #items: (T | undefined)[] = [];
+  #ring: (T | undefined)[] = emptyRing(capacityMin);
   #head = 0;
+  #size = 0;
 
   get size(): number {
-    return this.#items.length - this.#head;
+    return this.#size;
   }
 
   push(item: T): void {
-    this.#items.push(item);
+    if (this.#size === this.#ring.length) this.#grow();
+    this.#ring[(this.#head + this.#size) & (this.#ring.length - 1)] = item;
+    this.#size++;
   }
 
   shift(): T | undefined {
-    if (this.#head === this.#items.length) return undefined;
-    const item = this.#items[this.#head];
-    this.#items[this.#head++] = undefined;
-    if (this.#head === this.#items.length) {
-      this.#items = [];
-      this.#head = 0;
-    } else if (this.#head >= lengthCompacted && this.#head * 2 >= this.#items.length) {
-      this.#items.splice(0, this.#head);
-      this.#head = 0;
-    }
+    if (this.#size === 0) return undefined;
+    const item = this.#ring[this.#head];
+    this.#ring[this.#head] = undefined;
+    this.#head = (this.#head + 1) & (this.#ring.length - 1);
+    this.#size--;
+    // What a burst left behind is given back.
+    if (this.#size === 0 && this.#ring.length > capacityMin) this.#ring = emptyRing(capacityMin);
     return item;
   }
+
+  #grow(): void {
+    const ring = emptyRing<T>(this.#ring.length * 2);
+    for (let index = 0; index < this.#size; index++) {
+      ring[index] = this.#ring[(this.#head + index) & (this.#ring.length - 1)];
+    }
+    this.#ring = ring;
+    this.#head = 0;
+  }
+}
+
+function emptyRing<T>(capacity: number): (T | undefined)[] {
+  return new Array<T | undefined>(capacity).fill(undefined);
 }

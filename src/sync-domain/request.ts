@@ -32,13 +32,11 @@ export interface WaitOptions {
 export abstract class HostRequest {
   readonly scope: HostSession;
   set: number;
-  readonly sinceMs: number;
   protected waitDetails: WaitDetails | undefined = undefined;
 
   constructor(scope: HostSession, set: number) {
     this.scope = scope;
     this.set = set;
-    this.sinceMs = scope.host.clock.now();
   }
 
   get label(): string | undefined {

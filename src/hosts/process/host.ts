@@ -82,8 +82,7 @@ export class ProcessHost extends Host {
   }
 
   sinceOf(set: number): number {
-    if (this.core.isGranted(set)) return this.clock.fromNote(this.core.note(set));
-    return (this.#objectOf(set) as HostRequest).sinceMs;
+    return this.clock.fromNote(this.core.note(set));
   }
 
   protected untag(set: number): HostRequest | HostGrant | undefined {
