@@ -151,7 +151,7 @@ export const faults = [
   {
     name: 'a set ends twice',
     file: 'core.ts',
-    find: "assert((this.memory.words[set | L.FLAGS] & L.KIND) === L.SET, 'only live sets end');",
+    find: "if ((w[set | L.FLAGS] & L.KIND) !== L.SET) throw broken('only live sets end');",
     replace: '',
   },
   {
@@ -327,22 +327,22 @@ export const faults = [
   {
     name: 'a lock is not let go when its set ends',
     file: 'core.ts',
-    find: 'if ((setFlags & L.SET_SYNC) !== 0) w[resource | L.FLAGS] -= L.RESOURCE_SYNC_ONE;',
+    find: 'if ((setFlags & L.SET_SYNC) !== 0) w[resource | L.FLAGS] = flags -= L.RESOURCE_SYNC_ONE;',
     replace: '',
   },
   {
     name: 'who calls synchronously and ignores finds its own lock',
     file: 'core.ts',
-    find: `const isLocked = w[resource | L.FLAGS] >>> L.RESOURCE_SYNC_SHIFT !== 0;
-  if ((bits & SYNC) !== 0) w[resource | L.FLAGS] += L.RESOURCE_SYNC_ONE;`,
+    find: `if ((bits & PASS_LOCKED) !== 0 && isPending) isPending = !passLocked(w, set, resource, link);
+      if ((bits & SYNC) !== 0) w[resource | L.FLAGS] += L.RESOURCE_SYNC_ONE;`,
     replace: `if ((bits & SYNC) !== 0) w[resource | L.FLAGS] += L.RESOURCE_SYNC_ONE;
-  const isLocked = w[resource | L.FLAGS] >>> L.RESOURCE_SYNC_SHIFT !== 0;`,
+      if ((bits & PASS_LOCKED) !== 0 && isPending) isPending = !passLocked(w, set, resource, link);`,
   },
   {
     name: 'who ignores locks waits for nobody',
     file: 'core.ts',
-    find: 'if (!isPending || !isLocked || (bits & PASS_LOCKED) === 0) return isPending;',
-    replace: 'if (!isPending || (bits & PASS_LOCKED) === 0) return isPending;',
+    find: 'if (w[resource | L.FLAGS] >>> L.RESOURCE_SYNC_SHIFT === 0) return false;',
+    replace: '',
   },
   {
     name: 'an ignored link counts as ignored for ever',
@@ -352,8 +352,8 @@ export const faults = [
   },
   {
     name: 'an observer that stops is left in its ring',
-    file: 'core.ts',
-    find: 'unwatch(w, w[link | L.LINK_RESOURCE], link);',
+    file: 'watches.ts',
+    find: 'if ((w[eye | L.FLAGS] & L.LINK_TRIGGERED) === 0) unwatch(w, w[eye | L.LINK_RESOURCE], eye);',
     replace: '',
   },
   {
@@ -485,8 +485,8 @@ export const faults = [
   {
     name: 'a queue that shrinks is not saved',
     file: 'core.ts',
-    find: '  save(w, resource);\n  if ((setFlags & L.SET_SYNC) !== 0)',
-    replace: '  if ((setFlags & L.SET_SYNC) !== 0)',
+    find: '  save(w, resource);\n  let flags = w[resource | L.FLAGS];',
+    replace: '  let flags = w[resource | L.FLAGS];',
   },
   {
     name: 'the neighbour of a watch that ends is not saved',

@@ -19,7 +19,7 @@ import * as L from './layout.ts';
 import type { Memory } from './memory.ts';
 import { advance, append, putFirst, saveEnds, unlink } from './queue.ts';
 import { allocate, free, type Refs, reserve, reset } from './slots.ts';
-import { unwatch, watch } from './watches.ts';
+import { unwatchAll, watch } from './watches.ts';
 
 /** Bits of {@link Core.enqueue}: asked for by a synchronous caller. */
 export const SYNC = L.SET_SYNC;
@@ -530,22 +530,13 @@ function end(w: Int32Array, d: Float64Array, set: number, died: boolean): void {
 /** Ends all links, watches and edges of a set, and returns the last slot of its chain. */
 function clear(w: Int32Array, d: Float64Array, set: number, died: boolean): number {
   const flags = w[set | L.FLAGS];
-  if ((flags & L.SET_OBSERVER) !== 0) return clearObserver(w, set);
+  if ((flags & L.SET_OBSERVER) !== 0) return unwatchAll(w, set);
   let last = set;
   for (let link = w[set | L.CHAIN]; link !== L.NOBODY; link = w[link | L.CHAIN]) {
     detach(w, d, link, flags, died);
     last = link;
   }
   if (w[set | L.SET_EDGES] !== L.NOBODY) dropEdges(w, set);
-  return last;
-}
-
-function clearObserver(w: Int32Array, set: number): number {
-  let last = set;
-  for (let eye = w[set | L.CHAIN]; eye !== L.NOBODY; eye = w[eye | L.CHAIN]) {
-    if ((w[eye | L.FLAGS] & L.LINK_TRIGGERED) === 0) unwatch(w, w[eye | L.LINK_RESOURCE], eye);
-    last = eye;
-  }
   return last;
 }
 

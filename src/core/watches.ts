@@ -35,8 +35,18 @@ export function watch(w: Int32Array, resource: number, observer: number, mode: n
   return eye;
 }
 
+/** Ends what an observer still watches, and returns the last slot of its chain. */
+export function unwatchAll(w: Int32Array, observer: number): number {
+  let last = observer;
+  for (let eye = w[observer | L.CHAIN]; eye !== L.NOBODY; eye = w[eye | L.CHAIN]) {
+    if ((w[eye | L.FLAGS] & L.LINK_TRIGGERED) === 0) unwatch(w, w[eye | L.LINK_RESOURCE], eye);
+    last = eye;
+  }
+  return last;
+}
+
 /** Takes a watch out of its ring; its slot stays on the chain of its observer. */
-export function unwatch(w: Int32Array, resource: number, eye: number): void {
+function unwatch(w: Int32Array, resource: number, eye: number): void {
   const mode = w[eye | L.FLAGS] & L.LINK_EXCLUSIVE;
   const ring = ringOf(resource, mode);
   const next = w[eye | L.LINK_NEXT];

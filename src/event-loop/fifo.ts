@@ -1,6 +1,6 @@
 /** First in, first out, in O(1) whatever its length: a ring that doubles when it is full. */
 
-/** A power of two. It is never smaller, so that short queues, coming and going, allocate nothing. */
+/** A power of two. It is never smaller: a short queue that comes and goes allocates nothing. */
 const capacityMin = 16;
 
 export class Fifo<T> {
