@@ -48,7 +48,8 @@ const capabilities: ReadonlySet<Capability> = new Set<Capability>([
   'downgrade',
   'part-release',
   'steal',
-  'blocking',
+  // The main thread of a browser may not.
+  ...(thread.maySleep ? (['blocking'] as const) : []),
 ]);
 
 export class ThreadsHost extends Host {
