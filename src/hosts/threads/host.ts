@@ -147,6 +147,10 @@ export class ThreadsHost extends Host {
     return blockFor(this, scope, set, options);
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** The bell has been rung: takes what there is in the inbox. */
   hear(): void {
     if (this.#isClosed) return;
