@@ -1,6 +1,9 @@
 /** What a page does with its workers; `scenarios` is called from the test, and returns facts. */
 
+import { controlOf } from '../../src/hosts/threads/arena.ts';
+import * as C from '../../src/hosts/threads/control.ts';
 import {
+  type Arena,
   createArena,
   openThreadsDomain,
   type ThreadsDomain,
@@ -38,6 +41,16 @@ class World {
     return worker;
   }
 
+  /** How many steps a worker makes to take a set and to let it go. */
+  async countSteps(): Promise<number> {
+    const worker = await this.worker();
+    await worker.tell({ do: 'count steps', set: xy });
+    const { stepCount } = await worker.tell({ do: 'count steps', set: xy });
+    await worker.tell({ do: 'close' });
+    worker.terminate();
+    return stepCount as number;
+  }
+
   /** Resolves when so many requests wait. */
   async pending(count: number): Promise<void> {
     while ((await this.domain.query()).pending.length !== count) await turn();
@@ -45,7 +58,8 @@ class World {
 
   /** Resolves when so many domains, the page's among them, show that they live. */
   async shown(count: number): Promise<void> {
-    const prefix = 'kds arena ';
+    const control = controlOf(this.arena);
+    const prefix = `kds arena ${control[C.ID]} ${control[C.ID + 1]} `;
     for (;;) {
       const { held = [] } = await navigator.locks.query();
       if (held.filter(({ name }) => name?.startsWith(prefix)).length === count) return;
@@ -62,6 +76,11 @@ class World {
   }
 }
 
+/** Whether some agent has the arena's lock. */
+function isTaken(arena: Arena): boolean {
+  return Atomics.load(controlOf(arena), C.LOCK) !== 0;
+}
+
 function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve));
 }
@@ -71,6 +90,62 @@ async function acquire(domain: ThreadsDomain, set: SetSpec): Promise<SyncGrant> 
 }
 
 const x = { exclusive: 'x' } as const;
+const xy = { exclusive: ['x', 'y'] } as const;
+
+/** What becomes of the page and another worker when one stops just before a step, and is ended. */
+async function dieAt(step: number) {
+  const world = new World();
+  const victim = await world.worker();
+  const other = await world.worker();
+  await world.shown(3);
+  // Let go of while the lock may be a dead one's, and waited for by another.
+  const grant = await acquire(world.domain, { exclusive: 'z' });
+  const waiting = other.tell({ do: 'take', set: { exclusive: 'z' }, how: 'await' });
+  // Two that end while the lock may be a dead one's: a browser takes seconds to end its thread.
+  const kept = await acquire(world.domain, { exclusive: 'w' });
+  const stop = new AbortController();
+  await world.pending(1);
+  const second = openThreadsDomain(world.arena);
+  await second.acquire({ exclusive: 'v' });
+  const refused = [{ timeoutMs: 300 }, { signal: stop.signal }].map((options) =>
+    world.domain.acquire({ exclusive: 'w' }, options).catch(({ name }: Error) => name),
+  );
+  await victim.tell({ do: 'stop at step', set: xy, step });
+  const isLocked = isTaken(world.arena);
+  victim.terminate();
+  stop.abort();
+  const closed = second.close();
+  const mine = acquire(world.domain, xy);
+  grant.release();
+  (await mine).release();
+  await waiting;
+  await other.tell({ do: 'release' });
+  const next = await other.tell({ do: 'take', set: xy, how: 'block' });
+  await other.tell({ do: 'release' });
+  await closed;
+  const names = await Promise.all(refused);
+  kept.release();
+  return { step, isLocked, granted: next.granted, names, ...(await world.end()) };
+}
+
+/** How long the page's event loop stands still at most. */
+class LongestPause {
+  #longestMs = 0;
+  #lastMs = performance.now();
+  readonly #timer = setInterval(() => this.#look());
+
+  end(): number {
+    this.#look();
+    clearInterval(this.#timer);
+    return this.#longestMs;
+  }
+
+  #look(): void {
+    const nowMs = performance.now();
+    this.#longestMs = Math.max(this.#longestMs, nowMs - this.#lastMs);
+    this.#lastMs = nowMs;
+  }
+}
 
 const scenarios = {
   async environment() {
@@ -174,6 +249,20 @@ const scenarios = {
     await two.tell({ do: 'release' });
     grant.release();
     return { granted, recovered, ...(await world.end()) };
+  },
+
+  /**
+   * A worker ends at each of some steps of taking a set and letting it go, with the arena's lock or
+   * without. Each has an arena of its own, as a browser takes its time to end a thread that sleeps.
+   */
+  async deathsAtSteps(deathCount: number) {
+    const stepCount = await new World().countSteps();
+    const steps = Array.from({ length: deathCount }, (_, index) =>
+      Math.floor((index * stepCount) / deathCount),
+    );
+    const pause = new LongestPause();
+    const ends = await Promise.all(steps.map((step) => dieAt(step)));
+    return { stepCount, ends, longestPauseMs: pause.end() };
   },
 
   async refusals() {

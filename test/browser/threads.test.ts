@@ -60,6 +60,15 @@ describe.skipIf(chromium === undefined)(
       },
     );
 
+    it('a worker that ends at any step, with the lock or not, stops nobody', async () => {
+      const { stepCount, ends, longestPauseMs } = await site.run('deathsAtSteps', [6]);
+      console.info(`${stepCount} steps; the page stood still for ${longestPauseMs.toFixed(0)} ms`);
+      expect(ends.map(({ step: _, isLocked: __, ...end }) => end)).toEqual(
+        ends.map(() => ({ granted: true, names: ['TimeoutError', 'AbortError'], ...inOrder })),
+      );
+      expect(ends.some(({ isLocked }) => isLocked)).toBe(true);
+    });
+
     describe('without Atomics.waitAsync', () => {
       const search = '?without=waitAsync';
 
