@@ -3,7 +3,7 @@
  * and a headless Chromium that visits it.
  *
  * With `?without=waitAsync` a script begins by deleting Atomics.waitAsync, before any of its code
- * is loaded.
+ * is loaded; with `?deaf` no message arrives on a BroadcastChannel.
  */
 
 import { accessSync, constants, readFileSync } from 'node:fs';
@@ -99,6 +99,9 @@ async function bundled(entry: URL): Promise<string> {
   }
 }
 
+/** Loses every message of a channel, as those are lost that are sent before it is connected. */
+const deaf = 'BroadcastChannel.prototype.postMessage = () => {};';
+
 function serve(scripts: ReadonlyMap<string, string>): Server {
   return createServer(({ url = '/' }, response) => {
     const { pathname, search, searchParams } = new URL(url, 'http://localhost');
@@ -108,7 +111,8 @@ function serve(scripts: ReadonlyMap<string, string>): Server {
     const script = scripts.get(pathname);
     if (script !== undefined) {
       const missing = searchParams.get('without');
-      const first = missing === null ? '' : `delete Atomics.${missing};\n`;
+      const deleted = missing === null ? '' : `delete Atomics.${missing};\n`;
+      const first = searchParams.has('deaf') ? `${deleted}${deaf}\n` : deleted;
       response.setHeader('Content-Type', 'text/javascript; charset=utf-8');
       response.end(first + script);
     } else if (pathname === '/') {

@@ -76,6 +76,24 @@ describe.skipIf(chromium === undefined)(
         expect((await site.run('environment', [], search)).hasWaitAsync).toBe(false);
       });
 
+      it.each([
+        ['by messages', search],
+        ['although messages are lost', `${search}&deaf=channel`],
+      ])(
+        'a set goes from the page to a blocked worker, to one that awaits it, and back, %s',
+        async (_, without) => {
+          const { order, tookMs, ...end } = await site.run('handover', [5], without);
+          console.info(`three hand-overs without waitAsync: ${Math.min(...tookMs).toFixed(2)} ms`);
+          expect(order).toEqual(Array.from({ length: 5 }, () => ['one', 'two', 'page']).flat());
+          expect(end).toEqual(inOrder);
+        },
+      );
+
+      it('a holder that is terminated is missed, and its successor is told', async () => {
+        const { other, page } = await site.run('holderEnds', ['in its event loop'], search);
+        expect({ other, page }).toEqual({ other: ['x'], page: [] });
+      });
+
       it('the page and two workers exclude each other, and all of them progress', async () => {
         const { violations, counts, ...end } = await site.run('contention', [1000], search);
         expect(violations).toEqual([]);
