@@ -62,7 +62,7 @@ export class HostGrant implements SyncGrant, Deliverable {
 
   release(part?: ResourceRef | readonly ResourceRef[]): void {
     if (part !== undefined) this.#releasePart(part);
-    else this.#end(false);
+    else this.#endInTime(false);
   }
 
   downgrade(part?: ResourceRef | readonly ResourceRef[]): void {
@@ -79,15 +79,15 @@ export class HostGrant implements SyncGrant, Deliverable {
   }
 
   abandon(reason?: unknown): void {
-    if (this.#end(true)) this.own?.controller?.abort(reason ?? this.#lostError());
+    this.#endInTime(true, reason);
   }
 
   [Symbol.dispose](): void {
-    this.#end(false);
+    this.#endInTime(false);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#end(false);
+    this.#endInTime(false);
   }
 
   /** @internal From now on, whoever asks about its set finds it. */
@@ -113,6 +113,21 @@ export class HostGrant implements SyncGrant, Deliverable {
     this.#end(false);
     // It did not let go: it was taken away.
     this.set = set;
+  }
+
+  /** Now, or as soon as the state can be reached. */
+  #endInTime(died: boolean, reason?: unknown): void {
+    try {
+      const isEnded = this.#end(died);
+      if (died && isEnded) this.own?.controller?.abort(reason ?? this.#lostError());
+    } catch (error) {
+      this.#oweEnd(error, died, reason);
+    }
+  }
+
+  /** Apart from where all pass: a function with a closure in it makes room for that each time. */
+  #oweEnd(error: unknown, died: boolean, reason: unknown): void {
+    this.scope.host.owe(error, () => this.#endInTime(died, reason));
   }
 
   /** False if it had ended before. */

@@ -38,7 +38,7 @@ export abstract class Host {
   abstract readonly clock: HostClock;
   readonly delivery = new Delivery();
   readonly signals = new Signals<HostRequest>((requests, reason) => {
-    this.refuse(requests, reason);
+    this.refuseInTime(requests, reason);
   });
   carried: CarriedHolding | undefined = undefined;
   watchdog: HoldWatchdog | undefined = undefined;
@@ -66,6 +66,19 @@ export abstract class Host {
    * operation that it arrived in.
    */
   abstract block(scope: HostSession, set: number, options: AcquireSyncOptions): HostGrant;
+
+  /**
+   * What must be done sooner or later has failed: does it later, if that can help; otherwise throws
+   * the error.
+   */
+  owe(error: unknown, _: () => void): void {
+    throw error;
+  }
+
+  /** What is awaited has failed: asks once more, if that can help; otherwise rejects. */
+  askAgain<T>(error: unknown, _: () => Promise<T>): Promise<T> {
+    return Promise.reject(error);
+  }
 
   /** From now on this object stands for its set. */
   abstract tag(object: HostRequest | HostGrant): void;
@@ -158,6 +171,19 @@ export abstract class Host {
       const refused = waiting.toReversed().filter((request) => request.leave());
       for (const request of refused.reverse()) request.refuse(reason);
     });
+  }
+
+  /** Now, or all of them as soon as the state can be reached. */
+  refuseInTime(requests: Iterable<HostRequest>, reason: unknown): void {
+    try {
+      this.delivery.asOne(() => {
+        this.enter();
+        this.refuse(requests, reason);
+        this.leave();
+      });
+    } catch (error) {
+      this.owe(error, () => this.refuseInTime(requests, reason));
+    }
   }
 
   /** Ends these at one moment, so that nothing that is held goes to one that waits. */

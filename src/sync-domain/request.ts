@@ -93,10 +93,15 @@ export abstract class HostRequest {
 
   #timeOut(timeoutMs: number): void {
     const { host } = this.scope;
-    host.enter();
+    try {
+      host.enter();
+    } catch (unreached) {
+      host.owe(unreached, () => this.#timeOut(timeoutMs));
+      return;
+    }
     const error = this.set === 0 ? undefined : timedOut(host, this.set, timeoutMs);
     host.leave();
-    if (error !== undefined) host.refuse([this], error);
+    if (error !== undefined) host.refuseInTime([this], error);
   }
 }
 

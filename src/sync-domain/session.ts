@@ -68,7 +68,7 @@ export class HostSession implements SyncSession {
     try {
       placed = this.#place(set, 0, options);
     } catch (error) {
-      return Promise.reject(error);
+      return this.#acquireAgain(error, set, options);
     }
     return typeof placed === 'number' ? this.#promise(placed, options) : Promise.resolve(placed);
   }
@@ -161,7 +161,7 @@ export class HostSession implements SyncSession {
         this.#wait(new ObserverRequest(this, observer, resolve, reject), options);
       });
     } catch (error) {
-      return Promise.reject(error);
+      return this.host.askAgain(error, () => this.settled(set, options));
     }
   }
 
@@ -177,7 +177,11 @@ export class HostSession implements SyncSession {
   }
 
   async query(): Promise<Snapshot> {
-    return this.querySync();
+    try {
+      return this.querySync();
+    } catch (error) {
+      return this.host.askAgain(error, () => this.query());
+    }
   }
 
   querySync(): Snapshot {
@@ -189,7 +193,11 @@ export class HostSession implements SyncSession {
   }
 
   async close(): Promise<void> {
-    this.#close();
+    try {
+      this.#close();
+    } catch (error) {
+      return this.host.askAgain(error, () => this.close());
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -239,6 +247,15 @@ export class HostSession implements SyncSession {
     return new Promise((resolve, reject) => {
       this.#wait(new PromiseRequest(this, placed, resolve, reject), options);
     });
+  }
+
+  /** Apart from where all pass: a function with a closure in it makes room for that each time. */
+  #acquireAgain(
+    error: unknown,
+    set: SetSpec | PreparedSet,
+    options: AcquireOptions,
+  ): Promise<SyncGrant> {
+    return this.host.askAgain(error, () => this.acquire(set, options));
   }
 
   #arriveWith(
@@ -388,6 +405,9 @@ export class HostSession implements SyncSession {
 
   #close(): void {
     if (!this.#isOpen) return;
+    // If the state is out of reach this throws, and nothing is half closed.
+    this.host.enter();
+    this.host.leave();
     this.#shut();
     if (this.#parent === undefined) {
       this.host.close();

@@ -1,5 +1,6 @@
 /**
- * Worker entries are TypeScript and import the sources; Node's workers want a file of JavaScript.
+ * Worker entries are TypeScript and import the sources; Node's workers want a file of JavaScript,
+ * and so do browsers.
  *
  * With `countSteps` every write to shared words in src/core and src/hosts/threads is preceded by a
  * call of `globalThis.kdsStep`, if there is one: the step counter that is compiled in for tests
@@ -23,6 +24,8 @@ const atomicSteps = /^(load|store|exchange|compareExchange|add|wait|notify)$/;
 export interface BundleOptions {
   /** Call `globalThis.kdsStep` before each change of shared words. Default false. */
   readonly countSteps?: boolean;
+  /** For a browser nothing is left to be imported. Default 'node'. */
+  readonly platform?: 'node' | 'browser';
 }
 
 export interface Bundle {
@@ -33,7 +36,7 @@ export interface Bundle {
 }
 
 /**
- * Bundles a worker's entry, or a module, for this Node.
+ * Bundles a worker's entry, or a module, for this Node or for a browser.
  *
  * @example
  * const bundle = await bundleWorker(new URL('./worker.ts', import.meta.url));
@@ -43,7 +46,7 @@ export interface Bundle {
  */
 export async function bundleWorker(
   entry: URL | string,
-  { countSteps = false }: BundleOptions = {},
+  { countSteps = false, platform = 'node' }: BundleOptions = {},
 ): Promise<Bundle> {
   const folder = mkdtempSync(join(root, '.tmp-threads-'));
   const input = typeof entry === 'string' ? entry : fileURLToPath(entry);
@@ -53,14 +56,19 @@ export async function bundleWorker(
     const bundle = await rolldown({
       input,
       cwd: root,
-      platform: 'node',
-      external: /^[@a-z]/,
+      platform,
+      ...(platform === 'node' && { external: /^[@a-z]/ }),
       logLevel: 'silent',
       transform: { target: 'es2022' },
       plugins: countSteps ? [stepCounter()] : [],
     });
     try {
-      await bundle.write({ file: path, format: 'esm', ...(countSteps && { banner: stepped }) });
+      await bundle.write({
+        file: path,
+        format: 'esm',
+        codeSplitting: false,
+        ...(countSteps && { banner: stepped }),
+      });
     } finally {
       await bundle.close();
     }

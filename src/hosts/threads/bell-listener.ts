@@ -5,13 +5,20 @@
  * One wait at a time is under way, and only while there is something to hear of, so none piles up:
  * it cannot be cancelled, and ends with the next ring. Neither it nor the channel keeps the event
  * loop alive; a timer that does nothing does, while requests wait.
+ *
+ * A channel that has just been opened may not be connected yet when a message for it is sent, and
+ * nothing tells when it is. So who waits on the channel also looks at the bell from time to time.
  */
 
+import { unref } from '../../event-loop/clock.ts';
 import type { Bell } from './bell.ts';
 import * as C from './control.ts';
 
 /** As long as timers can be: 24 days. It only has to be there. */
 const idleMs = 2 ** 31 - 1;
+
+/** How often to look at the bell for a message that was lost. */
+const lookMs = 100;
 
 /** What Node has of a timer or channel, to let the process end although it is there. */
 interface Referenced {
@@ -26,6 +33,7 @@ export class BellListener {
   readonly #onRing: () => void;
   #channel: BroadcastChannel | undefined = undefined;
   #keeper: Referenced | undefined = undefined;
+  #looker: ReturnType<typeof setTimeout> | undefined = undefined;
   #isListening = false;
   #isClosed = false;
 
@@ -48,6 +56,7 @@ export class BellListener {
     if (ringing !== undefined) void ringing.then(heard);
     // It may have been rung by somebody who did not know yet how to reach it.
     else if (canWaitAsync || this.#bell.isRung) queueMicrotask(heard);
+    else this.#lookAgain();
   }
 
   /** Tells an agent that waits on the channel that its bell has been rung. */
@@ -59,8 +68,11 @@ export class BellListener {
   set keepsAlive(isNeeded: boolean) {
     if (this.#keeper === undefined) {
       if (!isNeeded) return;
-      const timer: unknown = setInterval(() => {}, idleMs);
-      this.#keeper = typeof timer === 'object' ? (timer as Referenced) : {};
+      const timer = setInterval(() => {}, idleMs);
+      const canKeep = typeof timer === 'object';
+      this.#keeper = canKeep ? timer : {};
+      // A browser's page stays by itself.
+      if (!canKeep) clearInterval(timer);
     }
     if (isNeeded) this.#keeper.ref?.();
     else this.#keeper.unref?.();
@@ -69,7 +81,19 @@ export class BellListener {
   close(): void {
     this.#isClosed = true;
     this.keepsAlive = false;
+    clearTimeout(this.#looker);
     this.#channel?.close();
+  }
+
+  #lookAgain(): void {
+    const look = (): void => {
+      this.#looker = undefined;
+      if (!this.#isListening || this.#isClosed) return;
+      if (this.#bell.isRung) this.#heard();
+      else this.#lookAgain();
+    };
+    this.#looker ??= setTimeout(look, lookMs);
+    unref(this.#looker);
   }
 
   #heard(): void {

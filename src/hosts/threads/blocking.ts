@@ -3,7 +3,7 @@
  * is interrupted, or it is certain that nobody could ever wake it.
  */
 
-import { DeadlockError, InterruptedError } from '../../domain/errors.ts';
+import { DeadlockError, InterruptedError, WaitTimeoutError } from '../../domain/errors.ts';
 import type { AcquireSyncOptions } from '../../domain/options.ts';
 import type { HostGrant } from '../../sync-domain/grant.ts';
 import { HostRequest, timedOut } from '../../sync-domain/request.ts';
@@ -13,6 +13,7 @@ import { agentsIn, markDead } from './agents.ts';
 import * as C from './control.ts';
 import type { ThreadsHost } from './host.ts';
 import { hasGoneThread } from './liveness.ts';
+import { thread } from './thread.ts';
 
 /** It wakes so often to see whether those it waits for are still there. */
 const sleepMsMax = 100;
@@ -35,6 +36,7 @@ export function blockFor(
   set: number,
   { timeoutMs = Number.POSITIVE_INFINITY, spinUs = 0, label }: AcquireSyncOptions,
 ): HostGrant {
+  if (!thread.maySleep) return refuse(host, set);
   const startMs = performance.now();
   const request = new BlockedRequest(scope, set);
   request.start({ label });
@@ -59,6 +61,16 @@ export function blockFor(
       throw error;
     }
   });
+}
+
+/** The main thread of a browser may not sleep, and is not to stand still. */
+function refuse(host: ThreadsHost, set: number): never {
+  const inTheWay = inTheWayOf(host, set);
+  host.end(set, false);
+  host.leave();
+  throw new WaitTimeoutError(
+    `not granted at once, and this thread may not block: ${inTheWay}. Use acquire() or enqueue().`,
+  );
 }
 
 /** Until the bell is rung; not beyond a time, and not for long. */

@@ -51,7 +51,7 @@ export const INTERRUPTED = 6;
 /** The thread it lives in: what the runtime calls it, and what the system does; 0 if not known. */
 export const THREAD = 7;
 export const SYSTEM_THREAD = 8;
-/** 1: its thread shows that it lives, as death.ts says. */
+/** The generation that has noted that its thread shows that it lives, as death.ts says; or 0. */
 export const SIGN = 9;
 
 export const agentCountMaxDefault = 64;

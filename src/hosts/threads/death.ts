@@ -4,8 +4,7 @@
  * Node tells who made a worker of its exit, and a worker of its own unless it was terminated. In a
  * browser a worker's end is silent: there each agent holds a Web Lock for as long as its thread
  * lives, its sign of life, and who supervises asks for that lock too. When he gets it, it has
- * ended.
- */
+ * ended. */
 
 import { UnavailableError } from '../../domain/errors.ts';
 import { agentsIn, generationOf, markDead } from './agents.ts';
@@ -33,6 +32,8 @@ export function watchWorker(host: ThreadsHost, worker: WatchedWorker): void {
 }
 
 function buryThread(host: ThreadsHost, id: number): void {
+  // Its place may be another's by now, and so may its part in the lock.
+  if (host.isClosed) return;
   const isIn = (control: Int32Array, at: number): boolean => control[at + C.THREAD] === id;
   for (const state of [C.LIVE, C.DEAD]) {
     for (const agent of agentsIn(host.control, state)) {
@@ -43,6 +44,7 @@ function buryThread(host: ThreadsHost, id: number): void {
 
 /** The lock may be another dead one's, whose end this event loop has yet to hear of. */
 function buryInTime(host: ThreadsHost, agent: number): void {
+  if (host.isClosed) return;
   try {
     host.bury(agent);
   } catch (error) {
@@ -77,50 +79,100 @@ function needsSigns(): boolean {
   return workerThreads() === undefined && globalThis.navigator?.locks !== undefined;
 }
 
-/** Holds an agent's sign of life until it closes, or its thread ends. */
+/**
+ * Holds an agent's sign of life until it closes, or its thread ends. Once the request has been sent
+ * it is granted even if the thread never comes back to its event loop; only its note is then not
+ * written.
+ */
 export function showLife(host: ThreadsHost): void {
   if (!needsSigns()) return;
   const { control, agent } = host;
-  const held = (): Promise<void> => {
-    Atomics.store(control, C.wordsOfAgent(agent) + C.SIGN, 1);
+  const generation = generationOf(control, agent);
+  const held = async (): Promise<void> => {
+    // Its place may be another's by now, who has yet to show himself.
+    if (host.isClosed) return;
+    Atomics.store(control, C.wordsOfAgent(agent) + C.SIGN, generation);
     host.ringAll();
-    return new Promise((resolve) => host.whenClosed(resolve));
+    await new Promise<void>((resolve) => host.whenClosed(resolve));
   };
-  void navigator.locks.request(signOf(control, agent), held);
+  void navigator.locks.request(signOf(control, agent, generation), held);
+  host.ringAll();
 }
 
-/** Watches the signs of life of all other threads' agents, and of those to come. */
+/** How soon to look again for a sign that was not there yet; twice as late each time, up to: */
+const lookAgainMs = 4;
+const lookAgainMsMax = 256;
+
+/**
+ * Watches the signs of life of all other threads' agents, and of those to come. A sign is asked for
+ * only once it is known to have been held: before that its absence means nothing. An agent notes
+ * that itself; for one whose thread blocks, the locks are asked.
+ */
 export class Supervisor {
   readonly #host: ThreadsHost;
   readonly #watched = new Set<string>();
+  readonly #end = new AbortController();
+  #isSearching = false;
 
   constructor(host: ThreadsHost) {
     this.#host = host;
+    host.whenClosed(() => this.#end.abort());
     this.look();
   }
 
   look(): void {
+    if (!needsSigns()) return;
     const { control } = this.#host;
-    for (const agent of agentsIn(control, C.LIVE)) {
-      const at = C.wordsOfAgent(agent);
-      if (control[at + C.SIGN] !== 1 || control[at + C.THREAD] === thread.id) continue;
-      this.#watch(agent, signOf(control, agent));
+    for (const { agent, generation } of this.#unwatched()) {
+      if (Atomics.load(control, C.wordsOfAgent(agent) + C.SIGN) === generation) {
+        this.#watch(agent, generation);
+      }
     }
+    if (!this.#isSearching) void this.#search();
   }
 
-  #watch(agent: number, sign: string): void {
-    if (this.#watched.has(sign)) return;
+  /** Until all that live are watched. */
+  async #search(): Promise<void> {
+    this.#isSearching = true;
+    for (let againMs = lookAgainMs; this.#unwatched().length > 0; againMs *= 2) {
+      const { held = [] } = await navigator.locks.query();
+      if (this.#host.isClosed) break;
+      const signs = new Set(held.map(({ name }) => name));
+      for (const { agent, generation } of this.#unwatched()) {
+        const sign = signOf(this.#host.control, agent, generation);
+        if (signs.has(sign)) this.#watch(agent, generation);
+      }
+      await new Promise((resolve) => setTimeout(resolve, Math.min(againMs, lookAgainMsMax)));
+      if (this.#host.isClosed) break;
+    }
+    this.#isSearching = false;
+  }
+
+  /** The agents of other threads whose end would not be noticed. */
+  #unwatched(): readonly { readonly agent: number; readonly generation: number }[] {
+    const { control } = this.#host;
+    return agentsIn(control, C.LIVE)
+      .filter((agent) => control[C.wordsOfAgent(agent) + C.THREAD] !== thread.id)
+      .map((agent) => ({ agent, generation: generationOf(control, agent) }))
+      .filter(({ agent, generation }) => !this.#watched.has(signOf(control, agent, generation)));
+  }
+
+  #watch(agent: number, generation: number): void {
+    const { control } = this.#host;
+    const sign = signOf(control, agent, generation);
     this.#watched.add(sign);
-    void navigator.locks.request(sign, () => {
+    const { signal } = this.#end;
+    const ended = (): void => {
       this.#watched.delete(sign);
-      const { control } = this.#host;
-      const isSame = (): boolean => signOf(control, agent) === sign;
-      if (markDead(control, agent, isSame)) this.#host.bury(agent);
+      const isSame = (): boolean => generationOf(control, agent) === generation;
+      if (!signal.aborted && markDead(control, agent, isSame)) buryInTime(this.#host, agent);
+    };
+    navigator.locks.request(sign, { signal }, ended).catch((error: unknown) => {
+      if (error !== signal.reason) throw error;
     });
   }
 }
 
-function signOf(control: Int32Array, agent: number): string {
-  const generation = generationOf(control, agent);
+function signOf(control: Int32Array, agent: number, generation: number): string {
   return `kds arena ${control[C.ID]} ${control[C.ID + 1]} agent ${agent} ${generation}`;
 }

@@ -15,7 +15,7 @@ export interface ThreadsDomain extends SyncDomain {
   /**
    * When this worker ends, however it does, what its domains in the arena hold or wait for is
    * released, as by holders who died. Call it once for each worker, from the thread that made it,
-   * before that worker can have opened a domain.
+   * before that worker can have opened a domain. As long as this domain is open.
    */
   attachWorker(worker: WatchedWorker): void;
   /**

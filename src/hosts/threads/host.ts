@@ -11,8 +11,9 @@ import { begin, commit, isOpen, layJournal, rollBack } from '../../core/index.ts
 import * as L from '../../core/layout.ts';
 import { reserve } from '../../core/slots.ts';
 import type { Capability } from '../../domain/domain.ts';
+import { UnavailableError } from '../../domain/errors.ts';
 import type { AcquireSyncOptions } from '../../domain/options.ts';
-import { CoarseClock } from '../../event-loop/clock.ts';
+import { CoarseClock, unref } from '../../event-loop/clock.ts';
 import { HostGrant } from '../../sync-domain/grant.ts';
 import { Host } from '../../sync-domain/host.ts';
 import type { HostRequest } from '../../sync-domain/request.ts';
@@ -38,7 +39,7 @@ import * as C from './control.ts';
 import { closeAtExit, closedBeforeExit, Supervisor, showLife } from './death.ts';
 import { agentOf, freeLabels, labelIn, sessionIn, slotsOfLabels, writeLabels } from './labels.ts';
 import { ArenaLock } from './lock.ts';
-import { Neighbours } from './neighbours.ts';
+import { lockMsMax, Neighbours } from './neighbours.ts';
 import { ThreadsResources } from './resources.ts';
 import { hasRoot } from './root.ts';
 import { thread } from './thread.ts';
@@ -48,8 +49,12 @@ const capabilities: ReadonlySet<Capability> = new Set<Capability>([
   'downgrade',
   'part-release',
   'steal',
-  'blocking',
+  // The main thread of a browser may not.
+  ...(thread.maySleep ? (['blocking'] as const) : []),
 ]);
+
+/** So long the event loop has before the lock is tried again. */
+const laterMs = 10;
 
 export class ThreadsHost extends Host {
   readonly capabilities = capabilities;
@@ -69,6 +74,8 @@ export class ThreadsHost extends Host {
   readonly #dead: number[] = [];
   #isClosed = false;
   #supervisor: Supervisor | undefined = undefined;
+  /** Since when the lock could not be had, by those who ask again. */
+  #unreachedSinceMs: number | undefined = undefined;
   readonly #whenClosed: (() => void)[] = [];
   /** Agents for whom this operation has brought something about. */
   #rung: number[] = [];
@@ -150,14 +157,39 @@ export class ThreadsHost extends Host {
     return blockFor(this, scope, set, options);
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** The bell has been rung: takes what there is in the inbox. */
   hear(): void {
     if (this.#isClosed) return;
-    this.enter();
+    try {
+      this.enter();
+    } catch (error) {
+      this.#later(error, () => this.hear());
+      return;
+    }
     this.leave();
     if (this.#supervisor === undefined) return;
     this.#supervisor.look();
     this.#listener.listen();
+  }
+
+  /** A thread that may not sleep for the lock comes back for it when its event loop has had a turn. */
+  override owe(error: unknown, task: () => void): void {
+    if (thread.maySleep) throw error;
+    this.#later(error, task);
+  }
+
+  /** So does who awaits something, until the lock has been out of reach for too long. */
+  override async askAgain<T>(error: unknown, ask: () => Promise<T>): Promise<T> {
+    if (thread.maySleep || !(error instanceof UnavailableError)) throw error;
+    const nowMs = performance.now();
+    this.#unreachedSinceMs ??= nowMs;
+    if (nowMs - this.#unreachedSinceMs > lockMsMax) throw error;
+    await new Promise((resolve) => setTimeout(resolve, laterMs));
+    return ask();
   }
 
   /**
@@ -306,6 +338,7 @@ export class ThreadsHost extends Host {
   /** The lock is ours, and what a dead one was about is to be undone. */
   #prepare(): void {
     const { memory } = this;
+    this.#unreachedSinceMs = undefined;
     if (memory.isStale) memory.refresh();
     // Whoever made it larger did not get to this.
     if (memory.words[L.JOURNAL_STAMPS] !== memory.end) layJournal(memory.words, memory.end);
@@ -387,6 +420,12 @@ export class ThreadsHost extends Host {
     }
     if (this.#objects.size > 0) this.#listener.listen();
     this.delivery.runDirect();
+  }
+
+  /** The lock is another's, who may have died; this event loop may be about to hear of that. */
+  #later(error: unknown, task: () => void): void {
+    if (!(error instanceof UnavailableError)) throw error;
+    unref(setTimeout(task, laterMs));
   }
 
   #ring(agent: number): void {

@@ -7,7 +7,11 @@ import { hasGoneThread } from './liveness.ts';
 import type { LockEnvironment } from './lock.ts';
 
 /** So long the lock may be another's before its thread is thought to have ended unnoticed. */
-const lockMsMax = 5000;
+export const lockMsMax = 5000;
+/** So long a thread that may not sleep stands still for it, before its event loop has a turn. */
+const standMsMax = 50;
+/** And so long if it has just done so in vain. */
+const standAgainMsMax = 2;
 /** Every so many looks at a lock that is another's, the system is asked about its thread. */
 const looksPerQuestion = 4;
 
@@ -18,6 +22,9 @@ export class Neighbours implements LockEnvironment {
   /** Whose the lock was found to be, and since when. */
   #owner = -1;
   #startMs = 0;
+  /** Whom this thread has stood still for in vain, and when. */
+  #givenUp = -1;
+  #givenUpMs = 0;
 
   constructor(control: Int32Array, agent: number, maySleep: boolean) {
     this.#control = control;
@@ -36,11 +43,21 @@ export class Neighbours implements LockEnvironment {
     }
     const isQuestion = this.maySleep && lookCount % looksPerQuestion === looksPerQuestion - 1;
     if (isQuestion && markDead(this.#control, owner, hasGoneThread)) return;
-    if (performance.now() - this.#startMs < lockMsMax) return;
+    const nowMs = performance.now();
+    const limitMs = this.#limitMs(owner, nowMs);
+    if (nowMs - this.#startMs < limitMs) return;
+    this.#givenUp = owner;
+    this.#givenUpMs = nowMs;
     throw new UnavailableError(
-      `agent ${owner} has had the arena's lock for ${lockMsMax / 1000} s, so its thread is ` +
+      `agent ${owner} has had the arena's lock for ${limitMs} ms, so its thread is ` +
         'stopped or has ended: nothing was done. Let this event loop run, so that it hears of ' +
         'the end of workers given to attachWorker()',
     );
+  }
+
+  #limitMs(owner: number, nowMs: number): number {
+    if (this.maySleep) return lockMsMax;
+    const isAgain = owner === this.#givenUp && nowMs - this.#givenUpMs < lockMsMax;
+    return isAgain ? standAgainMsMax : standMsMax;
   }
 }

@@ -1,0 +1,105 @@
+/** The threads host in a real browser: a page, its workers, and workers that end without a word. */
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findChromium, IsolatedSite } from './isolated-site.ts';
+
+const chromium = findChromium();
+const inOrder = { left: 0, faults: [] };
+
+describe.skipIf(chromium === undefined)(
+  `threads in Chromium${chromium === undefined ? ' (skipped: no chromium)' : ''}`,
+  () => {
+    let site: IsolatedSite;
+    beforeAll(async () => {
+      site = await IsolatedSite.open(chromium as string);
+    });
+    afterAll(() => site?.close());
+
+    it('the page is cross-origin isolated, so it may share memory', async () => {
+      expect(await site.run('environment', [])).toEqual({ isolated: true, hasWaitAsync: true });
+    });
+
+    it('the page and two workers exclude each other, and all of them progress', async () => {
+      const { violations, counts, ...end } = await site.run('contention', [1500]);
+      console.info(`sections of page, worker, worker: ${counts.join(', ')}`);
+      expect(violations).toEqual([]);
+      expect(Math.min(...counts)).toBeGreaterThan(20);
+      expect(end).toEqual(inOrder);
+    });
+
+    it('a set goes from the page to a blocked worker, to one that awaits it, and back', async () => {
+      const { order, tookMs, ...end } = await site.run('handover', [20]);
+      console.info(`three hand-overs: ${Math.min(...tookMs).toFixed(2)} ms`);
+      expect(order).toEqual(Array.from({ length: 20 }, () => ['one', 'two', 'page']).flat());
+      expect(end).toEqual(inOrder);
+    });
+
+    it('the page is refused at once where it would have to block, and leaves nothing', async () => {
+      expect(await site.run('refusals', [])).toEqual({
+        refused: Array.from({ length: 3 }, () => 'KDS_WAIT_TIMEOUT'),
+        pendingCount: 0,
+        canBlock: false,
+        ...inOrder,
+      });
+    });
+
+    it.each(['in its event loop', 'asleep', 'blocked'] as const)(
+      'a holder terminated %s is missed, and its successor is told',
+      async (how) => {
+        const { other, page, tookMs, ...end } = await site.run('holderEnds', [how]);
+        console.info(`from terminate() to the next grant: ${tookMs.toFixed(0)} ms`);
+        expect({ other, page, ...end }).toEqual({ other: ['x'], page: [], ...inOrder });
+      },
+    );
+
+    it.each(['block', 'await'] as const)(
+      'a worker terminated while it waits (%s) lets those behind it through',
+      async (how) => {
+        const seen = await site.run('waiterEnds', [how]);
+        expect(seen).toEqual({ granted: true, recovered: [], ...inOrder });
+      },
+    );
+
+    it('a worker that ends at any step, with the lock or not, stops nobody', async () => {
+      const { stepCount, ends, longestPauseMs } = await site.run('deathsAtSteps', [6]);
+      console.info(`${stepCount} steps; the page stood still for ${longestPauseMs.toFixed(0)} ms`);
+      expect(ends.map(({ step: _, isLocked: __, ...end }) => end)).toEqual(
+        ends.map(() => ({ granted: true, names: ['TimeoutError', 'AbortError'], ...inOrder })),
+      );
+      expect(ends.some(({ isLocked }) => isLocked)).toBe(true);
+    });
+
+    describe('without Atomics.waitAsync', () => {
+      const search = '?without=waitAsync';
+
+      it('it is not there', async () => {
+        expect((await site.run('environment', [], search)).hasWaitAsync).toBe(false);
+      });
+
+      it.each([
+        ['by messages', search],
+        ['although messages are lost', `${search}&deaf=channel`],
+      ])(
+        'a set goes from the page to a blocked worker, to one that awaits it, and back, %s',
+        async (_, without) => {
+          const { order, tookMs, ...end } = await site.run('handover', [5], without);
+          console.info(`three hand-overs without waitAsync: ${Math.min(...tookMs).toFixed(2)} ms`);
+          expect(order).toEqual(Array.from({ length: 5 }, () => ['one', 'two', 'page']).flat());
+          expect(end).toEqual(inOrder);
+        },
+      );
+
+      it('a holder that is terminated is missed, and its successor is told', async () => {
+        const { other, page } = await site.run('holderEnds', ['in its event loop'], search);
+        expect({ other, page }).toEqual({ other: ['x'], page: [] });
+      });
+
+      it('the page and two workers exclude each other, and all of them progress', async () => {
+        const { violations, counts, ...end } = await site.run('contention', [1000], search);
+        expect(violations).toEqual([]);
+        expect(Math.min(...counts)).toBeGreaterThan(20);
+        expect(end).toEqual(inOrder);
+      });
+    });
+  },
+);

@@ -1,0 +1,44 @@
+/** What the page and its workers say to each other. */
+
+import type { Arena } from '../../src/hosts/threads/index.ts';
+import type { SetSpec } from '../../src/index.ts';
+import type { SectionsMemory } from './sections.ts';
+
+/** How a worker asks for a set. */
+export type Way = 'block' | 'await' | 'try';
+
+export type Order =
+  | {
+      readonly do: 'open';
+      readonly arena: Arena;
+      readonly label: string;
+      readonly memory: SectionsMemory;
+      readonly party: number;
+    }
+  | { readonly do: 'take'; readonly set: SetSpec; readonly how: Way }
+  | { readonly do: 'release' }
+  | { readonly do: 'close' }
+  /** As one does that opens a domain and never comes back to its event loop. */
+  | {
+      readonly do: 'open and take for ever';
+      readonly arena: Arena;
+      readonly set: SetSpec;
+      readonly thenBlockFor?: SetSpec;
+    }
+  /** Goes in and out of sections, in every way that a worker can. */
+  | { readonly do: 'contend'; readonly durationMs: number }
+  /** Takes a set and lets it go, and counts the steps. */
+  | { readonly do: 'count steps'; readonly set: SetSpec }
+  /** The same, and stops for ever just before one of them. */
+  | { readonly do: 'stop at step'; readonly set: SetSpec; readonly step: number };
+
+export interface Answer {
+  readonly agent?: number;
+  readonly granted?: boolean;
+  readonly recovered?: readonly string[];
+  /** The code of an error of kds, or its name. */
+  readonly refused?: string;
+  readonly stepCount?: number;
+  readonly stopped?: true;
+  readonly violations?: readonly string[];
+}
