@@ -26,8 +26,9 @@ import {
   hasNews,
   isPosted,
   post,
-  setState,
   stateOf,
+  vacate,
+  vacateDead,
 } from './agents.ts';
 import { ArenaMemory, damaged } from './arena.ts';
 import { Bell, ring } from './bell.ts';
@@ -80,7 +81,7 @@ export class ThreadsHost extends Host {
     try {
       host.#settleIn();
     } catch (error) {
-      setState(control, agent, C.FREE);
+      vacate(control, agent);
       throw error;
     }
     closeAtExit(host);
@@ -212,7 +213,7 @@ export class ThreadsHost extends Host {
     closedBeforeExit(this);
     // What waits for the next ring is to end.
     ring(this.control, this.agent);
-    setState(this.control, this.agent, C.FREE);
+    vacate(this.control, this.agent);
   }
 
   whenClosed(tell: () => void): void {
@@ -359,7 +360,7 @@ export class ThreadsHost extends Host {
     this.takeNews();
     this.#renew();
     // Only now: who dies before has not buried it.
-    setState(this.control, agent, C.FREE);
+    vacateDead(this.control, agent);
     this.#rung = [...agentsIn(this.control, C.LIVE)];
   }
 
