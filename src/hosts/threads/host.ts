@@ -159,17 +159,17 @@ export class ThreadsHost extends Host {
 
   /**
    * Makes room for so many slots. What the operation has done before stays done, whatever becomes
-   * of it.
+   * of it. Of what is idle, `found` stays: the operation is about to use it.
    *
    * @throws LimitError if the arena is full.
    */
-  makeRoom(slotCount: number): void {
+  makeRoom(slotCount: number, found: ResolvedSet): void {
     while (!reserve(this.memory, slotCount)) {
       // Where the journal is now there will be slots.
       commit(this.memory.words);
       const isLarger = this.memory.enlarge();
       begin(this.memory.words);
-      if (!isLarger && !this.resources.sweepAll()) throw this.resources.memoryIsFull();
+      if (!isLarger && !this.resources.sweepAll(found)) throw this.resources.memoryIsFull();
     }
   }
 
@@ -182,25 +182,35 @@ export class ThreadsHost extends Host {
     this.#lock.wakeAll();
   }
 
+  /** Not as they are declared: the set has arrived by then, and that could not be undone. */
+  override expect(
+    set: ResolvedSet,
+    heldCount: number,
+    scope: HostSession,
+    label: string | undefined,
+  ): void {
+    this.#makeRoomFor(set, scope, label, heldCount);
+  }
+
   override enqueue(
     set: ResolvedSet,
     bits: number,
     scope: HostSession,
     label: string | undefined,
   ): number {
-    this.makeRoom(1 + set.count + slotsOfLabels(label, scope.label));
+    this.#makeRoomFor(set, scope, label);
     const ref = super.enqueue(set, bits, scope, label);
     if (!this.core.isGranted(ref)) this.core.setNote(ref, this.clock.now());
     return ref;
   }
 
   override steal(set: ResolvedSet, scope: HostSession, label: string | undefined): number {
-    this.makeRoom(1 + set.count + slotsOfLabels(label, scope.label));
+    this.#makeRoomFor(set, scope, label);
     return super.steal(set, scope, label);
   }
 
   override observe(set: ResolvedSet, scope: HostSession): number {
-    this.makeRoom(1 + set.count + slotsOfLabels(undefined, scope.label));
+    this.#makeRoomFor(set, scope, undefined);
     return super.observe(set, scope);
   }
 
@@ -351,6 +361,16 @@ export class ThreadsHost extends Host {
     post(this.memory.words, owner, set);
     if (!this.#rung.includes(owner)) this.#rung.push(owner);
     return true;
+  }
+
+  /** For a set that arrives, and what is to be declared for it. */
+  #makeRoomFor(
+    set: ResolvedSet,
+    scope: HostSession,
+    label: string | undefined,
+    edgeCount = 0,
+  ): void {
+    this.makeRoom(1 + set.count + slotsOfLabels(label, scope.label) + edgeCount, set);
   }
 
   #buryNow(agent: number): void {
