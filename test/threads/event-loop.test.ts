@@ -159,6 +159,8 @@ it('of 100,000 waits of an agent, one at a time is under way, and none once it i
     let grant = mine.acquireSync({ exclusive: 'x' });
     for (let turn = 0; turn < 100_000; turn++) {
       const asked = theirs.acquire({ exclusive: 'x' });
+      // It has more to do meanwhile, and is to listen once.
+      theirs.tryAcquireSync({ shared: 'y' }).release();
       grant.release();
       grant = await asked;
       [mine, theirs] = [theirs, mine];
