@@ -7,10 +7,11 @@
  * brought about for others it leaves in their inboxes, and rings their bells when the lock is free.
  */
 
-import { begin, commit, isOpen, layJournal, rollBack } from '../../core/index.ts';
+import { begin, commit, findFaults, isOpen, layJournal, rollBack } from '../../core/index.ts';
 import * as L from '../../core/layout.ts';
 import { reserve } from '../../core/slots.ts';
 import type { Capability } from '../../domain/domain.ts';
+import { KdsError } from '../../domain/errors.ts';
 import type { AcquireSyncOptions } from '../../domain/options.ts';
 import { CoarseClock } from '../../event-loop/clock.ts';
 import { HostGrant } from '../../sync-domain/grant.ts';
@@ -41,7 +42,6 @@ import { agentOf, freeLabels, labelIn, sessionIn, slotsOfLabels, writeLabels } f
 import { ArenaLock } from './lock.ts';
 import { Neighbours } from './neighbours.ts';
 import { ThreadsResources } from './resources.ts';
-import { hasRoot } from './root.ts';
 import { thread } from './thread.ts';
 
 const capabilities: ReadonlySet<Capability> = new Set<Capability>([
@@ -331,12 +331,19 @@ export class ThreadsHost extends Host {
     this.resources.follow();
   }
 
-  /** Sees that there is an arena to be in. */
+  /** The first one in an arena sees to it that it is in order: later on others rely on that. */
   #settleIn(): void {
-    this.enter();
-    const isSound = hasRoot(this.memory.words);
+    const { control, agent } = this;
+    try {
+      this.enter();
+    } catch (error) {
+      throw error instanceof KdsError ? error : damaged(String(error));
+    }
+    const others = [...agentsIn(control, C.LIVE), ...agentsIn(control, C.DEAD)];
+    const isAlone = others.every((other) => other === agent);
+    const fault = isAlone ? findFaults(this.memory)[0] : undefined;
+    if (fault !== undefined) throw this.undo(damaged(fault));
     this.leave();
-    if (!isSound) throw damaged('core has no words in it');
   }
 
   #renew(): void {
