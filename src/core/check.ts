@@ -122,7 +122,9 @@ function checkRing(
 function isBlocked(w: Int32Array, d: Float64Array, resource: number, eye: number): boolean {
   const all = (w[eye | L.FLAGS] & L.LINK_EXCLUSIVE) !== 0;
   let link = w[resource | L.RESOURCE_HEAD];
-  for (; link !== L.NOBODY; link = w[link | L.LINK_NEXT]) {
+  const seen = new Set<number>();
+  for (; link !== L.NOBODY && !seen.has(link); link = w[link | L.LINK_NEXT]) {
+    seen.add(link);
     if (d[(link | L.LINK_ARRIVAL) >> 1] > d[(eye | L.LINK_ARRIVAL) >> 1]) return false;
     if (all || (w[link | L.FLAGS] & L.LINK_EXCLUSIVE) !== 0) return true;
   }
@@ -148,7 +150,13 @@ function checkSet(w: Int32Array, set: number, claim: Claim, fault: Fault): void 
   if ((flags & L.SET_LOST) !== 0 && !isPosted) fault(`${set} is lost and not forgotten`);
   const end = granted ? L.EDGE_HELD : L.EDGE_WAITER;
   const next = granted ? L.EDGE_NEXT_OF_HELD : L.EDGE_NEXT_OF_WAITER;
+  const edges = new Set<number>();
   for (let edge = w[set | L.SET_EDGES]; edge !== L.NOBODY; edge = w[edge | next]) {
+    if (edges.has(edge)) {
+      fault(`the edges of ${set} are a ring`);
+      break;
+    }
+    edges.add(edge);
     if (!granted && !claim(edge, L.EDGE, `edge of ${set}`)) break;
     if (w[edge | end] !== set) fault(`${edge} is on the chain of a foreign set`);
   }

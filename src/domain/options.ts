@@ -54,7 +54,7 @@ export interface SettledOptions {
 export interface AcquireSyncOptions {
   /** How long to block at most, in ms. */
   readonly timeoutMs?: number | undefined;
-  /** How long to wait busily before the thread is put to sleep, in µs. Default 0. */
+  /** How long to wait busily before the thread is put to sleep, in µs: 0 (default) to 10^6. */
   readonly spinUs?: number | undefined;
   readonly label?: string | undefined;
 }
@@ -89,6 +89,18 @@ export function checkTimeout(timeoutMs: number, name = 'timeoutMs'): void {
   }
   if (!(timeoutMs >= 0)) {
     throw new RangeError(`${name} is 0 or more, or Infinity, not ${timeoutMs}`);
+  }
+}
+
+const spinUsMax = 1_000_000;
+
+/** @throws TypeError, RangeError */
+export function checkSpin(spinUs: number): void {
+  if (typeof spinUs !== 'number') {
+    throw new TypeError(`spinUs is a number of microseconds, not ${describe(spinUs)}`);
+  }
+  if (!(spinUs >= 0 && spinUs <= spinUsMax)) {
+    throw new RangeError(`spinUs is 0 to ${spinUsMax}, not ${spinUs}: it is time lost to others`);
   }
 }
 

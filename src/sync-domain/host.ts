@@ -133,6 +133,14 @@ export abstract class Host {
     return this.#created(this.core.observe(queues, exclusiveCount, count, word));
   }
 
+  /** A set is about to arrive, and so many grants are to be declared as held for it. */
+  expect(
+    _set: ResolvedSet,
+    _heldCount: number,
+    _scope: HostSession,
+    _label: string | undefined,
+  ): void {}
+
   /** The grant of a set that has been granted, is noted, and is in this state. */
   createGrant(
     scope: HostSession,

@@ -96,6 +96,8 @@ export abstract class Resources {
   protected readonly host: Host;
   /** What was named last, unless it was a prepared set. */
   readonly #scratch = new ResolvedSet();
+  /** What {@link resolve} has found so far, while it looks. */
+  protected resolving = this.#scratch;
 
   constructor(host: Host) {
     this.host = host;
@@ -173,6 +175,7 @@ export abstract class Resources {
     const { exclusive, shared } = spec;
     const scratch = this.#scratch;
     scratch.count = 0;
+    this.resolving = scratch;
     this.#resolveList(exclusive);
     scratch.exclusiveCount = scratch.count;
     this.#resolveList(shared);
@@ -213,6 +216,8 @@ export abstract class Resources {
 
   #resolvePrepared(set: HostPreparedSet): void {
     const { resources, resolved } = set;
+    resolved.count = 0;
+    this.resolving = resolved;
     for (let index = 0; index < resources.length; index++) {
       let resource = resources[index] as HostResource;
       if (this.existingQueueOf(resource) === 0) {
@@ -221,8 +226,8 @@ export abstract class Resources {
         resources[index] = resource;
       }
       resolved.queues[index] = this.#use(resource);
+      resolved.count++;
     }
-    resolved.count = resources.length;
     resolved.exclusiveCount = set.exclusiveCount;
     set.epoch = this.epoch;
   }

@@ -21,6 +21,7 @@ import {
   checkIsObject,
   checkLabel,
   checkOptions,
+  checkSpin,
   type EnqueueOptions,
   type SettledOptions,
   throwIfAborted,
@@ -171,7 +172,8 @@ export class HostSession implements SyncSession {
 
   acquireSync(set: SetSpec | PreparedSet, options: AcquireSyncOptions = noOptions): SyncGrant {
     checkIsObject(options);
-    const { timeoutMs, label } = options;
+    const { timeoutMs, label, spinUs } = options;
+    if (spinUs !== undefined) checkSpin(spinUs);
     const placed = this.#place(set, SYNC, { timeoutMs, label });
     return typeof placed === 'number' ? this.host.block(this, placed, options) : placed;
   }
@@ -270,6 +272,7 @@ export class HostSession implements SyncSession {
     if (steal === true) return this.#steal(resolved, label);
     if (locked === 'fail') this.#refuseLocked(resolved);
     const allBits = locked === 'ignore' ? bits | PASS_LOCKED : bits;
+    if (held.length > 0) this.host.expect(resolved, held.length, this, label);
     const placed = this.host.arrive(resolved, allBits, this, label);
     if (typeof placed !== 'number') return placed;
     if (timeoutMs === 0) this.#refuse(placed, timedOut(this.host, placed, 0));

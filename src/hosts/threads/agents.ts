@@ -8,6 +8,7 @@ import { save } from '../../core/journal.ts';
 import * as L from '../../core/layout.ts';
 import { LimitError } from '../../domain/errors.ts';
 import * as C from './control.ts';
+import { hasGoneThread } from './liveness.ts';
 import { inboxOf } from './root.ts';
 import { thread } from './thread.ts';
 
@@ -18,36 +19,88 @@ const stateMask = (1 << C.STATE_BITS) - 1;
 const SET_NEXT = L.SET_PENDING;
 
 /**
- * Takes a free place for an agent of the calling thread.
+ * Takes a free place for an agent of the calling thread. Whoever ends on the way leaves a claim
+ * behind that says whose it is: {@link dropClaims} takes it back.
  *
  * @throws LimitError if there is none.
  */
 export function enrol(control: Int32Array): number {
+  const agent = claimPlace(control);
+  const at = C.wordsOfAgent(agent);
+  control[at + C.SLEEP] = C.AWAKE;
+  control[at + C.BLOCKED_SET] = L.NOBODY;
+  control[at + C.INTERRUPTED] = 0;
+  control[at + C.SIGN] = 0;
+  const generation = generationOf(control, agent) + 1;
+  Atomics.store(control, at + C.STATE, (generation << C.STATE_BITS) | C.LIVE);
+  return agent;
+}
+
+/** The place of an agent that leaves nothing behind is free. */
+export function vacate(control: Int32Array, agent: number): void {
+  setState(control, agent, C.FREE);
+  // Last: whoever claims it finds it free.
+  Atomics.store(claims(control), claimOf(agent), unclaimed);
+}
+
+/**
+ * The place of a dead agent is free, as all that it left has ended. Under the lock, so by one only.
+ */
+export function vacateDead(control: Int32Array, agent: number): void {
+  // Who ends between these two steps of `vacate` is to be found by his own claim.
+  Atomics.store(claims(control), claimOf(agent), claimOfThread());
+  vacate(control, agent);
+}
+
+/** Takes back the claims of threads that ended as they came to a place, or as they left it. */
+export function dropClaims(
+  control: Int32Array,
+  hasEnded: (control: Int32Array, at: number) => boolean,
+): void {
   for (const agent of agentsIn(control, C.FREE)) {
-    const at = C.wordsOfAgent(agent);
-    const before = Atomics.load(control, at + C.STATE);
-    const opening = (before + (1 << C.STATE_BITS)) | C.OPENING;
-    const isFree = (before & stateMask) === C.FREE;
-    if (!isFree || Atomics.compareExchange(control, at + C.STATE, before, opening) !== before) {
-      continue;
+    const claim = Atomics.load(claims(control), claimOf(agent));
+    const isLeft = claim !== unclaimed && hasEnded(control, C.wordsOfAgent(agent));
+    // If it is still that claim then nobody else has come, and the place is still FREE.
+    if (isLeft) Atomics.compareExchange(claims(control), claimOf(agent), claim, unclaimed);
+  }
+}
+
+function claimPlace(control: Int32Array): number {
+  const mine = claimOfThread();
+  const agentCountMax = control[C.AGENT_COUNT_MAX] as number;
+  for (const turn of ['at once', 'after a look']) {
+    // Elsewhere the end of a thread is heard of, and then its claim is dropped.
+    if (turn === 'after a look') dropClaims(control, hasGoneThread);
+    for (let agent = 0; agent < agentCountMax; agent++) {
+      const at = claimOf(agent);
+      if (Atomics.load(claims(control), at) !== unclaimed) continue;
+      const found = Atomics.compareExchange(claims(control), at, unclaimed, mine);
+      if (found === unclaimed) return agent;
     }
-    control[at + C.SLEEP] = C.AWAKE;
-    control[at + C.BLOCKED_SET] = L.NOBODY;
-    control[at + C.INTERRUPTED] = 0;
-    control[at + C.SIGN] = 0;
-    control[at + C.THREAD] = thread.id;
-    control[at + C.SYSTEM_THREAD] = thread.systemId;
-    setState(control, agent, C.LIVE);
-    return agent;
   }
   throw new LimitError(
-    `${control[C.AGENT_COUNT_MAX]} domains are open in this arena, and no more may be: ` +
+    `${agentCountMax} domains are open in this arena, and no more may be: ` +
       'close some, or make it with a larger agentsMax',
   );
 }
 
+const unclaimed = 0n;
+
+/** Words in pairs, to change THREAD and SYSTEM_THREAD as one. */
+function claims({ buffer, length }: Int32Array): BigInt64Array {
+  return new BigInt64Array(buffer, 0, length >> 1);
+}
+
+function claimOf(agent: number): number {
+  return (C.wordsOfAgent(agent) + C.THREAD) >> 1;
+}
+
+function claimOfThread(): bigint {
+  return new BigInt64Array(Int32Array.of(thread.id, thread.systemId).buffer)[0] as bigint;
+}
+
 /** Changes the state of an agent that nobody else changes now. */
-export function setState(control: Int32Array, agent: number, state: number): void {
+function setState(control: Int32Array, agent: number, state: number): void {
   const at = C.wordsOfAgent(agent) + C.STATE;
   Atomics.store(control, at, (Atomics.load(control, at) & ~stateMask) | state);
 }

@@ -6,8 +6,9 @@
 import { endOfSlots, layJournal, Memory } from '../../core/index.ts';
 import { ProtocolError } from '../../domain/errors.ts';
 import { describe } from '../../domain/sets.ts';
+import { stateOf } from './agents.ts';
 import * as C from './control.ts';
-import { layRoot } from './root.ts';
+import { isLaidOut, layRoot } from './root.ts';
 
 export interface Arena {
   readonly kind: 'kds-arena';
@@ -112,7 +113,25 @@ export function controlOf(arena: Arena): Int32Array {
     wordCount <= start[C.WORD_COUNT_MAX] &&
     (controlWords + wordCount) * 4 <= buffer.byteLength;
   if (!isSound) throw damaged('its sizes do not fit');
-  return new Int32Array(buffer, 0, controlWords);
+  const control = new Int32Array(buffer, 0, controlWords);
+  checkAgents(control);
+  const words = new Int32Array(buffer, controlWords * 4, wordCount);
+  if (!isLaidOut(words, agentsMax, endOfSlots(wordCount))) throw damaged('it is not laid out');
+  return control;
+}
+
+/** Without the lock, so others may come and go meanwhile. */
+function checkAgents(control: Int32Array): void {
+  const lock = Atomics.load(control, C.LOCK);
+  let isAnybodyThere = false;
+  for (let agent = 0; agent < (control[C.AGENT_COUNT_MAX] as number); agent++) {
+    const state = stateOf(control, agent);
+    if (state > C.DEAD) throw damaged(`agent ${agent} is in no state`);
+    if (state !== C.FREE) isAnybodyThere = true;
+  }
+  // An owner who had come meanwhile, or gone, would have changed the word.
+  const isNobodys = lock !== 0 && !isAnybodyThere && Atomics.load(control, C.LOCK) === lock;
+  if (isNobodys) throw damaged('its lock is taken by nobody');
 }
 
 function isShared(buffer: unknown): buffer is SharedArrayBuffer {

@@ -46,7 +46,8 @@ export function blockFor(
   // Whoever else is granted something meanwhile is told when this thread goes on.
   return host.delivery.asOne(() => {
     for (let turn = 0; ; turn++) {
-      sleep(host, turn === 0 ? startMs + spinUs / 1000 : 0, startMs + timeoutMs);
+      const spinMs = turn === 0 ? Math.min(spinUs / 1000, timeoutMs) : 0;
+      sleep(host, startMs + spinMs, startMs + timeoutMs);
       if (turn > 0) buryTheGone(host);
       host.enter();
       const error = request.granted ?? whyNoLonger(host, request, startMs, timeoutMs, turn);

@@ -24,15 +24,15 @@ const agentsStart = 32;
 const agentWords = 16;
 
 /**
- * Of an agent: FREE, OPENING, LIVE, or DEAD until somebody has ended what it left, in the lowest
- * two bits. Above them, its generation: how many agents have been at this place. They change as
- * one, so that nobody takes a newcomer for the dead one before it.
+ * Of an agent: FREE, LIVE, or DEAD until somebody has ended what it left, in the lowest two bits.
+ * Above them, its generation: how many agents have been at this place. They change as one, so that
+ * nobody takes a newcomer for the dead one before it. A place that is FREE may be claimed already,
+ * see THREAD.
  */
 export const STATE = 0;
 export const FREE = 0;
 export const LIVE = 1;
 export const DEAD = 2;
-export const OPENING = 3;
 export const STATE_BITS = 2;
 /** Grows when there is news for the agent; it waits on this word. */
 export const BELL = 2;
@@ -48,11 +48,15 @@ export const BLOCKED_SET = 4;
 export const BLOCKED_FOR_EVER = 5;
 /** 1: what it is blocked for is to end without a grant. */
 export const INTERRUPTED = 6;
-/** The thread it lives in: what the runtime calls it, and what the system does; 0 if not known. */
-export const THREAD = 7;
-export const SYSTEM_THREAD = 8;
 /** The generation that has noted that its thread shows that it lives, as death.ts says; or 0. */
-export const SIGN = 9;
+export const SIGN = 7;
+/**
+ * The thread it lives in: what the runtime calls it, and what the system does, 0 if not known. The
+ * two change as one, by which a place is claimed: from both 0, and back to that when all else of
+ * the place is free again. So it can always be told whose a place is, and whether he has ended.
+ */
+export const THREAD = 8;
+export const SYSTEM_THREAD = 9;
 
 export const agentCountMaxDefault = 64;
 /** Owners fit the lock word, and names of agents in a tag. */

@@ -7,7 +7,7 @@
  * ended. */
 
 import { UnavailableError } from '../../domain/errors.ts';
-import { agentsIn, generationOf, markDead } from './agents.ts';
+import { agentsIn, dropClaims, generationOf, markDead } from './agents.ts';
 import * as C from './control.ts';
 import type { ThreadsHost } from './host.ts';
 import { thread, workerThreads } from './thread.ts';
@@ -40,6 +40,7 @@ function buryThread(host: ThreadsHost, id: number): void {
       if (markDead(host.control, agent, isIn)) buryInTime(host, agent);
     }
   }
+  dropClaims(host.control, isIn);
 }
 
 /** The lock may be another dead one's, whose end this event loop has yet to hear of. */

@@ -45,7 +45,12 @@ export function openThreadsDomain(arena: Arena, options: DomainOptions = {}): Th
   const control = controlOf(arena);
   checkDomainOptions(options);
   const host = ThreadsHost.open(control, options.label);
-  equip(host, options);
+  try {
+    equip(host, options);
+  } catch (error) {
+    host.close();
+    throw error;
+  }
   return new ThreadsSession(host, options.label);
 }
 

@@ -7,11 +7,11 @@
  * brought about for others it leaves in their inboxes, and rings their bells when the lock is free.
  */
 
-import { begin, commit, isOpen, layJournal, rollBack } from '../../core/index.ts';
+import { begin, commit, findFaults, isOpen, layJournal, rollBack } from '../../core/index.ts';
 import * as L from '../../core/layout.ts';
 import { reserve } from '../../core/slots.ts';
 import type { Capability } from '../../domain/domain.ts';
-import { UnavailableError } from '../../domain/errors.ts';
+import { KdsError, UnavailableError } from '../../domain/errors.ts';
 import type { AcquireSyncOptions } from '../../domain/options.ts';
 import { CoarseClock, unref } from '../../event-loop/clock.ts';
 import { HostGrant } from '../../sync-domain/grant.ts';
@@ -27,8 +27,9 @@ import {
   hasNews,
   isPosted,
   post,
-  setState,
   stateOf,
+  vacate,
+  vacateDead,
 } from './agents.ts';
 import { ArenaMemory, damaged } from './arena.ts';
 import { Bell, ring } from './bell.ts';
@@ -41,7 +42,6 @@ import { agentOf, freeLabels, labelIn, sessionIn, slotsOfLabels, writeLabels } f
 import { ArenaLock } from './lock.ts';
 import { lockMsMax, Neighbours } from './neighbours.ts';
 import { ThreadsResources } from './resources.ts';
-import { hasRoot } from './root.ts';
 import { thread } from './thread.ts';
 
 const capabilities: ReadonlySet<Capability> = new Set<Capability>([
@@ -87,7 +87,7 @@ export class ThreadsHost extends Host {
     try {
       host.#settleIn();
     } catch (error) {
-      setState(control, agent, C.FREE);
+      vacate(control, agent);
       throw error;
     }
     closeAtExit(host);
@@ -194,17 +194,17 @@ export class ThreadsHost extends Host {
 
   /**
    * Makes room for so many slots. What the operation has done before stays done, whatever becomes
-   * of it.
+   * of it. Of what is idle, `found` stays: the operation is about to use it.
    *
    * @throws LimitError if the arena is full.
    */
-  makeRoom(slotCount: number): void {
+  makeRoom(slotCount: number, found: ResolvedSet): void {
     while (!reserve(this.memory, slotCount)) {
       // Where the journal is now there will be slots.
       commit(this.memory.words);
       const isLarger = this.memory.enlarge();
       begin(this.memory.words);
-      if (!isLarger && !this.resources.sweepAll()) throw this.resources.memoryIsFull();
+      if (!isLarger && !this.resources.sweepAll(found)) throw this.resources.memoryIsFull();
     }
   }
 
@@ -217,23 +217,33 @@ export class ThreadsHost extends Host {
     this.#lock.wakeAll();
   }
 
+  /** Not as they are declared: the set has arrived by then, and that could not be undone. */
+  override expect(
+    set: ResolvedSet,
+    heldCount: number,
+    scope: HostSession,
+    label: string | undefined,
+  ): void {
+    this.#makeRoomFor(set, scope, label, heldCount);
+  }
+
   override enqueue(
     set: ResolvedSet,
     bits: number,
     scope: HostSession,
     label: string | undefined,
   ): number {
-    this.makeRoom(1 + set.count + slotsOfLabels(label, scope.label));
+    this.#makeRoomFor(set, scope, label);
     return super.enqueue(set, bits, scope, label);
   }
 
   override steal(set: ResolvedSet, scope: HostSession, label: string | undefined): number {
-    this.makeRoom(1 + set.count + slotsOfLabels(label, scope.label));
+    this.#makeRoomFor(set, scope, label);
     return super.steal(set, scope, label);
   }
 
   override observe(set: ResolvedSet, scope: HostSession): number {
-    this.makeRoom(1 + set.count + slotsOfLabels(undefined, scope.label));
+    this.#makeRoomFor(set, scope, undefined);
     return super.observe(set, scope);
   }
 
@@ -246,7 +256,7 @@ export class ThreadsHost extends Host {
     closedBeforeExit(this);
     // What waits for the next ring is to end.
     ring(this.control, this.agent);
-    setState(this.control, this.agent, C.FREE);
+    vacate(this.control, this.agent);
   }
 
   whenClosed(tell: () => void): void {
@@ -355,12 +365,19 @@ export class ThreadsHost extends Host {
     this.resources.follow();
   }
 
-  /** Sees that there is an arena to be in. */
+  /** The first one in an arena sees to it that it is in order: later on others rely on that. */
   #settleIn(): void {
-    this.enter();
-    const isSound = hasRoot(this.memory.words);
+    const { control, agent } = this;
+    try {
+      this.enter();
+    } catch (error) {
+      throw error instanceof KdsError ? error : damaged(String(error));
+    }
+    const others = [...agentsIn(control, C.LIVE), ...agentsIn(control, C.DEAD)];
+    const isAlone = others.every((other) => other === agent);
+    const fault = isAlone ? findFaults(this.memory)[0] : undefined;
+    if (fault !== undefined) throw this.undo(damaged(fault));
     this.leave();
-    if (!isSound) throw damaged('core has no words in it');
   }
 
   #renew(): void {
@@ -387,6 +404,16 @@ export class ThreadsHost extends Host {
     return true;
   }
 
+  /** For a set that arrives, and what is to be declared for it. */
+  #makeRoomFor(
+    set: ResolvedSet,
+    scope: HostSession,
+    label: string | undefined,
+    edgeCount = 0,
+  ): void {
+    this.makeRoom(1 + set.count + slotsOfLabels(label, scope.label) + edgeCount, set);
+  }
+
   #buryNow(agent: number): void {
     // Another one may have been quicker; the place may even have been given to a new agent.
     if (stateOf(this.control, agent) !== C.DEAD) return;
@@ -394,7 +421,7 @@ export class ThreadsHost extends Host {
     this.takeNews();
     this.#renew();
     // Only now: who dies before has not buried it.
-    setState(this.control, agent, C.FREE);
+    vacateDead(this.control, agent);
     this.#rung = [...agentsIn(this.control, C.LIVE)];
   }
 

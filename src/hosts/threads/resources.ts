@@ -9,7 +9,7 @@
 
 import { save } from '../../core/journal.ts';
 import * as L from '../../core/layout.ts';
-import { type HostResource, Resources } from '../../sync-domain/resources.ts';
+import { type HostResource, type ResolvedSet, Resources } from '../../sync-domain/resources.ts';
 import { SEED } from './control.ts';
 import type { ThreadsHost } from './host.ts';
 import { addName, findName, hashOf, type Key, keyOf, removeName, slotsOfName } from './names.ts';
@@ -49,10 +49,11 @@ export class ThreadsResources extends Resources {
     this.epoch++;
   }
 
-  /** Drops all that is idle; false if nothing was. */
-  sweepAll(): boolean {
+  /** Drops all that is idle, but what the operation has found; false if nothing was. */
+  sweepAll({ queues, count }: ResolvedSet): boolean {
     const dropsBefore = this.#dropsSeen;
-    this.#sweep((this.#words[L.TOP] - R.ROOT) / L.SLOT_WORDS);
+    const spared = new Set(queues.slice(0, count));
+    this.#sweep((this.#words[L.TOP] - R.ROOT) / L.SLOT_WORDS, spared);
     return this.#dropsSeen !== dropsBefore;
   }
 
@@ -94,7 +95,7 @@ export class ThreadsResources extends Resources {
   #open(resource: HostResource): number {
     const key = keyFor(resource);
     const { core } = this.host;
-    this.host.makeRoom(1 + slotsOfName(key));
+    this.host.makeRoom(1 + slotsOfName(key), this.resolving);
     const w = this.#words;
     const queue = core.createResource(0);
     const node = addName(w, R.ROOT | R.NAMES, key, this.#hash(key), queue);
@@ -108,14 +109,14 @@ export class ThreadsResources extends Resources {
     return queue;
   }
 
-  #sweep(slotCount: number): void {
+  #sweep(slotCount: number, spared?: ReadonlySet<number>): void {
     const w = this.#words;
     save(w, R.ROOT);
     const end = w[L.TOP];
     let slot = w[R.ROOT | R.HAND];
     for (let count = 0; count < slotCount; count++) {
       slot = slot + L.SLOT_WORDS < end ? slot + L.SLOT_WORDS : R.ROOT;
-      if (this.#isIdle(slot)) this.#drop(slot);
+      if (this.#isIdle(slot) && spared?.has(slot) !== true) this.#drop(slot);
     }
     w[R.ROOT | R.HAND] = slot;
     w[R.ROOT | R.TO_SWEEP] = 0;

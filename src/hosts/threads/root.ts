@@ -29,9 +29,20 @@ export function layRoot(w: Int32Array, agentCountMax: number): void {
   w[ROOT | HAND] = ROOT;
 }
 
-/** Whether there is a root, where it must be. */
-export function hasRoot(w: Int32Array): boolean {
-  return (w[ROOT | L.FLAGS] & L.KIND) === L.HOST && w[L.TOP] > ROOT;
+/**
+ * Whether the words begin as {@link layRoot} left them, and their bounds lie within them: `end` is
+ * where slots end. True at any moment, whoever is at work, so that no lock is needed to look.
+ */
+export function isLaidOut(w: Int32Array, agentCountMax: number, end: number): boolean {
+  const top = w[L.TOP];
+  if (top % L.SLOT_WORDS !== 0 || top < inboxOf(agentCountMax) || top > end) return false;
+  const free = w[L.FREE];
+  if (free % L.SLOT_WORDS !== 0 || free < 0 || free >= top) return false;
+  if (w[L.JOURNAL] < 0 || w[L.JOURNAL] > w.length) return false;
+  for (let slot = ROOT; slot < inboxOf(agentCountMax); slot += L.SLOT_WORDS) {
+    if ((w[slot | L.FLAGS] & L.KIND) !== L.HOST) return false;
+  }
+  return true;
 }
 
 export function change(w: Int32Array, field: number, by: number): number {

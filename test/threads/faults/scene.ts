@@ -3,7 +3,7 @@
 import { expect } from 'vitest';
 import { Oracle, type OracleSet, type OracleSpec } from '../../../conformance/oracle.ts';
 import type { AcquireOptions } from '../../../src/domain/options.ts';
-import { markDead, stateOf } from '../../../src/hosts/threads/agents.ts';
+import { dropClaims, markDead, stateOf } from '../../../src/hosts/threads/agents.ts';
 import * as C from '../../../src/hosts/threads/control.ts';
 import type { ThreadsHost } from '../../../src/hosts/threads/host.ts';
 import type * as Threads from '../../../src/hosts/threads/index.ts';
@@ -117,12 +117,12 @@ export class Scene {
     }
   }
 
-  /** Buries who died as it opened; false if it had not come so far that anybody could. */
-  buryNewcomer(agent: number, by: Who): boolean {
+  /** Buries who died as it opened, at the place that is its own by then. */
+  buryNewcomer(agent: number, by: Who): void {
     const { control } = this.host(by);
-    if (stateOf(control, agent) === C.OPENING) return false;
     if (markDead(control, agent, () => true)) this.host(by).bury(agent);
-    return true;
+    expect(stateOf(control, agent)).toBe(C.FREE);
+    dropClaims(control, isOver);
   }
 
   /** Its end is heard of; or somebody wants the lock that it has, and knows that it is dead. */
@@ -135,6 +135,7 @@ export class Scene {
     } else {
       this.host(by).bury(agent);
     }
+    dropClaims(control, isOver);
   }
 
   /** The living have what the rule says, and have been told. `lost`: who may have been robbed. */
@@ -179,6 +180,9 @@ export class Scene {
     return ask;
   }
 }
+
+/** Whoever stopped between claiming a place and living there, or on his way out, is dead. */
+const isOver = (): boolean => true;
 
 /** All that is due by now has run. */
 async function settle(): Promise<void> {

@@ -98,8 +98,10 @@ class Inspection {
     const posted = new Set<number>();
     for (let agent = 0; agent < control[C.AGENT_COUNT_MAX]!; agent++) {
       const state = stateOf(control, agent);
-      const isOver = state !== C.FREE && state !== C.LIVE;
-      if (isOver) faults.push(`agent ${agent} is in state ${state}`);
+      const isDead = state !== C.FREE && state !== C.LIVE;
+      if (isDead) faults.push(`agent ${agent} is in state ${state}`);
+      const isClaimed = control[C.wordsOfAgent(agent) + C.THREAD] !== 0;
+      if (isClaimed !== (state !== C.FREE)) faults.push(`agent ${agent} is claimed, or not`);
       const slot = R.inboxOf(agent);
       if (!this.#claim(slot, `the inbox of ${agent}`)) continue;
       let last = L.NOBODY;
