@@ -27,7 +27,7 @@ describe.skipIf(chromium === undefined)(
       expect(end).toEqual(inOrder);
     });
 
-    it('a set goes from the page to a blocked worker, to one that awaits it, and back', async () => {
+    it('a set goes from the page to a blocked worker, to one that awaits, and back', async () => {
       const { order, tookMs, ...end } = await site.run('handover', [20]);
       console.info(`three hand-overs: ${Math.min(...tookMs).toFixed(2)} ms`);
       expect(order).toEqual(Array.from({ length: 20 }, () => ['one', 'two', 'page']).flat());
