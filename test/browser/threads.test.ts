@@ -19,6 +19,13 @@ describe.skipIf(chromium === undefined)(
       expect(await site.run('environment', [])).toEqual({ isolated: true, hasWaitAsync: true });
     });
 
+    it('a page conforms to the suite of all hosts', async () => {
+      const { passedCount, skipped, failed } = await site.run('conformance', []);
+      console.info(`the suite in a page: ${passedCount} passed, ${skipped.length} not offered`);
+      expect(failed).toEqual([]);
+      expect(passedCount).toBeGreaterThan(100);
+    });
+
     it('the page and two workers exclude each other, and all of them progress', async () => {
       const { violations, counts, ...end } = await site.run('contention', [1500]);
       console.info(`sections of page, worker, worker: ${counts.join(', ')}`);
