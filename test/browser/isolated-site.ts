@@ -47,9 +47,8 @@ export class IsolatedSite {
 
   static async open(executablePath: string): Promise<IsolatedSite> {
     const scripts = new Map<string, string>();
-    for (const name of ['page', 'worker']) {
-      scripts.set(`/${name}.js`, await bundled(new URL(`./${name}.ts`, import.meta.url)));
-    }
+    scripts.set('/page.js', await bundled(new URL('./page.ts', import.meta.url)));
+    scripts.set('/worker.js', await bundled(new URL('./worker.ts', import.meta.url)));
     const server = serve(scripts);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     // Chromium's sandbox refuses to work for root.

@@ -11,6 +11,7 @@ import {
 import type { KdsError, SetSpec, SyncGrant } from '../../src/index.ts';
 import { findArenaFaults } from '../threads/faults/soundness.ts';
 import { HiredWorker } from './hired-worker.ts';
+import { runSuite } from './page-runner.ts';
 import { Sections } from './sections.ts';
 
 const { search } = location;
@@ -151,6 +152,9 @@ const scenarios = {
   async environment() {
     return { isolated: crossOriginIsolated, hasWaitAsync: 'waitAsync' in Atomics };
   },
+
+  /** The suite of all hosts. */
+  conformance: runSuite,
 
   /** The page and two workers go in and out of sections. */
   async contention(durationMs: number) {

@@ -5,7 +5,7 @@
 
 import type { SyncGrant } from '../../src/index.ts';
 
-export const resourceNames = ['a', 'b', 'c'] as const;
+const resourceNames = ['a', 'b', 'c'] as const;
 const partiesStart = 2 * resourceNames.length;
 const partyCountMax = 8;
 

@@ -19,6 +19,13 @@ describe.skipIf(chromium === undefined)(
       expect(await site.run('environment', [])).toEqual({ isolated: true, hasWaitAsync: true });
     });
 
+    it('a page conforms to the suite of all hosts', async () => {
+      const { passedCount, skipped, failed } = await site.run('conformance', []);
+      console.info(`the suite in a page: ${passedCount} passed, ${skipped.length} not offered`);
+      expect(failed).toEqual([]);
+      expect(passedCount).toBeGreaterThan(100);
+    });
+
     it('the page and two workers exclude each other, and all of them progress', async () => {
       const { violations, counts, ...end } = await site.run('contention', [1500]);
       console.info(`sections of page, worker, worker: ${counts.join(', ')}`);
@@ -27,7 +34,7 @@ describe.skipIf(chromium === undefined)(
       expect(end).toEqual(inOrder);
     });
 
-    it('a set goes from the page to a blocked worker, to one that awaits it, and back', async () => {
+    it('a set goes from the page to a blocked worker, to one that awaits, and back', async () => {
       const { order, tookMs, ...end } = await site.run('handover', [20]);
       console.info(`three hand-overs: ${Math.min(...tookMs).toFixed(2)} ms`);
       expect(order).toEqual(Array.from({ length: 20 }, () => ['one', 'two', 'page']).flat());

@@ -176,7 +176,7 @@ export class ThreadsHost extends Host {
     this.#listener.listen();
   }
 
-  /** A thread that may not sleep for the lock comes back for it when its event loop has had a turn. */
+  /** A thread that may not sleep for the lock comes back for it after a turn of its event loop. */
   override owe(error: unknown, task: () => void): void {
     if (thread.maySleep) throw error;
     this.#later(error, task);
