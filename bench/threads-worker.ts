@@ -7,6 +7,7 @@
  */
 
 import { parentPort, workerData } from 'node:worker_threads';
+import type { PreparedSet, SyncGrant } from 'kds';
 import { openThreadsDomain } from 'kds/threads';
 import type { Task } from './threads.ts';
 
@@ -52,11 +53,24 @@ function swing(count: number, pass: (mine: number) => void): readonly number[] {
   return [performance.now() - startMs];
 }
 
-/** First come, first served: who lets go and asks again waits for the other one. */
+/**
+ * Each has one of three names, takes the next one in turn, and then lets go of the one before. So
+ * neither is ever a step ahead: each grant but the first comes from a release of the other one's.
+ */
 function swingByGrant(count: number, spinUs: number): readonly number[] {
-  const set = domain.prepare({ exclusive: 'ball' });
+  const sets = [0, 1, 2].map((name) => domain.prepare({ exclusive: `ball ${name}` }));
   const options = { spinUs };
-  return swing(count, () => domain.acquireSync(set, options).release());
+  let at = side;
+  const take = (): SyncGrant => domain.acquireSync(sets[at] as PreparedSet, options);
+  let held = take();
+  const times = swing(count, () => {
+    at = (at + 1) % sets.length;
+    const next = take();
+    held.release();
+    held = next;
+  });
+  held.release();
+  return times;
 }
 
 /** Both are here. */

@@ -1,6 +1,7 @@
 /** A worker that takes sets, blocks for them, and tells what has come of it. */
 
 import { parentPort, workerData } from 'node:worker_threads';
+import type { SyncGrant } from '../../src/domain/grant.ts';
 import { openThreadsDomain } from '../../src/hosts/threads/index.ts';
 
 export interface Order {
@@ -10,7 +11,15 @@ export interface Order {
 
 const domain = openThreadsDomain(workerData.arena, { label: workerData.label });
 
-parentPort?.on('message', (order: Order | 'listeners') => {
+let last: SyncGrant | undefined;
+
+parentPort?.on('message', (order: Order | 'listeners' | 'loss') => {
+  if (order === 'loss') {
+    const tell = (): void => parentPort?.postMessage({ lost: last?.signal.reason.name });
+    if (last?.signal.aborted) tell();
+    else last?.signal.addEventListener('abort', tell);
+    return;
+  }
   if (order === 'listeners') {
     const before = process.listenerCount('exit');
     for (let turn = 0; turn < 20; turn++) void openThreadsDomain(workerData.arena).close();
@@ -21,7 +30,7 @@ parentPort?.on('message', (order: Order | 'listeners') => {
   }
   const { exclusive, ...options } = order;
   try {
-    domain.acquireSync(
+    last = domain.acquireSync(
       { exclusive },
       { label: `${workerData.label} for ${exclusive}`, ...options },
     );

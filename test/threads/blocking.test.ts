@@ -13,6 +13,7 @@ interface Answer {
   readonly name?: string;
   readonly message?: string;
   readonly listeners?: number;
+  readonly lost?: string;
 }
 
 let bundle: Bundle;
@@ -34,7 +35,7 @@ const world = () => {
     workers.push(worker);
     domain.attachWorker(worker);
     const [{ agent }] = await once(worker, 'message');
-    const tell = async (order: Order | 'listeners'): Promise<Answer> => {
+    const tell = async (order: Order | 'listeners' | 'loss'): Promise<Answer> => {
       const answered = once(worker, 'message');
       worker.postMessage(order);
       return (await answered)[0];
@@ -57,6 +58,21 @@ describe('a thread that blocks', () => {
     await pending(1);
     grant.release();
     expect(await answer).toEqual({ granted: 'x' });
+    await domain.close();
+  });
+
+  it('hears of it if its grant is taken away before it has gone on', async () => {
+    const { domain, start, pending } = world();
+    const one = await start('one');
+    const grant = await domain.acquire({ exclusive: 'x' });
+    const answer = one.tell({ exclusive: 'x' });
+    await pending(1);
+    grant.release();
+    const thief = await domain.acquire({ exclusive: 'x' }, { steal: true });
+    // What it was told of before it is told of still, and then of the loss.
+    expect(await answer).toEqual({ granted: 'x' });
+    expect(await one.tell('loss')).toEqual({ lost: 'GrantLostError' });
+    expect((await domain.query()).held).toMatchObject([{ token: thief.token }]);
     await domain.close();
   });
 

@@ -49,6 +49,11 @@ export function blockFor(
       const spinMs = turn === 0 ? Math.min(spinUs / 1000, timeoutMs) : 0;
       sleep(host, startMs + spinMs, startMs + timeoutMs);
       if (turn > 0) buryTheGone(host);
+      const grant = host.heardOf(request);
+      if (grant !== undefined) {
+        noteBlocked(host, 0, timeoutMs);
+        return grant;
+      }
       host.enter();
       const error = request.granted ?? whyNoLonger(host, request, startMs, timeoutMs, turn);
       if (error === undefined) {
@@ -127,6 +132,7 @@ function noteBlocked({ control, agent }: ThreadsHost, set: number, timeoutMs: nu
   control[at + C.BLOCKED_SET] = set;
   control[at + C.BLOCKED_FOR_EVER] = timeoutMs === Number.POSITIVE_INFINITY ? 1 : 0;
   control[at + C.INTERRUPTED] = 0;
+  control[at + C.GRANTED_SET] = 0;
 }
 
 /** A thread that blocks does not hear of exits, so it asks the system. */

@@ -57,6 +57,8 @@ export const SIGN = 7;
  */
 export const THREAD = 8;
 export const SYSTEM_THREAD = 9;
+/** The set that its thread is blocked for, once that is granted: so it need not take the lock. */
+export const GRANTED_SET = 10;
 
 export const agentCountMaxDefault = 64;
 /** Owners fit the lock word, and names of agents in a tag. */

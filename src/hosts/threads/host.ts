@@ -7,7 +7,15 @@
  * brought about for others it leaves in their inboxes, and rings their bells when the lock is free.
  */
 
-import { begin, commit, findFaults, isOpen, layJournal, rollBack } from '../../core/index.ts';
+import {
+  begin,
+  commit,
+  findFaults,
+  GRANTED,
+  isOpen,
+  layJournal,
+  rollBack,
+} from '../../core/index.ts';
 import * as L from '../../core/layout.ts';
 import { reserve } from '../../core/slots.ts';
 import type { Capability } from '../../domain/domain.ts';
@@ -79,6 +87,10 @@ export class ThreadsHost extends Host {
   readonly #whenClosed: (() => void)[] = [];
   /** Agents for whom this operation has brought something about. */
   #rung: number[] = [];
+  /** Sets that it has granted to others whose threads are blocked for them. */
+  #toBlocked: number[] = [];
+  /** A set in the inbox whose grant has been heard of before. */
+  #heard = 0;
 
   /** @throws LimitError, ProtocolError, UnavailableError */
   static open(control: Int32Array, label: string | undefined): ThreadsHost {
@@ -137,6 +149,7 @@ export class ThreadsHost extends Host {
     }
     if (--this.#depth > 0) return;
     commit(this.memory.words);
+    if (this.#toBlocked.length > 0) this.#tellBlocked();
     this.#letGo();
   }
 
@@ -149,6 +162,7 @@ export class ThreadsHost extends Host {
     const { words } = this.memory;
     if (isOpen(words)) rollBack(words);
     this.resources.forgetQueues();
+    this.#toBlocked = [];
     this.#letGo();
     return error;
   }
@@ -206,6 +220,21 @@ export class ThreadsHost extends Host {
       begin(this.memory.words);
       if (!isLarger && !this.resources.sweepAll(found)) throw this.resources.memoryIsFull();
     }
+  }
+
+  /**
+   * The grant that a blocked thread has been told of, without the lock: of a set that is granted
+   * nothing changes that is looked at here. What is more than usual is told with the lock.
+   */
+  heardOf(request: HostRequest): HostGrant | undefined {
+    const { set, scope, label } = request;
+    const told = Atomics.load(this.control, C.wordsOfAgent(this.agent) + C.GRANTED_SET);
+    const state = told === set ? this.core.state(set) : 0;
+    if (state !== GRANTED) return undefined;
+    this.#heard = set;
+    this.untag(set);
+    request.endWaiting();
+    return this.createGrant(scope, set, state, label);
   }
 
   /** Releases what an agent had that is marked as dead, as by one who died. */
@@ -338,7 +367,12 @@ export class ThreadsHost extends Host {
   }
 
   protected override hearGranted(set: number): void {
-    if (!this.#postToOwner(set)) super.hearGranted(set);
+    if (!this.#postToOwner(set)) {
+      super.hearGranted(set);
+    } else if (this.#isBlockedFor(set)) {
+      this.core.setNote(set, this.clock.now());
+      this.#toBlocked.push(set);
+    }
   }
 
   protected override hearLost(set: number): void {
@@ -390,9 +424,26 @@ export class ThreadsHost extends Host {
     for (;;) {
       const set = fetch(words, this.agent);
       if (set === 0) return;
+      const isHeard = set === this.#heard;
+      if (isHeard) this.#heard = 0;
       if ((words[set | L.FLAGS] & L.SET_LOST) !== 0) super.hearLost(set);
-      else super.hearGranted(set);
+      else if (!isHeard) super.hearGranted(set);
     }
+  }
+
+  #isBlockedFor(set: number): boolean {
+    return this.control[C.wordsOfAgent(this.agentOf(set)) + C.BLOCKED_SET] === set;
+  }
+
+  /**
+   * What has been granted stays so from now on. Who is told too late, or never, because this thread
+   * ends here, finds it in his inbox.
+   */
+  #tellBlocked(): void {
+    for (const set of this.#toBlocked) {
+      Atomics.store(this.control, C.wordsOfAgent(this.agentOf(set)) + C.GRANTED_SET, set);
+    }
+    this.#toBlocked = [];
   }
 
   /** If it is another's, puts it in his inbox. */
