@@ -89,7 +89,7 @@ describe('an arena is refused', () => {
   });
 });
 
-it('whatever its words are, opening one comes to an end, with a domain or a ProtocolError', async () => {
+it('whatever its words are, opening one ends with a domain or a ProtocolError', async () => {
   let state = Number(process.env['KDS_SEED'] ?? Date.now() % 2 ** 31) | 1;
   console.info(`damaged arenas: KDS_SEED=${state}`);
   const random = (count: number): number => {

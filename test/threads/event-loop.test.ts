@@ -133,7 +133,9 @@ describe.each([
         wall.release();
         ball.release();
       }
-      console.log(...await ended, domain.querySync().held.length, domain.querySync().pending.length);`;
+      const [code] = await ended;
+      const { held, pending } = domain.querySync();
+      console.log(code, held.length, pending.length);`;
     expect(run(prelude, main, worker)).toEqual(['TimeoutError', 'true', '0 1 0']);
   });
 });

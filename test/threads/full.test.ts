@@ -1,4 +1,4 @@
-/** An arena at its end: who asks is refused, nobody else notices, and all goes on after releases. */
+/** An arena at its end: who asks is refused, nobody else notices, all goes on after releases. */
 
 import { createArena, openThreadsDomain, type ThreadsDomain } from 'kds/threads';
 import { describe, expect, it } from 'vitest';
@@ -116,7 +116,7 @@ describe('an arena that grows', () => {
     await domain.acquire({ exclusive: 'in the way' });
     for (let index = 0; index < more; index++) domain.tryAcquireSync({});
     const asked: Promise<string>[] = [];
-    // Three slots a turn, beyond where the arena begins to grow: each of the three is once the last.
+    // Three slots a turn, beyond where the arena begins to grow: each is once the last.
     for (let turn = 0; turn < 2500; turn++) {
       domain.tryAcquireSync({ shared: ['all', 'of us'] });
       const stop = new AbortController();

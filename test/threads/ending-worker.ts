@@ -1,0 +1,24 @@
+/** A worker that has `x`, may wait for `y`, and ends as it is told. */
+
+import { parentPort, workerData } from 'node:worker_threads';
+import { openThreadsDomain } from '../../src/hosts/threads/index.ts';
+
+export type Ending = 'exits' | 'fails' | 'has no more to do' | 'fails in a callback of ours';
+
+const { arena, ending } = workerData as { arena: never; ending: Ending };
+const domain = openThreadsDomain(arena, { label: ending });
+domain.acquireSync({ exclusive: 'x' });
+
+parentPort?.postMessage('ready');
+
+if (ending === 'fails in a callback of ours') {
+  domain.enqueue({ exclusive: 'free' }, () => {
+    throw new Error('on purpose');
+  });
+} else if (ending !== 'has no more to do') {
+  domain.enqueue({ shared: 'y' }, () => {});
+  parentPort?.once('message', () => {
+    if (ending === 'fails') throw new Error('on purpose');
+    process.exit(7);
+  });
+}
