@@ -51,7 +51,7 @@ export class Sections {
   visit(grant: SyncGrant, { exclusive, shared }: Wanted): void {
     for (const name of exclusive) this.#enter(name, true);
     for (const name of shared) this.#enter(name, false);
-    for (let turn = 0; turn < 50; turn++) Atomics.load(this.#inside, 0);
+    for (let turn = 0; turn < 3000; turn++) Atomics.load(this.#inside, 0);
     for (const name of shared) this.#leave(name, false);
     for (const name of exclusive) this.#leave(name, true);
     grant.release();
