@@ -14,6 +14,7 @@ type NamedWorld = readonly [name: string, world: World];
 
 const noSpin = { spinCount: 0 };
 const marked = { ...noSpin, deaths: 1, undertaker: 'marks', timeOuts: true } as const;
+const early = { lock: 'simple', wakesEarly: true, timeOuts: true } as const;
 const buried = { ...noSpin, deaths: 1, undertaker: 'buries' } as const;
 
 const everyDay: readonly NamedWorld[] = [
@@ -28,6 +29,8 @@ const everyDay: readonly NamedWorld[] = [
   ['a newcomer gets the place of the dead', newcomerWorld(1)],
   ['two queue for a resource', queueWorld([{}, {}], noSpin)],
   ['two queue for a resource twice', queueWorld([{ times: 2 }, { times: 2 }], noSpin)],
+  ['two wake early', queueWorld([{ times: 2 }, { times: 2 }], { ...noSpin, ...early })],
+  ['one of two who wake early dies', queueWorld([{}, {}], { ...buried, ...early })],
   ['one of two in the queue dies, and is marked', queueWorld([{}, {}], marked)],
   ['one of two in the queue dies, and is buried', queueWorld([{}, {}], buried)],
   [
@@ -83,8 +86,16 @@ describe('the worlds find out who', () => {
     expect(explore(lockWorld([{}, {}, {}], { ...noSpin, fault })).failure).toBeDefined();
   });
 
-  it.each(['rings before the hand-over', 'looks after the check'] as const)('%s', (wrong) => {
-    expect(explore(queueWorld([{}, {}], { ...noSpin, wrong })).failure).toBeDefined();
+  it.each([
+    'rings before the hand-over',
+    'looks after the check',
+    'believes what was told of an earlier request',
+  ] as const)('%s', (wrong) => {
+    const twice = [{ times: 2 }, { times: 2 }];
+    const failure =
+      explore(queueWorld(twice, { ...noSpin, wrong })).failure ??
+      explore(queueWorld(twice, { ...noSpin, ...early, wrong })).failure;
+    expect(failure).toBeDefined();
   });
 
   it('does not tell newcomers from the dead before them', () => {

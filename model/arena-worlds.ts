@@ -322,10 +322,18 @@ export interface Wanter {
   readonly acquires?: boolean;
 }
 
+/** What may be done wrong on purpose. */
+type Wrong =
+  | 'rings before the hand-over'
+  | 'looks after the check'
+  | 'believes what was told of an earlier request';
+
 interface QueueOptions extends Common {
   /** Whether there are interruptions to be looked for. */
   readonly interrupts?: boolean;
-  readonly wrong?: 'rings before the hand-over' | 'looks after the check';
+  /** Whether a thread that blocks may wake although its bell has not been rung. */
+  readonly wakesEarly?: boolean;
+  readonly wrong?: Wrong;
   /** Instead of the real one. */
   readonly ring?: (words: WordSteps, agent: number) => boolean;
 }
@@ -381,6 +389,8 @@ class Seat {
   #seen = 0;
   /** Whom to ring on leaving. */
   #toRing: number[] = [];
+  /** Whom to tell, before that, of the grant that he is blocked for. */
+  #toTell: number[] = [];
 
   constructor(
     agent: Agent,
@@ -421,6 +431,7 @@ class Seat {
         const me = this.#number;
         this.#agent.note((memory) => memory.set(LINE, appended(memory.get(LINE), me)));
       });
+      this.#noteBlocked(1);
     }
     this.#leave();
     return holder === 0 || this.#waitForNews();
@@ -435,7 +446,28 @@ class Seat {
       if (news !== 'none') return news === 'granted';
       if (isLate) this.#look();
       this.#agent.summed('sleep', () => this.#sleep());
+      if (this.#agent.summed('told', () => this.#isTold())) return true;
     }
+  }
+
+  /** Without the lock: see heardOf in the threads host. */
+  #isTold(): boolean {
+    const { words, index } = this.#agent;
+    if (this.#waits !== 'blocked') return false;
+    if (words.load(C.wordsOfAgent(index) + C.GRANTED_SET) === 0) return false;
+    if (this.#options.interrupts === true) words.store(C.wordsOfAgent(index) + C.INTERRUPTED, 0);
+    this.#noteBlocked(0);
+    return true;
+  }
+
+  /** Whether its thread is blocked; and nobody has told it of a grant. */
+  #noteBlocked(blocked: number): void {
+    if (this.#waits !== 'blocked') return;
+    const { words, index } = this.#agent;
+    const at = C.wordsOfAgent(index);
+    words.store(at + C.BLOCKED_SET, blocked);
+    if (this.#options.wrong === 'believes what was told of an earlier request') return;
+    words.store(at + C.GRANTED_SET, 0);
   }
 
   #news(): 'none' | 'granted' | 'interrupted' {
@@ -455,6 +487,7 @@ class Seat {
         this.#noteEnd(this.#number);
       });
     }
+    if (isGranted || isInterrupted) this.#noteBlocked(0);
     this.#leave();
     if (isGranted) return 'granted';
     return isInterrupted ? 'interrupted' : 'none';
@@ -508,6 +541,7 @@ class Seat {
   /** Takes the lock, and buries whoever is marked as dead. */
   #enter(): void {
     this.#toRing = [];
+    this.#toTell = [];
     this.#entrance.enter();
     if ((this.#options.deaths ?? 0) === 0) return;
     const { words, index } = this.#agent;
@@ -533,11 +567,22 @@ class Seat {
 
   #handOver(holder: number, queue: number): void {
     const next = firstOf(queue);
+    const { words } = this.#agent;
+    const blocked = next === 0 ? 0 : words.load(C.wordsOfAgent(next - 1) + C.BLOCKED_SET);
+    if (blocked === 1) this.#toTell.push(next - 1);
     this.#change([holder, queue], [next, queue >> 2], () => this.#noteGrant(next));
     if (next !== 0 && next !== this.#number) this.#toRing.push(next - 1);
   }
 
+  #tell(): void {
+    for (const agent of this.#toTell) {
+      this.#agent.words.store(C.wordsOfAgent(agent) + C.GRANTED_SET, 1);
+    }
+    this.#toTell = [];
+  }
+
   #leave(): void {
+    this.#tell();
     this.#entrance.leave();
     for (const agent of this.#toRing) this.#ring(agent);
     this.#toRing = [];
@@ -564,7 +609,8 @@ class Seat {
 
   #sleep(): void {
     const { words, index } = this.#agent;
-    if (this.#waits === 'blocked') this.#bell.sleep(Number.POSITIVE_INFINITY);
+    const sleepMs = this.#options.wakesEarly === true ? 100 : Number.POSITIVE_INFINITY;
+    if (this.#waits === 'blocked') this.#bell.sleep(sleepMs);
     // What waitAsync does: see Bell.ringing.
     const isInLoop = this.#waits === 'in its event loop';
     const at = isInLoop ? C.wordsOfAgent(index) + C.BELL : MESSAGES + index;
@@ -716,6 +762,8 @@ function wordsFor(agentCount: number): ReadonlyMap<number, string> {
     words.set(at + C.BELL, `bell of ${agent}`);
     words.set(at + C.SLEEP, `sleep of ${agent}`);
     words.set(at + C.INTERRUPTED, `interrupted ${agent}`);
+    words.set(at + C.BLOCKED_SET, `blocked ${agent}`);
+    words.set(at + C.GRANTED_SET, `told ${agent}`);
     words.set(MESSAGES + agent, `messages to ${agent}`);
   }
   return words;
