@@ -14,6 +14,7 @@ import type { Grant } from '../../domain/grant.ts';
 import type { ResourceRef, SetSpec } from '../../domain/sets.ts';
 import { type JobOwner, keyOf, type QueueJob } from './job.ts';
 import { Line } from './line.ts';
+import { Ring } from './ring.ts';
 import { listOf } from './spec.ts';
 
 const lentNameLengthMax = 100;
@@ -29,8 +30,8 @@ export class Family {
   readonly owner: JobOwner;
   /** The parent, who lends; none for the jobs of the queue itself. */
   readonly lender: QueueJob | undefined;
-  /** In submission order. */
-  readonly live = new Set<QueueJob>();
+  /** Those that have not ended, but for those in line. */
+  readonly ring = new Ring();
   /** Those that found the ring full. */
   readonly line = new Line<QueueJob>();
   /** Of those in line, how many have not ended. */
@@ -55,15 +56,17 @@ export class Family {
   }
 
   get isEmpty(): boolean {
-    return this.live.size === 0 && this.lineCount === 0;
+    return this.ring.count === 0 && this.lineCount === 0;
   }
 
   /** What to ask for, so that a sub-job gets its set. */
-  requestFor({ set }: QueueJob): Request {
+  requestFor({ reads, writes }: QueueJob): Request {
     const { lender } = this;
-    if (lender === undefined) return { set, holding: undefined };
-    this.#writable ??= new Set(listOf(lender.set.exclusive).map(keyOf));
-    this.#readable ??= new Set(listOf(lender.set.shared).map(keyOf));
+    if (lender === undefined) {
+      return { set: { exclusive: writes, shared: reads }, holding: undefined };
+    }
+    this.#writable ??= new Set(listOf(lender.writes).map(keyOf));
+    this.#readable ??= new Set(listOf(lender.reads).map(keyOf));
     const [writable, readable] = [this.#writable, this.#readable];
     let isAllLent = true;
     const map = (isLent: (key: ResourceRef) => boolean) => {
@@ -74,8 +77,8 @@ export class Family {
       };
     };
     const asked = {
-      exclusive: listOf(set.exclusive).map(map((key) => writable.has(key))),
-      shared: listOf(set.shared).map(map((key) => writable.has(key) || readable.has(key))),
+      exclusive: listOf(writes).map(map((key) => writable.has(key))),
+      shared: listOf(reads).map(map((key) => writable.has(key) || readable.has(key))),
     };
     return { set: asked, holding: isAllLent ? undefined : this.#kept() };
   }

@@ -66,8 +66,8 @@ export function graphOf(jobs: readonly QueueJob[]): JobGraph {
       id: job.id,
       label: job.label,
       state: job.state,
-      reads: listOf(job.set.shared).map((ref) => names.of(ref)),
-      writes: listOf(job.set.exclusive).map((ref) => names.of(ref)),
+      reads: listOf(job.reads).map((ref) => names.of(ref)),
+      writes: listOf(job.writes).map((ref) => names.of(ref)),
       parent: job.family.lender?.id,
     };
   });
@@ -88,9 +88,9 @@ function edgesOf(jobs: readonly QueueJob[], names: Names): GraphEdge[] {
       ofFamily = new Map();
       uses.set(job.family, ofFamily);
     }
-    const writes = new Set(listOf(job.set.exclusive).map(keyOf));
+    const writes = new Set(listOf(job.writes).map(keyOf));
     const reads = new Set(
-      listOf(job.set.shared)
+      listOf(job.reads)
         .map(keyOf)
         .filter((key) => !writes.has(key)),
     );

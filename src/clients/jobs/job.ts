@@ -9,7 +9,7 @@ import type { Grant, Waiter } from '../../domain/grant.ts';
 import type { ResourceRef, SetSpec } from '../../domain/sets.ts';
 import { Deferred } from './deferred.ts';
 import type { Family } from './family.ts';
-import { type JobSet, type JobSpec, listOf } from './spec.ts';
+import { copyOf, type JobSet, type JobSpec, listOf } from './spec.ts';
 
 export type JobState =
   /** The ring is full: it stands in line for a place, and in no queue of the domain yet. */
@@ -124,9 +124,12 @@ export interface Outcome {
 export class QueueJob implements Job, RunningJob {
   readonly id: number;
   readonly spec: JobSpec<unknown>;
-  /** As declared. */
-  readonly set: JobSet;
+  readonly reads: ResourceRef | readonly ResourceRef[];
+  readonly writes: ResourceRef | readonly ResourceRef[];
   readonly family: Family;
+  /** Its neighbours in the ring. */
+  before: QueueJob | undefined = undefined;
+  behind: QueueJob | undefined = undefined;
   state: JobState = 'submitted';
   /** The last state before its end. */
   furthest: JobState = 'submitted';
@@ -141,11 +144,12 @@ export class QueueJob implements Job, RunningJob {
   /** Its result, or why it did not succeed, once it has ended. */
   value: unknown = undefined;
 
-  constructor(family: Family, id: number, spec: JobSpec<unknown>, set: JobSet) {
+  constructor(family: Family, id: number, spec: JobSpec<unknown>) {
     this.family = family;
     this.id = id;
     this.spec = spec;
-    this.set = set;
+    this.reads = copyOf(spec.reads);
+    this.writes = copyOf(spec.writes);
   }
 
   details(): JobDetails {
@@ -216,7 +220,7 @@ export class QueueJob implements Job, RunningJob {
 
   covers({ exclusive = [], shared = [] }: SetSpec): boolean {
     if (this.state !== 'running' || !this.#hasAll) return false;
-    return isWithin(this.set, listOf(exclusive), listOf(shared));
+    return isWithin(this, listOf(exclusive), listOf(shared));
   }
 
   cancel(reason: unknown = new DOMException('the job was cancelled', 'AbortError')): boolean {
@@ -292,16 +296,14 @@ export function keyOf(ref: ResourceRef): ResourceRef {
 
 /** Whether a set has all of these, in these modes or stronger ones. */
 export function isWithin(
-  set: JobSet,
+  { reads, writes }: JobSet,
   exclusive: readonly ResourceRef[],
   shared: readonly ResourceRef[],
 ): boolean {
-  const has = (refs: readonly ResourceRef[], ref: ResourceRef): boolean => {
-    return refs.some((each) => keyOf(each) === keyOf(ref));
-  };
-  const [writes, reads] = [listOf(set.exclusive), listOf(set.shared)];
+  const writable = listOf(writes).map(keyOf);
+  const readable = [...writable, ...listOf(reads).map(keyOf)];
   return (
-    exclusive.every((ref) => has(writes, ref)) &&
-    shared.every((ref) => has(writes, ref) || has(reads, ref))
+    exclusive.every((ref) => writable.includes(keyOf(ref))) &&
+    shared.every((ref) => readable.includes(keyOf(ref)))
   );
 }

@@ -27,7 +27,7 @@ import { findUnordered, graphOf, type JobGraph, type UnorderedPair } from './gra
 import { type Job, type JobOwner, type JobState, QueueJob } from './job.ts';
 import { Line } from './line.ts';
 import { Slots } from './slots.ts';
-import { checkJobSpec, type JobSpec, listOf, setOf } from './spec.ts';
+import { checkJobSpec, type JobSpec, listOf } from './spec.ts';
 import { checkCount, WorkerPool, type WorkersOptions } from './worker-pool.ts';
 
 export interface JobQueueOptions {
@@ -45,7 +45,7 @@ export interface JobQueueOptions {
   readonly onFailure?: ((job: Job, error: unknown) => void) | undefined;
 }
 
-/** How many jobs ended in which way, since the queue was made. */
+/** How many jobs ended in which way since the queue was made, sub-jobs among them. */
 export interface JobCounts {
   readonly done: number;
   readonly failed: number;
@@ -163,7 +163,7 @@ class DomainJobQueue implements JobQueue {
   }
 
   get size(): number {
-    return this.#family.live.size + this.#family.lineCount;
+    return this.#family.ring.count + this.#family.lineCount;
   }
 
   get counts(): JobCounts {
@@ -217,7 +217,7 @@ class DomainJobQueue implements JobQueue {
   /** Those that have not ended, parents before their sub-jobs, else as they were submitted. */
   #jobs(family: Family): QueueJob[] {
     const jobs: QueueJob[] = [];
-    for (const job of [...family.live, ...family.line.items()]) {
+    for (const job of [...family.ring.jobs(), ...family.line.items()]) {
       if (!job.isLive) continue;
       jobs.push(job);
       const children = job.rare?.children;
@@ -246,27 +246,26 @@ class DomainJobQueue implements JobQueue {
     }
     const after = this.#afterIn(family, spec);
     if (signal?.aborted) throw signal.reason;
-    const isFull = family.live.size >= this.#capacity || family.lineCount > 0;
+    const isFull = family.ring.count >= this.#capacity || family.lineCount > 0;
     if (isFull && family.lineCount >= this.#capacity) throw this.#tooMany();
-    const set = setOf(spec);
-    const job = new QueueJob(family, ++this.#idLast, spec, set);
+    const job = new QueueJob(family, ++this.#idLast, spec);
     if (after.length > 0) {
       job.details().after = after;
       job.afterCount = after.length;
     }
     if (isFull) {
-      this.#domain.prepare(set);
+      this.#domain.prepare(family.requestFor(job).set);
       family.line.push(job);
       family.lineCount++;
     } else {
-      this.#enqueue(job);
+      this.#enqueueOrForget(job);
     }
     if (signal !== undefined) this.#listeners.add(signal, job);
     if (after.length > 0) this.#beginAfter(job, after);
     return job as Job<R>;
   }
 
-  /** Its set stands in all queues from now on; nothing is left behind if that fails. */
+  /** Its set stands in all queues from now on. It is in the ring, also if that fails. */
   #enqueue(job: QueueJob): void {
     const { family, label } = job;
     const { set, holding } = family.requestFor(job);
@@ -274,12 +273,16 @@ class DomainJobQueue implements JobQueue {
     const onRefused = (reason: unknown): void => this.#end(job, 'failed', reason);
     const options: EnqueueOptions = { delivery: 'direct', label, holding, onRefused };
     job.move('enqueued');
-    family.live.add(job);
+    family.ring.add(job);
+    const waiter = this.#domain.enqueue(set, onGrant, options);
+    if (job.held === undefined) job.waiter = waiter;
+  }
+
+  #enqueueOrForget(job: QueueJob): void {
     try {
-      const waiter = this.#domain.enqueue(set, onGrant, options);
-      if (job.held === undefined) job.waiter = waiter;
+      this.#enqueue(job);
     } catch (error) {
-      family.live.delete(job);
+      job.family.ring.delete(job);
       throw error;
     }
   }
@@ -412,7 +415,7 @@ class DomainJobQueue implements JobQueue {
     const { family, spec } = job;
     const isFailure = state === 'failed';
     if (job.state === 'submitted') family.lineCount--;
-    else family.live.delete(job);
+    else family.ring.delete(job);
     if (job.state === 'running' && state !== 'done') family.isMarked = true;
     if (spec.signal !== undefined) this.#listeners.remove(spec.signal, job);
     if (spec.task !== undefined) this.#workers?.free(job);
@@ -488,7 +491,7 @@ class DomainJobQueue implements JobQueue {
   #admit(family: Family): void {
     if (family.lineCount === 0 || family.isAdmitting) return;
     family.isAdmitting = true;
-    while (family.live.size < this.#capacity) {
+    while (family.ring.count < this.#capacity) {
       const job = family.line.shiftWhere(({ state, isEnding }) => {
         return state === 'submitted' && !isEnding;
       });

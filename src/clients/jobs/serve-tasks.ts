@@ -5,7 +5,7 @@ import { checkFunction } from '../../domain/options.ts';
 import { describe, type SetSpec } from '../../domain/sets.ts';
 import { isWithin } from './job.ts';
 import { listOf } from './spec.ts';
-import { type FromWorker, isToWorker, type NamedSets, type ToWorker } from './task-messages.ts';
+import { type FromWorker, isToWorker, type NamedSet, type ToWorker } from './task-messages.ts';
 
 /** A task as its function sees it. Takes the place of a grant where one has to be shown. */
 export interface RunningTask {
@@ -67,7 +67,8 @@ export function serveTasks(
       send({ kds: 'task done', id, result });
     } catch (error) {
       const { aborted, reason } = task.controller.signal;
-      send({ kds: 'task failed', id, error, isAborted: aborted && error === reason });
+      const isAborted = aborted && error === reason;
+      send({ kds: 'task failed', id, error: tellable(error), isAborted });
     } finally {
       task.isRunning = false;
       running.delete(id);
@@ -78,20 +79,25 @@ export function serveTasks(
     try {
       port.postMessage(message);
     } catch (error) {
-      // What cannot be cloned. A result then is a failure; an error is told in words.
+      // A result that cannot be cloned is a failure; an error that cannot be is told in words.
       if (message.kds === 'task done') throw error;
       port.postMessage({ ...message, error: new Error(String(message.error)) });
     }
   };
 }
 
+/** What the other side can be told: some runtimes make an empty object of a DOMException. */
+function tellable(error: unknown): unknown {
+  return error instanceof DOMException ? new Error(String(error)) : error;
+}
+
 class Task implements RunningTask {
   readonly id: number;
   readonly controller = new AbortController();
   isRunning = true;
-  readonly #set: NamedSets;
+  readonly #set: NamedSet;
 
-  constructor(id: number, set: NamedSets) {
+  constructor(id: number, set: NamedSet) {
     this.id = id;
     this.#set = set;
   }

@@ -52,25 +52,25 @@ const none: readonly ResourceRef[] = Object.freeze([]);
 
 /** What a job has declared. */
 export interface JobSet {
-  readonly exclusive: ResourceRef | readonly ResourceRef[];
-  readonly shared: ResourceRef | readonly ResourceRef[];
+  readonly reads: ResourceRef | readonly ResourceRef[];
+  readonly writes: ResourceRef | readonly ResourceRef[];
 }
 
-/** A copy of its own, as the caller may use his lists again. */
-export function setOf({ reads, writes }: Declaration): JobSet {
-  return { exclusive: copyOf(writes), shared: copyOf(reads) };
-}
-
-function copyOf(
+/** The caller may use his list again. */
+export function copyOf(
   refs: ResourceRef | readonly ResourceRef[] | undefined,
 ): ResourceRef | readonly ResourceRef[] {
   if (refs === undefined) return none;
-  return Array.isArray(refs) ? refs.slice() : refs;
+  return isList(refs) ? refs.slice() : refs;
 }
 
 export function listOf<T>(items: T | readonly T[] | undefined): readonly T[] {
   if (items === undefined) return [];
-  return Array.isArray(items) ? items : [items as T];
+  return isList(items) ? items : [items];
+}
+
+function isList<T>(items: T | readonly T[]): items is readonly T[] {
+  return Array.isArray(items);
 }
 
 /** @throws TypeError, LimitError */

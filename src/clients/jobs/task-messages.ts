@@ -1,8 +1,8 @@
 /** What a queue and its workers say to each other; other messages may go the same way. */
 
-export interface NamedSets {
-  readonly exclusive: readonly string[];
-  readonly shared: readonly string[];
+export interface NamedSet {
+  readonly reads: readonly string[];
+  readonly writes: readonly string[];
 }
 
 export type ToWorker =
@@ -11,7 +11,7 @@ export type ToWorker =
       readonly id: number;
       readonly task: string;
       readonly data: unknown;
-      readonly set: NamedSets;
+      readonly set: NamedSet;
     }
   | { readonly kds: 'abort task'; readonly id: number; readonly reason: unknown };
 

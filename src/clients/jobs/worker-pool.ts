@@ -12,7 +12,7 @@ import { describe, type ResourceRef } from '../../domain/sets.ts';
 import { keyOf, type QueueJob } from './job.ts';
 import { Line } from './line.ts';
 import { listOf, type TaskSpec } from './spec.ts';
-import { type FromWorker, isFromWorker, type NamedSets, type ToWorker } from './task-messages.ts';
+import { type FromWorker, isFromWorker, type NamedSet, type ToWorker } from './task-messages.ts';
 
 /** A worker of Node, or of a browser. */
 export interface TaskWorker {
@@ -232,13 +232,13 @@ function setKeepsAlive(
 }
 
 /** What the worker can know of the set: resources without a name mean nothing there. */
-function namesOf({ set }: QueueJob): NamedSets {
+function namesOf({ reads, writes }: QueueJob): NamedSet {
   const named = (refs: ResourceRef | readonly ResourceRef[]): readonly string[] => {
     return listOf(refs)
       .map(keyOf)
       .filter((key) => typeof key === 'string');
   };
-  return { exclusive: named(set.exclusive), shared: named(set.shared) };
+  return { reads: named(reads), writes: named(writes) };
 }
 
 function cloneable(reason: unknown): unknown {
