@@ -18,19 +18,20 @@ export interface Cover {
 }
 
 export type TypedView =
-  | Uint8Array<SharedArrayBuffer>
-  | Uint8ClampedArray<SharedArrayBuffer>
-  | Int8Array<SharedArrayBuffer>
-  | Uint16Array<SharedArrayBuffer>
-  | Int16Array<SharedArrayBuffer>
-  | Uint32Array<SharedArrayBuffer>
-  | Int32Array<SharedArrayBuffer>
-  | Float32Array<SharedArrayBuffer>
-  | Float64Array<SharedArrayBuffer>;
+  | Uint8Array
+  | Uint8ClampedArray
+  | Int8Array
+  | Uint16Array
+  | Int16Array
+  | Uint32Array
+  | Int32Array
+  | Float32Array
+  | Float64Array;
 
 export interface ViewConstructor<V extends TypedView> {
+  readonly prototype: V;
   readonly BYTES_PER_ELEMENT: number;
-  new (memory: SharedArrayBuffer, byteOffset: number, length: number): V;
+  new (memory: SharedArrayBuffer, byteOffset: number, length: number): TypedView;
 }
 
 type Changing = 'set' | 'fill' | 'copyWithin' | 'reverse' | 'sort' | 'subarray';
@@ -66,7 +67,7 @@ export interface SharedBuffer {
    * @throws GrantLostError if the grant has ended; InvalidSetError if it does not hold this buffer;
    * TypeError for what is no grant; RangeError for a part that there is not.
    */
-  read(cover: Cover): ReadonlyView<Uint8Array<SharedArrayBuffer>>;
+  read(cover: Cover): ReadonlyView<Uint8Array>;
   read<V extends TypedView>(
     cover: Cover,
     View: ViewConstructor<V>,
@@ -75,7 +76,7 @@ export interface SharedBuffer {
   ): ReadonlyView<V>;
 
   /** The same, to write. The grant has to hold the buffer exclusive. */
-  write(cover: Cover): Uint8Array<SharedArrayBuffer>;
+  write(cover: Cover): Uint8Array;
   write<V extends TypedView>(
     cover: Cover,
     View: ViewConstructor<V>,
@@ -180,7 +181,7 @@ class MemoryBuffer implements SharedBuffer {
     const { memory } = this.handle;
     const room = Math.floor((memory.byteLength - byteOffset) / View.BYTES_PER_ELEMENT);
     // The language checks the rest: whole numbers, alignment, room.
-    const view = new View(memory, byteOffset, length ?? room);
+    const view = new View(memory, byteOffset, length ?? room) as V;
     if (!this.#isGuarded) return view;
     const check = (): void => this.#check(cover, set);
     return guardView(view, check, set.exclusive !== undefined);

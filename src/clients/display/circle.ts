@@ -49,8 +49,8 @@ function errorOf(way: readonly SnapshotEntry[]): DeadlockError {
   const told = way.slice(1).map((entry) => `for ${tell(entry)}`);
   return new DeadlockError(
     `${flip?.label} would never be shown: it waits ${told.join(', which waits ')}, which is on ` +
-      'the screen until a later frame is. Let no job ask for the buffer of the frame before along ' +
-      'with that of its own, or use one buffer more.',
+      'the screen until a later frame is. Draw into a buffer that the display has not ' +
+      '(nextBuffer() names one), ask for one buffer at a time, or use one buffer more.',
     steps,
   );
 }

@@ -79,6 +79,12 @@ export interface Display<B extends DisplayBuffer, G extends Grant = Grant> {
   present(buffer: B, options?: { readonly number?: number }): Flip<B>;
 
   /**
+   * The buffer to draw the next frame into: in turn, but rather none that the display has. Asks
+   * nobody, and takes nothing: declare it as what the render job writes.
+   */
+  nextBuffer(): B;
+
+  /**
    * Takes whichever buffer is free first, to draw into: for producers that must not wait for one
    * buffer while another is free. Rejects as `acquire` of the domain.
    */
@@ -151,6 +157,8 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
   #latched: QueuedFlip<B, G> | undefined;
   #onScreen: QueuedFlip<B, G> | undefined;
   #shown: ShownFrame<B, G> | undefined;
+  /** The last flip of each buffer. */
+  readonly #presented = new Map<B, number>();
   #isOpen = true;
   #idLast = 0;
   #numberLast = -1;
@@ -204,7 +212,18 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
     const flip = new QueuedFlip<B, G>(id, number, buffer, label, (each) => this.#cancel(each));
     this.#request(flip);
     this.#numberLast = number;
+    this.#presented.set(buffer, id);
     return flip;
+  }
+
+  nextBuffer(): B {
+    const turnOf = (buffer: B): number => {
+      const isHere = (flip: QueuedFlip<B, G> | undefined): boolean => flip?.buffer === buffer;
+      const id = this.#presented.get(buffer) ?? 0;
+      const has = [this.#onScreen, this.#latched, ...this.#line].some(isHere);
+      return has ? id : id - this.#idLast - 1;
+    };
+    return this.buffers.reduce((next, each) => (turnOf(each) < turnOf(next) ? each : next));
   }
 
   acquireBuffer(

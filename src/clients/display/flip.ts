@@ -77,11 +77,8 @@ export class QueuedFlip<B extends DisplayBuffer, G extends Grant> implements Fli
   /** What was on the screen when it was last looked for a circle. */
   checkedAgainst: unknown;
   readonly #cancel: (flip: QueuedFlip<B, G>) => boolean;
-  #error: unknown;
-  #settled: FlipOutcome | 'refused' | undefined;
-  #outcome: Promise<FlipOutcome> | undefined;
-  #resolve: ((outcome: FlipOutcome) => void) | undefined;
-  #reject: ((reason: unknown) => void) | undefined;
+  #end: { readonly outcome: FlipOutcome | 'refused'; readonly error: unknown } | undefined;
+  #told: Settling | undefined;
 
   constructor(
     id: number,
@@ -98,12 +95,9 @@ export class QueuedFlip<B extends DisplayBuffer, G extends Grant> implements Fli
   }
 
   get outcome(): Promise<FlipOutcome> {
-    this.#outcome ??= new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-      if (this.#settled !== undefined) this.#settle(this.#settled, this.#error);
-    });
-    return this.#outcome;
+    this.#told ??= new Settling();
+    if (this.#end !== undefined) this.#told.settle(this.#end.outcome, this.#end.error);
+    return this.#told.promise;
   }
 
   cancel(): boolean {
@@ -116,15 +110,29 @@ export class QueuedFlip<B extends DisplayBuffer, G extends Grant> implements Fli
     }
     this.state = state;
     if (state === 'ready' || state === 'latched' || state === 'replaced') return;
-    this.#settle(state as FlipOutcome | 'refused', error);
+    const outcome = state as FlipOutcome | 'refused';
+    this.#end = { outcome, error };
+    // A refusal that nobody looks at is an unhandled rejection, as of any promise.
+    if (outcome === 'refused') this.#told ??= new Settling();
+    this.#told?.settle(outcome, error);
+  }
+}
+
+/** A promise of an outcome; settling it again does nothing. */
+class Settling {
+  readonly promise: Promise<FlipOutcome>;
+  #resolve!: (outcome: FlipOutcome) => void;
+  #reject!: (reason: unknown) => void;
+
+  constructor() {
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
   }
 
-  #settle(outcome: FlipOutcome | 'refused', error: unknown): void {
-    this.#settled = outcome;
-    this.#error = error;
-    if (outcome !== 'refused') this.#resolve?.(outcome);
-    // An error that nobody looks at is an unhandled rejection, as of any promise.
-    else if (this.#outcome === undefined) void this.outcome;
-    else this.#reject?.(error);
+  settle(outcome: FlipOutcome | 'refused', error: unknown): void {
+    if (outcome === 'refused') this.#reject(error);
+    else this.#resolve(outcome);
   }
 }
