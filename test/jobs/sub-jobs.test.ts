@@ -117,6 +117,7 @@ describe.each(hosts)('a sub-job on the host %s', (_, open) => {
 
   it('that fails marks what it was lent for its siblings, under its own name', async () => {
     const domain = open();
+    let lent: readonly string[] = [];
     const queue = createJobQueue(domain, quiet);
     const parent = queue.submit({
       writes: ['a', 'b'],
@@ -128,11 +129,30 @@ describe.each(hosts)('a sub-job on the host %s', (_, open) => {
           },
         });
         const next = job.submit({ reads: ['a', 'b'], run: ({ recovered }) => recovered });
+        lent = domain.querySync().held.flatMap(({ set }) => set.exclusive);
         await failureOf(failing.done);
         return next.done;
       },
     });
     expect(await parent.done).toEqual(['a']);
+    // Nor are marks left on the names by which it was lent.
+    expect(lent.filter((name) => name !== 'a' && name !== 'b')).toHaveLength(1);
+    expect((await domain.acquire({ exclusive: lent })).recovered).toEqual([]);
+    await domain.query().then(({ held }) => expect(held).toHaveLength(1));
+    await domain.close();
+  });
+
+  it('that fails leaves its parent to say whether all is well', async () => {
+    const domain = open();
+    const queue = createJobQueue(domain, quiet);
+    const parent = queue.submit({
+      writes: 'a',
+      run: async (job) => {
+        const failing = job.submit({ writes: 'a', run: () => Promise.reject(new Error('bad')) });
+        return failureOf(failing.done);
+      },
+    });
+    expect(await parent.done).toEqual(new Error('bad'));
     const later = queue.submit({ writes: 'a', run: ({ recovered }) => recovered });
     expect(await later.done).toEqual([]);
     expect(domain.querySync()).toEqual(nothing);
