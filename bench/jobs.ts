@@ -14,7 +14,9 @@ import PQueue from 'p-queue';
 import { collectGarbage, type Subject } from './sampling.ts';
 
 const jobCount = 100_000;
-/** It looks for circles by recursion along a chain, which a stack of the usual size is short for. */
+/**
+ * It looks for circles by recursion along a chain, which a stack of the usual size is short for.
+ */
 const graphJobCount = 5_000;
 const nameCount = 64;
 const readOf = (job: number): number => (job * 7) % nameCount;

@@ -40,8 +40,8 @@ export interface Grant {
 /** A grant of a host that releases within the call. */
 export interface SyncGrant extends Grant {
   /**
-   * Whether it holds all of a set at this moment, in that mode or a stronger one: false for what has
-   * been released, downgraded, lost or ignored. Never waits. For whoever guards a resource.
+   * Whether it holds all of a set at this moment, in that mode or a stronger one: false for what
+   * has been released, downgraded, lost or ignored. Never waits. For whoever guards a resource.
    *
    * @throws InvalidSetError, LimitError for what is no set of this domain.
    * @example

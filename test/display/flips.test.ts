@@ -51,7 +51,7 @@ describe.each(hosts)('a display on the host %s', (_, open) => {
     return { domain, vsync, buffers, seen, display, queue, render, isFree, end };
   };
 
-  it('latches a frame at the vsync after its rendering, and shows it at the one after', async () => {
+  it('latches a frame at the vsync after its rendering, and shows it at the next', async () => {
     const { vsync, seen, display, render, isFree, end } = scene(2);
     const first = render(0);
     vsync.tick();
@@ -76,7 +76,7 @@ describe.each(hosts)('a display on the host %s', (_, open) => {
     expect([isFree(0), isFree(1)]).toEqual([true, true]);
   });
 
-  it('lets the next job into a buffer begin as soon as the frame before is on no screen', async () => {
+  it('lets the next job into a buffer begin when the frame before is on no screen', async () => {
     const { vsync, render, end } = scene(2);
     const frames = [render(0), render(1), render(0)];
     await frames[0]?.finish();

@@ -1,6 +1,6 @@
 /** Frames that can be told whole from torn: a number, a checksum over it and all pixels, pixels. */
 
-export const pixelCount = 64;
+const pixelCount = 64;
 export const frameBytes = 4 * (2 + pixelCount);
 const numberAt = 0;
 const checksumAt = 1;

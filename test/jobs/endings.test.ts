@@ -35,7 +35,7 @@ describe.each(hosts)('a job on the host %s', (_, open) => {
     expect(domain.querySync()).toEqual(nothing);
   });
 
-  it('that comes after others runs when they have ended, whatever it shares with them', async () => {
+  it('that comes after others runs when they have ended, whatever they share', async () => {
     const queue = createJobQueue(open());
     const gate = new Gate();
     const first = queue.submit({ reads: 'a', run: () => gate.passed });

@@ -8,7 +8,10 @@ export interface Step {
 
 export const cellCount = 48;
 
-/** Each cell written becomes a mixture of all that are read, of all that are written, and of the step. */
+/**
+ * Each cell written becomes a mixture of all that are read, of all that are written, and of the
+ * step.
+ */
 export function take(cells: Int32Array, { number, reads, writes }: Step): void {
   let mixed = number;
   for (const cell of reads) mixed = mix(mixed, cells[cell] as number);

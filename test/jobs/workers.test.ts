@@ -124,7 +124,7 @@ describe.each(hosts)('a task of a queue on the host %s', (_, open) => {
     expect(workers).toHaveLength(1);
   });
 
-  it('fails if no worker can be started, and so does each after it, and nothing is held', async () => {
+  it('fails if no worker can be started, and so does each after it, holding nothing', async () => {
     let attempts = 0;
     const queue = createJobQueue(domain, {
       workers: {

@@ -101,7 +101,9 @@ const byteLengthLimit = 2 ** 31 - 1;
  * await domain.run({ exclusive: frame.resource }, (grant) => {
  *   frame.write(grant, Uint32Array).fill(0xff00ff00);
  * });
- * await domain.run({ shared: frame.resource }, (grant) => console.log(frame.read(grant)[1])); // 255
+ * await domain.run({ shared: frame.resource }, (grant) => {
+ *   console.log(frame.read(grant)[1]); // 255
+ * });
  */
 export function createBuffer(options: BufferOptions): SharedBuffer {
   checkIsObject(options);

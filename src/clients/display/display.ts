@@ -1,10 +1,11 @@
 /**
  * A display: a swap chain of buffers, a resource each (kds.txt, "Buffer publish/vsync").
  *
- * A flip asks for its buffer, shared, as soon as it is presented; the producer's job stands ahead of
- * it there, so its grant is the end of the rendering. At a vsync one ready flip is latched; at the
- * next one it is on the screen, and the buffer before it is let go of. For one period the display
- * holds both. All is decided at vsyncs and grants; there is no timer, so time is the vsync's.
+ * A flip asks for its buffer, shared, as soon as it is presented; the producer's job stands ahead
+ * of it there, so its grant is the end of the rendering. At a vsync one ready flip is latched; at
+ * the next one it is on the screen, and the buffer before it is let go of. For one period the
+ * display holds both. All is decided at vsyncs and grants; there is no timer, so time is the
+ * vsync's.
  */
 
 import { throwUncaught } from '../../domain/callback.ts';
@@ -23,7 +24,9 @@ export interface DisplayOptions<B extends DisplayBuffer, G extends Grant = Grant
   /** The swap chain: 2 to 16 buffers. Two is double, three is triple buffering. */
   readonly buffers: readonly B[];
   readonly vsync: Vsync;
-  /** 'fifo' (default): every frame, in the order of `present`. 'mailbox': the newest that is ready. */
+  /**
+   * 'fifo' (default): every frame, in the order of `present`. 'mailbox': the newest that is ready.
+   */
   readonly mode?: 'fifo' | 'mailbox' | undefined;
   /**
    * How long a producer may take, in ms, before its frame is given up and the old one stays: since

@@ -17,7 +17,9 @@ export interface Vsync {
 }
 
 const hzMax = 1000;
-/** A timer's last stretch, that is waited for in turns of the event loop: timers are that coarse. */
+/**
+ * A timer's last stretch, that is waited for in turns of the event loop: timers are that coarse.
+ */
 const coarseMs = 1.5;
 
 /**

@@ -1,8 +1,8 @@
 /**
  * Jobs and why one waits for another, as plain data, and as text for DOT and Mermaid.
  *
- * On each resource an edge leads from the nearest ones before that conflict: from the last writer to
- * those who read after it, from these, or from the writer, to the next writer. All other orders
+ * On each resource an edge leads from the nearest ones before that conflict: from the last writer
+ * to those who read after it, from these, or from the writer, to the next writer. All other orders
  * follow from those.
  */
 
@@ -35,7 +35,9 @@ export interface JobGraph {
   readonly edges: readonly GraphEdge[];
 }
 
-/** Two jobs that conflict, and of which the first one comes first only as it was submitted first. */
+/**
+ * Two jobs that conflict, and of which the first one comes first only as it was submitted first.
+ */
 export interface UnorderedPair {
   readonly first: number;
   readonly second: number;

@@ -51,14 +51,14 @@ export interface Job<R = unknown> {
   /** When it begins to run. Rejects as `done` if it never does. */
   readonly started: Promise<void>;
   /**
-   * Its result, once its set is released. Rejects with what `run` threw; JobSkippedError; the reason
-   * of a cancel; UnavailableError if its worker ended; or why its set was refused.
+   * Its result, once its set is released. Rejects with what `run` threw; JobSkippedError; the
+   * reason of a cancel; UnavailableError if its worker ended; or why its set was refused.
    */
   readonly done: Promise<R>;
   /**
-   * Asks it to end. True if it had not started: then it never will. A job that runs has its `signal`
-   * aborted, and may heed that; one that has ended is left alone. `reason` is by default an
-   * AbortError.
+   * Asks it to end. True if it had not started: then it never will. A job that runs has its
+   * `signal` aborted, and may heed that; one that has ended is left alone. `reason` is by default
+   * an AbortError.
    */
   cancel(reason?: unknown): boolean;
 }
@@ -116,7 +116,7 @@ class JobDetails {
 }
 
 /** How its run ended. */
-export interface Outcome {
+interface Outcome {
   readonly isOk: boolean;
   readonly value: unknown;
 }
@@ -256,7 +256,9 @@ export class QueueJob implements Job, RunningJob {
     else if (state === 'running') this.rare?.started?.resolve();
   }
 
-  /** Ends with a result or an error. `mustTell`: one that nobody has looked for is to be heard of. */
+  /**
+   * Ends with a result or an error. `mustTell`: one that nobody has looked for is to be heard of.
+   */
   end(state: JobState, value: unknown, mustTell: boolean): void {
     this.move(state);
     this.value = value;

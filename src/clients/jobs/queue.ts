@@ -39,9 +39,11 @@ export interface JobQueueOptions {
   readonly workers?: WorkersOptions | undefined;
   /** Start nothing until `resume()`. Default false. */
   readonly isPaused?: boolean | undefined;
-  /** Told with its jobs in snapshots. */
+  /** Told in snapshots, in the names under which parents lend to sub-jobs. */
   readonly label?: string | undefined;
-  /** Hears of every job that fails; then failures that nobody awaits are no unhandled rejections. */
+  /**
+   * Hears of every job that fails; then failures that nobody awaits are no unhandled rejections.
+   */
   readonly onFailure?: ((job: Job, error: unknown) => void) | undefined;
 }
 
@@ -79,7 +81,9 @@ export interface JobQueue {
   /** Resolves when no job is left that has not ended, with what has become of them all. */
   drain(): Promise<JobCounts>;
 
-  /** Refuses jobs from now on, cancels what has not ended, and waits for what runs; ends workers. */
+  /**
+   * Refuses jobs from now on, cancels what has not ended, and waits for what runs; ends workers.
+   */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 

@@ -1,4 +1,6 @@
-/** The jobs in a ring, in the order in which they came in. O(1) a step, and no memory of its own. */
+/**
+ * The jobs in a ring, in the order in which they came in. O(1) a step, and no memory of its own.
+ */
 
 import type { QueueJob } from './job.ts';
 

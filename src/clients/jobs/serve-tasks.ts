@@ -26,7 +26,8 @@ export interface TaskPort {
 }
 
 /**
- * Call it once in a worker that a queue starts: from then on it runs what jobs name as their `task`.
+ * Call it once in a worker that a queue starts: from then on it runs what jobs name as their
+ * `task`.
  *
  * @param port Where messages come from. Default: the port to the thread that made this worker.
  * @throws TypeError for what are no functions; UnsupportedError outside of a worker.

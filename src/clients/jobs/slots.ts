@@ -1,8 +1,8 @@
 /**
  * Slots: who may run at one time. First ready, first served.
  *
- * A parent lends its slot to one of its sub-jobs at a time, as it waits for them itself; so with one
- * slot in all a job can still have sub-jobs, however deep.
+ * A parent lends its slot to one of its sub-jobs at a time, as it waits for them itself; so with
+ * one slot in all a job can still have sub-jobs, however deep.
  */
 
 import type { QueueJob } from './job.ts';

@@ -30,7 +30,9 @@ interface Declaration {
 
 /** A job that runs in this thread. */
 export interface RunSpec<R> extends Declaration {
-  /** Does the work while the set is held. What it returns, or what that resolves to, is the result. */
+  /**
+   * Does the work while the set is held. What it returns, or what that resolves to, is the result.
+   */
   readonly run: (job: RunningJob) => R | PromiseLike<R>;
   readonly task?: undefined;
 }
