@@ -58,5 +58,6 @@ function samplesOf({ experiment, subject }: Side, all: SamplesByExperiment): num
 
 function meets(figure: number, target: Target): boolean {
   if ('timesFasterMin' in target) return figure >= target.timesFasterMin;
-  return figure <= ('timesMax' in target ? target.timesMax : target.bytesMax);
+  if ('timesMax' in target) return figure <= target.timesMax;
+  return figure <= ('bytesMax' in target ? target.bytesMax : target.nsMax);
 }

@@ -2,6 +2,7 @@
 
 import { awaitedName, awaitedPair, syncPair } from './free.ts';
 import { amongHeld, amongNames, besideHeld } from './held.ts';
+import { queuedJobs } from './jobs.ts';
 import * as queued from './queued.ts';
 import type { Subject } from './sampling.ts';
 import { freeInArena, handOver, workerToWorker } from './threads.ts';
@@ -19,7 +20,8 @@ export type Target =
   | { readonly timesFasterMin: number }
   /** So many times the other's time or bytes, at most. */
   | { readonly timesMax: number }
-  | { readonly bytesMax: number };
+  | { readonly bytesMax: number }
+  | { readonly nsMax: number };
 
 export interface Side {
   readonly experiment: string;
@@ -261,6 +263,24 @@ function workerToWorkerRow(): Row {
   };
 }
 
+function jobsRow(): Row {
+  const experiment = 'queued jobs';
+  const compare = comparing(experiment);
+  const kds = 'kds, jobs';
+  return {
+    number: 10,
+    work: '100,000 jobs queued that read a name and write another: a job',
+    unit: 'ns',
+    experiments: [{ name: experiment, rounds: 9, subjects: queuedJobs }],
+    comparisons: [
+      { of: { experiment, subject: kds }, target: { nsMax: 5000 } },
+      compare(kds, 'p-graph (5,000)'),
+      compare(kds, 'p-queue, one at a time'),
+      compare(kds, 'promise chains'),
+    ],
+  };
+}
+
 export const rows: readonly Row[] = [
   syncPairRow(),
   awaitedPairRow(),
@@ -271,4 +291,5 @@ export const rows: readonly Row[] = [
   arenaRow(),
   handOverRow(),
   workerToWorkerRow(),
+  jobsRow(),
 ];

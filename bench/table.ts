@@ -53,6 +53,7 @@ function cellsOf(figure: Figure): string[] {
 function targetText(target: Target, unit: Figure['unit']): string {
   if ('timesFasterMin' in target) return `≥ ${target.timesFasterMin}x faster`;
   if ('bytesMax' in target) return `≤ ${target.bytesMax} bytes`;
+  if ('nsMax' in target) return `≤ ${short(target.nsMax)} ns`;
   return `≤ ${times(target.timesMax)} the ${measure(unit)}`;
 }
 

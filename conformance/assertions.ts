@@ -25,6 +25,7 @@ const namesOf: Readonly<Record<KdsErrorCode, string>> = {
   KDS_UNAVAILABLE: 'UnavailableError',
   KDS_PROTOCOL: 'ProtocolError',
   KDS_UNSUPPORTED: 'UnsupportedError',
+  KDS_JOB_SKIPPED: 'JobSkippedError',
 };
 
 /** A code of KdsError, or the name of an error of the language. */

@@ -16,7 +16,8 @@ export type KdsErrorCode =
   | 'KDS_LIMIT'
   | 'KDS_UNAVAILABLE'
   | 'KDS_PROTOCOL'
-  | 'KDS_UNSUPPORTED';
+  | 'KDS_UNSUPPORTED'
+  | 'KDS_JOB_SKIPPED';
 
 export abstract class KdsError extends Error {
   abstract readonly code: KdsErrorCode;
@@ -109,4 +110,10 @@ export class ProtocolError extends KdsError {
 export class UnsupportedError extends KdsError {
   override readonly name = 'UnsupportedError';
   readonly code = 'KDS_UNSUPPORTED';
+}
+
+/** A job was not run, as one that it comes after did not succeed: that one's error is `cause`. */
+export class JobSkippedError extends KdsError {
+  override readonly name = 'JobSkippedError';
+  readonly code = 'KDS_JOB_SKIPPED';
 }

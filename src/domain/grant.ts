@@ -1,6 +1,6 @@
 /** What a request becomes when it is granted, and what it is until then. */
 
-import type { ResourceRef } from './sets.ts';
+import type { PreparedSet, ResourceRef, SetSpec } from './sets.ts';
 
 /** A set that is held. Nobody else holds anything that conflicts with it until it is released. */
 export interface Grant {
@@ -39,6 +39,19 @@ export interface Grant {
 
 /** A grant of a host that releases within the call. */
 export interface SyncGrant extends Grant {
+  /**
+   * Whether it holds all of a set at this moment, in that mode or a stronger one: false for what
+   * has been released, downgraded, lost or ignored. Never waits. For whoever guards a resource.
+   *
+   * @throws InvalidSetError, LimitError for what is no set of this domain.
+   * @example
+   * import { createDomain } from 'kds';
+   *
+   * const grant = createDomain().acquireSync({ exclusive: 'a' });
+   * console.log(grant.covers({ shared: 'a' })); // true
+   * grant.release();
+   */
+  covers(set: SetSpec | PreparedSet): boolean;
   release(part?: ResourceRef | readonly ResourceRef[]): void;
   downgrade(part?: ResourceRef | readonly ResourceRef[]): void;
   abandon(reason?: unknown): void;

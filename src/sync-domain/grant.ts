@@ -6,7 +6,7 @@
 import type { Deliverable } from '../domain/callback.ts';
 import { GrantLostError, InvalidSetError } from '../domain/errors.ts';
 import type { SyncGrant } from '../domain/grant.ts';
-import type { ResourceRef } from '../domain/sets.ts';
+import type { PreparedSet, ResourceRef, SetSpec } from '../domain/sets.ts';
 import type { HostSession } from './session.ts';
 
 /** What few grants need. */
@@ -58,6 +58,20 @@ export class HostGrant implements SyncGrant, Deliverable {
   /** @internal Neither let go of nor taken away. */
   get isHeld(): boolean {
     return this.set !== 0 && this.scope.host.core.isHeld(this.set, this.token);
+  }
+
+  covers(set: SetSpec | PreparedSet): boolean {
+    if (this.set === 0) return false;
+    const { host } = this.scope;
+    host.enter();
+    let isCovered: boolean;
+    try {
+      isCovered = this.isHeld && host.coversSet(this.set, set);
+    } catch (error) {
+      throw host.undo(error);
+    }
+    host.leave();
+    return isCovered;
   }
 
   release(part?: ResourceRef | readonly ResourceRef[]): void {

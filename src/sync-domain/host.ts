@@ -12,6 +12,7 @@ import { Core, GRANTED, type Memory, UNUSUAL } from '../core/index.ts';
 import type { Capability } from '../domain/domain.ts';
 import { DomainClosedError } from '../domain/errors.ts';
 import type { AcquireSyncOptions } from '../domain/options.ts';
+import type { PreparedSet, SetSpec } from '../domain/sets.ts';
 import { Delivery } from '../event-loop/delivery.ts';
 import { Signals } from '../event-loop/signals.ts';
 import { HostGrant } from './grant.ts';
@@ -153,6 +154,26 @@ export abstract class Host {
     if (!isUsual) this.#complete(grant, state, label);
     if (this.watchdog !== undefined) this.watchdog.watch();
     return grant;
+  }
+
+  /** Whether a granted set owns all of another, or more. Within an operation. */
+  coversSet(set: number, wanted: SetSpec | PreparedSet): boolean {
+    const part = this.resources.resolveExisting(wanted);
+    if (part === undefined) return false;
+    const { queues, exclusiveCount, count } = part;
+    for (let index = 0; index < count; index++) {
+      if (!this.#owns(set, queues[index] as number, index < exclusiveCount)) return false;
+    }
+    return true;
+  }
+
+  #owns(set: number, queue: number, isExclusive: boolean): boolean {
+    const { core } = this;
+    for (let link = core.firstLink(set); link !== 0; link = core.nextLink(link)) {
+      if (core.resourceOf(link) !== queue) continue;
+      return !core.isIgnored(link) && (core.isExclusive(link) || !isExclusive);
+    }
+    return false;
   }
 
   /** Ends the set of a grant; false if it had ended before. Within an operation. */

@@ -186,14 +186,31 @@ export abstract class Resources {
   resolvePart(part: ResourceRef | readonly ResourceRef[]): ResolvedSet | undefined {
     const scratch = this.#scratch;
     scratch.count = 0;
-    const refs = listOf(part);
-    checkSize(refs.length);
+    return this.#addExisting(listOf(part)) ? scratch : undefined;
+  }
+
+  /** The same of a set with its modes, which brings nothing into use. */
+  resolveExisting(spec: SetSpec | PreparedSet): ResolvedSet | undefined {
+    if (!(spec instanceof HostPreparedSet)) checkSpec(spec);
+    else if (spec.owner !== this) throw foreign();
+    const { exclusive, shared } = spec;
+    const scratch = this.#scratch;
+    scratch.count = 0;
+    if (!this.#addExisting(listOf(exclusive))) return undefined;
+    scratch.exclusiveCount = scratch.count;
+    return this.#addExisting(listOf(shared)) ? scratch : undefined;
+  }
+
+  /** False if one of them is not in use. */
+  #addExisting(refs: readonly ResourceRef[]): boolean {
+    const scratch = this.#scratch;
+    checkSize(scratch.count + refs.length);
     for (const ref of refs) {
       const queue = this.existingQueueOf(this.#find(ref));
-      if (queue === 0) return undefined;
+      if (queue === 0) return false;
       scratch.queues[scratch.count++] = queue;
     }
-    return scratch;
+    return true;
   }
 
   close(resource: HostResource): void {

@@ -1,0 +1,35 @@
+/** One stage's work on one frame, under what covers its buffers; the same in every form. */
+
+import type { Cover } from 'kds/buffers';
+import type { Buffers, Times, WorkStage } from './scene.ts';
+import { Composer, Painter, project } from './work.ts';
+
+export class StageWork {
+  readonly #buffers: Buffers;
+  readonly #times: Times;
+  readonly #painter = new Painter();
+  readonly #composer = new Composer();
+
+  constructor(buffers: Buffers, times: Times) {
+    this.#buffers = buffers;
+    this.#times = times;
+  }
+
+  run(stage: WorkStage, frame: number, cover: Cover): void {
+    const times = this.#times;
+    times.begin(stage, frame);
+    const vertices = this.#buffers.vertexOf(frame);
+    const pixels = this.#buffers.frameOf(frame);
+    if (stage === 'geometry') {
+      project(vertices.write(cover, Float32Array), frame);
+    } else if (stage === 'render') {
+      const outlines = vertices.read(cover, Float32Array);
+      this.#painter.paint(outlines, pixels.write(cover, Uint8ClampedArray));
+    } else {
+      const spentMs = times.ended('render', frame) - times.began('geometry', frame);
+      const text = `frame ${frame}   ${spentMs.toFixed(1)} ms from geometry to pixels`;
+      this.#composer.compose(pixels.write(cover, Uint8ClampedArray), text);
+    }
+    times.end(stage, frame);
+  }
+}

@@ -1,0 +1,34 @@
+// Bundles the example, which is TypeScript on the sources, and runs it: `npm start`.
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { build } from 'rolldown';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const output = fileURLToPath(new URL('../../.tmp-globe', import.meta.url));
+const source = (path) => fileURLToPath(new URL(`../../src/${path}/index.ts`, import.meta.url));
+
+await build({
+  cwd: root,
+  input: {
+    main: './examples/globe/main.ts',
+    'stage-worker': './examples/globe/stage-worker.ts',
+    'task-worker': './examples/globe/task-worker.ts',
+  },
+  platform: 'node',
+  resolve: {
+    alias: {
+      'kds/threads': source('hosts/threads'),
+      'kds/jobs': source('clients/jobs'),
+      'kds/buffers': source('clients/buffers'),
+      'kds/display': source('clients/display'),
+    },
+  },
+  external: ['@napi-rs/canvas', /^node:/],
+  logLevel: 'warn',
+  output: { dir: output, entryFileNames: '[name].mjs', chunkFileNames: '[name]-[hash].mjs' },
+});
+const argv = [`${output}/main.mjs`, ...process.argv.slice(2)];
+const child = spawn(process.execPath, argv, { stdio: 'inherit' });
+child.on('exit', (code) => {
+  process.exitCode = code ?? 1;
+});

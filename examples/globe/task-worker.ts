@@ -1,0 +1,18 @@
+/** Bounced: a worker that does what the main thread tells it to, and tells when it is done. */
+
+import { workerData } from 'node:worker_threads';
+import { type RunningTask, serveTasks } from 'kds/jobs';
+import { Buffers, type Scene, Times, type WorkStage } from './scene.ts';
+import { StageWork } from './stage-work.ts';
+
+export interface Order {
+  readonly stage: WorkStage;
+  readonly frame: number;
+}
+
+const scene = workerData as Scene;
+const work = new StageWork(new Buffers(scene), new Times(scene));
+
+serveTasks({
+  run: ({ stage, frame }: Order, task: RunningTask) => work.run(stage, frame, task),
+});

@@ -1,0 +1,55 @@
+/**
+ * Latencies in a histogram of fixed size: eight buckets an octave, so what it tells is right within
+ * a tenth, however many there were.
+ */
+
+const perOctave = 8;
+const leastMs = 0.001;
+const octaves = 34;
+
+export interface Latencies {
+  readonly count: number;
+  /** Half were below; 99 of 100 were below; the longest. In ms; 0 if there were none. */
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+  /** Those that are not empty: how many were at most so long, and longer than the one before. */
+  readonly buckets: readonly { readonly upToMs: number; readonly count: number }[];
+}
+
+export class LatencyHistogram {
+  readonly #counts = new Uint32Array(perOctave * octaves);
+  #count = 0;
+  #maxMs = 0;
+
+  add(ms: number): void {
+    const bucket = Math.ceil(Math.log2(Math.max(ms, leastMs) / leastMs) * perOctave);
+    const at = Math.min(bucket, this.#counts.length - 1);
+    this.#counts[at] = (this.#counts[at] as number) + 1;
+    this.#count++;
+    this.#maxMs = Math.max(this.#maxMs, ms);
+  }
+
+  summary(): Latencies {
+    const buckets: { upToMs: number; count: number }[] = [];
+    for (const [at, count] of this.#counts.entries()) {
+      if (count > 0) buckets.push({ upToMs: leastMs * 2 ** (at / perOctave), count });
+    }
+    return {
+      count: this.#count,
+      p50Ms: this.#quantile(buckets, 0.5),
+      p99Ms: this.#quantile(buckets, 0.99),
+      maxMs: this.#maxMs,
+      buckets,
+    };
+  }
+
+  #quantile(buckets: readonly { upToMs: number; count: number }[], part: number): number {
+    let left = part * this.#count;
+    for (const { upToMs, count } of buckets) {
+      left -= count;
+      if (left <= 0) return Math.min(upToMs, this.#maxMs);
+    }
+    return 0;
+  }
+}

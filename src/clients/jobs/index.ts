@@ -1,0 +1,13 @@
+export {
+  type GraphEdge,
+  type GraphJob,
+  graphAsDot,
+  graphAsMermaid,
+  type JobGraph,
+  type UnorderedPair,
+} from './graph.ts';
+export type { Job, JobState, RunningJob } from './job.ts';
+export { createJobQueue, type JobCounts, type JobQueue, type JobQueueOptions } from './queue.ts';
+export { type RunningTask, serveTasks, type TaskFunction, type TaskPort } from './serve-tasks.ts';
+export type { AfterFailure, JobSpec, RunSpec, TaskSpec } from './spec.ts';
+export type { TaskWorker, WorkersOptions } from './worker-pool.ts';

@@ -1,0 +1,36 @@
+/** What a queue and its workers say to each other; other messages may go the same way. */
+
+export interface NamedSet {
+  readonly reads: readonly string[];
+  readonly writes: readonly string[];
+}
+
+export type ToWorker =
+  | {
+      readonly kds: 'run task';
+      readonly id: number;
+      readonly task: string;
+      readonly data: unknown;
+      readonly set: NamedSet;
+    }
+  | { readonly kds: 'abort task'; readonly id: number; readonly reason: unknown };
+
+export type FromWorker =
+  | { readonly kds: 'task done'; readonly id: number; readonly result: unknown }
+  | {
+      readonly kds: 'task failed';
+      readonly id: number;
+      readonly error: unknown;
+      /** It heeded an abort: the error is the reason of that. */
+      readonly isAborted: boolean;
+    };
+
+export function isToWorker(message: unknown): message is ToWorker {
+  const kds = (message as ToWorker | null | undefined)?.kds;
+  return kds === 'run task' || kds === 'abort task';
+}
+
+export function isFromWorker(message: unknown): message is FromWorker {
+  const kds = (message as FromWorker | null | undefined)?.kds;
+  return kds === 'task done' || kds === 'task failed';
+}
