@@ -28,6 +28,8 @@ import { checkPlace } from './place.ts';
 
 /** So many tokens are set aside at once: the next life begins beyond them. */
 const tokensReserved = 2 ** 30;
+/** Whoever starts a broker needs a while to come, in ms. */
+const firstIdleMsMin = 2000;
 /** How often it is seen to that newcomers find this broker, in ms. */
 const renewMs = 1000;
 
@@ -264,7 +266,9 @@ export class Broker implements RunningBroker {
     if (!this.#isOpen || this.#connections.size > 0) return;
     this.#idle?.cancel();
     if (this.#idleMs === Number.POSITIVE_INFINITY) return;
-    this.#idle = new Deadline(this.#idleMs, () => void this.close());
+    const isFirst = this.#connectionCount === 0;
+    const idleMs = isFirst ? Math.max(this.#idleMs, firstIdleMsMin) : this.#idleMs;
+    this.#idle = new Deadline(idleMs, () => void this.close());
   }
 
   /** Another broker has begun, as what told of this one is gone: its clients are to find that. */

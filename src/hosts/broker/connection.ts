@@ -199,7 +199,8 @@ export class Connection {
     this.info = { number: this.number, label, pid, command };
     this.#open(0, undefined, label);
     const { life, graceMs } = this.#broker;
-    this.#tell({ is: 'hello', version, client: this.number, life, graceMs });
+    const { number: client } = this;
+    this.#tell({ is: 'hello', version, client, life, pid: process.pid, graceMs });
   }
 
   #arrive(ask: Ask, byteCount: number): void {

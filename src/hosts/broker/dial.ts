@@ -10,6 +10,11 @@ import { checkPlace, codeOf, unusable } from './place.ts';
 /** How long a broker may take to start, in ms. */
 const startMsMax = 10_000;
 
+/** The broker that was reached, or started, has ended, as it was idle: another one can be. */
+export class BrokerGoneError extends Error {
+  override readonly name = 'BrokerGoneError';
+}
+
 export interface BrokerPlace {
   readonly socketPath: string;
   /** Whether to start a broker if there is none. */
@@ -35,7 +40,8 @@ export function defaultProgram(env: NodeJS.ProcessEnv = process.env): string {
 /**
  * A connected socket.
  *
- * @throws UnavailableError if nobody serves there and none is to be started, or none could be.
+ * @throws UnavailableError if nobody serves there and none is to be started, or none could be;
+ * BrokerGoneError if one could be tried again.
  */
 export async function reachBroker(place: BrokerPlace): Promise<Socket> {
   const { socketPath } = place;
@@ -46,7 +52,7 @@ export async function reachBroker(place: BrokerPlace): Promise<Socket> {
   await startBroker(place);
   const started = await dial(socketPath);
   if (started !== undefined) return started;
-  throw new UnavailableError(`the broker at ${socketPath} has started, and ended at once`);
+  throw new BrokerGoneError(`the broker at ${socketPath} has started, and ended at once`);
 }
 
 /** Undefined if nobody serves there. */

@@ -38,6 +38,8 @@ export const graceMsDefault = 2000;
 
 /** Its snapshots also tell whose each set is. */
 export interface BrokerDomain extends Domain {
+  /** The process that serves, or did when something was last heard of it. */
+  readonly brokerPid: number;
   query(): Promise<BrokerSnapshot>;
 }
 

@@ -1,7 +1,7 @@
 /**
  * A grant as its client knows it. The client keeps exactly what it holds, so all that can be done
- * to a grant is checked here, told to the broker in one frame, and waits for nothing; and should the
- * broker die, what is held can be claimed from the next one.
+ * to a grant is checked here, told to the broker in one frame, and waits for nothing; and should
+ * the broker die, what is held can be claimed from the next one.
  */
 
 import type { Deliverable } from '../../domain/callback.ts';

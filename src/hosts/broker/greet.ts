@@ -3,39 +3,40 @@
 import type { Socket } from 'node:net';
 import { ProtocolError, UnavailableError } from '../../domain/errors.ts';
 import { Deadline } from '../../event-loop/deadline.ts';
+import { BrokerGoneError } from './dial.ts';
 import { encodeFrame, type Frame, FrameDecoder } from './frames.ts';
 import { frameBytesMax, helloMsMax, protocolVersion } from './limits.ts';
 import type { Hello } from './messages.ts';
 import { errorReceived } from './wire-errors.ts';
 
-/** The broker ended before it had answered: as it was idle. Another one can be reached. */
-export class NotGreetedError extends Error {
-  override readonly name = 'NotGreetedError';
-}
-
 /**
- * Says hello, and returns when that is answered. Nothing more comes until something is asked.
+ * Says hello, and returns the answer. Nothing more comes until something is asked.
  *
  * @throws ProtocolError if the other side speaks otherwise; UnavailableError if it says nothing;
- * NotGreetedError if it ended meanwhile.
+ * BrokerGoneError if it ended meanwhile.
  */
-export async function greet(socket: Socket, hello: Hello): Promise<void> {
+export async function greet(socket: Socket, hello: Hello): Promise<Frame> {
   const decoder = new FrameDecoder(frameBytesMax);
   try {
-    await new Promise<void>((resolve, reject) => {
+    return await new Promise<Frame>((resolve, reject) => {
       const deadline = new Deadline(helloMsMax, () => {
         reject(new UnavailableError(`the broker has not answered within ${helloMsMax} ms`));
       });
-      const end = (error?: unknown): void => {
+      const end = (error: unknown): void => {
         deadline.cancel();
-        if (error === undefined) resolve();
-        else reject(error);
+        reject(error);
+      };
+      const hear = (frame: Frame): void => {
+        const fault = faultOf(frame);
+        if (fault !== undefined) end(fault);
+        deadline.cancel();
+        resolve(frame);
       };
       socket.on('error', () => undefined);
-      socket.on('close', () => end(new NotGreetedError('the broker ended before it had answered')));
+      socket.on('close', () => end(new BrokerGoneError('the broker ended before it had answered')));
       socket.on('data', (chunk) => {
         try {
-          decoder.push(chunk, (frame) => end(faultOf(frame)));
+          decoder.push(chunk, hear);
         } catch (error) {
           end(error);
         }

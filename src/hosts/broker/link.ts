@@ -51,6 +51,8 @@ export interface Expected {
 }
 
 export class Link {
+  /** Of the broker that answered last. */
+  brokerPid = 0;
   readonly grants = new Map<number, BrokerGrant>();
   readonly delivery = new Delivery();
   readonly resources = new BrokerResources(async (resource) => {
@@ -184,7 +186,8 @@ export class Link {
     for (let pauseMs = pauseMsMin; ; pauseMs = Math.min(pauseMs * 2, pauseMsMax)) {
       try {
         const socket = await reachBroker(this.#place);
-        await greet(socket, this.#hello);
+        const { pid } = await greet(socket, this.#hello);
+        this.brokerPid = Number(pid);
         return socket;
       } catch (error) {
         if (error instanceof KdsError || error instanceof TypeError) throw error;

@@ -101,6 +101,7 @@ export type BrokerMessage =
       readonly version: number;
       readonly client: number;
       readonly life: string;
+      readonly pid: number;
       readonly graceMs: number;
     }
   | {

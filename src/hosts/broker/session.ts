@@ -53,6 +53,10 @@ export class BrokerSession implements Session {
     this.#number = parent === undefined ? 0 : link.nextId();
   }
 
+  get brokerPid(): number {
+    return this.link.brokerPid;
+  }
+
   acquire(set: SetSpec | PreparedSet, options: AcquireOptions = noOptions): Promise<Grant> {
     return this.#promise('acquire', set, options) as Promise<Grant>;
   }
