@@ -10,7 +10,7 @@ import type { AcquireOptions, EnqueueOptions } from '../src/domain/options.ts';
 import type { PreparedSet, SetSpec } from '../src/domain/sets.ts';
 import type { Snapshot, SnapshotEntry } from '../src/domain/snapshot.ts';
 import { Ask } from './ask.ts';
-import { check, equal } from './assertions.ts';
+import { check, equal, isError } from './assertions.ts';
 import { Enqueued } from './enqueued.ts';
 import type { ConformanceHost, OpenHost } from './host.ts';
 
@@ -129,7 +129,7 @@ export class World {
   async end(): Promise<void> {
     await this.endAll();
     if (!this.isClosed) {
-      for (const domain of this.#connected) await domain.query();
+      for (const domain of this.#connected) await fence(domain);
       await this.see({});
     }
     for (const enqueued of this.#enqueued) enqueued.checkOnce();
@@ -139,6 +139,15 @@ export class World {
   async dispose(): Promise<void> {
     for (const domain of this.#connected) await domain.close();
     await this.#open.close();
+  }
+}
+
+/** What a client began is over, or it was closed and nothing is under way. */
+async function fence(client: Domain): Promise<void> {
+  try {
+    await client.query();
+  } catch (error) {
+    isError(error, 'KDS_DOMAIN_CLOSED', 'the query of a client');
   }
 }
 

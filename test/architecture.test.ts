@@ -62,8 +62,14 @@ function roomOf(path: string): Room | undefined {
     if (second === 'clients') return { name: `src/clients/${third}`, values: [domain] };
     if (second === 'inspect') return { name: 'src/inspect', values: [domain], builtins: true };
     if (second === 'cli') {
-      const values = [/^src\/hosts\/broker\//, /^src\/(clients|inspect|domain)\//];
+      const rooms = /^src\/(broker-server|clients|inspect|domain)\//;
+      const values = [/^src\/hosts\/broker\//, rooms];
       return { name: 'src/cli', values, builtins: true };
+    }
+    // Where the domain of one event loop meets the server that others reach it by.
+    if (second === 'broker-server') {
+      const values = [domain, /^src\/hosts\/(process|broker)\//];
+      return { name: 'src/broker-server', values, builtins: true };
     }
     return { name: path, values: [] };
   }
@@ -356,6 +362,9 @@ describe('the rules can fail', () => {
     ['src/clients/classic/index.ts', "let job: import('../jobs/index.ts').Job;"],
     ['src/inspect/trace.ts', "import { Core } from '../core/index.ts';"],
     ['src/cli/run.ts', "import { createDomain } from '../hosts/process/index.ts';"],
+    ['src/hosts/broker/broker.ts', "import { createDomain } from '../process/index.ts';"],
+    ['src/hosts/broker/domain.ts', "import '../../broker-server/main.ts';"],
+    ['src/broker-server/main.ts', "import { Core } from '../core/index.ts';"],
     ['src/index.ts', "export { Core } from './core/index.ts';"],
     ['src/index.ts', "export { openThreadsDomain } from './hosts/threads/index.ts';"],
     ['conformance/index.ts', "import { createDomain } from '../src/hosts/process/index.ts';"],
@@ -375,6 +384,11 @@ describe('the rules can fail', () => {
     ['src/hosts/redis/domain.ts', "import type { Redis } from 'ioredis';"],
     ['src/clients/classic/index.ts', "import { KdsError } from '../../domain/errors.ts';"],
     ['src/cli/run.ts', "import { openBrokerDomain } from '../hosts/broker/index.ts';"],
+    ['src/cli/serve.ts', "import { runBroker } from '../broker-server/run-broker.ts';"],
+    [
+      'src/broker-server/run-broker.ts',
+      "import { createDomain } from '../hosts/process/index.ts';",
+    ],
     ['src/index.ts', "export { createDomain } from './hosts/process/index.ts';"],
     ['conformance/index.ts', "import { assert } from 'fast-check';"],
   ])('%s may say %s', (path, text) => {

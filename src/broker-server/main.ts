@@ -1,0 +1,30 @@
+/**
+ * The program that is started as the broker: `node broker-server.js SOCKET IDLE_MS GRACE_MS`.
+ *
+ * Whoever starts it hears `ready` when it serves, or another one does; or why it cannot. From then
+ * on nobody need listen.
+ */
+
+import { runBroker } from './run-broker.ts';
+
+process.umask(0o077);
+// Whoever reads may have gone; the terminal too.
+process.stdout.on('error', () => undefined);
+process.on('SIGHUP', () => undefined);
+
+const [socketPath, idleMs, graceMs] = process.argv.slice(2);
+try {
+  const broker = await runBroker({
+    socketPath,
+    idleMs: Number(idleMs),
+    graceMs: Number(graceMs),
+  });
+  process.stdout.write('ready\n');
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => void broker?.close());
+  }
+  await broker?.ended;
+} catch (error) {
+  process.stdout.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,294 @@
+/**
+ * The broker: a domain, and the connections of those who use it. Its event loop puts what they say
+ * in one order.
+ *
+ * If the life before ended while clients were connected, there is a time of grace first. Who held
+ * something then claims it; whatever else is asked for is kept, and asked of the domain at its end:
+ * first those who had a place with the broker that is gone, in that order, then the others as they
+ * came. So nobody is granted what a live client still holds, if that client comes in time.
+ *
+ * Tokens and places are told beyond those of all lives before: by an offset that is the time of
+ * day in µs, or the last life's mark, or the highest token that was claimed, whichever is greatest.
+ */
+
+import { createServer, type Server, type Socket } from 'node:net';
+import type { SyncDomain } from '../../domain/domain.ts';
+import { LimitError, ResourceBusyError } from '../../domain/errors.ts';
+import type { SyncGrant } from '../../domain/grant.ts';
+import { describe, type ResourceRef } from '../../domain/sets.ts';
+import type { SnapshotEntry } from '../../domain/snapshot.ts';
+import { Deadline } from '../../event-loop/deadline.ts';
+import { Connection } from './connection.ts';
+import { encodeFrame } from './frames.ts';
+import { beginLife, type Life } from './life.ts';
+import { allLiveBytesMax, connectionCountMax, replyBytesMax } from './limits.ts';
+import type { LiveRequest, ServedSession } from './live-request.ts';
+import type { BrokerSnapshotEntry, ClientInfo } from './messages.ts';
+import { checkPlace } from './place.ts';
+
+/** So many tokens are set aside at once: the next life begins beyond them. */
+const tokensReserved = 2 ** 30;
+/** Whoever starts a broker needs a while to come, in ms. */
+const firstIdleMsMin = 2000;
+/** How often it is seen to that newcomers find this broker, in ms. */
+const renewMs = 1000;
+
+export interface BrokerServerOptions {
+  /** Where to listen: an absolute path. */
+  readonly socketPath: string;
+  /** How long to stay without a connection, in ms. Infinity: until it is closed. */
+  readonly idleMs: number;
+  /** How long clients of a broker that is gone can claim what they hold, in ms. */
+  readonly graceMs: number;
+}
+
+/** Serves a domain until nobody is connected any more, or `close()`. */
+export interface RunningBroker {
+  readonly socketPath: string;
+  /** Resolves when it has ended, by itself or not. */
+  readonly ended: Promise<void>;
+  /** Cuts all clients off, who may claim what they hold from a broker that follows. */
+  close(): Promise<void>;
+}
+
+/**
+ * Begins to serve. Undefined if somebody else does already.
+ *
+ * @throws UnavailableError and what the file system refuses with.
+ */
+export async function serveDomain(
+  domain: SyncDomain,
+  options: BrokerServerOptions,
+): Promise<RunningBroker | undefined> {
+  checkPlace(options.socketPath);
+  const server = createServer();
+  // Those who look whether it lives come before it knows that it does.
+  const early: Socket[] = [];
+  const keep = (socket: Socket): void => void early.push(socket);
+  server.on('connection', keep);
+  const life = await beginLife(options.socketPath, server);
+  if (life === undefined) {
+    for (const socket of early) socket.destroy();
+    return undefined;
+  }
+  let broker: Broker;
+  try {
+    broker = new Broker(domain, server, life, options);
+  } catch (error) {
+    server.close();
+    throw error;
+  }
+  server.off('connection', keep);
+  for (const socket of early) broker.connect(socket);
+  return broker;
+}
+
+export class Broker implements RunningBroker {
+  readonly domain: SyncDomain;
+  readonly socketPath: string;
+  readonly ended: Promise<void>;
+  /** Bytes of the frames that asked for all that waits or is held. */
+  liveBytes = 0;
+  /** By the token of the domain's grant. */
+  readonly held = new Map<number, LiveRequest>();
+  /** By the label of the domain's session: whose it is. */
+  readonly clients = new Map<string, { served: ServedSession; info: ClientInfo | undefined }>();
+  readonly #server: Server;
+  readonly #life: Life;
+  readonly #idleMs: number;
+  readonly #connections = new Set<Connection>();
+  readonly #renewal: ReturnType<typeof setInterval>;
+  #graceEndsMs: number;
+  #deferred: { readonly by: Connection; readonly request: LiveRequest }[] = [];
+  #connectionCount = 0;
+  #offset: number;
+  #tokenLast: number;
+  #reservedUpTo = 0;
+  #placeLast = 0;
+  #idle: Deadline | undefined;
+  #isOpen = true;
+  #tellEnded: () => void = () => undefined;
+
+  constructor(domain: SyncDomain, server: Server, life: Life, options: BrokerServerOptions) {
+    const { socketPath, idleMs, graceMs } = options;
+    this.domain = domain;
+    this.socketPath = socketPath;
+    this.#server = server;
+    this.#life = life;
+    this.#idleMs = idleMs;
+    this.#offset = Math.max(Date.now() * 1000, life.tokensBefore);
+    this.#tokenLast = this.#offset;
+    this.#placeLast = this.#offset;
+    this.ended = new Promise((resolve) => {
+      this.#tellEnded = resolve;
+    });
+    this.#reserve(this.#offset);
+    this.#graceEndsMs = life.hasHeirs ? performance.now() + graceMs : 0;
+    if (life.hasHeirs) new Deadline(graceMs, () => this.#endGrace());
+    this.#renewal = setInterval(() => this.#renew(), renewMs);
+    server.on('connection', (socket) => this.connect(socket));
+    this.#restIfIdle();
+  }
+
+  get life(): string {
+    return this.#life.name;
+  }
+
+  /** What is left of the time of grace. */
+  get graceMs(): number {
+    if (!this.isInGrace) return 0;
+    return Math.max(1, Math.ceil(this.#graceEndsMs - performance.now()));
+  }
+
+  /** Whether what was held can be claimed; what is asked for has to wait for that. */
+  get isInGrace(): boolean {
+    return this.#graceEndsMs > 0;
+  }
+
+  connect(socket: Socket): void {
+    if (!this.#isOpen || this.#connections.size >= connectionCountMax) {
+      socket.destroy();
+      return;
+    }
+    this.#connectionCount++;
+    this.#idle?.cancel();
+    this.#connections.add(new Connection(this, socket, this.#connectionCount));
+  }
+
+  leave(connection: Connection): void {
+    this.#connections.delete(connection);
+    this.#restIfIdle();
+  }
+
+  defer(by: Connection, request: LiveRequest): void {
+    this.#deferred.push({ by, request });
+  }
+
+  nextPlace(): number {
+    this.#placeLast++;
+    return this.#placeLast;
+  }
+
+  /** The token of a grant of the domain, as clients are told. */
+  tokenOf(grant: SyncGrant): number {
+    this.#tokenLast = this.#offset + grant.token;
+    if (this.#tokenLast > this.#reservedUpTo) this.#reserve(this.#tokenLast);
+    return this.#tokenLast;
+  }
+
+  /** Tokens are greater from now on. */
+  passToken(token: number): void {
+    if (token <= this.#offset) return;
+    this.#offset = token;
+    this.#tokenLast = token;
+    if (token > this.#reservedUpTo) this.#reserve(token);
+  }
+
+  hasRoomFor(byteCount: number): boolean {
+    return this.liveBytes + byteCount <= allLiveBytesMax;
+  }
+
+  /** Whether a set holds a resource or waits for it. Leaves it as it was, marks included. */
+  isUsed(resource: ResourceRef): boolean {
+    const grant = this.domain.tryAcquireSync({ exclusive: resource });
+    if (grant === null) return true;
+    if (grant.recovered.length > 0) grant.abandon();
+    else grant.release();
+    return false;
+  }
+
+  busyError(name: string): ResourceBusyError {
+    return new ResourceBusyError(
+      `resource ${describe(name)} is held or waited for: release or cancel first`,
+    );
+  }
+
+  /** @throws LimitError if there is too much to tell. */
+  snapshotFrame(id: number): string {
+    const { held, pending } = this.domain.querySync();
+    const told = {
+      is: 'snapshot',
+      id,
+      held: held.map((entry) => this.#entryOf(entry)).sort(byToken),
+      pending: pending.map((entry) => this.#entryOf(entry)),
+    };
+    const frame = encodeFrame(told);
+    if (frame.length <= replyBytesMax) return frame;
+    throw new LimitError(
+      `a snapshot has ${frame.length} bytes, over the limit of ${replyBytesMax}`,
+    );
+  }
+
+  async close(): Promise<void> {
+    if (this.#isOpen) {
+      this.#isOpen = false;
+      clearInterval(this.#renewal);
+      this.#idle?.cancel();
+      const isClean = this.#connections.size === 0 && !this.isInGrace;
+      try {
+        this.#life.noteTokens(Math.max(this.#tokenLast, this.#placeLast), isClean);
+      } catch {
+        // The next life then takes the mark of this one's beginning, and gives a time of grace.
+      }
+      this.#server.close(() => this.#tellEnded());
+      for (const connection of this.#connections) connection.destroy();
+      await this.domain.close();
+    }
+    await this.ended;
+  }
+
+  #entryOf(entry: SnapshotEntry): BrokerSnapshotEntry {
+    const { token, session = '' } = entry;
+    const client = this.clients.get(session);
+    const request = token === undefined ? undefined : this.held.get(token);
+    return {
+      ...entry,
+      session: client?.served.label,
+      ...(request !== undefined && { token: request.token }),
+      ...(request?.sinceMs !== undefined && { since: request.sinceMs }),
+      client: client?.info,
+    };
+  }
+
+  /** What was asked for in the time of grace is asked of the domain. */
+  #endGrace(): void {
+    this.#graceEndsMs = 0;
+    const deferred = this.#deferred;
+    this.#deferred = [];
+    const placeOf = ({ place }: LiveRequest): number => place || Number.POSITIVE_INFINITY;
+    // Those without a place stay as they came: Infinity less Infinity is no number, so 0.
+    deferred.sort((a, b) => placeOf(a.request) - placeOf(b.request) || 0);
+    for (const { by, request } of deferred) by.admit(request);
+    for (const connection of this.#connections) connection.flush();
+  }
+
+  #restIfIdle(): void {
+    if (!this.#isOpen || this.#connections.size > 0) return;
+    this.#idle?.cancel();
+    if (this.#idleMs === Number.POSITIVE_INFINITY) return;
+    const isFirst = this.#connectionCount === 0;
+    const idleMs = isFirst ? Math.max(this.#idleMs, firstIdleMsMin) : this.#idleMs;
+    this.#idle = new Deadline(idleMs, () => void this.close());
+  }
+
+  /** Another broker has begun, as what told of this one is gone: its clients are to find that. */
+  #renew(): void {
+    let isFound: boolean;
+    try {
+      isFound = this.#life.renew();
+    } catch {
+      // The directory is gone, or full: nobody else can begin there either.
+      return;
+    }
+    if (!isFound) void this.close();
+  }
+
+  #reserve(token: number): void {
+    this.#reservedUpTo = token + tokensReserved;
+    this.#life.noteTokens(this.#reservedUpTo);
+  }
+}
+
+function byToken(a: { token?: number | undefined }, b: { token?: number | undefined }): number {
+  return (a.token as number) - (b.token as number);
+}

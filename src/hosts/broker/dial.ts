@@ -1,0 +1,115 @@
+/** The way to the broker: a socket to the one that serves, or to one that is started for that. */
+
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { UnavailableError } from '../../domain/errors.ts';
+import { checkPlace, codeOf, unusable } from './place.ts';
+
+/** How long a broker may take to start, in ms. */
+const startMsMax = 10_000;
+
+/** The broker that was reached, or started, has ended, as it was idle: another one can be. */
+export class BrokerGoneError extends Error {
+  override readonly name = 'BrokerGoneError';
+}
+
+export interface BrokerPlace {
+  readonly socketPath: string;
+  /** Whether to start a broker if there is none. */
+  readonly start: boolean;
+  /** The file that Node runs as the broker. */
+  readonly program: string;
+  /** For one that is started: how long it stays without a client, in ms. */
+  readonly idleMs: number;
+  /** For one that is started: how long its clients can claim what they hold, in ms. */
+  readonly graceMs: number;
+}
+
+/**
+ * The broker's program: `$KDS_BROKER_PROGRAM`, or the one that stands beside this module in the
+ * package.
+ */
+export function defaultProgram(env: NodeJS.ProcessEnv = process.env): string {
+  const { KDS_BROKER_PROGRAM: chosen } = env;
+  if (chosen !== undefined && chosen !== '') return chosen;
+  return fileURLToPath(new URL('./broker-server.js', import.meta.url));
+}
+
+/**
+ * A connected socket.
+ *
+ * @throws UnavailableError if nobody serves there and none is to be started, or none could be;
+ * BrokerGoneError if one could be tried again.
+ */
+export async function reachBroker(place: BrokerPlace): Promise<Socket> {
+  const { socketPath } = place;
+  checkPlace(socketPath);
+  const socket = await dial(socketPath);
+  if (socket !== undefined) return socket;
+  if (!place.start) throw new UnavailableError(`no broker serves at ${socketPath}`);
+  await startBroker(place);
+  const started = await dial(socketPath);
+  if (started !== undefined) return started;
+  throw new BrokerGoneError(`the broker at ${socketPath} has started, and ended at once`);
+}
+
+/** Undefined if nobody serves there. */
+function dial(socketPath: string): Promise<Socket | undefined> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(socketPath);
+    socket.once('connect', () => {
+      socket.removeAllListeners('error');
+      resolve(socket);
+    });
+    socket.once('error', (error) => {
+      const code = codeOf(error);
+      if (code === 'ENOENT' || code === 'ECONNREFUSED') resolve(undefined);
+      else reject(unusable(socketPath, error));
+    });
+  });
+}
+
+/**
+ * Starts a broker in a session of its own, so that it outlives the terminal and whoever started it.
+ * Resolves when that one, or another one that was quicker, serves.
+ */
+function startBroker({ socketPath, program, idleMs, graceMs }: BrokerPlace): Promise<void> {
+  if (!existsSync(program)) {
+    throw new UnavailableError(
+      `the broker's program is not at ${program}: set KDS_BROKER_PROGRAM to the file ` +
+        'dist/broker-server.js of the package kds',
+    );
+  }
+  const { NODE_OPTIONS: _, NODE_CHANNEL_FD: __, ...env } = process.env;
+  const args = [program, socketPath, String(idleMs), String(graceMs)];
+  const child = spawn(process.execPath, args, {
+    cwd: '/',
+    detached: true,
+    env,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  return new Promise((resolve, reject) => {
+    let said = '';
+    const timer = setTimeout(() => {
+      finish(new UnavailableError(`a broker did not start within ${startMsMax} ms`));
+    }, startMsMax);
+    const finish = (error?: UnavailableError): void => {
+      clearTimeout(timer);
+      child.stdout.destroy();
+      child.unref();
+      if (error === undefined) resolve();
+      else reject(error);
+    };
+    child.once('error', (error) => finish(unusable(process.execPath, error)));
+    child.stdout.setEncoding('utf8');
+    child.stdout.on('data', (text: string) => {
+      said += text;
+      if (said.startsWith('ready\n')) finish();
+    });
+    child.stdout.on('end', () => {
+      finish(new UnavailableError(`a broker did not start: ${said.trim() || 'it gave no reason'}`));
+    });
+  });
+}

@@ -1,0 +1,100 @@
+/** A domain that all processes of a user share. */
+
+import { basename } from 'node:path';
+import type { Domain } from '../../domain/domain.ts';
+import { checkIsObject, checkLabel, checkTimeout } from '../../domain/options.ts';
+import { describe } from '../../domain/sets.ts';
+import { type BrokerPlace, defaultProgram } from './dial.ts';
+import { commandLengthMax, protocolVersion } from './limits.ts';
+import { Link } from './link.ts';
+import type { BrokerSnapshot, Hello } from './messages.ts';
+import { defaultSocketPath } from './place.ts';
+import { BrokerSession } from './session.ts';
+
+export interface BrokerOptions {
+  /**
+   * The broker's socket, an absolute path of at most 96 bytes. Default: `$KDS_SOCKET`, or else
+   * `kds/broker.sock` in `$XDG_RUNTIME_DIR`, or else in a directory of the user's own among the
+   * temporary files. Domains of one socket are one domain.
+   */
+  readonly socket?: string | undefined;
+  /** Of this client: told in snapshots and errors, of what has no label of its own. */
+  readonly label?: string | undefined;
+  /** Told in snapshots. Default: the command line of this process. */
+  readonly command?: string | undefined;
+  /** Whether to start a broker if there is none. Default true. */
+  readonly start?: boolean | undefined;
+  /** For a broker that this starts: how long it stays without a client, in ms. Default 10,000. */
+  readonly idleMs?: number | undefined;
+  /**
+   * For a broker that this starts: for how long, in ms, it grants nothing new after another one has
+   * died, so that those who hold something can claim it. Default 2,000.
+   */
+  readonly graceMs?: number | undefined;
+}
+
+export const idleMsDefault = 10_000;
+export const graceMsDefault = 2000;
+
+/** Its snapshots also tell whose each set is. */
+export interface BrokerDomain extends Domain {
+  /** The process that serves, or did when something was last heard of it. */
+  readonly brokerPid: number;
+  query(): Promise<BrokerSnapshot>;
+}
+
+/**
+ * Opens the domain that all processes of this user share, by way of a broker on a Unix socket; the
+ * broker is started if there is none. Waits until the broker has answered.
+ *
+ * When this process ends, however it does, all that it holds is let go of at once. What it held
+ * exclusively is then `recovered` by the next, unless the domain was closed. If the broker dies,
+ * another one is started, and what is held stays held. Domains that nothing is expected of, whether
+ * or not they hold anything, do not keep the process alive.
+ *
+ * `release`, `downgrade` and `abandon` wait for nothing: other clients see them when the broker has
+ * heard of them, and at the latest when a later `query()` of this client is answered.
+ *
+ * @throws UnavailableError if no broker is there and none can be started, or its place is not safe;
+ * ProtocolError if it speaks another version; UnsupportedError where there are no Unix sockets;
+ * TypeError, RangeError, LimitError for options that are none.
+ * @example
+ * ```ts
+ * import { openBrokerDomain } from 'kds/broker';
+ *
+ * const domain = await openBrokerDomain({ label: 'nightly import' });
+ * await domain.run({ exclusive: 'db', shared: 'config' }, (grant) => console.log(grant.token));
+ * await domain.close();
+ * ```
+ */
+export async function openBrokerDomain(options: BrokerOptions = {}): Promise<BrokerDomain> {
+  const { place, hello } = checkBrokerOptions(options);
+  const link = new Link(place, hello);
+  await link.open();
+  return new BrokerSession(link, undefined, options.label);
+}
+
+function checkBrokerOptions(options: BrokerOptions): { place: BrokerPlace; hello: Hello } {
+  checkIsObject(options);
+  const { start = true, idleMs = idleMsDefault, graceMs = graceMsDefault, label } = options;
+  const { socket: socketPath = defaultSocketPath(), command = commandLine() } = options;
+  if (typeof start !== 'boolean') throw new TypeError(`start is a boolean, not ${describe(start)}`);
+  if (typeof command !== 'string') {
+    throw new TypeError(`command is a string, not ${describe(command)}`);
+  }
+  if (label !== undefined) checkLabel(label);
+  checkTimeout(idleMs, 'idleMs');
+  checkTimeout(graceMs, 'graceMs');
+  const hello: Hello = {
+    do: 'hello',
+    version: protocolVersion,
+    pid: process.pid,
+    command: command.slice(0, commandLengthMax),
+    ...(label !== undefined && { label }),
+  };
+  return { place: { socketPath, start, program: defaultProgram(), idleMs, graceMs }, hello };
+}
+
+function commandLine(): string {
+  return [basename(process.argv0), ...process.argv.slice(1)].join(' ');
+}

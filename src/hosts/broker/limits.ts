@@ -1,0 +1,45 @@
+/**
+ * Limits of the broker, on all that comes over a socket. What they bound is memory: a client that
+ * is wrong, or ill-willed, is refused or cut off, and costs the others nothing.
+ */
+
+/** Of the protocol that is spoken here: docs/protocol.md. */
+export const protocolVersion = 1;
+
+/** Bytes of a frame that a client sends, at most, without the line feed. */
+export const frameBytesMax = 4 * 2 ** 20;
+
+/** Bytes of a frame that the broker sends, at most: only a snapshot comes near to it. */
+export const replyBytesMax = 32 * 2 ** 20;
+
+/** Connections, at most. */
+export const connectionCountMax = 8192;
+
+/** Sets that wait or are held through one connection, at most. */
+export const requestCountMax = 100_000;
+
+/** Bytes of the frames that asked for what waits or is held, at most: of one connection, of all. */
+export const liveBytesMax = 64 * 2 ** 20;
+export const allLiveBytesMax = 512 * 2 ** 20;
+
+/** Sessions of one connection, at most, and its resources without a name. */
+export const sessionCountMax = 10_000;
+export const privateCountMax = 65_536;
+
+/** Beyond so many bytes that a client has not read, nothing more is read from it. */
+export const unreadBytesPaused = 2 ** 20;
+/** Beyond so many it is cut off; and beyond so long a time, in ms, in which it has read nothing. */
+export const unreadBytesMax = 64 * 2 ** 20;
+export const unreadMsMax = 30_000;
+
+/** A connection that has not said who it is by then, in ms, is cut off. */
+export const helloMsMax = 10_000;
+
+/** Length of the command that a client tells of itself, at most, in code units. */
+export const commandLengthMax = 1024;
+
+/** A token that a client claims to hold, at most: tokens count µs since 1970, so the year 2112. */
+export const tokenMax = 2 ** 52;
+
+/** Length of the socket's path, at most, in bytes: the kernel's limit, less 11 (life.ts). */
+export const socketPathBytesMax = 96;

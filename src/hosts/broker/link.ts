@@ -1,0 +1,306 @@
+/**
+ * A client's connection to the broker, and the next one when that is lost.
+ *
+ * What is expected of the broker, and what is held, is kept here until it is over. When a
+ * connection is lost, a broker is reached anew, or started; first it is told what is held, with the
+ * tokens; then whatever is still expected is asked again, with the places it had. What cannot be
+ * claimed is lost. A request that nobody waits for any more is not asked again, and a grant that
+ * was released meanwhile is not claimed: so all that needs no answer need not be kept.
+ *
+ * While something is expected, the socket keeps the process alive; else it does not.
+ */
+
+import type { Socket } from 'node:net';
+import {
+  DomainClosedError,
+  KdsError,
+  LimitError,
+  ProtocolError,
+  UnavailableError,
+} from '../../domain/errors.ts';
+import { Delivery } from '../../event-loop/delivery.ts';
+import { Signals } from '../../event-loop/signals.ts';
+import { type BrokerPlace, reachBroker } from './dial.ts';
+import { encodeFrame, type Frame, FrameDecoder } from './frames.ts';
+import type { BrokerGrant } from './grant.ts';
+import { greet } from './greet.ts';
+import { frameBytesMax, replyBytesMax } from './limits.ts';
+import { lostError } from './lost-error.ts';
+import type { ClientMessage, Hello } from './messages.ts';
+import type { BrokerRequest } from './request.ts';
+import { BrokerResources } from './resources.ts';
+import { errorReceived } from './wire-errors.ts';
+
+/** For so long a broker is looked for, in ms, before those who wait are told that there is none. */
+const reachMsMax = 10_000;
+/** Between two attempts, in ms: it doubles each time. */
+const pauseMsMin = 5;
+const pauseMsMax = 200;
+/** For so long the end of a domain waits for the broker's word, in ms. */
+const partingMsMax = 1000;
+
+/** What is to be answered. */
+export interface Expected {
+  readonly id: number;
+  /** What is said to the broker, and said again to the next one. */
+  message(): ClientMessage;
+  hear(frame: Frame): void;
+  refuse(reason: unknown): void;
+  /** The connection is lost, and it is not to be said again. */
+  readonly disconnected?: () => void;
+}
+
+export class Link {
+  /** Of the broker that answered last. */
+  brokerPid = 0;
+  readonly grants = new Map<number, BrokerGrant>();
+  readonly delivery = new Delivery();
+  readonly resources = new BrokerResources(async (resource) => {
+    await this.ask({ do: 'close', resource });
+  });
+  readonly signals = new Signals<BrokerRequest>((waiting, reason) => {
+    const requests = [...waiting].sort((a, b) => a.id - b.id);
+    this.cancel(requests);
+    for (const request of requests) request.refuse(reason);
+  });
+  readonly #place: BrokerPlace;
+  readonly #hello: Hello;
+  /** In the order in which they were made. */
+  readonly #expected = new Map<number, Expected>();
+  /** Sessions that the broker has been told of by way of this connection. */
+  readonly #begun = new Set<number>();
+  #socket: Socket | undefined;
+  /** `down`: without a connection, and nobody needs one. */
+  #state: 'down' | 'reaching' | 'open' | 'closed' = 'down';
+  #unsent: string[] = [];
+  #isFlushDue = false;
+  #idLast = 0;
+
+  constructor(place: BrokerPlace, hello: Hello) {
+    this.#place = place;
+    this.#hello = hello;
+  }
+
+  /** @throws UnavailableError, ProtocolError */
+  async open(): Promise<void> {
+    this.#state = 'reaching';
+    this.#adopt(await this.#reach());
+  }
+
+  nextId(): number {
+    this.#idLast++;
+    return this.#idLast;
+  }
+
+  /** Asks, and asks again should the broker die, until it is answered or forgotten. */
+  expect(expected: Expected): void {
+    this.#expected.set(expected.id, expected);
+    if (this.#expected.size === 1) this.#socket?.ref();
+    if (this.#state === 'open') this.#say(expected);
+    else if (this.#state === 'down') void this.#reachAgain();
+  }
+
+  /** Asks what is answered once, and returns the answer. */
+  ask(asked: { do: 'query' } | { do: 'close'; resource: string | number }): Promise<Frame> {
+    if (this.#isClosed()) return Promise.reject(new DomainClosedError('the domain is closed'));
+    return new Promise((resolve, reject) => {
+      const id = this.nextId();
+      const refuse = (reason: unknown): void => {
+        this.forget(expected);
+        reject(reason);
+      };
+      const hear = (frame: Frame): void => {
+        this.forget(expected);
+        if (frame['is'] === 'refused') reject(errorReceived(frame));
+        else resolve(frame);
+      };
+      const expected: Expected = { id, message: () => ({ ...asked, id }), hear, refuse };
+      this.expect(expected);
+    });
+  }
+
+  /** False if it was not expected. */
+  forget({ id }: Expected): boolean {
+    if (!this.#expected.delete(id)) return false;
+    if (this.#expected.size === 0) this.#socket?.unref();
+    return true;
+  }
+
+  forgetGrant({ id }: BrokerGrant): void {
+    this.grants.delete(id);
+  }
+
+  /** Tells at once what needs no answer; if there is nobody to tell, there is no need to. */
+  tell(message: ClientMessage): void {
+    if (this.#state !== 'open') return;
+    this.#unsent.push(encodeFrame(message));
+    this.#flush();
+  }
+
+  /** These are not wanted any more; whatever they may have been granted is given back. */
+  cancel(requests: readonly BrokerRequest[]): void {
+    const ids = requests.map(({ id }) => id);
+    if (ids.length > 0) this.tell({ do: 'cancel', ids });
+  }
+
+  /** The broker is to know of a session before it is told of anything that goes through it. */
+  begin(session: number, parent: number, label: string | undefined): void {
+    if (this.#state !== 'open' || this.#begun.has(session)) return;
+    this.#begun.add(session);
+    const named = label === undefined ? {} : { label };
+    this.#unsent.push(encodeFrame({ do: 'session', session, parent, ...named }));
+  }
+
+  /** The broker is to release and cancel what went through a session. Resolves when it has. */
+  async end(session: number): Promise<void> {
+    // A session that it was not told of, or by way of a connection that is lost, is over there.
+    if (this.#state !== 'open' || (session !== 0 && !this.#begun.delete(session))) return;
+    const id = this.nextId();
+    await new Promise<void>((resolve) => {
+      const over = (): void => {
+        this.forget(expected);
+        resolve();
+      };
+      const message = (): ClientMessage => ({ do: 'end', id, session });
+      const expected: Expected = { id, message, hear: over, refuse: over, disconnected: over };
+      this.expect(expected);
+    });
+  }
+
+  /** Ends the connection, once the broker has heard that this is in order, or says nothing. */
+  async close(): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const isLate = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, partingMsMax);
+    });
+    await Promise.race([this.end(0), isLate]);
+    clearTimeout(timer);
+    this.#state = 'closed';
+    this.#socket?.destroy();
+    this.#refuseAll(new DomainClosedError('the domain was closed while the request waited'));
+  }
+
+  /** A connection on which both have said hello; tries again while a broker comes and goes. */
+  async #reach(): Promise<Socket> {
+    const untilMs = performance.now() + reachMsMax;
+    for (let pauseMs = pauseMsMin; ; pauseMs = Math.min(pauseMs * 2, pauseMsMax)) {
+      try {
+        const socket = await reachBroker(this.#place);
+        const { pid } = await greet(socket, this.#hello);
+        this.brokerPid = Number(pid);
+        return socket;
+      } catch (error) {
+        if (error instanceof KdsError || error instanceof TypeError) throw error;
+        if (performance.now() > untilMs) {
+          throw new UnavailableError(`no broker has answered for ${reachMsMax} ms: ${error}`);
+        }
+      }
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    }
+  }
+
+  async #reachAgain(): Promise<void> {
+    this.#state = 'reaching';
+    try {
+      const socket = await this.#reach();
+      if (this.#isClosed()) socket.destroy();
+      else this.#adopt(socket);
+    } catch (error) {
+      if (!this.#isClosed()) this.#giveUp(error);
+    }
+  }
+
+  /** As another name for it may have closed it meanwhile. */
+  #isClosed(): boolean {
+    return this.#state === 'closed';
+  }
+
+  #adopt(socket: Socket): void {
+    const decoder = new FrameDecoder(replyBytesMax);
+    socket.on('data', (chunk) => {
+      try {
+        decoder.push(chunk, (frame) => this.#hear(frame));
+      } catch (error) {
+        this.#giveUp(error);
+      }
+      this.delivery.runDirect();
+    });
+    socket.on('error', () => undefined);
+    socket.on('close', () => this.#disconnected(socket));
+    this.#socket = socket;
+    this.#state = 'open';
+    this.#begun.clear();
+    this.#unsent = [];
+    if (this.#expected.size === 0) socket.unref();
+    for (const grant of this.grants.values()) {
+      this.#unsent.push(encodeFrame(grant.claim(grant.scope.sessionSent())));
+    }
+    for (const expected of [...this.#expected.values()]) this.#say(expected);
+    this.#flush();
+  }
+
+  #hear(frame: Frame): void {
+    const { is, id } = frame;
+    if (is === 'error') throw errorReceived(frame);
+    if (is === 'lost') {
+      const grant = this.grants.get(id as number);
+      grant?.lose(lostError(grant.token));
+    } else {
+      // What is not expected any more was cancelled, or is a grant that was claimed.
+      this.#expected.get(id as number)?.hear(frame);
+    }
+    this.delivery.runDirect();
+  }
+
+  #disconnected(socket: Socket): void {
+    if (this.#socket !== socket) return;
+    this.#socket = undefined;
+    if (this.#state !== 'open') return;
+    this.#state = 'down';
+    for (const expected of [...this.#expected.values()]) expected.disconnected?.();
+    if (this.#expected.size > 0 || this.grants.size > 0) void this.#reachAgain();
+  }
+
+  /** There is no broker, or none to talk to: whoever waits is told, and what is held is lost. */
+  #giveUp(error: unknown): void {
+    this.#state = 'down';
+    this.#socket?.destroy();
+    this.#socket = undefined;
+    const reason = error instanceof KdsError ? error : new ProtocolError(String(error));
+    this.delivery.asOne(() => {
+      for (const grant of [...this.grants.values()]) grant.lose(lostError(grant.token));
+      this.#refuseAll(reason);
+    });
+  }
+
+  #refuseAll(reason: unknown): void {
+    for (const expected of [...this.#expected.values()]) expected.refuse(reason);
+  }
+
+  #say(expected: Expected): void {
+    // Before anything is encoded: it may have to tell of a session first.
+    const frame = encodeFrame(expected.message());
+    // No code unit takes more than three bytes.
+    if (frame.length * 3 > frameBytesMax && Buffer.byteLength(frame) - 1 > frameBytesMax) {
+      expected.refuse(new LimitError(`a set takes at most ${frameBytesMax} bytes to be told of`));
+      return;
+    }
+    this.#unsent.push(frame);
+    this.#flushSoon();
+  }
+
+  /** What is asked in one go is written in one go. */
+  #flushSoon(): void {
+    if (this.#isFlushDue) return;
+    this.#isFlushDue = true;
+    queueMicrotask(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#isFlushDue = false;
+    if (this.#unsent.length === 0) return;
+    const frames = this.#unsent.length === 1 ? (this.#unsent[0] as string) : this.#unsent.join('');
+    this.#unsent = [];
+    this.#socket?.write(frames);
+  }
+}

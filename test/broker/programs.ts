@@ -1,0 +1,69 @@
+/**
+ * The programs of these tests, bundled from the sources: the broker, which `openBrokerDomain` is
+ * told of by the environment, and clients that run in processes of their own.
+ */
+
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { type Bundle, bundleWorker } from '../threads/bundle.ts';
+
+const bundles: Bundle[] = [];
+const children = new Set<ChildProcess>();
+
+async function bundle(path: string): Promise<string> {
+  const made = await bundleWorker(new URL(path, import.meta.url));
+  bundles.push(made);
+  return made.path;
+}
+
+/** From now on clients, also those in other processes, find the broker's program. */
+export async function bundleBroker(): Promise<void> {
+  process.env['KDS_BROKER_PROGRAM'] = await bundle('../../src/broker-server/main.ts');
+}
+
+export function bundleClient(path: string): Promise<string> {
+  return bundle(path);
+}
+
+/** Starts a client; it is killed at the end of the tests, if it has not ended by then. */
+export function startClient(program: string, ...args: readonly string[]): ChildProcess {
+  const execArgv: string[] = [];
+  const child = fork(program, args, { execArgv, serialization: 'advanced' });
+  children.add(child);
+  child.once('exit', () => children.delete(child));
+  return child;
+}
+
+/** The next message of a client; rejects if it ends instead. */
+export async function heard(child: ChildProcess): Promise<unknown> {
+  const exited = once(child, 'exit').then(([code, signal]) => {
+    throw new Error(`the client ended with ${code ?? signal}`);
+  });
+  const message = once(child, 'message').then(([value]) => value as unknown);
+  exited.catch(() => undefined);
+  return Promise.race([message, exited]);
+}
+
+export function removePrograms(): void {
+  for (const child of children) child.kill('SIGKILL');
+  for (const made of bundles.splice(0)) made.remove();
+  delete process.env['KDS_BROKER_PROGRAM'];
+}
+
+/** Waits for what no event tells of. Fails if it has not come to pass in twenty seconds. */
+export async function until(condition: () => boolean | Promise<boolean>, what: string) {
+  const endMs = performance.now() + 20_000;
+  while (!(await condition())) {
+    if (performance.now() > endMs) throw new Error(`waited in vain until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+export function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

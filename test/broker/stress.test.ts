@@ -1,0 +1,100 @@
+/**
+ * Processes that ask for random sets, while holders, waiters and the broker are killed at random.
+ * `KDS_STRESS_SECONDS` says for how long, and `KDS_SEED` with which random numbers.
+ */
+
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { openBrokerDomain } from 'kds/broker';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { checkJournal, type Line } from './journal.ts';
+import { freshSocketPath, removePlaces } from './places.ts';
+import { bundleBroker, bundleClient, heard, removePrograms, startClient } from './programs.ts';
+import { randomFrom } from './random.ts';
+
+const seconds = Number(process.env['KDS_STRESS_SECONDS'] ?? 8);
+const seed = Number(process.env['KDS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+const clientCount = 6;
+/** On a busy machine a client may be long in coming back. */
+const graceMs = 3000;
+
+let program = '';
+
+beforeAll(async () => {
+  await bundleBroker();
+  program = await bundleClient('./stress-client.ts');
+});
+
+afterAll(() => {
+  removePrograms();
+  removePlaces();
+});
+
+describe('under load, while clients and brokers are killed', () => {
+  it('no two that conflict hold at once, and none is left behind', {
+    timeout: (seconds + 60) * 1000,
+  }, async () => {
+    console.log(`stress of the broker: KDS_SEED=${seed}`);
+    const random = randomFrom(seed);
+    const socket = freshSocketPath();
+    const journal = `${socket}.journal`;
+    writeFileSync(journal, '');
+    const observer = await openBrokerDomain({ socket, graceMs, idleMs: 1000 });
+    let startedCount = 0;
+    const start = async (): Promise<ChildProcess & { readonly name: string }> => {
+      const name = String(++startedCount);
+      const args = [socket, journal, String(seed + startedCount), name, String(graceMs)];
+      const child = startClient(program, ...args);
+      await heard(child);
+      return Object.assign(child, { name });
+    };
+    const clients = await Promise.all(Array.from({ length: clientCount }, start));
+    const endMs = performance.now() + seconds * 1000;
+    let brokerKills = 0;
+    while (performance.now() < endMs) {
+      await new Promise((resolve) => setTimeout(resolve, 100 + random() * 500));
+      if (random() < 0.2 || (brokerKills === 0 && performance.now() > endMs - seconds * 500)) {
+        brokerKills++;
+        process.kill(observer.brokerPid, 'SIGKILL');
+        await observer.query();
+        continue;
+      }
+      const at = Math.floor(random() * clients.length);
+      const { name } = clients[at] as { readonly name: string };
+      appendFileSync(journal, `${JSON.stringify({ client: name, do: 'kill' })}\n`);
+      clients[at]?.kill('SIGKILL');
+      clients[at] = await start();
+    }
+    const ends = clients.map((client) => once(client, 'exit'));
+    for (const client of clients) client.send('stop');
+    expect(await Promise.all(ends)).toEqual(clients.map(() => [0, null]));
+    expect(await observer.query()).toEqual({ held: [], pending: [] });
+    await observer.close();
+    const text = readFileSync(journal, 'utf8').trimEnd();
+    const { faults, grantCount, lostCount } = checkJournal(
+      text.split('\n').map((line) => JSON.parse(line) as Line),
+    );
+    console.log(`${grantCount} grants, ${startedCount} clients, ${brokerKills} brokers killed`);
+    expect(faults).toEqual([]);
+    expect(lostCount, 'grants lost').toBe(0);
+    expect(grantCount).toBeGreaterThan(100);
+    expect(brokerKills).toBeGreaterThan(0);
+  });
+});
+
+describe('the checker of the journal', () => {
+  const begin = (id: string, token: number, exclusive: string[], shared: string[] = []): Line => {
+    return { client: id[0] as string, do: 'begin', id, token, set: { exclusive, shared } };
+  };
+
+  it('sees two that hold at once, old tokens, and who never ends', () => {
+    const end: Line = { client: '1', do: 'end', id: '1.1' };
+    const all = (...lines: readonly Line[]) => checkJournal(lines).faults.length;
+    expect(all(begin('1.1', 1, ['a']), begin('2.1', 2, [], ['a']))).toBe(3);
+    expect(all(begin('1.1', 1, [], ['a']), begin('2.1', 2, [], ['a']))).toBe(2);
+    expect(all(begin('1.1', 2, ['a']), end, begin('2.1', 1, ['a']))).toBe(2);
+    expect(all(begin('1.1', 1, ['a']), end, begin('2.1', 2, ['a']))).toBe(1);
+    expect(all(begin('1.1', 1, ['a']), { client: '1', do: 'kill' })).toBe(0);
+  });
+});
