@@ -7,6 +7,7 @@ import {
   GrantLostError,
   InterruptedError,
   InvalidSetError,
+  JobSkippedError,
   KdsError,
   type KdsErrorCode,
   LimitError,
@@ -40,6 +41,7 @@ const classes: Readonly<Record<KdsErrorCode, ErrorClass>> = {
   KDS_UNAVAILABLE: UnavailableError,
   KDS_PROTOCOL: ProtocolError,
   KDS_UNSUPPORTED: UnsupportedError,
+  KDS_JOB_SKIPPED: JobSkippedError,
 };
 
 /** Whatever is not kds's own is told as the request's fault: it was checked, and yet refused. */
