@@ -1,26 +1,40 @@
 import { defineConfig } from 'tsdown';
 
-export default defineConfig({
-  entry: {
-    index: 'src/index.ts',
-    threads: 'src/hosts/threads/index.ts',
-    broker: 'src/hosts/broker/index.ts',
-    'broker-server': 'src/broker-server/main.ts',
-    classic: 'src/clients/classic/index.ts',
-    jobs: 'src/clients/jobs/index.ts',
-    buffers: 'src/clients/buffers/index.ts',
-    display: 'src/clients/display/index.ts',
-    conformance: 'conformance/index.ts',
-  },
+const common = {
   format: 'esm',
-  platform: 'neutral',
   // Only of the rooms that need Node.
   deps: { neverBundle: [/^node:/] },
   target: 'es2022',
   fixedExtension: false,
-  dts: { sourcemap: true },
   sourcemap: true,
   minify: false,
-  clean: true,
   checks: { pluginTimings: false },
-});
+} as const;
+
+export default defineConfig([
+  {
+    ...common,
+    entry: {
+      index: 'src/index.ts',
+      threads: 'src/hosts/threads/index.ts',
+      broker: 'src/hosts/broker/index.ts',
+      'broker-server': 'src/broker-server/main.ts',
+      classic: 'src/clients/classic/index.ts',
+      jobs: 'src/clients/jobs/index.ts',
+      buffers: 'src/clients/buffers/index.ts',
+      display: 'src/clients/display/index.ts',
+      conformance: 'conformance/index.ts',
+    },
+    platform: 'neutral',
+    dts: { sourcemap: true },
+    clean: true,
+  },
+  {
+    // By itself, as all that `kds run` loads is to be one file.
+    ...common,
+    entry: { cli: 'src/cli/main.ts' },
+    platform: 'node',
+    dts: false,
+    clean: false,
+  },
+]);

@@ -1,0 +1,98 @@
+/** What `kds run` is asked to do, in the letters that flock(1) has given its options. */
+
+import { labelLengthMax, nameLengthMax, setSizeMax } from '../domain/limits.ts';
+import {
+  readChoice,
+  readDuration,
+  readExitCode,
+  readOptionsBefore,
+  UsageError,
+} from './arguments.ts';
+import { exitCode } from './exit-codes.ts';
+
+const onLostChoices = ['term', 'kill', 'ignore'] as const;
+
+export type OnLost = (typeof onLostChoices)[number];
+
+export interface RunArguments {
+  readonly exclusive: readonly string[];
+  readonly shared: readonly string[];
+  /** 0: now or never; undefined: as long as it takes. */
+  readonly timeoutMs: number | undefined;
+  readonly notGrantedCode: number;
+  readonly label: string | undefined;
+  readonly onLost: OnLost;
+  readonly killAfterMs: number;
+  readonly socket: string | undefined;
+  /** The program and its arguments; never empty. */
+  readonly command: readonly string[];
+}
+
+const options = {
+  exclusive: { type: 'string', short: 'x', multiple: true },
+  // A letter without an option of its own stands for itself.
+  e: { type: 'string', multiple: true },
+  shared: { type: 'string', short: 's', multiple: true },
+  nonblock: { type: 'boolean', short: 'n' },
+  nb: { type: 'boolean' },
+  timeout: { type: 'string', short: 'w' },
+  wait: { type: 'string' },
+  'conflict-exit-code': { type: 'string', short: 'E' },
+  close: { type: 'boolean', short: 'o' },
+  command: { type: 'string', short: 'c' },
+  label: { type: 'string' },
+  'on-lost': { type: 'string' },
+  'kill-after': { type: 'string' },
+  socket: { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+/** Undefined if it is help that is wanted. @throws UsageError */
+export function readRunArguments(args: readonly string[]): RunArguments | undefined {
+  const { values, positionals } = readOptionsBefore(args, options);
+  if (values.help) return undefined;
+  const exclusive = [...(values.exclusive ?? []), ...(values.e ?? [])];
+  const shared = values.shared ?? [];
+  const { label, socket } = values;
+  checkLengths([...exclusive, ...shared], label);
+  const wait = values.timeout ?? values.wait;
+  const isNow = values.nonblock === true || values.nb === true;
+  const timeoutMs = wait === undefined ? undefined : readDuration(wait, '-w');
+  const code = values['conflict-exit-code'];
+  return {
+    exclusive,
+    shared,
+    timeoutMs: isNow ? 0 : timeoutMs,
+    notGrantedCode: code === undefined ? exitCode.notGranted : readExitCode(code, '-E'),
+    label,
+    onLost: readChoice(values['on-lost'] ?? 'term', onLostChoices, '--on-lost'),
+    killAfterMs: readDuration(values['kill-after'] ?? '10s', '--kill-after'),
+    socket,
+    command: commandOf(values.command, positionals),
+  };
+}
+
+function commandOf(script: string | undefined, positionals: readonly string[]): readonly string[] {
+  if (script === undefined) {
+    if (positionals.length === 0) throw new UsageError('a command to run is missing');
+    if (positionals[0] === '') throw new UsageError('the command has no name');
+    return positionals;
+  }
+  if (positionals.length > 0) {
+    throw new UsageError('-c takes the whole command as one word, and nothing comes after it');
+  }
+  return [process.env['SHELL'] || '/bin/sh', '-c', script];
+}
+
+function checkLengths(names: readonly string[], label: string | undefined): void {
+  if (names.length > setSizeMax) {
+    throw new UsageError(`a set has at most ${setSizeMax} resources, not ${names.length}`);
+  }
+  const tooLong = names.find(({ length }) => length > nameLengthMax);
+  if (tooLong !== undefined) {
+    throw new UsageError(`a name has at most ${nameLengthMax} characters, not ${tooLong.length}`);
+  }
+  if (label !== undefined && label.length > labelLengthMax) {
+    throw new UsageError(`a label has at most ${labelLengthMax} characters, not ${label.length}`);
+  }
+}

@@ -1,0 +1,26 @@
+/** What somebody at a terminal is told while `kds run` waits: for what, and who is in the way. */
+
+import { isatty } from 'node:tty';
+import type { BrokerDomain } from '../hosts/broker/index.ts';
+import { durationText, setText, whoText } from './entries.ts';
+import { say } from './messages.ts';
+
+/** Says nothing where nobody reads along, or it has been granted meanwhile. */
+export async function tellWhatIsWaitedFor(domain: BrokerDomain): Promise<void> {
+  if (!isatty(2)) return;
+  try {
+    const { held, pending } = await domain.query();
+    const own = pending.find(({ client }) => client?.pid === process.pid);
+    if (own === undefined) return;
+    const all = [...held, ...pending];
+    const ahead = own.waitingFor.flatMap((id) => all.filter((entry) => entry.id === id));
+    say(`waits for ${setText(own.set)}`);
+    for (const entry of ahead) {
+      const does = entry.token === undefined ? 'waits ahead for' : 'holds';
+      const since = durationText(Date.now() - entry.since);
+      say(`  ${whoText(entry)} ${does} ${setText(entry.set)}, for ${since}`);
+    }
+  } catch {
+    // It was only to inform: the wait itself has its own end, good or bad.
+  }
+}
