@@ -1,7 +1,7 @@
 import { defineConfig } from 'tsdown';
 
 const common = {
-  format: 'esm',
+  format: 'esm' as const,
   // Only of the rooms that need Node.
   deps: { neverBundle: [/^node:/] },
   target: 'es2022',
@@ -9,7 +9,7 @@ const common = {
   sourcemap: true,
   minify: false,
   checks: { pluginTimings: false },
-} as const;
+};
 
 export default defineConfig([
   {

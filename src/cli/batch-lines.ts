@@ -1,0 +1,143 @@
+/**
+ * The jobs of `kds batch`: one JSON object a line. All lines are read and checked before anything
+ * runs, so that a mistake in the last one does not leave the work half done.
+ */
+
+import { nameLengthMax } from '../domain/limits.ts';
+
+/** What a line says. */
+export interface BatchLine {
+  /** Counted from 1. */
+  readonly number: number;
+  /** A command for the shell, or a program and its arguments. */
+  readonly run: string | readonly string[];
+  /** What `after` of later lines calls it. */
+  readonly id: string | undefined;
+  readonly label: string;
+  readonly reads: readonly string[];
+  readonly writes: readonly string[];
+  /** Numbers of earlier lines. */
+  readonly after: readonly number[];
+  readonly cwd: string | undefined;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export interface LineFault {
+  readonly number: number;
+  readonly message: string;
+}
+
+export interface BatchPlan {
+  readonly lines: readonly BatchLine[];
+  readonly faults: readonly LineFault[];
+}
+
+const keys = ['run', 'id', 'label', 'reads', 'writes', 'after', 'cwd', 'env'];
+const labelLengthTold = 80;
+
+class Fault extends Error {}
+
+/** Empty lines, and such as begin with #, are nothing. */
+export function readLines(text: string): BatchPlan {
+  const lines: BatchLine[] = [];
+  const faults: LineFault[] = [];
+  const numbers = new Map<string, number>();
+  for (const [index, line] of text.split('\n').entries()) {
+    const trimmed = line.trim();
+    if (trimmed === '' || trimmed.startsWith('#')) continue;
+    const number = index + 1;
+    try {
+      const read = readLine(trimmed, number, numbers);
+      lines.push(read);
+      if (read.id !== undefined) numbers.set(read.id, number);
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      faults.push({ number, message: error.message });
+    }
+  }
+  return { lines, faults };
+}
+
+function readLine(text: string, number: number, numbers: ReadonlyMap<string, number>): BatchLine {
+  const object = parse(text);
+  for (const key of Object.keys(object)) {
+    if (!keys.includes(key)) {
+      throw new Fault(`nothing is known of ${JSON.stringify(key)}: there is ${keys.join(', ')}`);
+    }
+  }
+  const run = readRun(object['run']);
+  const id = readText(object, 'id');
+  if (id !== undefined && numbers.has(id)) {
+    throw new Fault(`line ${numbers.get(id)} has the id ${JSON.stringify(id)} already`);
+  }
+  const command = typeof run === 'string' ? run : run.join(' ');
+  return {
+    number,
+    run,
+    id,
+    label: readText(object, 'label') ?? id ?? command.slice(0, labelLengthTold),
+    reads: readNames(object, 'reads'),
+    writes: readNames(object, 'writes'),
+    after: readTexts(object, 'after').map((each) => numberOf(each, numbers)),
+    cwd: readText(object, 'cwd'),
+    env: readEnvironment(object['env']),
+  };
+}
+
+function parse(text: string): Readonly<Record<string, unknown>> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new Fault(`no JSON: ${(error as Error).message}`);
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    return value as Record<string, unknown>;
+  }
+  throw new Fault('not an object like {"run": "make", "reads": ["src"], "writes": ["out"]}');
+}
+
+function readRun(run: unknown): string | readonly string[] {
+  if (typeof run === 'string' && run.trim() !== '' && !run.includes('\0')) return run;
+  const isCommand =
+    Array.isArray(run) &&
+    run.length > 0 &&
+    run[0] !== '' &&
+    run.every((word) => typeof word === 'string' && !word.includes('\0'));
+  if (isCommand) return run as readonly string[];
+  throw new Fault('run is missing: a command for the shell, or a list of a program and arguments');
+}
+
+function readText(object: Readonly<Record<string, unknown>>, key: string): string | undefined {
+  const value = object[key];
+  if (value === undefined || typeof value === 'string') return value;
+  throw new Fault(`${key} is a string`);
+}
+
+function readTexts(object: Readonly<Record<string, unknown>>, key: string): readonly string[] {
+  const value = object[key] ?? [];
+  const values: readonly unknown[] = Array.isArray(value) ? value : [value];
+  if (values.every((each) => typeof each === 'string')) return values as readonly string[];
+  throw new Fault(`${key} is a string, or a list of strings`);
+}
+
+function readNames(object: Readonly<Record<string, unknown>>, key: string): readonly string[] {
+  const names = readTexts(object, key);
+  if (names.every((name) => name.length <= nameLengthMax)) return names;
+  throw new Fault(`${key} has a name over the limit of ${nameLengthMax} code units`);
+}
+
+function numberOf(id: string, numbers: ReadonlyMap<string, number>): number {
+  const number = numbers.get(id);
+  if (number !== undefined) return number;
+  throw new Fault(`after names ${JSON.stringify(id)}, which is the id of no earlier line`);
+}
+
+function readEnvironment(env: unknown): Readonly<Record<string, string>> {
+  if (env === undefined) return {};
+  const isObject = typeof env === 'object' && env !== null && !Array.isArray(env);
+  if (isObject && Object.values(env).every((value) => typeof value === 'string')) {
+    return env as Record<string, string>;
+  }
+  throw new Fault('env is an object of strings');
+}

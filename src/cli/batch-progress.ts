@@ -1,0 +1,82 @@
+/** What a batch is about, in the last line of a terminal; elsewhere only what went wrong. */
+
+import { escaped, say } from './messages.ts';
+
+const drawMs = 100;
+
+export class BatchProgress {
+  readonly #count: number;
+  readonly #isShown: boolean;
+  readonly #running = new Set<string>();
+  #done = 0;
+  #failed = 0;
+  #skipped = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isDrawn = false;
+
+  constructor(count: number, isShown: boolean) {
+    this.#count = count;
+    this.#isShown = isShown;
+  }
+
+  begin(label: string): void {
+    this.#running.add(label);
+    this.#drawSoon();
+  }
+
+  done(label: string): void {
+    this.#done++;
+    this.#end(label);
+  }
+
+  failed(label: string, what: string): void {
+    this.#failed++;
+    this.#clear();
+    say(what);
+    this.#end(label);
+  }
+
+  skipped(label: string): void {
+    this.#skipped++;
+    this.#end(label);
+  }
+
+  /** The line goes, and what has become of all is said. */
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#clear();
+    if (this.#isShown || this.#failed + this.#skipped > 0) say(this.#summary());
+  }
+
+  #end(label: string): void {
+    this.#running.delete(label);
+    this.#drawSoon();
+  }
+
+  #summary(): string {
+    const parts = [`${this.#done} of ${this.#count} done`];
+    if (this.#failed > 0) parts.push(`${this.#failed} failed`);
+    if (this.#skipped > 0) parts.push(`${this.#skipped} not run`);
+    return parts.join(', ');
+  }
+
+  #drawSoon(): void {
+    if (!this.#isShown || this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => this.#draw(), drawMs);
+  }
+
+  #draw(): void {
+    this.#timer = undefined;
+    const running = [...this.#running].map(escaped).join(', ');
+    const text = `kds: ${this.#summary()}${running === '' ? '' : `; running ${running}`}`;
+    const width = Math.max(20, (process.stderr.columns ?? 80) - 1);
+    this.#clear();
+    process.stderr.write(text.length > width ? `${text.slice(0, width - 1)}…` : text);
+    this.#isDrawn = true;
+  }
+
+  #clear(): void {
+    if (this.#isDrawn) process.stderr.write('\r\x1b[K');
+    this.#isDrawn = false;
+  }
+}
