@@ -22,7 +22,7 @@ import { Connection } from './connection.ts';
 import { encodeFrame } from './frames.ts';
 import { beginLife, type Life } from './life.ts';
 import { allLiveBytesMax, connectionCountMax, replyBytesMax } from './limits.ts';
-import type { LiveRequest, ServedSession } from './live-request.ts';
+import { holds, type LiveRequest, type ServedSession } from './live-request.ts';
 import type { BrokerSnapshotEntry, ClientInfo } from './messages.ts';
 import { checkPlace } from './place.ts';
 
@@ -107,6 +107,7 @@ export class Broker implements RunningBroker {
   #placeLast = 0;
   #idle: Deadline | undefined;
   #isOpen = true;
+  #isStealing = false;
   #tellEnded: () => void = () => undefined;
 
   constructor(domain: SyncDomain, server: Server, life: Life, options: BrokerServerOptions) {
@@ -182,6 +183,23 @@ export class Broker implements RunningBroker {
     this.#offset = token;
     this.#tokenLast = token;
     if (token > this.#reservedUpTo) this.#reserve(token);
+  }
+
+  /**
+   * Something is about to be stolen. That takes time in proportion to all that is held, and is done
+   * seldom; a signal for each grant would take half as long as the grant itself, each time.
+   */
+  expectLosses(): void {
+    this.#isStealing = true;
+  }
+
+  /** After a theft: those who were robbed are told. */
+  tellLosses(): void {
+    if (!this.#isStealing) return;
+    this.#isStealing = false;
+    for (const request of [...this.held.values()]) {
+      if (request.grant !== undefined && !holds(request.grant)) request.owner.lose(request);
+    }
   }
 
   hasRoomFor(byteCount: number): boolean {

@@ -32,7 +32,7 @@ import {
   unreadBytesPaused,
   unreadMsMax,
 } from './limits.ts';
-import { LiveRequest, type ServedSession } from './live-request.ts';
+import { holds, LiveRequest, type Owner, type ServedSession } from './live-request.ts';
 import { lostError } from './lost-error.ts';
 import {
   type Ask,
@@ -52,7 +52,7 @@ type Message<Do extends ClientMessage['do']> = Extract<ClientMessage, { readonly
 /** For people, labels are cut to leave room for whose they are. */
 const labelLengthTold = labelLengthMax - 100;
 
-export class Connection {
+export class Connection implements Owner {
   readonly number: number;
   readonly requests = new Map<number, LiveRequest>();
   info: ClientInfo | undefined = undefined;
@@ -220,7 +220,7 @@ export class Connection {
   #place(id: number, session: number, byteCount: number): LiveRequest | undefined {
     if (this.requests.has(id)) throw new ProtocolError(`there is a request ${id} already`);
     const served = this.#session(session);
-    const request = new LiveRequest(id, served, byteCount);
+    const request = new LiveRequest(id, this, served, byteCount);
     const fault = this.#overLimit(byteCount);
     if (fault !== undefined || served.isEnded) {
       const reason = fault ?? new DomainClosedError(`session ${session} has ended`);
@@ -251,6 +251,7 @@ export class Connection {
       if (ask.do === 'settled') {
         this.#observe(request, set, timeoutMs);
       } else {
+        if (steal === true) this.#broker.expectLosses();
         const holding = ask.holding === undefined ? undefined : this.#grants(ask.holding);
         const waiter = session.enqueue(set, (grant) => this.#granted(request, grant), {
           delivery: 'direct',
@@ -286,11 +287,12 @@ export class Connection {
   }
 
   #granted(request: LiveRequest, grant: SyncGrant): void {
+    // Who lost something is told before those who gain it.
+    this.#broker.tellLosses();
     request.waiter = undefined;
     request.grant = grant;
     if (request.token === 0) request.token = this.#broker.tokenOf(grant);
     this.#broker.held.set(grant.token, request);
-    grant.signal.addEventListener('abort', () => this.#lost(request), { once: true });
     const { id, token } = request;
     const { recovered, ignored } = grant;
     this.#tell({
@@ -312,7 +314,7 @@ export class Connection {
   }
 
   /** It was taken away. */
-  #lost(request: LiveRequest): void {
+  lose(request: LiveRequest): void {
     if (!this.#forget(request) || request.served.isEnded) return;
     const { id, token } = request;
     this.#tell({ is: 'lost', id, ...errorSent(lostError(token)) });
@@ -332,7 +334,7 @@ export class Connection {
         label,
       });
     } catch {
-      this.#lost(request);
+      this.lose(request);
     }
   }
 
@@ -529,14 +531,4 @@ export class Connection {
 
 function isTimeOut(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'KDS_WAIT_TIMEOUT';
-}
-
-/** Whether anything is left of a grant, some of which was released. */
-function holds(grant: SyncGrant): boolean {
-  try {
-    grant.downgrade([]);
-    return true;
-  } catch {
-    return false;
-  }
 }

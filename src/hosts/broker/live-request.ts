@@ -16,8 +16,14 @@ export interface ServedSession {
   isEnded: boolean;
 }
 
+/** Whoever asked, who is told if the grant is taken away. */
+export interface Owner {
+  lose(request: LiveRequest): void;
+}
+
 export class LiveRequest {
   readonly id: number;
+  readonly owner: Owner;
   readonly served: ServedSession;
   /** Of the frame that asked for it: what it is taken to cost in memory. */
   readonly byteCount: number;
@@ -35,9 +41,20 @@ export class LiveRequest {
   /** When it was granted by an earlier life: ms since 1970. */
   sinceMs: number | undefined = undefined;
 
-  constructor(id: number, served: ServedSession, byteCount: number) {
+  constructor(id: number, owner: Owner, served: ServedSession, byteCount: number) {
     this.id = id;
+    this.owner = owner;
     this.served = served;
     this.byteCount = byteCount;
+  }
+}
+
+/** Whether a grant holds anything: it was not taken away, and not all of it was released. */
+export function holds(grant: SyncGrant): boolean {
+  try {
+    grant.downgrade([]);
+    return true;
+  } catch {
+    return false;
   }
 }
