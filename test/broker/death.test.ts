@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { freshSocketPath, removePlaces } from './places.ts';
 import {
   bundleBroker,
-  bundleClient,
+  bundleProgram,
   heard,
   isRunning,
   removePrograms,
@@ -31,7 +31,7 @@ async function killBroker({ brokerPid }: BrokerDomain): Promise<void> {
 
 beforeAll(async () => {
   await bundleBroker();
-  holder = await bundleClient('./holder.ts');
+  holder = await bundleProgram(new URL('./holder.ts', import.meta.url));
 });
 
 afterEach(async () => {

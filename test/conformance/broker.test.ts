@@ -6,7 +6,7 @@ import type { Arena } from 'kds/threads';
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { runBroker } from '../../src/broker-server/run-broker.ts';
 import { freshSocketPath, removePlaces } from '../broker/places.ts';
-import { bundleClient, heard, removePrograms, startClient } from '../broker/programs.ts';
+import { bundleProgram, heard, removePrograms, startClient } from '../broker/programs.ts';
 import { RemoteClient, RemoteDomain } from '../threads/remote-domain.ts';
 import type { Envelope, FromWorker } from '../threads/remote-messages.ts';
 
@@ -44,7 +44,7 @@ describe('with requests from several processes', () => {
   let domainLast = 0;
 
   beforeAll(async () => {
-    const program = await bundleClient('../conformance/broker-client.ts');
+    const program = await bundleProgram(new URL('./broker-client.ts', import.meta.url));
     processes = Array.from({ length: 3 }, () => startClient(program));
     for (const child of processes) {
       await heard(child);
