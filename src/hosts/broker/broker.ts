@@ -66,6 +66,8 @@ export async function serveDomain(
   const early: Socket[] = [];
   const keep = (socket: Socket): void => void early.push(socket);
   server.on('connection', keep);
+  // Too many files are open, or the like: who could not be let in comes again.
+  server.on('error', () => undefined);
   const life = await beginLife(options.socketPath, server);
   if (life === undefined) {
     for (const socket of early) socket.destroy();
@@ -87,7 +89,7 @@ export class Broker implements RunningBroker {
   readonly domain: SyncDomain;
   readonly socketPath: string;
   readonly ended: Promise<void>;
-  /** Bytes of the frames that asked for all that waits or is held. */
+  /** What all that waits or is held is taken to cost in memory. */
   liveBytes = 0;
   /** By the token of the domain's grant. */
   readonly held = new Map<number, LiveRequest>();

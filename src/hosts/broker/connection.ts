@@ -11,6 +11,7 @@ import type { Socket } from 'node:net';
 import {
   DomainClosedError,
   InvalidSetError,
+  KdsError,
   LimitError,
   ProtocolError,
 } from '../../domain/errors.ts';
@@ -26,7 +27,9 @@ import {
   liveBytesMax,
   privateCountMax,
   protocolVersion,
+  requestBytes,
   requestCountMax,
+  resourceBytes,
   sessionCountMax,
   unreadBytesMax,
   unreadBytesPaused,
@@ -131,7 +134,8 @@ export class Connection implements Owner {
         if (this.#isOpen) this.#handle(frame, byteCount);
       });
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
+      // Anything else is a fault of the broker's, who had better begin anew: nobody loses by that.
+      if (!(error instanceof KdsError)) throw error;
       this.#cutOff(error);
     }
     this.flush();
@@ -204,10 +208,9 @@ export class Connection implements Owner {
   }
 
   #arrive(ask: Ask, byteCount: number): void {
-    const { id, session = 0, place = 0 } = ask;
-    const request = this.#place(id, session, byteCount);
+    const request = this.#place(ask, byteCount);
     if (request === undefined) return;
-    request.place = place;
+    request.place = ask.place ?? 0;
     if (this.#broker.isInGrace) {
       request.deferred = { ask, arrivedMs: performance.now() };
       this.#broker.defer(this, request);
@@ -217,9 +220,11 @@ export class Connection implements Owner {
   }
 
   /** A request begins to count; undefined if it is refused for that. */
-  #place(id: number, session: number, byteCount: number): LiveRequest | undefined {
+  #place({ id, session = 0, exclusive, shared }: Ask | Reclaim, frameBytes: number) {
     if (this.requests.has(id)) throw new ProtocolError(`there is a request ${id} already`);
     const served = this.#session(session);
+    const count = (exclusive?.length ?? 0) + (shared?.length ?? 0);
+    const byteCount = frameBytes + requestBytes + count * resourceBytes;
     const request = new LiveRequest(id, this, served, byteCount);
     const fault = this.#overLimit(byteCount);
     if (fault !== undefined || served.isEnded) {
@@ -320,15 +325,16 @@ export class Connection implements Owner {
     this.#tell({ is: 'lost', id, ...errorSent(lostError(token)) });
   }
 
-  #reclaim({ id, session = 0, token, since, label, ...set }: Reclaim, byteCount: number): void {
-    const request = this.#place(id, session, byteCount);
+  #reclaim(reclaim: Reclaim, byteCount: number): void {
+    const request = this.#place(reclaim, byteCount);
     if (request === undefined) return;
+    const { token, since, label } = reclaim;
     request.token = token;
     request.sinceMs = since;
     try {
       if (!this.#broker.isInGrace) throw lostError(token);
       this.#broker.passToken(token);
-      request.served.session.enqueue(this.#set(set), (grant) => this.#granted(request, grant), {
+      request.served.session.enqueue(this.#set(reclaim), (grant) => this.#granted(request, grant), {
         delivery: 'direct',
         timeoutMs: 0,
         label,
@@ -505,7 +511,7 @@ export class Connection implements Owner {
   }
 
   /** It is told why, and then heard no more. */
-  #cutOff(error: ProtocolError): void {
+  #cutOff(error: KdsError): void {
     this.#tell({ is: 'error', version: protocolVersion, ...errorSent(error) });
     this.flush();
     this.#socket.destroySoon();

@@ -25,7 +25,7 @@ export class LiveRequest {
   readonly id: number;
   readonly owner: Owner;
   readonly served: ServedSession;
-  /** Of the frame that asked for it: what it is taken to cost in memory. */
+  /** What it is taken to cost in memory. */
   readonly byteCount: number;
   /** In the order of arrival, from one life of the broker to the next; 0: of the last to come. */
   place = 0;
