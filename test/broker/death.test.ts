@@ -83,6 +83,14 @@ describe('when a client is killed', () => {
 });
 
 describe('a process that holds something and expects nothing', () => {
+  it('and releases right before it exits, has released', async () => {
+    const socket = freshSocketPath();
+    const domain = await open(socket);
+    await once(startClient(holder, socket, 'a', 'exit'), 'exit');
+    const grant = await domain.acquire({ exclusive: 'a' }, { timeoutMs: 10_000 });
+    expect(grant.recovered).toEqual([]);
+  });
+
   it('ends by itself, and then holds nothing', async () => {
     const socket = freshSocketPath();
     const domain = await open(socket);

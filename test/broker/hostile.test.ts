@@ -1,4 +1,4 @@
-/** Clients that are wrong, or ill-willed: each gets its error or is cut off, and no other notices. */
+/** Clients that are wrong, or ill-willed: each gets its error or is cut off; no other notices. */
 
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
