@@ -202,7 +202,7 @@ describe('when the broker is killed', () => {
     grant.release();
   });
 
-  it('nobody can claim what was held once the time of grace is over, though it be free', async () => {
+  it('nobody can claim what was held once the time of grace is over, free or not', async () => {
     const socket = freshSocketPath();
     const domain = await open(socket);
     const child = startClient(holder, socket, 'a');

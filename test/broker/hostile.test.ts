@@ -212,6 +212,17 @@ describe('who does half of a thing', () => {
     client.socket.end();
   });
 
+  it('a client that asks at once for more than it may have unread is cut off', async () => {
+    const name = 'x'.repeat(60_000);
+    const grant = await domain.acquire({
+      shared: Array.from({ length: 60 }, (_, at) => at + name),
+    });
+    const client = await RawClient.greeted(socket);
+    client.write('{"do":"query","id":1}\n'.repeat(2000));
+    await client.closed();
+    await grant.release();
+  });
+
   it('a client that never reads is not read from any more, and costs no memory', async () => {
     const silent = connect(socket);
     silent.on('error', () => undefined);

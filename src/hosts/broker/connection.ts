@@ -67,6 +67,7 @@ export class Connection implements Owner {
   #liveBytes = 0;
   #isOpen = true;
   #unsent: string[] = [];
+  #unsentLength = 0;
   #isFlushDue = false;
   #deadline: Deadline;
 
@@ -108,6 +109,7 @@ export class Connection implements Owner {
     if (this.#unsent.length === 0) return;
     const frames = this.#unsent.length === 1 ? (this.#unsent[0] as string) : this.#unsent.join('');
     this.#unsent = [];
+    this.#unsentLength = 0;
     if (!this.#isOpen) return;
     this.#socket.write(frames);
     const unreadBytes = this.#socket.writableLength;
@@ -435,8 +437,7 @@ export class Connection implements Owner {
 
   #query(id: number): void {
     try {
-      this.#unsent.push(this.#broker.snapshotFrame(id));
-      this.#flushSoon();
+      this.#send(this.#broker.snapshotFrame(id));
     } catch (error) {
       if (!(error instanceof LimitError)) throw error;
       this.#tell({ is: 'refused', id, ...errorSent(error) });
@@ -499,12 +500,19 @@ export class Connection implements Owner {
   }
 
   #tell(message: BrokerMessage): void {
-    if (!this.#isOpen) return;
-    this.#unsent.push(encodeFrame(message));
-    this.#flushSoon();
+    if (this.#isOpen) this.#send(encodeFrame(message));
   }
 
-  #flushSoon(): void {
+  #send(frame: string): void {
+    this.#unsent.push(frame);
+    this.#unsentLength += frame.length;
+    // Many short questions with long answers, in one chunk.
+    if (this.#unsentLength > unreadBytesMax) {
+      this.#socket.destroy();
+      this.#die();
+      this.#unsent = [];
+      return;
+    }
     if (this.#isFlushDue) return;
     this.#isFlushDue = true;
     queueMicrotask(() => this.flush());

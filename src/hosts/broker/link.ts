@@ -39,7 +39,7 @@ const pauseMsMax = 200;
 /** For so long the end of a domain waits for the broker's word, in ms. */
 const partingMsMax = 1000;
 
-/** Those with something to write: a release must not be lost if the process exits right after it. */
+/** Those with something to write: no release is lost if the process exits right after it. */
 const dueLinks = new Set<Link>();
 process.on('exit', () => {
   for (const link of dueLinks) link.flush();
