@@ -1,5 +1,6 @@
 /** What is compared with what, and how far apart it is to be (DESIGN.md, section 6). */
 
+import { freeAtBroker, handOverAtBroker } from './broker.ts';
 import { awaitedName, awaitedPair, syncPair } from './free.ts';
 import { amongHeld, amongNames, besideHeld } from './held.ts';
 import { queuedJobs } from './jobs.ts';
@@ -263,12 +264,35 @@ function workerToWorkerRow(): Row {
   };
 }
 
+function freeAtBrokerRow(): Row {
+  const compare = comparing('free at the broker');
+  return {
+    number: 10,
+    work: 'broker: acquire + release, 2 names, free',
+    unit: 'ns',
+    experiments: [{ name: 'free at the broker', rounds: 200, subjects: freeAtBroker }],
+    comparisons: [compare('kds, broker', 'two bare echoes', { timesMax: 1.5 })],
+  };
+}
+
+function handOverAtBrokerRow(): Row {
+  const compare = comparing('hand-over at the broker');
+  const few = '10 waiters, 10 connections';
+  return {
+    number: 11,
+    work: 'broker: a hand-over from one client to the next',
+    unit: 'ns',
+    experiments: [{ name: 'hand-over at the broker', rounds: 21, subjects: handOverAtBroker }],
+    comparisons: [compare('10,000 waiters, 1,000 connections', few)],
+  };
+}
+
 function jobsRow(): Row {
   const experiment = 'queued jobs';
   const compare = comparing(experiment);
   const kds = 'kds, jobs';
   return {
-    number: 10,
+    number: 12,
     work: '100,000 jobs queued that read a name and write another: a job',
     unit: 'ns',
     experiments: [{ name: experiment, rounds: 9, subjects: queuedJobs }],
@@ -291,5 +315,7 @@ export const rows: readonly Row[] = [
   arenaRow(),
   handOverRow(),
   workerToWorkerRow(),
+  freeAtBrokerRow(),
+  handOverAtBrokerRow(),
   jobsRow(),
 ];

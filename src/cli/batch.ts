@@ -1,6 +1,6 @@
 /**
- * `kds batch`: many commands that say what they read and write, in the order of their lines, as many
- * at a time as that allows.
+ * `kds batch`: many commands that say what they read and write, in the order of their lines, as
+ * many at a time as that allows.
  *
  * Sets are asked for in the order of the lines, of the broker, so the batch also keeps out of the
  * way of every `kds run` and of other batches. Like make it starts nothing more once a command has
@@ -20,7 +20,7 @@ import {
 import type { Domain } from '../domain/domain.ts';
 import { labelLengthMax } from '../domain/limits.ts';
 import { openBrokerDomain } from '../hosts/broker/index.ts';
-import { createDomain } from '../hosts/process/index.ts';
+import { createDomain } from '../index.ts';
 import { readChoice, readOnly, readOptions, UsageError } from './arguments.ts';
 import { type BatchLine, type BatchPlan, readLines } from './batch-lines.ts';
 import { CommandFailedError, runLine } from './batch-process.ts';

@@ -1,4 +1,4 @@
-/** Clients that are wrong, or ill-willed: each gets its error or is cut off, and no other notices. */
+/** Clients that are wrong, or ill-willed: each gets its error or is cut off; no other notices. */
 
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -115,6 +115,22 @@ describe('what no client says is told so, and its sender is cut off', () => {
     await client.closed();
   });
 
+  it('more resources without a name than may be, wherever they are named', async () => {
+    for (const named of [{ do: 'release', id: 1 }, { do: 'downgrade', id: 1 }, undefined]) {
+      const client = await RawClient.greeted(socket);
+      client.say({ ...acquire, exclusive: ['a'] });
+      for (let start = 0; start < 65_536; start += 4096) {
+        const shared = Array.from({ length: 4096 }, (_, index) => start + index);
+        client.say({ do: 'try', id: 2 + start, shared }, { do: 'release', id: 2 + start });
+      }
+      if (named === undefined) client.say({ do: 'close', id: 9e6, resource: 70_000 });
+      else client.say({ ...named, part: [70_000] });
+      expect(await client.next('error')).toMatchObject({ code: 'KDS_LIMIT' });
+      await client.closed();
+      await domain.run({ exclusive: 'a' }, ({ recovered }) => expect(recovered).toEqual(['a']));
+    }
+  });
+
   it('anything before hello', async () => {
     const client = await RawClient.connect(socket);
     client.say({ ...acquire, exclusive: ['a'] });
@@ -154,7 +170,7 @@ describe('what is too much is refused, and its sender can go on', () => {
     const client = await RawClient.greeted(socket);
     const name = 'x'.repeat(60_000);
     const exclusive = Array.from({ length: 60 }, (_, index) => `${index}${name}`);
-    for (let id = 1; id <= 20; id++) client.say({ do: 'acquire', id, exclusive });
+    for (let id = 1; id <= 40; id++) client.say({ do: 'acquire', id, exclusive });
     expect(await client.next('refused')).toMatchObject({ code: 'KDS_LIMIT' });
     client.say({ do: 'end', id: 99 });
     await client.next('ended');
@@ -194,6 +210,17 @@ describe('who does half of a thing', () => {
     await client.next('granted');
     client.say({ do: 'release', id: 1 });
     client.socket.end();
+  });
+
+  it('a client that asks at once for more than it may have unread is cut off', async () => {
+    const name = 'x'.repeat(60_000);
+    const grant = await domain.acquire({
+      shared: Array.from({ length: 60 }, (_, at) => at + name),
+    });
+    const client = await RawClient.greeted(socket);
+    client.write('{"do":"query","id":1}\n'.repeat(2000));
+    await client.closed();
+    await grant.release();
   });
 
   it('a client that never reads is not read from any more, and costs no memory', async () => {

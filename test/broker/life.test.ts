@@ -49,6 +49,14 @@ describe('a broker', () => {
     expect(grants.filter((grant) => grant !== null)).toHaveLength(1);
   });
 
+  it('is started although somebody else began to, and died', async () => {
+    const socket = freshSocketPath();
+    writeFileSync(`${socket}.starting`, '');
+    const domain = await open(socket);
+    await domain.acquire({ exclusive: 'a' });
+    expect(readdirSync(dirname(socket))).not.toContain('broker.sock.starting');
+  });
+
   it('ends when nobody is there any more, and the next user starts another', async () => {
     const socket = freshSocketPath();
     const first = await open(socket);
