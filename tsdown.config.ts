@@ -1,6 +1,6 @@
-import { defineConfig } from 'tsdown';
+import { defineConfig, type UserConfig } from 'tsdown';
 
-const common = {
+const common: UserConfig = {
   format: 'esm',
   // Only of the rooms that need Node.
   deps: { neverBundle: [/^node:/] },
@@ -9,7 +9,7 @@ const common = {
   sourcemap: true,
   minify: false,
   checks: { pluginTimings: false },
-} as const;
+};
 
 export default defineConfig([
   {
