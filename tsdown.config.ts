@@ -11,6 +11,8 @@ const common: UserConfig = {
   checks: { pluginTimings: false },
 };
 
+const commandLine: UserConfig = { ...common, platform: 'node', dts: false, clean: false };
+
 export default defineConfig([
   {
     ...common,
@@ -27,11 +29,19 @@ export default defineConfig([
     clean: true,
   },
   {
-    // By itself, as all that `kds run` loads is to be one file.
-    ...common,
+    // What `kds run` loads is one file; it reads the other one, of another build, for all else.
+    ...commandLine,
     entry: { cli: 'src/cli/main.ts' },
-    platform: 'node',
-    dts: false,
-    clean: false,
+    plugins: [
+      {
+        name: 'commands-apart',
+        resolveId: (source) =>
+          source === './commands.ts' ? { id: './cli-commands.js', external: true } : null,
+      },
+    ],
+  },
+  {
+    ...commandLine,
+    entry: { 'cli-commands': 'src/cli/commands.ts' },
   },
 ]);

@@ -10,6 +10,7 @@ import { type ParseArgsConfig, parseArgs } from 'node:util';
 /** The command line is at fault: kds says so, and how to get help, and ends with 64. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
+  readonly code = 'KDS_USAGE';
 }
 
 export type OptionTable = NonNullable<ParseArgsConfig['options']>;

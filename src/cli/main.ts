@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The command `kds`. What `kds run` needs comes with this file, as built; what other commands need
- * is loaded by who calls them.
+ * The command `kds`. As built, what `kds run` needs is in this one file, since most of its time is
+ * Node's reading of files; all else is in another one, which is read by who calls for it.
  */
 
 import { readFileSync } from 'node:fs';
@@ -10,36 +10,25 @@ import { exitCode } from './exit-codes.ts';
 import { say } from './messages.ts';
 import { run } from './run.ts';
 
-/** Undefined, instead of an exit code, is for those who want help. */
-type Command = (args: readonly string[]) => Promise<number | undefined>;
-
-const commands: Readonly<Record<string, () => Promise<Command>>> = {
-  run: async () => run,
-  ls: async () => (await import('./ls.ts')).ls,
-  why: async () => (await import('./why.ts')).why,
-  break: async () => (await import('./break.ts')).breakGrants,
-  top: async () => (await import('./top.ts')).top,
-  serve: async () => (await import('./serve.ts')).serve,
-  completion: async () => (await import('./completion.ts')).completion,
-};
-
 async function main([name = '', ...args]: readonly string[]): Promise<number> {
-  if (Object.hasOwn(commands, name)) {
-    const command = await commands[name]?.();
-    return (await command?.(args)) ?? (await help(name));
-  }
+  if (name === 'run') return (await run(args)) ?? (await help(name));
   if (name === 'help') return help(args[0] ?? '');
   if (name === '--help' || name === '-h') return help('');
   if (name === '--version' || name === '-V') return version();
-  throw new UsageError(
-    name === '' ? 'a command is missing' : `there is no command ${JSON.stringify(name)}`,
-  );
+  if (name === '') throw new UsageError('a command is missing');
+  const { commands } = await import('./commands.ts');
+  if (!Object.hasOwn(commands, name)) throw unknownCommand(name);
+  return (await commands[name]?.(args)) ?? (await help(name));
+}
+
+function unknownCommand(name: string): UsageError {
+  return new UsageError(`there is no command ${JSON.stringify(name)}`);
 }
 
 async function help(command: string): Promise<number> {
-  const { helpOf } = await import('./help.ts');
+  const { helpOf } = await import('./commands.ts');
   const text = helpOf(command);
-  if (text === undefined) throw new UsageError(`there is no command ${JSON.stringify(command)}`);
+  if (text === undefined) throw unknownCommand(command);
   process.stdout.write(`${text}\n`);
   return exitCode.done;
 }
@@ -52,25 +41,20 @@ function version(): number {
 }
 
 /** What went wrong, for people and as an exit code. */
-function codeOfError(error: unknown, name: string | undefined): number {
-  if (error instanceof UsageError) {
-    say(error.message);
-    say(`see kds ${name !== undefined && Object.hasOwn(commands, name) ? `${name} ` : ''}--help`);
-    return exitCode.usage;
-  }
+function codeOfError(error: unknown): number {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  if (code.startsWith('KDS_') && error instanceof Error) {
-    say(error.message);
-    const isOfSet = code === 'KDS_LIMIT' || code === 'KDS_INVALID_SET';
-    return isOfSet ? exitCode.usage : exitCode.unavailable;
+  if (!(error instanceof Error) || !code.startsWith('KDS_')) {
+    say(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    return exitCode.internal;
   }
-  say(error instanceof Error ? (error.stack ?? error.message) : String(error));
-  return exitCode.internal;
+  say(error.message);
+  if (code === 'KDS_USAGE') say('kds --help and kds COMMAND --help tell what there is');
+  const isOfCaller = code === 'KDS_USAGE' || code === 'KDS_LIMIT' || code === 'KDS_INVALID_SET';
+  return isOfCaller ? exitCode.usage : exitCode.unavailable;
 }
 
-const args = process.argv.slice(2);
 try {
-  process.exitCode = await main(args);
+  process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  process.exitCode = codeOfError(error, args[0]);
+  process.exitCode = codeOfError(error);
 }

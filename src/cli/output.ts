@@ -17,7 +17,7 @@ export const hasColours: boolean = isForPeople && stdout.hasColors();
 
 /** Columns of the terminal. */
 export function columnCount(): number {
-  return isForPeople ? stdout.columns : Number.POSITIVE_INFINITY;
+  return (isForPeople && stdout.columns) || Number.POSITIVE_INFINITY;
 }
 
 export function print(text: string): void {
