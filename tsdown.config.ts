@@ -30,7 +30,9 @@ export default defineConfig([
   },
   {
     // What `kds run` loads is one file; it reads the other one, of another build, for all else.
+    // As CommonJS, as is `node -e`: Node would take some ms to make its loader of modules ready.
     ...commandLine,
+    format: 'cjs',
     entry: { cli: 'src/cli/main.ts' },
     plugins: [
       {

@@ -53,8 +53,8 @@ function codeOfError(error: unknown): number {
   return isOfCaller ? exitCode.usage : exitCode.unavailable;
 }
 
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  process.exitCode = codeOfError(error);
-}
+main(process.argv.slice(2))
+  .catch(codeOfError)
+  .then((code) => {
+    process.exitCode = code;
+  });
