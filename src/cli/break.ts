@@ -2,7 +2,7 @@
 
 import { createInterface } from 'node:readline/promises';
 import { type BrokerSnapshotEntry, openBrokerDomain } from '../hosts/broker/index.ts';
-import { readOnly, readOptions, UsageError } from './arguments.ts';
+import { readOnly, readOptions, readSocket, UsageError } from './arguments.ts';
 import { durationText, modeOf, setText, whoText } from './entries.ts';
 import { exitCode } from './exit-codes.ts';
 import { shown } from './messages.ts';
@@ -19,13 +19,14 @@ export async function breakGrants(args: readonly string[]): Promise<number | und
   const { values, positionals } = readOptions(args, options);
   if (values.help) return undefined;
   const name = readOnly(positionals, 'NAME');
-  const holders = holdersOf(name, (await readSnapshot(values.socket)).held);
+  const socket = readSocket(values.socket);
+  const holders = holdersOf(name, (await readSnapshot(socket)).held);
   if (holders.length === 0) {
     print(`nobody holds ${shown(name)}`);
     return exitCode.no;
   }
   if (!values.yes && !(await isAgreed(name, holders))) return exitCode.no;
-  const hurt = await steal(name, values.socket);
+  const hurt = await steal(name, socket);
   if (hurt.length === 0) print(`nobody holds ${shown(name)} any more`);
   for (const entry of hurt) print(`taken away from ${whoText(entry)}: ${setText(entry.set)}`);
   return exitCode.done;
@@ -56,10 +57,7 @@ async function isAgreed(name: string, holders: readonly BrokerSnapshotEntry[]): 
 }
 
 /** Who held it up to that moment. */
-async function steal(
-  name: string,
-  socket: string | undefined,
-): Promise<readonly BrokerSnapshotEntry[]> {
+async function steal(name: string, socket: string): Promise<readonly BrokerSnapshotEntry[]> {
   const label = 'kds break';
   const domain = await openBrokerDomain({ socket, label });
   // Said in one go, so nobody comes between: what is held before is what is stolen.

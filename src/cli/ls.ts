@@ -1,7 +1,7 @@
 /** `kds ls`: all that is held, by token, then all who wait, in order. */
 
 import type { BrokerSnapshot } from '../hosts/broker/index.ts';
-import { readNone, readOptions } from './arguments.ts';
+import { readNone, readOptions, readSocket } from './arguments.ts';
 import { exitCode } from './exit-codes.ts';
 import { plainLineOf, tableOf } from './listing.ts';
 import { columnCount, isForPeople, print } from './output.ts';
@@ -22,8 +22,8 @@ export async function ls(args: readonly string[]): Promise<number | undefined> {
   if (values.help) return undefined;
   readNone(positionals);
   const tell = values.json ? jsonOf : values.names ? namesOf : listingOf;
-  if (values.watch) return watch(new Snapshots(values.socket), tell);
-  const text = tell(await readSnapshot(values.socket));
+  if (values.watch) return watch(new Snapshots(readSocket(values.socket)), tell);
+  const text = tell(await readSnapshot(readSocket(values.socket)));
   if (text !== '') print(text);
   return exitCode.done;
 }

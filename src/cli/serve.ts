@@ -1,7 +1,7 @@
 /** `kds serve`: the broker in the foreground, for systemd, a container, or to look at. */
 
 import { runBroker } from '../broker-server/run-broker.ts';
-import { readDuration, readNone, readOptions } from './arguments.ts';
+import { readDuration, readNone, readOptions, readSocket } from './arguments.ts';
 import { exitCode } from './exit-codes.ts';
 import { say } from './messages.ts';
 
@@ -19,7 +19,7 @@ export async function serve(args: readonly string[]): Promise<number | undefined
   const { idle, grace, socket } = values;
   process.umask(0o077);
   const broker = await runBroker({
-    socketPath: socket,
+    socketPath: readSocket(socket),
     idleMs: idle === undefined ? undefined : readDuration(idle, '--idle'),
     graceMs: grace === undefined ? undefined : readDuration(grace, '--grace'),
   });

@@ -2,12 +2,7 @@
 
 import { connect } from 'node:net';
 import type { UnavailableError } from '../domain/errors.ts';
-import {
-  type BrokerDomain,
-  type BrokerSnapshot,
-  defaultSocketPath,
-  openBrokerDomain,
-} from '../hosts/broker/index.ts';
+import { type BrokerDomain, type BrokerSnapshot, openBrokerDomain } from '../hosts/broker/index.ts';
 
 const nothing: BrokerSnapshot = { held: [], pending: [] };
 
@@ -15,7 +10,7 @@ export class Snapshots {
   readonly socketPath: string;
   #domain: BrokerDomain | undefined;
 
-  constructor(socketPath = defaultSocketPath()) {
+  constructor(socketPath: string) {
     this.socketPath = socketPath;
   }
 
@@ -43,7 +38,7 @@ export class Snapshots {
   }
 }
 
-export async function readSnapshot(socketPath: string | undefined): Promise<BrokerSnapshot> {
+export async function readSnapshot(socketPath: string): Promise<BrokerSnapshot> {
   const snapshots = new Snapshots(socketPath);
   try {
     return await snapshots.read();

@@ -1,6 +1,6 @@
 /** `kds top`: the listing on the whole terminal, refreshed, until q is pressed. */
 
-import { readDuration, readNone, readOptions, UsageError } from './arguments.ts';
+import { readDuration, readNone, readOptions, readSocket, UsageError } from './arguments.ts';
 import { exitCode } from './exit-codes.ts';
 import { tableOf } from './listing.ts';
 import { escaped } from './messages.ts';
@@ -30,7 +30,7 @@ export async function top(args: readonly string[]): Promise<number | undefined> 
   if (!isForPeople || stdin.isTTY !== true) {
     throw new UsageError('top needs a terminal: without one there is kds ls --watch');
   }
-  const snapshots = new Snapshots(values.socket);
+  const snapshots = new Snapshots(readSocket(values.socket));
   const quit = new AbortController();
   for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT'] as const) {
     process.on(signal, () => quit.abort());

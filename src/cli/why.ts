@@ -1,7 +1,7 @@
 /** `kds why NAME`: who holds it, and who stands in line for it, in order. */
 
 import type { BrokerSnapshot, BrokerSnapshotEntry } from '../hosts/broker/index.ts';
-import { readOnly, readOptions } from './arguments.ts';
+import { readOnly, readOptions, readSocket } from './arguments.ts';
 import { durationText, modeOf, setText, whoText } from './entries.ts';
 import { exitCode } from './exit-codes.ts';
 import { plainLineOf } from './listing.ts';
@@ -20,7 +20,7 @@ export async function why(args: readonly string[]): Promise<number | undefined> 
   const { values, positionals } = readOptions(args, options);
   if (values.help) return undefined;
   const name = readOnly(positionals, 'NAME');
-  const all = await readSnapshot(values.socket);
+  const all = await readSnapshot(readSocket(values.socket));
   const isAbout = (entry: BrokerSnapshotEntry): boolean => modeOf(entry, name) !== undefined;
   const about = { held: all.held.filter(isAbout), pending: all.pending.filter(isAbout) };
   const entries = [...about.held, ...about.pending];
