@@ -1,7 +1,7 @@
-import { defineConfig } from 'tsdown';
+import { defineConfig, type UserConfig } from 'tsdown';
 
-const common = {
-  format: 'esm' as const,
+const common: UserConfig = {
+  format: 'esm',
   // Only of the rooms that need Node.
   deps: { neverBundle: [/^node:/] },
   target: 'es2022',
@@ -10,6 +10,8 @@ const common = {
   minify: false,
   checks: { pluginTimings: false },
 };
+
+const commandLine: UserConfig = { ...common, platform: 'node', dts: false, clean: false };
 
 export default defineConfig([
   {
@@ -30,11 +32,21 @@ export default defineConfig([
     clean: true,
   },
   {
-    // By itself, as all that `kds run` loads is to be one file.
-    ...common,
+    // What `kds run` loads is one file; it reads the other one, of another build, for all else.
+    // As CommonJS, as is `node -e`: Node would take some ms to make its loader of modules ready.
+    ...commandLine,
+    format: 'cjs',
     entry: { cli: 'src/cli/main.ts' },
-    platform: 'node',
-    dts: false,
-    clean: false,
+    plugins: [
+      {
+        name: 'commands-apart',
+        resolveId: (source) =>
+          source === './commands.ts' ? { id: './cli-commands.js', external: true } : null,
+      },
+    ],
+  },
+  {
+    ...commandLine,
+    entry: { 'cli-commands': 'src/cli/commands.ts' },
   },
 ]);

@@ -1,53 +1,60 @@
 #!/usr/bin/env node
 /**
- * The command `kds`. What `kds run` needs is in this one file, as built; each other command, and
- * what is said on the way, is loaded by who needs it.
+ * The command `kds`. As built, what `kds run` needs is in this one file, since most of its time is
+ * Node's reading of files; all else is in another one, which is read by who calls for it.
  */
 
+import { readFileSync } from 'node:fs';
 import { UsageError } from './arguments.ts';
 import { exitCode } from './exit-codes.ts';
 import { say } from './messages.ts';
 import { run } from './run.ts';
 
-type Command = (args: readonly string[]) => Promise<number | undefined>;
-
-/** Loaded on demand; undefined is for those who want help. */
-async function commandNamed(name: string): Promise<Command | undefined> {
-  switch (name) {
-    case 'run':
-      return run;
-    case 'batch':
-      return (await import('./batch.ts')).batch;
-    default:
-      return undefined;
-  }
+async function main([name = '', ...args]: readonly string[]): Promise<number> {
+  if (name === 'run') return (await run(args)) ?? (await help(name));
+  if (name === 'help') return help(args[0] ?? '');
+  if (name === '--help' || name === '-h') return help('');
+  if (name === '--version' || name === '-V') return version();
+  if (name === '') throw new UsageError('a command is missing');
+  const { commands } = await import('./commands.ts');
+  if (!Object.hasOwn(commands, name)) throw unknownCommand(name);
+  return (await commands[name]?.(args)) ?? (await help(name));
 }
 
-async function main([name, ...args]: readonly string[]): Promise<number> {
-  const command = await commandNamed(name ?? '');
-  if (command === undefined) throw new UsageError(`there is no command ${JSON.stringify(name)}`);
-  return (await command(args)) ?? exitCode.done;
+function unknownCommand(name: string): UsageError {
+  return new UsageError(`there is no command ${JSON.stringify(name)}`);
+}
+
+async function help(command: string): Promise<number> {
+  const { helpOf } = await import('./commands.ts');
+  const text = helpOf(command);
+  if (text === undefined) throw unknownCommand(command);
+  process.stdout.write(`${text}\n`);
+  return exitCode.done;
+}
+
+function version(): number {
+  const file = new URL('../package.json', import.meta.url);
+  const { version: told } = JSON.parse(readFileSync(file, 'utf8')) as { version: string };
+  process.stdout.write(`kds ${told}\n`);
+  return exitCode.done;
 }
 
 /** What went wrong, for people and as an exit code. */
 function codeOfError(error: unknown): number {
-  if (error instanceof UsageError) {
-    say(`${error.message}\nkds: see kds --help`);
-    return exitCode.usage;
-  }
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  if (code.startsWith('KDS_') && error instanceof Error) {
-    say(error.message);
-    return code === 'KDS_LIMIT' || code === 'KDS_INVALID_SET'
-      ? exitCode.usage
-      : exitCode.unavailable;
+  if (!(error instanceof Error) || !code.startsWith('KDS_')) {
+    say(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    return exitCode.internal;
   }
-  say(error instanceof Error ? (error.stack ?? error.message) : String(error));
-  return exitCode.internal;
+  say(error.message);
+  if (code === 'KDS_USAGE') say('kds --help and kds COMMAND --help tell what there is');
+  const isOfCaller = code === 'KDS_USAGE' || code === 'KDS_LIMIT' || code === 'KDS_INVALID_SET';
+  return isOfCaller ? exitCode.usage : exitCode.unavailable;
 }
 
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  process.exitCode = codeOfError(error);
-}
+main(process.argv.slice(2))
+  .catch(codeOfError)
+  .then((code) => {
+    process.exitCode = code;
+  });

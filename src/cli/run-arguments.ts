@@ -6,6 +6,7 @@ import {
   readDuration,
   readExitCode,
   readOptionsBefore,
+  readSocket,
   UsageError,
 } from './arguments.ts';
 import { exitCode } from './exit-codes.ts';
@@ -23,7 +24,7 @@ export interface RunArguments {
   readonly label: string | undefined;
   readonly onLost: OnLost;
   readonly killAfterMs: number;
-  readonly socket: string | undefined;
+  readonly socket: string;
   /** The program and its arguments; never empty. */
   readonly command: readonly string[];
 }
@@ -67,7 +68,7 @@ export function readRunArguments(args: readonly string[]): RunArguments | undefi
     label,
     onLost: readChoice(values['on-lost'] ?? 'term', onLostChoices, '--on-lost'),
     killAfterMs: readDuration(values['kill-after'] ?? '10s', '--kill-after'),
-    socket,
+    socket: readSocket(socket),
     command: commandOf(values.command, positionals),
   };
 }

@@ -70,7 +70,7 @@ async function take(
 }
 
 async function tellWait(domain: BrokerDomain): Promise<void> {
-  const { tellWhatIsWaitedFor } = await import('./waiting-notice.ts');
+  const { tellWhatIsWaitedFor } = await import('./commands.ts');
   await tellWhatIsWaitedFor(domain);
 }
 

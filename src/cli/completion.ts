@@ -1,0 +1,168 @@
+/** `kds completion SHELL`: scripts that complete commands, options, and names that are in use. */
+
+import { readChoice, readOnly, readOptions } from './arguments.ts';
+import { exitCode } from './exit-codes.ts';
+import { print } from './output.ts';
+
+const options = { help: { type: 'boolean', short: 'h' } } as const;
+
+export async function completion(args: readonly string[]): Promise<number | undefined> {
+  const { values, positionals } = readOptions(args, options);
+  if (values.help) return undefined;
+  const shell = readChoice(readOnly(positionals, 'SHELL'), ['bash', 'zsh', 'fish'], 'SHELL');
+  print(scripts[shell]);
+  return exitCode.done;
+}
+
+const commands = 'run ls why break top serve completion help';
+
+/** Options by command; those that end in `=` take a value. */
+const optionsOf = {
+  run: [
+    ...['-x=', '-s=', '-e=', '-n', '-w=', '-E=', '-o', '-c='],
+    ...['--exclusive=', '--shared=', '--nonblock', '--timeout=', '--conflict-exit-code='],
+    ...['--close', '--command=', '--label=', '--on-lost=', '--kill-after=', '--socket=', '--help'],
+  ],
+  ls: ['--json', '--names', '--watch', '--socket=', '--help'],
+  why: ['--json', '--socket=', '--help'],
+  break: ['--yes', '--socket=', '--help'],
+  top: ['--interval=', '--socket=', '--help'],
+  serve: ['--idle=', '--grace=', '--socket=', '--help'],
+} as const;
+
+type Completed = keyof typeof optionsOf;
+
+function words(command: Completed): string {
+  return optionsOf[command].map((option) => option.replace(/=$/, '')).join(' ');
+}
+
+const completed = Object.keys(optionsOf) as Completed[];
+
+const bash = `# kds: eval "$(kds completion bash)"
+_kds() {
+  local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} word at
+  local command=\${COMP_WORDS[1]} options=
+  COMPREPLY=()
+  if [ "$COMP_CWORD" -eq 1 ]; then
+    mapfile -t COMPREPLY < <(compgen -W '${commands} --help --version' -- "$current")
+    return
+  fi
+  if [ "$command" = run ]; then
+    # From the command on, it is completed as one of its own.
+    at=2
+    while [ "$at" -lt "$COMP_CWORD" ]; do
+      word=\${COMP_WORDS[at]}
+      case $word in
+        --) at=$((at + 1)); break ;;
+        -x|-s|-e|-w|-E|-c|--exclusive|--shared|--timeout|--wait|--conflict-exit-code|--command|\\
+        --label|--on-lost|--kill-after|--socket) at=$((at + 2)) ;;
+        -*) at=$((at + 1)) ;;
+        *) break ;;
+      esac
+    done
+    if [ "$at" -lt "$COMP_CWORD" ] ||
+      { [ "$at" -eq "$COMP_CWORD" ] && [ "\${current#-}" = "$current" ]; }; then
+      if declare -F _command_offset >/dev/null; then _command_offset "$at"
+      elif [ "$at" -eq "$COMP_CWORD" ]; then mapfile -t COMPREPLY < <(compgen -c -- "$current")
+      else mapfile -t COMPREPLY < <(compgen -f -- "$current")
+      fi
+      return
+    fi
+  fi
+  case $previous in
+    -x|-s|-e|--exclusive|--shared)
+      mapfile -t COMPREPLY < <(compgen -W "$(kds ls --names 2>/dev/null)" -- "$current")
+      return ;;
+    --on-lost)
+      mapfile -t COMPREPLY < <(compgen -W 'term kill ignore' -- "$current")
+      return ;;
+    --socket)
+      mapfile -t COMPREPLY < <(compgen -f -- "$current")
+      return ;;
+    -w|-E|-c|-d|--timeout|--wait|--conflict-exit-code|--command|--label|--kill-after|--interval|\\
+    --idle|--grace) return ;;
+  esac
+  case $command in
+${completed.map((name) => `    ${name}) options='${words(name)}' ;;`).join('\n')}
+    completion) options='bash zsh fish --help' ;;
+    help) options='${commands}' ;;
+  esac
+  case $command in
+    why|break) [ "\${current#-}" = "$current" ] && options=$(kds ls --names 2>/dev/null) ;;
+  esac
+  mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
+}
+complete -F _kds kds`;
+
+const zsh = `#compdef kds
+# kds: eval "$(kds completion zsh)", after compinit
+_kds_names() {
+  local -a names
+  names=("\${(@f)$(kds ls --names 2>/dev/null)}")
+  compadd -a names
+}
+_kds() {
+  local -a socket
+  socket=('--socket[the broker to ask]:socket:_files' '(-h --help)'{-h,--help}'[help]')
+  if (( CURRENT == 2 )); then
+    compadd ${commands} --help --version
+    return
+  fi
+  local command=$words[2]
+  shift words
+  (( CURRENT-- ))
+  case $command in
+    run)
+      _arguments -S $socket \\
+        '*'{-x,-e,--exclusive}'[held by nobody else]:name:_kds_names' \\
+        '*'{-s,--shared}'[held along with others]:name:_kds_names' \\
+        '(-n --nonblock)'{-n,--nonblock}'[now or never]' \\
+        '(-w --timeout)'{-w,--timeout}'[wait so long at most]:time:' \\
+        '(-E --conflict-exit-code)'{-E,--conflict-exit-code}'[exit code if not granted]:code:' \\
+        '(-o --close)'{-o,--close}'[as of flock]' \\
+        '(-c --command)'{-c,--command}'[run by the shell]:command:' \\
+        '--label[told to others]:text:' \\
+        '--on-lost[if the set is taken away]:how:(term kill ignore)' \\
+        '--kill-after[between term and kill]:time:' \\
+        '(-):command: _command_names -e' \\
+        '*::arguments: _normal' ;;
+    ls) _arguments $socket '--json[JSON]' '--names[only names]' '--watch[again and again]' ;;
+    why) _arguments $socket '--json[JSON]' ':name:_kds_names' ;;
+    break) _arguments $socket '(-y --yes)'{-y,--yes}'[do not ask]' ':name:_kds_names' ;;
+    top) _arguments $socket '(-d --interval)'{-d,--interval}'[between looks]:time:' ;;
+    serve) _arguments $socket '--idle[end when idle]:time:' '--grace[for claims]:time:' ;;
+    completion) compadd bash zsh fish ;;
+    help) compadd ${commands} ;;
+  esac
+}
+compdef _kds kds`;
+
+const fish = `# kds: kds completion fish | source
+function __kds_at
+    set -l words (commandline -opc)
+    test (count $words) -ge 2; and contains -- $words[2] $argv
+end
+function __kds_first
+    test (count (commandline -opc)) -eq 1
+end
+complete -c kds -f
+complete -c kds -n __kds_first -a '${commands}'
+complete -c kds -n __kds_first -l help
+complete -c kds -n __kds_first -l version
+${completed.flatMap((name) => optionsOf[name].map((option) => fishOption(name, option))).join('\n')}
+complete -c kds -n '__kds_at why break' -a '(kds ls --names 2>/dev/null)'
+complete -c kds -n '__kds_at completion' -a 'bash zsh fish'
+complete -c kds -n '__kds_at run' -a '(__fish_complete_subcommand)'`;
+
+function fishOption(command: Completed, option: string): string {
+  const name = option.replace(/=$/, '');
+  const spelt = name.startsWith('--') ? `-l ${name.slice(2)}` : `-s ${name.slice(1)}`;
+  const line = `complete -c kds -n '__kds_at ${command}' ${spelt}`;
+  if (!option.endsWith('=')) return line;
+  if (name === '--on-lost') return `${line} -xa 'term kill ignore'`;
+  if (name === '--socket') return `${line} -rF`;
+  const isName = ['-x', '-s', '-e', '--exclusive', '--shared'].includes(name);
+  return isName ? `${line} -xa '(kds ls --names 2>/dev/null)'` : `${line} -x`;
+}
+
+const scripts = { bash, zsh, fish } as const;

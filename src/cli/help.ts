@@ -1,0 +1,123 @@
+/** What `--help` says, a command at a time. The whole of it is in kds(1) and docs/cli.md. */
+
+const socketLine = '      --socket PATH  the broker to ask (default: KDS_SOCKET, or your own)';
+
+const texts: Readonly<Record<string, string>> = {
+  '': `kds: take several locks at once, or none
+
+usage: kds run [-x NAME]... [-s NAME]... [options] [--] COMMAND [ARG]...
+       kds batch [options] FILE | -
+       kds ls | why NAME | break NAME | top
+       kds serve
+       kds completion bash | zsh | fish
+
+  run         run a command while a set of resources is held
+  batch       run many commands, each when what it reads and writes is free
+  ls          who holds what, and who waits
+  why         who holds a resource, and who is in line for it
+  break       take a resource away from whoever holds it
+  top         the listing, refreshed
+  serve       the broker in the foreground; by itself it comes and goes as needed
+  completion  the completion of a shell, to be evaluated there
+
+kds COMMAND --help says more. kds --version tells the version.`,
+
+  run: `usage: kds run [-x NAME]... [-s NAME]... [options] [--] COMMAND [ARG]...
+       kds run [-x NAME]... [-s NAME]... [options] -c STRING
+
+Runs COMMAND while the whole set is held: all of it at one moment, first come, first served.
+
+  -x, --exclusive NAME  to be held by nobody else meanwhile; also -e
+  -s, --shared NAME     to be held along with others who want it shared
+  -n, --nonblock        now or never
+  -w, --timeout TIME    wait so long at most: seconds, or 500ms, 5s, 2m, 1h, 1d
+  -E, --conflict-exit-code N
+                        end with N if not granted in time (0 to 255; default 75)
+  -c, --command STRING  run STRING by $SHELL -c, or /bin/sh -c
+  -o, --close           accepted as of flock(1); it is always so: what the command
+                        leaves running does not keep the set
+      --label TEXT      told by ls and why, and in errors of others
+      --on-lost HOW     if the set is taken away: term (default), kill or ignore
+      --kill-after TIME after term, kill when so much time has passed (default 10s)
+${socketLine.replace('PATH  ', 'PATH     ')}
+
+Exit code: the command's own; 128+N if signal N ended it; 75 not granted in time;
+69 the broker is out of reach; 64 wrong usage; 126 cannot be run; 127 not found.`,
+
+  batch: `usage: kds batch [options] FILE | -
+
+Runs the commands of FILE, or of standard input: a JSON object a line, as
+  {"run": "cc -c a.c", "reads": ["a.c"], "writes": ["a.o"]}
+in the order of the lines, as many at a time as what they read and write allows. Empty lines,
+and such as begin with #, are nothing.
+
+  run     a command for the shell, or a list of a program and its arguments
+  reads, writes
+          a name, or a list of names: shared, and exclusive, while the command runs
+  id, after
+          a name of the line; ids of earlier lines that must have succeeded before
+  label, cwd, env
+          told by ls and why; where, and with what else in the environment, it runs
+
+  -j, --jobs N       so many at a time at most (default: as many as there are processors)
+  -k, --keep-going   go on after a failure, and past lines that are none
+  -n, --dry-run      print the commands, and run none
+      --graph FORM   print what waits for what: dot, mermaid or json; run none
+      --check        print the pairs whose order only the order of lines lays down
+      --json         a line of JSON for each command as it ends
+      --local        keep out of nobody's way but each other's: without the broker
+      --label TEXT   told by ls and why (default "kds batch")
+${socketLine}
+
+Exit code: 0 all done; 2 something failed, or a line was none; 128+N stopped by signal N.`,
+
+  ls: `usage: kds ls [--json | --names] [--watch] [--socket PATH]
+
+Who holds what, then who waits, in order: a table on a terminal, lines with tabs in a pipe.
+
+      --json         one line of JSON: { "held": [...], "pending": [...] }
+      --names        only the names of resources, a line each
+      --watch        again each second; in a pipe, whenever it has changed
+${socketLine}`,
+
+  why: `usage: kds why [--json] [--socket PATH] NAME
+
+Who holds NAME, and who is in line for it, in order. Ends with 1 if nobody is.
+
+      --json         one line of JSON: { "held": [...], "pending": [...] }
+${socketLine}`,
+
+  break: `usage: kds break [--yes] [--socket PATH] NAME
+
+Takes NAME away from whoever holds it, with all else of the same set. What kds run has started
+there is ended, if it was not told otherwise. Asks first. Ends with 1 if nothing was done.
+
+  -y, --yes          do not ask
+${socketLine}`,
+
+  top: `usage: kds top [-d TIME] [--socket PATH]
+
+The listing on the whole terminal. q ends it.
+
+  -d, --interval TIME  between two looks (default 1s)
+${socketLine}`,
+
+  serve: `usage: kds serve [--idle TIME] [--grace TIME] [--socket PATH]
+
+The broker in the foreground. Ends with 1 if another one serves there already.
+
+      --idle TIME    end when nobody has been connected for so long (default: never)
+      --grace TIME   after a broker has died, how long its clients can claim what they
+                     hold before anything is granted (default 2s)
+${socketLine.replace('the broker to ask', 'where to serve')}`,
+
+  completion: `usage: kds completion bash | zsh | fish
+
+Prints a completion. In bash: eval "$(kds completion bash)", in zsh the same with zsh, after
+compinit; in fish: kds completion fish | source.`,
+};
+
+/** Undefined if there is no such command. */
+export function helpOf(command: string): string | undefined {
+  return Object.hasOwn(texts, command) ? texts[command] : undefined;
+}

@@ -1,0 +1,69 @@
+/**
+ * Entries as a table for people, or as lines for programs: fields apart by tabs, always as many,
+ * with `-` for what there is not, and no tab or line feed within any.
+ */
+
+import type { BrokerSnapshot, BrokerSnapshotEntry } from '../hosts/broker/index.ts';
+import { commandOf, durationText, labelOf, pidOf, setText } from './entries.ts';
+import { shown } from './messages.ts';
+import { coloured } from './output.ts';
+
+const head = ['ID', 'STATE', 'FOR', 'PID', 'SET', 'LABEL', 'WAITS FOR', 'COMMAND'];
+
+/** Lines for a terminal, cut to its columns. */
+export function tableOf({ held, pending }: BrokerSnapshot, columns: number): string[] {
+  const nowMs = Date.now();
+  const rows = [...held, ...pending].map((entry) => cellsOf(entry, nowMs));
+  const all = [head, ...rows];
+  const widths = head.map((_, column) => Math.max(...all.map((cells) => cellOf(cells, column))));
+  return all.map((cells, index) => {
+    const padded = cells.map((cell, column) => cell.padEnd(widths[column] as number));
+    const line = cut(padded.join('  ').trimEnd(), columns);
+    if (index === 0) return coloured('bold', line);
+    return coloured(cells[1] === 'held' ? 'green' : 'yellow', line);
+  });
+}
+
+function cellOf(cells: readonly string[], column: number): number {
+  return (cells[column] as string).length;
+}
+
+function cellsOf(entry: BrokerSnapshotEntry, nowMs: number): string[] {
+  return [
+    String(entry.id),
+    stateOf(entry),
+    durationText(nowMs - entry.since),
+    pidOf(entry),
+    setText(entry.set),
+    shownOrNone(labelOf(entry), ''),
+    entry.waitingFor.join(' '),
+    commandOf(entry),
+  ];
+}
+
+/** A line for programs: state, id, since, token, pid, set, label, whom it waits for, command. */
+export function plainLineOf(entry: BrokerSnapshotEntry): string {
+  return [
+    stateOf(entry),
+    String(entry.id),
+    new Date(entry.since).toISOString(),
+    entry.token === undefined ? '-' : String(entry.token),
+    pidOf(entry),
+    setText(entry.set),
+    shownOrNone(labelOf(entry), '-'),
+    entry.waitingFor.join(',') || '-',
+    commandOf(entry) || '-',
+  ].join('\t');
+}
+
+function stateOf({ token }: BrokerSnapshotEntry): string {
+  return token === undefined ? 'waits' : 'held';
+}
+
+function shownOrNone(label: string, none: string): string {
+  return label === '' ? none : shown(label);
+}
+
+function cut(line: string, columns: number): string {
+  return line.length <= columns ? line : `${line.slice(0, Math.max(0, columns - 1))}…`;
+}

@@ -1,0 +1,31 @@
+/** What kds answers on stdout: for people where that is a terminal, else for programs. */
+
+import { styleText } from 'node:util';
+
+const { stdout } = process;
+
+// Whoever read has seen enough, like `head`.
+stdout.on('error', (error) => {
+  if ('code' in error && error.code === 'EPIPE') process.exit();
+  throw error;
+});
+
+export const isForPeople: boolean = stdout.isTTY === true;
+
+/** Where colours are wanted: hasColors() knows TERM, NO_COLOR and FORCE_COLOR. */
+export const hasColours: boolean = isForPeople && stdout.hasColors();
+
+/** Columns of the terminal. */
+export function columnCount(): number {
+  return (isForPeople && stdout.columns) || Number.POSITIVE_INFINITY;
+}
+
+export function print(text: string): void {
+  stdout.write(`${text}\n`);
+}
+
+export type Colour = 'green' | 'yellow' | 'bold' | 'dim';
+
+export function coloured(colour: Colour, text: string): string {
+  return hasColours ? styleText(colour, text, { validateStream: false }) : text;
+}

@@ -1,0 +1,36 @@
+/** `kds serve`: the broker in the foreground, for systemd, a container, or to look at. */
+
+import { runBroker } from '../broker-server/run-broker.ts';
+import { readDuration, readNone, readOptions, readSocket } from './arguments.ts';
+import { exitCode } from './exit-codes.ts';
+import { say } from './messages.ts';
+
+const options = {
+  idle: { type: 'string' },
+  grace: { type: 'string' },
+  socket: { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+export async function serve(args: readonly string[]): Promise<number | undefined> {
+  const { values, positionals } = readOptions(args, options);
+  if (values.help) return undefined;
+  readNone(positionals);
+  const { idle, grace, socket } = values;
+  process.umask(0o077);
+  const broker = await runBroker({
+    socketPath: readSocket(socket),
+    idleMs: idle === undefined ? undefined : readDuration(idle, '--idle'),
+    graceMs: grace === undefined ? undefined : readDuration(grace, '--grace'),
+  });
+  if (broker === undefined) {
+    say('another broker serves there already');
+    return exitCode.no;
+  }
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.on(signal, () => void broker.close());
+  }
+  say(`serves at ${broker.socketPath}`);
+  await broker.ended;
+  return exitCode.done;
+}

@@ -1,0 +1,205 @@
+/**
+ * The command `kds`, bundled from the sources as it is published, and run in real processes that
+ * share a broker of their own: `kds serve`, in a directory that is deleted at the end.
+ */
+
+import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type BrokerDomain, type BrokerSnapshotEntry, openBrokerDomain } from 'kds/broker';
+import { type Plugin, rolldown } from 'rolldown';
+import { until } from '../broker/programs.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface StartOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly input?: string;
+}
+
+/** A process under way. */
+export class Running {
+  readonly child: ChildProcess;
+  /** When it has ended, and nobody writes to its output any more. */
+  readonly ended: Promise<Ended>;
+  stdout = '';
+  stderr = '';
+  readonly #waiting = new Set<() => void>();
+
+  constructor(child: ChildProcess, input: string | undefined) {
+    this.child = child;
+    child.stdout?.setEncoding('utf8').on('data', (text) => this.#hear('stdout', text));
+    child.stderr?.setEncoding('utf8').on('data', (text) => this.#hear('stderr', text));
+    if (input === undefined) child.stdin?.on('error', () => undefined);
+    else child.stdin?.end(input);
+    this.ended = once(child, 'close').then(([code, signal]) => {
+      for (const look of this.#waiting) look();
+      const { stdout, stderr } = this;
+      return { code, signal, stdout, stderr };
+    });
+  }
+
+  get pid(): number {
+    return this.child.pid as number;
+  }
+
+  /** When it has said so; rejects if it ends without. */
+  async says(what: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const found = what.exec(this.stdout) ?? what.exec(this.stderr);
+      if (found !== null) return found;
+      if (this.child.exitCode !== null || this.child.signalCode !== null) {
+        throw new Error(`ended without ${what}: ${this.stdout}${this.stderr}`);
+      }
+      await new Promise<void>((resolve) => {
+        const look = (): void => {
+          this.#waiting.delete(look);
+          resolve();
+        };
+        this.#waiting.add(look);
+      });
+    }
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
+  #hear(stream: 'stdout' | 'stderr', text: string): void {
+    this[stream] += text;
+    for (const look of this.#waiting) look();
+  }
+}
+
+/** A place with the command and a broker in it. */
+export class Shop {
+  readonly folder = mkdtempSync(join(tmpdir(), 'kds-cli-'));
+  readonly socket = join(this.folder, 'broker.sock');
+  readonly env: NodeJS.ProcessEnv;
+  readonly #programs = mkdtempSync(join(root, '.tmp-cli-'));
+  readonly #running = new Set<Running>();
+  #domain: BrokerDomain | undefined;
+
+  constructor() {
+    const { KDS_BROKER_PROGRAM: _, NO_COLOR: __, FORCE_COLOR: ___, ...env } = process.env;
+    this.env = { ...env, KDS_SOCKET: this.socket, SHELL: '/bin/sh' };
+  }
+
+  /** Bundles the command, and serves. */
+  async open(): Promise<void> {
+    await Promise.all([
+      bundle('src/cli/main.ts', join(this.#programs, 'cli.cjs')),
+      bundle('src/cli/commands.ts', join(this.#programs, 'cli-commands.js')),
+      bundle('src/broker-server/main.ts', join(this.#programs, 'broker-server.js')),
+    ]);
+    await this.kds(['serve']).says(/serves at/);
+    this.#domain = await openBrokerDomain({ socket: this.socket, start: false });
+  }
+
+  async close(): Promise<void> {
+    await this.#domain?.close();
+    for (const running of this.#running) running.kill('SIGKILL');
+    await Promise.all([...this.#running].map(({ ended }) => ended));
+    rmSync(this.folder, { recursive: true, force: true });
+    rmSync(this.#programs, { recursive: true, force: true });
+  }
+
+  /** A client beside the processes. */
+  get domain(): BrokerDomain {
+    if (this.#domain === undefined) throw new Error('open the shop first');
+    return this.#domain;
+  }
+
+  get program(): string {
+    return join(this.#programs, 'cli.cjs');
+  }
+
+  file(name: string): string {
+    return join(this.folder, name);
+  }
+
+  /** Starts `kds`. */
+  kds(args: readonly string[], options: StartOptions = {}): Running {
+    return this.start(process.execPath, [this.program, ...args], options);
+  }
+
+  /** Starts a shell in which `kds` is what is tested. */
+  sh(script: string, options: StartOptions = {}): Running {
+    const kds = `kds() { ${this.word} "$@"; }`;
+    return this.start('/bin/sh', ['-c', `${kds}\n${script}`], options);
+  }
+
+  /** What a shell calls it by. */
+  get word(): string {
+    return `'${process.execPath}' '${this.program}'`;
+  }
+
+  start(program: string, args: readonly string[], { env, input }: StartOptions = {}): Running {
+    const options: SpawnOptions = { env: { ...this.env, ...env }, stdio: 'pipe' };
+    const running = new Running(spawn(program, args, options), input);
+    this.#running.add(running);
+    void running.ended.then(() => this.#running.delete(running));
+    return running;
+  }
+
+  /** When so many wait for it, in their order. */
+  async waiting(name: string, count: number): Promise<readonly BrokerSnapshotEntry[]> {
+    let found: readonly BrokerSnapshotEntry[] = [];
+    await until(async () => {
+      const { pending } = await this.domain.query();
+      found = pending.filter(({ set }) => [...set.exclusive, ...set.shared].includes(name));
+      return found.length === count;
+    }, `${count} wait for ${name}`);
+    return found;
+  }
+
+  /** When nobody holds it any more. */
+  async free(name: string): Promise<void> {
+    await until(async () => {
+      const { held } = await this.domain.query();
+      return !held.some(({ set }) => [...set.exclusive, ...set.shared].includes(name));
+    }, `${name} is free`);
+  }
+}
+
+/** One after the other in a name of its own, so that tests do not wait for each other. */
+let nameLast = 0;
+export function freshName(): string {
+  nameLast++;
+  return `name ${nameLast}`;
+}
+
+export function has(program: string): boolean {
+  return spawnSync('/bin/sh', ['-c', `command -v ${program}`]).status === 0;
+}
+
+/** As tsdown.config.ts has it: all but `kds run` is in a file of its own. */
+const apart: Plugin = {
+  name: 'commands-apart',
+  resolveId: (source) =>
+    source === './commands.ts' ? { id: './cli-commands.js', external: true } : null,
+};
+
+async function bundle(input: string, file: string): Promise<void> {
+  const made = await rolldown({
+    input,
+    cwd: root,
+    platform: 'node',
+    external: /^node:/,
+    logLevel: 'silent',
+    transform: { target: 'es2022' },
+    plugins: [apart],
+  });
+  await made.write({ file, format: file.endsWith('.cjs') ? 'cjs' : 'esm' });
+  await made.close();
+}

@@ -1,0 +1,236 @@
+/** `kds run`: its options, what the command gets, and what it ends with. */
+
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freshName, Shop } from './kds.ts';
+
+const shop = new Shop();
+
+const run = (args: readonly string[], input?: string) =>
+  shop.kds(['run', ...args], input === undefined ? {} : { input }).ended;
+
+beforeAll(() => shop.open());
+afterAll(() => shop.close());
+
+describe('the command', () => {
+  it('has its own exit code', async () => {
+    expect((await run(['-x', freshName(), 'sh', '-c', 'exit 0'])).code).toBe(0);
+    expect((await run(['-x', freshName(), 'sh', '-c', 'exit 3'])).code).toBe(3);
+    expect((await run(['-x', freshName(), 'sh', '-c', 'exit 255'])).code).toBe(255);
+  });
+
+  it('reads and writes what kds would', async () => {
+    const ended = await run(['-x', freshName(), '--', 'sh', '-c', 'cat; echo oops >&2'], 'in');
+    expect(ended).toMatchObject({ code: 0, stdout: 'in', stderr: 'oops\n' });
+  });
+
+  it('begins where options end, and gets its own as they are', async () => {
+    const ended = await run(['-x', freshName(), 'printf', '%s,', '-n', '-x', '--', 'a b', '']);
+    expect(ended.stdout).toBe('-n,-x,--,a b,,');
+    const after = await run(['-x', freshName(), '--', 'printf', '%s,', '--', '-c']);
+    expect(after.stdout).toBe('--,-c,');
+  });
+
+  it('can be a string for the shell', async () => {
+    const ended = await run(['-x', freshName(), '-c', 'echo one && exit 4']);
+    expect(ended).toMatchObject({ code: 4, stdout: 'one\n' });
+    const shell = shop.kds(['run', '-c', 'x'], { env: { SHELL: '/bin/echo' } });
+    expect((await shell.ended).stdout).toBe('-c x\n');
+  });
+
+  it('sees its token, which grows, and its resources', async () => {
+    const name = freshName();
+    const args = ['-x', name, '-s', 'cfg', '-x', 'two', 'sh', '-c'];
+    const first = await run([...args, 'echo "$KDS_TOKEN"']);
+    const second = await run([...args, 'echo "$KDS_TOKEN"']);
+    expect(Number(first.stdout)).toBeGreaterThan(0);
+    expect(Number(second.stdout)).toBeGreaterThan(Number(first.stdout));
+    const { stdout } = await run([...args, 'printf %s "$KDS_RESOURCES"']);
+    expect(JSON.parse(stdout)).toEqual({ exclusive: [name, 'two'], shared: ['cfg'] });
+  });
+
+  it('that cannot be run is 126, that is not there 127, and the set is let go of', async () => {
+    const name = freshName();
+    const folder = shop.file('folder');
+    mkdirSync(folder);
+    const file = shop.file('file');
+    writeFileSync(file, '');
+    chmodSync(file, 0o600);
+    expect(await run(['-x', name, folder])).toMatchObject({ code: 126 });
+    expect(await run(['-x', name, file])).toMatchObject({ code: 126 });
+    const missing = await run(['-x', name, 'no-such-program-at-all']);
+    expect(missing).toMatchObject({ code: 127, stdout: '' });
+    expect(missing.stderr).toContain('no-such-program-at-all');
+    expect((await run(['-n', '-x', name, 'true'])).code).toBe(0);
+  });
+
+  it('needs no resources: the empty set is granted at once', async () => {
+    expect((await run(['true'])).code).toBe(0);
+  });
+});
+
+describe('a set', () => {
+  it('is exclusive by -x, -e and --exclusive, shared by -s and --shared', async () => {
+    const name = freshName();
+    for (const [held, wanted, code] of [
+      ['-x', '-x', 75],
+      ['-e', '-s', 75],
+      ['--exclusive', '--shared', 75],
+      ['-s', '-e', 75],
+      ['--shared', '--exclusive', 75],
+      ['-s', '--shared', 0],
+    ] as const) {
+      const inner = `${shop.word} run -n ${wanted} '${name}' true`;
+      const ended = await run([held, name, 'sh', '-c', inner]);
+      expect(ended.code, `${held} then ${wanted}`).toBe(code);
+    }
+  });
+
+  it('takes names with any character that an argument can have', async () => {
+    const name = 'ä b\n"\'$(x)\\';
+    const { stdout } = await run([
+      `--exclusive=-${name}`,
+      'sh',
+      '-c',
+      'printf %s "$KDS_RESOURCES"',
+    ]);
+    expect(JSON.parse(stdout)).toEqual({ exclusive: [`-${name}`], shared: [] });
+    expect((await run(['-x', '', 'true'])).code).toBe(0);
+  });
+
+  it('can be given in short letters in one word', async () => {
+    expect((await run(['-noxone', '-stwo', '-w5', '-E9', 'true'])).code).toBe(0);
+  });
+});
+
+describe('when it is not granted in time', () => {
+  let name: string;
+  let holder: { release(): unknown };
+
+  beforeAll(async () => {
+    name = freshName();
+    holder = await shop.domain.acquire({ exclusive: name }, { label: 'the holder' });
+  });
+  afterAll(() => void holder.release());
+
+  it.each([['-n'], ['--nonblock'], ['--nb'], ['-w0'], ['--timeout=0s']])(
+    '%s ends with 75 at once, and says nothing',
+    async (flag) => {
+      const ended = await run([flag, '-x', name, 'echo', 'never']);
+      expect(ended).toMatchObject({ code: 75, stdout: '', stderr: '' });
+    },
+  );
+
+  it.each([[['-w', '0.05']], [['-w', '50ms']], [['--timeout', '.05s']], [['--wait', '0.0005m']]])(
+    '%s ends with 75, and says who is in the way',
+    async (flags) => {
+      const ended = await run([...flags, '-s', name, 'echo', 'never']);
+      expect(ended).toMatchObject({ code: 75, stdout: '' });
+      expect(ended.stderr).toMatch(/^kds: not granted within .*the holder/);
+    },
+  );
+
+  it.each([['-E'], ['--conflict-exit-code']])('%s says what to end with', async (flag) => {
+    for (const code of [0, 1, 255]) {
+      const ended = await run([flag, String(code), '-n', '-x', name, 'true']);
+      expect(ended.code).toBe(code);
+    }
+  });
+
+  it('nobody is left in line', async () => {
+    await run(['-w', '0.05', '-x', name, 'true']);
+    expect((await shop.domain.query()).pending).toEqual([]);
+  });
+});
+
+describe('wrong usage is 64, says what is wrong, and runs nothing', () => {
+  const wrong: readonly (readonly [readonly string[], RegExp])[] = [
+    [['run'], /command .* is missing/],
+    [['run', '-x', 'a'], /command .* is missing/],
+    [['run', '-x', 'a', '--'], /command .* is missing/],
+    [['run', ''], /no name/],
+    [['run', '-x'], /argument missing/],
+    [['run', '-x', '-n', 'echo', 'ran'], /ambiguous/],
+    [['run', '--nonsense', 'echo', 'ran'], /nonsense/],
+    [['run', '-q', 'echo', 'ran'], /-q/],
+    [['run', '-w', 'soon', 'echo', 'ran'], /-w is a time/],
+    [['run', '-w', '1y', 'echo', 'ran'], /-w is a time/],
+    [['run', '-w', '', 'echo', 'ran'], /-w is a time/],
+    [['run', '-w=-1', 'echo', 'ran'], /-w is a time/],
+    [['run', '-E', '256', 'echo', 'ran'], /0 to 255/],
+    [['run', '-E=-1', 'echo', 'ran'], /0 to 255/],
+    [['run', '-E', '1.5', 'echo', 'ran'], /0 to 255/],
+    [['run', '-E', 'x', 'echo', 'ran'], /0 to 255/],
+    [['run', '--on-lost', 'cry', 'echo', 'ran'], /term, kill, ignore/],
+    [['run', '--kill-after', 'x', 'echo', 'ran'], /--kill-after/],
+    [['run', '-c', 'echo ran', 'more'], /-c/],
+    [['run', '--label', 'x'.repeat(1025), 'echo', 'ran'], /label/],
+    [['run', '-x', 'x'.repeat(65_537), 'echo', 'ran'], /name/],
+    [[], /command is missing/],
+    [['nonsense'], /no command "nonsense"/],
+    [['help', 'nonsense'], /no command "nonsense"/],
+    [['why'], /NAME is missing/],
+    [['why', 'a', 'b'], /one NAME/],
+    [['ls', 'a'], /"a"/],
+    [['top'], /terminal/],
+    [['completion'], /SHELL is missing/],
+    [['completion', 'tcsh'], /bash, zsh, fish/],
+  ];
+
+  it.each(wrong.map(([args, what]) => [args.join(' ').slice(0, 60), args, what] as const))(
+    'kds %s',
+    async (_, args, what) => {
+      const ended = await shop.kds(args).ended;
+      expect(ended).toMatchObject({ code: 64, stdout: '' });
+      expect(ended.stderr).toMatch(what);
+      expect(ended.stderr).toMatch(/--help/);
+    },
+  );
+
+  it('a socket in the environment whose path is not absolute', async () => {
+    const ended = await shop.kds(['run', 'echo', 'ran'], { env: { KDS_SOCKET: 'a/b' } }).ended;
+    expect(ended).toMatchObject({ code: 64, stdout: '' });
+    expect(ended.stderr).toContain('KDS_SOCKET');
+  });
+});
+
+describe('without a broker', () => {
+  it('kds run starts one, of the same package', async () => {
+    const socket = shop.file('other.sock');
+    const seen = shop.kds(['ls', '--json', '--socket', socket]);
+    expect(await seen.ended).toMatchObject({ code: 0, stdout: '{"held":[],"pending":[]}\n' });
+    const args = ['run', '--socket', socket, '-x', 'a', 'sh', '-c', 'echo ready; cat'];
+    const holder = shop.kds(args);
+    await holder.says(/ready/);
+    const second = await shop.kds(['run', '--socket', socket, '-nx', 'a', 'true']).ended;
+    expect(second.code).toBe(75);
+    const { openBrokerDomain } = await import('kds/broker');
+    const domain = await openBrokerDomain({ socket, start: false });
+    holder.child.stdin?.end();
+    expect((await holder.ended).code).toBe(0);
+    process.kill(domain.brokerPid, 'SIGTERM');
+    await domain.close();
+  });
+
+  it('that cannot be had kds ends with 69, and says why', async () => {
+    const env = { KDS_SOCKET: '/nonexistent/folder/broker.sock' };
+    for (const args of [['run', '-x', 'a', 'true'], ['serve']]) {
+      const ended = await shop.kds(args, { env }).ended;
+      expect(ended, args.join(' ')).toMatchObject({ code: 69, stdout: '' });
+      expect(ended.stderr).toContain('/nonexistent/folder');
+    }
+  });
+});
+
+describe('kds itself', () => {
+  it('tells its version, and helps with each command', async () => {
+    expect((await shop.kds(['--version']).ended).stdout).toMatch(/^kds \d+\.\d+\.\d+/);
+    expect((await shop.kds(['--help']).ended).stdout).toContain('usage: kds run');
+    for (const name of ['run', 'ls', 'why', 'break', 'top', 'serve', 'completion']) {
+      const ended = await shop.kds([name, '--help']).ended;
+      expect(ended.code).toBe(0);
+      expect(ended.stdout).toContain(`usage: kds ${name}`);
+      expect((await shop.kds(['help', name]).ended).stdout).toBe(ended.stdout);
+    }
+  });
+});
