@@ -8,7 +8,9 @@
  */
 
 import { parentPort, workerData } from 'node:worker_threads';
-import { createDisplay, timerVsync } from 'kds/display';
+import type { SyncGrant } from 'kds';
+import type { SharedBuffer } from 'kds/buffers';
+import { createDisplay, type DisplayStatistics, timerVsync } from 'kds/display';
 import { createJobQueue } from 'kds/jobs';
 import { type Arena, openThreadsDomain } from 'kds/threads';
 import {
@@ -34,6 +36,15 @@ const domain = openThreadsDomain(arena, { label: stage });
 const buffers = new Buffers(scene);
 const times = new Times(scene);
 const asked = new Int32Array(scene.asked);
+
+/** What the display tells the main thread. */
+export type FromDisplay =
+  | { readonly kind: 'end'; readonly statistics: DisplayStatistics }
+  | { readonly kind: 'frame'; readonly number: number; readonly pixels: Uint8ClampedArray }
+  | { readonly kind: 'statistics'; readonly statistics: DisplayStatistics };
+
+/** What it is asked for: the next frame that comes on, or its statistics. */
+export type ToDisplay = 'frame' | 'statistics';
 
 /** Which requests must stand in line before a stage's own for a frame: of which stage and frame. */
 const comesAfter: Readonly<Record<Stage, readonly (readonly [Stage, number])[]>> = {
@@ -76,13 +87,24 @@ async function work(own: WorkStage): Promise<void> {
 }
 
 async function show(): Promise<void> {
-  const display = createDisplay(domain, {
+  let isFrameWanted = false;
+  const tell = (message: FromDisplay): void => parentPort?.postMessage(message);
+  const display = createDisplay<SharedBuffer, SyncGrant>(domain, {
     buffers: buffers.frames.buffers,
     vsync: timerVsync({ hz: scene.hz }),
-    onShown: ({ number }) => {
+    onShown: ({ number, buffer, grant }) => {
       if (number > 0) times.letGo(number - 1);
+      if (!isFrameWanted) return;
+      isFrameWanted = false;
+      const pixels = Uint8ClampedArray.from(buffer.read(grant));
+      tell({ kind: 'frame', number, pixels });
     },
   });
+  const hear = (wanted: ToDisplay): void => {
+    if (wanted === 'frame') isFrameWanted = true;
+    else tell({ kind: 'statistics', statistics: display.statistics() });
+  };
+  parentPort?.on('message', hear);
   let last: Promise<unknown> = Promise.resolve();
   for (let frame = 0; frame < scene.frameCount; frame++) {
     await turnOf(frame);
@@ -90,8 +112,9 @@ async function show(): Promise<void> {
     hasAsked();
   }
   await last;
-  parentPort?.postMessage({ statistics: display.statistics() });
+  tell({ kind: 'end', statistics: display.statistics() });
   await display.close();
+  parentPort?.off('message', hear);
 }
 
 // What waits for a counter alone does not keep a thread alive.

@@ -1,4 +1,4 @@
-/** What the stages do: project the land, paint it, write on it. Needs a canvas, and real map data. */
+/** What the stages do with real map data and a canvas: project the land, paint it, write on it. */
 
 import { createCanvas, ImageData, type SKRSContext2D } from '@napi-rs/canvas';
 import type { GeoPermissibleObjects } from 'd3-geo';
@@ -21,7 +21,7 @@ const shapes: readonly GeoPermissibleObjects[] = [
 ];
 const moves = { begin: 0, moveTo: 1, lineTo: 2, closePath: 3 } as const;
 
-/** Writes the outlines as a frame's globe shows them: a count, then a move, x and y of each vertex. */
+/** Writes the outlines as a frame shows them: a count, then a move, x and y of each vertex. */
 export function project(vertices: Float32Array, frame: number): void {
   const projection = geoOrthographic()
     .rotate([frame * 0.6, -20, 0])
@@ -112,11 +112,11 @@ export class Composer {
   }
 }
 
-/** A frame as a PNG. */
-export function encode(pixels: ArrayLike<number>): Promise<Buffer> {
+/** A frame as a picture. */
+export function encode(pixels: ArrayLike<number>, format: 'png' | 'jpeg'): Promise<Buffer> {
   const canvas = createCanvas(size, size);
   canvas
     .getContext('2d')
     .putImageData(new ImageData(Uint8ClampedArray.from(pixels), size, size), 0, 0);
-  return canvas.encode('png');
+  return format === 'png' ? canvas.encode('png') : canvas.encode('jpeg', 85);
 }
