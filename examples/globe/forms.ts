@@ -1,4 +1,6 @@
-/** The same pipeline in its forms: stages that wake each other, or that all go by the main thread. */
+/**
+ * The same pipeline in its forms: stages that wake each other, or that all go by the main thread.
+ */
 
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';

@@ -1,8 +1,8 @@
 /**
  * The page: what is on the screen now, who has which buffer and who waits for it, and latencies.
  *
- * A browser asks for a picture when it has shown the one before, and gets the next that comes on; so
- * it is sent as many as it can take, and the pipeline waits for nobody.
+ * A browser asks for a picture when it has shown the one before, and gets the next that comes on;
+ * so it is sent as many as it can take, and the pipeline waits for nobody.
  */
 
 import { readFile } from 'node:fs/promises';

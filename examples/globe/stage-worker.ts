@@ -1,6 +1,6 @@
 /**
- * Direct: a worker for one stage. It asks for the buffers of each frame by itself, in its own domain
- * of the arena; whoever lets go of them wakes it, and no message goes anywhere.
+ * Direct: a worker for one stage. It asks for the buffers of each frame by itself, in its own
+ * domain of the arena; whoever lets go of them wakes it, and no message goes anywhere.
  *
  * Frames are asked for ahead, stage after stage: `asked` counts them, so that all requests stand in
  * line in the order of the pipeline ("atom enqueued" of kds.txt). The work itself waits for grants

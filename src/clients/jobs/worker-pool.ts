@@ -147,8 +147,10 @@ class Member {
       },
       error: (error) => {
         this.#cause = error;
-        // A browser's worker says no more than that; one of Node will exit.
-        if (!('threadId' in worker)) this.#ended('failed');
+        // One of Node will exit. A browser's says no more than that, and may live on.
+        if ('threadId' in worker) return;
+        worker.terminate();
+        this.#ended('failed');
       },
       exit: () => this.#ended('ended'),
     });
