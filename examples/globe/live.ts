@@ -10,10 +10,10 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { Snapshot } from 'kds';
 import type { DisplayStatistics } from 'kds/display';
+import { encode } from './canvas.ts';
 import { type DirectPipeline, startDirect } from './forms.ts';
 import { makeScene } from './scene.ts';
 import type { FromDisplay, ToDisplay } from './stage-worker.ts';
-import { encode } from './work.ts';
 
 const waitingMax = 32;
 const pageUrl = new URL('../examples/globe/page.html', import.meta.url);

@@ -14,11 +14,11 @@
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { createArena, openThreadsDomain } from 'kds/threads';
+import { encode } from './canvas.ts';
 import { type Figures, figuresOf, tableOf } from './figures.ts';
 import { keepHalfBusy, runBounced, runDirect } from './forms.ts';
 import { serve } from './live.ts';
 import { Buffers, makeScene, type Scene } from './scene.ts';
-import { encode } from './work.ts';
 
 const frameCountMax = 100_000;
 const busyTaskMs = 10;

@@ -93,6 +93,8 @@ export class Times {
   }
 
   static now(): number {
+    // In a browser the page and its workers begin to count at different times.
+    if (globalThis.process === undefined) return performance.timeOrigin + performance.now();
     return Number(process.hrtime.bigint()) / 1e6;
   }
 

@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +10,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const start = join(root, 'examples', 'globe', 'start.mjs');
+const startInBrowser = join(root, 'examples', 'globe', 'browser', 'start.mjs');
 const chromium = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((path) =>
   existsSync(path),
 );
@@ -47,14 +48,21 @@ function run(command: string, argv: readonly string[]): Running {
   return { child, output: () => output, exited };
 }
 
-async function startLive(): Promise<{ running: Running; url: string }> {
-  const running = run(process.execPath, [start, '--port', '0']);
+/** What it has written, as soon as that matches. */
+async function told(running: Running, pattern: RegExp): Promise<RegExpExecArray> {
+  const ended = running.exited.then(() => Promise.reject(new Error(running.output())));
+  ended.catch(() => {});
   for (;;) {
-    const [, url] = /(http:\S+)\//.exec(running.output()) ?? [];
-    if (url !== undefined) return { running, url };
-    const ended = running.exited.then(() => Promise.reject(new Error(running.output())));
+    const match = pattern.exec(running.output());
+    if (match !== null) return match;
     await Promise.race([once(running.child.stdout as NodeJS.ReadableStream, 'data'), ended]);
   }
+}
+
+async function startLive(...argv: readonly string[]): Promise<{ running: Running; url: string }> {
+  const running = run(process.execPath, argv);
+  const [, url] = await told(running, /(http:\S+)\//);
+  return { running, url: url as string };
 }
 
 describe('the globe', () => {
@@ -88,7 +96,7 @@ describe('the globe', () => {
   });
 
   it('serves its frames and its state live, until it is told to end', async () => {
-    const { running, url } = await startLive();
+    const { running, url } = await startLive(start, '--port', '0');
     const [one, two] = [await fetch(`${url}/frame.jpg`), await fetch(`${url}/frame.jpg`)];
     const pictures = [await one.arrayBuffer(), await two.arrayBuffer()].map((b) => Buffer.from(b));
     expect(pictures.map((picture) => [picture[0], picture[1]])).toEqual([
@@ -109,22 +117,40 @@ describe('the globe', () => {
     expect(await running.exited).toBe(0);
   });
 
-  const title = 'is seen by a browser, with the state beside it';
-  if (chromium === undefined) it.skip(`${title} (skipped: no chromium)`, () => {});
-  else {
-    it(title, async () => {
-      const { url } = await startLive();
-      const folder = join(root, '.tmp-globe');
-      mkdirSync(folder, { recursive: true });
-      const out = join(folder, 'page.png');
-      rmSync(out, { force: true });
-      const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--window-size=1200,640'];
-      const timing = ['--timeout=4000', `--screenshot=${out}`];
-      const browser = run(chromium, [...flags, ...timing, `${url}/`]);
-      expect([await browser.exited, browser.output()]).toEqual([0, expect.any(String)]);
-      const picture = readFileSync(out);
-      expect(picture.subarray(0, 8).toString('hex')).toBe(pngSignature);
-      expect(picture.length).toBeGreaterThan(30_000);
-    });
-  }
+  const itInBrowser = (title: string, body: (browser: string) => Promise<void>): void => {
+    if (chromium === undefined) it.skip(`${title} (skipped: no chromium)`, () => {});
+    else it(title, () => body(chromium));
+  };
+  const headless = ['--headless', '--no-sandbox', '--disable-gpu', '--window-size=1200,640'];
+
+  itInBrowser('is seen by a browser, with the state beside it', async (browser) => {
+    const { url } = await startLive(start, '--port', '0');
+    const out = join(root, '.tmp-globe', 'page.png');
+    rmSync(out, { force: true });
+    const flags = [...headless, '--timeout=4000', `--screenshot=${out}`];
+    const { exited, output } = run(browser, [...flags, `${url}/`]);
+    expect([await exited, output()]).toEqual([0, expect.any(String)]);
+    const picture = readFileSync(out);
+    expect(picture.subarray(0, 8).toString('hex')).toBe(pngSignature);
+    expect(picture.length).toBeGreaterThan(30_000);
+  });
+
+  itInBrowser(
+    'spins within a browser, at its own frames and in its own workers',
+    async (browser) => {
+      const profile = mkdtempSync(join(tmpdir(), 'kds-globe-'));
+      try {
+        const { running, url } = await startLive(startInBrowser, '0');
+        const page = run(browser, [...headless, `--user-data-dir=${profile}`, `${url}/`]);
+        const [, file] = await told(running, /what it shows is in (\S+)/);
+        const [, shown] = await told(running, /shown (\d\d\d) frames/);
+        expect(Number(shown)).toBeGreaterThan(60);
+        expect(readFileSync(file as string).length).toBeGreaterThan(10_000);
+        page.child.kill('SIGTERM');
+        await page.exited;
+      } finally {
+        rmSync(profile, { recursive: true, force: true, maxRetries: 10 });
+      }
+    },
+  );
 });
