@@ -138,14 +138,14 @@ class DomainJobQueue implements JobQueue {
   readonly #listeners = new AbortListeners();
   readonly #slots: Slots;
   /** Have a slot, and are about to start. */
-  readonly #starting = new Line<QueueJob>();
+  readonly #starting = new Line<QueueJob>(({ state, isEnding }) => state === 'ready' && !isEnding);
   readonly #counts = { done: 0, failed: 0, skipped: 0, cancelled: 0 };
   #idLast = 0;
   #isOpen = true;
   #isPaused: boolean;
   #isPumpDue = false;
   /** Have ended, and their dependents do not know it yet. */
-  readonly #telling = new Line<QueueJob>();
+  readonly #telling = new Line<QueueJob>(() => true);
   #isTelling = false;
   #drained: Deferred<JobCounts> | undefined;
 
@@ -222,7 +222,6 @@ class DomainJobQueue implements JobQueue {
   #jobs(family: Family): QueueJob[] {
     const jobs: QueueJob[] = [];
     for (const job of [...family.ring.jobs(), ...family.line.items()]) {
-      if (!job.isLive) continue;
       jobs.push(job);
       const children = job.rare?.children;
       if (children !== undefined) jobs.push(...this.#jobs(children));
@@ -354,7 +353,7 @@ class DomainJobQueue implements JobQueue {
     while (!this.#isPaused) {
       const job = this.#starting.shift();
       if (job === undefined) break;
-      if (job.state === 'ready' && !job.isEnding) this.#start(job);
+      this.#start(job);
     }
     this.#isPumpDue = false;
   }
@@ -418,8 +417,16 @@ class DomainJobQueue implements JobQueue {
   #ended(job: QueueJob, state: JobState, value: unknown): void {
     const { family, spec } = job;
     const isFailure = state === 'failed';
-    if (job.state === 'submitted') family.lineCount--;
-    else family.ring.delete(job);
+    if (job.state === 'submitted') {
+      family.lineCount--;
+      family.line.noteGone();
+    } else {
+      family.ring.delete(job);
+    }
+    if (job.state === 'ready') {
+      if (job.slot === undefined) this.#slots.noteGone(job);
+      else this.#starting.noteGone();
+    }
     if (job.state === 'running' && state !== 'done') family.isMarked = true;
     if (spec.signal !== undefined) this.#listeners.remove(spec.signal, job);
     if (spec.task !== undefined) this.#workers?.free(job);
@@ -496,9 +503,7 @@ class DomainJobQueue implements JobQueue {
     if (family.lineCount === 0 || family.isAdmitting) return;
     family.isAdmitting = true;
     while (family.ring.count < this.#capacity) {
-      const job = family.line.shiftWhere(({ state, isEnding }) => {
-        return state === 'submitted' && !isEnding;
-      });
+      const job = family.line.shift();
       if (job === undefined) break;
       family.lineCount--;
       try {
