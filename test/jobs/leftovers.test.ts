@@ -48,6 +48,14 @@ describe('100,000 jobs that are cancelled', () => {
       const submit = () => queue.submit({ writes: 'b', run });`,
     ],
     [
+      'after one that hangs',
+      '{}',
+      `
+      const hangs = queue.submit({ run: () => new Promise(() => {}) });
+      await null;
+      const submit = () => queue.submit({ after: hangs, run });`,
+    ],
+    [
       'in the queue of a resource',
       '{}',
       `

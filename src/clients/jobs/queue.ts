@@ -291,7 +291,8 @@ class DomainJobQueue implements JobQueue {
   }
 
   #afterIn(family: Family, { after }: JobSpec<unknown>): readonly QueueJob[] {
-    const jobs = listOf(after);
+    if (after === undefined) return [];
+    const jobs = [...new Set(listOf(after))];
     for (const job of jobs) {
       if (job instanceof QueueJob && job.family === family) continue;
       const wanted = family.lender === undefined ? 'a job of this queue' : 'a sub-job of this job';
@@ -305,8 +306,8 @@ class DomainJobQueue implements JobQueue {
     for (const first of after) {
       if (first.isLive) {
         const details = first.details();
-        details.dependents ??= [];
-        details.dependents.push(job);
+        details.dependents ??= new Set();
+        details.dependents.add(job);
       } else {
         job.afterCount--;
         if (first.state !== 'done') this.#afterFailed(job, first);
@@ -465,7 +466,7 @@ class DomainJobQueue implements JobQueue {
     this.#isTelling = true;
     for (let first = this.#telling.shift(); first !== undefined; first = this.#telling.shift()) {
       const details = first.details();
-      const { dependents = [] } = details;
+      const { dependents = new Set() } = details;
       details.dependents = undefined;
       for (const job of dependents) {
         if (!job.isLive) continue;
@@ -493,9 +494,12 @@ class DomainJobQueue implements JobQueue {
     }
   }
 
-  /** What has ended is not kept for the sake of what came after it. */
-  #forgetAfter({ rare }: QueueJob): void {
-    if (rare?.after !== undefined) rare.after = undefined;
+  /** Neither is kept for the other's sake: what has ended, and what it came after. */
+  #forgetAfter(job: QueueJob): void {
+    const { rare } = job;
+    if (rare?.after === undefined) return;
+    for (const first of rare.after) first.rare?.dependents?.delete(job);
+    rare.after = undefined;
   }
 
   /** There is room in the ring: whoever stands in line for it comes in. */
