@@ -292,13 +292,11 @@ class DomainJobQueue implements JobQueue {
 
   #afterIn(family: Family, { after }: JobSpec<unknown>): readonly QueueJob[] {
     if (after === undefined) return [];
-    const jobs = [...new Set(listOf(after))];
-    for (const job of jobs) {
-      if (job instanceof QueueJob && job.family === family) continue;
+    return [...new Set(listOf(after))].map((job) => {
+      if (job instanceof QueueJob && job.family === family) return job;
       const wanted = family.lender === undefined ? 'a job of this queue' : 'a sub-job of this job';
       throw new TypeError(`after names ${wanted}, not ${describe(job)}`);
-    }
-    return jobs as readonly QueueJob[];
+    });
   }
 
   /** They have been counted before, so that a grant within `enqueue` did not make it ready. */
