@@ -9,7 +9,15 @@ import { fileURLToPath } from 'node:url';
 import { type Plugin, rolldown } from 'rolldown';
 import { describe, expect, it } from 'vitest';
 
-const entries = ['src/index.ts', 'src/hosts/threads/index.ts', 'src/clients/classic/index.ts'];
+const entries = [
+  'src/index.ts',
+  'src/hosts/threads/index.ts',
+  ...['classic', 'jobs', 'buffers', 'display'].map(ofClient),
+];
+
+function ofClient(name: string): string {
+  return `src/clients/${name}/index.ts`;
+}
 
 /** Bundles for a browser and lists what a browser would choke on. */
 async function tracesOfNode(input: string, plugins: Plugin[] = []): Promise<string[]> {

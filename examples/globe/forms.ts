@@ -1,38 +1,61 @@
-/** The same pipeline in its forms: stages that wake each other, or that all go by the main thread. */
+/**
+ * The same pipeline in its forms: stages that wake each other, or that all go by the main thread.
+ */
 
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { createDisplay, type DisplayStatistics, timerVsync } from 'kds/display';
 import { createJobQueue } from 'kds/jobs';
-import { createArena, openThreadsDomain } from 'kds/threads';
+import { createArena, openThreadsDomain, type ThreadsDomain } from 'kds/threads';
 import { Buffers, hasWork, type Scene, type Stage, stages, Times } from './scene.ts';
+import type { FromDisplay } from './stage-worker.ts';
 
 const workerUrl = (name: string): URL => new URL(`./${name}.mjs`, import.meta.url);
 
-/** Each stage in a worker, the display too, in one arena. The main thread only waits. */
-export async function runDirect(scene: Scene): Promise<DisplayStatistics> {
+/** A pipeline whose stages wake each other: each in a worker, the display too, in one arena. */
+export interface DirectPipeline {
+  readonly domain: ThreadsDomain;
+  readonly display: Worker;
+  /** Resolves when all stages have ended; rejects if one of them fails. */
+  readonly ended: Promise<unknown>;
+  close(): Promise<void>;
+}
+
+export function startDirect(scene: Scene): DirectPipeline {
   const arena = createArena();
   const domain = openThreadsDomain(arena, { label: 'main' });
-  const start = (stage: Stage): Worker => {
+  const workers = stages.map((stage: Stage): Worker => {
     const worker = new Worker(workerUrl('stage-worker'), { workerData: { stage, scene, arena } });
     domain.attachWorker(worker);
     return worker;
-  };
-  const workers = stages.map(start);
-  const failed = workers.map(async (worker) => {
-    const [code] = (await once(worker, 'exit')) as [number];
-    if (code !== 0) throw new Error(`a stage ended with code ${code}`);
   });
-  const display = workers[stages.indexOf('display')] as Worker;
-  const told = once(display, 'message') as Promise<[{ statistics: DisplayStatistics }]>;
-  try {
-    const [[{ statistics }]] = await Promise.all([told, Promise.race([told, ...failed])]);
-    await Promise.all(failed);
-    return statistics;
-  } finally {
+  const exits = workers.map(async (worker, index) => {
+    const [code] = (await once(worker, 'exit')) as [number];
+    if (code !== 0) throw new Error(`the stage ${stages[index]} ended with code ${code}`);
+  });
+  const ended = Promise.all(exits);
+  ended.catch(() => {});
+  const close = async (): Promise<void> => {
     await Promise.all(workers.map((worker) => worker.terminate()));
     await domain.close();
+  };
+  return { domain, display: workers[stages.indexOf('display')] as Worker, ended, close };
+}
+
+/** The main thread only waits. */
+export async function runDirect(scene: Scene): Promise<DisplayStatistics> {
+  const { display, ended, close } = startDirect(scene);
+  let statistics: DisplayStatistics | undefined;
+  display.on('message', (message: FromDisplay) => {
+    if (message.kind === 'end') statistics = message.statistics;
+  });
+  try {
+    await ended;
+  } finally {
+    await close();
   }
+  if (statistics === undefined) throw new Error('the display ended, and has told nothing');
+  return statistics;
 }
 
 /** Each stage in a worker, told by the main thread what to do next; the display there. */

@@ -5,45 +5,54 @@
  *
  * runs it in three forms, prints how long a hand-over from one stage to the next takes in each, and
  * writes the last frame that was shown.
+ *
+ *     npm start -- --port 8080
+ *
+ * runs it until it is interrupted, and serves a page that shows it live.
  */
 
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { createArena, openThreadsDomain } from 'kds/threads';
+import { encode } from './canvas.ts';
 import { type Figures, figuresOf, tableOf } from './figures.ts';
 import { keepHalfBusy, runBounced, runDirect } from './forms.ts';
+import { serve } from './live.ts';
 import { Buffers, makeScene, type Scene } from './scene.ts';
-import { encode } from './work.ts';
 
 const frameCountMax = 100_000;
 const busyTaskMs = 10;
 
 const { values } = parseArgs({
   options: {
-    frames: { type: 'string', default: '300' },
+    frames: { type: 'string' },
     hz: { type: 'string', default: '60' },
     out: { type: 'string', default: 'globe.png' },
+    port: { type: 'string', default: '8080' },
   },
 });
-const frameCount = wholeNumber('--frames', values.frames, 20, frameCountMax);
 const hz = wholeNumber('--hz', values.hz, 1, 1000);
-
 const figures: Figures[] = [];
-const direct = makeScene(frameCount, hz);
-console.log(`${frameCount} frames at ${hz} Hz, three times:`);
-await measure('worker to worker, directly', direct, runDirect);
-await measure('through an idle main thread', makeScene(frameCount, hz), runBounced);
-await measure('through a half busy main thread', makeScene(frameCount, hz), async (scene) => {
-  const stop = keepHalfBusy(busyTaskMs);
-  try {
-    return await runBounced(scene);
-  } finally {
-    stop();
-  }
-});
-console.log(`\n${tableOf(figures)}\n`);
-await writePicture(direct, values.out);
-console.log(`the last frame is in ${values.out}`);
+if (values.frames === undefined) await serve(wholeNumber('--port', values.port, 0, 65_535), hz);
+else await compare(wholeNumber('--frames', values.frames, 20, frameCountMax));
+
+async function compare(frameCount: number): Promise<void> {
+  const direct = makeScene(frameCount, hz);
+  console.log(`${frameCount} frames at ${hz} Hz, three times:`);
+  await measure('worker to worker, directly', direct, runDirect);
+  await measure('through an idle main thread', makeScene(frameCount, hz), runBounced);
+  await measure('through a half busy main thread', makeScene(frameCount, hz), async (scene) => {
+    const stop = keepHalfBusy(busyTaskMs);
+    try {
+      return await runBounced(scene);
+    } finally {
+      stop();
+    }
+  });
+  console.log(`\n${tableOf(figures)}\n`);
+  await writePicture(direct, values.out);
+  console.log(`the last frame is in ${values.out}`);
+}
 
 async function measure(form: string, scene: Scene, run: typeof runDirect): Promise<void> {
   console.log(`  ${form} ...`);
@@ -54,7 +63,7 @@ async function writePicture(scene: Scene, file: string): Promise<void> {
   const domain = openThreadsDomain(createArena());
   const buffer = new Buffers(scene).frameOf(scene.frameCount - 1);
   const png = await domain.run({ shared: buffer.resource }, (grant) => {
-    return encode(buffer.read(grant));
+    return encode(buffer.read(grant), 'png');
   });
   await writeFile(file, png);
   await domain.close();

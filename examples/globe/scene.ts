@@ -9,6 +9,7 @@ import {
 
 export const size = 480;
 const vertexCountMax = 2 ** 16;
+const timeCountMax = 2 ** 17;
 export const vertexBufferCount = 2;
 export const frameBufferCount = 3;
 
@@ -18,7 +19,10 @@ export const hasWork = ['geometry', 'render', 'compose'] as const;
 export type WorkStage = (typeof hasWork)[number];
 
 export interface Scene {
+  /** Infinity: until it is ended. */
   readonly frameCount: number;
+  /** The times of so many frames are kept: the last ones. */
+  readonly timeCount: number;
   readonly hz: number;
   readonly vertices: BufferPoolHandle;
   readonly frames: BufferPoolHandle;
@@ -28,9 +32,11 @@ export interface Scene {
 }
 
 export function makeScene(frameCount: number, hz: number): Scene {
+  const timeCount = Math.min(frameCount, timeCountMax);
   const vertexBytes = 4 * (1 + 3 * vertexCountMax);
   return {
     frameCount,
+    timeCount,
     hz,
     vertices: createBufferPool({
       count: vertexBufferCount,
@@ -42,7 +48,7 @@ export function makeScene(frameCount: number, hz: number): Scene {
       byteLength: 4 * size * size,
       label: 'frame',
     }).handle,
-    times: new SharedArrayBuffer(8 * Times.perFrame * frameCount),
+    times: new SharedArrayBuffer(8 * Times.perFrame * timeCount),
     asked: new SharedArrayBuffer(4 * stages.length),
   };
 }
@@ -79,12 +85,16 @@ export class Buffers {
 export class Times {
   static readonly perFrame = 2 * hasWork.length + 1;
   readonly #cells: Float64Array;
+  readonly #count: number;
 
-  constructor({ times }: Scene) {
+  constructor({ times, timeCount }: Scene) {
     this.#cells = new Float64Array(times);
+    this.#count = timeCount;
   }
 
   static now(): number {
+    // In a browser the page and its workers begin to count at different times.
+    if (globalThis.process === undefined) return performance.timeOrigin + performance.now();
     return Number(process.hrtime.bigint()) / 1e6;
   }
 
@@ -98,7 +108,7 @@ export class Times {
 
   /** The display has let go of a frame's buffer. */
   letGo(frame: number): void {
-    this.#cells[(frame + 1) * Times.perFrame - 1] = Times.now();
+    this.#cells[this.#of(frame) + Times.perFrame - 1] = Times.now();
   }
 
   began(stage: WorkStage, frame: number): number {
@@ -113,10 +123,14 @@ export class Times {
 
   wasLetGo(frame: number): number {
     if (frame < 0) return Number.NEGATIVE_INFINITY;
-    return this.#cells[(frame + 1) * Times.perFrame - 1] as number;
+    return this.#cells[this.#of(frame) + Times.perFrame - 1] as number;
   }
 
   #at(stage: WorkStage, frame: number): number {
-    return frame * Times.perFrame + 2 * hasWork.indexOf(stage);
+    return this.#of(frame) + 2 * hasWork.indexOf(stage);
+  }
+
+  #of(frame: number): number {
+    return (frame % this.#count) * Times.perFrame;
   }
 }

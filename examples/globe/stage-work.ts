@@ -2,17 +2,19 @@
 
 import type { Cover } from 'kds/buffers';
 import type { Buffers, Times, WorkStage } from './scene.ts';
-import { Composer, Painter, project } from './work.ts';
+import { Composer, type Context, Painter, project } from './work.ts';
 
 export class StageWork {
   readonly #buffers: Buffers;
   readonly #times: Times;
-  readonly #painter = new Painter();
-  readonly #composer = new Composer();
+  readonly #painter: Painter;
+  readonly #composer: Composer;
 
-  constructor(buffers: Buffers, times: Times) {
+  constructor(buffers: Buffers, times: Times, makeContext: () => Context) {
     this.#buffers = buffers;
     this.#times = times;
+    this.#painter = new Painter(makeContext());
+    this.#composer = new Composer(makeContext());
   }
 
   run(stage: WorkStage, frame: number, cover: Cover): void {

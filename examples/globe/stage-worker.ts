@@ -1,26 +1,17 @@
 /**
- * Direct: a worker for one stage. It asks for the buffers of each frame by itself, in its own domain
- * of the arena; whoever lets go of them wakes it, and no message goes anywhere.
- *
- * Frames are asked for ahead, stage after stage: `asked` counts them, so that all requests stand in
- * line in the order of the pipeline ("atom enqueued" of kds.txt). The work itself waits for grants
- * alone.
+ * Direct: a worker for one stage. It asks for the buffers of each frame by itself, in its own
+ * domain of the arena; whoever lets go of them wakes it, and no message goes anywhere.
  */
 
 import { parentPort, workerData } from 'node:worker_threads';
-import { createDisplay, timerVsync } from 'kds/display';
+import type { SyncGrant } from 'kds';
+import type { SharedBuffer } from 'kds/buffers';
+import { createDisplay, type DisplayStatistics, timerVsync } from 'kds/display';
 import { createJobQueue } from 'kds/jobs';
 import { type Arena, openThreadsDomain } from 'kds/threads';
-import {
-  Buffers,
-  frameBufferCount,
-  type Scene,
-  type Stage,
-  stages,
-  Times,
-  vertexBufferCount,
-  type WorkStage,
-} from './scene.ts';
+import { askingFor } from './asking.ts';
+import { makeContext } from './canvas.ts';
+import { Buffers, type Scene, type Stage, Times, type WorkStage } from './scene.ts';
 import { StageWork } from './stage-work.ts';
 
 export interface StageData {
@@ -33,38 +24,20 @@ const { stage, scene, arena } = workerData as StageData;
 const domain = openThreadsDomain(arena, { label: stage });
 const buffers = new Buffers(scene);
 const times = new Times(scene);
-const asked = new Int32Array(scene.asked);
+const { turnOf, hasAsked } = askingFor(stage, scene);
 
-/** Which requests must stand in line before a stage's own for a frame: of which stage and frame. */
-const comesAfter: Readonly<Record<Stage, readonly (readonly [Stage, number])[]>> = {
-  geometry: [['render', -vertexBufferCount]],
-  render: [
-    ['geometry', 0],
-    ['display', -frameBufferCount],
-  ],
-  compose: [['render', 0]],
-  display: [['compose', 0]],
-};
+/** What the display tells the main thread. */
+export type FromDisplay =
+  | { readonly kind: 'end'; readonly statistics: DisplayStatistics }
+  | { readonly kind: 'frame'; readonly number: number; readonly pixels: Uint8ClampedArray }
+  | { readonly kind: 'statistics'; readonly statistics: DisplayStatistics };
 
-async function turnOf(frame: number): Promise<void> {
-  for (const [before, offset] of comesAfter[stage]) {
-    const at = stages.indexOf(before);
-    for (let count = Atomics.load(asked, at); count <= frame + offset; ) {
-      await Atomics.waitAsync(asked, at, count).value;
-      count = Atomics.load(asked, at);
-    }
-  }
-}
-
-function hasAsked(): void {
-  const at = stages.indexOf(stage);
-  Atomics.add(asked, at, 1);
-  Atomics.notify(asked, at);
-}
+/** What it is asked for: the next frame that comes on, or its statistics. */
+export type ToDisplay = 'frame' | 'statistics';
 
 async function work(own: WorkStage): Promise<void> {
   const queue = createJobQueue(domain, { capacity: 4, concurrency: 1 });
-  const stageWork = new StageWork(buffers, times);
+  const stageWork = new StageWork(buffers, times, makeContext);
   for (let frame = 0; frame < scene.frameCount; frame++) {
     await turnOf(frame);
     const run = stageWork.run.bind(stageWork, own, frame);
@@ -76,13 +49,24 @@ async function work(own: WorkStage): Promise<void> {
 }
 
 async function show(): Promise<void> {
-  const display = createDisplay(domain, {
+  let isFrameWanted = false;
+  const tell = (message: FromDisplay): void => parentPort?.postMessage(message);
+  const display = createDisplay<SharedBuffer, SyncGrant>(domain, {
     buffers: buffers.frames.buffers,
     vsync: timerVsync({ hz: scene.hz }),
-    onShown: ({ number }) => {
+    onShown: ({ number, buffer, grant }) => {
       if (number > 0) times.letGo(number - 1);
+      if (!isFrameWanted) return;
+      isFrameWanted = false;
+      const pixels = Uint8ClampedArray.from(buffer.read(grant));
+      tell({ kind: 'frame', number, pixels });
     },
   });
+  const hear = (wanted: ToDisplay): void => {
+    if (wanted === 'frame') isFrameWanted = true;
+    else tell({ kind: 'statistics', statistics: display.statistics() });
+  };
+  parentPort?.on('message', hear);
   let last: Promise<unknown> = Promise.resolve();
   for (let frame = 0; frame < scene.frameCount; frame++) {
     await turnOf(frame);
@@ -90,8 +74,9 @@ async function show(): Promise<void> {
     hasAsked();
   }
   await last;
-  parentPort?.postMessage({ statistics: display.statistics() });
+  tell({ kind: 'end', statistics: display.statistics() });
   await display.close();
+  parentPort?.off('message', hear);
 }
 
 // What waits for a counter alone does not keep a thread alive.

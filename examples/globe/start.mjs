@@ -29,6 +29,9 @@ await build({
 });
 const argv = [`${output}/main.mjs`, ...process.argv.slice(2)];
 const child = spawn(process.execPath, argv, { stdio: 'inherit' });
+// A Ctrl-C reaches both by itself.
+process.on('SIGINT', () => {});
+process.on('SIGTERM', () => child.kill('SIGTERM'));
 child.on('exit', (code) => {
   process.exitCode = code ?? 1;
 });

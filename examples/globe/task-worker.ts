@@ -2,6 +2,7 @@
 
 import { workerData } from 'node:worker_threads';
 import { type RunningTask, serveTasks } from 'kds/jobs';
+import { makeContext } from './canvas.ts';
 import { Buffers, type Scene, Times, type WorkStage } from './scene.ts';
 import { StageWork } from './stage-work.ts';
 
@@ -11,7 +12,7 @@ export interface Order {
 }
 
 const scene = workerData as Scene;
-const work = new StageWork(new Buffers(scene), new Times(scene));
+const work = new StageWork(new Buffers(scene), new Times(scene), makeContext);
 
 serveTasks({
   run: ({ stage, frame }: Order, task: RunningTask) => work.run(stage, frame, task),

@@ -1,6 +1,8 @@
-/** What the stages do: project the land, paint it, write on it. Needs a canvas, and real map data. */
+/**
+ * What the stages do with real map data: project the land, paint it, write on it. Canvases come
+ * from outside, as Node and browsers have different ones.
+ */
 
-import { createCanvas, ImageData, type SKRSContext2D } from '@napi-rs/canvas';
 import type { GeoPermissibleObjects } from 'd3-geo';
 import { geoGraticule10, geoOrthographic, geoPath } from 'd3-geo';
 import { feature, mesh } from 'topojson-client';
@@ -21,7 +23,7 @@ const shapes: readonly GeoPermissibleObjects[] = [
 ];
 const moves = { begin: 0, moveTo: 1, lineTo: 2, closePath: 3 } as const;
 
-/** Writes the outlines as a frame's globe shows them: a count, then a move, x and y of each vertex. */
+/** Writes the outlines as a frame shows them: a count, then a move, x and y of each vertex. */
 export function project(vertices: Float32Array, frame: number): void {
   const projection = geoOrthographic()
     .rotate([frame * 0.6, -20, 0])
@@ -49,6 +51,26 @@ export function project(vertices: Float32Array, frame: number): void {
   vertices[0] = at;
 }
 
+/** What is needed of a canvas's context. */
+export type Context = Pick<
+  CanvasRenderingContext2D,
+  | 'fillStyle'
+  | 'strokeStyle'
+  | 'font'
+  | 'fillRect'
+  | 'fillText'
+  | 'beginPath'
+  | 'moveTo'
+  | 'lineTo'
+  | 'closePath'
+  | 'arc'
+  | 'fill'
+  | 'stroke'
+  | 'createImageData'
+  | 'getImageData'
+  | 'putImageData'
+>;
+
 const styles = [
   { stroke: '#27476a' },
   { fill: '#5f9b62', stroke: '#2f5233' },
@@ -57,7 +79,11 @@ const styles = [
 
 /** Draws a frame from its vertices: sea, then one shape after the other. */
 export class Painter {
-  readonly #context: SKRSContext2D = createCanvas(size, size).getContext('2d');
+  readonly #context: Context;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
 
   paint(vertices: ArrayLike<number>, pixels: Uint8ClampedArray): void {
     const context = this.#context;
@@ -98,25 +124,21 @@ export class Painter {
 
 /** Writes a line over a frame that has been painted. */
 export class Composer {
-  readonly #context: SKRSContext2D = createCanvas(size, size).getContext('2d');
+  readonly #context: Context;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
 
   compose(pixels: Uint8ClampedArray, text: string): void {
     const context = this.#context;
     const height = 22;
-    const strip = pixels.subarray(0, 4 * size * height);
-    context.putImageData(new ImageData(new Uint8ClampedArray(strip), size, height), 0, 0);
+    const strip = context.createImageData(size, height);
+    strip.data.set(pixels.subarray(0, 4 * size * height));
+    context.putImageData(strip, 0, 0);
     context.fillStyle = '#d8e6f3';
     context.font = '13px sans-serif';
     context.fillText(text, 10, 16);
     pixels.set(context.getImageData(0, 0, size, height).data, 0);
   }
-}
-
-/** A frame as a PNG. */
-export function encode(pixels: ArrayLike<number>): Promise<Buffer> {
-  const canvas = createCanvas(size, size);
-  canvas
-    .getContext('2d')
-    .putImageData(new ImageData(Uint8ClampedArray.from(pixels), size, size), 0, 0);
-  return canvas.encode('png');
 }

@@ -14,7 +14,7 @@ export async function completion(args: readonly string[]): Promise<number | unde
   return exitCode.done;
 }
 
-const commands = 'run ls why break top serve completion help';
+const commands = 'run batch ls why break top serve completion help';
 
 /** Options by command; those that end in `=` take a value. */
 const optionsOf = {
@@ -22,6 +22,10 @@ const optionsOf = {
     ...['-x=', '-s=', '-e=', '-n', '-w=', '-E=', '-o', '-c='],
     ...['--exclusive=', '--shared=', '--nonblock', '--timeout=', '--conflict-exit-code='],
     ...['--close', '--command=', '--label=', '--on-lost=', '--kill-after=', '--socket=', '--help'],
+  ],
+  batch: [
+    ...['-j=', '-k', '-n', '--jobs=', '--keep-going', '--dry-run', '--graph=', '--check'],
+    ...['--json', '--local', '--label=', '--socket=', '--help'],
   ],
   ls: ['--json', '--names', '--watch', '--socket=', '--help'],
   why: ['--json', '--socket=', '--help'],
@@ -126,6 +130,13 @@ _kds() {
         '--kill-after[between term and kill]:time:' \\
         '(-):command: _command_names -e' \\
         '*::arguments: _normal' ;;
+    batch)
+      _arguments $socket '(-j --jobs)'{-j,--jobs}'[so many at a time]:number:' \\
+        '(-k --keep-going)'{-k,--keep-going}'[go on after a failure]' \\
+        '(-n --dry-run)'{-n,--dry-run}'[run none]' \\
+        '--graph[what waits for what]:form:(dot mermaid json)' \\
+        '--check[pairs ordered by their lines only]' '--json[a line for each end]' \\
+        '--local[without the broker]' '--label[told to others]:text:' ':file:_files' ;;
     ls) _arguments $socket '--json[JSON]' '--names[only names]' '--watch[again and again]' ;;
     why) _arguments $socket '--json[JSON]' ':name:_kds_names' ;;
     break) _arguments $socket '(-y --yes)'{-y,--yes}'[do not ask]' ':name:_kds_names' ;;

@@ -40,13 +40,14 @@ describe.each(hosts)('a job on the host %s', (_, open) => {
     const gate = new Gate();
     const first = queue.submit({ reads: 'a', run: () => gate.passed });
     const second = queue.submit({ reads: 'b', run: () => {} });
-    const last = queue.submit({ reads: 'c', after: [first, second], run: () => first.state });
+    const after = [first, second, first];
+    const last = queue.submit({ reads: 'c', after, run: () => first.state });
     await second.done;
     await turn();
     expect(last.state).toBe('enqueued');
     gate.open();
     expect(await last.done).toBe('done');
-    const late = queue.submit({ after: first, run: () => 'at once' });
+    const late = queue.submit({ after: [first, first], run: () => 'at once' });
     expect(await late.done).toBe('at once');
   });
 

@@ -1,6 +1,7 @@
 /**
  * Programs that use the library in a process of their own: to see it end, run out of memory or meet
- * an uncaught exception. They import a bundle of the sources as `./kds.js`.
+ * an uncaught exception. They import bundles of the sources as `./kds.js` and, of the jobs, as
+ * `./jobs.js`.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -28,10 +29,10 @@ export class ChildProcesses {
     const folder = mkdtempSync(join(root, '.tmp-process-'));
     await build({
       cwd: root,
-      input: './src/index.ts',
+      input: { kds: './src/index.ts', jobs: './src/clients/jobs/index.ts' },
       platform: 'browser',
       logLevel: 'silent',
-      output: { dir: folder, entryFileNames: 'kds.js' },
+      output: { dir: folder, entryFileNames: '[name].js' },
     });
     return new ChildProcesses(folder);
   }

@@ -15,6 +15,7 @@ import type { ResourceRef, SetSpec } from '../../domain/sets.ts';
 import { type JobOwner, keyOf, type QueueJob } from './job.ts';
 import { Line } from './line.ts';
 import { Ring } from './ring.ts';
+import { waitsForSlot } from './slots.ts';
 import { listOf } from './spec.ts';
 
 const lentNameLengthMax = 100;
@@ -33,11 +34,11 @@ export class Family {
   /** Those that have not ended, but for those in line. */
   readonly ring = new Ring();
   /** Those that found the ring full. */
-  readonly line = new Line<QueueJob>();
+  readonly line = new Line<QueueJob>(({ state, isEnding }) => state === 'submitted' && !isEnding);
   /** Of those in line, how many have not ended. */
   lineCount = 0;
   /** Sub-jobs that wait for a slot, and could have the parent's. */
-  readonly waiting = new Line<QueueJob>();
+  readonly waiting = new Line<QueueJob>(waitsForSlot);
   isSlotLent = false;
   /** Those in line are let in at this moment. */
   isAdmitting = false;

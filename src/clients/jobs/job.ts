@@ -101,7 +101,7 @@ class JobDetails {
   children: Family | undefined;
   /** While they live: what it comes after, and what comes after it. */
   after: readonly QueueJob[] | undefined;
-  dependents: QueueJob[] | undefined;
+  dependents: Set<QueueJob> | undefined;
   /** The first of those that it comes after, and did not succeed. */
   afterFailed: QueueJob | undefined;
   /** Its run is over; it waits for its sub-jobs. */

@@ -1,42 +1,56 @@
-/** First come, first served: a growing list with a moving head, O(1) a step. */
+/**
+ * First come, first served, O(1) a step: a list with a moving head.
+ *
+ * Whoever leaves from the middle stays in the list until it is his turn, and is passed over; when
+ * those are the larger part they are cleared away. So who comes and goes leaves nothing behind.
+ */
 
-const shiftMin = 1024;
+const clearMin = 1024;
 
 export class Line<T> {
   #items: T[] = [];
   #head = 0;
+  #goneCount = 0;
+  readonly #isIn: (item: T) => boolean;
 
-  get length(): number {
-    return this.#items.length - this.#head;
+  /** `isIn` says whether an item still stands in line. */
+  constructor(isIn: (item: T) => boolean) {
+    this.#isIn = isIn;
   }
 
-  /** All that are in it, the first one first. */
+  /** Those who stand in line, the first one first. */
   items(): readonly T[] {
-    return this.#items.slice(this.#head);
+    return this.#items.slice(this.#head).filter(this.#isIn);
   }
 
   push(item: T): void {
     this.#items.push(item);
   }
 
+  /** Takes the first one that still stands in line. */
   shift(): T | undefined {
-    if (this.#head === this.#items.length) return undefined;
-    const item = this.#items[this.#head] as T;
-    this.#items[this.#head] = undefined as T;
-    this.#head++;
-    // What is in front has been taken: copied away once it is the larger part.
-    if (this.#head >= shiftMin && this.#head * 2 >= this.#items.length) {
-      this.#items = this.#items.slice(this.#head);
-      this.#head = 0;
-    }
-    return item;
-  }
-
-  /** The first one that passes; those before it are done with. */
-  shiftWhere(passes: (item: T) => boolean): T | undefined {
-    for (let item = this.shift(); item !== undefined; item = this.shift()) {
-      if (passes(item)) return item;
+    while (this.#head < this.#items.length) {
+      const item = this.#items[this.#head] as T;
+      this.#items[this.#head] = undefined as T;
+      this.#head++;
+      if (this.#head >= clearMin && this.#head * 2 >= this.#items.length) this.#clear();
+      if (this.#isIn(item)) return item;
+      if (this.#goneCount > 0) this.#goneCount--;
     }
     return undefined;
+  }
+
+  /** One of those in line is so no more. */
+  noteGone(): void {
+    this.#goneCount++;
+    const { length } = this.#items;
+    if (this.#goneCount >= clearMin && this.#goneCount * 2 >= length - this.#head) this.#clear();
+  }
+
+  #clear(): void {
+    this.#items = this.#items.slice(this.#head);
+    if (this.#goneCount > 0) this.#items = this.#items.filter(this.#isIn);
+    this.#head = 0;
+    this.#goneCount = 0;
   }
 }

@@ -138,14 +138,14 @@ class DomainJobQueue implements JobQueue {
   readonly #listeners = new AbortListeners();
   readonly #slots: Slots;
   /** Have a slot, and are about to start. */
-  readonly #starting = new Line<QueueJob>();
+  readonly #starting = new Line<QueueJob>(({ state, isEnding }) => state === 'ready' && !isEnding);
   readonly #counts = { done: 0, failed: 0, skipped: 0, cancelled: 0 };
   #idLast = 0;
   #isOpen = true;
   #isPaused: boolean;
   #isPumpDue = false;
   /** Have ended, and their dependents do not know it yet. */
-  readonly #telling = new Line<QueueJob>();
+  readonly #telling = new Line<QueueJob>(() => true);
   #isTelling = false;
   #drained: Deferred<JobCounts> | undefined;
 
@@ -222,7 +222,6 @@ class DomainJobQueue implements JobQueue {
   #jobs(family: Family): QueueJob[] {
     const jobs: QueueJob[] = [];
     for (const job of [...family.ring.jobs(), ...family.line.items()]) {
-      if (!job.isLive) continue;
       jobs.push(job);
       const children = job.rare?.children;
       if (children !== undefined) jobs.push(...this.#jobs(children));
@@ -292,13 +291,12 @@ class DomainJobQueue implements JobQueue {
   }
 
   #afterIn(family: Family, { after }: JobSpec<unknown>): readonly QueueJob[] {
-    const jobs = listOf(after);
-    for (const job of jobs) {
-      if (job instanceof QueueJob && job.family === family) continue;
+    if (after === undefined) return [];
+    return [...new Set(listOf(after))].map((job) => {
+      if (job instanceof QueueJob && job.family === family) return job;
       const wanted = family.lender === undefined ? 'a job of this queue' : 'a sub-job of this job';
       throw new TypeError(`after names ${wanted}, not ${describe(job)}`);
-    }
-    return jobs as readonly QueueJob[];
+    });
   }
 
   /** They have been counted before, so that a grant within `enqueue` did not make it ready. */
@@ -306,8 +304,8 @@ class DomainJobQueue implements JobQueue {
     for (const first of after) {
       if (first.isLive) {
         const details = first.details();
-        details.dependents ??= [];
-        details.dependents.push(job);
+        details.dependents ??= new Set();
+        details.dependents.add(job);
       } else {
         job.afterCount--;
         if (first.state !== 'done') this.#afterFailed(job, first);
@@ -354,7 +352,7 @@ class DomainJobQueue implements JobQueue {
     while (!this.#isPaused) {
       const job = this.#starting.shift();
       if (job === undefined) break;
-      if (job.state === 'ready' && !job.isEnding) this.#start(job);
+      this.#start(job);
     }
     this.#isPumpDue = false;
   }
@@ -418,8 +416,16 @@ class DomainJobQueue implements JobQueue {
   #ended(job: QueueJob, state: JobState, value: unknown): void {
     const { family, spec } = job;
     const isFailure = state === 'failed';
-    if (job.state === 'submitted') family.lineCount--;
-    else family.ring.delete(job);
+    if (job.state === 'submitted') {
+      family.lineCount--;
+      family.line.noteGone();
+    } else {
+      family.ring.delete(job);
+    }
+    if (job.state === 'ready') {
+      if (job.slot === undefined) this.#slots.noteGone(job);
+      else this.#starting.noteGone();
+    }
     if (job.state === 'running' && state !== 'done') family.isMarked = true;
     if (spec.signal !== undefined) this.#listeners.remove(spec.signal, job);
     if (spec.task !== undefined) this.#workers?.free(job);
@@ -458,7 +464,7 @@ class DomainJobQueue implements JobQueue {
     this.#isTelling = true;
     for (let first = this.#telling.shift(); first !== undefined; first = this.#telling.shift()) {
       const details = first.details();
-      const { dependents = [] } = details;
+      const { dependents = new Set() } = details;
       details.dependents = undefined;
       for (const job of dependents) {
         if (!job.isLive) continue;
@@ -486,9 +492,12 @@ class DomainJobQueue implements JobQueue {
     }
   }
 
-  /** What has ended is not kept for the sake of what came after it. */
-  #forgetAfter({ rare }: QueueJob): void {
-    if (rare?.after !== undefined) rare.after = undefined;
+  /** Neither is kept for the other's sake: what has ended, and what it came after. */
+  #forgetAfter(job: QueueJob): void {
+    const { rare } = job;
+    if (rare?.after === undefined) return;
+    for (const first of rare.after) first.rare?.dependents?.delete(job);
+    rare.after = undefined;
   }
 
   /** There is room in the ring: whoever stands in line for it comes in. */
@@ -496,9 +505,7 @@ class DomainJobQueue implements JobQueue {
     if (family.lineCount === 0 || family.isAdmitting) return;
     family.isAdmitting = true;
     while (family.ring.count < this.#capacity) {
-      const job = family.line.shiftWhere(({ state, isEnding }) => {
-        return state === 'submitted' && !isEnding;
-      });
+      const job = family.line.shift();
       if (job === undefined) break;
       family.lineCount--;
       try {

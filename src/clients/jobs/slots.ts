@@ -5,12 +5,12 @@
  * one slot in all a job can still have sub-jobs, however deep.
  */
 
-import type { QueueJob } from './job.ts';
+import type { QueueJob, Slot } from './job.ts';
 import { Line } from './line.ts';
 
 export class Slots {
   #freeCount: number;
-  readonly #waiting = new Line<QueueJob>();
+  readonly #waiting = new Line<QueueJob>(waitsForSlot);
   readonly #onSlot: (job: QueueJob) => void;
 
   constructor(count: number, onSlot: (job: QueueJob) => void) {
@@ -37,16 +37,30 @@ export class Slots {
   free(job: QueueJob): void {
     const { slot, family } = job;
     job.slot = undefined;
-    const line = slot === 'parent' ? family.waiting : this.#waiting;
-    // A sub-job stands in both lines, and may have got a slot by the other one.
-    const next = line.shiftWhere((each) => each.state === 'ready' && each.slot === undefined);
-    if (next !== undefined && slot !== undefined) this.#give(next, slot);
-    else if (slot === 'parent') family.isSlotLent = false;
-    else this.#freeCount++;
+    const next = slot === 'parent' ? family.waiting.shift() : this.#waiting.shift();
+    if (next === undefined) {
+      if (slot === 'parent') family.isSlotLent = false;
+      else this.#freeCount++;
+      return;
+    }
+    this.#give(next, slot as Slot);
+    // A sub-job stands in both lines.
+    if (next.family.lender === undefined) return;
+    (slot === 'parent' ? this.#waiting : next.family.waiting).noteGone();
   }
 
-  #give(job: QueueJob, slot: 'queue' | 'parent'): void {
+  /** A job that may stand in line has ended. */
+  noteGone({ family }: QueueJob): void {
+    this.#waiting.noteGone();
+    family.waiting.noteGone();
+  }
+
+  #give(job: QueueJob, slot: Slot): void {
     job.slot = slot;
     this.#onSlot(job);
   }
+}
+
+export function waitsForSlot({ state, slot, isEnding }: QueueJob): boolean {
+  return state === 'ready' && slot === undefined && !isEnding;
 }

@@ -51,7 +51,9 @@ export class WorkerPool {
   readonly #events: WorkerPoolEvents;
   readonly #members = new Set<Member>();
   readonly #idle: Member[] = [];
-  readonly #waiting = new Line<QueueJob>();
+  readonly #waiting = new Line<QueueJob>((job) => {
+    return job.state === 'ready' && !job.isEnding && !this.#byJob.has(job);
+  });
   readonly #byJob = new Map<QueueJob, Member>();
 
   constructor({ count, start }: WorkersOptions, events: WorkerPoolEvents) {
@@ -78,7 +80,10 @@ export class WorkerPool {
   /** The job has ended, in whatever way. */
   free(job: QueueJob): void {
     const member = this.#byJob.get(job);
-    if (member === undefined) return;
+    if (member === undefined) {
+      this.#waiting.noteGone();
+      return;
+    }
     this.#byJob.delete(job);
     if (!this.#members.has(member)) return;
     this.#idle.push(member);
@@ -94,7 +99,7 @@ export class WorkerPool {
 
   #serve(): void {
     while (this.#idle.length > 0 || this.#members.size < this.#countMax) {
-      const job = this.#waiting.shiftWhere((each) => each.state === 'ready' && !each.isEnding);
+      const job = this.#waiting.shift();
       if (job === undefined) return;
       const member = this.#idle.pop() ?? this.#startFor(job);
       if (member === undefined) continue;
@@ -147,8 +152,10 @@ class Member {
       },
       error: (error) => {
         this.#cause = error;
-        // A browser's worker says no more than that; one of Node will exit.
-        if (!('threadId' in worker)) this.#ended('failed');
+        // One of Node will exit. A browser's says no more than that, and may live on.
+        if ('threadId' in worker) return;
+        worker.terminate();
+        this.#ended('failed');
       },
       exit: () => this.#ended('ended'),
     });

@@ -1,0 +1,32 @@
+/** One stage of the browser's pipeline, in a worker. */
+
+import { createJobQueue } from 'kds/jobs';
+import { openThreadsDomain } from 'kds/threads';
+import { askingFor } from '../asking.ts';
+import { Buffers, size, Times } from '../scene.ts';
+import { StageWork } from '../stage-work.ts';
+import type { Context } from '../work.ts';
+import type { Beginning } from './page.ts';
+
+addEventListener('message', ({ data }: MessageEvent<Beginning>) => void work(data), { once: true });
+
+async function work({ stage, scene, arena }: Beginning): Promise<void> {
+  const domain = openThreadsDomain(arena, { label: stage });
+  const buffers = new Buffers(scene);
+  const stageWork = new StageWork(buffers, new Times(scene), makeContext);
+  const queue = createJobQueue(domain, { capacity: 4, concurrency: 1 });
+  const { turnOf, hasAsked } = askingFor(stage, scene);
+  for (let frame = 0; ; frame++) {
+    await turnOf(frame);
+    const run = stageWork.run.bind(stageWork, stage, frame);
+    const job = queue.submit({ ...buffers.setOf(stage, frame), label: `${stage} ${frame}`, run });
+    await job.enqueued;
+    hasAsked();
+  }
+}
+
+function makeContext(): Context {
+  const context = new OffscreenCanvas(size, size).getContext('2d', { willReadFrequently: true });
+  if (context === null) throw new Error('a canvas cannot be had in this worker');
+  return context as unknown as Context;
+}
