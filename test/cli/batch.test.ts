@@ -1,0 +1,223 @@
+/** `kds batch`: what it reads, what it runs at one time, and what it ends with. */
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freshName, Shop } from './kds.ts';
+
+const shop = new Shop();
+beforeAll(() => shop.open());
+afterAll(() => shop.close());
+
+const text = (lines: readonly object[]): string =>
+  lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+const batch = (lines: readonly object[], args: readonly string[] = []) =>
+  shop.kds(['batch', ...args, '-'], { input: text(lines) });
+/** Its exit code is that of its last command. */
+const both = (first: string, second: string): string => `${first} && ${second}`;
+
+describe('what runs', () => {
+  it('is in the order of the lines where they conflict', async () => {
+    const [log, name] = [shop.file('order.log'), freshName()];
+    // Each takes less time than the one before it.
+    const lines = Array.from({ length: 9 }, (_, index) => {
+      return { run: `sleep 0.0${9 - index}; echo ${index} >> ${log}`, writes: name };
+    });
+    expect((await batch(lines, ['-j', '8']).ended).code).toBe(0);
+    expect(readFileSync(log, 'utf8')).toBe(lines.map((_, index) => `${index}\n`).join(''));
+  });
+
+  it('runs at one time where they do not, and no more than -j says', async () => {
+    const folder = shop.file('meet');
+    // Each waits until the other is there too: alone it would never end.
+    const meet = (mine: string, other: string): string =>
+      `mkdir -p ${folder}; touch ${folder}/${mine}; until [ -e ${folder}/${other} ]; do :; done`;
+    const name = freshName();
+    const pair = [
+      { run: meet('a', 'b'), reads: name },
+      { run: meet('b', 'a'), reads: name },
+    ];
+    expect((await batch(pair, ['-j', '2']).ended).code).toBe(0);
+    const alone = shop.file('alone');
+    const one = `mkdir ${alone} && rmdir ${alone}`;
+    const many = Array.from({ length: 20 }, () => ({ run: one }));
+    expect((await batch(many, ['-j', '1']).ended).code).toBe(0);
+  });
+
+  it('keeps out of the way of kds run, by way of the broker; with --local it does not', async () => {
+    const name = freshName();
+    const holder = shop.kds(['run', '-x', name, 'sh', '-c', 'echo mine; cat'], {});
+    await holder.says(/mine/);
+    const waits = batch([{ run: 'echo through', writes: name }]);
+    await shop.waiting(name, 1);
+    const local = await batch([{ run: 'echo through', writes: name }], ['--local']).ended;
+    expect(local).toMatchObject({ code: 0, stdout: 'through\n' });
+    expect(waits.stdout).toBe('');
+    holder.child.stdin?.end();
+    expect(await waits.ended).toMatchObject({ code: 0, stdout: 'through\n' });
+  });
+
+  it('gets its set, token, directory and environment', async () => {
+    const name = freshName();
+    const shell = 'printf "%s %s %s " "$KDS_RESOURCES" "$EXTRA" "$PWD"; [ "$KDS_TOKEN" -gt 0 ]';
+    const line = { run: shell, writes: name, cwd: '/', env: { EXTRA: 'more' } };
+    const { code, stdout } = await batch([line]).ended;
+    expect(code).toBe(0);
+    expect(stdout).toBe(`${JSON.stringify({ exclusive: [name], shared: [] })} more / `);
+  });
+
+  it('is a list of words as they are, or whatever the shell takes', async () => {
+    const lines = [
+      { id: 'a', run: ['printf', '%s\n', '$HOME; x'] },
+      { id: 'b', after: 'a', run: 'printf one-word' },
+      { after: ['a', 'b'], run: 'x=1; echo " $((x + 1))"; exit 0' },
+    ];
+    expect(await batch(lines).ended).toMatchObject({ code: 0, stdout: '$HOME; x\none-word 2\n' });
+  });
+});
+
+describe('a command that fails', () => {
+  it('is the last that is started, and those that run end; the exit code is 2', async () => {
+    const [log, name] = [shop.file('fail.log'), freshName()];
+    const slow = `until [ -e ${log} ]; do :; done; echo slow >> ${log}`;
+    const lines = [
+      { run: slow },
+      { run: both(`echo failed > ${log}`, 'exit 3'), writes: name, label: 'the culprit' },
+      { run: `echo later >> ${log}`, writes: name },
+    ];
+    const { code, stderr } = await batch(lines, ['-j', '2']).ended;
+    expect(code).toBe(2);
+    expect(stderr).toContain('line 2, "the culprit": exit code 3');
+    expect(stderr).toContain('1 of 3 done, 1 failed, 1 not run');
+    expect(readFileSync(log, 'utf8')).toBe('failed\nslow\n');
+  });
+
+  it('with --keep-going stops only those that come after it; others see that it failed', async () => {
+    const name = freshName();
+    const lines = [
+      { id: 'first', run: 'exit 1', writes: name },
+      { run: 'echo after', after: 'first' },
+      { run: 'echo "recovered $KDS_RECOVERED"', writes: name },
+    ];
+    const { code, stdout } = await batch(lines, ['-k']).ended;
+    expect({ code, stdout }).toEqual({ code: 2, stdout: `recovered ["${name}"]\n` });
+  });
+
+  it('may be one that cannot be run, or is ended by a signal', async () => {
+    const lines = [{ run: ['/no/such/program'] }, { run: ['sh', '-c', 'kill -9 $$'] }];
+    const { code, stderr } = await batch(lines, ['-k']).ended;
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/line 1, \/no\/such\/program: cannot be run: .*ENOENT/);
+    expect(stderr).toContain('ended by SIGKILL');
+  });
+
+  it('is told in JSON where that is asked for', async () => {
+    const lines = [
+      { id: 'a', run: 'exit 7' },
+      { id: 'b', run: 'true' },
+    ];
+    const { stdout } = await batch(lines, ['-k', '--json', '-j', '1']).ended;
+    const told = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(told).toMatchObject([
+      { line: 1, id: 'a', state: 'failed', exitCode: 7 },
+      { line: 2, id: 'b', state: 'done', exitCode: 0 },
+    ]);
+  });
+});
+
+describe('a line that is none', () => {
+  const bad: readonly [string, string][] = [
+    ['{"run": "true"', 'no JSON'],
+    ['["true"]', 'not an object'],
+    ['{"reads": "a"}', 'run is missing'],
+    ['{"run": []}', 'run is missing'],
+    ['{"run": "true", "raeds": "a"}', 'nothing is known of "raeds"'],
+    ['{"run": "true", "reads": 1}', 'reads is a string, or a list'],
+    ['{"run": "true", "after": "nobody"}', 'after names "nobody"'],
+    ['{"run": "true", "env": {"A": 1}}', 'env is an object of strings'],
+    [`{"run": "true", "writes": "${'x'.repeat(65_537)}"}`, 'over the limit of 65536'],
+  ];
+
+  it.each(bad)('is told of with its number, and nothing is run: %.40s', async (line, message) => {
+    const mark = shop.file('mark');
+    const input = `# a comment\n{"run": "touch ${mark}"}\n${line}\n`;
+    const { code, stderr } = await shop.kds(['batch', '-'], { input }).ended;
+    expect(code).toBe(2);
+    expect(stderr).toContain(`line 3: `);
+    expect(stderr).toContain(message);
+    expect(() => readFileSync(mark)).toThrow('ENOENT');
+  });
+
+  it('is passed over with --keep-going, and the exit code is 2 all the same', async () => {
+    const input = '{"run": 1}\n{"run": "echo good"}\n';
+    const ended = await shop.kds(['batch', '-k', '-'], { input }).ended;
+    expect(ended).toMatchObject({ code: 2, stdout: 'good\n' });
+  });
+
+  it('has an id that another one has', async () => {
+    const { code, stderr } = await batch([
+      { id: 'a', run: 'true' },
+      { id: 'a', run: 'true' },
+    ]).ended;
+    expect(code).toBe(2);
+    expect(stderr).toContain('line 1 has the id "a" already');
+  });
+});
+
+describe('to look before', () => {
+  const lines = [
+    { id: 'make', run: 'echo made', writes: 'src' },
+    { run: 'echo a', reads: 'src', writes: 'a' },
+    { run: 'echo b', after: 'make', reads: 'src' },
+  ];
+
+  it('--dry-run prints the commands, and runs none', async () => {
+    const ended = await batch(lines, ['--dry-run']).ended;
+    expect(ended).toMatchObject({ code: 0, stdout: 'echo made\necho a\necho b\n' });
+  });
+
+  it('--graph tells what waits for what', async () => {
+    const { stdout } = await batch(lines, ['--graph', 'json']).ended;
+    expect(JSON.parse(stdout)).toMatchObject({
+      jobs: [{ id: 1 }, { id: 2 }, { id: 3 }],
+      edges: [
+        { from: 1, to: 2, kind: 'write-read', resource: 'src' },
+        { from: 1, to: 3, kind: 'after' },
+        { from: 1, to: 3, kind: 'write-read', resource: 'src' },
+      ],
+    });
+    expect((await batch(lines, ['--graph', 'dot']).ended).stdout).toContain('1 -> 2');
+    expect((await batch(lines, ['--graph', 'mermaid']).ended).stdout).toContain('flowchart');
+    expect((await batch(lines, ['--graph', 'png']).ended).code).toBe(64);
+  });
+
+  it('--check names the pairs that only their lines put in order', async () => {
+    const { stdout } = await batch(lines, ['--check']).ended;
+    expect(stdout).toBe('line 1 (make) before line 2 ("echo a"): write-read of src\n');
+  });
+});
+
+it('wrong usage ends with 64', async () => {
+  for (const args of [[], ['a', 'b'], ['-j', '0', '-'], ['-j', 'x', '-'], ['--no', '-']]) {
+    expect((await shop.kds(['batch', ...args], { input: '' }).ended).code).toBe(64);
+  }
+  const missing = await shop.kds(['batch', shop.file('missing')]).ended;
+  expect(missing).toMatchObject({ code: 64 });
+  writeFileSync(shop.file('empty'), '');
+  expect((await shop.kds(['batch', shop.file('empty')]).ended).code).toBe(0);
+});
+
+it('a signal ends what runs, starts nothing more, and lets go of everything', async () => {
+  const name = freshName();
+  const lines = [
+    { run: 'echo here; exec sleep 1000', writes: name },
+    { run: 'echo never', writes: name },
+  ];
+  const running = batch(lines);
+  await running.says(/here/);
+  running.kill('SIGTERM');
+  expect(await running.ended).toMatchObject({ code: 143, stdout: 'here\n' });
+  await shop.free(name);
+});
