@@ -1,5 +1,6 @@
 /** What is compared with what, and how far apart it is to be (DESIGN.md, section 6). */
 
+import { hasMake, tinyCommands } from './batch.ts';
 import { freeAtBroker, handOverAtBroker } from './broker.ts';
 import { awaitedName, awaitedPair, syncPair } from './free.ts';
 import { amongHeld, amongNames, besideHeld } from './held.ts';
@@ -305,6 +306,20 @@ function jobsRow(): Row {
   };
 }
 
+function batchRow(): Row {
+  const compare = comparing('tiny commands');
+  return {
+    number: 13,
+    work: '1,000 tiny commands, as many at a time as there are processors: a command',
+    unit: 'ns',
+    experiments: [{ name: 'tiny commands', rounds: 7, subjects: tinyCommands }],
+    comparisons: [
+      compare('kds batch', 'xargs -P'),
+      ...(hasMake ? ['kds batch', 'kds batch --local'] : []).map((kds) => compare(kds, 'make -j')),
+    ],
+  };
+}
+
 export const rows: readonly Row[] = [
   syncPairRow(),
   awaitedPairRow(),
@@ -318,4 +333,5 @@ export const rows: readonly Row[] = [
   freeAtBrokerRow(),
   handOverAtBrokerRow(),
   jobsRow(),
+  batchRow(),
 ];
