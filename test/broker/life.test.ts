@@ -146,6 +146,21 @@ describe('a broker', () => {
     await next?.close();
   });
 
+  it('is one of many that begin at once, time after time', async () => {
+    const socketPath = freshSocketPath();
+    for (let round = 0; round < 30; round++) {
+      const begun = await Promise.all(Array.from({ length: 6 }, () => runBroker({ socketPath })));
+      const serving = begun.filter((broker) => broker !== undefined);
+      expect(serving).toHaveLength(1);
+      const domain = await open(socketPath, { start: false });
+      await domain.close();
+      await serving[0]?.close();
+    }
+    expect(readdirSync(dirname(socketPath)).sort()).toEqual(
+      ['broker.sock', 'broker.sock.life-30', 'broker.sock.mark'].sort(),
+    );
+  });
+
   it('puts back what a cleaner of temporary files has taken away', async () => {
     const socket = freshSocketPath();
     const domain = await open(socket);

@@ -17,7 +17,7 @@ import { openBrokerDomain } from 'kds/broker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { defaultSocketPath } from '../../src/hosts/broker/place.ts';
 import { freshSocketPath, removePlaces } from './places.ts';
-import { bundleBroker, removePrograms } from './programs.ts';
+import { bundleBroker, isRunning, removePrograms, until } from './programs.ts';
 
 const isRoot = process.getuid?.() === 0;
 const skipped = isRoot ? '' : 'skipped: not root: ';
@@ -102,7 +102,11 @@ function mountTiny(): boolean {
 }
 
 describe('a full disk', () => {
-  afterAll(() => {
+  const brokers: number[] = [];
+
+  afterAll(async () => {
+    // A broker that still ends has files open there.
+    await until(() => !brokers.some(isRunning), 'the brokers have ended');
     if (canMount) spawnSync('umount', [tiny]);
     rmSync(tiny, { recursive: true, force: true });
   });
@@ -112,6 +116,7 @@ describe('a full disk', () => {
     await refuses(socket, /ENOSPC|no space/i);
     spawnSync('mount', ['-o', 'remount,size=64k,nr_inodes=50', tiny]);
     const domain = await openBrokerDomain({ socket, idleMs: 0 });
+    brokers.push(domain.brokerPid);
     (await domain.acquire({ exclusive: 'a' })).release();
     await domain.close();
   });
@@ -119,6 +124,7 @@ describe('a full disk', () => {
   it.skipIf(!canMount)(`${whyNot}does not stop a broker that serves`, async () => {
     const socket = join(tiny, 'second.sock');
     const domain = await openBrokerDomain({ socket, idleMs: 0 });
+    brokers.push(domain.brokerPid);
     expect(() => writeFileSync(join(tiny, 'filler'), Buffer.alloc(2 ** 20))).toThrow(/ENOSPC/);
     const grant = await domain.acquire({ exclusive: 'a' });
     grant.release();
