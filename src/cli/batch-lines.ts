@@ -22,7 +22,7 @@ export interface BatchLine {
   readonly env: Readonly<Record<string, string>>;
 }
 
-export interface LineFault {
+interface LineFault {
   readonly number: number;
   readonly message: string;
 }

@@ -43,7 +43,7 @@ describe('what runs', () => {
     expect((await batch(many, ['-j', '1']).ended).code).toBe(0);
   });
 
-  it('keeps out of the way of kds run, by way of the broker; with --local it does not', async () => {
+  it('keeps out of the way of kds run by way of the broker, and with --local does not', async () => {
     const name = freshName();
     const holder = shop.kds(['run', '-x', name, 'sh', '-c', 'echo mine; cat'], {});
     await holder.says(/mine/);
@@ -91,7 +91,7 @@ describe('a command that fails', () => {
     expect(readFileSync(log, 'utf8')).toBe('failed\nslow\n');
   });
 
-  it('with --keep-going stops only those that come after it; others see that it failed', async () => {
+  it('with --keep-going stops only what comes after it; others see that it failed', async () => {
     const name = freshName();
     const lines = [
       { id: 'first', run: 'exit 1', writes: name },
