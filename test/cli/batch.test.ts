@@ -43,7 +43,7 @@ describe('what runs', () => {
     expect((await batch(many, ['-j', '1']).ended).code).toBe(0);
   });
 
-  it('keeps out of the way of kds run by way of the broker, and with --local does not', async () => {
+  it('keeps out of the way of kds run, and with --local does not', async () => {
     const name = freshName();
     const holder = shop.kds(['run', '-x', name, 'sh', '-c', 'echo mine; cat'], {});
     await holder.says(/mine/);
