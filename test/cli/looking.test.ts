@@ -102,7 +102,7 @@ describe('kds ls', () => {
 });
 
 describe('kds why', () => {
-  it('tells who holds it, then who is in line, in order; and ends with 1 if nobody is', async () => {
+  it('tells who holds it, then who is in line, in order, and ends with 1 if nobody', async () => {
     const name = freshName();
     const idle = await shop.kds(['why', name]).ended;
     expect(idle).toMatchObject({ code: 1, stdout: '' });
