@@ -1,5 +1,6 @@
 /** What is compared with what, and how far apart it is to be (DESIGN.md, section 6). */
 
+import { runTrue } from './cli.ts';
 import { awaitedName, awaitedPair, syncPair } from './free.ts';
 import { amongHeld, besideHeld } from './held.ts';
 import * as queued from './queued.ts';
@@ -259,6 +260,21 @@ function workerToWorkerRow(): Row {
   };
 }
 
+function commandRow(): Row {
+  const compare = comparing('command');
+  const bare = 'node -e 0, then true';
+  return {
+    number: 10,
+    work: 'the command line: kds run, from start to end, with a broker that runs',
+    unit: 'ns',
+    experiments: [{ name: 'command', rounds: 41, subjects: runTrue }],
+    comparisons: [
+      compare('kds run -- true', bare, { timesMax: 1.3 }),
+      compare('kds run -x a -s b -- true', bare, { timesMax: 1.3 }),
+    ],
+  };
+}
+
 export const rows: readonly Row[] = [
   syncPairRow(),
   awaitedPairRow(),
@@ -269,4 +285,5 @@ export const rows: readonly Row[] = [
   arenaRow(),
   handOverRow(),
   workerToWorkerRow(),
+  commandRow(),
 ];
