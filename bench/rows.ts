@@ -1,5 +1,6 @@
 /** What is compared with what, and how far apart it is to be (DESIGN.md, section 6). */
 
+import { freeAtBroker, handOverAtBroker } from './broker.ts';
 import { runTrue } from './cli.ts';
 import { awaitedName, awaitedPair, syncPair } from './free.ts';
 import { amongHeld, besideHeld } from './held.ts';
@@ -260,11 +261,34 @@ function workerToWorkerRow(): Row {
   };
 }
 
+function freeAtBrokerRow(): Row {
+  const compare = comparing('free at the broker');
+  return {
+    number: 10,
+    work: 'broker: acquire + release, 2 names, free',
+    unit: 'ns',
+    experiments: [{ name: 'free at the broker', rounds: 200, subjects: freeAtBroker }],
+    comparisons: [compare('kds, broker', 'two bare echoes', { timesMax: 1.5 })],
+  };
+}
+
+function handOverAtBrokerRow(): Row {
+  const compare = comparing('hand-over at the broker');
+  const few = '10 waiters, 10 connections';
+  return {
+    number: 11,
+    work: 'broker: a hand-over from one client to the next',
+    unit: 'ns',
+    experiments: [{ name: 'hand-over at the broker', rounds: 21, subjects: handOverAtBroker }],
+    comparisons: [compare('10,000 waiters, 1,000 connections', few)],
+  };
+}
+
 function commandRow(): Row {
   const compare = comparing('command');
   const bare = 'node -e 0, then true';
   return {
-    number: 10,
+    number: 12,
     work: 'the command line: kds run, from start to end, with a broker that runs',
     unit: 'ns',
     experiments: [{ name: 'command', rounds: 41, subjects: runTrue }],
@@ -285,5 +309,7 @@ export const rows: readonly Row[] = [
   arenaRow(),
   handOverRow(),
   workerToWorkerRow(),
+  freeAtBrokerRow(),
+  handOverAtBrokerRow(),
   commandRow(),
 ];

@@ -9,7 +9,11 @@ const output = fileURLToPath(new URL('../.tmp-bench', import.meta.url));
 
 await build({
   cwd: root,
-  input: { run: './bench/run.ts', 'threads-worker': './bench/threads-worker.ts' },
+  input: {
+    run: './bench/run.ts',
+    'threads-worker': './bench/threads-worker.ts',
+    'echo-server': './bench/echo-server.ts',
+  },
   platform: 'node',
   external: /^[@a-z]/,
   output: { dir: output, entryFileNames: '[name].js' },

@@ -217,7 +217,10 @@ function drawerNames(path: string): string[] {
 
 function unkebabNames(path: string): string[] {
   const kebab = /^\.?[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+(-[a-z0-9]+)*)*$/;
-  const bad = path.split('/').filter((part) => part !== 'README.md' && !kebab.test(part));
+  // Python imports by the file's name, and a name there has no hyphen.
+  const python = /^[a-z0-9]+(_[a-z0-9]+)*\.py$/;
+  const isOther = (part: string): boolean => part === 'README.md' || python.test(part);
+  const bad = path.split('/').filter((part) => !isOther(part) && !kebab.test(part));
   return bad.length > 0 ? [`${path} is not in kebab-case`] : [];
 }
 
@@ -415,6 +418,8 @@ describe('the rules can fail', () => {
     expect(drawerNames('src/core/type-of-link.ts')).toEqual([]);
     expect(unkebabNames('src/core/wordLayout.ts')).toHaveLength(1);
     expect(unkebabNames('src/core/word-layout.test.ts')).toEqual([]);
+    expect(unkebabNames('examples/python/kds_client.py')).toEqual([]);
+    expect(unkebabNames('examples/python/KdsClient.py')).toHaveLength(1);
     expect(oversize(file('\n'.repeat(sourceLinesMax)))).toEqual([]);
     expect(oversize(file('\n'.repeat(sourceLinesMax + 1)))).toHaveLength(1);
   });

@@ -21,6 +21,8 @@ import { join, relative, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import ts from 'typescript';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { freshSocketPath, removePlaces } from './broker/places.ts';
+import { bundleBroker, removePrograms } from './broker/programs.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const exampleTimeoutMs = 10_000;
@@ -182,7 +184,10 @@ function compilerOptions(): ts.CompilerOptions {
   return { ...options, ...brief, allowJs: true, checkJs: false };
 }
 
-beforeAll(() => {
+beforeAll(async () => {
+  // Examples of the broker start one, in a place of their own.
+  await bundleBroker();
+  process.env['KDS_SOCKET'] = freshSocketPath();
   mkdirSync(join(root, '.tmp-docs'), { recursive: true });
   folder = mkdtempSync(join(root, '.tmp-docs', 'run-'));
 });
@@ -192,6 +197,9 @@ afterEach(() => {
 });
 
 afterAll(() => {
+  delete process.env['KDS_SOCKET'];
+  removePrograms();
+  removePlaces();
   rmSync(folder, { recursive: true, force: true });
 });
 

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { freshSocketPath, removePlaces } from './places.ts';
 import {
   bundleBroker,
-  bundleClient,
+  bundleProgram,
   heard,
   isRunning,
   removePrograms,
@@ -31,7 +31,7 @@ async function killBroker({ brokerPid }: BrokerDomain): Promise<void> {
 
 beforeAll(async () => {
   await bundleBroker();
-  holder = await bundleClient('./holder.ts');
+  holder = await bundleProgram(new URL('./holder.ts', import.meta.url));
 });
 
 afterEach(async () => {
@@ -83,6 +83,14 @@ describe('when a client is killed', () => {
 });
 
 describe('a process that holds something and expects nothing', () => {
+  it('and releases right before it exits, has released', async () => {
+    const socket = freshSocketPath();
+    const domain = await open(socket);
+    await once(startClient(holder, socket, 'a', 'exit'), 'exit');
+    const grant = await domain.acquire({ exclusive: 'a' }, { timeoutMs: 10_000 });
+    expect(grant.recovered).toEqual([]);
+  });
+
   it('ends by itself, and then holds nothing', async () => {
     const socket = freshSocketPath();
     const domain = await open(socket);
@@ -194,7 +202,7 @@ describe('when the broker is killed', () => {
     grant.release();
   });
 
-  it('nobody can claim what was held once the time of grace is over, though it be free', async () => {
+  it('nobody can claim what was held once the time of grace is over, free or not', async () => {
     const socket = freshSocketPath();
     const domain = await open(socket);
     const child = startClient(holder, socket, 'a');

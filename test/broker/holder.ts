@@ -7,7 +7,10 @@ const domain = await openBrokerDomain({ socket, label: 'holder' });
 const grant = await domain.acquire({ exclusive: name }, { label: `holder of ${name}` });
 grant.signal.addEventListener('abort', () => process.send?.({ lost: String(grant.signal.reason) }));
 process.send?.({ token: grant.token });
-if (end === 'leave') {
+if (end === 'exit') {
+  grant.release();
+  process.exit();
+} else if (end === 'leave') {
   // Nothing is waited for: the process ends, although it holds something.
   process.channel?.unref();
 } else {

@@ -49,6 +49,14 @@ describe('a broker', () => {
     expect(grants.filter((grant) => grant !== null)).toHaveLength(1);
   });
 
+  it('is started although somebody else began to, and died', async () => {
+    const socket = freshSocketPath();
+    writeFileSync(`${socket}.starting`, '');
+    const domain = await open(socket);
+    await domain.acquire({ exclusive: 'a' });
+    expect(readdirSync(dirname(socket))).not.toContain('broker.sock.starting');
+  });
+
   it('ends when nobody is there any more, and the next user starts another', async () => {
     const socket = freshSocketPath();
     const first = await open(socket);
@@ -136,6 +144,21 @@ describe('a broker', () => {
     const next = await runBroker({ socketPath: socket });
     expect(next).toBeDefined();
     await next?.close();
+  });
+
+  it('is one of many that begin at once, time after time', async () => {
+    const socketPath = freshSocketPath();
+    for (let round = 0; round < 30; round++) {
+      const begun = await Promise.all(Array.from({ length: 6 }, () => runBroker({ socketPath })));
+      const serving = begun.filter((broker) => broker !== undefined);
+      expect(serving).toHaveLength(1);
+      const domain = await open(socketPath, { start: false });
+      await domain.close();
+      await serving[0]?.close();
+    }
+    expect(readdirSync(dirname(socketPath)).sort()).toEqual(
+      ['broker.sock', 'broker.sock.life-30', 'broker.sock.mark'].sort(),
+    );
   });
 
   it('puts back what a cleaner of temporary files has taken away', async () => {

@@ -10,19 +10,17 @@ import { type Bundle, bundleWorker } from '../threads/bundle.ts';
 const bundles: Bundle[] = [];
 const children = new Set<ChildProcess>();
 
-async function bundle(path: string): Promise<string> {
-  const made = await bundleWorker(new URL(path, import.meta.url));
+/** A program of these tests, as a file that Node runs. */
+export async function bundleProgram(entry: URL): Promise<string> {
+  const made = await bundleWorker(entry);
   bundles.push(made);
   return made.path;
 }
 
 /** From now on clients, also those in other processes, find the broker's program. */
 export async function bundleBroker(): Promise<void> {
-  process.env['KDS_BROKER_PROGRAM'] = await bundle('../../src/broker-server/main.ts');
-}
-
-export function bundleClient(path: string): Promise<string> {
-  return bundle(path);
+  const entry = new URL('../../src/broker-server/main.ts', import.meta.url);
+  process.env['KDS_BROKER_PROGRAM'] = await bundleProgram(entry);
 }
 
 /** Starts a client; it is killed at the end of the tests, if it has not ended by then. */

@@ -20,10 +20,10 @@ function write(line: object): void {
   writeSync(journal, `${JSON.stringify({ client, ...line })}\n`);
 }
 
-function randomSet(): { exclusive: string[]; shared: string[] } {
+function randomSet(names: readonly string[]): { exclusive: string[]; shared: string[] } {
   const exclusive: string[] = [];
   const shared: string[] = [];
-  for (const name of ['a', 'b', 'c', 'd', 'e']) {
+  for (const name of names) {
     const part = random();
     if (part < 0.2) exclusive.push(name);
     else if (part < 0.45) shared.push(name);
@@ -31,21 +31,20 @@ function randomSet(): { exclusive: string[]; shared: string[] } {
   return { exclusive, shared };
 }
 
-async function hold(grant: Grant, set: object): Promise<void> {
+async function hold(grant: Grant, set: object, msMax = 4): Promise<void> {
   count++;
   const id = `${client}.${count}`;
   write({ do: 'begin', id, token: grant.token, set });
   grant.signal.addEventListener('abort', () => write({ do: 'lost', id }));
-  for (let turns = random() * 4; turns > 1; turns--) {
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
+  const ms = random() * msMax;
+  if (ms >= 1) await new Promise((resolve) => setTimeout(resolve, ms));
   write({ do: 'end', id });
   if (random() < 0.1) grant.abandon();
   else grant.release();
 }
 
 async function ask(): Promise<void> {
-  const set = randomSet();
+  const set = randomSet(['a', 'b', 'c', 'd', 'e']);
   const way = random();
   if (way < 0.2) {
     const grant = await domain.tryAcquire(set);
@@ -72,11 +71,19 @@ async function keepAsking(): Promise<void> {
   while (!isStopping) await ask();
 }
 
+/** Holds for longer than it takes until a broker has come again, so that it has to be claimed. */
+async function keepHolding(): Promise<void> {
+  while (!isStopping) {
+    const set = randomSet(['x', 'y', 'z']);
+    await hold(await domain.acquire(set), set, 1500);
+  }
+}
+
 process.once('message', () => {
   isStopping = true;
 });
 process.send?.('ready');
-await Promise.all(Array.from({ length: 4 }, keepAsking));
+await Promise.all([keepHolding(), ...Array.from({ length: 4 }, keepAsking)]);
 await domain.close();
 write({ do: 'done', count });
 process.disconnect();

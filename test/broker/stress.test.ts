@@ -10,7 +10,7 @@ import { openBrokerDomain } from 'kds/broker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkJournal, type Line } from './journal.ts';
 import { freshSocketPath, removePlaces } from './places.ts';
-import { bundleBroker, bundleClient, heard, removePrograms, startClient } from './programs.ts';
+import { bundleBroker, bundleProgram, heard, removePrograms, startClient } from './programs.ts';
 import { randomFrom } from './random.ts';
 
 const seconds = Number(process.env['KDS_STRESS_SECONDS'] ?? 8);
@@ -23,7 +23,7 @@ let program = '';
 
 beforeAll(async () => {
   await bundleBroker();
-  program = await bundleClient('./stress-client.ts');
+  program = await bundleProgram(new URL('./stress-client.ts', import.meta.url));
 });
 
 afterAll(() => {

@@ -43,7 +43,8 @@ describe.skipIf(isMissing)(`at a terminal${missing}`, () => {
     const terminal = await openTerminal();
     const file = shop.file('interrupts');
     writeFileSync(file, '');
-    const trap = `trap 'echo got >>${file}; echo ending; exit 7' INT; echo begun; while :; do read l; done`;
+    const onInterrupt = `echo got >>${file}; echo ending; exit 7`;
+    const trap = `trap '${onInterrupt}' INT; echo begun; while :; do read l; done`;
     type(terminal, `kds run -x t sh -c "${trap}"; echo "code=$?"\n`);
     await terminal.says(/begun/);
     type(terminal, ctrlC);

@@ -68,14 +68,16 @@ export class RemoteClient {
   readonly handles = new Map<string, RemoteResource>();
   readonly prepared = new Map<object, number>();
   readonly grants = new Map<number, RemoteGrant>();
+  readonly offered: readonly Capability[];
   readonly #post: (message: ToWorker) => void;
   readonly #answered = new Map<number, Answered>();
   readonly #signalIds = new WeakMap<AbortSignal, number>();
   readonly #signals = new Signals<Answered>((waiting) => this.#abort(waiting));
   #idLast = 0;
 
-  constructor(post: (message: ToWorker) => void) {
+  constructor(post: (message: ToWorker) => void, offered = capabilities) {
     this.#post = post;
+    this.offered = offered;
   }
 
   nextId(): number {
@@ -220,7 +222,7 @@ class RemoteGrant implements Grant {
 }
 
 export class RemoteDomain implements Session {
-  readonly capabilities: ReadonlySet<Capability> = new Set(capabilities);
+  readonly capabilities: ReadonlySet<Capability>;
   readonly label: string | undefined;
   readonly #client: RemoteClient;
   readonly #parent: RemoteDomain | undefined;
@@ -228,6 +230,7 @@ export class RemoteDomain implements Session {
   #isClosed = false;
 
   constructor(client: RemoteClient, parent?: RemoteDomain, label?: string) {
+    this.capabilities = new Set(client.offered);
     this.#client = client;
     this.#parent = parent;
     this.label = label;

@@ -22,7 +22,7 @@ import { Connection } from './connection.ts';
 import { encodeFrame } from './frames.ts';
 import { beginLife, type Life } from './life.ts';
 import { allLiveBytesMax, connectionCountMax, replyBytesMax } from './limits.ts';
-import type { LiveRequest, ServedSession } from './live-request.ts';
+import { holds, type LiveRequest, type ServedSession } from './live-request.ts';
 import type { BrokerSnapshotEntry, ClientInfo } from './messages.ts';
 import { checkPlace } from './place.ts';
 
@@ -66,6 +66,8 @@ export async function serveDomain(
   const early: Socket[] = [];
   const keep = (socket: Socket): void => void early.push(socket);
   server.on('connection', keep);
+  // Too many files are open, or the like: who could not be let in comes again.
+  server.on('error', () => undefined);
   const life = await beginLife(options.socketPath, server);
   if (life === undefined) {
     for (const socket of early) socket.destroy();
@@ -87,7 +89,7 @@ export class Broker implements RunningBroker {
   readonly domain: SyncDomain;
   readonly socketPath: string;
   readonly ended: Promise<void>;
-  /** Bytes of the frames that asked for all that waits or is held. */
+  /** What all that waits or is held is taken to cost in memory. */
   liveBytes = 0;
   /** By the token of the domain's grant. */
   readonly held = new Map<number, LiveRequest>();
@@ -107,6 +109,7 @@ export class Broker implements RunningBroker {
   #placeLast = 0;
   #idle: Deadline | undefined;
   #isOpen = true;
+  #isStealing = false;
   #tellEnded: () => void = () => undefined;
 
   constructor(domain: SyncDomain, server: Server, life: Life, options: BrokerServerOptions) {
@@ -182,6 +185,23 @@ export class Broker implements RunningBroker {
     this.#offset = token;
     this.#tokenLast = token;
     if (token > this.#reservedUpTo) this.#reserve(token);
+  }
+
+  /**
+   * Something is about to be stolen. That takes time in proportion to all that is held, and is done
+   * seldom; a signal for each grant would take half as long as the grant itself, each time.
+   */
+  expectLosses(): void {
+    this.#isStealing = true;
+  }
+
+  /** After a theft: those who were robbed are told. */
+  tellLosses(): void {
+    if (!this.#isStealing) return;
+    this.#isStealing = false;
+    for (const request of [...this.held.values()]) {
+      if (request.grant !== undefined && !holds(request.grant)) request.owner.lose(request);
+    }
   }
 
   hasRoomFor(byteCount: number): boolean {

@@ -11,6 +11,7 @@ import type { Socket } from 'node:net';
 import {
   DomainClosedError,
   InvalidSetError,
+  KdsError,
   LimitError,
   ProtocolError,
 } from '../../domain/errors.ts';
@@ -26,13 +27,15 @@ import {
   liveBytesMax,
   privateCountMax,
   protocolVersion,
+  requestBytes,
   requestCountMax,
+  resourceBytes,
   sessionCountMax,
   unreadBytesMax,
   unreadBytesPaused,
   unreadMsMax,
 } from './limits.ts';
-import { LiveRequest, type ServedSession } from './live-request.ts';
+import { holds, LiveRequest, type Owner, type ServedSession } from './live-request.ts';
 import { lostError } from './lost-error.ts';
 import {
   type Ask,
@@ -52,7 +55,7 @@ type Message<Do extends ClientMessage['do']> = Extract<ClientMessage, { readonly
 /** For people, labels are cut to leave room for whose they are. */
 const labelLengthTold = labelLengthMax - 100;
 
-export class Connection {
+export class Connection implements Owner {
   readonly number: number;
   readonly requests = new Map<number, LiveRequest>();
   info: ClientInfo | undefined = undefined;
@@ -64,6 +67,7 @@ export class Connection {
   #liveBytes = 0;
   #isOpen = true;
   #unsent: string[] = [];
+  #unsentLength = 0;
   #isFlushDue = false;
   #deadline: Deadline;
 
@@ -105,6 +109,7 @@ export class Connection {
     if (this.#unsent.length === 0) return;
     const frames = this.#unsent.length === 1 ? (this.#unsent[0] as string) : this.#unsent.join('');
     this.#unsent = [];
+    this.#unsentLength = 0;
     if (!this.#isOpen) return;
     this.#socket.write(frames);
     const unreadBytes = this.#socket.writableLength;
@@ -131,7 +136,8 @@ export class Connection {
         if (this.#isOpen) this.#handle(frame, byteCount);
       });
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
+      // Anything else is a fault of the broker's, who had better begin anew: nobody loses by that.
+      if (!(error instanceof KdsError)) throw error;
       this.#cutOff(error);
     }
     this.flush();
@@ -204,10 +210,9 @@ export class Connection {
   }
 
   #arrive(ask: Ask, byteCount: number): void {
-    const { id, session = 0, place = 0 } = ask;
-    const request = this.#place(id, session, byteCount);
+    const request = this.#place(ask, byteCount);
     if (request === undefined) return;
-    request.place = place;
+    request.place = ask.place ?? 0;
     if (this.#broker.isInGrace) {
       request.deferred = { ask, arrivedMs: performance.now() };
       this.#broker.defer(this, request);
@@ -217,10 +222,12 @@ export class Connection {
   }
 
   /** A request begins to count; undefined if it is refused for that. */
-  #place(id: number, session: number, byteCount: number): LiveRequest | undefined {
+  #place({ id, session = 0, exclusive, shared }: Ask | Reclaim, frameBytes: number) {
     if (this.requests.has(id)) throw new ProtocolError(`there is a request ${id} already`);
     const served = this.#session(session);
-    const request = new LiveRequest(id, served, byteCount);
+    const count = (exclusive?.length ?? 0) + (shared?.length ?? 0);
+    const byteCount = frameBytes + requestBytes + count * resourceBytes;
+    const request = new LiveRequest(id, this, served, byteCount);
     const fault = this.#overLimit(byteCount);
     if (fault !== undefined || served.isEnded) {
       const reason = fault ?? new DomainClosedError(`session ${session} has ended`);
@@ -251,6 +258,7 @@ export class Connection {
       if (ask.do === 'settled') {
         this.#observe(request, set, timeoutMs);
       } else {
+        if (steal === true) this.#broker.expectLosses();
         const holding = ask.holding === undefined ? undefined : this.#grants(ask.holding);
         const waiter = session.enqueue(set, (grant) => this.#granted(request, grant), {
           delivery: 'direct',
@@ -286,11 +294,12 @@ export class Connection {
   }
 
   #granted(request: LiveRequest, grant: SyncGrant): void {
+    // Who lost something is told before those who gain it.
+    this.#broker.tellLosses();
     request.waiter = undefined;
     request.grant = grant;
     if (request.token === 0) request.token = this.#broker.tokenOf(grant);
     this.#broker.held.set(grant.token, request);
-    grant.signal.addEventListener('abort', () => this.#lost(request), { once: true });
     const { id, token } = request;
     const { recovered, ignored } = grant;
     this.#tell({
@@ -312,27 +321,28 @@ export class Connection {
   }
 
   /** It was taken away. */
-  #lost(request: LiveRequest): void {
+  lose(request: LiveRequest): void {
     if (!this.#forget(request) || request.served.isEnded) return;
     const { id, token } = request;
     this.#tell({ is: 'lost', id, ...errorSent(lostError(token)) });
   }
 
-  #reclaim({ id, session = 0, token, since, label, ...set }: Reclaim, byteCount: number): void {
-    const request = this.#place(id, session, byteCount);
+  #reclaim(reclaim: Reclaim, byteCount: number): void {
+    const request = this.#place(reclaim, byteCount);
     if (request === undefined) return;
+    const { token, since, label } = reclaim;
     request.token = token;
     request.sinceMs = since;
     try {
       if (!this.#broker.isInGrace) throw lostError(token);
       this.#broker.passToken(token);
-      request.served.session.enqueue(this.#set(set), (grant) => this.#granted(request, grant), {
+      request.served.session.enqueue(this.#set(reclaim), (grant) => this.#granted(request, grant), {
         delivery: 'direct',
         timeoutMs: 0,
         label,
       });
     } catch {
-      this.#lost(request);
+      this.lose(request);
     }
   }
 
@@ -427,8 +437,7 @@ export class Connection {
 
   #query(id: number): void {
     try {
-      this.#unsent.push(this.#broker.snapshotFrame(id));
-      this.#flushSoon();
+      this.#send(this.#broker.snapshotFrame(id));
     } catch (error) {
       if (!(error instanceof LimitError)) throw error;
       this.#tell({ is: 'refused', id, ...errorSent(error) });
@@ -491,19 +500,26 @@ export class Connection {
   }
 
   #tell(message: BrokerMessage): void {
-    if (!this.#isOpen) return;
-    this.#unsent.push(encodeFrame(message));
-    this.#flushSoon();
+    if (this.#isOpen) this.#send(encodeFrame(message));
   }
 
-  #flushSoon(): void {
+  #send(frame: string): void {
+    this.#unsent.push(frame);
+    this.#unsentLength += frame.length;
+    // Many short questions with long answers, in one chunk.
+    if (this.#unsentLength > unreadBytesMax) {
+      this.#socket.destroy();
+      this.#die();
+      this.#unsent = [];
+      return;
+    }
     if (this.#isFlushDue) return;
     this.#isFlushDue = true;
     queueMicrotask(() => this.flush());
   }
 
   /** It is told why, and then heard no more. */
-  #cutOff(error: ProtocolError): void {
+  #cutOff(error: KdsError): void {
     this.#tell({ is: 'error', version: protocolVersion, ...errorSent(error) });
     this.flush();
     this.#socket.destroySoon();
@@ -529,14 +545,4 @@ export class Connection {
 
 function isTimeOut(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'KDS_WAIT_TIMEOUT';
-}
-
-/** Whether anything is left of a grant, some of which was released. */
-function holds(grant: SyncGrant): boolean {
-  try {
-    grant.downgrade([]);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -1,7 +1,7 @@
 /** The way to the broker: a socket to the one that serves, or to one that is started for that. */
 
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { UnavailableError } from '../../domain/errors.ts';
@@ -9,6 +9,9 @@ import { checkPlace, codeOf, unusable } from './place.ts';
 
 /** How long a broker may take to start, in ms. */
 const startMsMax = 10_000;
+
+/** Whoever says for longer, in ms, that it is starting a broker, may be dead. */
+const noticeMsMax = 2000;
 
 /** The broker that was reached, or started, has ended, as it was idle: another one can be. */
 export class BrokerGoneError extends Error {
@@ -49,10 +52,38 @@ export async function reachBroker(place: BrokerPlace): Promise<Socket> {
   const socket = await dial(socketPath);
   if (socket !== undefined) return socket;
   if (!place.start) throw new UnavailableError(`no broker serves at ${socketPath}`);
-  await startBroker(place);
+  const notice = `${socketPath}.starting`;
+  if (!announce(notice)) throw new BrokerGoneError('somebody else is starting a broker');
+  try {
+    await startBroker(place);
+  } finally {
+    rmSync(notice, { force: true });
+  }
   const started = await dial(socketPath);
   if (started !== undefined) return started;
   throw new BrokerGoneError(`the broker at ${socketPath} has started, and ended at once`);
+}
+
+/**
+ * Says that a broker is being started, lest fifty who come at once start fifty. False if somebody
+ * else has said so and may still be at it. That is all it is for: two that start do no harm.
+ */
+function announce(notice: string): boolean {
+  try {
+    writeFileSync(notice, '', { flag: 'wx', mode: 0o600 });
+    return true;
+  } catch (error) {
+    // Of anything else the broker itself can tell more.
+    if (codeOf(error) !== 'EEXIST') return true;
+  }
+  try {
+    if (Math.abs(Date.now() - statSync(notice).mtimeMs) < noticeMsMax) return false;
+    utimesSync(notice, new Date(), new Date());
+  } catch {
+    // It has just been taken away.
+    return false;
+  }
+  return true;
 }
 
 /** Undefined if nobody serves there. */

@@ -33,7 +33,7 @@ export interface BrokerOptions {
   readonly graceMs?: number | undefined;
 }
 
-export const idleMsDefault = 10_000;
+const idleMsDefault = 10_000;
 export const graceMsDefault = 2000;
 
 /** Its snapshots also tell whose each set is. */

@@ -18,9 +18,12 @@ export const connectionCountMax = 8192;
 /** Sets that wait or are held through one connection, at most. */
 export const requestCountMax = 100_000;
 
-/** Bytes of the frames that asked for what waits or is held, at most: of one connection, of all. */
-export const liveBytesMax = 64 * 2 ** 20;
+/** Bytes that what waits or is held is taken to cost, at most: of one connection, of all. */
+export const liveBytesMax = 128 * 2 ** 20;
 export const allLiveBytesMax = 512 * 2 ** 20;
+/** So many for each set, and for each resource in it, besides those of the frame that asked. */
+export const requestBytes = 512;
+export const resourceBytes = 256;
 
 /** Sessions of one connection, at most, and its resources without a name. */
 export const sessionCountMax = 10_000;

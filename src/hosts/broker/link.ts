@@ -39,6 +39,12 @@ const pauseMsMax = 200;
 /** For so long the end of a domain waits for the broker's word, in ms. */
 const partingMsMax = 1000;
 
+/** Those with something to write: no release is lost if the process exits right after it. */
+const dueLinks = new Set<Link>();
+process.on('exit', () => {
+  for (const link of dueLinks) link.flush();
+});
+
 /** What is to be answered. */
 export interface Expected {
   readonly id: number;
@@ -75,6 +81,7 @@ export class Link {
   #unsent: string[] = [];
   #isFlushDue = false;
   #idLast = 0;
+  readonly #flushDue = (): void => this.flush();
 
   constructor(place: BrokerPlace, hello: Hello) {
     this.#place = place;
@@ -130,11 +137,11 @@ export class Link {
     this.grants.delete(id);
   }
 
-  /** Tells at once what needs no answer; if there is nobody to tell, there is no need to. */
+  /** Tells what needs no answer; if there is nobody to tell, there is no need to. */
   tell(message: ClientMessage): void {
     if (this.#state !== 'open') return;
     this.#unsent.push(encodeFrame(message));
-    this.#flush();
+    this.#flushSoon();
   }
 
   /** These are not wanted any more; whatever they may have been granted is given back. */
@@ -236,7 +243,7 @@ export class Link {
       this.#unsent.push(encodeFrame(grant.claim(grant.scope.sessionSent())));
     }
     for (const expected of [...this.#expected.values()]) this.#say(expected);
-    this.#flush();
+    this.flush();
   }
 
   #hear(frame: Frame): void {
@@ -289,15 +296,18 @@ export class Link {
     this.#flushSoon();
   }
 
-  /** What is asked in one go is written in one go. */
+  /** What is said in one go, a release and the next request for one, is written in one go. */
   #flushSoon(): void {
     if (this.#isFlushDue) return;
     this.#isFlushDue = true;
-    queueMicrotask(() => this.#flush());
+    dueLinks.add(this);
+    queueMicrotask(this.#flushDue);
   }
 
-  #flush(): void {
+  /** Writes what is due; what fits into the socket's buffer is on its way when this returns. */
+  flush(): void {
     this.#isFlushDue = false;
+    dueLinks.delete(this);
     if (this.#unsent.length === 0) return;
     const frames = this.#unsent.length === 1 ? (this.#unsent[0] as string) : this.#unsent.join('');
     this.#unsent = [];

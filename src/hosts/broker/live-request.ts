@@ -16,10 +16,16 @@ export interface ServedSession {
   isEnded: boolean;
 }
 
+/** Whoever asked, who is told if the grant is taken away. */
+export interface Owner {
+  lose(request: LiveRequest): void;
+}
+
 export class LiveRequest {
   readonly id: number;
+  readonly owner: Owner;
   readonly served: ServedSession;
-  /** Of the frame that asked for it: what it is taken to cost in memory. */
+  /** What it is taken to cost in memory. */
   readonly byteCount: number;
   /** In the order of arrival, from one life of the broker to the next; 0: of the last to come. */
   place = 0;
@@ -35,9 +41,20 @@ export class LiveRequest {
   /** When it was granted by an earlier life: ms since 1970. */
   sinceMs: number | undefined = undefined;
 
-  constructor(id: number, served: ServedSession, byteCount: number) {
+  constructor(id: number, owner: Owner, served: ServedSession, byteCount: number) {
     this.id = id;
+    this.owner = owner;
     this.served = served;
     this.byteCount = byteCount;
+  }
+}
+
+/** Whether a grant holds anything: it was not taken away, and not all of it was released. */
+export function holds(grant: SyncGrant): boolean {
+  try {
+    grant.downgrade([]);
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -1,0 +1,133 @@
+/** Where the socket may be, and where not. Directories of others need root to be made. */
+
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { openBrokerDomain } from 'kds/broker';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { defaultSocketPath } from '../../src/hosts/broker/place.ts';
+import { freshSocketPath, removePlaces } from './places.ts';
+import { bundleBroker, isRunning, removePrograms, until } from './programs.ts';
+
+const isRoot = process.getuid?.() === 0;
+const skipped = isRoot ? '' : 'skipped: not root: ';
+
+beforeAll(bundleBroker);
+
+afterAll(() => {
+  removePrograms();
+  removePlaces();
+});
+
+async function refuses(socket: string, why: RegExp): Promise<void> {
+  const opening = openBrokerDomain({ socket });
+  await expect(opening).rejects.toMatchObject({ code: 'KDS_UNAVAILABLE' });
+  await expect(opening).rejects.toThrow(why);
+}
+
+describe('the place of the socket', () => {
+  it('is what KDS_SOCKET says, or the runtime directory, or one among temporary files', () => {
+    expect(defaultSocketPath({ KDS_SOCKET: '/a/b', XDG_RUNTIME_DIR: '/r' })).toBe('/a/b');
+    expect(defaultSocketPath({ KDS_SOCKET: '', XDG_RUNTIME_DIR: '/r' })).toBe('/r/kds/broker.sock');
+    const own = new RegExp(`/kds-${process.getuid?.()}/broker.sock$`);
+    expect(defaultSocketPath({ XDG_RUNTIME_DIR: 'relative' })).toMatch(own);
+    expect(defaultSocketPath({})).toMatch(own);
+  });
+
+  it('is made for this user alone, directory and socket', async () => {
+    const socket = join(dirname(freshSocketPath()), 'kds', 'broker.sock');
+    const domain = await openBrokerDomain({ socket, idleMs: 0 });
+    expect(lstatSync(dirname(socket)).mode & 0o777).toBe(0o700);
+    expect(statSync(socket).mode & 0o777).toBe(0o600);
+    await domain.close();
+  });
+
+  it('is refused where the path is too long, relative, or leads nowhere', async () => {
+    await refuses(join(dirname(freshSocketPath()), 'x'.repeat(100), 'broker.sock'), /limit of 96/);
+    await refuses('/nowhere/at/all/broker.sock', /cannot use/);
+    await expect(openBrokerDomain({ socket: 'broker.sock' })).rejects.toThrow(TypeError);
+    await expect(openBrokerDomain({ socket: '/a\0b' })).rejects.toThrow(TypeError);
+  });
+
+  it('is refused in a directory that others can write to, unless it is sticky', async () => {
+    const socket = freshSocketPath();
+    chmodSync(dirname(socket), 0o777);
+    await refuses(socket, /can be written to by others/);
+    chmodSync(dirname(socket), 0o1777);
+    const domain = await openBrokerDomain({ socket, idleMs: 0 });
+    await domain.close();
+  });
+
+  it('is refused where the directory is a symbolic link', async () => {
+    const folder = dirname(freshSocketPath());
+    mkdirSync(join(folder, 'real'), { mode: 0o700 });
+    symlinkSync('real', join(folder, 'link'));
+    await refuses(join(folder, 'link', 'broker.sock'), /symbolic link/);
+  });
+
+  it.skipIf(!isRoot)(`${skipped}is refused in a directory of somebody else`, async () => {
+    const socket = freshSocketPath();
+    chownSync(dirname(socket), 65_534, 65_534);
+    await refuses(socket, /belongs to user 65534/);
+  });
+
+  it.skipIf(!isRoot)(`${skipped}is refused where the socket is somebody else’s`, async () => {
+    const socket = freshSocketPath();
+    chmodSync(dirname(socket), 0o1777);
+    symlinkSync('other', socket);
+    lchownSync(socket, 65_534, 65_534);
+    await refuses(socket, /belongs to user 65534/);
+    rmSync(socket);
+  });
+});
+
+const tiny = join('/tmp', `kds-test-tiny-${process.pid}`);
+const canMount = isRoot && mountTiny();
+const whyNot = canMount ? '' : 'skipped: cannot mount: ';
+
+function mountTiny(): boolean {
+  mkdirSync(tiny, { mode: 0o700 });
+  const options = 'size=4k,nr_inodes=2,mode=700';
+  return spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', tiny]).status === 0;
+}
+
+describe('a full disk', () => {
+  const brokers: number[] = [];
+
+  afterAll(async () => {
+    // A broker that still ends has files open there.
+    await until(() => !brokers.some(isRunning), 'the brokers have ended');
+    if (canMount) spawnSync('umount', [tiny]);
+    rmSync(tiny, { recursive: true, force: true });
+  });
+
+  it.skipIf(!canMount)(`${whyNot}is told of, and leaves nothing that is in the way`, async () => {
+    const socket = join(tiny, 'broker.sock');
+    await refuses(socket, /ENOSPC|no space/i);
+    spawnSync('mount', ['-o', 'remount,size=64k,nr_inodes=50', tiny]);
+    const domain = await openBrokerDomain({ socket, idleMs: 0 });
+    brokers.push(domain.brokerPid);
+    (await domain.acquire({ exclusive: 'a' })).release();
+    await domain.close();
+  });
+
+  it.skipIf(!canMount)(`${whyNot}does not stop a broker that serves`, async () => {
+    const socket = join(tiny, 'second.sock');
+    const domain = await openBrokerDomain({ socket, idleMs: 0 });
+    brokers.push(domain.brokerPid);
+    expect(() => writeFileSync(join(tiny, 'filler'), Buffer.alloc(2 ** 20))).toThrow(/ENOSPC/);
+    const grant = await domain.acquire({ exclusive: 'a' });
+    grant.release();
+    await domain.close();
+  });
+});
