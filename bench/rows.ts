@@ -2,6 +2,7 @@
 
 import { hasMake, tinyCommands } from './batch.ts';
 import { freeAtBroker, handOverAtBroker } from './broker.ts';
+import { runTrue } from './cli.ts';
 import { awaitedName, awaitedPair, syncPair } from './free.ts';
 import { amongHeld, amongNames, besideHeld } from './held.ts';
 import { queuedJobs } from './jobs.ts';
@@ -288,12 +289,27 @@ function handOverAtBrokerRow(): Row {
   };
 }
 
+function commandRow(): Row {
+  const compare = comparing('command');
+  const bare = 'node -e 0, then true';
+  return {
+    number: 12,
+    work: 'the command line: kds run, from start to end, with a broker that runs',
+    unit: 'ns',
+    experiments: [{ name: 'command', rounds: 41, subjects: runTrue }],
+    comparisons: [
+      compare('kds run -- true', bare, { timesMax: 1.3 }),
+      compare('kds run -x a -s b -- true', bare, { timesMax: 1.3 }),
+    ],
+  };
+}
+
 function jobsRow(): Row {
   const experiment = 'queued jobs';
   const compare = comparing(experiment);
   const kds = 'kds, jobs';
   return {
-    number: 12,
+    number: 13,
     work: '100,000 jobs queued that read a name and write another: a job',
     unit: 'ns',
     experiments: [{ name: experiment, rounds: 9, subjects: queuedJobs }],
@@ -309,7 +325,7 @@ function jobsRow(): Row {
 function batchRow(): Row {
   const compare = comparing('tiny commands');
   return {
-    number: 13,
+    number: 14,
     work: '1,000 tiny commands, as many at a time as there are processors: a command',
     unit: 'ns',
     experiments: [{ name: 'tiny commands', rounds: 7, subjects: tinyCommands }],
@@ -332,6 +348,7 @@ export const rows: readonly Row[] = [
   workerToWorkerRow(),
   freeAtBrokerRow(),
   handOverAtBrokerRow(),
+  commandRow(),
   jobsRow(),
   batchRow(),
 ];

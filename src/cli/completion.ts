@@ -67,7 +67,8 @@ _kds() {
     if [ "$at" -lt "$COMP_CWORD" ] ||
       { [ "$at" -eq "$COMP_CWORD" ] && [ "\${current#-}" = "$current" ]; }; then
       if declare -F _command_offset >/dev/null; then _command_offset "$at"
-      elif [ "$at" -eq "$COMP_CWORD" ]; then mapfile -t COMPREPLY < <(compgen -c -- "$current")
+      elif [ "$at" -eq "$COMP_CWORD" ]; then
+        mapfile -t COMPREPLY < <(compgen -c -- "$current" | sort -u)
       else mapfile -t COMPREPLY < <(compgen -f -- "$current")
       fi
       return

@@ -13,7 +13,7 @@ stdout.on('error', (error) => {
 export const isForPeople: boolean = stdout.isTTY === true;
 
 /** Where colours are wanted: hasColors() knows TERM, NO_COLOR and FORCE_COLOR. */
-export const hasColours: boolean = isForPeople && stdout.hasColors();
+const hasColours: boolean = isForPeople && stdout.hasColors();
 
 /** Columns of the terminal. */
 export function columnCount(): number {

@@ -13,7 +13,7 @@ import { exitCode } from './exit-codes.ts';
 
 const onLostChoices = ['term', 'kill', 'ignore'] as const;
 
-export type OnLost = (typeof onLostChoices)[number];
+type OnLost = (typeof onLostChoices)[number];
 
 export interface RunArguments {
   readonly exclusive: readonly string[];

@@ -58,7 +58,9 @@ export async function top(args: readonly string[]): Promise<number | undefined> 
 /** All that is on the terminal, line by line, so that nothing flickers. */
 async function screenOf(snapshots: Snapshots): Promise<string> {
   const lines = await linesOf(snapshots);
-  const shownLines = lines.slice(0, process.stdout.rows - 1);
+  // A terminal that does not tell its size tells 0.
+  const rowCount = process.stdout.rows || Number.POSITIVE_INFINITY;
+  const shownLines = lines.slice(0, rowCount - 1);
   return `\x1b[H${shownLines.map((line) => `${line}\x1b[K\r\n`).join('')}\x1b[J`;
 }
 

@@ -1,0 +1,101 @@
+/** What shells complete, and that no option is forgotten there, in the help or in the manual. */
+
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { has, Shop } from './kds.ts';
+
+const shop = new Shop();
+
+const scriptOf = async (shell: string): Promise<string> =>
+  (await shop.kds(['completion', shell]).ended).stdout;
+
+const source = (path: string): string =>
+  readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), 'utf8');
+
+beforeAll(async () => {
+  await shop.open();
+  await shop.domain.acquire({ exclusive: 'one', shared: 'two' });
+});
+afterAll(() => shop.close());
+
+describe('the completion', () => {
+  for (const shell of ['bash', 'zsh', 'fish']) {
+    const missing = has(shell) ? '' : ` (skipped: no ${shell})`;
+    it.skipIf(missing !== '')(`of ${shell} can be read by it${missing}`, async () => {
+      const ended = await shop.start(shell, ['-n'], { input: await scriptOf(shell) }).ended;
+      expect(ended).toMatchObject({ code: 0, stderr: '' });
+    });
+  }
+
+  const withoutBash = has('bash') ? '' : ' (skipped: no bash)';
+  it.skipIf(withoutBash !== '').each([
+    ['kds ', /^run ls why break .*--version$/],
+    ['kds w', /^why$/],
+    ['kds run --exc', /^--exclusive$/],
+    ['kds run --on-lost k', /^kill$/],
+    ['kds run -x on', /^one$/],
+    ['kds why ', /^one two$/],
+    ['kds break t', /^two$/],
+    ['kds run -x one -- mkfif', /^mkfifo$/],
+    ['kds run -n -w 5 mkfif', /^mkfifo$/],
+    ['kds completion f', /^fish$/],
+    ['kds run -w ', /^$/],
+  ])(`of bash completes %j${withoutBash}`, async (line, expected) => {
+    const words = line.split(' ');
+    const script = `kds() { ${shop.word} "$@"; }
+      ${await scriptOf('bash')}
+      COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}) COMP_CWORD=${words.length - 1}
+      _kds; echo "\${COMPREPLY[*]}"`;
+    const ended = await shop.start('bash', ['--norc', '-c', script]).ended;
+    expect(ended.stderr).toBe('');
+    expect(ended.stdout.trimEnd()).toMatch(expected);
+  });
+});
+
+describe('each option', () => {
+  const optionsOf = (file: string): string[] => {
+    const [, table = ''] = /const options = \{\n([\s\S]*?)\n\} as const/.exec(source(file)) ?? [];
+    const names = [...table.matchAll(/^ {2}'?([\w-]+)'?: \{/gm)].map(([, name = '']) => name);
+    return names.map((name) => (name.length === 1 ? `-${name}` : `--${name}`));
+  };
+  // Other spellings of options that are there, as flock(1) has them.
+  const aliases = new Set(['--nb', '--wait']);
+
+  it.each([
+    ['run', 'src/cli/run-arguments.ts'],
+    ['ls', 'src/cli/ls.ts'],
+    ['why', 'src/cli/why.ts'],
+    ['break', 'src/cli/break.ts'],
+    ['top', 'src/cli/top.ts'],
+    ['serve', 'src/cli/serve.ts'],
+  ])(
+    'of kds %s is in its help, in the manual, in docs/cli.md and completed',
+    async (name, file) => {
+      const options = optionsOf(file).filter((option) => !aliases.has(option));
+      expect(options).toContain('--socket');
+      const { stdout: help } = await shop.kds(['help', name]).ended;
+      const texts = {
+        help: `${help} --help`,
+        bash: await scriptOf('bash'),
+        zsh: await scriptOf('zsh'),
+        manual: source('man/kds.1').replaceAll('\\-', '-'),
+        document: source('docs/cli.md'),
+      };
+      for (const [where, text] of Object.entries(texts)) {
+        const missing = options.filter((option) => !text.includes(option));
+        expect(missing, where).toEqual([]);
+      }
+    },
+  );
+});
+
+const withoutMan = has('man') ? '' : ' (skipped: no man)';
+it.skipIf(withoutMan !== '')(`the manual is well formed${withoutMan}`, async () => {
+  const page = fileURLToPath(new URL('../../man/kds.1', import.meta.url));
+  const args = ['--warnings', '-E', 'UTF-8', '-l', page];
+  const env = { LC_ALL: 'C.UTF-8', MANWIDTH: '80', MANROFFSEQ: '' };
+  const ended = await shop.start('man', args, { env }).ended;
+  expect(ended).toMatchObject({ code: 0, stderr: '' });
+  expect(ended.stdout).toContain('kds run');
+});

@@ -1,0 +1,186 @@
+/** `kds ls`, `why`, `break` and `serve`, as programs see them: in pipes. */
+
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { freshName, type Running, Shop } from './kds.ts';
+
+const shop = new Shop();
+const running: Running[] = [];
+
+async function hold(name: string, ...args: readonly string[]): Promise<Running> {
+  const command = ['sh', '-c', 'echo ready; read line', name];
+  const one = shop.kds(['run', ...args, '--', ...command]);
+  running.push(one);
+  await one.says(/ready/);
+  return one;
+}
+
+const lines = (text: string): string[][] =>
+  text === ''
+    ? []
+    : text
+        .trimEnd()
+        .split('\n')
+        .map((line) => line.split('\t'));
+
+beforeAll(() => shop.open());
+afterEach(async () => {
+  for (const one of running.splice(0)) {
+    one.kill('SIGTERM');
+    await one.ended;
+  }
+});
+afterAll(() => shop.close());
+
+describe('kds ls', () => {
+  it('says nothing when nothing is held', async () => {
+    expect(await shop.kds(['ls']).ended).toMatchObject({ code: 0, stdout: '', stderr: '' });
+  });
+
+  it('tells who holds what, then who waits, a line each, fields apart by tabs', async () => {
+    const [a, b] = [freshName(), freshName()];
+    const one = await hold('1', '-x', a, '-s', b, '--label', 'the\tfirst');
+    const other = shop.kds(['run', '-x', b, 'sh', '-c', 'exit 0\n']);
+    const [waiter] = await shop.waiting(b, 1);
+    const { code, stdout } = await shop.kds(['ls']).ended;
+    expect(code).toBe(0);
+    const [held = [], waits = [], ...more] = lines(stdout);
+    expect(more).toEqual([]);
+    const [state, id, since = '', token, pid, set, label, waitsFor, command] = held;
+    expect(state).toBe('held');
+    expect(Math.abs(Date.parse(since) - Date.now())).toBeLessThan(60_000);
+    expect(Number(token)).toBeGreaterThan(0);
+    expect(Number(pid)).toBe(one.pid);
+    expect(set).toBe(`-x "${a}" -s "${b}"`);
+    expect(label).toBe('"the\\tfirst"');
+    expect(waitsFor).toBe('-');
+    expect(command).toBe('sh -c echo ready; read line 1');
+    expect(waits.slice(0, 2)).toEqual(['waits', String(waiter?.id)]);
+    expect(waits.slice(3)).toEqual([
+      ...['-', String(other.pid), `-x "${b}"`, '-', id, 'sh -c exit 0\\u000a'],
+    ]);
+    one.child.stdin?.end('\n');
+    expect((await other.ended).code).toBe(0);
+  });
+
+  it('--json is what query() tells, in a line', async () => {
+    const name = freshName();
+    const one = await hold('1', '-x', name, '--label', 'me');
+    const { stdout } = await shop.kds(['ls', '--json']).ended;
+    const told = JSON.parse(stdout);
+    expect(told.pending).toEqual([]);
+    expect(told.held).toHaveLength(1);
+    expect(told.held[0]).toMatchObject({
+      set: { exclusive: [name], shared: [] },
+      label: 'me',
+      client: { pid: one.pid, command: 'sh -c echo ready; read line 1' },
+    });
+    expect(stdout.trimEnd()).not.toContain('\n');
+  });
+
+  it('--names is each name once, in order', async () => {
+    await hold('1', '-x', 'b', '-s', 'a');
+    await hold('2', '-s', 'a', '-x', 'two\nlines');
+    expect((await shop.kds(['ls', '--names']).ended).stdout).toBe('a\nb\n');
+  });
+
+  it('--watch tells again when something has changed', async () => {
+    const watching = shop.kds(['ls', '--watch', '--json']);
+    await watching.says(/"held":\[\]/);
+    await hold('1', '-x', 'watched');
+    await watching.says(/"watched"/);
+    watching.kill('SIGTERM');
+    await watching.ended;
+  });
+
+  it('ends quietly when nobody reads any more', async () => {
+    const one = await hold('1', '-x', freshName());
+    const watching = shop.sh('kds ls --watch | head -n 1');
+    await watching.says(/^held/);
+    one.kill('SIGTERM');
+    expect(await watching.ended).toMatchObject({ code: 0, stderr: '' });
+  });
+});
+
+describe('kds why', () => {
+  it('tells who holds it, then who is in line, in order, and ends with 1 if nobody', async () => {
+    const name = freshName();
+    const idle = await shop.kds(['why', name]).ended;
+    expect(idle).toMatchObject({ code: 1, stdout: '' });
+    const one = await hold('1', '-x', name, '-s', 'other', '--label', 'first');
+    await hold('2', '-s', 'other');
+    const second = shop.kds(['run', '-s', name, 'true']);
+    await shop.waiting(name, 1);
+    const third = shop.kds(['run', '-x', name, '--label', 'third', 'true']);
+    await shop.waiting(name, 2);
+    const { code, stdout } = await shop.kds(['why', name]).ended;
+    expect(code).toBe(0);
+    expect(lines(stdout).map((fields) => [fields[0], Number(fields[4]), fields[6]])).toEqual([
+      ['held', one.pid, 'first'],
+      ['waits', second.pid, '-'],
+      ['waits', third.pid, 'third'],
+    ]);
+    const json = JSON.parse((await shop.kds(['why', '--json', name]).ended).stdout);
+    expect(json.held).toHaveLength(1);
+    expect(json.pending).toHaveLength(2);
+    one.child.stdin?.end('\n');
+    await second.ended;
+    await third.ended;
+  });
+});
+
+describe('kds break', () => {
+  it('takes a resource away, says from whom, and the next one is told', async () => {
+    const name = freshName();
+    const one = await hold('1', '-x', name, '-x', 'too', '--label', 'stuck');
+    const next = shop.kds(['run', '-x', name, 'sh', '-c', 'echo "next $KDS_RECOVERED"']);
+    await shop.waiting(name, 1);
+    const broken = await shop.kds(['break', '--yes', name]).ended;
+    expect(broken.code).toBe(0);
+    expect(broken.stdout).toContain(`taken away from stuck (pid ${one.pid}: sh -c`);
+    expect(broken.stdout).toContain(`-x "${name}" -x too`);
+    expect((await one.ended).code).toBe(143);
+    expect((await next.ended).stdout).toBe(`next ["${name}"]\n`);
+  });
+
+  it('takes it from all who share it', async () => {
+    const name = freshName();
+    const all = [await hold('1', '-s', name), await hold('2', '-s', name)];
+    const broken = await shop.kds(['break', '-y', name]).ended;
+    expect(broken.stdout.trimEnd().split('\n')).toHaveLength(2);
+    for (const one of all) expect((await one.ended).code).toBe(143);
+  });
+
+  it('does nothing where there is nobody to ask, or nothing to take', async () => {
+    const name = freshName();
+    expect((await shop.kds(['break', '--yes', name]).ended).code).toBe(1);
+    const one = await hold('1', '-x', name);
+    const ended = await shop.kds(['break', name], { input: 'y\n' }).ended;
+    expect(ended).toMatchObject({ code: 64, stdout: '' });
+    expect((await shop.domain.query()).held.map(({ client }) => client?.pid)).toEqual([one.pid]);
+  });
+});
+
+describe('kds serve', () => {
+  it('serves in the foreground until it is told to end', async () => {
+    const socket = shop.file('served.sock');
+    const server = shop.kds(['serve', '--socket', socket]);
+    await server.says(/serves at .*served.sock/);
+    const { openBrokerDomain } = await import('kds/broker');
+    const domain = await openBrokerDomain({ socket, start: false });
+    expect(domain.brokerPid).toBe(server.pid);
+    await domain.close();
+    const second = await shop.kds(['serve', '--socket', socket]).ended;
+    expect(second).toMatchObject({ code: 1 });
+    server.kill('SIGTERM');
+    expect((await server.ended).code).toBe(0);
+  });
+
+  it('--idle ends it when nobody comes any more', async () => {
+    const socket = shop.file('idle.sock');
+    const server = shop.kds(['serve', '--idle', '50ms', '--socket', socket]);
+    await server.says(/serves at/);
+    const { code } = await shop.kds(['run', '--socket', socket, '-x', 'a', 'true']).ended;
+    expect(code).toBe(0);
+    expect((await server.ended).code).toBe(0);
+  });
+});

@@ -1,0 +1,149 @@
+/** At a terminal: a real shell with job control, behind a pseudo terminal of script(1). */
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { freshName, has, type Running, Shop } from './kds.ts';
+
+const shop = new Shop();
+const isMissing = !has('script') || !has('bash');
+const missing = isMissing ? ' (skipped: no script or bash)' : '';
+const ctrlC = '\x03';
+const ctrlZ = '\x1a';
+const terminals: Running[] = [];
+
+/** An interactive shell, in which `kds` is what is tested. */
+async function openTerminal(env: Readonly<Record<string, string>> = {}): Promise<Running> {
+  const shell = 'bash --norc --noprofile -i';
+  const args = ['-q', '-f', '-E', 'never', '-c', shell, '/dev/null'];
+  const terminal = shop.start('script', args, { env: { TERM: 'xterm', PS1: '', ...env } });
+  terminals.push(terminal);
+  type(
+    terminal,
+    `kds() { ${shop.word} "$@"; }; stty -echo cols 200 rows 50; echo shell-is-ready | tr a-z A-Z\n`,
+  );
+  await terminal.says(/SHELL-IS-READY/);
+  return terminal;
+}
+
+function type(terminal: Running, keys: string): void {
+  terminal.child.stdin?.write(keys);
+}
+
+beforeAll(() => shop.open());
+afterEach(async () => {
+  for (const terminal of terminals.splice(0)) {
+    terminal.kill('SIGKILL');
+    await terminal.ended;
+  }
+});
+afterAll(() => shop.close());
+
+describe.skipIf(isMissing)(`at a terminal${missing}`, () => {
+  it('Ctrl-C reaches the command once, and kds ends as it does', async () => {
+    const terminal = await openTerminal();
+    const file = shop.file('interrupts');
+    writeFileSync(file, '');
+    const onInterrupt = `echo got >>${file}; echo ending; exit 7`;
+    const trap = `trap '${onInterrupt}' INT; echo begun; while :; do read l; done`;
+    type(terminal, `kds run -x t sh -c "${trap}"; echo "code=$?"\n`);
+    await terminal.says(/begun/);
+    type(terminal, ctrlC);
+    await terminal.says(/code=7/);
+    expect(readFileSync(file, 'utf8')).toBe('got\n');
+    await shop.free('t');
+  });
+
+  it('Ctrl-C ends a loop of the shell, as it does without kds', async () => {
+    const terminal = await openTerminal();
+    // Not by the function: bash goes on with a loop of those.
+    const command = `${shop.word} run -x t sh -c "echo round; read l"`;
+    type(terminal, `for i in 1 2 3; do ${command}; done\n`);
+    await terminal.says(/round/);
+    type(terminal, ctrlC);
+    await shop.free('t');
+    type(terminal, 'echo after $?\n');
+    await terminal.says(/after 130/);
+    expect(terminal.stdout.match(/round/g)).toHaveLength(1);
+  });
+
+  it('Ctrl-C ends the wait', async () => {
+    const terminal = await openTerminal();
+    const name = freshName();
+    const grant = await shop.domain.acquire({ exclusive: name });
+    type(terminal, `kds run -x "${name}" echo never; echo "code=$?"\n`);
+    await shop.waiting(name, 1);
+    type(terminal, ctrlC);
+    await shop.waiting(name, 0);
+    type(terminal, 'echo "then=$?"\n');
+    await terminal.says(/(code|then)=130/);
+    grant.release();
+  });
+
+  it('Ctrl-Z stops kds and the command, who keep the set, and fg goes on', async () => {
+    const terminal = await openTerminal();
+    type(terminal, 'kds run -x t sh -c "echo begun; read l; echo \\$l | tr a-z A-Z"; echo\n');
+    await terminal.says(/begun/);
+    type(terminal, ctrlZ);
+    await terminal.says(/Stopped/);
+    expect(await shop.domain.tryAcquire({ exclusive: 't' })).toBe(null);
+    type(terminal, 'fg\n');
+    type(terminal, 'hello\n');
+    await terminal.says(/HELLO/);
+    await shop.free('t');
+  });
+
+  it('kds run tells after a second what it waits for', async () => {
+    const terminal = await openTerminal();
+    const name = freshName();
+    const grant = await shop.domain.acquire({ exclusive: name }, { label: 'blocker' });
+    type(terminal, `kds run -x "${name}" sh -c 'echo granted | tr a-z A-Z'\n`);
+    await terminal.says(new RegExp(`kds: waits for -x "${name}"`));
+    await terminal.says(/blocker \(pid \d+: .*\) holds/);
+    grant.release();
+    await terminal.says(/GRANTED/);
+  });
+
+  it('kds break asks, and takes no for an answer', async () => {
+    const terminal = await openTerminal();
+    const name = freshName();
+    const grant = await shop.domain.acquire({ exclusive: name }, { label: 'blocker' });
+    type(terminal, `kds break "${name}"; echo "code=$?"\n`);
+    await terminal.says(/held for .* by blocker[\s\S]*\[y\/N\]/);
+    type(terminal, 'n\n');
+    await terminal.says(/code=1/);
+    expect(grant.signal.aborted).toBe(false);
+    type(terminal, `clear; kds break "${name}"; echo "again=$?"\n`);
+    await terminal.says(/code=1[\s\S]*\[y\/N\]/);
+    type(terminal, 'y\n');
+    await terminal.says(/taken away from blocker[\s\S]*again=0/);
+    expect(grant.signal.aborted).toBe(true);
+  });
+
+  it('ls and why are for people, with colours where they are wanted', async () => {
+    const grant = await shop.domain.acquire({ exclusive: 'db' }, { label: 'nightly' });
+    const terminal = await openTerminal();
+    type(terminal, 'kds ls; kds why db; echo end | tr a-z A-Z\n');
+    await terminal.says(/END/);
+    expect(terminal.stdout).toMatch(/ID +STATE +FOR +PID/);
+    expect(terminal.stdout).toMatch(/db .*is held exclusive.*, for .* by nightly \(pid/);
+    expect(terminal.stdout).toContain('\x1b[32m');
+    const plain = await openTerminal({ NO_COLOR: '1' });
+    type(plain, 'kds ls; kds why db; echo end | tr a-z A-Z\n');
+    await plain.says(/END/);
+    expect(plain.stdout).toMatch(/db is held exclusive, for/);
+    expect(plain.stdout).not.toContain('\x1b[3');
+    expect(plain.stdout).not.toContain('\x1b[1m');
+    grant.release();
+  });
+
+  it('kds top shows what is held until q is pressed', async () => {
+    const grant = await shop.domain.acquire({ exclusive: 'shown' }, { label: 'on top' });
+    const terminal = await openTerminal();
+    type(terminal, 'kds top -d 0.1; echo "code=$?"\n');
+    await terminal.says(/1 held, 0 wait[\s\S]*-x shown/);
+    grant.release();
+    await terminal.says(/0 held, 0 wait/);
+    type(terminal, 'q');
+    await terminal.says(/code=0/);
+  });
+});
