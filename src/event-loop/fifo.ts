@@ -24,9 +24,13 @@ export class Fifo<T> {
     this.#ring[this.#head] = undefined;
     this.#head = (this.#head + 1) & (this.#ring.length - 1);
     this.#size--;
-    // What a burst left behind is given back.
-    if (this.#size === 0 && this.#ring.length > capacityMin) this.#ring = emptyRing(capacityMin);
+    if (this.#size === 0 && this.#ring.length > capacityMin) this.#forgetBurst();
     return item;
+  }
+
+  #forgetBurst(): void {
+    this.#ring = emptyRing(capacityMin);
+    this.#head = 0;
   }
 
   #grow(): void {
