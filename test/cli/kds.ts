@@ -91,7 +91,7 @@ export class Shop {
   #domain: BrokerDomain | undefined;
 
   constructor() {
-    const { KDS_BROKER_PROGRAM: _, NO_COLOR: __, FORCE_COLOR: ___, ...env } = process.env;
+    const { KDS_BROKER_PROGRAM: _, NO_COLOR: __, FORCE_COLOR: ___, CI: ____, ...env } = process.env;
     this.env = { ...env, KDS_SOCKET: this.socket, SHELL: '/bin/sh' };
   }
 
