@@ -77,11 +77,15 @@ describe('what runs', () => {
 
 describe('a command that fails', () => {
   it('is the last that is started, and those that run end; the exit code is 2', async () => {
-    const [log, name] = [shop.file('fail.log'), freshName()];
-    const slow = `until [ -e ${log} ]; do :; done; echo slow >> ${log}`;
+    const [log, mark, name] = [shop.file('fail.log'), shop.file('failed'), freshName()];
+    const slow = `until [ -e ${mark} ]; do :; done; echo slow >> ${log}`;
     const lines = [
       { run: slow },
-      { run: both(`echo failed > ${log}`, 'exit 3'), writes: name, label: 'the culprit' },
+      {
+        run: both(`echo failed > ${log}`, `touch ${mark} && exit 3`),
+        writes: name,
+        label: 'the culprit',
+      },
       { run: `echo later >> ${log}`, writes: name },
     ];
     const { code, stderr } = await batch(lines, ['-j', '2']).ended;
