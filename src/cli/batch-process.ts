@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Grant } from '../domain/grant.ts';
 import type { BatchLine } from './batch-lines.ts';
+import { environmentUnder } from './command-environment.ts';
 import { exitCodeOfSignal } from './exit-codes.ts';
 
 /** It ended otherwise than with exit code 0. */
@@ -53,7 +54,7 @@ function runProgram(
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
       stdio: ['ignore', 'inherit', 'inherit'],
-      env: environmentOf(line, grant),
+      env: environmentUnder(grant, line.writes, line.reads, { ...process.env, ...line.env }),
       cwd: line.cwd,
     });
     child.once('error', (error) => {
@@ -71,16 +72,4 @@ function runProgram(
 
 function failedBy(signal: NodeJS.Signals): CommandFailedError {
   return new CommandFailedError(`ended by ${signal}`, exitCodeOfSignal(signal));
-}
-
-function environmentOf({ reads, writes, env }: BatchLine, grant: Grant): NodeJS.ProcessEnv {
-  const { KDS_RECOVERED: _, ...inherited } = process.env;
-  const { token, recovered } = grant;
-  return {
-    ...inherited,
-    ...env,
-    KDS_TOKEN: String(token),
-    KDS_RESOURCES: JSON.stringify({ exclusive: writes, shared: reads }),
-    ...(recovered.length > 0 && { KDS_RECOVERED: JSON.stringify(recovered) }),
-  };
 }

@@ -9,6 +9,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Grant } from '../domain/grant.ts';
 import { type BrokerDomain, openBrokerDomain } from '../hosts/broker/index.ts';
+import { environmentUnder } from './command-environment.ts';
 import { exitCode, exitCodeOfSignal } from './exit-codes.ts';
 import { say, shown } from './messages.ts';
 import { type RunArguments, readRunArguments } from './run-arguments.ts';
@@ -78,7 +79,10 @@ async function tellWait(domain: BrokerDomain): Promise<void> {
 function runCommand(wanted: RunArguments, grant: Grant, signals: SignalsCaught): Promise<number> {
   const [program = '', ...args] = wanted.command;
   return new Promise((resolve) => {
-    const child = spawn(program, args, { stdio: 'inherit', env: environment(wanted, grant) });
+    const child = spawn(program, args, {
+      stdio: 'inherit',
+      env: environmentUnder(grant, wanted.exclusive, wanted.shared),
+    });
     child.once('error', (error) => {
       // What it says of a command that runs is of no consequence: that one goes on.
       if (child.pid !== undefined) return;
@@ -115,17 +119,6 @@ function endCommand(child: ChildProcess, { onLost, killAfterMs }: RunArguments):
     child.kill('SIGKILL');
   }, killAfterMs);
   child.once('exit', () => clearTimeout(timer));
-}
-
-function environment({ exclusive, shared }: RunArguments, grant: Grant): NodeJS.ProcessEnv {
-  const { KDS_RECOVERED: _, ...env } = process.env;
-  const { recovered } = grant;
-  return {
-    ...env,
-    KDS_TOKEN: String(grant.token),
-    KDS_RESOURCES: JSON.stringify({ exclusive, shared }),
-    ...(recovered.length > 0 && { KDS_RECOVERED: JSON.stringify(recovered) }),
-  };
 }
 
 /** @throws what is not about the set not being granted. */
