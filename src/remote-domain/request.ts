@@ -1,191 +1,142 @@
 /**
- * A request that waits for the broker's word, in its three forms: with a promise, with a callback,
- * as an observer. It ends exactly once (I7), and is out of the link's list from then on.
+ * A request that waits for the word of whoever keeps the state, in its two forms: with a promise,
+ * also for tries and observers, and with a callback. It ends exactly once (I7).
  */
 
-import type { Callback, Deliverable } from '../../domain/callback.ts';
-import { WaitTimeoutError } from '../../domain/errors.ts';
-import type { Grant, Waiter } from '../../domain/grant.ts';
-import { Deadline } from '../../event-loop/deadline.ts';
-import type { Frame } from './frames.ts';
-import { BrokerGrant } from './grant.ts';
-import type { Expected } from './link.ts';
-import type { Ask, ClientMessage } from './messages.ts';
-import type { BrokerSession } from './session.ts';
-import { errorReceived } from './wire-errors.ts';
+import type { Callback, Deliverable } from '../domain/callback.ts';
+import type { Grant, Waiter } from '../domain/grant.ts';
+import type { LockedPolicy } from '../domain/options.ts';
+import { type Granted, RemoteGrant } from './grant.ts';
+import type { RemoteSet } from './resources.ts';
+import type { RemoteSession } from './session.ts';
 
-/**
- * The broker ends a wait in time, as it knows who is in the way. If it says nothing for so much
- * longer, in ms, it is out of reach.
- */
-const silenceMsMax = 5000;
-
-export interface WaitTerms {
-  readonly signal?: AbortSignal | undefined;
-  readonly timeoutMs?: number | undefined;
-  readonly holding: readonly BrokerGrant[];
+export interface RequestTerms {
+  /** To have it, to have it now or never, or to hear when nothing conflicts. */
+  readonly how: 'acquire' | 'try' | 'settled';
+  readonly set: RemoteSet;
+  readonly label: string | undefined;
+  readonly locked: LockedPolicy | undefined;
+  readonly steal: boolean | undefined;
+  /** As the caller has declared; some may have ended since. */
+  readonly holding: readonly RemoteGrant[];
+  /** In ms; undefined: without end. */
+  readonly timeoutMs: number | undefined;
+  readonly signal: AbortSignal | undefined;
 }
 
-/** What is asked, but for what may change until it is asked again. */
-export type AskTerms = Omit<Ask, 'id' | 'session' | 'timeoutMs' | 'holding' | 'place'>;
-
-export abstract class BrokerRequest implements Expected {
+export abstract class RemoteRequest {
   readonly id: number;
-  readonly scope: BrokerSession;
-  readonly isWanted = true;
-  protected readonly ask: AskTerms;
-  readonly #terms: WaitTerms;
+  readonly scope: RemoteSession;
+  readonly terms: RequestTerms;
   readonly #startMs: number;
-  #place: number | undefined;
-  #deadline: Deadline | undefined;
+  #isWaiting = false;
 
-  constructor(scope: BrokerSession, ask: AskTerms, terms: WaitTerms) {
+  constructor(scope: RemoteSession, terms: RequestTerms) {
     this.scope = scope;
-    this.ask = ask;
-    this.#terms = terms;
-    const { timeoutMs } = terms;
-    this.#startMs = timeoutMs === undefined ? 0 : performance.now();
+    this.terms = terms;
+    this.#startMs = terms.timeoutMs === undefined ? 0 : performance.now();
     this.id = scope.link.nextId();
   }
 
   /** Told once, unless refused. */
-  protected abstract tell(grant: BrokerGrant): void;
+  protected abstract tell(grant: RemoteGrant): void;
   /** Told once, unless granted. */
   protected abstract tellRefused(reason: unknown): void;
 
+  get isWaiting(): boolean {
+    return this.#isWaiting;
+  }
+
   /** Begins to wait. */
   start(): void {
-    const { signal, timeoutMs } = this.#terms;
-    const { link } = this.scope;
+    const { link, tracked } = this.scope;
+    const { signal } = this.terms;
     // First, as what takes no listener throws.
     if (signal !== undefined) link.signals.add(signal, this);
-    if (timeoutMs !== undefined) {
-      this.#deadline = new Deadline(timeoutMs + silenceMsMax, () => this.#hearNothing(timeoutMs));
-    }
-    this.scope.tracked.add(this);
-    link.expect(this);
+    this.#isWaiting = true;
+    tracked.add(this);
+    link.ask(this);
   }
 
-  /** What the broker is told, at first, and again by way of another connection. */
-  message(): ClientMessage {
-    const { timeoutMs, holding } = this.#terms;
-    const session = this.scope.sessionSent();
-    const kept = holding.filter(({ isHeld }) => isHeld).map(({ id }) => id);
-    return {
-      ...this.ask,
-      id: this.id,
-      ...(session !== 0 && { session }),
-      ...(timeoutMs !== undefined && { timeoutMs: this.#leftMs(timeoutMs) }),
-      ...(kept.length > 0 && { holding: kept }),
-      ...(this.#place !== undefined && { place: this.#place }),
-    };
+  /** What is left of its time, in ms: at first as it was given, so that an error names that. */
+  leftMs(timeoutMs: number): number {
+    const waitedMs = performance.now() - this.#startMs;
+    return waitedMs < 1 ? timeoutMs : Math.max(0, timeoutMs - waitedMs);
   }
 
-  hear(frame: Frame): void {
-    switch (frame['is']) {
-      case 'granted':
-        this.endWaiting();
-        this.#take(frame as { token: number });
-        break;
-      case 'waiting':
-        this.#place = frame['place'] as number;
-        break;
-      case 'refused':
-        this.refuse(errorReceived(frame));
-        break;
-      default:
-        this.hearOther();
-    }
+  /** For hosts: it has what it wants. Undefined if it does not wait any more. */
+  granted(granted: Granted): RemoteGrant | undefined {
+    if (!this.endWaiting()) return undefined;
+    const grant = new RemoteGrant(this, granted);
+    this.scope.tracked.add(grant);
+    this.scope.link.held(grant);
+    this.tell(grant);
+    return grant;
   }
 
-  /** It is over, ungranted, for this reason. */
+  /** For hosts: a try could not have it, or what was observed is gone. */
+  settled(): void {
+    this.endWaiting();
+  }
+
+  /** For hosts: it is over, ungranted, for this reason. */
   refuse(reason: unknown): void {
     if (this.endWaiting()) this.tellRefused(reason);
   }
 
   /** It waits no more, and leaves nothing behind here. False if it did not wait. */
   endWaiting(): boolean {
+    if (!this.#isWaiting) return false;
+    this.#isWaiting = false;
     const { link, tracked } = this.scope;
-    if (!link.forget(this)) return false;
     tracked.delete(this);
-    this.#deadline?.cancel();
-    const { signal } = this.#terms;
+    const { signal } = this.terms;
     if (signal !== undefined) link.signals.remove(signal, this);
+    link.ended(this);
     return true;
-  }
-
-  protected hearOther(): void {}
-
-  #take(granted: { token: number }): void {
-    const { exclusive, shared, label } = this.ask;
-    const set = {
-      ...(exclusive !== undefined && { exclusive }),
-      ...(shared !== undefined && { shared }),
-    };
-    const grant = new BrokerGrant(this.id, this.scope, set, label, granted);
-    this.scope.link.grants.set(this.id, grant);
-    this.scope.tracked.add(grant);
-    this.tell(grant);
-  }
-
-  /** Told in the first place as it was given: so that an error names that. */
-  #leftMs(timeoutMs: number): number {
-    const waitedMs = performance.now() - this.#startMs;
-    return waitedMs < 1 ? timeoutMs : Math.max(0, timeoutMs - waitedMs);
-  }
-
-  #hearNothing(timeoutMs: number): void {
-    const { link } = this.scope;
-    const why = `not granted within ${timeoutMs} ms, and the broker does not answer`;
-    link.cancel([this]);
-    this.refuse(new WaitTimeoutError(`${why}: see whether it is stopped or cannot be started`));
   }
 }
 
-export class PromiseRequest extends BrokerRequest {
+export class PromiseRequest extends RemoteRequest {
   readonly #resolve: (grant: Grant | null) => void;
   readonly #reject: (reason: unknown) => void;
 
   constructor(
-    scope: BrokerSession,
-    ask: AskTerms,
-    terms: WaitTerms,
+    scope: RemoteSession,
+    terms: RequestTerms,
     resolve: (grant: Grant | null) => void,
     reject: (reason: unknown) => void,
   ) {
-    super(scope, ask, terms);
+    super(scope, terms);
     this.#resolve = resolve;
     this.#reject = reject;
   }
 
-  protected override tell(grant: BrokerGrant): void {
+  override settled(): void {
+    if (this.endWaiting()) this.#resolve(null);
+  }
+
+  protected override tell(grant: RemoteGrant): void {
     this.#resolve(grant);
   }
 
   protected override tellRefused(reason: unknown): void {
     this.#reject(reason);
   }
-
-  /** A try is denied; what was watched is settled. */
-  protected override hearOther(): void {
-    if (this.endWaiting()) this.#resolve(null);
-  }
 }
 
 /** Its callback runs from the queue, or as soon as this event loop hears of the grant. */
-export class CallbackRequest extends BrokerRequest implements Waiter, Deliverable {
+export class CallbackRequest extends RemoteRequest implements Waiter, Deliverable {
   readonly #onGrant: (grant: Grant) => void;
   readonly #onRefused: ((reason: unknown) => void) | undefined;
   readonly #callback: Callback | undefined;
   readonly #isDirect: boolean;
-  #isWaiting = false;
   /** Granted, and due to be told. */
-  #due: BrokerGrant | undefined = undefined;
+  #due: RemoteGrant | undefined = undefined;
 
   constructor(
-    scope: BrokerSession,
-    ask: AskTerms,
-    terms: WaitTerms,
+    scope: RemoteSession,
+    terms: RequestTerms,
     told: {
       readonly onGrant: (grant: Grant) => void;
       readonly onRefused: ((reason: unknown) => void) | undefined;
@@ -193,7 +144,7 @@ export class CallbackRequest extends BrokerRequest implements Waiter, Deliverabl
       readonly isDirect: boolean;
     },
   ) {
-    super(scope, ask, terms);
+    super(scope, terms);
     this.#onGrant = told.onGrant;
     this.#onRefused = told.onRefused;
     this.#callback = told.callback;
@@ -201,24 +152,19 @@ export class CallbackRequest extends BrokerRequest implements Waiter, Deliverabl
   }
 
   override start(): void {
-    super.start();
-    this.#isWaiting = true;
     this.#callback?.count(1);
+    try {
+      super.start();
+    } catch (error) {
+      this.#callback?.count(-1);
+      throw error;
+    }
   }
 
   override endWaiting(): boolean {
     if (!super.endWaiting()) return false;
-    if (this.#isWaiting) this.#callback?.count(-1);
-    this.#isWaiting = false;
+    this.#callback?.count(-1);
     return true;
-  }
-
-  protected override tell(grant: BrokerGrant): void {
-    this.#due = grant;
-    this.#callback?.due(this);
-    const { delivery } = this.scope.link;
-    if (this.#isDirect) delivery.direct(this);
-    else delivery.queued(this);
   }
 
   /** Runs the callback, unless it has run, or the grant has been taken away meanwhile. */
@@ -239,13 +185,21 @@ export class CallbackRequest extends BrokerRequest implements Waiter, Deliverabl
     return true;
   }
 
+  protected override tell(grant: RemoteGrant): void {
+    this.#due = grant;
+    this.#callback?.due(this);
+    const { delivery } = this.scope.link;
+    if (this.#isDirect) delivery.direct(this);
+    else delivery.queued(this);
+  }
+
   protected override tellRefused(reason: unknown): void {
     const onRefused = this.#onRefused;
     if (onRefused === undefined) return;
     this.scope.link.delivery.queued({ deliver: () => onRefused(reason) });
   }
 
-  #takeDue(): BrokerGrant | undefined {
+  #takeDue(): RemoteGrant | undefined {
     const grant = this.#due;
     this.#due = undefined;
     if (grant !== undefined) this.#callback?.notDue(this);

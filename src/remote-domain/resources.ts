@@ -1,32 +1,41 @@
-/** A client's handles and prepared sets, and what the broker is told of the sets that it names. */
+/** A client's handles and prepared sets, and what its host is told of the sets that it names. */
 
-import { InvalidSetError, LimitError } from '../../domain/errors.ts';
-import { setSizeMax } from '../../domain/limits.ts';
 import {
   checkName,
+  checkSetSize,
   checkSpec,
-  describe,
+  closedResource,
+  foreignSet,
+  listOf,
   type PreparedSet,
   type Resource,
   type ResourceRef,
   type SetSpec,
-} from '../../domain/sets.ts';
-import type { RefSent, SetSent } from './messages.ts';
+} from '../domain/sets.ts';
 
-/** Asks the broker whether a resource is used; rejects with ResourceBusyError if it is. */
-type Close = (resource: RefSent) => Promise<void>;
+/** A name; or the number, of this client's choice, of a resource that has none. */
+export type RemoteRef = string | number;
 
-export class BrokerResource implements Resource {
+/** A resource may be named more than once, and in both modes: then exclusive wins. */
+export interface RemoteSet {
+  readonly exclusive?: readonly RemoteRef[];
+  readonly shared?: readonly RemoteRef[];
+}
+
+/** Asks the host whether a resource is used; rejects with ResourceBusyError if it is. */
+type Close = (resource: RemoteRef) => Promise<void>;
+
+export class RemoteResource implements Resource {
   readonly name: string | undefined;
-  readonly owner: BrokerResources;
-  /** What the broker is told: its name, or its number. */
-  readonly sent: RefSent;
+  readonly owner: RemoteResources;
+  /** What the host is told. */
+  readonly ref: RemoteRef;
   isOpen = true;
 
-  constructor(owner: BrokerResources, name: string | undefined, sent: RefSent) {
+  constructor(owner: RemoteResources, name: string | undefined, ref: RemoteRef) {
     this.owner = owner;
     this.name = name;
-    this.sent = sent;
+    this.ref = ref;
   }
 
   async close(): Promise<void> {
@@ -35,33 +44,33 @@ export class BrokerResource implements Resource {
 
   /** For people. */
   toString(): string {
-    return this.name ?? `#${this.sent}`;
+    return this.name ?? `#${this.ref}`;
   }
 }
 
-class BrokerPreparedSet implements PreparedSet {
-  readonly owner: BrokerResources;
+class RemotePreparedSet implements PreparedSet {
+  readonly owner: RemoteResources;
   readonly exclusive: readonly ResourceRef[];
   readonly shared: readonly ResourceRef[];
-  readonly sent: SetSent;
-  readonly handles: readonly BrokerResource[];
+  readonly set: RemoteSet;
+  readonly handles: readonly RemoteResource[];
 
   constructor(
-    owner: BrokerResources,
-    exclusive: ReadonlyMap<RefSent, ResourceRef>,
-    shared: ReadonlyMap<RefSent, ResourceRef>,
+    owner: RemoteResources,
+    exclusive: ReadonlyMap<RemoteRef, ResourceRef>,
+    shared: ReadonlyMap<RemoteRef, ResourceRef>,
   ) {
     this.owner = owner;
     this.exclusive = [...exclusive.values()];
     this.shared = [...shared.values()];
-    this.sent = { exclusive: [...exclusive.keys()], shared: [...shared.keys()] };
+    this.set = { exclusive: [...exclusive.keys()], shared: [...shared.keys()] };
     const refs = [...this.exclusive, ...this.shared];
-    this.handles = refs.filter((ref) => ref instanceof BrokerResource);
+    this.handles = refs.filter((ref) => ref instanceof RemoteResource);
   }
 }
 
-export class BrokerResources {
-  readonly #handles = new Map<string, BrokerResource>();
+export class RemoteResources {
+  readonly #handles = new Map<string, RemoteResource>();
   readonly #close: Close;
   #numberLast = 0;
 
@@ -69,109 +78,90 @@ export class BrokerResources {
     this.#close = close;
   }
 
-  handle(name: string | undefined): BrokerResource {
+  handle(name: string | undefined): RemoteResource {
     if (name === undefined) {
       this.#numberLast++;
-      return new BrokerResource(this, undefined, this.#numberLast);
+      return new RemoteResource(this, undefined, this.#numberLast);
     }
     checkName(name);
-    const handle = this.#handles.get(name) ?? new BrokerResource(this, name, name);
+    const handle = this.#handles.get(name) ?? new RemoteResource(this, name, name);
     this.#handles.set(name, handle);
     return handle;
   }
 
   /** A handle without a name that has never been sent need not be asked for: but it is. */
-  async close(handle: BrokerResource): Promise<void> {
-    await this.#close(handle.sent);
+  async close(handle: RemoteResource): Promise<void> {
+    await this.#close(handle.ref);
     handle.isOpen = false;
     if (handle.name !== undefined) this.#handles.delete(handle.name);
   }
 
   prepare(spec: SetSpec): PreparedSet {
-    if (spec instanceof BrokerPreparedSet) {
+    if (spec instanceof RemotePreparedSet) {
       if (spec.owner === this) return spec;
-      throw foreign();
+      throw foreignSet();
     }
     checkSpec(spec);
-    const exclusive = new Map<RefSent, ResourceRef>();
-    const shared = new Map<RefSent, ResourceRef>();
+    const exclusive = new Map<RemoteRef, ResourceRef>();
+    const shared = new Map<RemoteRef, ResourceRef>();
     const [exclusiveRefs, sharedRefs] = [listOf(spec.exclusive), listOf(spec.shared)];
-    checkSize(exclusiveRefs.length + sharedRefs.length);
-    for (const ref of exclusiveRefs) exclusive.set(this.#sent(ref), ref);
+    checkSetSize(exclusiveRefs.length + sharedRefs.length);
+    for (const ref of exclusiveRefs) exclusive.set(this.#open(ref), ref);
     for (const ref of sharedRefs) {
-      const sent = this.#sent(ref);
-      if (!exclusive.has(sent)) shared.set(sent, ref);
+      const opened = this.#open(ref);
+      if (!exclusive.has(opened)) shared.set(opened, ref);
     }
-    return new BrokerPreparedSet(this, exclusive, shared);
+    return new RemotePreparedSet(this, exclusive, shared);
   }
 
-  /** What the broker is told of a set. */
-  sentSet(spec: SetSpec | PreparedSet): SetSent {
-    if (spec instanceof BrokerPreparedSet) {
-      if (spec.owner !== this) throw foreign();
-      for (const handle of spec.handles) if (!handle.isOpen) throw closed(handle);
-      return spec.sent;
+  /** What the host is told of a set. */
+  setOf(spec: SetSpec | PreparedSet): RemoteSet {
+    if (spec instanceof RemotePreparedSet) {
+      if (spec.owner !== this) throw foreignSet();
+      for (const handle of spec.handles) if (!handle.isOpen) throw closedResource(handle);
+      return spec.set;
     }
     checkSpec(spec);
     const { exclusive: exclusiveRefs, shared: sharedRefs } = spec;
-    const exclusive = this.#sentList(exclusiveRefs);
-    const shared = this.#sentList(sharedRefs);
-    checkSize((exclusive?.length ?? 0) + (shared?.length ?? 0));
+    const exclusive = this.#refList(exclusiveRefs);
+    const shared = this.#refList(sharedRefs);
+    checkSetSize((exclusive?.length ?? 0) + (shared?.length ?? 0));
     return {
       ...(exclusive !== undefined && { exclusive }),
       ...(shared !== undefined && { shared }),
     };
   }
 
-  /** What the broker is told of a part of what is held. */
-  sentPart(part: ResourceRef | readonly ResourceRef[]): readonly RefSent[] {
+  /** What the host is told of a part of what is held. */
+  refsOf(part: ResourceRef | readonly ResourceRef[]): readonly RemoteRef[] {
     const refs = listOf(part);
-    checkSize(refs.length);
-    return refs.map((ref) => this.#find(ref));
+    checkSetSize(refs.length);
+    // Holes in a list too: they are no names.
+    return Array.from(refs, (ref) => this.#find(ref));
   }
 
-  #sentList(refs: ResourceRef | readonly ResourceRef[] | undefined): RefSent[] | undefined {
+  #refList(refs: ResourceRef | readonly ResourceRef[] | undefined): RemoteRef[] | undefined {
     if (refs === undefined) return undefined;
-    if (!Array.isArray(refs)) return [this.#sent(refs as ResourceRef)];
-    checkSize(refs.length);
-    const sent: RefSent[] = [];
+    if (!Array.isArray(refs)) return [this.#open(refs as ResourceRef)];
+    checkSetSize(refs.length);
+    const found: RemoteRef[] = [];
     // By index, as a hole in a list is no name.
-    for (let index = 0; index < refs.length; index++) sent.push(this.#sent(refs[index]));
-    return sent;
+    for (let index = 0; index < refs.length; index++) found.push(this.#open(refs[index]));
+    return found;
   }
 
-  #sent(ref: ResourceRef): RefSent {
-    if (ref instanceof BrokerResource && ref.owner === this && !ref.isOpen) throw closed(ref);
+  #open(ref: ResourceRef): RemoteRef {
+    const isClosed = ref instanceof RemoteResource && ref.owner === this && !ref.isOpen;
+    if (isClosed) throw closedResource(ref);
     return this.#find(ref);
   }
 
-  #find(ref: ResourceRef): RefSent {
-    if (ref instanceof BrokerResource) {
-      if (ref.owner !== this) throw foreign();
-      return ref.sent;
+  #find(ref: ResourceRef): RemoteRef {
+    if (ref instanceof RemoteResource) {
+      if (ref.owner !== this) throw foreignSet();
+      return ref.ref;
     }
     checkName(ref);
     return ref;
   }
-}
-
-function listOf(refs: ResourceRef | readonly ResourceRef[] | undefined): readonly ResourceRef[] {
-  if (refs === undefined) return [];
-  return Array.isArray(refs) ? Array.from(refs) : [refs as ResourceRef];
-}
-
-function checkSize(size: number): void {
-  if (size > setSizeMax) {
-    throw new LimitError(`a set of ${size} resources is over the limit of ${setSizeMax}`);
-  }
-}
-
-function closed(handle: BrokerResource): InvalidSetError {
-  return new InvalidSetError(
-    `resource ${describe(String(handle))} is closed: make a new handle with resource()`,
-  );
-}
-
-function foreign(): InvalidSetError {
-  return new InvalidSetError('the resource or prepared set belongs to another domain');
 }

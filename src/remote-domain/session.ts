@@ -1,60 +1,54 @@
 /**
- * The interface of a domain at the broker. The domain itself is the outermost session; all sessions
- * of one client share one link. What a call throws is known here; the rest is the broker's word.
+ * The interface of a domain whose state is kept elsewhere. The domain itself is the outermost
+ * session; all sessions of one client share one link. What a call throws is known here; the rest is
+ * the word of whoever keeps the state.
  */
 
-import { Callback } from '../../domain/callback.ts';
-import type { Capability, Session } from '../../domain/domain.ts';
-import { DomainClosedError, InvalidSetError } from '../../domain/errors.ts';
-import type { Grant, Waiter } from '../../domain/grant.ts';
+import type { Capability, Session } from '../domain/domain.ts';
+import { DomainClosedError, InvalidSetError } from '../domain/errors.ts';
+import type { Grant, Waiter } from '../domain/grant.ts';
 import {
   type AcquireOptions,
-  checkFunction,
+  checkEnqueue,
   checkIsObject,
   checkLabel,
   checkOptions,
   type EnqueueOptions,
   type SettledOptions,
   throwIfAborted,
-} from '../../domain/options.ts';
-import { describe, type PreparedSet, type Resource, type SetSpec } from '../../domain/sets.ts';
-import { BrokerGrant } from './grant.ts';
-import type { Link } from './link.ts';
-import { lostError } from './lost-error.ts';
-import type { BrokerSnapshot, BrokerSnapshotEntry } from './messages.ts';
-import { type AskTerms, BrokerRequest, CallbackRequest, PromiseRequest } from './request.ts';
+} from '../domain/options.ts';
+import { describe, type PreparedSet, type Resource, type SetSpec } from '../domain/sets.ts';
+import type { Snapshot } from '../domain/snapshot.ts';
+import { RemoteGrant } from './grant.ts';
+import type { LeftBehind, RemoteLink } from './link.ts';
+import { CallbackRequest, PromiseRequest, RemoteRequest, type RequestTerms } from './request.ts';
 
-const capabilities: ReadonlySet<Capability> = new Set<Capability>([
-  'settled',
-  'downgrade',
-  'part-release',
-  'steal',
-]);
 const noOptions: AcquireOptions = Object.freeze({});
-const nothingHeld: readonly BrokerGrant[] = Object.freeze([]);
+const nothingHeld: readonly RemoteGrant[] = Object.freeze([]);
 
-export class BrokerSession implements Session {
-  readonly capabilities = capabilities;
+export class RemoteSession<S extends Snapshot = Snapshot> implements Session {
   readonly label: string | undefined;
+  /** @internal What tells it from the others of its link; 0: the domain itself. */
+  readonly number: number;
   /** @internal */
-  readonly link: Link;
+  readonly parent: RemoteSession<S> | undefined;
+  /** @internal */
+  readonly link: RemoteLink<S>;
   /** @internal What went through it and lives. */
-  readonly tracked = new Set<BrokerRequest | BrokerGrant>();
-  readonly #number: number;
-  readonly #parent: BrokerSession | undefined;
-  readonly #children = new Set<BrokerSession>();
+  readonly tracked = new Set<RemoteRequest | RemoteGrant>();
+  readonly #children = new Set<RemoteSession<S>>();
   #isOpen = true;
   #closed: Promise<void> | undefined;
 
-  constructor(link: Link, parent?: BrokerSession, label?: string) {
+  constructor(link: RemoteLink<S>, parent?: RemoteSession<S>, label?: string) {
     this.link = link;
     this.label = label;
-    this.#parent = parent;
-    this.#number = parent === undefined ? 0 : link.nextId();
+    this.parent = parent;
+    this.number = parent === undefined ? 0 : link.nextId();
   }
 
-  get brokerPid(): number {
-    return this.link.brokerPid;
+  get capabilities(): ReadonlySet<Capability> {
+    return this.link.capabilities;
   }
 
   acquire(set: SetSpec | PreparedSet, options: AcquireOptions = noOptions): Promise<Grant> {
@@ -73,7 +67,7 @@ export class BrokerSession implements Session {
     const [options, fn] =
       typeof optionsOrFn === 'function' ? [noOptions, optionsOrFn] : [optionsOrFn, maybeFn];
     if (typeof fn !== 'function') throw new TypeError(`run needs a function, not ${describe(fn)}`);
-    const grant = (await this.acquire(set, options)) as BrokerGrant;
+    const grant = (await this.acquire(set, options)) as RemoteGrant;
     // It may have been taken away since: then it is somebody else's by now.
     if (!grant.isHeld) throw grant.signal.reason;
     try {
@@ -88,30 +82,11 @@ export class BrokerSession implements Session {
     onGrant: (grant: Grant) => void,
     options: EnqueueOptions = noOptions,
   ): Waiter {
-    checkFunction(onGrant, 'onGrant');
-    checkIsObject(options);
-    const { onRefused } = options;
-    if (onRefused !== undefined) checkFunction(onRefused, 'onRefused');
-    const callback = options.delivery instanceof Callback ? options.delivery : undefined;
-    const delivery = callback === undefined ? options.delivery : callback.delivery;
-    if (delivery !== undefined && delivery !== 'queued' && delivery !== 'direct') {
-      throw new TypeError(
-        `delivery is 'queued', 'direct' or a Callback, not ${describe(delivery)}`,
-      );
-    }
-    if (callback?.isOpen === false) throw new DomainClosedError('the callback is closed');
-    const { ask, holding, timeoutMs, signal } = this.#check('acquire', set, options);
-    const request = new CallbackRequest(
-      this,
-      ask,
-      { holding, timeoutMs, signal },
-      {
-        onGrant: callback === undefined ? onGrant : callback.wrap(onGrant),
-        onRefused,
-        callback,
-        isDirect: delivery === 'direct',
-      },
-    );
+    const { isDirect, callback, onRefused } = checkEnqueue(onGrant, options);
+    const terms = this.#check('acquire', set, options);
+    const tell = callback === undefined ? onGrant : callback.wrap(onGrant);
+    const told = { onGrant: tell, onRefused, callback, isDirect };
+    const request = new CallbackRequest(this, terms, told);
     request.start();
     return request;
   }
@@ -126,12 +101,12 @@ export class BrokerSession implements Session {
     return this.link.resources.handle(name);
   }
 
-  session(options: { label?: string } = noOptions as object): Session {
+  session(options: { label?: string } = noOptions as object): RemoteSession<S> {
     this.#checkOpen();
     checkIsObject(options);
     const { label } = options;
     if (label !== undefined) checkLabel(label);
-    const session = new BrokerSession(this.link, this, label);
+    const session = new RemoteSession<S>(this.link, this, label);
     this.#children.add(session);
     return session;
   }
@@ -141,9 +116,8 @@ export class BrokerSession implements Session {
   }
 
   /** Tells of what went through other clients too. A closed session can be asked as well. */
-  async query(): Promise<BrokerSnapshot> {
-    const snapshot = (await this.link.ask({ do: 'query' })) as unknown as BrokerSnapshot;
-    return { held: snapshot.held.map(entryOf), pending: snapshot.pending.map(entryOf) };
+  query(): Promise<S> {
+    return this.link.query();
   }
 
   close(): Promise<void> {
@@ -155,73 +129,61 @@ export class BrokerSession implements Session {
     await this.close();
   }
 
-  /** @internal What the broker knows it by, who is told of it if need be. */
-  sessionSent(): number {
-    if (this.#parent === undefined) return 0;
-    this.link.begin(this.#number, this.#parent.sessionSent(), this.label);
-    return this.#number;
-  }
-
   async #promise(
-    how: AskTerms['do'],
+    how: RequestTerms['how'],
     set: SetSpec | PreparedSet,
     options: AcquireOptions,
   ): Promise<Grant | null> {
-    const { ask, holding, timeoutMs, signal } = this.#check(how, set, options);
+    const terms = this.#check(how, set, options);
     return new Promise((resolve, reject) => {
-      const terms = { holding, timeoutMs, signal };
-      new PromiseRequest(this, ask, terms, resolve, reject).start();
+      new PromiseRequest(this, terms, resolve, reject).start();
     });
   }
 
-  #check(how: AskTerms['do'], set: SetSpec | PreparedSet, options: AcquireOptions) {
+  #check(
+    how: RequestTerms['how'],
+    spec: SetSpec | PreparedSet,
+    options: AcquireOptions,
+  ): RequestTerms {
     this.#checkOpen();
     if (options !== noOptions) checkOptions(options);
     const { locked, steal, label, signal } = options;
     const holding = options === noOptions ? nothingHeld : this.#heldBy(options);
     const isEndless = options.timeoutMs === Number.POSITIVE_INFINITY;
     const timeoutMs = isEndless ? undefined : options.timeoutMs;
-    const sent = this.link.resources.sentSet(set);
+    const set = this.link.resources.setOf(spec);
     throwIfAborted(options);
-    if (steal === true && sent.shared !== undefined && sent.shared.length > 0) {
+    if (steal === true && set.shared !== undefined && set.shared.length > 0) {
       throw new InvalidSetError('steal takes exclusive resources only');
     }
-    const ask: AskTerms = {
-      do: how,
-      ...sent,
-      ...(label !== undefined && { label }),
-      ...(locked !== undefined && { locked }),
-      ...(steal !== undefined && { steal }),
-    };
-    return { ask, holding, timeoutMs, signal };
+    return { how, set, label, locked, steal, holding, timeoutMs, signal };
   }
 
-  #heldBy({ holding }: AcquireOptions): readonly BrokerGrant[] {
+  #heldBy({ holding }: AcquireOptions): readonly RemoteGrant[] {
     if (holding === undefined) return nothingHeld;
     const declared = (Array.isArray(holding) ? holding : [holding]) as readonly Grant[];
     return declared.map((grant) => {
-      if (grant instanceof BrokerGrant && grant.scope.link === this.link) return grant;
+      if (grant instanceof RemoteGrant && grant.scope.link === this.link) return grant;
       throw new TypeError(`holding is a grant of this domain, not ${describe(grant)}`);
     });
   }
 
   async #close(): Promise<void> {
-    const owned = this.#shut();
-    if (this.#parent !== undefined) this.#parent.#children.delete(this);
-    const requests = owned.filter((each) => each instanceof BrokerRequest);
+    const left = leftBehind(this.#shut());
+    if (this.parent !== undefined) this.parent.#children.delete(this);
     const reason = new DomainClosedError(
       'the domain or session was closed while the request waited',
     );
     this.link.delivery.asOne(() => {
-      for (const request of requests.sort((a, b) => a.id - b.id)) request.refuse(reason);
-      for (const each of owned) if (each instanceof BrokerGrant) each.lose(lostError(each.token));
+      for (const request of left.requests) request.refuse(reason);
+      for (const grant of left.grants) grant.lose();
     });
-    if (this.#parent === undefined) await this.link.close();
-    else await this.link.end(this.#number);
+    if (this.parent === undefined) await this.link.close(left);
+    else await this.link.endSession(this, left);
   }
 
   /** Its own sessions too. Returns what went through them and lives. */
-  #shut(): readonly (BrokerRequest | BrokerGrant)[] {
+  #shut(): readonly (RemoteRequest | RemoteGrant)[] {
     this.#isOpen = false;
     const children = [...this.#children];
     return [...this.tracked, ...children.flatMap((child) => child.#shut())];
@@ -232,10 +194,11 @@ export class BrokerSession implements Session {
   }
 }
 
-/** What JSON leaves out is there, and undefined. */
-function entryOf(entry: BrokerSnapshotEntry): BrokerSnapshotEntry {
-  const { id, set, label, session, token, since, waitingFor, client } = entry;
-  const { number = 0, label: name, pid, command } = client ?? {};
-  const whose = client && { number, label: name, pid, command };
-  return { id, set, label, session, token, since, waitingFor, client: whose };
+function leftBehind(owned: readonly (RemoteRequest | RemoteGrant)[]): LeftBehind {
+  const requests = owned.filter((each) => each instanceof RemoteRequest);
+  const grants = owned.filter((each) => each instanceof RemoteGrant);
+  return {
+    requests: requests.sort((one, other) => one.id - other.id),
+    grants: grants.sort((one, other) => one.id - other.id),
+  };
 }
