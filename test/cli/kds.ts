@@ -5,13 +5,14 @@
 
 import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BrokerDomain, type BrokerSnapshotEntry, openBrokerDomain } from 'kds/broker';
 import { type Plugin, rolldown } from 'rolldown';
 import { until } from '../broker/programs.ts';
+import { removeFolder } from '../temporary-folder.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -110,8 +111,8 @@ export class Shop {
     await this.#domain?.close();
     for (const running of this.#running) running.kill('SIGKILL');
     await Promise.all([...this.#running].map(({ ended }) => ended));
-    rmSync(this.folder, { recursive: true, force: true });
-    rmSync(this.#programs, { recursive: true, force: true });
+    removeFolder(this.folder);
+    removeFolder(this.#programs);
   }
 
   /** A client beside the processes. */
