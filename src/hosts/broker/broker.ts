@@ -23,7 +23,7 @@ import { encodeFrame } from './frames.ts';
 import { beginLife, type Life } from './life.ts';
 import { allLiveBytesMax, connectionCountMax, replyBytesMax } from './limits.ts';
 import { holds, type LiveRequest, type ServedSession } from './live-request.ts';
-import type { BrokerSnapshotEntry, ClientInfo } from './messages.ts';
+import type { BrokerSnapshotEntry, ClientInfo, OuterGrant } from './messages.ts';
 import { checkPlace } from './place.ts';
 
 /** So many tokens are set aside at once: the next life begins beyond them. */
@@ -202,6 +202,13 @@ export class Broker implements RunningBroker {
     for (const request of [...this.held.values()]) {
       if (request.grant !== undefined && !holds(request.grant)) request.owner.lose(request);
     }
+  }
+
+  /** What lives of grants that a client was started under. */
+  liveAmong(outer: readonly OuterGrant[]): readonly LiveRequest[] {
+    const isMeant = ({ token, owner }: LiveRequest): boolean =>
+      outer.some((each) => each.token === token && each.pid === owner.info?.pid);
+    return [...this.held.values()].filter(isMeant);
   }
 
   hasRoomFor(byteCount: number): boolean {

@@ -43,6 +43,7 @@ import {
   type ClientInfo,
   type ClientMessage,
   type Hello,
+  type OuterGrant,
   type Reclaim,
   type RefSent,
   readClientMessage,
@@ -64,6 +65,9 @@ export class Connection implements Owner {
   readonly #decoder = new FrameDecoder(frameBytesMax);
   readonly #sessions = new Map<number, ServedSession>();
   readonly #privates = new Map<number, Resource>();
+  /** What it was started under, as it says; and what of it was found as it first asked. */
+  #under: readonly OuterGrant[] = [];
+  #outer: readonly LiveRequest[] | undefined = undefined;
   #liveBytes = 0;
   #isOpen = true;
   #unsent: string[] = [];
@@ -191,7 +195,7 @@ export class Connection implements Owner {
     }
   }
 
-  #greet({ version, label, pid, command }: Hello): void {
+  #greet({ version, label, pid, command, under = [] }: Hello): void {
     if (version !== protocolVersion) {
       throw new ProtocolError(
         `this broker speaks version ${protocolVersion} of its protocol, the client ${version}: ` +
@@ -203,6 +207,7 @@ export class Connection implements Owner {
     }
     this.#deadline.cancel();
     this.info = { number: this.number, label, pid, command };
+    this.#under = under;
     this.#open(0, undefined, label);
     const { life, graceMs } = this.#broker;
     const { number: client } = this;
@@ -259,7 +264,7 @@ export class Connection implements Owner {
         this.#observe(request, set, timeoutMs);
       } else {
         if (steal === true) this.#broker.expectLosses();
-        const holding = ask.holding === undefined ? undefined : this.#grants(ask.holding);
+        const holding = this.#kept(ask);
         const waiter = session.enqueue(set, (grant) => this.#granted(request, grant), {
           delivery: 'direct',
           onRefused: (reason) => this.#refuse(request, reason),
@@ -465,8 +470,13 @@ export class Connection implements Owner {
     return served;
   }
 
-  #grants(ids: readonly number[]): readonly SyncGrant[] {
-    return ids.flatMap((id) => this.requests.get(id)?.grant ?? []);
+  /** What is kept while a set waits: by the client, as it says, and by who waits for the client. */
+  #kept({ holding }: Ask): readonly SyncGrant[] | undefined {
+    if (holding === undefined && this.#under.length === 0) return undefined;
+    const own = (holding ?? []).map((id) => this.requests.get(id));
+    // Not before: whoever holds it may have had to claim it in the time of grace.
+    this.#outer ??= this.#broker.liveAmong(this.#under);
+    return [...own, ...this.#outer].flatMap((request) => request?.grant ?? []);
   }
 
   #set({ exclusive = [], shared = [] }: SetSent): SetSpec {
