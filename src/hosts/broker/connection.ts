@@ -33,7 +33,6 @@ import {
   sessionCountMax,
   unreadBytesMax,
   unreadBytesPaused,
-  unreadMsMax,
 } from './limits.ts';
 import { holds, LiveRequest, type Owner, type ServedSession } from './live-request.ts';
 import { lostError } from './lost-error.ts';
@@ -60,6 +59,8 @@ export class Connection implements Owner {
   readonly number: number;
   readonly requests = new Map<number, LiveRequest>();
   info: ClientInfo | undefined = undefined;
+  /** While it is so much that nothing more is read until it has been. */
+  unreadBytes = 0;
   readonly #broker: Broker;
   readonly #socket: Socket;
   readonly #decoder = new FrameDecoder(frameBytesMax);
@@ -86,7 +87,7 @@ export class Connection implements Owner {
     socket.on('drain', () => this.#resume());
     // What went wrong with a socket is of no interest: it closes.
     socket.on('error', () => undefined);
-    socket.on('close', () => this.#die());
+    socket.on('close', () => this.#closed());
   }
 
   /** Asks the domain for what came in the time of grace, as if it came now. */
@@ -118,19 +119,37 @@ export class Connection implements Owner {
     this.#socket.write(frames);
     const unreadBytes = this.#socket.writableLength;
     if (unreadBytes <= unreadBytesPaused) return;
-    if (unreadBytes > unreadBytesMax) {
-      this.#socket.destroy();
-      this.#die();
-    } else if (!this.#socket.isPaused()) {
+    if (!this.#socket.isPaused()) {
       this.#socket.pause();
-      this.#deadline = new Deadline(unreadMsMax, () => this.#socket.destroy());
+      this.#expectToRead();
     }
+    if (unreadBytes > unreadBytesMax) this.drop();
+    else this.#countUnread(unreadBytes);
+  }
+
+  /** It is cut off without a word, which it would not read. */
+  drop(): void {
+    this.#socket.destroy();
+    this.#die();
+    this.#unsent = [];
+    this.#countUnread(0);
   }
 
   #resume(): void {
     if (!this.#socket.isPaused()) return;
+    this.#countUnread(0);
     this.#deadline.cancel();
     this.#socket.resume();
+  }
+
+  #expectToRead(): void {
+    this.#deadline = new Deadline(this.#broker.unreadMsMax, () => this.#socket.destroy());
+  }
+
+  #countUnread(byteCount: number): void {
+    const before = this.unreadBytes;
+    this.unreadBytes = byteCount;
+    this.#broker.countUnread(byteCount - before);
   }
 
   #receive(chunk: Buffer): void {
@@ -518,9 +537,7 @@ export class Connection implements Owner {
     this.#unsentLength += frame.length;
     // Many short questions with long answers, in one chunk.
     if (this.#unsentLength > unreadBytesMax) {
-      this.#socket.destroy();
-      this.#die();
-      this.#unsent = [];
+      this.drop();
       return;
     }
     if (this.#isFlushDue) return;
@@ -534,6 +551,16 @@ export class Connection implements Owner {
     this.flush();
     this.#socket.destroySoon();
     this.#die();
+    // Once it has read all, or has had its time.
+    this.#expectToRead();
+  }
+
+  /** The socket is closed, and with it what it has not read is gone. */
+  #closed(): void {
+    this.#die();
+    this.#deadline.cancel();
+    this.#countUnread(0);
+    this.#broker.leave(this);
   }
 
   /** The latest first, and those who wait before what is held, so that none gets another's. */
@@ -549,7 +576,6 @@ export class Connection implements Owner {
       if (served.parent === undefined) void served.session.close();
     }
     for (const resource of this.#privates.values()) void resource.close();
-    this.#broker.leave(this);
   }
 }
 
