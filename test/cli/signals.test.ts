@@ -3,9 +3,10 @@
 import { constants } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isRunning, until } from '../broker/programs.ts';
-import { freshName, type Running, Shop } from './kds.ts';
+import { freshName, has, type Running, Shop } from './kds.ts';
 
 const shop = new Shop();
+const withoutSetpriv = has('setpriv') ? '' : ' (skipped: no setpriv)';
 
 /** A command that says `ready`, and ends when its input does. */
 const untilTold = ['sh', '-c', 'echo ready; read line'];
@@ -96,6 +97,20 @@ describe('the set is let go of', () => {
     });
     expect((await third.ended).stdout).toBe('third \n');
   });
+
+  it.skipIf(withoutSetpriv !== '')(
+    `when kds is killed, and the command with it by setpriv${withoutSetpriv}`,
+    async () => {
+      const name = freshName();
+      const command = ['setpriv', '--pdeathsig', 'KILL', 'sh', '-c', 'echo ready; exec sleep 99'];
+      const running = shop.kds(['run', '-x', name, '--', ...command]);
+      await running.says(/ready/);
+      running.kill('SIGKILL');
+      // Not before its output is closed, which the command has open as long as it runs.
+      expect(await running.ended).toMatchObject({ signal: 'SIGKILL' });
+      await shop.free(name);
+    },
+  );
 
   it('when a waiter is killed: those behind it move up', async () => {
     const name = freshName();

@@ -223,7 +223,7 @@ export class Broker implements RunningBroker {
     return [...this.held.values()].filter(isMeant);
   }
 
-  /** A client leaves so many bytes more unread, or less. If it is too much, who leaves most goes. */
+  /** A client leaves so many bytes more unread, or less. At too many, who leaves most goes. */
   countUnread(byteCount: number): void {
     this.#unreadBytes += byteCount;
     while (this.#unreadBytes > allUnreadBytesMax) {
