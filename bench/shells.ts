@@ -1,8 +1,9 @@
 /**
  * A hand-over between two shells: `kds run` for two resources, beside flock(1) nested in flock(1).
  *
- * The last that the holder's command does is to tell the time, as is the first of the waiter's, both
- * by date(1). What lies between is the end of a command, the hand-over, and the start of another.
+ * The last that the holder's command does is to tell the time, as is the first of the waiter's,
+ * both by date(1). What lies between is the end of a command, the hand-over, and the start of
+ * another.
  */
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
