@@ -21,7 +21,7 @@ import type { Domain } from '../domain/domain.ts';
 import { labelLengthMax } from '../domain/limits.ts';
 import { openBrokerDomain } from '../hosts/broker/index.ts';
 import { createDomain } from '../index.ts';
-import { readChoice, readOnly, readOptions, UsageError } from './arguments.ts';
+import { readChoice, readOnly, readOptions, readSocket, UsageError } from './arguments.ts';
 import { type BatchLine, type BatchPlan, readLines } from './batch-lines.ts';
 import { CommandFailedError, runLine } from './batch-process.ts';
 import { BatchProgress } from './batch-progress.ts';
@@ -77,7 +77,7 @@ export async function batch(args: readonly string[]): Promise<number | undefined
     values.local === true
       ? createDomain()
       : await openBrokerDomain({
-          socket: values.socket,
+          socket: readSocket(values.socket),
           label: values.label ?? 'kds batch',
           command: ['kds', 'batch', ...args].join(' '),
         });

@@ -1,6 +1,6 @@
 /** `kds top`: the listing on the whole terminal, refreshed, until q is pressed. */
 
-import { readDuration, readNone, readOptions, readSocket, UsageError } from './arguments.ts';
+import { readDelay, readNone, readOptions, readSocket, UsageError } from './arguments.ts';
 import { exitCode } from './exit-codes.ts';
 import { FullScreen } from './full-screen.ts';
 import { tableOf } from './listing.ts';
@@ -24,7 +24,7 @@ export async function top(args: readonly string[]): Promise<number | undefined> 
   const { values, positionals } = readOptions(args, options);
   if (values.help) return undefined;
   readNone(positionals);
-  const refreshMs = Math.max(refreshMsMin, readDuration(values.interval ?? '1', '--interval'));
+  const refreshMs = Math.max(refreshMsMin, readDelay(values.interval ?? '1', '--interval'));
   if (!isForPeople || process.stdin.isTTY !== true) {
     throw new UsageError('top needs a terminal: without one there is kds ls --watch');
   }

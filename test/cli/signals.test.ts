@@ -164,6 +164,20 @@ describe('when the set is taken away', () => {
     expect((await running.ended).code).toBe(137);
   });
 
+  it('and has the time that it was given, however long', async () => {
+    const name = freshName();
+    const onTerm = "trap 'echo asked; read line; exit 5' TERM; echo ready";
+    const command = ['sh', '-c', `${onTerm}; while :; do sleep 0.01; done`];
+    const running = shop.kds(['run', '-x', name, '--kill-after', '30d', ...command]);
+    await running.says(/ready/);
+    await steal(name);
+    await running.says(/asked/);
+    running.child.stdin?.write('\n');
+    const ended = await running.ended;
+    expect(ended.code).toBe(5);
+    expect(ended.stderr).not.toMatch(/SIGKILL|Warning/);
+  });
+
   it('and is asked although it is stopped', async () => {
     const name = freshName();
     const args = ['run', '-x', name, 'sh', '-c', 'echo pid $$; read line'];
