@@ -8,6 +8,7 @@ import { amongHeld, amongNames, besideHeld } from './held.ts';
 import { queuedJobs } from './jobs.ts';
 import * as queued from './queued.ts';
 import type { Subject } from './sampling.ts';
+import { betweenShells, hasFlock } from './shells.ts';
 import { freeInArena, handOver, workerToWorker } from './threads.ts';
 import * as waiting from './waiting.ts';
 
@@ -336,6 +337,17 @@ function batchRow(): Row {
   };
 }
 
+function betweenShellsRow(): Row {
+  const compare = comparing('between shells');
+  return {
+    number: 15,
+    work: 'between shells: from the end of a command to the start of the next, 2 resources',
+    unit: 'ns',
+    experiments: [{ name: 'between shells', rounds: 41, subjects: betweenShells }],
+    comparisons: [compare('kds run', 'flock in flock')],
+  };
+}
+
 export const rows: readonly Row[] = [
   syncPairRow(),
   awaitedPairRow(),
@@ -351,4 +363,5 @@ export const rows: readonly Row[] = [
   commandRow(),
   jobsRow(),
   batchRow(),
+  ...(hasFlock ? [betweenShellsRow()] : []),
 ];

@@ -73,6 +73,11 @@ export function readDuration(text: string, option: string): number {
   return Number(digits) * (unitsMs[unit] as number);
 }
 
+/** A time for a timer, which would be over at once beyond 24.8 days: so long at most. */
+export function readDelay(text: string, option: string): number {
+  return Math.min(readDuration(text, option), 2 ** 31 - 1);
+}
+
 /** @throws UsageError */
 export function readExitCode(text: string, option: string): number {
   const code = /^\d{1,3}$/.test(text) ? Number(text) : Number.NaN;

@@ -42,7 +42,8 @@ Runs COMMAND while the whole set is held: all of it at one moment, first come, f
 ${socketLine.replace('PATH  ', 'PATH     ')}
 
 Exit code: the command's own; 128+N if signal N ended it; 75 not granted in time;
-69 the broker is out of reach; 64 wrong usage; 126 cannot be run; 127 not found.`,
+69 the broker is out of reach; 64 wrong usage, or in a kds run that holds what it would wait
+for; 126 cannot be run; 127 not found.`,
 
   batch: `usage: kds batch [options] FILE | -
 

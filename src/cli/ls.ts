@@ -5,6 +5,7 @@ import { readNone, readOptions, readSocket } from './arguments.ts';
 import { exitCode } from './exit-codes.ts';
 import { plainLineOf, tableOf } from './listing.ts';
 import { columnCount, isForPeople, print } from './output.ts';
+import { watchReader } from './reader-gone.ts';
 import { readSnapshot, Snapshots } from './snapshots.ts';
 
 const watchMs = 1000;
@@ -28,11 +29,12 @@ export async function ls(args: readonly string[]): Promise<number | undefined> {
   return exitCode.done;
 }
 
-/** Shows it again whenever it has changed; ends with the process. */
+/** Shows it again whenever it has changed; ends with the process, or as nobody reads any more. */
 async function watch(
   snapshots: Snapshots,
   tell: (snapshot: BrokerSnapshot) => string,
 ): Promise<number> {
+  watchReader(() => process.exit());
   let last: string | undefined;
   for (;;) {
     const text = tell(await snapshots.read());

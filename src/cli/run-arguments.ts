@@ -3,6 +3,7 @@
 import { labelLengthMax, nameLengthMax, setSizeMax } from '../domain/limits.ts';
 import {
   readChoice,
+  readDelay,
   readDuration,
   readExitCode,
   readOptionsBefore,
@@ -67,7 +68,7 @@ export function readRunArguments(args: readonly string[]): RunArguments | undefi
     notGrantedCode: code === undefined ? exitCode.notGranted : readExitCode(code, '-E'),
     label,
     onLost: readChoice(values['on-lost'] ?? 'term', onLostChoices, '--on-lost'),
-    killAfterMs: readDuration(values['kill-after'] ?? '10s', '--kill-after'),
+    killAfterMs: readDelay(values['kill-after'] ?? '10s', '--kill-after'),
     socket: readSocket(socket),
     command: commandOf(values.command, positionals),
   };

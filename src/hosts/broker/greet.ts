@@ -7,6 +7,7 @@ import { BrokerGoneError } from './dial.ts';
 import { encodeFrame, type Frame, FrameDecoder } from './frames.ts';
 import { frameBytesMax, helloMsMax, protocolVersion } from './limits.ts';
 import type { Hello } from './messages.ts';
+import { outerGrants } from './outer-grants.ts';
 import { errorReceived } from './wire-errors.ts';
 
 /**
@@ -41,7 +42,8 @@ export async function greet(socket: Socket, hello: Hello): Promise<Frame> {
           end(error);
         }
       });
-      socket.write(encodeFrame(hello));
+      const under = outerGrants();
+      socket.write(encodeFrame(under.length === 0 ? hello : { ...hello, under }));
     });
   } catch (error) {
     socket.destroy();
