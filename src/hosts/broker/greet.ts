@@ -7,7 +7,6 @@ import { BrokerGoneError } from './dial.ts';
 import { encodeFrame, type Frame, FrameDecoder } from './frames.ts';
 import { frameBytesMax, helloMsMax, protocolVersion } from './limits.ts';
 import type { Hello } from './messages.ts';
-import { outerGrants } from './outer-grants.ts';
 import { errorReceived } from './wire-errors.ts';
 
 /**
@@ -42,8 +41,7 @@ export async function greet(socket: Socket, hello: Hello): Promise<Frame> {
           end(error);
         }
       });
-      const under = outerGrants();
-      socket.write(encodeFrame(under.length === 0 ? hello : { ...hello, under }));
+      socket.write(encodeFrame(hello));
     });
   } catch (error) {
     socket.destroy();
