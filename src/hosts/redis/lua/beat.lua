@@ -45,7 +45,8 @@ end
 
 local function sweep()
   local isClean = true
-  local ended = read('ZRANGEBYSCORE', root .. 'sessions', '-inf', text(nowMs()), 'LIMIT', 0, setsMax)
+  local now = text(nowMs())
+  local ended = read('ZRANGEBYSCORE', root .. 'sessions', '-inf', now, 'LIMIT', 0, setsMax)
   for _, session in ipairs(ended) do
     if budget <= 0 or not clear(session, 'died') then
       isClean = false

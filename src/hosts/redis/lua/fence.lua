@@ -2,9 +2,9 @@
 --
 --   if not kds_fence(KEYS[2], ARGV[1]) then return redis.error_reply('STALE ...') end
 --
--- kds_fence(key, token)  `key` is a key beside the data that is to be protected, `token` that of the
---                        grant under which the script is run, `grant.token`, as text. False if a
---                        greater one has been seen there; else that is remembered, and true.
+-- kds_fence(key, token)  `key` is a key beside the data that is to be protected, `token` that of
+--                        the grant under which the script is run, `grant.token`, as text. False
+--                        if a greater one has been seen there; else it is remembered, and true.
 --
 -- Readers have to call it too: a writer whose grant was lost is to be refused once a later reader
 -- has been seen, as the reader would not see what is written then. Tokens are whole numbers below

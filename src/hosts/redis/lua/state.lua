@@ -25,7 +25,7 @@
 --                request, id, token, names recovered; or settled, number; or lost, number
 --   recovered    set: names whose exclusive holder died, and was not followed by a healthy one
 --
--- A link is 'x<id>' or 's<id>', exclusive or shared; `links` is 'x<name>\n' or 's<name>\n' for each.
+-- A link is 'x<id>' or 's<id>', exclusive or shared. `links` has 'x<name>\n' or 's<name>\n'
 -- An id is the set's arrival. One that steals stands before all others: its arrival there is -id.
 --
 -- Nothing is rolled back when a script fails. So whatever can be refused is read first, by `read`,
