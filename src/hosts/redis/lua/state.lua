@@ -28,7 +28,7 @@
 -- A link is 'x<id>' or 's<id>', exclusive or shared. `links` has 'x<name>\n' or 's<name>\n'
 -- An id is the set's arrival. One that steals stands before all others: its arrival there is -id.
 --
--- Nothing is rolled back when a script fails. So whatever can be refused is read first, by `read`,
+-- Nothing is rolled back when a script fails. So whatever can be refused is read first, by `demand`,
 -- which stops at a key of another type; from the first write on `try` is used, which goes on.
 
 local call = redis.call
@@ -41,7 +41,7 @@ local function text(number)
   return string.format('%.0f', number)
 end
 
-local function read(command, key, ...)
+local function demand(command, key, ...)
   local reply = redis.pcall(command, key, ...)
   if type(reply) == 'table' and reply.err then
     error('KDS_DAMAGED ' .. key .. ' ' .. reply.err, 0)
@@ -78,7 +78,7 @@ end
 local numberLast
 local function nextNumber()
   if not numberLast then
-    numberLast = tonumber(read('GET', KEYS[1]) or '0')
+    numberLast = tonumber(demand('GET', KEYS[1]) or '0')
     if not numberLast or numberLast < 0 or numberLast > 9000000000000000 then
       error('KDS_DAMAGED ' .. KEYS[1] .. ' is no number that kds has written', 0)
     end
@@ -89,7 +89,7 @@ end
 
 -- The session, if its lease has not ended: { until, top }.
 local function liveSession(session)
-  local found = read('HMGET', root .. 's:' .. session, 'until', 'top')
+  local found = demand('HMGET', root .. 's:' .. session, 'until', 'top')
   if not found[1] or tonumber(found[1]) <= nowMs() then
     return nil
   end
@@ -98,7 +98,7 @@ end
 
 -- The id of a session's live set.
 local function idOf(session, number)
-  return read('ZRANGEBYSCORE', root .. 'l:' .. session, number, number)[1]
+  return demand('ZRANGEBYSCORE', root .. 'l:' .. session, number, number)[1]
 end
 
 -- News, for each session that has any, in order.
