@@ -44,7 +44,8 @@ end
 local function demand(command, key, ...)
   local reply = redis.pcall(command, key, ...)
   if type(reply) == 'table' and reply.err then
-    error('KDS_DAMAGED ' .. key .. ' ' .. reply.err, 0)
+    local isDamaged = string.find(reply.err, 'WRONGTYPE', 1, true)
+    error(isDamaged and 'KDS_DAMAGED ' .. key .. ' ' .. reply.err or reply.err, 0)
   end
   return reply
 end
