@@ -289,6 +289,24 @@ describeWithRedis('a domain in redis', () => {
       }
     });
 
+    it('a release, and the end of a domain, do not wait for a server that is stopped', async () => {
+      const own = await startRedisServer();
+      const client = new Redis({ port: own.port, host: '127.0.0.1' });
+      try {
+        const domain = await openRedisDomain(client, { name, leaseMs: 600 });
+        const grant = await domain.acquire({ exclusive: 'a' });
+        const session = domain.session();
+        await session.acquire({ exclusive: 'b' });
+        process.kill(own.pid, 'SIGSTOP');
+        await Promise.all([grant.release(), session.close()]);
+        await domain.close();
+      } finally {
+        client.disconnect();
+        process.kill(own.pid, 'SIGCONT');
+        await own.stop();
+      }
+    });
+
     it('a session that the server let go loses its grants; who waits is asked again', async () => {
       const one = await open(undefined, { leaseMs: 1500 });
       const grant = await one.acquire({ exclusive: 'a' });

@@ -123,7 +123,10 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
     this.#lease = new Lease(client, leaseMs, about, this.scripts, clock, {
       alive: (toldCount, numberTop) => this.#alive(toldCount, numberTop),
       heard: (reply) => this.#heard(reply, this.session),
-      ranOut: () => this.#loseAll(false),
+      ranOut: () => {
+        this.#loseAll(false);
+        this.#changes.giveUp();
+      },
       expired: () => this.#expired(),
       failed: (reason) => this.#failed(reason),
     });
@@ -240,10 +243,8 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
     for (const grant of left.grants) void this.change('R', grant);
     this.#changes.flush();
     await this.#lease.close();
+    this.#changes.giveUp();
     await this.#connection.close();
-    for (const asked of [...this.asked.values()]) {
-      asked.request.refuse(new DomainClosedError('the domain was closed while the request waited'));
-    }
   }
 
   /** Does it again while the server cannot be reached. */
@@ -270,6 +271,7 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
     if (asked.place !== undefined) this.#askedByNumber.delete(asked.place.number);
     asked.place = undefined;
     asked.state = 'due';
+    asked.isRobbed = false;
     if (this.isUp) this.#send(asked);
   }
 
@@ -483,6 +485,7 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
 
   #alive(toldCount: number, numberTop: number): void {
     this.#downSinceMs = undefined;
+    this.#changes.hope();
     this.#changes.flush();
     for (const asked of [...this.asked.values()]) if (asked.state === 'due') this.#send(asked);
     if (!this.#isAuditDue && !this.session.hasMissed(toldCount, numberTop)) return;
