@@ -79,7 +79,7 @@ describeWithRedis('the scripts', () => {
     await expect.poll(() => late.ask(['xb']), { timeout: 20_000 }).toEqual(['expired']);
   });
 
-  it('a request granted in another’s call is told as news, with its number in the news', async () => {
+  it('a request granted in another’s call is told as news, and its news are numbered', async () => {
     const [one, two] = [await domain.session(), await domain.session()];
     await one.ask(['xa'], { number: 1 });
     await one.ask(['xa'], { number: 2 });
