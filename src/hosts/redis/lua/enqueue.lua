@@ -89,7 +89,7 @@ if ARGV[7] ~= '' and pendingCount > 0 then
   end
 end
 
-local id = text(nextNumber())
+local id = nextNumber()
 local key = root .. 'q:' .. id
 local set = { 'session', caller, 'number', number, 'pending', text(pendingCount),
   'links', links, 'since', text(nowMs()) }

@@ -75,8 +75,8 @@ local function nowMs()
   return math.floor(nowUs() / 1000)
 end
 
--- Greater than any before: also where a server took over that had not heard of the last ones.
-local numberLast
+-- As text. Greater than any before: also where a server took over that had not heard of the last.
+local numberLast, numberText
 local function nextNumber()
   if not numberLast then
     numberLast = tonumber(demand('GET', KEYS[1]) or '0')
@@ -85,7 +85,8 @@ local function nextNumber()
     end
   end
   numberLast = math.max(numberLast + 1, nowUs())
-  return numberLast
+  numberText = text(numberLast)
+  return numberText
 end
 
 -- The session, if its lease has not ended: { until, top }.
@@ -116,8 +117,8 @@ end
 
 -- Ends a script: what the caller itself is to hear, it hears with the answer.
 local function finish(answer)
-  if numberLast then
-    call('SET', KEYS[1], text(numberLast))
+  if numberText then
+    call('SET', KEYS[1], numberText)
   end
   for _, session in ipairs(audience) do
     if session ~= caller then
