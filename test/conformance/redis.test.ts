@@ -27,7 +27,7 @@ describeWithRedis('on a redis-server', () => {
         const connect = async () => {
           const one = await make(server.port);
           made.push(one);
-          return openRedisDomain(one.client, { name });
+          return openRedisDomain(one.client, { name, leaseMs: 60_000 });
         };
         const domain = await connect();
         const close = async () => {

@@ -316,7 +316,7 @@ describeWithRedis('a domain in redis', () => {
       await expect(aborted(grant.signal)).resolves.toMatchObject({ code: 'KDS_GRANT_LOST' });
       const next = await waiting;
       expect(next.recovered).toEqual(['a']);
-      expect((await one.query()).held[0]?.client.session).toMatch(/\.2$/);
+      expect((await one.query()).held[0]?.client.session).toMatch(/\.[2-9]$/);
       await grant.release();
       expect((await one.query()).held).toHaveLength(1);
       await next.release();

@@ -164,14 +164,15 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
       request.refuse(new LimitError(`a set takes at most ${linksLengthMax} code units to name`));
       return;
     }
-    const isTimed = timeoutMs !== undefined && (timeoutMs > 0 || request.terms.how === 'settled');
     const asked: Asked = {
       request,
       links,
       sinceMs: this.#clock.nowMs(),
-      stopDeadline: isTimed
-        ? this.#clock.after(timeoutMs, () => this.#timeOut(asked, timeoutMs))
-        : () => undefined,
+      // Now or never is for the server to say.
+      stopDeadline:
+        timeoutMs !== undefined && timeoutMs > 0
+          ? this.#clock.after(timeoutMs, () => this.#timeOut(asked, timeoutMs))
+          : () => undefined,
       place: undefined,
       state: 'due',
       isRobbed: false,
@@ -368,6 +369,7 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
         break;
       case 'waiting':
         asked.state = 'waiting';
+        if (request.terms.timeoutMs === 0) this.#timeOut(asked, 0);
         break;
       case 'settled':
         this.settled(asked);
