@@ -28,23 +28,7 @@ const commands: Readonly<Record<string, Command>> = {
   DEL: { arity: -2, run: ({ keyspace }, keys) => count(keys, (key) => keyspace.delete(key)) },
   EXISTS: {
     arity: -2,
-    run: ({ keyspace }, keys) => count(keys, (key) => keyspace.kindOf(key) !== undefined),
-  },
-  TYPE: {
-    arity: 2,
-    run: ({ keyspace }, [key]) => new Status(keyspace.kindOf(key as string) ?? 'none'),
-  },
-  PEXPIRE: {
-    arity: 3,
-    run: ({ keyspace }, [key, ms]) => expire(keyspace, key as string, integer(ms as string)),
-  },
-  PERSIST: {
-    arity: 2,
-    run: ({ keyspace }, [key]) => {
-      const expiresAtMs = keyspace.expiryOf(key as string);
-      if (expiresAtMs === undefined || expiresAtMs === Number.POSITIVE_INFINITY) return 0;
-      return Number(keyspace.setExpiry(key as string, Number.POSITIVE_INFINITY));
-    },
+    run: ({ keyspace }, keys) => count(keys, (key) => keyspace.has(key)),
   },
   TIME: {
     arity: 1,
@@ -52,158 +36,126 @@ const commands: Readonly<Record<string, Command>> = {
   },
   PUBLISH: {
     arity: 3,
-    run: ({ publish }, [channel, message]) => publish(channel as string, message as string),
+    run: (server, [channel = '', message = '']) => server.publish(channel, message),
   },
 
   // Strings
-  GET: { arity: 2, run: ({ keyspace }, [key]) => textOf(keyspace, key as string) ?? null },
-  SET: { arity: -3, run: set },
-  INCR: {
-    arity: 2,
-    run: ({ keyspace }, [key]) => {
-      const next = integer(textOf(keyspace, key as string) ?? '0') + 1;
-      keyspace.write(key as string, 'string').text = String(safe(next));
-      return next;
+  GET: { arity: 2, run: ({ keyspace }, [key = '']) => keyspace.read(key, 'string')?.text ?? null },
+  SET: {
+    arity: 3,
+    run: ({ keyspace }, [key = '', text = '']) => {
+      keyspace.delete(key);
+      keyspace.write(key, 'string').text = text;
+      return ok;
     },
   },
 
   // Hashes
   HGET: {
     arity: 3,
-    run: ({ keyspace }, [key, field]) => fieldsOf(keyspace, key).get(field as string) ?? null,
+    run: ({ keyspace }, [key = '', field = '']) => fieldsOf(keyspace, key).get(field) ?? null,
   },
   HMGET: {
     arity: -3,
-    run: ({ keyspace }, [key, ...names]) => {
+    run: ({ keyspace }, [key = '', ...names]) => {
       const fields = fieldsOf(keyspace, key);
       return names.map((name) => fields.get(name) ?? null);
     },
   },
-  HGETALL: {
-    arity: 2,
-    run: ({ keyspace }, [key]) => [...fieldsOf(keyspace, key)].sort(byFirst).flat(),
-  },
-  HKEYS: { arity: 2, run: ({ keyspace }, [key]) => [...fieldsOf(keyspace, key).keys()].sort() },
-  HLEN: { arity: 2, run: ({ keyspace }, [key]) => fieldsOf(keyspace, key).size },
-  HEXISTS: {
-    arity: 3,
-    run: ({ keyspace }, [key, field]) => Number(fieldsOf(keyspace, key).has(field as string)),
-  },
   HSET: {
     arity: -4,
-    run: ({ keyspace }, [key, ...pairs]) => {
-      mustBePairs(pairs);
-      const { fields } = keyspace.write(key as string, 'hash');
-      const sizeBefore = fields.size;
-      for (let at = 0; at < pairs.length; at += 2) {
-        fields.set(pairs[at] as string, pairs[at + 1] as string);
-      }
-      return fields.size - sizeBefore;
-    },
-  },
-  HSETNX: {
-    arity: 4,
-    run: ({ keyspace }, [key, field, text]) => {
-      if (fieldsOf(keyspace, key).has(field as string)) return 0;
-      keyspace.write(key as string, 'hash').fields.set(field as string, text as string);
-      return 1;
+    run: ({ keyspace }, [key = '', ...words]) => {
+      const pairs = pairsOf(words);
+      const { fields } = keyspace.write(key, 'hash');
+      return count(pairs, ([field, text]) => {
+        const isNew = !fields.has(field);
+        fields.set(field, text);
+        return isNew;
+      });
     },
   },
   HINCRBY: {
     arity: 4,
-    run: ({ keyspace }, [key, field, by]) => {
-      const before = integer(fieldsOf(keyspace, key).get(field as string) ?? '0');
-      const next = safe(before + integer(by as string));
-      keyspace.write(key as string, 'hash').fields.set(field as string, String(next));
+    run: ({ keyspace }, [key = '', field = '', by = '']) => {
+      const step = integer(by);
+      const before = fieldsOf(keyspace, key).get(field) ?? '0';
+      if (!isInteger(before)) throw new RedisError('ERR hash value is not an integer');
+      const next = safe(Number(before) + step);
+      keyspace.write(key, 'hash').fields.set(field, String(next));
       return next;
-    },
-  },
-  HDEL: {
-    arity: -3,
-    run: ({ keyspace }, [key, ...names]) => {
-      const found = fieldsOf(keyspace, key);
-      return remove(keyspace, key as string, 'hash', names.filter((name) => found.has(name)));
     },
   },
 
   // Sets
   SADD: {
     arity: -3,
-    run: ({ keyspace }, [key, ...names]) => {
-      const { members } = keyspace.write(key as string, 'set');
-      const sizeBefore = members.size;
-      for (const name of names) members.add(name);
-      return members.size - sizeBefore;
+    run: ({ keyspace }, [key = '', ...names]) => {
+      const { members } = keyspace.write(key, 'set');
+      return count(names, (name) => !members.has(name) && members.add(name) !== undefined);
     },
   },
-  SREM: {
-    arity: -3,
-    run: ({ keyspace }, [key, ...names]) => {
-      const found = membersOf(keyspace, key);
-      return remove(keyspace, key as string, 'set', names.filter((name) => found.has(name)));
-    },
-  },
-  SCARD: { arity: 2, run: ({ keyspace }, [key]) => membersOf(keyspace, key).size },
+  SREM: { arity: -3, run: ({ keyspace }, [key = '', ...names]) => remove(keyspace, key, names) },
+  SCARD: { arity: 2, run: ({ keyspace }, [key = '']) => membersOf(keyspace, key).size },
   SISMEMBER: {
     arity: 3,
-    run: ({ keyspace }, [key, name]) => Number(membersOf(keyspace, key).has(name as string)),
+    run: ({ keyspace }, [key = '', name = '']) => Number(membersOf(keyspace, key).has(name)),
   },
-  SMEMBERS: { arity: 2, run: ({ keyspace }, [key]) => [...membersOf(keyspace, key)].sort() },
 
   // Sorted sets
   ZADD: {
     arity: -4,
-    run: ({ keyspace }, [key, ...pairs]) => {
-      mustBePairs(pairs);
-      for (let at = 0; at < pairs.length; at += 2) integer(pairs[at] as string);
-      const { scores } = keyspace.write(key as string, 'zset');
-      const sizeBefore = scores.size;
-      for (let at = 0; at < pairs.length; at += 2) {
-        scores.set(pairs[at + 1] as string, integer(pairs[at] as string));
-      }
-      return scores.size - sizeBefore;
+    run: ({ keyspace }, [key = '', ...words]) => {
+      const pairs = pairsOf(words).map(([score, name]) => [name, scoreOf(score)] as const);
+      const { scores } = keyspace.write(key, 'zset');
+      return count(pairs, ([name, score]) => {
+        const isNew = !scores.has(name);
+        scores.set(name, score);
+        return isNew;
+      });
     },
   },
   ZREM: {
     arity: -3,
-    run: ({ keyspace }, [key, ...names]) => {
+    run: ({ keyspace }, [key = '', ...names]) => {
       const found = scoresOf(keyspace, key);
-      return remove(keyspace, key as string, 'zset', names.filter((name) => found.has(name)));
+      const there = names.filter((name) => found.has(name));
+      if (there.length === 0) return 0;
+      const { scores } = keyspace.write(key, 'zset');
+      const removed = count(there, (name) => scores.delete(name));
+      keyspace.tidy(key);
+      return removed;
     },
   },
-  ZCARD: { arity: 2, run: ({ keyspace }, [key]) => scoresOf(keyspace, key).size },
+  ZCARD: { arity: 2, run: ({ keyspace }, [key = '']) => scoresOf(keyspace, key).size },
   ZSCORE: {
     arity: 3,
-    run: ({ keyspace }, [key, name]) => {
-      const score = scoresOf(keyspace, key).get(name as string);
+    run: ({ keyspace }, [key = '', name = '']) => {
+      const score = scoresOf(keyspace, key).get(name);
       return score === undefined ? null : String(score);
     },
   },
-  ZRANK: {
-    arity: 3,
-    run: ({ keyspace }, [key, name]) => {
-      const rank = inOrder(scoresOf(keyspace, key)).findIndex(([member]) => member === name);
-      return rank < 0 ? null : rank;
-    },
-  },
-  ZCOUNT: {
-    arity: 4,
-    run: ({ keyspace }, [key, low, high]) =>
-      inOrder(scoresOf(keyspace, key)).filter(between(low as string, high as string)).length,
-  },
   ZRANGE: {
     arity: -4,
-    run: ({ keyspace }, [key, first, last, ...options]) => {
-      const all = inOrder(scoresOf(keyspace, key));
-      const from = place(first as string, all.length);
-      return listed(all.slice(Math.max(0, from), place(last as string, all.length) + 1), options);
+    run: ({ keyspace }, [key = '', ...range]) => ranked(inOrder(scoresOf(keyspace, key)), range),
+  },
+  ZREVRANGE: {
+    arity: -4,
+    run: ({ keyspace }, [key = '', ...range]) => {
+      return ranked(inOrder(scoresOf(keyspace, key)).reverse(), range);
     },
   },
   ZRANGEBYSCORE: {
     arity: -4,
-    run: ({ keyspace }, [key, low, high, ...options]) => {
-      const all = inOrder(scoresOf(keyspace, key));
-      return listed(all.filter(between(low as string, high as string)), options);
+    run: ({ keyspace }, [key = '', low = '', high = '', ...options]) => {
+      const isIn = between(low, high);
+      return listed(inOrder(scoresOf(keyspace, key)).filter(isIn), options);
+    },
+  },
+  ZREVRANGEBYSCORE: {
+    arity: -4,
+    run: ({ keyspace }, [key = '', high = '', low = '', ...options]) => {
+      const isIn = between(low, high);
+      return listed(inOrder(scoresOf(keyspace, key)).filter(isIn).reverse(), options);
     },
   },
 };
@@ -220,74 +172,68 @@ export function runCommand(server: Surroundings, words: readonly string[]): Repl
   return command.run(server, args);
 }
 
-function set({ keyspace }: Surroundings, [key, text, ...options]: readonly string[]): Reply {
-  const [option, amount] = options.map((word) => word.toUpperCase());
-  if (options.length > 0 && (option !== 'PX' || options.length > 2)) {
-    throw new Error(`SET with ${options.join(' ')}`);
-  }
-  keyspace.delete(key as string);
-  keyspace.write(key as string, 'string').text = text as string;
-  if (amount !== undefined) expire(keyspace, key as string, integer(amount));
-  return ok;
-}
-
-function expire(keyspace: Keyspace, key: string, ms: number): number {
-  if (ms <= 0) throw new Error(`a key that expires ${ms} ms from now`);
-  return Number(keyspace.setExpiry(key, keyspace.nowMs + ms));
-}
-
-function count(keys: readonly string[], isCounted: (key: string) => boolean): number {
+function count<T>(items: readonly T[], isCounted: (item: T) => boolean): number {
   let total = 0;
-  for (const key of keys) if (isCounted(key)) total++;
+  for (const item of items) if (isCounted(item)) total++;
   return total;
 }
 
-function remove(
-  keyspace: Keyspace,
-  key: string,
-  kind: 'hash' | 'set' | 'zset',
-  names: readonly string[],
-): number {
-  if (names.length === 0) return 0;
-  const value = keyspace.write(key, kind);
-  const from =
-    value.kind === 'hash' ? value.fields : value.kind === 'set' ? value.members : value.scores;
-  const removed = count(names, (name) => from.delete(name));
+function remove(keyspace: Keyspace, key: string, names: readonly string[]): number {
+  const found = membersOf(keyspace, key);
+  const there = names.filter((name) => found.has(name));
+  if (there.length === 0) return 0;
+  const { members } = keyspace.write(key, 'set');
+  const removed = count(there, (name) => members.delete(name));
   keyspace.tidy(key);
   return removed;
 }
 
-function textOf(keyspace: Keyspace, key: string): string | undefined {
-  return keyspace.read(key, 'string')?.text;
+function fieldsOf(keyspace: Keyspace, key: string): ReadonlyMap<string, string> {
+  return keyspace.read(key, 'hash')?.fields ?? new Map();
 }
 
-function fieldsOf(keyspace: Keyspace, key: string | undefined): ReadonlyMap<string, string> {
-  return keyspace.read(key as string, 'hash')?.fields ?? new Map();
+function membersOf(keyspace: Keyspace, key: string): ReadonlySet<string> {
+  return keyspace.read(key, 'set')?.members ?? new Set();
 }
 
-function membersOf(keyspace: Keyspace, key: string | undefined): ReadonlySet<string> {
-  return keyspace.read(key as string, 'set')?.members ?? new Set();
+function scoresOf(keyspace: Keyspace, key: string): ReadonlyMap<string, number> {
+  return keyspace.read(key, 'zset')?.scores ?? new Map();
 }
 
-function scoresOf(keyspace: Keyspace, key: string | undefined): ReadonlyMap<string, number> {
-  return keyspace.read(key as string, 'zset')?.scores ?? new Map();
-}
-
-function mustBePairs(words: readonly string[]): void {
+function pairsOf(words: readonly string[]): readonly (readonly [string, string])[] {
   if (words.length % 2 !== 0) throw new Error(`pairs, of which one is half: ${words.join(' ')}`);
+  return words.flatMap((word, at) =>
+    at % 2 === 0 ? [[word, words[at + 1] as string] as const] : [],
+  );
+}
+
+function isInteger(text: string): boolean {
+  return /^(0|-?[1-9]\d{0,15})$/.test(text);
 }
 
 /** Numbers are kept to what is safe everywhere: a score is a double, a field 64 bits. */
 function integer(text: string): number {
-  if (!/^(0|-?[1-9]\d{0,15})$/.test(text)) {
-    throw new RedisError('ERR value is not an integer or out of range');
-  }
+  if (!isInteger(text)) throw new RedisError('ERR value is not an integer or out of range');
+  return safe(Number(text));
+}
+
+function scoreOf(text: string): number {
+  if (!isInteger(text)) throw new RedisError('ERR value is not a valid float');
   return safe(Number(text));
 }
 
 function safe(value: number): number {
   if (!Number.isSafeInteger(value)) throw new Error(`${value} is beyond 2^53`);
   return value;
+}
+
+/** Those from one index to another, in the order given. */
+function ranked(
+  entries: readonly (readonly [string, number])[],
+  [first = '', last = '', ...options]: readonly string[],
+): Reply {
+  const from = Math.max(0, place(first, entries.length));
+  return listed(entries.slice(from, Math.max(from, place(last, entries.length) + 1)), options);
 }
 
 /** Of an index that counts from the end if it is negative. */
@@ -306,10 +252,16 @@ function between(low: string, high: string): (entry: readonly [string, number]) 
 function bound(text: string): [bound: number, isOut: boolean] {
   if (text === '-inf') return [Number.NEGATIVE_INFINITY, false];
   if (text === '+inf') return [Number.POSITIVE_INFINITY, false];
-  return text.startsWith('(') ? [integer(text.slice(1)), true] : [integer(text), false];
+  const isOut = text.startsWith('(');
+  const digits = isOut ? text.slice(1) : text;
+  if (!isInteger(digits)) throw new RedisError('ERR min or max is not a float');
+  return [safe(Number(digits)), isOut];
 }
 
-function listed(entries: readonly [string, number][], options: readonly string[]): Reply {
+function listed(
+  entries: readonly (readonly [string, number])[],
+  options: readonly string[],
+): Reply {
   const [first = '', ...rest] = options;
   switch (first.toUpperCase()) {
     case '':
@@ -326,8 +278,4 @@ function listed(entries: readonly [string, number][], options: readonly string[]
     default:
       throw new Error(`a range with ${options.join(' ')}`);
   }
-}
-
-function byFirst([one]: readonly string[], [other]: readonly string[]): number {
-  return (one as string) < (other as string) ? -1 : 1;
 }

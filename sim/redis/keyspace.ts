@@ -15,89 +15,66 @@ export type Value =
 
 export type Kind = Value['kind'];
 
-interface Entry {
-  readonly value: Value;
-  /** By the server's clock; Infinity for a key that stays. */
-  expiresAtMs: number;
-}
-
 /** Keys as they were before a step; `undefined` for those that were not there. */
-type Undo = ReadonlyMap<string, Entry | undefined>;
+type Undo = ReadonlyMap<string, Value | undefined>;
 
 const stepsKept = 256;
 
 export class Keyspace {
-  readonly #entries = new Map<string, Entry>();
-  #undo = new Map<string, Entry | undefined>();
+  readonly #values = new Map<string, Value>();
+  #undo = new Map<string, Value | undefined>();
   /** Of the last steps that changed anything, the latest last. */
-  #steps: Undo[] = [];
-  /** How many steps have changed anything, those undone among them. */
-  stepCount = 0;
-  /** By the server's clock; a script sees no time pass. */
-  nowMs = 0;
-
-  get keys(): string[] {
-    return [...this.#entries.keys()].filter((key) => this.#find(key) !== undefined).sort();
+  readonly #steps: Undo[] = [];
+  /** Keys that the present step has changed so far. */
+  get touched(): ReadonlySet<string> {
+    return new Set(this.#undo.keys());
   }
 
-  kindOf(key: string): Kind | undefined {
-    return this.#find(key)?.value.kind;
+  get keys(): readonly string[] {
+    return [...this.#values.keys()].sort();
+  }
+
+  has(key: string): boolean {
+    return this.#values.has(key);
   }
 
   /** To be looked at; WRONGTYPE if it is there, and something else. */
   read<K extends Kind>(key: string, kind: K): Extract<Value, { kind: K }> | undefined {
-    const entry = this.#find(key);
-    if (entry === undefined) return undefined;
-    if (entry.value.kind !== kind) {
-      throw new RedisError(
-        'WRONGTYPE Operation against a key holding the wrong kind of value',
-      );
+    const value = this.#values.get(key);
+    if (value === undefined || value.kind === kind) {
+      return value as Extract<Value, { kind: K }> | undefined;
     }
-    return entry.value as Extract<Value, { kind: K }>;
+    throw new RedisError('WRONGTYPE Operation against a key holding the wrong kind of value');
   }
 
-  /** To be changed; it comes into being. Afterwards {@link tidy} must be called. */
+  /** To be changed; it comes into being. What may leave it empty ends with {@link tidy}. */
   write<K extends Kind>(key: string, kind: K): Extract<Value, { kind: K }> {
     const found = this.read(key, kind);
     this.#note(key);
     if (found !== undefined) return found;
     const value = emptyOf(kind);
-    this.#entries.set(key, { value, expiresAtMs: Number.POSITIVE_INFINITY });
+    this.#values.set(key, value);
     return value as Extract<Value, { kind: K }>;
   }
 
   /** A key that holds nothing is no key. */
   tidy(key: string): void {
-    const value = this.#entries.get(key)?.value;
-    if (value !== undefined && isEmpty(value)) this.#entries.delete(key);
+    const value = this.#values.get(key);
+    if (value !== undefined && isEmpty(value)) this.#values.delete(key);
   }
 
   delete(key: string): boolean {
-    if (this.#find(key) === undefined) return false;
+    if (!this.#values.has(key)) return false;
     this.#note(key);
-    return this.#entries.delete(key);
+    return this.#values.delete(key);
   }
 
-  /** When the key goes by itself; Infinity if it stays, `undefined` if it is not there. */
-  expiryOf(key: string): number | undefined {
-    return this.#find(key)?.expiresAtMs;
-  }
-
-  setExpiry(key: string, expiresAtMs: number): boolean {
-    if (this.#find(key) === undefined) return false;
-    this.#note(key);
-    (this.#entries.get(key) as Entry).expiresAtMs = expiresAtMs;
-    return true;
-  }
-
-  /** The step is over: from now on it can be undone as one. Says whether it changed anything. */
-  commit(): boolean {
-    if (this.#undo.size === 0) return false;
+  /** The step is over: from now on it can be undone as one. */
+  commit(): void {
+    if (this.#undo.size === 0) return;
     this.#steps.push(this.#undo);
     if (this.#steps.length > stepsKept) this.#steps.shift();
     this.#undo = new Map();
-    this.stepCount++;
-    return true;
   }
 
   /** Takes the last steps back, as many as are known; says how many those are. */
@@ -106,36 +83,23 @@ export class Keyspace {
     for (; undone < stepCount; undone++) {
       const undo = this.#steps.pop();
       if (undo === undefined) break;
-      for (const [key, entry] of undo) {
-        if (entry === undefined) this.#entries.delete(key);
-        else this.#entries.set(key, entry);
+      for (const [key, value] of undo) {
+        if (value === undefined) this.#values.delete(key);
+        else this.#values.set(key, value);
       }
     }
     return undone;
   }
 
-  clear(): void {
-    for (const key of this.#entries.keys()) this.#note(key);
-    this.#entries.clear();
-  }
-
   /** All that there is, in an order of its own, to be compared. */
-  dump(): Record<string, unknown> {
-    return Object.fromEntries(this.keys.map((key) => [key, plain(this.#entries.get(key)?.value)]));
-  }
-
-  #find(key: string): Entry | undefined {
-    const entry = this.#entries.get(key);
-    if (entry === undefined || entry.expiresAtMs > this.nowMs) return entry;
-    this.#note(key);
-    this.#entries.delete(key);
-    return undefined;
+  dump(): Readonly<Record<string, unknown>> {
+    return Object.fromEntries(this.keys.map((key) => [key, plain(this.#values.get(key))]));
   }
 
   #note(key: string): void {
     if (this.#undo.has(key)) return;
-    const entry = this.#entries.get(key);
-    this.#undo.set(key, entry && { ...entry, value: copyOf(entry.value) });
+    const value = this.#values.get(key);
+    this.#undo.set(key, value && copyOf(value));
   }
 }
 

@@ -354,7 +354,8 @@ export class LuaMachine {
     const bytes = this.#c.HEAPU8;
     const end = start + (this.#c.HEAPU32[this.#size >> 2] as number);
     let text = '';
-    for (let index = start; index < end; index++) text += String.fromCharCode(bytes[index] as number);
+    for (let index = start; index < end; index++)
+      text += String.fromCharCode(bytes[index] as number);
     return text;
   }
 
