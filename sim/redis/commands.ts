@@ -101,6 +101,8 @@ const commands: Readonly<Record<string, Command>> = {
     run: ({ keyspace }, [key = '', name = '']) => Number(membersOf(keyspace, key).has(name)),
   },
 
+  SMEMBERS: { arity: 2, run: ({ keyspace }, [key = '']) => [...membersOf(keyspace, key)].sort() },
+
   // Sorted sets
   ZADD: {
     arity: -4,
@@ -136,12 +138,13 @@ const commands: Readonly<Record<string, Command>> = {
   },
   ZRANGE: {
     arity: -4,
-    run: ({ keyspace }, [key = '', ...range]) => ranked(inOrder(scoresOf(keyspace, key)), range),
+    run: ({ keyspace }, [key = '', ...range]) =>
+      ranked(() => inOrder(scoresOf(keyspace, key)), range),
   },
   ZREVRANGE: {
     arity: -4,
     run: ({ keyspace }, [key = '', ...range]) => {
-      return ranked(inOrder(scoresOf(keyspace, key)).reverse(), range);
+      return ranked(() => inOrder(scoresOf(keyspace, key)).reverse(), range);
     },
   },
   ZRANGEBYSCORE: {
@@ -227,19 +230,16 @@ function safe(value: number): number {
   return value;
 }
 
-/** Those from one index to another, in the order given. */
+/** Those from one index to another, in the order given. What is asked for is read first. */
 function ranked(
-  entries: readonly (readonly [string, number])[],
+  entriesOf: () => readonly (readonly [string, number])[],
   [first = '', last = '', ...options]: readonly string[],
 ): Reply {
-  const from = Math.max(0, place(first, entries.length));
-  return listed(entries.slice(from, Math.max(from, place(last, entries.length) + 1)), options);
-}
-
-/** Of an index that counts from the end if it is negative. */
-function place(text: string, length: number): number {
-  const index = integer(text);
-  return index < 0 ? length + index : index;
+  const [firstIndex, lastIndex] = [integer(first), integer(last)];
+  const entries = entriesOf();
+  const place = (index: number): number => (index < 0 ? entries.length + index : index);
+  const from = Math.max(0, place(firstIndex));
+  return listed(entries.slice(from, Math.max(from, place(lastIndex) + 1)), options);
 }
 
 function between(low: string, high: string): (entry: readonly [string, number]) => boolean {
@@ -250,10 +250,10 @@ function between(low: string, high: string): (entry: readonly [string, number]) 
 }
 
 function bound(text: string): [bound: number, isOut: boolean] {
-  if (text === '-inf') return [Number.NEGATIVE_INFINITY, false];
-  if (text === '+inf') return [Number.POSITIVE_INFINITY, false];
   const isOut = text.startsWith('(');
   const digits = isOut ? text.slice(1) : text;
+  if (digits === '-inf') return [Number.NEGATIVE_INFINITY, isOut];
+  if (digits === '+inf') return [Number.POSITIVE_INFINITY, isOut];
   if (!isInteger(digits)) throw new RedisError('ERR min or max is not a float');
   return [safe(Number(digits)), isOut];
 }
