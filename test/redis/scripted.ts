@@ -121,13 +121,13 @@ export async function readAll(domain: ScriptedDomain): Promise<readonly SetSeen[
     if (kind !== 't:' && kind !== 'w:') continue;
     const name = key.slice(2);
     const queue = queues.get(name) ?? { triggered: [], waiting: [] };
-    queue[kind === 't:' ? 'triggered' : 'waiting'] = await redis.zrange(root + key, 0, -1);
+    queue[kind === 't:' ? 'triggered' : 'waiting'] = await redis.zrange(root + key, '0', '-1');
     queues.set(name, queue);
     expected.add(key);
   }
-  for (const session of await redis.zrange(`${root}sessions`, 0, -1)) {
+  for (const session of await redis.zrange(`${root}sessions`, '0', '-1')) {
     expected.add(`s:${session}`).add(`l:${session}`);
-    for (const id of await redis.zrange(`${root}l:${session}`, 0, -1)) {
+    for (const id of await redis.zrange(`${root}l:${session}`, '0', '-1')) {
       const set = await redis.hgetall(`${root}q:${id}`);
       expected.add(`q:${id}`).add(`k:${id}`);
       sets.push(await readSet(domain, id, session, set, queues, expected));

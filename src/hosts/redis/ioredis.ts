@@ -15,15 +15,15 @@ export interface IoredisClient {
   readonly isCluster?: boolean;
   call(command: string, ...args: string[]): Promise<unknown>;
   duplicate(options?: object): IoredisSubscriber;
-  on(event: string, listener: (...args: never[]) => void): unknown;
-  off(event: string, listener: (...args: never[]) => void): unknown;
+  on(event: string, listener: (...args: unknown[]) => void): unknown;
+  off(event: string, listener: (...args: unknown[]) => void): unknown;
 }
 
 interface IoredisSubscriber {
   readonly status: string;
   subscribe(channel: string): Promise<unknown>;
   disconnect(): void;
-  on(event: string, listener: (...args: never[]) => void): unknown;
+  on(event: string, listener: (...args: unknown[]) => void): unknown;
 }
 
 /** States in which a command is written at once, or makes the client connect. */
@@ -46,7 +46,7 @@ export function connectIoredis(client: IoredisClient): RedisConnection {
   const startSubscriber = (): IoredisSubscriber => {
     const made = client.duplicate({ keyPrefix: '', lazyConnect: true, maxRetriesPerRequest: null });
     made.on('error', () => undefined);
-    made.on('message', (channel: string, text: string) => channels.get(channel)?.(text));
+    made.on('message', (channel, text) => channels.get(channel as string)?.(text as string));
     made.on('ready', () => void subscribeAgain().catch(() => undefined));
     return made;
   };

@@ -6,31 +6,40 @@
 
 import type { RemoteRef, RemoteSet } from '../../remote-domain/resources.ts';
 
-/** Text as JSON has it between quotes; `unescape` undoes it. */
-export function escape(text: string): string {
+/** Text as JSON has it between quotes; `unescapeText` undoes it. */
+function escapeText(text: string): string {
   return JSON.stringify(text).slice(1, -1);
 }
 
-export function unescape(escaped: string): string {
+function unescapeText(escaped: string): string {
   return JSON.parse(`"${escaped}"`);
+}
+
+/** A label, if there is one: an empty one is another thing than none. */
+export function labelSent(label: string | undefined): string {
+  return label === undefined ? '' : `=${escapeText(label)}`;
+}
+
+export function readLabel(sent: string): string | undefined {
+  return sent === '' ? undefined : unescapeText(sent.slice(1));
 }
 
 /** What all keys of a domain begin with: no brace in its name may end the hash tag, or another's. */
 export function rootOf(domainName: string): string {
-  const escaped = escape(domainName).replaceAll('{', '\\u007b').replaceAll('}', '\\u007d');
+  const escaped = escapeText(domainName).replaceAll('{', '\\u007b').replaceAll('}', '\\u007d');
   return `{kds:${escaped}}:`;
 }
 
 /** What a resource is called in keys. One without a name is its client's alone. */
 export function keyNameOf(ref: RemoteRef, client: string): string {
   if (typeof ref === 'number') return `#${client}:${ref}`;
-  const escaped = escape(ref);
+  const escaped = escapeText(ref);
   return escaped.startsWith('#') ? `\\u0023${escaped.slice(1)}` : escaped;
 }
 
 /** What people are told: one without a name is `#` and a number. */
 export function nameOf(keyName: string): string {
-  return keyName.startsWith('#') ? `#${keyName.split(':').at(-1)}` : unescape(keyName);
+  return keyName.startsWith('#') ? `#${keyName.split(':').at(-1)}` : unescapeText(keyName);
 }
 
 /** A set, as the scripts want it: no name twice, and exclusive wins. */

@@ -13,8 +13,8 @@ export interface NodeRedisClient {
   readonly isReady: boolean;
   sendCommand(args: string[], options?: object): Promise<unknown>;
   duplicate(options?: object): NodeRedisSubscriber;
-  on(event: string, listener: (...args: never[]) => void): unknown;
-  off(event: string, listener: (...args: never[]) => void): unknown;
+  on(event: string, listener: (...args: unknown[]) => void): unknown;
+  off(event: string, listener: (...args: unknown[]) => void): unknown;
 }
 
 interface NodeRedisSubscriber {
@@ -22,7 +22,7 @@ interface NodeRedisSubscriber {
   subscribe(channel: string, listener: (text: string) => void): Promise<unknown>;
   destroy?(): void;
   disconnect?(): Promise<void>;
-  on(event: string, listener: (...args: never[]) => void): unknown;
+  on(event: string, listener: (...args: unknown[]) => void): unknown;
 }
 
 /** Texts are wanted as texts, whatever the user's commands return. */
