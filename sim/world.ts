@@ -3,8 +3,7 @@
  *
  * Between two events the real event loop turns once, so all promises that can be settled are, and
  * whatever they run has run: what happens next depends on the world alone. So one seed is one
- * run, to the letter. Functions that would let in real time or real chance throw while it runs
- * (`withoutRealTime`).
+ * run, to the letter. Nothing of it can ask for real time or real chance (`inVirtualTime`).
  */
 
 import { VirtualClock } from './clock.ts';
@@ -90,22 +89,24 @@ function turn(): Promise<void> {
 }
 
 /**
- * Runs `run` with `Date.now`, `performance.now`, `Math.random`, `setTimeout` and `setInterval`
- * replaced by functions that throw.
+ * Runs `run` while `Date.now` and `performance.now` tell the time of a world, and what would wait
+ * for real time, or let in chance, throws: `setTimeout`, `setInterval`, `Math.random`.
  */
-export async function withoutRealTime<R>(run: () => Promise<R>): Promise<R> {
+export async function inVirtualTime<R>(clock: VirtualClock, run: () => Promise<R>): Promise<R> {
+  const refuse = (): never => {
+    throw new Violation('real time or chance has no place in a simulation');
+  };
+  const tell = (): number => clock.nowMs;
   const places = [
-    ...(['setTimeout', 'setInterval'] as const).map((name) => ({ owner: globalThis, name })),
-    { owner: Date, name: 'now' },
-    { owner: performance, name: 'now' },
-    { owner: Math, name: 'random' },
+    { owner: globalThis, name: 'setTimeout', value: refuse },
+    { owner: globalThis, name: 'setInterval', value: refuse },
+    { owner: Math, name: 'random', value: refuse },
+    { owner: Date, name: 'now', value: tell },
+    { owner: performance, name: 'now', value: tell },
   ] as const;
   const kept = places.map(({ owner, name }) => Object.getOwnPropertyDescriptor(owner, name));
-  for (const { owner, name } of places) {
-    const refuse = (): never => {
-      throw new Violation(`${name} is real, and nothing simulated may ask for it`);
-    };
-    Object.defineProperty(owner, name, { value: refuse, configurable: true, writable: true });
+  for (const { owner, name, value } of places) {
+    Object.defineProperty(owner, name, { value, configurable: true, writable: true });
   }
   try {
     return await run();

@@ -25,13 +25,14 @@ export class Keyspace {
   #undo = new Map<string, Value | undefined>();
   /** Of the last steps that changed anything, the latest last. */
   readonly #steps: Undo[] = [];
-  /** Keys that the present step has changed so far. */
-  get touched(): ReadonlySet<string> {
-    return new Set(this.#undo.keys());
-  }
 
   get keys(): readonly string[] {
     return [...this.#values.keys()].sort();
+  }
+
+  /** In no order. */
+  keysFrom(prefix: string): readonly string[] {
+    return [...this.#values.keys()].filter((key) => key.startsWith(prefix));
   }
 
   has(key: string): boolean {

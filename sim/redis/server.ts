@@ -19,7 +19,7 @@ export interface Peer {
 
 /** Told of what the server has done, right after it, before it does anything else. */
 export interface Witness {
-  /** A command that changed keys, or a script, whether or not it did. */
+  /** A script, or a command by itself, whether or not it changed any key. */
   ran(script: string | undefined, keys: readonly string[], args: readonly string[]): void;
   rolledBack(stepCount: number): void;
 }

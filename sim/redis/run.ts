@@ -1,0 +1,230 @@
+/**
+ * One simulated run of the Redis host: some clients, a server, the network between, and what goes
+ * wrong with them, all of it from one seed; then quiet, until all requests have ended and nothing
+ * is left.
+ */
+
+import { rootOf } from '../../src/hosts/redis/names.ts';
+import { scriptTexts } from '../../src/hosts/redis/scripts.ts';
+import { inVirtualTime, Violation, World } from '../world.ts';
+import { Checker } from './checker.ts';
+import { type ClientSurroundings, SimulatedClient } from './client.ts';
+import { type Climate, climateOf } from './climate.ts';
+import { FencedStore } from './fenced-store.ts';
+import type { LuaMachine } from './lua.ts';
+import { SimulatedServer } from './server.ts';
+import { ServerWitness } from './witness.ts';
+
+/** Clocks of clients run by so much of the server's: within what the lease allows for. */
+const rateMin = 0.92;
+const rateMax = 1.08;
+const troubleMs = 6000;
+
+export interface Outcome {
+  readonly climate: Climate['name'];
+  readonly lines: readonly string[];
+  readonly virtualMs: number;
+  readonly sectionCount: number;
+  readonly grantCount: number;
+  readonly takenCount: number;
+  readonly overlapsExcused: number;
+  readonly staleRefusedCount: number;
+}
+
+/** Throws, with the log in the error's `lines` if one was asked for, if anything is wrong. */
+export async function runRedisWorld(
+  lua: LuaMachine,
+  seed: number,
+  options: { readonly log?: boolean } = {},
+): Promise<Outcome> {
+  const world = new World(seed, options);
+  try {
+    return await inVirtualTime(world.clock, () => new RedisWorld(world, lua).run());
+  } catch (error) {
+    if (error instanceof Error) Object.assign(error, { lines: world.lines });
+    throw error;
+  }
+}
+
+class RedisWorld {
+  readonly #world: World;
+  readonly #climate: Climate;
+  readonly #server: SimulatedServer;
+  readonly #witness: ServerWitness;
+  readonly #checker: Checker;
+  readonly #store: FencedStore;
+  readonly #around: ClientSurroundings;
+  readonly #clients: SimulatedClient[] = [];
+  #isQuiet = false;
+
+  constructor(world: World, lua: LuaMachine) {
+    const { random } = world;
+    this.#world = world;
+    this.#climate = climateOf(random);
+    const { quality } = this.#climate;
+    const root = rootOf('sim');
+    const leaseMs = random.pick([600, 1500, 4000]);
+    const names = Object.entries(scriptTexts).map(([name, text]) => [text, name] as const);
+    this.#server = new SimulatedServer(world, lua, new Map(names));
+    this.#witness = new ServerWitness(world, this.#server.keyspace, root);
+    this.#server.witness = this.#witness;
+    this.#store = new FencedStore(world, lua);
+    const callMs = Math.max(leaseMs / 3, 1000);
+    this.#checker = new Checker(world, this.#witness, {
+      leaseMs,
+      undoneToldMsMax: (leaseMs + 2 * callMs + 2 * quality.reconnectMsMax) / rateMin,
+      toldMsMax: this.#toldMsMax(leaseMs),
+    });
+    this.#around = {
+      ...{ world, server: this.#server, checker: this.#checker, store: this.#store },
+      ...{ quality, root, leaseMs, names: ['a', 'b', 'c', 'd'].slice(0, random.between(1, 4)) },
+      roundCount: random.between(2, 5),
+      holdMsMax: random.pick([5, 50, leaseMs / 2]),
+      steals: random.chance(0.2),
+    };
+    world.log(() => `a ${this.#climate.name} world: ${JSON.stringify(this.#climate)}`);
+  }
+
+  async run(): Promise<Outcome> {
+    const world = this.#world;
+    const count = world.random.between(2, 4);
+    for (let index = 0; index < count; index++) this.#addClient();
+    this.#disturb();
+    world.clock.after(troubleMs, () => this.#calmDown());
+    const { leaseMs, holdMsMax, roundCount } = this.#around;
+    const lastMs = troubleMs + 30 * leaseMs + 40_000 + 60 * roundCount * holdMsMax;
+    const isOver = (): boolean => this.#clients.every((client) => client.isOver);
+    await world.run(lastMs, isOver);
+    if (!isOver()) {
+      const late = this.#clients.filter((client) => !client.isOver);
+      const told = late.map(({ machine, waitingFor }) => `${machine.name} for ${waitingFor}`);
+      throw this.#failed(`${told.join(', ')}: still waiting`);
+    }
+    this.#calmDown();
+    await this.#clearUp();
+    return {
+      climate: this.#climate.name,
+      lines: world.lines,
+      virtualMs: world.nowMs,
+      sectionCount: this.#checker.sectionCount,
+      grantCount: this.#witness.grants.size,
+      takenCount: [...this.#witness.grants.values()].filter(({ wasTaken }) => wasTaken).length,
+      overlapsExcused: this.#checker.overlapsExcused,
+      staleRefusedCount: this.#store.refusedCount,
+    };
+  }
+
+  #addClient(): SimulatedClient {
+    const rate = this.#world.random.real(rateMin, rateMax);
+    const client = new SimulatedClient(this.#around, `client-${this.#clients.length + 1}`, rate);
+    this.#clients.push(client);
+    client.start();
+    return client;
+  }
+
+  /** Where nothing but messages is lost, a heartbeat and a look bound how late one is told. */
+  #toldMsMax(leaseMs: number): number | undefined {
+    const { name, quality } = this.#climate;
+    if (name !== 'calm' && name !== 'deaf' && name !== 'deadly') return undefined;
+    if (name === 'calm') return 4 * quality.delayMsMax;
+    return leaseMs / 3 / rateMin + 8 * quality.delayMsMax;
+  }
+
+  #disturb(): void {
+    const climate = this.#climate;
+    const { random } = this.#world;
+    const someone = (): SimulatedClient | undefined => {
+      const living = this.#clients.filter((client) => !client.isOver);
+      return living.length === 0 ? undefined : random.pick(living);
+    };
+    this.#often(climate.cutMs, () => someone()?.connection.cut('commands'));
+    this.#often(climate.muteMs, () => someone()?.connection.cut('messages'));
+    this.#often(climate.stopMs, () => this.#stop(someone()));
+    this.#often(climate.killMs, () => this.#kill(someone()));
+    this.#often(climate.serverStopMs, () => this.#stopServer());
+    this.#often(climate.serverEndMs, () => this.#endServer());
+    this.#often(climate.forgetScriptsMs, () => this.#server.forgetScripts());
+  }
+
+  #often(meanMs: number | undefined, disturb: () => void): void {
+    if (meanMs === undefined) return;
+    const next = (): void => {
+      this.#world.clock.after(this.#world.random.real(0, 2 * meanMs), () => {
+        if (this.#isQuiet) return;
+        disturb();
+        next();
+      });
+    };
+    next();
+  }
+
+  #stop(client: SimulatedClient | undefined): void {
+    if (client === undefined) return;
+    client.machine.stop();
+    const forMs = this.#world.random.real(1, 2 * this.#around.leaseMs);
+    this.#world.clock.after(forMs, () => client.machine.resume());
+  }
+
+  #kill(client: SimulatedClient | undefined): void {
+    if (client === undefined) return;
+    client.kill();
+    if (this.#clients.length < 6) this.#addClient();
+  }
+
+  #stopServer(): void {
+    if (!this.#server.isUp || this.#server.isStopped) return;
+    this.#server.stop();
+    const forMs = this.#world.random.real(1, 1.5 * this.#around.leaseMs);
+    this.#world.clock.after(forMs, () => {
+      if (this.#server.isStopped) this.#server.resume();
+    });
+  }
+
+  /** It takes longer to come back than clocks differ: docs/redis.md asks for that. */
+  #endServer(): void {
+    if (!this.#server.isUp) return;
+    const { random } = this.#world;
+    this.#server.goDown();
+    for (const { connection } of this.#clients) {
+      connection.cut('commands');
+      connection.cut('messages');
+    }
+    const { stepsLostMax, clockSkewMsMax } = this.#climate;
+    const forMs = 2 * clockSkewMsMax + random.real(1, this.#around.leaseMs);
+    this.#world.clock.after(forMs, () => {
+      const aheadUs = Math.floor(random.real(-clockSkewMsMax, clockSkewMsMax) * 1000);
+      this.#server.comeUp(random.below(stepsLostMax + 1), aheadUs);
+    });
+  }
+
+  #calmDown(): void {
+    if (this.#isQuiet) return;
+    this.#isQuiet = true;
+    this.#world.log(() => 'from here on nothing goes wrong');
+    for (const { machine } of this.#clients) machine.resume();
+    if (this.#server.isStopped) this.#server.resume();
+  }
+
+  /** One more client sees to it that what the dead have left is cleared away; nothing stays. */
+  async #clearUp(): Promise<void> {
+    const { leaseMs, root, quality } = this.#around;
+    const { keyspace } = this.#server;
+    const world = this.#world;
+    // What is still on its way arrives first.
+    await world.run(world.nowMs + 4 * quality.reconnectMsMax + 4 * leaseMs);
+    const janitor = new SimulatedClient(
+      { ...this.#around, quality: { ...quality, messageLoss: 0 } },
+      'janitor',
+      1,
+    );
+    janitor.clearUp(() => keyspace.keysFrom(`${root}s:`).length <= 1);
+    await world.run(world.nowMs + 20 * leaseMs, () => janitor.isOver);
+    const left = keyspace.keys.filter((key) => key !== `${root}seq`);
+    if (!janitor.isOver || left.length > 0) throw this.#failed(`left behind: ${left.join(' ')}`);
+  }
+
+  #failed(what: string): Violation {
+    this.#world.log(() => `FAILED ${what}`);
+    return new Violation(what);
+  }
+}
