@@ -13,8 +13,9 @@ import type { RedisConnection, RedisReply } from '../../src/hosts/redis/connecti
 import type { Machine } from '../machine.ts';
 import type { SeededRandom } from '../random.ts';
 import type { World } from '../world.ts';
-import { RedisError, type Reply, Status } from './lua.ts';
+import { RedisError, type Reply } from './lua.ts';
 import type { Peer, SimulatedServer } from './server.ts';
+import { fromBytes, toBytes } from './wire.ts';
 
 /** How good the network is. All times in ms of the world. */
 export interface NetworkQuality {
@@ -282,16 +283,4 @@ export class SimulatedConnection implements RedisConnection {
     for (const confirm of confirmed) confirm();
     if (confirmed.length === 0) this.#tellReconnected();
   }
-}
-
-/** A text as bytes, a character each: what goes over the wire. */
-function toBytes(text: string): string {
-  return Buffer.from(text, 'utf8').toString('latin1');
-}
-
-function fromBytes(reply: Reply): RedisReply {
-  if (typeof reply === 'string') return Buffer.from(reply, 'latin1').toString('utf8');
-  if (reply instanceof Status) return reply.text;
-  if (reply === null || typeof reply === 'number') return reply;
-  return reply.map(fromBytes);
 }

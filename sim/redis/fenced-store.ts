@@ -11,6 +11,7 @@ import { Violation, type World } from '../world.ts';
 import { runCommand } from './commands.ts';
 import { Keyspace } from './keyspace.ts';
 import type { LuaMachine, Script } from './lua.ts';
+import { toBytes } from './wire.ts';
 import type { GrantSeen, Mode } from './witness.ts';
 
 const users = {
@@ -39,8 +40,8 @@ export class FencedStore {
     this.#lua = lua;
     this.#random = world.random.fork();
     this.#scripts = {
-      x: lua.compile(`${fence}\n${users.x}`),
-      s: lua.compile(`${fence}\n${users.s}`),
+      x: lua.compile(toBytes(`${fence}\n${users.x}`)),
+      s: lua.compile(toBytes(`${fence}\n${users.s}`)),
     };
   }
 

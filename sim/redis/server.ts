@@ -11,6 +11,7 @@ import type { World } from '../world.ts';
 import { runCommand } from './commands.ts';
 import { Keyspace } from './keyspace.ts';
 import { type LuaMachine, RedisError, type Reply, type Script, Status } from './lua.ts';
+import { toBytes } from './wire.ts';
 
 /** A connection, as the server sees it. */
 export interface Peer {
@@ -44,7 +45,7 @@ export class SimulatedServer {
   constructor(world: World, lua: LuaMachine, scriptNames: ReadonlyMap<string, string>) {
     this.#world = world;
     this.#lua = lua;
-    for (const [text, name] of scriptNames) this.#names.set(lua.compile(text).sha, name);
+    for (const [text, name] of scriptNames) this.#names.set(lua.compile(toBytes(text)).sha, name);
   }
 
   get isUp(): boolean {
