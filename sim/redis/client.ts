@@ -157,9 +157,10 @@ export class SimulatedClient {
     const random = this.#random;
     const links = this.#randomLinks();
     const spec = specOf(links);
-    this.waitingFor = `{${[...links].map(([name, mode]) => mode + name).join(' ')}}`;
+    this.waitingFor = describe(links);
     const waitMs = random.real(0, 4 * this.#around.holdMsMax);
     const way = random.below(this.#around.steals ? 11 : 10);
+    this.#around.world.log(() => `${this.#id} wants ${this.waitingFor}, in way ${way}`);
     if (way < 4) await this.#use(await domain.acquire(spec), links);
     else if (way < 5) await domain.run(spec, (grant) => this.#use(grant, links, false));
     else if (way < 6) {
@@ -192,6 +193,7 @@ export class SimulatedClient {
       const waiter = domain.enqueue(spec, onGrant, { delivery, onRefused: reject });
       this.machine.after(waitMs, () => {
         isCancelled = waiter.cancel();
+        this.#around.world.log(() => `${this.#id} cancels ${describe(links)}: ${isCancelled}`);
         if (isCancelled) resolve();
       });
     });
@@ -251,6 +253,10 @@ function isExpected(error: unknown): boolean {
   if (error === stopReason) return true;
   if (typeof error !== 'object' || error === null || !('code' in error)) return false;
   return typeof error.code === 'string' && expected.has(error.code);
+}
+
+function describe(links: Links): string {
+  return `{${[...links].map(([name, mode]) => mode + name).join(' ')}}`;
 }
 
 function specOf(links: Links): SetSpec {

@@ -131,8 +131,13 @@ export class SimulatedConnection implements RedisConnection {
     this.#server = server;
     this.#quality = quality;
     this.#random = world.random.fork();
-    this.#commands = this.#newLine();
-    this.#messages = this.#newLine();
+    if (server.isUp) {
+      this.#commands = this.#newLine();
+      this.#messages = this.#newLine();
+    } else {
+      this.#whenBack(() => this.#commandsAreBack());
+      this.#whenBack(() => this.#messagesAreBack());
+    }
   }
 
   send(command: string, ...args: readonly string[]): Promise<RedisReply> {
@@ -194,13 +199,16 @@ export class SimulatedConnection implements RedisConnection {
         for (const { reject } of unanswered) reject(new Error('the connection is lost'));
       });
     }
-    this.#whenBack(() => {
-      this.#commands = this.#newLine();
-      const unsent = this.#unsent;
-      this.#unsent = [];
-      for (const pending of unsent) this.#transmit(this.#commands, pending);
-      this.#tellReconnected();
-    });
+    this.#whenBack(() => this.#commandsAreBack());
+  }
+
+  #commandsAreBack(): void {
+    const line = this.#newLine();
+    this.#commands = line;
+    const unsent = this.#unsent;
+    this.#unsent = [];
+    for (const pending of unsent) this.#transmit(line, pending);
+    this.#tellReconnected();
   }
 
   #cutMessages(): void {
@@ -209,14 +217,16 @@ export class SimulatedConnection implements RedisConnection {
     this.#world.log(() => `${this.#machine.name} has lost its connection for messages`);
     this.#messages = undefined;
     this.#drop(line);
-    this.#whenBack(() => {
-      if (this.#isClosed) return;
-      const messages = this.#newLine();
-      this.#messages = messages;
-      const channels = [...this.#subscriptions.keys()];
-      for (const channel of channels) this.#subscribe(messages, channel);
-      if (channels.length === 0) this.#tellReconnected();
-    });
+    this.#whenBack(() => this.#messagesAreBack());
+  }
+
+  #messagesAreBack(): void {
+    if (this.#isClosed) return;
+    const line = this.#newLine();
+    this.#messages = line;
+    const channels = [...this.#subscriptions.keys()];
+    for (const channel of channels) this.#subscribe(line, channel);
+    if (channels.length === 0) this.#tellReconnected();
   }
 
   #drop(line: Line): void {

@@ -98,7 +98,7 @@ class RedisWorld {
     if (!isOver()) {
       const late = this.#clients.filter((client) => !client.isOver);
       const told = late.map(({ machine, waitingFor }) => `${machine.name} for ${waitingFor}`);
-      throw this.#failed(`${told.join(', ')}: still waiting`);
+      throw this.#failed(`still waiting: ${told.join(', ')}; there is ${this.#witness.describe()}`);
     }
     this.#calmDown();
     await this.#clearUp();

@@ -63,11 +63,9 @@ export class ServerWitness implements Witness {
     this.#prefix = `${root}q:`;
   }
 
-  /** How many sets wait, and how many are held. */
-  get counts(): { readonly waiting: number; readonly held: number } {
-    const sets = [...this.#sets.values()].filter(({ isObserver }) => !isObserver);
-    const held = sets.filter(({ token }) => token !== undefined).length;
-    return { waiting: sets.length - held, held };
+  /** What the server has, for people. */
+  describe(): string {
+    return [...this.#sets.values()].map(told).join(', ');
   }
 
   ran(script: string | undefined, _keys: readonly string[], args: readonly string[]): void {
