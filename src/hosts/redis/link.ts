@@ -245,6 +245,7 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
     if (asked.place !== undefined) this.#askedByNumber.delete(asked.place.number);
     asked.place = undefined;
     asked.state = 'due';
+    asked.isRobbed = false;
     if (this.isUp) this.#send(asked);
   }
 
