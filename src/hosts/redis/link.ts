@@ -140,7 +140,11 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
     const onMessage = (text: string): void => this.#message(text);
     await this.#connection.subscribe(`${this.#root}c:${this.#client}`, onMessage);
     await this.#lease.open();
-    this.#connection.onReconnect(() => this.#lease.beatNow());
+    this.#connection.onReconnect(() => {
+      // It may be another server, that has not heard of all that this one was told.
+      this.#isAuditDue = true;
+      this.#lease.beatNow();
+    });
   }
 
   ask(request: RemoteRequest): void {
