@@ -65,7 +65,8 @@ export interface RedisDomain extends Domain {
  *
  * const redis = new Redis();
  * const domain = await openRedisDomain(redis, { name: 'shop', leaseMs: 10_000 });
- * await domain.run({ exclusive: 'order 7', shared: 'prices' }, (grant) => console.log(grant.token));
+ * const set = { exclusive: 'order 7', shared: 'prices' };
+ * await domain.run(set, (grant) => console.log(grant.token));
  * await domain.close();
  * await redis.quit();
  * ```
@@ -105,8 +106,8 @@ function noClient(client: unknown): TypeError {
 
 function clusterError(): UnsupportedError {
   return new UnsupportedError(
-    'a client of a cluster cannot be used: a script is not rolled back, and one that meets a slot ' +
-      'on its way to another node would be stopped halfway. Give a client of one server that is ' +
+    'a client of a cluster cannot be used: a script is not rolled back, and one that meets a ' +
+      'slot on its way to another node would be stopped halfway. Give a client of one server that is ' +
       'no part of a cluster, with replicas if you like',
   );
 }

@@ -103,7 +103,7 @@ export class Lease {
     this.beatNow();
   }
 
-  /** Ends the session: all that went through it is over when this resolves, or when it cannot be. */
+  /** Ends the session: all of it is over when this resolves, or else when the lease is. */
   async close(): Promise<void> {
     this.stop();
     try {

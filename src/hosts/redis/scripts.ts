@@ -47,11 +47,19 @@ export interface ScriptReply {
   readonly damage: string;
 }
 
+interface Call {
+  readonly untilMs: number;
+  readonly reject: (error: Error) => void;
+}
+
 export class Scripts {
   readonly #connection: RedisConnection;
   readonly #clock: Clock;
   readonly #key: string;
   readonly #limitMs: number;
+  /** In the order in which they were made, so that of their ends. */
+  readonly #calls = new Set<Call>();
+  #isWatching = false;
 
   /** `limitMs` is how long a call may take. */
   constructor(connection: RedisConnection, clock: Clock, root: string, limitMs: number) {
@@ -88,10 +96,37 @@ export class Scripts {
 
   #inTime<T>(reply: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const stop = this.#clock.after(this.#limitMs, () => {
-        reject(new UnavailableError(`redis has not answered for ${this.#limitMs} ms`));
-      });
-      reply.then(resolve, (error) => reject(errorOf(error))).finally(stop);
+      const call: Call = { untilMs: this.#clock.nowMs() + this.#limitMs, reject };
+      this.#calls.add(call);
+      if (this.#calls.size === 1) this.#watch(this.#limitMs);
+      reply.then(
+        (value) => {
+          this.#calls.delete(call);
+          resolve(value);
+        },
+        (error) => {
+          this.#calls.delete(call);
+          reject(errorOf(error));
+        },
+      );
+    });
+  }
+
+  /** One timer for all of them: a timer each would cost as much as all else. */
+  #watch(delayMs: number): void {
+    if (this.#isWatching) return;
+    this.#isWatching = true;
+    this.#clock.after(delayMs, () => {
+      this.#isWatching = false;
+      const nowMs = this.#clock.nowMs();
+      for (const call of this.#calls) {
+        if (call.untilMs > nowMs) {
+          this.#watch(call.untilMs - nowMs);
+          return;
+        }
+        this.#calls.delete(call);
+        call.reject(new UnavailableError(`redis has not answered for ${this.#limitMs} ms`));
+      }
     });
   }
 }

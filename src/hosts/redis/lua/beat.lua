@@ -45,7 +45,8 @@ end
 
 local function sweep()
   local isClean = true
-  local ended = read('ZRANGEBYSCORE', root .. 'sessions', '-inf', text(nowMs), 'LIMIT', 0, setsMax)
+  local now = text(nowMs())
+  local ended = read('ZRANGEBYSCORE', root .. 'sessions', '-inf', now, 'LIMIT', 0, setsMax)
   for _, session in ipairs(ended) do
     if budget <= 0 or not clear(session, 'died') then
       isClean = false
@@ -56,9 +57,9 @@ local function sweep()
   local last = read('ZREVRANGE', root .. 'sessions', 0, 0, 'WITHSCORES')
   if last[1] then
     local lease = tonumber(read('HGET', root .. 's:' .. last[1], 'lease') or '0')
-    if tonumber(last[2]) > nowMs + lease then
-      call('ZADD', root .. 'sessions', text(nowMs + lease), last[1])
-      call('HSET', root .. 's:' .. last[1], 'until', text(nowMs + lease))
+    if tonumber(last[2]) > nowMs() + lease then
+      call('ZADD', root .. 'sessions', text(nowMs() + lease), last[1])
+      call('HSET', root .. 's:' .. last[1], 'until', text(nowMs() + lease))
     end
   end
   return isClean
@@ -74,7 +75,7 @@ if what == 'close' or what == 'abandon' then
   return finish({ 'closed', isAll and '' or 'more' })
 end
 if known[2] or what == 'open' then
-  local untilMs = text(nowMs + leaseMs)
+  local untilMs = text(nowMs() + leaseMs)
   -- A server short of memory refuses a script that begins with what takes some, and no other.
   call('ZREM', root .. 'sessions', caller)
   call('HSET', key, 'until', untilMs, 'lease', text(leaseMs), 'about', ARGV[4])

@@ -21,7 +21,6 @@ local top = read('HGET', root .. 's:' .. caller, 'top')
 if not top then
   return finish({ 'expired' })
 end
-read('SCARD', root .. 'recovered')
 
 local function explain(number, id)
   local set = read('HMGET', root .. 'q:' .. id, 'token', 'links')
