@@ -154,6 +154,7 @@ export class LuaMachine {
   /** By text: compiled once, for all servers there ever are. */
   readonly #scripts = new Map<string, Script>();
   #call: Call = () => null;
+  #memory: Buffer = Buffer.alloc(0);
   /** What went wrong outside of Lua, and must not be caught by a script's own `pcall`. */
   #fatal: unknown;
   #runs = 0;
@@ -351,12 +352,8 @@ export class LuaMachine {
 
   #stringAt(state: number, at: number): string {
     const start = this.#c._lua_tolstring(state, at, this.#size);
-    const bytes = this.#c.HEAPU8;
     const end = start + (this.#c.HEAPU32[this.#size >> 2] as number);
-    let text = '';
-    for (let index = start; index < end; index++)
-      text += String.fromCharCode(bytes[index] as number);
-    return text;
+    return this.#bytes.toString('latin1', start, end);
   }
 
   #pushString(text: string, state: number): void {
@@ -365,12 +362,19 @@ export class LuaMachine {
 
   /** Copies bytes to where C can read them, until the next call; ends them with a zero. */
   #write(text: string, offset = 0): number {
-    const start = this.#scratch + offset;
     const { length } = text;
     if (offset + length >= scratchBytes) throw new RangeError(`${length} bytes are too many`);
-    const bytes = this.#c.HEAPU8;
-    for (let index = 0; index < length; index++) bytes[start + index] = text.charCodeAt(index);
+    const start = this.#scratch + offset;
+    const bytes = this.#bytes;
+    bytes.write(text, start, 'latin1');
     bytes[start + length] = 0;
     return start;
+  }
+
+  /** The memory of the interpreter, which is another one when it has grown. */
+  get #bytes(): Buffer {
+    const { buffer } = this.#c.HEAPU8;
+    if (this.#memory.buffer !== buffer) this.#memory = Buffer.from(buffer);
+    return this.#memory;
   }
 }

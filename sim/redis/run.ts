@@ -11,7 +11,7 @@ import { Checker } from './checker.ts';
 import { type ClientSurroundings, SimulatedClient } from './client.ts';
 import { type Climate, climateOf } from './climate.ts';
 import { FencedStore } from './fenced-store.ts';
-import type { LuaMachine } from './lua.ts';
+import { LuaMachine } from './lua.ts';
 import { SimulatedServer } from './server.ts';
 import { ServerWitness } from './witness.ts';
 
@@ -31,19 +31,31 @@ export interface Outcome {
   readonly staleRefusedCount: number;
 }
 
-/** Throws, with the log in the error's `lines` if one was asked for, if anything is wrong. */
-export async function runRedisWorld(
-  lua: LuaMachine,
-  seed: number,
-  options: { readonly log?: boolean } = {},
-): Promise<Outcome> {
-  const world = new World(seed, options);
-  try {
-    return await inVirtualTime(world.clock, () => new RedisWorld(world, lua).run());
-  } catch (error) {
-    if (error instanceof Error) Object.assign(error, { lines: world.lines });
-    throw error;
+/** Runs the world of a seed. Throws a {@link WorldFailure} if anything is wrong in it. */
+export type RunSeed = (seed: number, options?: { readonly log?: boolean }) => Promise<Outcome>;
+
+/** What went wrong, and the log, if one was asked for. */
+export class WorldFailure extends Error {
+  override readonly name = 'WorldFailure';
+  readonly lines: readonly string[];
+
+  constructor(cause: unknown, { lines }: World) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.lines = lines;
   }
+}
+
+/** Takes some 20 ms, for the interpreter of Lua that all worlds share. */
+export async function prepareRedisWorlds(): Promise<RunSeed> {
+  const lua = await LuaMachine.create();
+  return async (seed, options = {}) => {
+    const world = new World(seed, options);
+    try {
+      return await inVirtualTime(world.clock, () => new RedisWorld(world, lua).run());
+    } catch (error) {
+      throw new WorldFailure(error, world);
+    }
+  };
 }
 
 class RedisWorld {
