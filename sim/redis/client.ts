@@ -50,6 +50,8 @@ export class SimulatedClient {
   readonly connection: SimulatedConnection;
   /** All of its tasks are through, and it has closed its domain. */
   isDone = false;
+  /** When it first had a domain, in ms of the world. */
+  openedAtMs = Number.POSITIVE_INFINITY;
   /** What it waits for, for people. */
   waitingFor = 'its domain';
   readonly #around: ClientSurroundings;
@@ -128,7 +130,10 @@ export class SimulatedClient {
     const options = { connection, clock: machine, root, leaseMs, about: '{}' };
     for (let attempt = 1; ; attempt++) {
       const link = new RedisLink({ ...options, client: `${this.#id}-${attempt}` });
-      if (await this.#opens(link)) return new RemoteSession(link);
+      if (await this.#opens(link)) {
+        this.openedAtMs = this.#around.world.nowMs;
+        return new RemoteSession(link);
+      }
       await machine.sleep(leaseMs / 4);
     }
   }

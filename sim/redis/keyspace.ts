@@ -92,6 +92,12 @@ export class Keyspace {
     return undone;
   }
 
+  /** Everything is gone, and cannot be had back. */
+  clear(): void {
+    this.#values.clear();
+    this.#steps.length = 0;
+  }
+
   /** All that there is, in an order of its own, to be compared. */
   dump(): Readonly<Record<string, unknown>> {
     return Object.fromEntries(this.keys.map((key) => [key, plain(this.#values.get(key))]));

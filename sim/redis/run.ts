@@ -18,7 +18,7 @@ import { ServerWitness } from './witness.ts';
 /** Clocks of clients run by so much of the server's: within what the lease allows for. */
 const rateMin = 0.92;
 const rateMax = 1.08;
-const troubleMs = 6000;
+const troubleMs = 4000;
 
 export interface Outcome {
   readonly climate: Climate['name'];
@@ -75,7 +75,7 @@ class RedisWorld {
     this.#climate = climateOf(random);
     const { quality } = this.#climate;
     const root = rootOf('sim');
-    const leaseMs = random.pick([600, 1500, 4000]);
+    const leaseMs = random.pick([600, 1200, 3000]);
     const names = Object.entries(scriptTexts).map(([name, text]) => [text, name] as const);
     this.#server = new SimulatedServer(world, lua, new Map(names));
     this.#witness = new ServerWitness(world, this.#server.keyspace, root);
@@ -90,8 +90,8 @@ class RedisWorld {
     this.#around = {
       ...{ world, server: this.#server, checker: this.#checker, store: this.#store },
       ...{ quality, root, leaseMs, names: ['a', 'b', 'c', 'd'].slice(0, random.between(1, 4)) },
-      roundCount: random.between(2, 5),
-      holdMsMax: random.pick([5, 50, leaseMs / 2]),
+      roundCount: random.between(1, 4),
+      holdMsMax: random.pick([5, 50, leaseMs / 3]),
       steals: random.chance(0.2),
     };
     world.log(() => `a ${this.#climate.name} world: ${JSON.stringify(this.#climate)}`);
@@ -180,7 +180,25 @@ class RedisWorld {
   #kill(client: SimulatedClient | undefined): void {
     if (client === undefined) return;
     client.kill();
+    this.#expectSuccessors(client);
     if (this.#clients.length < 6) this.#addClient();
+  }
+
+  /** What a dead client held is given on within a lease and two heartbeats, if anybody is there. */
+  #expectSuccessors({ machine }: SimulatedClient): void {
+    if (this.#climate.name !== 'deadly') return;
+    const { leaseMs, quality } = this.#around;
+    const killedAtMs = this.#world.nowMs;
+    const boundMs = leaseMs + (2 * leaseMs) / 3 + 4 * quality.delayMsMax;
+    this.#world.clock.after(boundMs, () => {
+      const isWatched = this.#clients.some(
+        (other) => !other.isOver && other.openedAtMs < killedAtMs,
+      );
+      const left = this.#witness.liveGrantsOf(machine.name);
+      this.#world.check(!isWatched || left.length === 0, () => {
+        return `${machine.name} is dead for ${boundMs.toFixed(0)} ms, and holds ${left[0]?.token}`;
+      });
+    });
   }
 
   #stopServer(): void {
@@ -205,7 +223,8 @@ class RedisWorld {
     const forMs = 2 * clockSkewMsMax + random.real(1, this.#around.leaseMs);
     this.#world.clock.after(forMs, () => {
       const aheadUs = Math.floor(random.real(-clockSkewMsMax, clockSkewMsMax) * 1000);
-      this.#server.comeUp(random.below(stepsLostMax + 1), aheadUs);
+      const isEmpty = stepsLostMax > 0 && random.chance(0.1);
+      this.#server.comeUp(isEmpty ? 'all' : random.below(stepsLostMax + 1), aheadUs);
     });
   }
 

@@ -10,7 +10,7 @@
 import type { World } from '../world.ts';
 import { runCommand } from './commands.ts';
 import { Keyspace } from './keyspace.ts';
-import { type LuaMachine, RedisError, type Reply, type Script, Status } from './lua.ts';
+import { type LuaMachine, RedisError, type Reply, type Script } from './lua.ts';
 import { toBytes } from './wire.ts';
 
 /** A connection, as the server sees it. */
@@ -18,11 +18,11 @@ export interface Peer {
   receive(channel: string, message: string): void;
 }
 
-/** Told of what the server has done, right after it, before it does anything else. */
+/** Told of what the server has done, or forgotten, before it does anything else. */
 export interface Witness {
   /** A script, or a command by itself, whether or not it changed any key. */
   ran(script: string | undefined, keys: readonly string[], args: readonly string[]): void;
-  rolledBack(stepCount: number): void;
+  rolledBack(): void;
 }
 
 const startUs = 1_750_000_000_000_000;
@@ -93,15 +93,16 @@ export class SimulatedServer {
     this.#world.log(() => 'the server is down');
   }
 
-  /** With its keys, but for the last steps; its clock may be another's. */
-  comeUp(stepsLost: number, aheadUs: number): void {
+  /** With its keys, but for the last steps, or for all; its clock may be another's. */
+  comeUp(stepsLost: number | 'all', aheadUs: number): void {
     this.#isUp = true;
     this.#aheadUs += aheadUs;
     this.#scripts.clear();
     this.#subscribers.clear();
-    const undone = this.keyspace.rollBack(stepsLost);
-    this.#world.log(() => `the server is up, without the last ${undone} steps`);
-    if (undone > 0) this.witness?.rolledBack(undone);
+    if (stepsLost === 'all') this.keyspace.clear();
+    else this.keyspace.rollBack(stepsLost);
+    this.#world.log(() => `the server is up, without ${stepsLost} of the last steps`);
+    this.witness?.rolledBack();
   }
 
   /** SCRIPT FLUSH, by somebody else. */
@@ -144,8 +145,8 @@ export class SimulatedServer {
       }
       case 'SUBSCRIBE':
         return this.#subscribe(peer, args[0] as string);
-      case 'PING':
-        return new Status('PONG');
+      case 'INFO':
+        return 'redis_version:7.0.15\r\nredis_mode:standalone\r\n';
       default:
         return this.#alone(words);
     }

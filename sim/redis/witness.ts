@@ -63,6 +63,12 @@ export class ServerWitness implements Witness {
     this.#prefix = `${root}q:`;
   }
 
+  /** Those that the server has of a client's sessions. */
+  liveGrantsOf(client: string): readonly GrantSeen[] {
+    const all = [...this.grants.values()];
+    return all.filter(({ fate, session }) => fate === 'live' && session.startsWith(`${client}-`));
+  }
+
   /** What the server has, for people. */
   describe(): string {
     return [...this.#sets.values()].map(told).join(', ');

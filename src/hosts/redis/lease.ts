@@ -76,12 +76,7 @@ export class Lease {
 
   /** @throws what the first beat fails with. */
   async open(): Promise<void> {
-    try {
-      await this.#beat();
-    } catch (error) {
-      this.stop();
-      throw error;
-    }
+    await this.#beat();
     this.#schedule(this.#leaseMs / beatsPerLease);
   }
 

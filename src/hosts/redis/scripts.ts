@@ -75,12 +75,12 @@ export class Scripts {
    * call may have been done, or may yet be.
    */
   async run(name: ScriptName, args: readonly string[]): Promise<ScriptReply> {
-    return readReply(await this.#inTime(this.#evaluate(name, args)));
+    return readReply(await this.inTime(this.#evaluate(name, args)));
   }
 
   /** The same for a command. */
   async send(command: string, ...args: readonly string[]): Promise<RedisReply> {
-    return this.#inTime(this.#connection.send(command, ...args));
+    return this.inTime(this.#connection.send(command, ...args));
   }
 
   async #evaluate(name: ScriptName, args: readonly string[]): Promise<RedisReply> {
@@ -94,7 +94,8 @@ export class Scripts {
     }
   }
 
-  #inTime<T>(reply: Promise<T>): Promise<T> {
+  /** An answer, or an error that says what it means; and that there is none, in time. */
+  inTime<T>(reply: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const call: Call = { untilMs: this.#clock.nowMs() + this.#limitMs, reject };
       this.#calls.add(call);

@@ -121,7 +121,8 @@ local function finish(answer)
   for _, session in ipairs(audience) do
     if session ~= caller then
       local channel = root .. 'c:' .. string.match(session, '^[^.]*')
-      call('PUBLISH', channel, session .. '\n' .. table.concat(news[session], '\n'))
+      -- Who may not publish is told of the damage; the news is in the books, for the next beat.
+      try('PUBLISH', channel, session .. '\n' .. table.concat(news[session], '\n'))
     end
   end
   return { answer, table.concat(news[caller] or {}, '\n'), damage }
