@@ -130,7 +130,10 @@ export class Checker {
     if (grant.fate !== 'undone') return;
     const dueMs = this.#limits.undoneToldMsMax;
     this.#world.clock.after(dueMs, () => {
-      const isExcused = machine.life !== 'running' || machine.stoppedUntilMs > nowMs;
+      const isExcused =
+        machine.life !== 'running' ||
+        machine.stoppedUntilMs > nowMs ||
+        this.#witness.isDownSince(nowMs);
       this.#world.check(section.isOver || isExcused, () => {
         const what = `${machine.name} was not told within ${dueMs.toFixed(0)} ms that`;
         return `${what} ${grant.token} is unknown to the server`;

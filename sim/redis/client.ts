@@ -231,10 +231,12 @@ export class SimulatedClient {
     const isDowngrade = links.get(name) === 'x' && this.#random.chance(0.5);
     if (isDowngrade) left.set(name, 's');
     else left.delete(name);
-    checker.weaken(section, left);
+    // Of a set of which nothing is left nothing is held either.
+    if (left.size === 0) checker.end(section);
+    else checker.weaken(section, left);
     const done = isDowngrade ? grant.downgrade(name) : grant.release(name);
     if (this.#random.chance(0.5)) await done;
-    if (left.size > 0 && !section.isOver) await this.#access(section);
+    if (!section.isOver) await this.#access(section);
   }
 
   /** To all that the set names, at once. */

@@ -6,9 +6,11 @@
 import type { SeededRandom } from '../random.ts';
 import type { NetworkQuality } from './connection.ts';
 
+export type ClimateName = 'calm' | 'deaf' | 'deadly' | 'drowsy' | 'torn' | 'failing' | 'wild';
+
 /** How often each happens: the mean time between two, in ms; undefined for never. */
 export interface Climate {
-  readonly name: 'calm' | 'deaf' | 'deadly' | 'drowsy' | 'torn' | 'failing' | 'wild';
+  readonly name: ClimateName;
   readonly quality: NetworkQuality;
   readonly cutMs?: number;
   readonly muteMs?: number;
@@ -23,10 +25,11 @@ export interface Climate {
   readonly clockSkewMsMax: number;
 }
 
-export function climateOf(random: SeededRandom): Climate {
-  const name = random.pick([
+export function climateOf(random: SeededRandom, wanted?: ClimateName): Climate {
+  const drawn = random.pick([
     ...(['calm', 'deaf', 'deadly', 'drowsy', 'torn', 'failing', 'wild', 'wild', 'wild'] as const),
   ]);
+  const name = wanted ?? drawn;
   const quality = {
     delayMsMin: random.pick([0.05, 0.5, 2]),
     delayMsMax: random.pick([2, 5, 20]),

@@ -9,7 +9,7 @@ import { scriptTexts } from '../../src/hosts/redis/scripts.ts';
 import { inVirtualTime, Violation, World } from '../world.ts';
 import { Checker } from './checker.ts';
 import { type ClientSurroundings, SimulatedClient } from './client.ts';
-import { type Climate, climateOf } from './climate.ts';
+import { type Climate, type ClimateName, climateOf } from './climate.ts';
 import { FencedStore } from './fenced-store.ts';
 import { LuaMachine } from './lua.ts';
 import { SimulatedServer } from './server.ts';
@@ -21,7 +21,7 @@ const rateMax = 1.08;
 const troubleMs = 4000;
 
 export interface Outcome {
-  readonly climate: Climate['name'];
+  readonly climate: ClimateName;
   readonly lines: readonly string[];
   readonly virtualMs: number;
   readonly sectionCount: number;
@@ -32,7 +32,14 @@ export interface Outcome {
 }
 
 /** Runs the world of a seed. Throws a {@link WorldFailure} if anything is wrong in it. */
-export type RunSeed = (seed: number, options?: { readonly log?: boolean }) => Promise<Outcome>;
+export type RunSeed = (seed: number, options?: RunOptions) => Promise<Outcome>;
+
+export interface RunOptions {
+  /** Keep a log. Default false. */
+  readonly log?: boolean;
+  /** Instead of the one that the seed would have. */
+  readonly climate?: ClimateName | undefined;
+}
 
 /** What went wrong, and the log, if one was asked for. */
 export class WorldFailure extends Error {
@@ -51,7 +58,7 @@ export async function prepareRedisWorlds(): Promise<RunSeed> {
   return async (seed, options = {}) => {
     const world = new World(seed, options);
     try {
-      return await inVirtualTime(world.clock, () => new RedisWorld(world, lua).run());
+      return await inVirtualTime(world.clock, () => new RedisWorld(world, lua, options).run());
     } catch (error) {
       throw new WorldFailure(error, world);
     }
@@ -69,10 +76,10 @@ class RedisWorld {
   readonly #clients: SimulatedClient[] = [];
   #isQuiet = false;
 
-  constructor(world: World, lua: LuaMachine) {
+  constructor(world: World, lua: LuaMachine, { climate }: RunOptions) {
     const { random } = world;
     this.#world = world;
-    this.#climate = climateOf(random);
+    this.#climate = climateOf(random, climate);
     const { quality } = this.#climate;
     const root = rootOf('sim');
     const leaseMs = random.pick([600, 1200, 3000]);
@@ -81,17 +88,16 @@ class RedisWorld {
     this.#witness = new ServerWitness(world, this.#server.keyspace, root);
     this.#server.witness = this.#witness;
     this.#store = new FencedStore(world, lua);
-    const callMs = Math.max(leaseMs / 3, 1000);
     this.#checker = new Checker(world, this.#witness, {
       leaseMs,
-      undoneToldMsMax: (leaseMs + 2 * callMs + 2 * quality.reconnectMsMax) / rateMin,
+      undoneToldMsMax: this.#undoneToldMsMax(leaseMs),
       toldMsMax: this.#toldMsMax(leaseMs),
     });
     this.#around = {
       ...{ world, server: this.#server, checker: this.#checker, store: this.#store },
       ...{ quality, root, leaseMs, names: ['a', 'b', 'c', 'd'].slice(0, random.between(1, 4)) },
       roundCount: random.between(1, 4),
-      holdMsMax: random.pick([5, 50, leaseMs / 3]),
+      holdMsMax: random.pick([5, 50, leaseMs / 3, 1.5 * leaseMs]),
       steals: random.chance(0.2),
     };
     world.log(() => `a ${this.#climate.name} world: ${JSON.stringify(this.#climate)}`);
@@ -140,6 +146,19 @@ class RedisWorld {
     if (name !== 'calm' && name !== 'deaf' && name !== 'deadly') return undefined;
     if (name === 'calm') return 4 * quality.delayMsMax;
     return leaseMs / 3 / rateMin + 8 * quality.delayMsMax;
+  }
+
+  /**
+   * After a server took over: until a client is connected again, has noticed that its calls are
+   * lost, and has asked what is left.
+   */
+  #undoneToldMsMax(leaseMs: number): number {
+    const { name, quality } = this.#climate;
+    const askMs = 2 * quality.reconnectMsMax + leaseMs / 10 + 16 * quality.delayMsMax;
+    // Where the next server stands still too, calls have to run out of time first.
+    return (
+      (name === 'failing' ? askMs : leaseMs + 2 * Math.max(leaseMs / 3, 1000) + askMs) / rateMin
+    );
   }
 
   #disturb(): void {

@@ -22,6 +22,8 @@ export interface Peer {
 export interface Witness {
   /** A script, or a command by itself, whether or not it changed any key. */
   ran(script: string | undefined, keys: readonly string[], args: readonly string[]): void;
+  /** It has ended, or stopped: nothing is heard of it for a while. */
+  wentDown(): void;
   rolledBack(): void;
 }
 
@@ -74,6 +76,7 @@ export class SimulatedServer {
 
   stop(): void {
     this.#isStopped = true;
+    this.witness?.wentDown();
     this.#world.log(() => 'the server is stopped');
   }
 
@@ -90,6 +93,7 @@ export class SimulatedServer {
     this.#isUp = false;
     this.#isStopped = false;
     this.#waiting = [];
+    this.witness?.wentDown();
     this.#world.log(() => 'the server is down');
   }
 

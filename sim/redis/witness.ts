@@ -48,6 +48,7 @@ export class ServerWitness implements Witness {
   /** Told right when it happens. */
   onTaken: (grant: GrantSeen) => void = () => undefined;
   rolledBackAtMs = Number.NEGATIVE_INFINITY;
+  #wentDownAtMs = Number.NEGATIVE_INFINITY;
   readonly #world: World;
   readonly #keyspace: Keyspace;
   readonly #prefix: string;
@@ -79,6 +80,15 @@ export class ServerWitness implements Witness {
     this.#sets = this.#read();
     this.#notice(before, script, args[0] ?? '');
     this.#checkRule();
+  }
+
+  wentDown(): void {
+    this.#wentDownAtMs = this.#world.nowMs;
+  }
+
+  /** Whether the server has ended, or stopped, after that moment. */
+  isDownSince(momentMs: number): boolean {
+    return this.#wentDownAtMs > momentMs;
   }
 
   rolledBack(): void {

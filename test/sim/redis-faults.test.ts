@@ -16,7 +16,7 @@ describe('the simulation of Redis notices that', () => {
       let seed = 0;
       while (failure === undefined && seed < seedCount) {
         seed++;
-        failure = await run(seed).then(
+        failure = await run(seed, { climate: fault.climate }).then(
           () => undefined,
           (error: unknown) => error,
         );

@@ -3,11 +3,15 @@
  * find in a file of src/hosts/redis, which must be there exactly once, and what to put in its place.
  */
 
+import type { ClimateName } from '../../sim/redis/climate.ts';
+
 export interface Fault {
   readonly name: string;
   readonly file: string;
   readonly find: string;
   readonly replace: string;
+  /** Where it does harm soon; in any world, if not given. */
+  readonly climate?: ClimateName;
 }
 
 export const redisFaults: readonly Fault[] = [
@@ -26,14 +30,14 @@ export const redisFaults: readonly Fault[] = [
   {
     name: 'who comes overtakes those who wait',
     file: 'lua/enqueue.lua',
-    find: 'waits = not isThief and (behind or not mayTrigger(mode, front))',
-    replace: 'waits = not isThief and not mayTrigger(mode, front)',
+    find: "waits = read('ZCARD', root .. 'w:' .. name) > 0",
+    replace: 'waits = false',
   },
   {
     name: 'the last who waits is the first to be let through',
     file: 'lua/rule.lua',
-    find: "local first, front = try('ZRANGE', waiting, 0, 0), ",
-    replace: "local first, front = try('ZRANGE', waiting, -1, -1), ",
+    find: "local first = (try('ZRANGE', waiting, 0, 0) or {})[1]",
+    replace: "local first = (try('ZRANGE', waiting, -1, -1) or {})[1]",
   },
   {
     name: 'a cancelled writer lets nobody through',
@@ -47,6 +51,7 @@ export const redisFaults: readonly Fault[] = [
     file: 'lua/fence.lua',
     find: 'if number > seen then',
     replace: 'if number > seen and not isShared then',
+    climate: 'drowsy',
   },
   {
     name: 'the fence lets stale writers by',
@@ -71,17 +76,19 @@ export const redisFaults: readonly Fault[] = [
     file: 'lease.ts',
     find: 'const usedShare = 0.9;',
     replace: 'const usedShare = 1.3;',
+    climate: 'wild',
   },
   {
     name: 'the guard counts from when the beat was answered',
     file: 'lease.ts',
     find: 'this.#guard(sentMs + this.#leaseMs * usedShare);',
     replace: 'this.#guard(this.#clock.nowMs() + sentMs - sentMs + this.#leaseMs * usedShare);',
+    climate: 'drowsy',
   },
   {
     name: 'a session that is unknown is let in',
     file: 'lua/state.lua',
-    find: '  if not found[1] or tonumber(found[1]) <= nowMs then\n    return nil\n',
+    find: '  if not found[1] or tonumber(found[1]) <= nowMs() then\n    return nil\n',
     replace: '  if not found[1] then\n    return { untilMs = 0, top = 0 }\n',
   },
   {
@@ -93,37 +100,43 @@ export const redisFaults: readonly Fault[] = [
   {
     name: 'tokens are counted, and forget the time',
     file: 'lua/state.lua',
-    find: 'numberLast = math.max(numberLast + 1, nowUs)',
+    find: 'numberLast = math.max(numberLast + 1, nowUs())',
     replace: 'numberLast = numberLast + 1',
+    climate: 'failing',
   },
   {
     name: 'a grant that the server has never heard of is kept',
     file: 'audit.ts',
     find: 'if (isMissing(place.number)) grant.lose();',
     replace: 'if (isMissing(-place.number)) grant.lose();',
+    climate: 'failing',
   },
   {
     name: 'a grant that nobody here knows of is left with the server',
     file: 'audit.ts',
     find: 'if (link.grantAs(number) === undefined) link.giveBackNumber(session, number);',
     replace: 'void session;',
+    climate: 'failing',
   },
   {
     name: 'a new connection is taken for one to the same server',
     file: 'link.ts',
     find: 'this.#isAuditDue = true;\n      this.#lease.beatNow();',
     replace: 'this.#lease.beatNow();',
+    climate: 'failing',
   },
   {
-    name: 'a release that was not answered is not sent again',
-    file: 'changes.ts',
-    find: 'if (session === this.#owner.session) this.#queue.unshift(...changes);',
-    replace: 'if (changes.length === 0) this.#queue.unshift(...changes);',
+    name: 'what is cancelled may come late, and begin',
+    file: 'lua/change.lua',
+    find: 'if tonumber(ARGV[2]) > tonumber(top) then',
+    replace: 'if false then',
+    climate: 'torn',
   },
   {
     name: 'a theft of the first number takes the second too',
     file: 'link.ts',
     find: "    asked.state = 'due';\n    asked.isRobbed = false;\n    if (this.isUp)",
     replace: "    asked.state = 'due';\n    if (this.isUp)",
+    climate: 'wild',
   },
 ];
