@@ -6,6 +6,7 @@
  * been answered, and a grant. What is on its way either way settles itself.
  */
 
+import type { RemoteGrant } from '../../remote-domain/grant.ts';
 import type { Asked, RedisLink } from './link.ts';
 import type { ServerSession } from './server-session.ts';
 
@@ -28,15 +29,19 @@ export async function audit(link: RedisLink, session: ServerSession): Promise<vo
     const rows = lines.map((line) => line.split('\t'));
     const last = Number(rows.at(-1)?.[0] ?? 0);
     const next = rows.length < pageCount ? Number.POSITIVE_INFINITY : last + 1;
-    const known = new Set(rows.map(([number]) => Number(number)));
+    const rowOf = new Map(rows.map((row) => [Number(row[0]), row]));
     const isMissing = (number: number): boolean =>
-      number >= from && number < next && !known.has(number);
+      number >= from && number < next && !rowOf.has(number);
     link.delivery.asOne(() => {
       for (const [number, ...rest] of rows) hearOf(link, session, Number(number), rest);
       for (const asked of waiting) {
         if (isStill(link, asked) && isMissing(asked.place?.number ?? 0)) link.askAnew(asked);
       }
-      for (const { grant, place } of held) if (isMissing(place.number)) grant.lose();
+      for (const { grant, place } of held) {
+        if (isMissing(place.number)) grant.lose();
+        const row = rowOf.get(place.number);
+        if (row !== undefined) compare(link, session, grant, row);
+      }
     });
     from = next;
   }
@@ -44,6 +49,21 @@ export async function audit(link: RedisLink, session: ServerSession): Promise<vo
 
 function isStill(link: RedisLink, asked: Asked): boolean {
   return asked.state === 'waiting' && link.asked.get(asked.request.id) === asked;
+}
+
+/**
+ * A server that took over without a grant may have it wait, or granted once more, by another token:
+ * others may have held it meanwhile. So what is held here is lost, and that is given back.
+ */
+function compare(
+  link: RedisLink,
+  session: ServerSession,
+  grant: RemoteGrant,
+  [number, , , token]: readonly string[],
+): void {
+  if (token === String(grant.token)) return;
+  if (link.grantAs(Number(number)) === grant) link.giveBackNumber(session, Number(number));
+  grant.lose();
 }
 
 function hearOf(

@@ -154,7 +154,11 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
     const channel = `${this.#root}c:${this.#client}`;
     await this.scripts.inTime(this.#connection.subscribe(channel, onMessage));
     await this.#whenReached(untilMs, () => this.#lease.open());
-    this.#connection.onReconnect(() => this.#lease.beatNow());
+    this.#connection.onReconnect(() => {
+      // It may be another server, that has not heard of all that this one was told.
+      this.#isAuditDue = true;
+      this.#lease.beatNow();
+    });
   }
 
   ask(request: RemoteRequest): void {
