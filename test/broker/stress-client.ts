@@ -7,7 +7,7 @@
 import { openSync, writeSync } from 'node:fs';
 import { openBrokerDomain } from '../../src/hosts/broker/index.ts';
 import type { Grant } from '../../src/index.ts';
-import { randomFrom } from './random.ts';
+import { randomFrom } from '../stress/random.ts';
 
 const [socket, journalPath = '', seed, client, graceMs] = process.argv.slice(2);
 const journal = openSync(journalPath, 'a');
