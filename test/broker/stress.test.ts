@@ -82,19 +82,3 @@ describe('under load, while clients and brokers are killed', () => {
     expect(brokerKills).toBeGreaterThan(0);
   });
 });
-
-describe('the checker of the journal', () => {
-  const begin = (id: string, token: number, exclusive: string[], shared: string[] = []): Line => {
-    return { client: id[0] as string, do: 'begin', id, token, set: { exclusive, shared } };
-  };
-
-  it('sees two that hold at once, old tokens, and who never ends', () => {
-    const end: Line = { client: '1', do: 'end', id: '1.1' };
-    const all = (...lines: readonly Line[]) => checkJournal(lines).faults.length;
-    expect(all(begin('1.1', 1, ['a']), begin('2.1', 2, [], ['a']))).toBe(3);
-    expect(all(begin('1.1', 1, [], ['a']), begin('2.1', 2, [], ['a']))).toBe(2);
-    expect(all(begin('1.1', 2, ['a']), end, begin('2.1', 1, ['a']))).toBe(2);
-    expect(all(begin('1.1', 1, ['a']), end, begin('2.1', 2, ['a']))).toBe(1);
-    expect(all(begin('1.1', 1, ['a']), { client: '1', do: 'kill' })).toBe(0);
-  });
-});
