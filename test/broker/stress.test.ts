@@ -66,6 +66,8 @@ describe('under load, while clients and brokers are killed', () => {
       clients[at]?.kill('SIGKILL');
       clients[at] = await start();
     }
+    const failures = readFileSync(journal, 'utf8').match(/.*"failed".*/g);
+    expect(failures, 'clients that ended by themselves').toBe(null);
     const ends = clients.map((client) => once(client, 'exit'));
     for (const client of clients) client.send('stop');
     expect(await Promise.all(ends)).toEqual(clients.map(() => [0, null]));

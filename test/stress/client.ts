@@ -5,6 +5,7 @@
  */
 
 import { openSync, writeSync } from 'node:fs';
+import { inspect } from 'node:util';
 import type { Domain, Grant } from '../../src/index.ts';
 import type { NamedSets } from './journal.ts';
 import { randomFrom } from './random.ts';
@@ -41,7 +42,12 @@ export class StressClient {
     });
     process.send?.('ready');
     const askers = Array.from({ length: askerCount }, () => this.#keepAsking());
-    await Promise.all([this.#keepHolding(), ...askers]);
+    try {
+      await Promise.all([this.#keepHolding(), ...askers]);
+    } catch (error) {
+      this.#write({ do: 'failed', error: inspect(error) });
+      throw error;
+    }
     await this.#options.domain.close();
     this.#write({ do: 'done', count: this.#count });
   }

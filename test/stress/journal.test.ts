@@ -37,6 +37,8 @@ describe('the checker of the journal', () => {
     const kill: Line = { client: '1', do: 'kill' };
     expect(faultCount([begin('1.1', 1, ['a']), kill])).toBe(0);
     expect(faultCount([kill, begin('1.1', 1, ['a']), begin('2.1', 2, ['a']), end('2.1')])).toBe(0);
+    expect(faultCount([begin('1.1', 1, ['a']), kill, begin('2.1', 2, ['a'])])).toBe(1);
+    expect(faultCount([{ client: '1', do: 'failed', error: 'in the way' }])).toBe(1);
   });
 
   it('excuses an overlap only by a loss before the later grant, whoever is told first', () => {

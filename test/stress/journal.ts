@@ -17,6 +17,8 @@ export type Line = { readonly client: string } & (
   | { readonly do: 'end' | 'lost'; readonly id: string }
   /** Written before the client is killed. */
   | { readonly do: 'kill' }
+  /** It ended by itself, though nothing that happens to it should make it do so. */
+  | { readonly do: 'failed'; readonly error: string }
   | { readonly do: 'done'; readonly count: number }
 );
 
@@ -48,7 +50,6 @@ interface Entry {
 export function checkJournal(lines: readonly Line[], excuse: Excuse = () => false): Findings {
   const open = new Map<string, Begun>();
   const pasts = new Map<string, Past>();
-  /** What they may still write, until the signal reaches them, is no hold that outlives it. */
   const killed = new Set<string>();
   const faults: string[] = [];
   let grantCount = 0;
@@ -59,6 +60,8 @@ export function checkJournal(lines: readonly Line[], excuse: Excuse = () => fals
     else faults.push(fault);
   };
   for (const line of lines) {
+    // What a client did between the word that it is about to be killed, and its death.
+    if (killed.has(line.client)) continue;
     if (line.do === 'begin') {
       grantCount++;
       for (const other of open.values()) {
@@ -69,10 +72,12 @@ export function checkJournal(lines: readonly Line[], excuse: Excuse = () => fals
       for (const { id, token } of laterThan(line, pasts)) {
         complain(line.token, token, `${line.id} has an old token, as ${id} was before it`);
       }
-      if (!killed.has(line.client)) open.set(line.id, line);
+      open.set(line.id, line);
     } else if (line.do === 'kill') {
       killed.add(line.client);
       for (const [id, { client }] of open) if (client === line.client) open.delete(id);
+    } else if (line.do === 'failed') {
+      faults.push(`client ${line.client} failed: ${line.error}`);
     } else if (line.do !== 'done') {
       if (line.do === 'lost' && open.has(line.id)) lostCount++;
       open.delete(line.id);
