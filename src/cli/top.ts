@@ -1,11 +1,12 @@
 /** `kds top`: the listing on the whole terminal, refreshed, until q is pressed. */
 
-import { readDuration, readNone, readOptions, readSocket, UsageError } from './arguments.ts';
+import { readDuration, readNone, readOptions, UsageError } from './arguments.ts';
+import { readAddress } from './domain-address.ts';
 import { exitCode } from './exit-codes.ts';
 import { tableOf } from './listing.ts';
 import { escaped } from './messages.ts';
 import { columnCount, isForPeople } from './output.ts';
-import { Snapshots } from './snapshots.ts';
+import { type Snapshots, snapshotsAt } from './snapshots.ts';
 
 const refreshMsMin = 100;
 const enter = '\x1b[?1049h\x1b[?25l';
@@ -17,6 +18,7 @@ const quitKeys: ReadonlySet<string> = new Set(['q', 'Q', ctrlC, ctrlD]);
 
 const options = {
   interval: { type: 'string', short: 'd' },
+  domain: { type: 'string' },
   socket: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const;
@@ -30,7 +32,7 @@ export async function top(args: readonly string[]): Promise<number | undefined> 
   if (!isForPeople || stdin.isTTY !== true) {
     throw new UsageError('top needs a terminal: without one there is kds ls --watch');
   }
-  const snapshots = new Snapshots(readSocket(values.socket));
+  const snapshots = snapshotsAt(readAddress(values.domain, values.socket));
   const quit = new AbortController();
   for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT'] as const) {
     process.on(signal, () => quit.abort());
@@ -65,14 +67,11 @@ async function screenOf(snapshots: Snapshots): Promise<string> {
 }
 
 async function linesOf(snapshots: Snapshots): Promise<readonly string[]> {
-  const { socketPath } = snapshots;
   try {
     const snapshot = await snapshots.read();
     const { held, pending } = snapshot;
-    const broker = snapshots.brokerPid;
-    const who = broker === undefined ? 'no broker' : `broker ${broker}`;
     const counts = `${held.length} held, ${pending.length} wait`;
-    const title = `kds  ${counts}  ${who} at ${escaped(socketPath)}`;
+    const title = `kds  ${counts}  ${escaped(snapshots.place)}`;
     return [title.slice(0, columnCount()), '', ...tableOf(snapshot, columnCount())];
   } catch (error) {
     return [`kds  ${error instanceof Error ? error.message : String(error)}`];

@@ -1,12 +1,15 @@
 /** What somebody at a terminal is told while `kds run` waits: for what, and who is in the way. */
 
 import { isatty } from 'node:tty';
-import type { BrokerDomain } from '../hosts/broker/index.ts';
-import { durationText, setText, whoText } from './entries.ts';
+import { durationText, type Listing, setText, whoText } from './entries.ts';
 import { say } from './messages.ts';
 
+interface Looked {
+  query(): Promise<Listing>;
+}
+
 /** Says nothing where nobody reads along, or it has been granted meanwhile. */
-export async function tellWhatIsWaitedFor(domain: BrokerDomain): Promise<void> {
+export async function tellWhatIsWaitedFor(domain: Looked): Promise<void> {
   if (!isatty(2)) return;
   try {
     const { held, pending } = await domain.query();

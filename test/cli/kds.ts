@@ -195,7 +195,7 @@ async function bundle(input: string, file: string): Promise<void> {
     input,
     cwd: root,
     platform: 'node',
-    external: /^node:/,
+    external: /^(node:|(ioredis|iovalkey|redis)$)/,
     logLevel: 'silent',
     transform: { target: 'es2022' },
     plugins: [apart],
