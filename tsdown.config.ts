@@ -1,7 +1,9 @@
 import { defineConfig, type UserConfig } from 'tsdown';
+import { luaText } from './lua-text.ts';
 
 const common: UserConfig = {
   format: 'esm',
+  plugins: [luaText()],
   // Only of the rooms that need Node.
   deps: { neverBundle: [/^node:/] },
   target: 'es2022',
@@ -20,6 +22,7 @@ export default defineConfig([
       index: 'src/index.ts',
       threads: 'src/hosts/threads/index.ts',
       broker: 'src/hosts/broker/index.ts',
+      redis: 'src/hosts/redis/index.ts',
       'broker-server': 'src/broker-server/main.ts',
       classic: 'src/clients/classic/index.ts',
       jobs: 'src/clients/jobs/index.ts',
@@ -38,6 +41,7 @@ export default defineConfig([
     format: 'cjs',
     entry: { cli: 'src/cli/main.ts' },
     plugins: [
+      luaText(),
       {
         name: 'commands-apart',
         resolveId: (source) =>

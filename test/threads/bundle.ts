@@ -12,6 +12,7 @@ import { join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Plugin, rolldown } from 'rolldown';
 import ts from 'typescript';
+import { luaText } from '../../lua-text.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const counted = [join(root, 'src', 'core') + sep, join(root, 'src', 'hosts', 'threads') + sep];
@@ -60,7 +61,7 @@ export async function bundleWorker(
       ...(platform === 'node' && { external: /^[@a-z]/ }),
       logLevel: 'silent',
       transform: { target: 'es2022' },
-      plugins: countSteps ? [stepCounter()] : [],
+      plugins: countSteps ? [stepCounter(), luaText()] : [luaText()],
     });
     try {
       await bundle.write({

@@ -1,0 +1,113 @@
+-- What every script begins with: where the state lies, what time it is, and who is to be told.
+--
+-- KEYS[1]  <root>seq, where <root> is '{kds:<domain>}:'. All other keys are built from it, as only
+--          the script finds out whose queues a release hands over; all are in one slot.
+-- ARGV[1]  the session of the caller
+--
+-- Returns  { answer, news, damage }: the answer of the script, a list of texts; what was told to
+--          the caller meanwhile, as by its channel; '' or the first key found to be damaged.
+--
+-- Keys, after <root>; a name is escaped, so that it has no control character:
+--   seq          the last number given. Never removed
+--   sessions     sorted set: each session by the end of its lease, in ms
+--   s:<session>  hash: until, lease (ms), top (greatest number it has called with), told (how much
+--                news it has had), about (who it is, for people)
+--   l:<session>  sorted set: the id of each of its live sets, by the number of its request
+--   q:<id>       hash, a live set: session, number, pending (links not yet triggered), links,
+--                since (ms), token (once granted), and, if it has them, label, scope, keeps, watch
+--   t:<name>     sorted set: links that are triggered, by arrival
+--   w:<name>     sorted set: links that wait for that, by arrival; its first one may not be
+--   ox: os:<name>  sorted sets: observers that wait for all links, or for the exclusive ones
+--   watch        set: the ids of observers that wait
+--   k:<id>       set: the ids of waiting sets whose callers keep this granted one meanwhile
+--   recovered    set: names whose exclusive holder died, and was not followed by a healthy one
+--
+-- A link is 'x<id>' or 's<id>', exclusive or shared; `links` is 'x<name>\n' or 's<name>\n' for each.
+-- An id is the set's arrival. One that steals stands before all others: its arrival there is -id.
+--
+-- Nothing is rolled back when a script fails. So whatever can be refused is read first, by `read`,
+-- which stops at a key of another type; from the first write on `try` is used, which goes on.
+
+local call = redis.call
+local root = string.sub(KEYS[1], 1, -4)
+local caller = ARGV[1]
+
+-- Numbers are doubles, and whole up to 2^53; tostring would cut them at 14 digits.
+local function text(number)
+  return string.format('%.0f', number)
+end
+
+local function read(command, key, ...)
+  local reply = redis.pcall(command, key, ...)
+  if type(reply) == 'table' and reply.err then
+    error('KDS_DAMAGED ' .. key .. ' ' .. reply.err, 0)
+  end
+  return reply
+end
+
+local damage = ''
+local function try(command, key, ...)
+  local reply = redis.pcall(command, key, ...)
+  if type(reply) ~= 'table' or not reply.err then
+    return reply
+  end
+  if damage == '' then
+    damage = key .. ' ' .. reply.err
+  end
+  return nil
+end
+
+local time = call('TIME')
+local nowUs = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local nowMs = math.floor(nowUs / 1000)
+
+local numberRead = tonumber(read('GET', KEYS[1]) or '0')
+if not numberRead or numberRead < 0 or numberRead > 9000000000000000 then
+  error('KDS_DAMAGED ' .. KEYS[1] .. ' is no number that kds has written', 0)
+end
+local numberLast = numberRead
+
+-- Greater than any before: also where a server took over that had not heard of the last ones.
+local function nextNumber()
+  numberLast = math.max(numberLast + 1, nowUs)
+  return numberLast
+end
+
+-- The session, if its lease has not ended: { until, top }.
+local function liveSession(session)
+  local found = read('HMGET', root .. 's:' .. session, 'until', 'top')
+  if not found[1] or tonumber(found[1]) <= nowMs then
+    return nil
+  end
+  return { untilMs = tonumber(found[1]), top = tonumber(found[2]) }
+end
+
+-- The id of a session's live set.
+local function idOf(session, number)
+  return read('ZRANGEBYSCORE', root .. 'l:' .. session, number, number)[1]
+end
+
+-- News, for each session that has any, in order.
+local news, audience = {}, {}
+
+local function tell(session, line)
+  local told = try('HINCRBY', root .. 's:' .. session, 'told', 1) or 0
+  if not news[session] then
+    news[session] = {}
+    audience[#audience + 1] = session
+  end
+  table.insert(news[session], text(told) .. '\t' .. line)
+end
+
+-- Ends a script: what the caller itself is to hear, it hears with the answer.
+local function finish(answer)
+  if numberLast ~= numberRead then
+    try('SET', KEYS[1], text(numberLast))
+  end
+  for _, session in ipairs(audience) do
+    if session ~= caller then
+      call('PUBLISH', root .. 'c:' .. session, table.concat(news[session], '\n'))
+    end
+  end
+  return { answer, table.concat(news[caller] or {}, '\n'), damage }
+end
