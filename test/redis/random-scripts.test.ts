@@ -231,7 +231,9 @@ describeWithRedis('random runs of the scripts', () => {
         for (const step of list) await run.apply(step);
         await run.end();
       } catch (cause) {
-        throw new Error(`${cause instanceof Error ? cause.message : cause}\n${run.done.join('\n')}`);
+        throw new Error(
+          `${cause instanceof Error ? cause.message : cause}\n${run.done.join('\n')}`,
+        );
       } finally {
         await domain.close();
       }
