@@ -7,12 +7,21 @@
 import type { RemoteRef, RemoteSet } from '../../remote-domain/resources.ts';
 
 /** Text as JSON has it between quotes; `unescapeText` undoes it. */
-export function escapeText(text: string): string {
+function escapeText(text: string): string {
   return JSON.stringify(text).slice(1, -1);
 }
 
-export function unescapeText(escaped: string): string {
+function unescapeText(escaped: string): string {
   return JSON.parse(`"${escaped}"`);
+}
+
+/** A label, if there is one: an empty one is another thing than none. */
+export function labelSent(label: string | undefined): string {
+  return label === undefined ? '' : `=${escapeText(label)}`;
+}
+
+export function readLabel(sent: string): string | undefined {
+  return sent === '' ? undefined : unescapeText(sent.slice(1));
 }
 
 /** What all keys of a domain begin with: no brace in its name may end the hash tag, or another's. */

@@ -5,7 +5,7 @@
  */
 
 import { createHash } from 'node:crypto';
-import { ProtocolError, UnavailableError } from '../../domain/errors.ts';
+import { KdsError, LimitError, ProtocolError, UnavailableError } from '../../domain/errors.ts';
 import type { Clock } from './clock.ts';
 import type { RedisConnection, RedisReply } from './connection.ts';
 import { text as audit } from './lua/audit.lua';
@@ -62,17 +62,17 @@ export class Scripts {
   }
 
   /**
-   * @throws ProtocolError if the server refuses for good: damaged keys, no permission;
-   * UnavailableError if it cannot be reached in time, or not now: the call may have been done, or
-   * may yet be.
+   * @throws ProtocolError if the server refuses for good: damaged keys, no permission; LimitError
+   * if its memory is at its end; UnavailableError if it cannot be reached in time, or not now: the
+   * call may have been done, or may yet be.
    */
   async run(name: ScriptName, args: readonly string[]): Promise<ScriptReply> {
-    try {
-      const reply = await this.#inTime(this.#evaluate(name, args));
-      return readReply(reply);
-    } catch (error) {
-      throw errorOf(error);
-    }
+    return readReply(await this.#inTime(this.#evaluate(name, args)));
+  }
+
+  /** The same for a command. */
+  async send(command: string, ...args: readonly string[]): Promise<RedisReply> {
+    return this.#inTime(this.#connection.send(command, ...args));
   }
 
   async #evaluate(name: ScriptName, args: readonly string[]): Promise<RedisReply> {
@@ -91,7 +91,7 @@ export class Scripts {
       const stop = this.#clock.after(this.#limitMs, () => {
         reject(new UnavailableError(`redis has not answered for ${this.#limitMs} ms`));
       });
-      reply.then(resolve, reject).finally(stop);
+      reply.then(resolve, (error) => reject(errorOf(error))).finally(stop);
     });
   }
 }
@@ -110,11 +110,11 @@ function readReply(reply: RedisReply): ScriptReply {
   throw new ProtocolError('redis answered a script of kds with something else');
 }
 
-/** Refusals that will be the same the next time; all others may pass. */
-const lasting = /^(NOPERM|NOAUTH|WRONGPASS|WRONGTYPE|CROSSSLOT|ERR\b)/;
+/** Refusals that are the same the next time; others, as of a replica or while loading, pass. */
+const lasting = /^(NOPERM|NOAUTH|WRONGPASS|WRONGTYPE|CROSSSLOT|MOVED|ERR\b)/;
 
 function errorOf(error: unknown): Error {
-  if (error instanceof ProtocolError || error instanceof UnavailableError) return error;
+  if (error instanceof KdsError) return error;
   const message = error instanceof Error ? error.message : String(error);
   const damaged = /KDS_DAMAGED (.*?)( script: .*)?$/s.exec(message)?.[1];
   if (damaged !== undefined) {
@@ -122,6 +122,9 @@ function errorOf(error: unknown): Error {
       `a key of kds is damaged, or somebody else's: ${damaged}. ` +
         'Nothing was done: see what has written it, and remove it, or use another domain name',
     );
+  }
+  if (message.startsWith('OOM')) {
+    return new LimitError(`redis is at the end of its memory: ${message}`);
   }
   if (lasting.test(message)) return new ProtocolError(`redis refuses: ${message}`);
   return new UnavailableError(`redis is out of reach, or refuses for now: ${message}`);

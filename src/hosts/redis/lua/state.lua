@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  <root>seq, where <root> is '{kds:<domain>}:'. All other keys are built from it, as only
 --          the script finds out whose queues a release hands over; all are in one slot.
--- ARGV[1]  the session of the caller
+-- ARGV[1]  the session of the caller: '<client>.<number>'
 --
 -- Returns  { answer, news, damage }: the answer of the script, a list of texts; what was told to
 --          the caller meanwhile, as by its channel; '' or the first key found to be damaged.
@@ -20,6 +20,9 @@
 --   ox: os:<name>  sorted sets: observers that wait for all links, or for the exclusive ones
 --   watch        set: the ids of observers that wait
 --   k:<id>       set: the ids of waiting sets whose callers keep this granted one meanwhile
+--   c:<client>   no key, but a channel: a session, and then its news, a line each. A line is its
+--                number in the news of that session, and then, by tabs: granted, number of the
+--                request, id, token, names recovered; or settled, number; or lost, number
 --   recovered    set: names whose exclusive holder died, and was not followed by a healthy one
 --
 -- A link is 'x<id>' or 's<id>', exclusive or shared; `links` is 'x<name>\n' or 's<name>\n' for each.
@@ -106,7 +109,8 @@ local function finish(answer)
   end
   for _, session in ipairs(audience) do
     if session ~= caller then
-      call('PUBLISH', root .. 'c:' .. session, table.concat(news[session], '\n'))
+      local channel = root .. 'c:' .. string.match(session, '^[^.]*')
+      call('PUBLISH', channel, session .. '\n' .. table.concat(news[session], '\n'))
     end
   end
   return { answer, table.concat(news[caller] or {}, '\n'), damage }

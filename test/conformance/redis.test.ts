@@ -1,0 +1,81 @@
+import { Redis } from 'ioredis';
+import { Redis as Valkey } from 'iovalkey';
+import { type ConformanceHost, testConformance } from 'kds/conformance';
+import { openRedisDomain, type RedisClient } from 'kds/redis';
+import { createClient } from 'redis';
+import { afterAll, beforeAll, it } from 'vitest';
+import { ScriptedDomain } from '../redis/scripted.ts';
+import { describeWithRedis, type RedisServer, startRedisServer } from '../redis/server.ts';
+
+/** A client of a library, connected, and its end. */
+interface Made {
+  readonly client: RedisClient;
+  end(): void;
+}
+
+const libraries: Readonly<Record<string, (port: number) => Promise<Made>>> = {
+  ioredis: async (port) => {
+    const client = new Redis({ port, host: '127.0.0.1' });
+    await client.ping();
+    return { client, end: () => client.disconnect() };
+  },
+  iovalkey: async (port) => {
+    const client = new Valkey({ port, host: '127.0.0.1' });
+    await client.ping();
+    return { client, end: () => client.disconnect() };
+  },
+  'node-redis': async (port) => {
+    const client = createClient({ socket: { port, host: '127.0.0.1' } });
+    client.on('error', () => undefined);
+    await client.connect();
+    return { client, end: () => client.destroy() };
+  },
+};
+
+describeWithRedis('on a redis-server', () => {
+  let server: RedisServer;
+  let worldLast = 0;
+  beforeAll(async () => {
+    server = await startRedisServer();
+  });
+  afterAll(() => server?.stop());
+
+  for (const [library, make] of Object.entries(libraries)) {
+    const host: ConformanceHost = {
+      name: `redis by ${library}`,
+      capabilities: ['settled', 'downgrade', 'part-release', 'steal'],
+      sync: false,
+      connects: true,
+      randomRunCount: 20,
+      open: async () => {
+        const name = `world ${++worldLast} of ${library}`;
+        const made: Made[] = [];
+        const connect = async () => {
+          const one = await make(server.port);
+          made.push(one);
+          return openRedisDomain(one.client, { name });
+        };
+        const domain = await connect();
+        const close = async () => {
+          await domain.close();
+          for (const one of made) one.end();
+          await checkEmpty(server.port, name);
+        };
+        return { domain, connect, close };
+      },
+    };
+    testConformance({ describe: describeWithRedis, it }, host);
+  }
+});
+
+/** Nothing is left but numbers, and marks of what was abandoned. */
+async function checkEmpty(port: number, name: string): Promise<void> {
+  const scripted = new ScriptedDomain(port, name);
+  try {
+    const left = await scripted.keys();
+    const wrong = left.filter((key) => key !== 'seq' && key !== 'recovered');
+    if (wrong.length > 0) throw new Error(`left in redis: ${wrong}`);
+  } finally {
+    await scripted.close();
+  }
+}
