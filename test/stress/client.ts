@@ -37,8 +37,8 @@ export class StressClient {
 
   /** Runs until the parent process says to stop; so many requests at a time. */
   async run(askerCount: number): Promise<void> {
-    process.once('message', () => {
-      this.#isStopping = true;
+    process.on('message', (message) => {
+      if (message === 'stop') this.#isStopping = true;
     });
     process.send?.('ready');
     const askers = Array.from({ length: askerCount }, () => this.#keepAsking());
