@@ -1,11 +1,20 @@
 /** Entries of a snapshot in words: who, what, since when. */
 
 import type { SnapshotEntry } from '../domain/snapshot.ts';
-import type { BrokerSnapshotEntry } from '../hosts/broker/index.ts';
 import { escaped, shown } from './messages.ts';
 
-/** Of any host. A broker also tells whose it is, as it asks the kernel who is there. */
-export type Entry = SnapshotEntry & { readonly client?: BrokerSnapshotEntry['client'] };
+/** An entry that also tells whose it is, as far as that client has told. */
+export interface Entry extends SnapshotEntry {
+  readonly client?: Client | undefined;
+}
+
+interface Client {
+  readonly label: string | undefined;
+  readonly pid: number | undefined;
+  /** Of many machines, which one it runs on. */
+  readonly host?: string | undefined;
+  readonly command: string | undefined;
+}
 
 export interface Listing {
   readonly held: readonly Entry[];
@@ -39,13 +48,13 @@ export function commandOf({ client }: Entry): string {
 }
 
 export function pidOf({ client }: Entry): string {
-  return client?.pid === undefined ? '-' : String(client.pid);
+  if (client?.pid === undefined) return '-';
+  return client.host === undefined ? `${client.pid}` : `${escaped(client.host)}:${client.pid}`;
 }
 
-/** `"nightly" (pid 4711: node import.js)`, or only the label where nothing else is known. */
+/** `"nightly" (pid 4711: node import.js)`. */
 export function whoText(entry: Entry): string {
   const label = labelOf(entry);
-  if (entry.client === undefined) return label === '' ? 'somebody without a label' : shown(label);
   const process = `pid ${pidOf(entry)}: ${commandOf(entry)}`;
   return label === '' ? process : `${shown(label)} (${process})`;
 }

@@ -35,7 +35,7 @@ export const faults = {
   'client stopped': ({ anyClient, after, leaseMs, random }) => {
     const { process } = anyClient();
     process.kill('SIGSTOP');
-    after(leaseMs * (0.3 + 1.5 * random()), () => process.kill('SIGCONT'));
+    after(leaseMs * (0.3 + 2.2 * random()), () => process.kill('SIGCONT'));
   },
 
   'clock shifted': ({ anyClient, leaseMs, random }) => {
@@ -83,3 +83,17 @@ export const faults = {
 export type FaultName = keyof typeof faults;
 
 export const faultNames = Object.keys(faults) as readonly FaultName[];
+
+/** They stop everybody for about as long as a lease: with too many of them nothing is done at all. */
+const isForAll: ReadonlySet<FaultName> = new Set<FaultName>([
+  ...(['network down', 'server killed', 'server stopped', 'server asleep'] as const),
+  'all forgotten',
+]);
+
+/** One of them; what concerns all comes less often. */
+export function anyFault(names: readonly FaultName[], random: () => number): FaultName | undefined {
+  const isRare = random() < 0.15;
+  const chosen = names.filter((name) => isForAll.has(name) === isRare);
+  const among = chosen.length > 0 ? chosen : names;
+  return among[Math.floor(random() * among.length)];
+}

@@ -16,9 +16,18 @@ export interface ServerHistory {
   readonly expiredCount: number;
   /** Times that everything was deleted. */
   readonly flushCount: number;
-  /** Whether a grant was lost before another one was made, both by their tokens. */
+  /**
+   * Whether a grant, by its token, was lost before another one was made, or by the same script: as
+   * all was deleted, or as the lease of its session was over by then, by the server's own clock.
+   */
   wasLostBefore(token: number, laterToken: number): boolean;
   wasLost(token: number): boolean;
+}
+
+interface Moment {
+  /** The number of the transaction. */
+  readonly position: number;
+  readonly timeMs: number;
 }
 
 interface LiveSet {
@@ -68,8 +77,9 @@ class Replay implements ServerHistory {
   readonly #live = new Map<number, LiveSet>();
   readonly #leases = new Map<string, { untilMs: number; leaseMs: number }>();
   readonly #arrived = new Set<string>();
-  readonly #grantedAt = new Map<number, number>();
-  readonly #lostAt = new Map<number, number>();
+  readonly #granted = new Map<number, Moment>();
+  /** With the time from which on the loss is in order. */
+  readonly #lost = new Map<number, Moment>();
   #position = 0;
   #idLast = 0;
   #tokenLast = 0;
@@ -79,13 +89,14 @@ class Replay implements ServerHistory {
   }
 
   wasLostBefore(token: number, laterToken: number): boolean {
-    const lostAt = this.#lostAt.get(token);
-    const grantedAt = this.#grantedAt.get(laterToken);
-    return lostAt !== undefined && grantedAt !== undefined && lostAt < grantedAt;
+    const lost = this.#lost.get(token);
+    const granted = this.#granted.get(laterToken);
+    if (lost === undefined || granted === undefined) return false;
+    return lost.position <= granted.position && lost.timeMs <= granted.timeMs;
   }
 
   wasLost(token: number): boolean {
-    return this.#lostAt.has(token);
+    return this.#lost.has(token);
   }
 
   run(transaction: readonly Command[]): void {
@@ -117,10 +128,11 @@ class Replay implements ServerHistory {
       }
     }
     if (nowMs !== undefined) this.#checkSweep(nowMs, caller, endedSessions);
-    for (const set of removed) {
-      // Its own client closed it, if there was no beat of another one.
-      const isLoss = nowMs !== undefined && endedSessions.has(set.session);
-      if (isLoss && set.token !== undefined) this.#lostAt.set(set.token, this.#position);
+    for (const { token, session } of removed) {
+      const untilMs = endedSessions.get(session);
+      if (token === undefined || untilMs === undefined) continue;
+      // If its own client has closed it before, this is no excuse until then.
+      this.#lost.set(token, { position: this.#position, timeMs: untilMs });
     }
     if (isTouched) this.#checkRule();
   }
@@ -135,14 +147,14 @@ class Replay implements ServerHistory {
   #flush(): void {
     this.flushCount++;
     for (const { token } of this.#live.values()) {
-      if (token !== undefined) this.#lostAt.set(token, this.#position);
+      if (token !== undefined) this.#lost.set(token, { position: this.#position, timeMs: 0 });
     }
     this.#live.clear();
     this.#leases.clear();
   }
 
   #setFields(id: number, fields: Readonly<Record<string, string>>): void {
-    const { session, number, links, token, watch } = fields;
+    const { session, number, links, token, since, watch } = fields;
     if (watch !== undefined) this.faults.push(`set ${id} is an observer`);
     const set = this.#live.get(id);
     if (set === undefined) {
@@ -163,7 +175,7 @@ class Replay implements ServerHistory {
       this.faults.push(`token ${token} came after ${this.#tokenLast}`);
     }
     this.#tokenLast = set.token;
-    this.#grantedAt.set(set.token, this.#position);
+    this.#granted.set(set.token, { position: this.#position, timeMs: Number(since) });
   }
 
   #delete(key: string, removed: LiveSet[], endedSessions: Map<string, number>): void {
