@@ -33,6 +33,7 @@ export default defineConfig([
     platform: 'neutral',
     dts: { sourcemap: true },
     clean: true,
+    copy: [{ from: 'src/hosts/redis/lua/fence.lua', to: 'dist' }],
   },
   {
     // What `kds run` loads is one file; it reads the other one, of another build, for all else.

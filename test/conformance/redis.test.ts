@@ -46,6 +46,7 @@ describeWithRedis('on a redis-server', () => {
       capabilities: ['settled', 'downgrade', 'part-release', 'steal'],
       sync: false,
       connects: true,
+      chainLength: 1000,
       randomRunCount: 20,
       open: async () => {
         const name = `world ${++worldLast} of ${library}`;

@@ -1,4 +1,4 @@
-/** Sessions that speak to the scripts as they are, one call at a time, and what the keys then say. */
+/** Sessions that speak to the scripts as they are, a call at a time, and what the keys then say. */
 
 import { Redis } from 'ioredis';
 import { monotonicClock } from '../../src/hosts/redis/clock.ts';

@@ -12,7 +12,7 @@ const startMsMax = 30_000;
 const attemptMax = 5;
 
 /** Whether there is one; if not, tests say so in their names, and `.ci/no-skips.mjs` refuses. */
-export const hasRedisServer = spawnSync('redis-server', ['--version']).status === 0;
+const hasRedisServer = spawnSync('redis-server', ['--version']).status === 0;
 
 /** A group of tests that need a server. */
 export function describeWithRedis(name: string, body: () => void): void {

@@ -3,7 +3,6 @@
 import { hostname } from 'node:os';
 import { basename } from 'node:path';
 import type { Domain } from '../../domain/domain.ts';
-import { UnsupportedError } from '../../domain/errors.ts';
 import { checkIsObject, checkLabel } from '../../domain/options.ts';
 import { checkName, describe } from '../../domain/sets.ts';
 import { RemoteSession } from '../../remote-domain/session.ts';
@@ -13,6 +12,7 @@ import { connectIoredis, type IoredisClient } from './ioredis.ts';
 import { RedisLink } from './link.ts';
 import { rootOf } from './names.ts';
 import { connectNodeRedis, type NodeRedisClient } from './node-redis.ts';
+import { clusterError } from './server-kind.ts';
 import type { RedisSnapshot } from './snapshot.ts';
 
 export interface RedisOptions {
@@ -55,9 +55,9 @@ export interface RedisDomain extends Domain {
  * server knows. The domain's timers do not keep the process alive; the client's connections do,
  * until you close them, and that of the duplicate until the domain is closed.
  *
- * @throws UnavailableError if the server does not answer; ProtocolError if it refuses;
- * UnsupportedError for a client of a cluster; TypeError, RangeError, LimitError for arguments that
- * are none.
+ * @throws UnavailableError if the server does not answer within ten seconds; ProtocolError if it
+ * refuses; UnsupportedError for a cluster, or a server that is too old; TypeError, RangeError,
+ * LimitError for arguments that are none.
  * @example
  * ```ts no-run
  * import { Redis } from 'ioredis';
@@ -65,7 +65,8 @@ export interface RedisDomain extends Domain {
  *
  * const redis = new Redis();
  * const domain = await openRedisDomain(redis, { name: 'shop', leaseMs: 10_000 });
- * await domain.run({ exclusive: 'order 7', shared: 'prices' }, (grant) => console.log(grant.token));
+ * const set = { exclusive: 'order 7', shared: 'prices' };
+ * await domain.run(set, (grant) => console.log(grant.token));
  * await domain.close();
  * await redis.quit();
  * ```
@@ -82,7 +83,7 @@ export async function openRedisDomain(
   try {
     await link.open();
   } catch (error) {
-    await connection.close();
+    await link.close({ requests: [], grants: [] });
     throw error;
   }
   return new RemoteSession(link, undefined, options.label);
@@ -100,14 +101,6 @@ function connect(client: RedisClient): RedisConnection {
 function noClient(client: unknown): TypeError {
   return new TypeError(
     `the client is one of ioredis, iovalkey or node-redis, not ${describe(client)}`,
-  );
-}
-
-function clusterError(): UnsupportedError {
-  return new UnsupportedError(
-    'a client of a cluster cannot be used: a script is not rolled back, and one that meets a slot ' +
-      'on its way to another node would be stopped halfway. Give a client of one server that is ' +
-      'no part of a cluster, with replicas if you like',
   );
 }
 

@@ -28,7 +28,7 @@ export function readAbout(text: string): About {
 }
 
 /** Who is in the way of a set: the lines of lua/blockers.lua. */
-export function blockersInWords(lines: readonly string[]): string {
+function blockersInWords(lines: readonly string[]): string {
   const told = lines.map((line) =>
     /^\d+$/.test(line) ? `and ${line} more` : blockerInWords(line),
   );
@@ -55,7 +55,8 @@ function whoInWords(label: string | undefined, about: About, id: string | undefi
 
 export function timeoutInWords(timeoutMs: number, blockers: readonly string[]): string {
   const why = blockers.length === 0 ? '' : `: ${blockersInWords(blockers)}`;
-  return `not granted within ${timeoutMs} ms${why}. Wait longer, or see query() for who waits for whom`;
+  const advice = 'Wait longer, or see query() for who waits for whom';
+  return `not granted within ${timeoutMs} ms${why}. ${advice}`;
 }
 
 /** A circle, from the request on that was refused: the lines of lua/circle.lua. */
@@ -66,11 +67,11 @@ export function deadlockError(
 ): DeadlockError {
   const first: DeadlockStep = { id: 0, label, isHeld: false, set: namedSet(links) };
   const cycle = [first, ...lines.map(readStep)];
-  const told = cycle.map(
-    (step) =>
-      `${step.label === undefined ? (step.id === 0 ? 'this' : `request ${step.id}`) : JSON.stringify(step.label)} ` +
-      `${step.isHeld ? 'holding' : 'waiting for'} ${setInWords(step.set)}`,
-  );
+  const told = cycle.map(({ id, label: name, isHeld, set }) => {
+    const whose = name === undefined ? `request ${id}` : JSON.stringify(name);
+    const who = id === 0 && name === undefined ? 'this' : whose;
+    return `${who} ${isHeld ? 'holding' : 'waiting for'} ${setInWords(set)}`;
+  });
   return new DeadlockError(
     `this would wait for ever: ${told.join(' <- ')} <- kept by the first. ` +
       'Take both sets at once, or release what is held before asking.',

@@ -1,7 +1,7 @@
 /**
  * kds/redis: one domain for all clients of a Redis or Valkey server (docs/redis.md).
  *
- * The state lies in keys of one hash tag, and is changed by scripts; who waits is told by a channel.
+ * The state lies in keys of one hash tag and is changed by scripts; a channel tells who waits.
  */
 
 export {
@@ -10,4 +10,5 @@ export {
   type RedisDomain,
   type RedisOptions,
 } from './domain.ts';
+export { fenceScript } from './fence.ts';
 export type { RedisClientInfo, RedisSnapshot, RedisSnapshotEntry } from './snapshot.ts';

@@ -76,12 +76,7 @@ export class Lease {
 
   /** @throws what the first beat fails with. */
   async open(): Promise<void> {
-    try {
-      await this.#beat();
-    } catch (error) {
-      this.stop();
-      throw error;
-    }
+    await this.#beat();
     this.#schedule(this.#leaseMs / beatsPerLease);
   }
 
@@ -103,7 +98,7 @@ export class Lease {
     this.beatNow();
   }
 
-  /** Ends the session: all that went through it is over when this resolves, or when it cannot be. */
+  /** Ends the session: all of it is over when this resolves, or else when the lease is. */
   async close(): Promise<void> {
     this.stop();
     try {

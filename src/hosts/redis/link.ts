@@ -31,6 +31,7 @@ import { deadlockError, timeoutInWords } from './in-words.ts';
 import { Lease, outOfReach } from './lease.ts';
 import { keyNameOf, labelSent, linksOf, nameOf } from './names.ts';
 import { type ScriptReply, Scripts } from './scripts.ts';
+import { checkServer } from './server-kind.ts';
 import type { ServerSession } from './server-session.ts';
 import { type RedisSnapshot, readSnapshot } from './snapshot.ts';
 
@@ -45,6 +46,8 @@ const callMsMin = 1000;
 const callMsMax = 10_000;
 /** By so much longer, in ms, one whose time is over waits to be told who was in the way. */
 const explainMsMax = 5000;
+/** Between attempts to reach a server at first, in ms. */
+const reachPauseMs = 20;
 
 const capabilities: ReadonlySet<Capability> = new Set<Capability>([
   'settled',
@@ -135,11 +138,19 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
     return this.#lease.isUp;
   }
 
-  /** @throws what the server cannot be reached for, or refuses with. */
+  /**
+   * Begins a session, once the client is connected.
+   *
+   * @throws UnavailableError if it is not, within ten seconds; UnsupportedError if the server is of
+   * a kind that cannot be used; what it refuses with.
+   */
   async open(): Promise<void> {
+    const untilMs = this.#clock.nowMs() + outageMsMax;
+    await this.#whenReached(untilMs, () => checkServer(this.scripts));
     const onMessage = (text: string): void => this.#message(text);
-    await this.#connection.subscribe(`${this.#root}c:${this.#client}`, onMessage);
-    await this.#lease.open();
+    const channel = `${this.#root}c:${this.#client}`;
+    await this.scripts.inTime(this.#connection.subscribe(channel, onMessage));
+    await this.#whenReached(untilMs, () => this.#lease.open());
     this.#connection.onReconnect(() => this.#lease.beatNow());
   }
 
@@ -232,6 +243,20 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
     await this.#connection.close();
     for (const asked of [...this.asked.values()]) {
       asked.request.refuse(new DomainClosedError('the domain was closed while the request waited'));
+    }
+  }
+
+  /** Does it again while the server cannot be reached. */
+  async #whenReached(untilMs: number, attempt: () => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        await attempt();
+        return;
+      } catch (error) {
+        const isLate = this.#clock.nowMs() > untilMs;
+        if (!(error instanceof UnavailableError) || isLate) throw error;
+      }
+      await new Promise<void>((resolve) => this.#clock.after(reachPauseMs, resolve));
     }
   }
 
@@ -356,9 +381,7 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
         break;
       case 'limit':
         this.#forget(asked);
-        request.refuse(
-          new LimitError('too many wait for one another: whether in a circle is not known'),
-        );
+        request.refuse(new LimitError('too many wait for one another to look for a circle'));
         break;
       case 'over':
         this.askAnew(asked);

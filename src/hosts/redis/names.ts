@@ -24,7 +24,7 @@ export function readLabel(sent: string): string | undefined {
   return sent === '' ? undefined : unescapeText(sent.slice(1));
 }
 
-/** What all keys of a domain begin with: no brace in its name may end the hash tag, or another's. */
+/** What all keys of a domain begin with. No brace in its name ends the hash tag, or another's. */
 export function rootOf(domainName: string): string {
   const escaped = escapeText(domainName).replaceAll('{', '\\u007b').replaceAll('}', '\\u007d');
   return `{kds:${escaped}}:`;

@@ -47,11 +47,19 @@ export interface ScriptReply {
   readonly damage: string;
 }
 
+interface Call {
+  readonly untilMs: number;
+  readonly reject: (error: Error) => void;
+}
+
 export class Scripts {
   readonly #connection: RedisConnection;
   readonly #clock: Clock;
   readonly #key: string;
   readonly #limitMs: number;
+  /** In the order in which they were made, so that of their ends. */
+  readonly #calls = new Set<Call>();
+  #isWatching = false;
 
   /** `limitMs` is how long a call may take. */
   constructor(connection: RedisConnection, clock: Clock, root: string, limitMs: number) {
@@ -67,12 +75,12 @@ export class Scripts {
    * call may have been done, or may yet be.
    */
   async run(name: ScriptName, args: readonly string[]): Promise<ScriptReply> {
-    return readReply(await this.#inTime(this.#evaluate(name, args)));
+    return readReply(await this.inTime(this.#evaluate(name, args)));
   }
 
   /** The same for a command. */
   async send(command: string, ...args: readonly string[]): Promise<RedisReply> {
-    return this.#inTime(this.#connection.send(command, ...args));
+    return this.inTime(this.#connection.send(command, ...args));
   }
 
   async #evaluate(name: ScriptName, args: readonly string[]): Promise<RedisReply> {
@@ -86,12 +94,40 @@ export class Scripts {
     }
   }
 
-  #inTime<T>(reply: Promise<T>): Promise<T> {
+  /** An answer, or an error that says what it means; and that there is none, in time. */
+  inTime<T>(reply: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const stop = this.#clock.after(this.#limitMs, () => {
-        reject(new UnavailableError(`redis has not answered for ${this.#limitMs} ms`));
-      });
-      reply.then(resolve, (error) => reject(errorOf(error))).finally(stop);
+      const call: Call = { untilMs: this.#clock.nowMs() + this.#limitMs, reject };
+      this.#calls.add(call);
+      if (this.#calls.size === 1) this.#watch(this.#limitMs);
+      reply.then(
+        (value) => {
+          this.#calls.delete(call);
+          resolve(value);
+        },
+        (error) => {
+          this.#calls.delete(call);
+          reject(errorOf(error));
+        },
+      );
+    });
+  }
+
+  /** One timer for all of them: a timer each would cost as much as all else. */
+  #watch(delayMs: number): void {
+    if (this.#isWatching) return;
+    this.#isWatching = true;
+    this.#clock.after(delayMs, () => {
+      this.#isWatching = false;
+      const nowMs = this.#clock.nowMs();
+      for (const call of this.#calls) {
+        if (call.untilMs > nowMs) {
+          this.#watch(call.untilMs - nowMs);
+          return;
+        }
+        this.#calls.delete(call);
+        call.reject(new UnavailableError(`redis has not answered for ${this.#limitMs} ms`));
+      }
     });
   }
 }
@@ -123,7 +159,7 @@ function errorOf(error: unknown): Error {
         'Nothing was done: see what has written it, and remove it, or use another domain name',
     );
   }
-  if (message.startsWith('OOM')) {
+  if (/\bOOM\b/.test(message)) {
     return new LimitError(`redis is at the end of its memory: ${message}`);
   }
   if (lasting.test(message)) return new ProtocolError(`redis refuses: ${message}`);

@@ -31,7 +31,7 @@ if tonumber(number) <= session.top then
   if not id then
     return finish({ 'over' })
   end
-  local set = read('HMGET', root .. 'q:' .. id, 'token', 'links', 'watch')
+  local set = demand('HMGET', root .. 'q:' .. id, 'token', 'links', 'watch')
   if not set[1] then
     return finish({ 'waiting', id })
   end
@@ -42,21 +42,26 @@ if tonumber(number) <= session.top then
 end
 
 local isThief, isWatch = how == 'steal', how == 'watch'
-read('ZCARD', root .. 'l:' .. caller)
-read('SCARD', root .. 'watch')
-read('SCARD', root .. 'recovered')
+if isWatch then
+  demand('SCARD', root .. 'watch')
+elseif isThief then
+  demand('SCARD', root .. 'recovered')
+end
 
 -- Of each name, whether this set's link there has to wait.
 local isPending, pendingCount = {}, 0
 for mode, name in eachLink(links) do
-  local front = read('ZRANGE', root .. 't:' .. name, 0, 0)[1]
-  local behind = read('ZRANGE', root .. 'w:' .. name, 0, 0)[1]
-  local waits
+  -- Where nothing is triggered, nothing waits.
+  local front = demand('ZRANGE', root .. 't:' .. name, 0, 0)[1]
+  local waits = front and not mayTrigger(mode, front)
+  if front and not waits then
+    waits = demand('ZCARD', root .. 'w:' .. name) > 0
+  end
   if isWatch then
-    read('ZCARD', root .. 'o' .. mode .. ':' .. name)
-    waits = front and (mode == 'x' or behind or not isShared(front))
-  else
-    waits = not isThief and (behind or not mayTrigger(mode, front))
+    demand('ZCARD', root .. 'o' .. mode .. ':' .. name)
+  elseif isThief then
+    demand('ZCARD', root .. 'w:' .. name)
+    waits = false
   end
   if waits then
     isPending[name] = true
@@ -86,22 +91,26 @@ end
 
 local id = text(nextNumber())
 local key = root .. 'q:' .. id
-if read('EXISTS', key, root .. 'k:' .. id) ~= 0 then
-  error('KDS_DAMAGED ' .. key .. ' is in use', 0)
+local set = { 'session', caller, 'number', number, 'pending', text(pendingCount),
+  'links', links, 'since', text(nowMs()) }
+local function add(field, value)
+  if value and value ~= '' then
+    set[#set + 1] = field
+    set[#set + 1] = value
+  end
 end
+add('label', ARGV[5])
+add('scope', ARGV[6])
+add('keeps', table.concat(keeps, ' '))
+add('watch', isWatch and '1')
+add('thief', isThief and '1')
+add('token', pendingCount == 0 and id)
+-- First what may be refused for its type.
+demand('ZADD', root .. 'l:' .. caller, number, id)
 call('HSET', root .. 's:' .. caller, 'top', number)
-call('HSET', key, 'session', caller, 'number', number, 'pending', text(pendingCount),
-  'links', links, 'since', text(nowMs))
-if ARGV[5] ~= '' then
-  call('HSET', key, 'label', ARGV[5])
-end
-if ARGV[6] ~= '' then
-  call('HSET', key, 'scope', ARGV[6])
-end
-call('ZADD', root .. 'l:' .. caller, number, id)
+call('HSET', key, unpack(set))
 
 if isWatch then
-  call('HSET', key, 'watch', '1')
   call('SADD', root .. 'watch', id)
   for mode, name in eachLink(links) do
     if isPending[name] then
@@ -118,18 +127,12 @@ for mode, name in eachLink(links) do
   local queue = isPending[name] and 'w:' or 't:'
   call('ZADD', root .. queue .. name, isThief and '-' .. id or id, mode .. id)
 end
+for _, held in ipairs(keeps) do
+  call('SADD', root .. 'k:' .. held, id)
+end
 if pendingCount > 0 then
-  if #keeps > 0 then
-    call('HSET', key, 'keeps', table.concat(keeps, ' '))
-    for _, held in ipairs(keeps) do
-      call('SADD', root .. 'k:' .. held, id)
-    end
-  end
   return finish({ 'waiting', id })
 end
-if isThief then
-  call('HSET', key, 'thief', '1')
-end
-local granted = grant(id, tonumber(id), links)
+local granted = id .. '\t' .. id .. recoveredOf(links)
 settleUp()
 return finish({ 'granted', granted })

@@ -63,16 +63,18 @@ end
 local isWatched
 local function advance(name)
   local waiting, triggered = root .. 'w:' .. name, root .. 't:' .. name
-  while true do
-    local first, front = try('ZRANGE', waiting, 0, 0), try('ZRANGE', triggered, 0, 0)
-    if not first or not front or not first[1] or not mayTrigger(first[1], front[1]) then
+  local first = (try('ZRANGE', waiting, 0, 0) or {})[1]
+  while first do
+    local front = try('ZRANGE', triggered, 0, 0)
+    if not front or not mayTrigger(first, front[1]) then
       break
     end
-    local id = setOf(first[1])
-    call('ZREM', waiting, first[1])
+    local id = setOf(first)
+    call('ZREM', waiting, first)
     if countDown(id) then
-      call('ZADD', triggered, id, first[1])
+      call('ZADD', triggered, id, first)
     end
+    first = call('ZRANGE', waiting, 0, 0)[1]
   end
   if isWatched == nil then
     isWatched = try('EXISTS', root .. 'watch') == 1
@@ -91,10 +93,22 @@ local function touch(name)
   end
 end
 
+-- Whether any name has a mark: most often none has.
+local isMarked
+local function hasMarks()
+  if isMarked == nil then
+    isMarked = try('EXISTS', root .. 'recovered') == 1
+  end
+  return isMarked
+end
+
 -- An exclusive holder lets go of a name: it 'died', it is 'done', or it was granted 'unheard'.
 local function mark(name, fate)
-  if fate ~= 'unheard' then
-    try(fate == 'died' and 'SADD' or 'SREM', root .. 'recovered', name)
+  if fate == 'died' then
+    isMarked = true
+    try('SADD', root .. 'recovered', name)
+  elseif fate == 'done' and hasMarks() then
+    try('SREM', root .. 'recovered', name)
   end
 end
 
@@ -108,7 +122,7 @@ end
 -- Of a set's names, those with a mark; each after a tab.
 local function recoveredOf(links)
   local found = ''
-  if try('EXISTS', root .. 'recovered') == 1 then
+  if hasMarks() then
     for _, name in eachLink(links) do
       if try('SISMEMBER', root .. 'recovered', name) == 1 then
         found = found .. '\t' .. name
@@ -148,13 +162,6 @@ local function remove(id, fate)
   return session
 end
 
--- Gives a set that has all of its links what comes with a grant: `id, token` and marks, by tabs.
-local function grant(id, number, links)
-  local token = text(number)
-  call('HSET', root .. 'q:' .. id, 'token', token, 'since', text(nowMs))
-  return id .. '\t' .. token .. recoveredOf(links)
-end
-
 -- Moves on all queues that were touched, and grants in the order of arrival.
 local function settleUp()
   for _, name in ipairs(touched) do
@@ -169,7 +176,9 @@ local function settleUp()
       call('SREM', root .. 'watch', id)
       tell(set[1], 'settled\t' .. set[2])
     else
-      tell(set[1], 'granted\t' .. set[2] .. '\t' .. grant(id, nextNumber(), set[3]))
+      local token = text(nextNumber())
+      call('HSET', root .. 'q:' .. id, 'token', token, 'since', text(nowMs()))
+      tell(set[1], table.concat({ 'granted', set[2], id, token }, '\t') .. recoveredOf(set[3]))
     end
   end
 end

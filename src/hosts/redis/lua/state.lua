@@ -25,13 +25,14 @@
 --                request, id, token, names recovered; or settled, number; or lost, number
 --   recovered    set: names whose exclusive holder died, and was not followed by a healthy one
 --
--- A link is 'x<id>' or 's<id>', exclusive or shared; `links` is 'x<name>\n' or 's<name>\n' for each.
+-- A link is 'x<id>' or 's<id>', exclusive or shared. `links` has 'x<name>\n' or 's<name>\n'
 -- An id is the set's arrival. One that steals stands before all others: its arrival there is -id.
 --
--- Nothing is rolled back when a script fails. So whatever can be refused is read first, by `read`,
+-- Nothing is rolled back when a script fails. So whatever can be refused is read first, by `demand`,
 -- which stops at a key of another type; from the first write on `try` is used, which goes on.
 
 local call = redis.call
+local unpack = unpack or table.unpack
 local root = string.sub(KEYS[1], 1, -4)
 local caller = ARGV[1]
 
@@ -40,10 +41,11 @@ local function text(number)
   return string.format('%.0f', number)
 end
 
-local function read(command, key, ...)
+local function demand(command, key, ...)
   local reply = redis.pcall(command, key, ...)
   if type(reply) == 'table' and reply.err then
-    error('KDS_DAMAGED ' .. key .. ' ' .. reply.err, 0)
+    local isDamaged = string.find(reply.err, 'WRONGTYPE', 1, true)
+    error(isDamaged and 'KDS_DAMAGED ' .. key .. ' ' .. reply.err or reply.err, 0)
   end
   return reply
 end
@@ -60,26 +62,36 @@ local function try(command, key, ...)
   return nil
 end
 
-local time = call('TIME')
-local nowUs = tonumber(time[1]) * 1000000 + tonumber(time[2])
-local nowMs = math.floor(nowUs / 1000)
-
-local numberRead = tonumber(read('GET', KEYS[1]) or '0')
-if not numberRead or numberRead < 0 or numberRead > 9000000000000000 then
-  error('KDS_DAMAGED ' .. KEYS[1] .. ' is no number that kds has written', 0)
+-- The server's time, read once.
+local timeUs
+local function nowUs()
+  if not timeUs then
+    local time = call('TIME')
+    timeUs = tonumber(time[1]) * 1000000 + tonumber(time[2])
+  end
+  return timeUs
 end
-local numberLast = numberRead
+local function nowMs()
+  return math.floor(nowUs() / 1000)
+end
 
 -- Greater than any before: also where a server took over that had not heard of the last ones.
+local numberLast
 local function nextNumber()
-  numberLast = math.max(numberLast + 1, nowUs)
+  if not numberLast then
+    numberLast = tonumber(demand('GET', KEYS[1]) or '0')
+    if not numberLast or numberLast < 0 or numberLast > 9000000000000000 then
+      error('KDS_DAMAGED ' .. KEYS[1] .. ' is no number that kds has written', 0)
+    end
+  end
+  numberLast = math.max(numberLast + 1, nowUs())
   return numberLast
 end
 
 -- The session, if its lease has not ended: { until, top }.
 local function liveSession(session)
-  local found = read('HMGET', root .. 's:' .. session, 'until', 'top')
-  if not found[1] or tonumber(found[1]) <= nowMs then
+  local found = demand('HMGET', root .. 's:' .. session, 'until', 'top')
+  if not found[1] or tonumber(found[1]) <= nowMs() then
     return nil
   end
   return { untilMs = tonumber(found[1]), top = tonumber(found[2]) }
@@ -87,7 +99,7 @@ end
 
 -- The id of a session's live set.
 local function idOf(session, number)
-  return read('ZRANGEBYSCORE', root .. 'l:' .. session, number, number)[1]
+  return demand('ZRANGEBYSCORE', root .. 'l:' .. session, number, number)[1]
 end
 
 -- News, for each session that has any, in order.
@@ -104,13 +116,14 @@ end
 
 -- Ends a script: what the caller itself is to hear, it hears with the answer.
 local function finish(answer)
-  if numberLast ~= numberRead then
-    try('SET', KEYS[1], text(numberLast))
+  if numberLast then
+    call('SET', KEYS[1], text(numberLast))
   end
   for _, session in ipairs(audience) do
     if session ~= caller then
       local channel = root .. 'c:' .. string.match(session, '^[^.]*')
-      call('PUBLISH', channel, session .. '\n' .. table.concat(news[session], '\n'))
+      -- Who may not publish is told of the damage; the news is in the books, for the next beat.
+      try('PUBLISH', channel, session .. '\n' .. table.concat(news[session], '\n'))
     end
   end
   return { answer, table.concat(news[caller] or {}, '\n'), damage }
