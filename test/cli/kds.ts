@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BrokerDomain, type BrokerSnapshotEntry, openBrokerDomain } from 'kds/broker';
 import { type Plugin, rolldown } from 'rolldown';
+import { luaText } from '../../lua-text.ts';
 import { until } from '../broker/programs.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -198,7 +199,7 @@ async function bundle(input: string, file: string): Promise<void> {
     external: /^(node:|(ioredis|iovalkey|redis)$)/,
     logLevel: 'silent',
     transform: { target: 'es2022' },
-    plugins: [apart],
+    plugins: [apart, luaText()],
   });
   await made.write({ file, format: file.endsWith('.cjs') ? 'cjs' : 'esm' });
   await made.close();

@@ -6,7 +6,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../broker/programs.ts';
 import { BadNetwork } from './bad-network.ts';
 import { CommandReader, commandBytes } from './resp.ts';
-import { hasRedis, RedisProcess } from './trials/redis-process.ts';
+import { describeWithRedis } from './server.ts';
+import { RedisProcess } from './trials/redis-process.ts';
 
 describe('commands taken out of a stream', () => {
   const stream = Buffer.concat([
@@ -37,119 +38,116 @@ describe('commands taken out of a stream', () => {
   });
 });
 
-describe.skipIf(!hasRedis)(
-  `a network that is bad${hasRedis ? '' : ' (skipped: no redis-server)'}`,
-  () => {
-    let server: RedisProcess;
-    let network: BadNetwork;
-    const sockets: Socket[] = [];
+describeWithRedis('a network that is bad', () => {
+  let server: RedisProcess;
+  let network: BadNetwork;
+  const sockets: Socket[] = [];
 
-    beforeAll(async () => {
-      server = await RedisProcess.inMemory();
-    });
-    afterAll(() => server.remove());
-    afterEach(async () => {
-      for (const socket of sockets.splice(0)) socket.destroy();
-      await network.close();
-    });
+  beforeAll(async () => {
+    server = await RedisProcess.inMemory();
+  });
+  afterAll(() => server.remove());
+  afterEach(async () => {
+    for (const socket of sockets.splice(0)) socket.destroy();
+    await network.close();
+  });
 
-    async function client(): Promise<Client> {
-      const socket = connect(network.port, '127.0.0.1');
-      await once(socket, 'connect');
-      sockets.push(socket);
-      return new Client(socket);
-    }
+  async function client(): Promise<Client> {
+    const socket = connect(network.port, '127.0.0.1');
+    await once(socket, 'connect');
+    sockets.push(socket);
+    return new Client(socket);
+  }
 
-    it('carries what is said and what is answered', async () => {
-      network = await BadNetwork.before(server.socketPath);
-      const one = await client();
-      expect(await one.asks('SET', 'carried', 'yes')).toBe('+OK\r\n');
-      expect(await one.asks('GET', 'carried')).toBe('$3\r\nyes\r\n');
-      expect(network.connectionCount).toBe(1);
-    });
+  it('carries what is said and what is answered', async () => {
+    network = await BadNetwork.before(server.socketPath);
+    const one = await client();
+    expect(await one.asks('SET', 'carried', 'yes')).toBe('+OK\r\n');
+    expect(await one.asks('GET', 'carried')).toBe('$3\r\nyes\r\n');
+    expect(network.connectionCount).toBe(1);
+  });
 
-    it('holds bytes back and keeps their order', async () => {
-      network = await BadNetwork.before(server.socketPath);
-      const one = await client();
-      let pieceCount = 0;
-      network.delaysMs = () => (pieceCount++ % 2 === 0 ? 50 : 0);
-      const startMs = performance.now();
-      one.says('RPUSH', 'order', '1');
-      await until(() => pieceCount === 1, 'the first is under way');
-      one.says('RPUSH', 'order', '2');
-      expect(await one.hears(/:1\r\n:2\r\n/)).toBe(':1\r\n:2\r\n');
-      expect(performance.now() - startMs).toBeGreaterThan(45);
-      expect(pieceCount).toBeGreaterThan(2);
-      expect(await one.asks('LRANGE', 'order', '0', '-1')).toBe('*2\r\n$1\r\n1\r\n$1\r\n2\r\n');
-    });
+  it('holds bytes back and keeps their order', async () => {
+    network = await BadNetwork.before(server.socketPath);
+    const one = await client();
+    let pieceCount = 0;
+    network.delaysMs = () => (pieceCount++ % 2 === 0 ? 50 : 0);
+    const startMs = performance.now();
+    one.says('RPUSH', 'order', '1');
+    await until(() => pieceCount === 1, 'the first is under way');
+    one.says('RPUSH', 'order', '2');
+    expect(await one.hears(/:1\r\n:2\r\n/)).toBe(':1\r\n:2\r\n');
+    expect(performance.now() - startMs).toBeGreaterThan(45);
+    expect(pieceCount).toBeGreaterThan(2);
+    expect(await one.asks('LRANGE', 'order', '0', '-1')).toBe('*2\r\n$1\r\n1\r\n$1\r\n2\r\n');
+  });
 
-    it('passes nothing on while it is paused, and all of it then', async () => {
-      network = await BadNetwork.before(server.socketPath);
-      const one = await client();
-      network.pause();
-      one.says('SET', 'paused', 'no');
-      const other = connect(server.socketPath);
-      sockets.push(other);
-      expect(await new Client(other).asks('EXISTS', 'paused')).toBe(':0\r\n');
-      network.resume();
-      expect(await one.hears(/OK/)).toBe('+OK\r\n');
-    });
+  it('passes nothing on while it is paused, and all of it then', async () => {
+    network = await BadNetwork.before(server.socketPath);
+    const one = await client();
+    network.pause();
+    one.says('SET', 'paused', 'no');
+    const other = connect(server.socketPath);
+    sockets.push(other);
+    expect(await new Client(other).asks('EXISTS', 'paused')).toBe(':0\r\n');
+    network.resume();
+    expect(await one.hears(/OK/)).toBe('+OK\r\n');
+  });
 
-    it('cuts before a reply, and the command has run', async () => {
-      network = await BadNetwork.before(server.socketPath);
-      const one = await client();
-      network.cut('before-reply');
-      one.says('SET', 'cut', 'run');
-      await one.isCut;
-      expect(one.heard).toBe('');
-      expect(network.cutCount).toBe(1);
-      expect(await (await client()).asks('GET', 'cut')).toBe('$3\r\nrun\r\n');
-    });
+  it('cuts before a reply, and the command has run', async () => {
+    network = await BadNetwork.before(server.socketPath);
+    const one = await client();
+    network.cut('before-reply');
+    one.says('SET', 'cut', 'run');
+    await one.isCut;
+    expect(one.heard).toBe('');
+    expect(network.cutCount).toBe(1);
+    expect(await (await client()).asks('GET', 'cut')).toBe('$3\r\nrun\r\n');
+  });
 
-    it('cuts in a command, and it has not run', async () => {
-      network = await BadNetwork.before(server.socketPath);
-      const one = await client();
-      network.cut('in-command');
-      one.says('SET', 'half', 'run');
-      await one.isCut;
-      await until(() => network.connectionCount === 0, 'the connection is gone');
-      expect(await (await client()).asks('EXISTS', 'half')).toBe(':0\r\n');
-    });
+  it('cuts in a command, and it has not run', async () => {
+    network = await BadNetwork.before(server.socketPath);
+    const one = await client();
+    network.cut('in-command');
+    one.says('SET', 'half', 'run');
+    await one.isCut;
+    await until(() => network.connectionCount === 0, 'the connection is gone');
+    expect(await (await client()).asks('EXISTS', 'half')).toBe(':0\r\n');
+  });
 
-    it('cuts only those that are chosen', async () => {
-      network = await BadNetwork.before(server.socketPath);
-      const [one, two] = [await client(), await client()];
-      await one.asks('PING');
-      await two.asks('PING');
-      network.cut('now', (index) => index === 0);
-      await one.isCut;
-      expect(await two.asks('PING')).toBe('+PONG\r\n');
-    });
+  it('cuts only those that are chosen', async () => {
+    network = await BadNetwork.before(server.socketPath);
+    const [one, two] = [await client(), await client()];
+    await one.asks('PING');
+    await two.asks('PING');
+    network.cut('now', (index) => index === 0);
+    await one.isCut;
+    expect(await two.asks('PING')).toBe('+PONG\r\n');
+  });
 
-    it('delivers a command once more, and only one client hears of it, once', async () => {
-      network = await BadNetwork.before(server.socketPath);
-      const one = await client();
-      network.repeats = ({ words }) => (String(words[0]) === 'INCR' ? 0 : undefined);
-      expect(await one.asks('INCR', 'twice')).toMatch(/^:[12]\r\n$/);
-      await until(() => network.repeatedCount === 1, 'the copy has arrived');
-      expect(await one.asks('GET', 'twice')).toBe('$1\r\n2\r\n');
-      expect(network.repeatedCount).toBe(1);
-    });
+  it('delivers a command once more, and only one client hears of it, once', async () => {
+    network = await BadNetwork.before(server.socketPath);
+    const one = await client();
+    network.repeats = ({ words }) => (String(words[0]) === 'INCR' ? 0 : undefined);
+    expect(await one.asks('INCR', 'twice')).toMatch(/^:[12]\r\n$/);
+    await until(() => network.repeatedCount === 1, 'the copy has arrived');
+    expect(await one.asks('GET', 'twice')).toBe('$1\r\n2\r\n');
+    expect(network.repeatedCount).toBe(1);
+  });
 
-    it('a server that is killed comes back with all that it had answered', async () => {
-      network = await BadNetwork.before(server.socketPath);
-      const durable = await RedisProcess.durable();
-      const before = new Client(connect(durable.socketPath));
-      expect(await before.asks('SET', 'kept', 'yes')).toBe('+OK\r\n');
-      await durable.kill();
-      await durable.start();
-      const after = new Client(connect(durable.socketPath));
-      expect(await after.asks('GET', 'kept')).toBe('$3\r\nyes\r\n');
-      expect(durable.readAppendOnlyFile().toString()).toContain('kept');
-      await durable.remove();
-    });
-  },
-);
+  it('a server that is killed comes back with all that it had answered', async () => {
+    network = await BadNetwork.before(server.socketPath);
+    const durable = await RedisProcess.durable();
+    const before = new Client(connect(durable.socketPath));
+    expect(await before.asks('SET', 'kept', 'yes')).toBe('+OK\r\n');
+    await durable.kill();
+    await durable.start();
+    const after = new Client(connect(durable.socketPath));
+    expect(await after.asks('GET', 'kept')).toBe('$3\r\nyes\r\n');
+    expect(durable.readAppendOnlyFile().toString()).toContain('kept');
+    await durable.remove();
+  });
+});
 
 class Client {
   heard = '';

@@ -3,9 +3,9 @@
  * likely to be wrong, and each time the trial must notice, by what is wrong with it.
  */
 
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, expect, it } from 'vitest';
 import { bundleProgram, removePrograms } from '../../broker/programs.ts';
-import { hasRedisServer } from '../server.ts';
+import { describeWithRedis } from '../server.ts';
 import type { FaultName } from './faults.ts';
 import { faultySource, type SourceFault } from './faulty-source.ts';
 import { runTrial } from './trial.ts';
@@ -83,7 +83,7 @@ const mutants: readonly Mutant[] = [
 
 const seed = Number(process.env['KDS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 
-describe.skipIf(!hasRedisServer)(`a host that is broken so that${missing()}`, () => {
+describeWithRedis('a host that is broken so that', () => {
   afterAll(removePrograms);
 
   it.each(mutants)('$name is noticed', async ({ source, noticed, faultNames = [], ...mutant }) => {
@@ -103,7 +103,3 @@ describe.skipIf(!hasRedisServer)(`a host that is broken so that${missing()}`, ()
     expect(faults).toContainEqual(expect.stringMatching(noticed));
   });
 });
-
-function missing(): string {
-  return hasRedisServer ? '' : ' (skipped: no redis-server)';
-}

@@ -3,15 +3,13 @@
  * listens on a Unix socket in a temporary directory, so no port has to be found for it, nor again.
  */
 
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { commandBytes } from '../resp.ts';
-
-export const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
 
 const startMsMax = 30_000;
 
