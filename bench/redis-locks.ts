@@ -4,6 +4,7 @@
  */
 
 import { Redis } from 'ioredis';
+import { openRedisDomain } from 'kds/redis';
 import { Mutex } from 'redis-semaphore';
 import Redlock from 'redlock';
 import { IoredisAdapter, LockManager } from 'redlock-universal';
@@ -22,6 +23,14 @@ export type OpenLock = (port: number) => Promise<Lock>;
 function connect(port: number): Redis {
   return new Redis({ port });
 }
+
+export const kds: OpenLock = async (port) => {
+  const domain = await openRedisDomain(connect(port), { name: 'bench' });
+  return async (names) => {
+    const grant = await domain.acquire({ exclusive: names });
+    return () => grant.release() as Promise<void>;
+  };
+};
 
 export const redlock: OpenLock = async (port) => {
   // By default it gives up after ten tries; it is to wait here.

@@ -6,6 +6,7 @@ import { startRedis } from './redis-server.ts';
 import { loopSubject, type Subject } from './sampling.ts';
 
 const lockOf: Readonly<Record<string, locks.OpenLock>> = {
+  kds: locks.kds,
   redlock: locks.redlock,
   'redis-semaphore': locks.redisSemaphore,
   'redlock-universal': locks.redlockUniversal,

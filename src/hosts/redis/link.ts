@@ -403,6 +403,7 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
       } else {
         this.#forget(asked);
         asked.request.refuse(error);
+        return;
       }
     }
     this.#failed(error);
