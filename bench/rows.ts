@@ -3,10 +3,12 @@
 import { hasMake, tinyCommands } from './batch.ts';
 import { freeAtBroker, handOverAtBroker } from './broker.ts';
 import { runTrue } from './cli.ts';
+import { comparing } from './comparing.ts';
 import { awaitedName, awaitedPair, syncPair } from './free.ts';
 import { amongHeld, amongNames, besideHeld } from './held.ts';
 import { queuedJobs } from './jobs.ts';
 import * as queued from './queued.ts';
+import { redisRows } from './redis-rows.ts';
 import type { Subject } from './sampling.ts';
 import { betweenShells, hasFlock } from './shells.ts';
 import { freeInArena, handOver, workerToWorker } from './threads.ts';
@@ -49,14 +51,6 @@ export interface Row {
 }
 
 const hasWebLocks = globalThis.navigator?.locks !== undefined;
-
-/** Compares subjects of one experiment. */
-function comparing(experiment: string) {
-  return (of: string, against: string, target?: Target): Comparison => {
-    const sides = { of: { experiment, subject: of }, against: { experiment, subject: against } };
-    return target === undefined ? sides : { ...sides, target };
-  };
-}
 
 function syncPairRow(): Row {
   const compare = comparing('free sync pair');
@@ -364,4 +358,5 @@ export const rows: readonly Row[] = [
   jobsRow(),
   batchRow(),
   ...(hasFlock ? [betweenShellsRow()] : []),
+  ...redisRows(16),
 ];

@@ -67,8 +67,9 @@ function roomOf(path: string): Room | undefined {
     if (second === 'inspect') return { name: 'src/inspect', values: [domain], builtins: true };
     if (second === 'cli') {
       const rooms = /^src\/(broker-server|clients|inspect|domain)\//;
-      const values = [/^src\/hosts\/broker\//, /^src\/index\.ts$/, rooms];
-      return { name: 'src/cli', values, builtins: true };
+      const values = [/^src\/hosts\/(broker|redis)\//, /^src\/index\.ts$/, rooms];
+      const packages = ['ioredis', 'iovalkey', 'redis'];
+      return { name: 'src/cli', values, packages, builtins: true };
     }
     // Where the domain of one event loop meets the server that others reach it by.
     if (second === 'broker-server') {

@@ -16,14 +16,14 @@ import {
   type Job,
   type JobQueue,
 } from '../clients/jobs/index.ts';
-import type { Domain } from '../domain/domain.ts';
-import { openBrokerDomain } from '../hosts/broker/index.ts';
 import { createDomain } from '../index.ts';
-import { readChoice, readOnly, readOptions, readSocket, UsageError } from './arguments.ts';
+import { readChoice, readOnly, readOptions, UsageError } from './arguments.ts';
 import { type BatchLine, type BatchPlan, readLines } from './batch-lines.ts';
 import { runBatch, somethingFailed, specOf } from './batch-run.ts';
+import { readAddress } from './domain-address.ts';
 import { exitCode } from './exit-codes.ts';
 import { say, shown } from './messages.ts';
+import { type OpenedDomain, openAt } from './open-domain.ts';
 
 const options = {
   jobs: { type: 'string', short: 'j' },
@@ -33,6 +33,7 @@ const options = {
   check: { type: 'boolean' },
   json: { type: 'boolean' },
   local: { type: 'boolean' },
+  domain: { type: 'string' },
   socket: { type: 'string' },
   label: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
@@ -61,21 +62,29 @@ export async function batch(args: readonly string[]): Promise<number | undefined
     await tellPlan(plan.lines, graph, values.check === true);
     return plan.faults.length > 0 ? somethingFailed : exitCode.done;
   }
-  const domain: Domain =
-    values.local === true
-      ? createDomain()
-      : await openBrokerDomain({
-          socket: readSocket(values.socket),
-          label: values.label ?? 'kds batch',
-          command: ['kds', 'batch', ...args].join(' '),
-        });
+  const isLocal = values.local === true;
+  if (isLocal && values.domain !== undefined) {
+    throw new UsageError('--local asks nobody, and --domain says whom to ask');
+  }
+  const opened = isLocal
+    ? openHere()
+    : await openAt(readAddress(values.domain, values.socket), {
+        label: values.label ?? 'kds batch',
+        // Without its options: a URL among them may have a password.
+        command: `kds batch ${positionals[0]}`,
+      });
   try {
     const isJson = values.json === true;
-    const code = await runBatch(domain, plan.lines, { concurrency, keepsGoing, isJson });
+    const code = await runBatch(opened.domain, plan.lines, { concurrency, keepsGoing, isJson });
     return code === exitCode.done && plan.faults.length > 0 ? somethingFailed : code;
   } finally {
-    await domain.close();
+    await opened.close();
   }
+}
+
+function openHere(): OpenedDomain {
+  const domain = createDomain();
+  return { domain, close: () => domain.close() };
 }
 
 function readPlan(file: string): BatchPlan {

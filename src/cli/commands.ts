@@ -26,4 +26,5 @@ export const commands: Readonly<Record<string, Command>> = {
 };
 
 export { helpOf } from './help.ts';
+export { openInRedis } from './open-redis.ts';
 export { tellWhatIsWaitedFor } from './waiting-notice.ts';

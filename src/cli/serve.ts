@@ -1,7 +1,8 @@
 /** `kds serve`: the broker in the foreground, for systemd, a container, or to look at. */
 
 import { runBroker } from '../broker-server/run-broker.ts';
-import { readDuration, readNone, readOptions, readSocket } from './arguments.ts';
+import { readDuration, readNone, readOptions } from './arguments.ts';
+import { readSocket } from './domain-address.ts';
 import { exitCode } from './exit-codes.ts';
 import { say } from './messages.ts';
 

@@ -1,12 +1,13 @@
 /** `kds top`: the listing on the whole terminal, refreshed, until q is pressed. */
 
-import { readDelay, readNone, readOptions, readSocket, UsageError } from './arguments.ts';
+import { readDelay, readNone, readOptions, UsageError } from './arguments.ts';
+import { readAddress } from './domain-address.ts';
 import { exitCode } from './exit-codes.ts';
 import { FullScreen } from './full-screen.ts';
 import { tableOf } from './listing.ts';
 import { escaped } from './messages.ts';
 import { columnCount, isForPeople } from './output.ts';
-import { Snapshots } from './snapshots.ts';
+import { type Snapshots, snapshotsAt } from './snapshots.ts';
 
 const refreshMsMin = 100;
 
@@ -16,6 +17,7 @@ const quitKeys: ReadonlySet<string> = new Set(['q', 'Q', ctrlC, ctrlD]);
 
 const options = {
   interval: { type: 'string', short: 'd' },
+  domain: { type: 'string' },
   socket: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const;
@@ -28,7 +30,7 @@ export async function top(args: readonly string[]): Promise<number | undefined> 
   if (!isForPeople || process.stdin.isTTY !== true) {
     throw new UsageError('top needs a terminal: without one there is kds ls --watch');
   }
-  const snapshots = new Snapshots(readSocket(values.socket));
+  const snapshots = snapshotsAt(readAddress(values.domain, values.socket));
   let isOver = false;
   let endPause = (): void => undefined;
   const quit = (): void => {
@@ -62,14 +64,11 @@ export async function top(args: readonly string[]): Promise<number | undefined> 
 }
 
 async function linesOf(snapshots: Snapshots): Promise<readonly string[]> {
-  const { socketPath } = snapshots;
   try {
     const snapshot = await snapshots.read();
     const { held, pending } = snapshot;
-    const broker = snapshots.brokerPid;
-    const who = broker === undefined ? 'no broker' : `broker ${broker}`;
     const counts = `${held.length} held, ${pending.length} wait`;
-    const title = `kds  ${counts}  ${who} at ${escaped(socketPath)}`;
+    const title = `kds  ${counts}  ${escaped(snapshots.place)}`;
     return [title.slice(0, columnCount()), '', ...tableOf(snapshot, columnCount())];
   } catch (error) {
     return [`kds  ${error instanceof Error ? error.message : String(error)}`];

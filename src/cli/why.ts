@@ -1,8 +1,8 @@
 /** `kds why NAME`: who holds it, and who stands in line for it, in order. */
 
-import type { BrokerSnapshot, BrokerSnapshotEntry } from '../hosts/broker/index.ts';
-import { readOnly, readOptions, readSocket } from './arguments.ts';
-import { durationText, modeOf, setText, whoText } from './entries.ts';
+import { readOnly, readOptions } from './arguments.ts';
+import { readAddress } from './domain-address.ts';
+import { durationText, type Entry, type Listing, modeOf, setText, whoText } from './entries.ts';
 import { exitCode } from './exit-codes.ts';
 import { plainLineOf } from './listing.ts';
 import { shown } from './messages.ts';
@@ -11,6 +11,7 @@ import { readSnapshot } from './snapshots.ts';
 
 const options = {
   json: { type: 'boolean' },
+  domain: { type: 'string' },
   socket: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const;
@@ -20,8 +21,8 @@ export async function why(args: readonly string[]): Promise<number | undefined> 
   const { values, positionals } = readOptions(args, options);
   if (values.help) return undefined;
   const name = readOnly(positionals, 'NAME');
-  const all = await readSnapshot(readSocket(values.socket));
-  const isAbout = (entry: BrokerSnapshotEntry): boolean => modeOf(entry, name) !== undefined;
+  const all = await readSnapshot(readAddress(values.domain, values.socket));
+  const isAbout = (entry: Entry): boolean => modeOf(entry, name) !== undefined;
   const about = { held: all.held.filter(isAbout), pending: all.pending.filter(isAbout) };
   const entries = [...about.held, ...about.pending];
   if (values.json) print(JSON.stringify(about));
@@ -30,7 +31,7 @@ export async function why(args: readonly string[]): Promise<number | undefined> 
   return entries.length > 0 ? exitCode.done : exitCode.no;
 }
 
-function explanation(name: string, { held, pending }: BrokerSnapshot): string {
+function explanation(name: string, { held, pending }: Listing): string {
   const lines: string[] = [];
   if (held.length === 0) lines.push(`${shown(name)} is ${coloured('green', 'free')}`);
   for (const entry of held) {
@@ -47,6 +48,6 @@ function explanation(name: string, { held, pending }: BrokerSnapshot): string {
   return lines.join('\n');
 }
 
-function age({ since }: BrokerSnapshotEntry): string {
+function age({ since }: Entry): string {
   return durationText(Date.now() - since);
 }

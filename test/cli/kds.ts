@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BrokerDomain, type BrokerSnapshotEntry, openBrokerDomain } from 'kds/broker';
 import { type Plugin, rolldown } from 'rolldown';
+import { luaText } from '../../lua-text.ts';
 import { until } from '../broker/programs.ts';
 import { removeFolder } from '../temporary-folder.ts';
 
@@ -196,10 +197,10 @@ async function bundle(input: string, file: string): Promise<void> {
     input,
     cwd: root,
     platform: 'node',
-    external: /^node:/,
+    external: /^(node:|(ioredis|iovalkey|redis)$)/,
     logLevel: 'silent',
     transform: { target: 'es2022' },
-    plugins: [apart],
+    plugins: [apart, luaText()],
   });
   await made.write({ file, format: file.endsWith('.cjs') ? 'cjs' : 'esm' });
   await made.close();

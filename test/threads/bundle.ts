@@ -27,6 +27,8 @@ export interface BundleOptions {
   readonly countSteps?: boolean;
   /** For a browser nothing is left to be imported. Default 'node'. */
   readonly platform?: 'node' | 'browser';
+  /** Before all others: they see the sources as they are. */
+  readonly plugins?: readonly Plugin[];
 }
 
 export interface Bundle {
@@ -47,7 +49,7 @@ export interface Bundle {
  */
 export async function bundleWorker(
   entry: URL | string,
-  { countSteps = false, platform = 'node' }: BundleOptions = {},
+  { countSteps = false, platform = 'node', plugins = [] }: BundleOptions = {},
 ): Promise<Bundle> {
   const folder = mkdtempSync(join(root, '.tmp-threads-'));
   const input = typeof entry === 'string' ? entry : fileURLToPath(entry);
@@ -61,7 +63,7 @@ export async function bundleWorker(
       ...(platform === 'node' && { external: /^[@a-z]/ }),
       logLevel: 'silent',
       transform: { target: 'es2022' },
-      plugins: countSteps ? [stepCounter(), luaText()] : [luaText()],
+      plugins: [...plugins, ...(countSteps ? [stepCounter()] : []), luaText()],
     });
     try {
       await bundle.write({
