@@ -4,6 +4,8 @@
  * A grant tells of its loss, by `signal`, and not of its release: nobody needs to be told of that
  * but its holder, who did it, and a hook in every host would be paid for by every grant. So the
  * object itself is given methods that do the same and then look; whoever holds it goes on using it.
+ * To dispose of a grant is to call its `release`, so that need not be caught; nor could it be, as
+ * `using` has looked for how to dispose before anybody can ask for a fence.
  * A release of parts may be the last: whether the grant has ended is what `downgrade` of no part at
  * all says, which changes nothing.
  */
@@ -56,18 +58,15 @@ function equip(grant: Grant, fence: Fence): void {
   const { release, abandon } = grant;
   const letGo = release as () => void | Promise<void>;
   const done = (): void => void fence.signal();
-  const releaseAll = (): void | Promise<void> => then(letGo.call(grant), done);
   const methods = {
     release: (part?: ResourceRef | readonly ResourceRef[]) =>
       part === undefined
-        ? releaseAll()
+        ? then(letGo.call(grant), done)
         : then(release.call(grant, part), () => whenOver(grant, fence)),
     abandon: (reason?: unknown) => {
       fence.setError(reason ?? new GrantLostError('the grant was abandoned'));
       return then(abandon.call(grant, reason), done);
     },
-    [Symbol.asyncDispose]: async () => releaseAll(),
-    ...(Symbol.dispose in grant && { [Symbol.dispose]: releaseAll }),
   };
   Object.assign(grant, methods);
 }

@@ -151,10 +151,7 @@ export class Fence implements PromiseLike<void> {
    * was set before, or the fence has ended.
    */
   setError(error: unknown): boolean {
-    if (this.#status !== 'pending' || this.#hasError) return false;
-    this.#hasError = true;
-    this.#error = error;
-    return true;
+    return this.#noteError(error);
   }
 
   /**
@@ -228,7 +225,7 @@ export class Fence implements PromiseLike<void> {
   hintDeadline(atMs: number): boolean {
     if (typeof atMs !== 'number') throw new TypeError(`atMs is a time, not ${describe(atMs)}`);
     if (Number.isNaN(atMs)) throw new RangeError('atMs is a time in ms since 1970, not NaN');
-    if (this.status !== 'pending' || atMs >= this.#deadlineMs) return false;
+    if (this.status !== 'pending' || atMs >= this.deadlineMs) return false;
     this.#deadlineMs = atMs;
     const tell = this.#onDeadline;
     if (tell !== undefined) hints.run(() => tell(atMs));
@@ -238,7 +235,7 @@ export class Fence implements PromiseLike<void> {
   /** @internal */
   protected settle(isFailed: boolean, error: unknown): boolean {
     if (this.#status !== 'pending') return false;
-    if (isFailed) this.setError(error);
+    if (isFailed) this.#noteError(error);
     this.#status = this.#hasError ? 'error' : 'ok';
     this.#onDeadline = undefined;
     if (!this.#callbacks.isEmpty) deliveries.run(() => this.#runCallbacks());
@@ -254,6 +251,13 @@ export class Fence implements PromiseLike<void> {
   protected timedOut(timeoutMs: number): WaitTimeoutError {
     const which = this.label === undefined ? 'the fence' : `the fence ${describe(this.label)}`;
     return new WaitTimeoutError(`${which} was not signalled within ${timeoutMs} ms`);
+  }
+
+  #noteError(error: unknown): boolean {
+    if (this.#status !== 'pending' || this.#hasError) return false;
+    this.#hasError = true;
+    this.#error = error;
+    return true;
   }
 
   /** Nothing is added any more. One may still be removed by another. */
