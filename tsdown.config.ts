@@ -28,6 +28,8 @@ export default defineConfig([
       jobs: 'src/clients/jobs/index.ts',
       buffers: 'src/clients/buffers/index.ts',
       display: 'src/clients/display/index.ts',
+      'web-locks': 'src/clients/web-locks/index.ts',
+      fences: 'src/clients/fences/index.ts',
       conformance: 'conformance/index.ts',
     },
     platform: 'neutral',

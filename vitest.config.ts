@@ -20,6 +20,8 @@ export default defineConfig({
       { find: /^kds\/jobs$/, replacement: source('src/clients/jobs/index.ts') },
       { find: /^kds\/buffers$/, replacement: source('src/clients/buffers/index.ts') },
       { find: /^kds\/display$/, replacement: source('src/clients/display/index.ts') },
+      { find: /^kds\/web-locks$/, replacement: source('src/clients/web-locks/index.ts') },
+      { find: /^kds\/fences$/, replacement: source('src/clients/fences/index.ts') },
       { find: /^kds\/conformance$/, replacement: source('conformance/index.ts') },
     ],
   },

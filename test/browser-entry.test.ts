@@ -12,7 +12,7 @@ import { describe, expect, it } from 'vitest';
 const entries = [
   'src/index.ts',
   'src/hosts/threads/index.ts',
-  ...['classic', 'jobs', 'buffers', 'display'].map(ofClient),
+  ...['classic', 'jobs', 'buffers', 'display', 'web-locks', 'fences'].map(ofClient),
 ];
 
 function ofClient(name: string): string {
