@@ -25,6 +25,7 @@ export default defineConfig([
       jobs: 'src/clients/jobs/index.ts',
       buffers: 'src/clients/buffers/index.ts',
       display: 'src/clients/display/index.ts',
+      inspect: 'src/inspect/index.ts',
       conformance: 'conformance/index.ts',
     },
     platform: 'neutral',
