@@ -46,6 +46,7 @@ const core = /^src\/core\//;
 const domain = /^src\/domain\//;
 const eventLoop = /^src\/event-loop\//;
 const syncDomain = /^src\/sync-domain\//;
+const remoteDomain = /^src\/remote-domain\//;
 
 /** The room that a file belongs to: its rules, or `undefined` where nothing is laid down. */
 function roomOf(path: string): Room | undefined {
@@ -55,6 +56,9 @@ function roomOf(path: string): Room | undefined {
     if (second === 'event-loop') return { name: 'src/event-loop', values: [domain] };
     if (second === 'sync-domain') {
       return { name: 'src/sync-domain', values: [core, domain, eventLoop] };
+    }
+    if (second === 'remote-domain') {
+      return { name: 'src/remote-domain', values: [domain, eventLoop] };
     }
     if (second === 'core') return { name: 'src/core', values: [] };
     if (second === 'domain') return { name: 'src/domain', values: [], types: [core] };
@@ -89,8 +93,10 @@ function roomOf(path: string): Room | undefined {
 
 function hostRoom(host: string): Room {
   const name = `src/hosts/${host}`;
-  const values = [core, domain, eventLoop, syncDomain];
-  if (host === 'process' || host === 'threads') return { name, values };
+  if (host === 'process' || host === 'threads') {
+    return { name, values: [core, domain, eventLoop, syncDomain] };
+  }
+  const values = [core, domain, eventLoop, remoteDomain];
   if (host === 'redis' || host === 'etcd') return { name, values, packages: 'any', builtins: true };
   return { name, values, builtins: true };
 }

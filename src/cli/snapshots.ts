@@ -64,7 +64,7 @@ function isServed(socketPath: string): Promise<boolean> {
     });
     socket.once('error', (error) => {
       const code = 'code' in error ? error.code : undefined;
-      resolve(code !== 'ENOENT' && code !== 'ECONNREFUSED');
+      resolve(code !== 'ENOENT' && code !== 'ECONNREFUSED' && code !== 'ECONNRESET');
     });
   });
 }

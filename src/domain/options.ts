@@ -1,7 +1,7 @@
 /** Options of a request, and their check at the boundary. */
 
-import type { Callback } from './callback.ts';
-import { LimitError } from './errors.ts';
+import { Callback } from './callback.ts';
+import { DomainClosedError, LimitError } from './errors.ts';
 import type { Grant } from './grant.ts';
 import { labelLengthMax } from './limits.ts';
 import { describe } from './sets.ts';
@@ -74,6 +74,32 @@ export function checkOptions(options: AcquireOptions): void {
     throw new TypeError(`steal is a boolean, not ${describe(steal)}`);
   }
   if (label !== undefined) checkLabel(label);
+}
+
+/** How a request made with a callback is told. */
+export interface EnqueueTerms {
+  readonly isDirect: boolean;
+  readonly callback: Callback | undefined;
+  readonly onRefused: ((reason: unknown) => void) | undefined;
+}
+
+/**
+ * What {@link Domain.enqueue} is given besides what other requests are.
+ *
+ * @throws TypeError; DomainClosedError if the callback is closed.
+ */
+export function checkEnqueue(onGrant: unknown, options: EnqueueOptions): EnqueueTerms {
+  checkFunction(onGrant, 'onGrant');
+  checkIsObject(options);
+  const { onRefused, delivery: given } = options;
+  if (onRefused !== undefined) checkFunction(onRefused, 'onRefused');
+  const callback = given instanceof Callback ? given : undefined;
+  const delivery = callback === undefined ? given : callback.delivery;
+  if (delivery !== undefined && delivery !== 'queued' && delivery !== 'direct') {
+    throw new TypeError(`delivery is 'queued', 'direct' or a Callback, not ${describe(delivery)}`);
+  }
+  if (callback?.isOpen === false) throw new DomainClosedError('the callback is closed');
+  return { isDirect: delivery === 'direct', callback, onRefused };
 }
 
 /** @throws TypeError for what are no options of any kind. */

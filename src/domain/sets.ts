@@ -3,7 +3,7 @@
  */
 
 import { InvalidSetError, LimitError } from './errors.ts';
-import { nameLengthMax } from './limits.ts';
+import { nameLengthMax, setSizeMax } from './limits.ts';
 
 /** Something that can be held. Made by {@link Domain.resource}; useful only with its own domain. */
 export interface Resource {
@@ -72,6 +72,39 @@ export function checkName(name: unknown): asserts name is string {
       `a resource's name of ${name.length} code units is over the limit of ${nameLengthMax}`,
     );
   }
+}
+
+/** @throws LimitError */
+export function checkSetSize(size: number): void {
+  if (size > setSizeMax) {
+    throw new LimitError(`a set of ${size} resources is over the limit of ${setSizeMax}`);
+  }
+}
+
+export function isRefList(
+  refs: ResourceRef | readonly ResourceRef[],
+): refs is readonly ResourceRef[] {
+  return Array.isArray(refs);
+}
+
+/** What is named, whether one or many, or none. */
+export function listOf(
+  refs: ResourceRef | readonly ResourceRef[] | undefined,
+): readonly ResourceRef[] {
+  if (refs === undefined) return [];
+  return isRefList(refs) ? refs : [refs];
+}
+
+/** For hosts: a set names a handle that is no more. */
+export function closedResource(handle: Resource): InvalidSetError {
+  return new InvalidSetError(
+    `resource ${describe(String(handle))} is closed: make a new handle with resource()`,
+  );
+}
+
+/** For hosts: what was made by one domain is of no use to another. */
+export function foreignSet(): InvalidSetError {
+  return new InvalidSetError('the resource or prepared set belongs to another domain');
 }
 
 /** A value in an error message, shortened. */

@@ -6,12 +6,16 @@
  * no queue either.
  */
 
-import { InvalidSetError, LimitError, ResourceBusyError } from '../domain/errors.ts';
-import { setSizeMax } from '../domain/limits.ts';
+import { LimitError, ResourceBusyError } from '../domain/errors.ts';
 import {
   checkName,
+  checkSetSize,
   checkSpec,
+  closedResource,
   describe,
+  foreignSet,
+  isRefList,
+  listOf,
   type PreparedSet,
   type Resource,
   type ResourceRef,
@@ -135,7 +139,7 @@ export abstract class Resources {
   prepare(spec: SetSpec): HostPreparedSet {
     if (spec instanceof HostPreparedSet) {
       if (spec.owner === this) return spec;
-      throw foreign();
+      throw foreignSet();
     }
     checkSpec(spec);
     const exclusive = new Map<HostResource, ResourceRef>();
@@ -143,12 +147,12 @@ export abstract class Resources {
     const fresh = new Map<ResourceRef, HostResource>();
     const find = (ref: ResourceRef): HostResource => {
       const resource = fresh.get(ref) ?? this.#find(ref);
-      if (!resource.isOpen) throw closed(resource);
+      if (!resource.isOpen) throw closedResource(resource);
       fresh.set(ref, resource);
       return resource;
     };
     const [exclusiveRefs, sharedRefs] = [listOf(spec.exclusive), listOf(spec.shared)];
-    checkSize(exclusiveRefs.length + sharedRefs.length);
+    checkSetSize(exclusiveRefs.length + sharedRefs.length);
     for (const ref of exclusiveRefs) exclusive.set(find(ref), ref);
     for (const ref of sharedRefs) {
       const resource = find(ref);
@@ -167,7 +171,7 @@ export abstract class Resources {
 
   #resolve(spec: SetSpec | PreparedSet): ResolvedSet {
     if (spec instanceof HostPreparedSet) {
-      if (spec.owner !== this) throw foreign();
+      if (spec.owner !== this) throw foreignSet();
       this.#resolvePrepared(spec);
       return spec.resolved;
     }
@@ -192,7 +196,7 @@ export abstract class Resources {
   /** The same of a set with its modes, which brings nothing into use. */
   resolveExisting(spec: SetSpec | PreparedSet): ResolvedSet | undefined {
     if (!(spec instanceof HostPreparedSet)) checkSpec(spec);
-    else if (spec.owner !== this) throw foreign();
+    else if (spec.owner !== this) throw foreignSet();
     const { exclusive, shared } = spec;
     const scratch = this.#scratch;
     scratch.count = 0;
@@ -204,7 +208,7 @@ export abstract class Resources {
   /** False if one of them is not in use. */
   #addExisting(refs: readonly ResourceRef[]): boolean {
     const scratch = this.#scratch;
-    checkSize(scratch.count + refs.length);
+    checkSetSize(scratch.count + refs.length);
     for (const ref of refs) {
       const queue = this.existingQueueOf(this.#find(ref));
       if (queue === 0) return false;
@@ -251,12 +255,12 @@ export abstract class Resources {
 
   #resolveList(refs: ResourceRef | readonly ResourceRef[] | undefined): void {
     if (refs === undefined) return;
-    if (!isList(refs)) {
-      checkSize(this.#scratch.count + 1);
+    if (!isRefList(refs)) {
+      checkSetSize(this.#scratch.count + 1);
       this.#resolveOne(refs);
       return;
     }
-    checkSize(this.#scratch.count + refs.length);
+    checkSetSize(this.#scratch.count + refs.length);
     for (let index = 0; index < refs.length; index++) this.#resolveOne(refs[index] as ResourceRef);
   }
 
@@ -267,7 +271,7 @@ export abstract class Resources {
   }
 
   #use(resource: HostResource): number {
-    if (!resource.isOpen) throw closed(resource);
+    if (!resource.isOpen) throw closedResource(resource);
     return this.queueOf(resource);
   }
 
@@ -276,7 +280,7 @@ export abstract class Resources {
       const resource = this.names.get(ref);
       if (resource !== undefined) return resource;
     } else if (ref instanceof HostResource) {
-      if (ref.owner !== this) throw foreign();
+      if (ref.owner !== this) throw foreignSet();
       return ref;
     }
     checkName(ref);
@@ -289,31 +293,6 @@ export abstract class Resources {
     if (isHandle && name !== undefined) this.names.set(name, resource);
     return resource;
   }
-}
-
-function isList(refs: ResourceRef | readonly ResourceRef[]): refs is readonly ResourceRef[] {
-  return Array.isArray(refs);
-}
-
-function listOf(refs: ResourceRef | readonly ResourceRef[] | undefined): readonly ResourceRef[] {
-  if (refs === undefined) return [];
-  return isList(refs) ? refs : [refs];
-}
-
-function checkSize(size: number): void {
-  if (size > setSizeMax) {
-    throw new LimitError(`a set of ${size} resources is over the limit of ${setSizeMax}`);
-  }
-}
-
-function closed(resource: HostResource): InvalidSetError {
-  return new InvalidSetError(
-    `resource ${describe(String(resource))} is closed: make a new handle with resource()`,
-  );
-}
-
-function foreign(): InvalidSetError {
-  return new InvalidSetError('the resource or prepared set belongs to another domain');
 }
 
 function busy(resource: HostResource): ResourceBusyError {

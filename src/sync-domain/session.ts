@@ -4,7 +4,6 @@
  */
 
 import { PASS_LOCKED, SYNC } from '../core/index.ts';
-import { Callback } from '../domain/callback.ts';
 import type { Capability, SyncSession } from '../domain/domain.ts';
 import {
   DeadlockError,
@@ -17,7 +16,7 @@ import type { Grant, SyncGrant, Waiter } from '../domain/grant.ts';
 import {
   type AcquireOptions,
   type AcquireSyncOptions,
-  checkFunction,
+  checkEnqueue,
   checkIsObject,
   checkLabel,
   checkOptions,
@@ -106,20 +105,9 @@ export class HostSession implements SyncSession {
     onGrant: (grant: SyncGrant) => void,
     options: EnqueueOptions = noOptions,
   ): Waiter {
-    checkFunction(onGrant, 'onGrant');
-    checkIsObject(options);
-    const { onRefused } = options;
-    if (onRefused !== undefined) checkFunction(onRefused, 'onRefused');
-    const callback = options.delivery instanceof Callback ? options.delivery : undefined;
-    const delivery = callback === undefined ? options.delivery : callback.delivery;
-    if (delivery !== undefined && delivery !== 'queued' && delivery !== 'direct') {
-      throw new TypeError(
-        `delivery is 'queued', 'direct' or a Callback, not ${describe(delivery)}`,
-      );
-    }
-    if (callback?.isOpen === false) throw new DomainClosedError('the callback is closed');
+    const { isDirect, callback, onRefused } = checkEnqueue(onGrant, options);
     const placed = this.#place(set, 0, options);
-    const Request = delivery === 'direct' ? DirectRequest : CallbackRequest;
+    const Request = isDirect ? DirectRequest : CallbackRequest;
     const tell = this.#bind(callback === undefined ? onGrant : callback.wrap(onGrant));
     const request = new Request(this, typeof placed === 'number' ? placed : 0, tell);
     if (callback !== undefined || onRefused !== undefined) {

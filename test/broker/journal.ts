@@ -31,7 +31,10 @@ export function checkJournal(lines: readonly Line[]): Findings {
   const faults: string[] = [];
   let grantCount = 0;
   let lostCount = 0;
+  const killed = new Set<string>();
   for (const line of lines) {
+    // What a client did between the word that it is about to be killed, and its death.
+    if (killed.has(line.client)) continue;
     if (line.do === 'begin') {
       grantCount++;
       for (const other of open.values()) {
@@ -49,6 +52,7 @@ export function checkJournal(lines: readonly Line[]): Findings {
       }
       open.set(line.id, line);
     } else if (line.do === 'kill') {
+      killed.add(line.client);
       for (const [id, { client }] of open) if (client === line.client) open.delete(id);
     } else if (line.do !== 'done') {
       if (line.do === 'lost' && open.has(line.id)) lostCount++;

@@ -14,5 +14,7 @@ export function freshSocketPath(): string {
 }
 
 export function removePlaces(): void {
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+  // A broker that ends, as its clients have gone, may still make or delete a file there.
+  const persistently = { recursive: true, force: true, maxRetries: 20, retryDelay: 50 };
+  for (const folder of folders.splice(0)) rmSync(folder, persistently);
 }

@@ -5,6 +5,7 @@
  */
 
 import { openSync, writeSync } from 'node:fs';
+import { inspect } from 'node:util';
 import { openBrokerDomain } from '../../src/hosts/broker/index.ts';
 import type { Grant } from '../../src/index.ts';
 import { randomFrom } from './random.ts';
@@ -83,7 +84,12 @@ process.once('message', () => {
   isStopping = true;
 });
 process.send?.('ready');
-await Promise.all([keepHolding(), ...Array.from({ length: 4 }, keepAsking)]);
+try {
+  await Promise.all([keepHolding(), ...Array.from({ length: 4 }, keepAsking)]);
+} catch (error) {
+  write({ do: 'failed', error: inspect(error) });
+  throw error;
+}
 await domain.close();
 write({ do: 'done', count });
 process.disconnect();

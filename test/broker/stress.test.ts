@@ -66,6 +66,8 @@ describe('under load, while clients and brokers are killed', () => {
       clients[at]?.kill('SIGKILL');
       clients[at] = await start();
     }
+    const failures = readFileSync(journal, 'utf8').match(/.*"failed".*/g);
+    expect(failures, 'clients that ended by themselves').toBe(null);
     const ends = clients.map((client) => once(client, 'exit'));
     for (const client of clients) client.send('stop');
     expect(await Promise.all(ends)).toEqual(clients.map(() => [0, null]));
@@ -95,6 +97,9 @@ describe('the checker of the journal', () => {
     expect(all(begin('1.1', 1, [], ['a']), begin('2.1', 2, [], ['a']))).toBe(2);
     expect(all(begin('1.1', 2, ['a']), end, begin('2.1', 1, ['a']))).toBe(2);
     expect(all(begin('1.1', 1, ['a']), end, begin('2.1', 2, ['a']))).toBe(1);
-    expect(all(begin('1.1', 1, ['a']), { client: '1', do: 'kill' })).toBe(0);
+    const kill: Line = { client: '1', do: 'kill' };
+    expect(all(begin('1.1', 1, ['a']), kill)).toBe(0);
+    expect(all(begin('1.1', 1, ['a']), kill, begin('1.2', 2, ['a']))).toBe(0);
+    expect(all(kill, begin('1.1', 1, ['a']), begin('2.1', 2, ['a']))).toBe(1);
   });
 });

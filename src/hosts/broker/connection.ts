@@ -19,6 +19,8 @@ import type { SyncGrant } from '../../domain/grant.ts';
 import { labelLengthMax } from '../../domain/limits.ts';
 import type { Resource, ResourceRef, SetSpec } from '../../domain/sets.ts';
 import { Deadline } from '../../event-loop/deadline.ts';
+import { lostError } from '../../remote-domain/lost-error.ts';
+import type { RemoteRef, RemoteSet } from '../../remote-domain/resources.ts';
 import type { Broker } from './broker.ts';
 import { encodeFrame, type Frame, FrameDecoder } from './frames.ts';
 import {
@@ -36,7 +38,6 @@ import {
   unreadMsMax,
 } from './limits.ts';
 import { holds, LiveRequest, type Owner, type ServedSession } from './live-request.ts';
-import { lostError } from './lost-error.ts';
 import {
   type Ask,
   type BrokerMessage,
@@ -44,9 +45,7 @@ import {
   type ClientMessage,
   type Hello,
   type Reclaim,
-  type RefSent,
   readClientMessage,
-  type SetSent,
 } from './messages.ts';
 import { errorSent } from './wire-errors.ts';
 
@@ -469,14 +468,14 @@ export class Connection implements Owner {
     return ids.flatMap((id) => this.requests.get(id)?.grant ?? []);
   }
 
-  #set({ exclusive = [], shared = [] }: SetSent): SetSpec {
+  #set({ exclusive = [], shared = [] }: RemoteSet): SetSpec {
     return {
       exclusive: exclusive.map((ref) => this.#ref(ref)),
       shared: shared.map((ref) => this.#ref(ref)),
     };
   }
 
-  #ref(ref: RefSent): ResourceRef {
+  #ref(ref: RemoteRef): ResourceRef {
     if (typeof ref === 'string') return ref;
     const known = this.#privates.get(ref);
     if (known !== undefined) return known;

@@ -5,7 +5,7 @@ import { existsSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs
 import { connect, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { UnavailableError } from '../../domain/errors.ts';
-import { checkPlace, codeOf, unusable } from './place.ts';
+import { checkPlace, codeOf, isNobodyThere, unusable } from './place.ts';
 
 /** How long a broker may take to start, in ms. */
 const startMsMax = 10_000;
@@ -13,7 +13,7 @@ const startMsMax = 10_000;
 /** Whoever says for longer, in ms, that it is starting a broker, may be dead. */
 const noticeMsMax = 2000;
 
-/** The broker that was reached, or started, has ended, as it was idle: another one can be. */
+/** The broker has ended, as it was idle, or lets nobody in just now: it can be tried again. */
 export class BrokerGoneError extends Error {
   override readonly name = 'BrokerGoneError';
 }
@@ -95,8 +95,8 @@ function dial(socketPath: string): Promise<Socket | undefined> {
       resolve(socket);
     });
     socket.once('error', (error) => {
-      const code = codeOf(error);
-      if (code === 'ENOENT' || code === 'ECONNREFUSED') resolve(undefined);
+      if (isNobodyThere(error)) resolve(undefined);
+      else if (codeOf(error) === 'EAGAIN') reject(new BrokerGoneError('too many ask to be let in'));
       else reject(unusable(socketPath, error));
     });
   });

@@ -4,12 +4,12 @@ import { basename } from 'node:path';
 import type { Domain } from '../../domain/domain.ts';
 import { checkIsObject, checkLabel, checkTimeout } from '../../domain/options.ts';
 import { describe } from '../../domain/sets.ts';
+import { RemoteSession } from '../../remote-domain/session.ts';
 import { type BrokerPlace, defaultProgram } from './dial.ts';
 import { commandLengthMax, protocolVersion } from './limits.ts';
 import { Link } from './link.ts';
 import type { BrokerSnapshot, Hello } from './messages.ts';
 import { defaultSocketPath } from './place.ts';
-import { BrokerSession } from './session.ts';
 
 export interface BrokerOptions {
   /**
@@ -43,6 +43,14 @@ export interface BrokerDomain extends Domain {
   query(): Promise<BrokerSnapshot>;
 }
 
+class LinkedDomain extends RemoteSession<BrokerSnapshot> implements BrokerDomain {
+  declare readonly link: Link;
+
+  get brokerPid(): number {
+    return this.link.brokerPid;
+  }
+}
+
 /**
  * Opens the domain that all processes of this user share, by way of a broker on a Unix socket; the
  * broker is started if there is none. Waits until the broker has answered.
@@ -71,7 +79,7 @@ export async function openBrokerDomain(options: BrokerOptions = {}): Promise<Bro
   const { place, hello } = checkBrokerOptions(options);
   const link = new Link(place, hello);
   await link.open();
-  return new BrokerSession(link, undefined, options.label);
+  return new LinkedDomain(link, undefined, options.label);
 }
 
 function checkBrokerOptions(options: BrokerOptions): { place: BrokerPlace; hello: Hello } {

@@ -27,7 +27,7 @@ import {
 import { connect, type Server } from 'node:net';
 import { uptime } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { codeOf } from './place.ts';
+import { codeOf, isNobodyThere } from './place.ts';
 
 /** What one life leaves to the next, in a file beside the socket. */
 interface Mark {
@@ -252,10 +252,9 @@ async function isAlive(path: string): Promise<boolean> {
     });
     return true;
   } catch (error) {
-    const code = codeOf(error);
-    if (code === 'ENOENT' || code === 'ECONNREFUSED') return false;
+    if (isNobodyThere(error)) return false;
     // As many as may be wait to be let in.
-    if (code === 'EAGAIN') return true;
+    if (codeOf(error) === 'EAGAIN') return true;
     throw error;
   } finally {
     socket.destroy();

@@ -11,6 +11,7 @@
  */
 
 import type { Socket } from 'node:net';
+import type { Capability } from '../../domain/domain.ts';
 import {
   DomainClosedError,
   KdsError,
@@ -18,17 +19,23 @@ import {
   ProtocolError,
   UnavailableError,
 } from '../../domain/errors.ts';
-import { Delivery } from '../../event-loop/delivery.ts';
-import { Signals } from '../../event-loop/signals.ts';
+import type { RemoteGrant } from '../../remote-domain/grant.ts';
+import { RemoteLink } from '../../remote-domain/link.ts';
+import type { RemoteRequest } from '../../remote-domain/request.ts';
+import type { RemoteRef } from '../../remote-domain/resources.ts';
+import type { RemoteSession } from '../../remote-domain/session.ts';
+import { Asked } from './asked.ts';
 import { type BrokerPlace, reachBroker } from './dial.ts';
 import { encodeFrame, type Frame, FrameDecoder } from './frames.ts';
-import type { BrokerGrant } from './grant.ts';
 import { greet } from './greet.ts';
 import { frameBytesMax, replyBytesMax } from './limits.ts';
-import { lostError } from './lost-error.ts';
-import type { ClientMessage, Hello } from './messages.ts';
-import type { BrokerRequest } from './request.ts';
-import { BrokerResources } from './resources.ts';
+import type {
+  BrokerSnapshot,
+  BrokerSnapshotEntry,
+  ClientMessage,
+  Hello,
+  Reclaim,
+} from './messages.ts';
 import { errorReceived } from './wire-errors.ts';
 
 /** For so long a broker is looked for, in ms, before those who wait are told that there is none. */
@@ -56,19 +63,18 @@ export interface Expected {
   readonly disconnected?: () => void;
 }
 
-export class Link {
+const capabilities: ReadonlySet<Capability> = new Set<Capability>([
+  'settled',
+  'downgrade',
+  'part-release',
+  'steal',
+]);
+
+export class Link extends RemoteLink<BrokerSnapshot> {
+  readonly capabilities = capabilities;
   /** Of the broker that answered last. */
   brokerPid = 0;
-  readonly grants = new Map<number, BrokerGrant>();
-  readonly delivery = new Delivery();
-  readonly resources = new BrokerResources(async (resource) => {
-    await this.ask({ do: 'close', resource });
-  });
-  readonly signals = new Signals<BrokerRequest>((waiting, reason) => {
-    const requests = [...waiting].sort((a, b) => a.id - b.id);
-    this.cancel(requests);
-    for (const request of requests) request.refuse(reason);
-  });
+  readonly #grants = new Map<number, RemoteGrant>();
   readonly #place: BrokerPlace;
   readonly #hello: Hello;
   /** In the order in which they were made. */
@@ -80,10 +86,10 @@ export class Link {
   #state: 'down' | 'reaching' | 'open' | 'closed' = 'down';
   #unsent: string[] = [];
   #isFlushDue = false;
-  #idLast = 0;
   readonly #flushDue = (): void => this.flush();
 
   constructor(place: BrokerPlace, hello: Hello) {
+    super();
     this.#place = place;
     this.#hello = hello;
   }
@@ -94,13 +100,50 @@ export class Link {
     this.#adopt(await this.#reach());
   }
 
-  nextId(): number {
-    this.#idLast++;
-    return this.#idLast;
+  ask(request: RemoteRequest): void {
+    this.#expect(new Asked(this, request));
+  }
+
+  ended({ id }: RemoteRequest): void {
+    const asked = this.#expected.get(id);
+    if (asked === undefined) return;
+    (asked as Asked).end();
+    this.#forget(asked);
+  }
+
+  cancel(requests: readonly RemoteRequest[]): void {
+    const ids = requests.map(({ id }) => id);
+    if (ids.length > 0) this.#tell({ do: 'cancel', ids });
+  }
+
+  held(grant: RemoteGrant): void {
+    this.#grants.set(grant.id, grant);
+  }
+
+  over({ id }: RemoteGrant): void {
+    this.#grants.delete(id);
+  }
+
+  release({ id }: RemoteGrant, part?: readonly RemoteRef[]): void {
+    this.#tell({ do: 'release', id, ...(part !== undefined && { part }) });
+  }
+
+  downgrade({ id }: RemoteGrant, part?: readonly RemoteRef[]): void {
+    this.#tell({ do: 'downgrade', id, ...(part !== undefined && { part }) });
+  }
+
+  abandon({ id }: RemoteGrant): void {
+    this.#tell({ do: 'abandon', id });
+  }
+
+  /** Of other clients too. A closed session can be asked as well. */
+  async query(): Promise<BrokerSnapshot> {
+    const { held, pending } = (await this.#ask({ do: 'query' })) as unknown as BrokerSnapshot;
+    return { held: held.map(entryOf), pending: pending.map(entryOf) };
   }
 
   /** Asks, and asks again should the broker die, until it is answered or forgotten. */
-  expect(expected: Expected): void {
+  #expect(expected: Expected): void {
     this.#expected.set(expected.id, expected);
     if (this.#expected.size === 1) this.#socket?.ref();
     if (this.#state === 'open') this.#say(expected);
@@ -108,70 +151,71 @@ export class Link {
   }
 
   /** Asks what is answered once, and returns the answer. */
-  ask(asked: { do: 'query' } | { do: 'close'; resource: string | number }): Promise<Frame> {
+  #ask(asked: { do: 'query' } | { do: 'close'; resource: string | number }): Promise<Frame> {
     if (this.#isClosed()) return Promise.reject(new DomainClosedError('the domain is closed'));
     return new Promise((resolve, reject) => {
       const id = this.nextId();
       const refuse = (reason: unknown): void => {
-        this.forget(expected);
+        this.#forget(expected);
         reject(reason);
       };
       const hear = (frame: Frame): void => {
-        this.forget(expected);
+        this.#forget(expected);
         if (frame['is'] === 'refused') reject(errorReceived(frame));
         else resolve(frame);
       };
       const expected: Expected = { id, message: () => ({ ...asked, id }), hear, refuse };
-      this.expect(expected);
+      this.#expect(expected);
     });
   }
 
   /** False if it was not expected. */
-  forget({ id }: Expected): boolean {
+  #forget({ id }: Expected): boolean {
     if (!this.#expected.delete(id)) return false;
     if (this.#expected.size === 0) this.#socket?.unref();
     return true;
   }
 
-  forgetGrant({ id }: BrokerGrant): void {
-    this.grants.delete(id);
-  }
-
   /** Tells what needs no answer; if there is nobody to tell, there is no need to. */
-  tell(message: ClientMessage): void {
+  #tell(message: ClientMessage): void {
     if (this.#state !== 'open') return;
     this.#unsent.push(encodeFrame(message));
     this.#flushSoon();
   }
 
-  /** These are not wanted any more; whatever they may have been granted is given back. */
-  cancel(requests: readonly BrokerRequest[]): void {
-    const ids = requests.map(({ id }) => id);
-    if (ids.length > 0) this.tell({ do: 'cancel', ids });
+  /** The broker is to know of a session before it is told of anything that goes through it. */
+  sessionSent({ number, parent, label }: RemoteSession): number {
+    if (parent === undefined) return 0;
+    const above = this.sessionSent(parent);
+    if (this.#state !== 'open' || this.#begun.has(number)) return number;
+    this.#begun.add(number);
+    const named = label === undefined ? {} : { label };
+    this.#unsent.push(encodeFrame({ do: 'session', session: number, parent: above, ...named }));
+    return number;
   }
 
-  /** The broker is to know of a session before it is told of anything that goes through it. */
-  begin(session: number, parent: number, label: string | undefined): void {
-    if (this.#state !== 'open' || this.#begun.has(session)) return;
-    this.#begun.add(session);
-    const named = label === undefined ? {} : { label };
-    this.#unsent.push(encodeFrame({ do: 'session', session, parent, ...named }));
+  async endSession({ number }: RemoteSession<BrokerSnapshot>): Promise<void> {
+    await this.#end(number);
   }
 
   /** The broker is to release and cancel what went through a session. Resolves when it has. */
-  async end(session: number): Promise<void> {
+  async #end(session: number): Promise<void> {
     // A session that it was not told of, or by way of a connection that is lost, is over there.
     if (this.#state !== 'open' || (session !== 0 && !this.#begun.delete(session))) return;
     const id = this.nextId();
     await new Promise<void>((resolve) => {
       const over = (): void => {
-        this.forget(expected);
+        this.#forget(expected);
         resolve();
       };
       const message = (): ClientMessage => ({ do: 'end', id, session });
       const expected: Expected = { id, message, hear: over, refuse: over, disconnected: over };
-      this.expect(expected);
+      this.#expect(expected);
     });
+  }
+
+  protected async closeResource(resource: RemoteRef): Promise<void> {
+    await this.#ask({ do: 'close', resource });
   }
 
   /** Ends the connection, once the broker has heard that this is in order, or says nothing. */
@@ -180,7 +224,7 @@ export class Link {
     const isLate = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, partingMsMax);
     });
-    await Promise.race([this.end(0), isLate]);
+    await Promise.race([this.#end(0), isLate]);
     clearTimeout(timer);
     this.#state = 'closed';
     this.#socket?.destroy();
@@ -239,8 +283,8 @@ export class Link {
     this.#begun.clear();
     this.#unsent = [];
     if (this.#expected.size === 0) socket.unref();
-    for (const grant of this.grants.values()) {
-      this.#unsent.push(encodeFrame(grant.claim(grant.scope.sessionSent())));
+    for (const grant of this.#grants.values()) {
+      this.#unsent.push(encodeFrame(this.#claim(grant)));
     }
     for (const expected of [...this.#expected.values()]) this.#say(expected);
     this.flush();
@@ -250,8 +294,8 @@ export class Link {
     const { is, id } = frame;
     if (is === 'error') throw errorReceived(frame);
     if (is === 'lost') {
-      const grant = this.grants.get(id as number);
-      grant?.lose(lostError(grant.token));
+      const grant = this.#grants.get(id as number);
+      grant?.lose();
     } else {
       // What is not expected any more was cancelled, or is a grant that was claimed.
       this.#expected.get(id as number)?.hear(frame);
@@ -265,7 +309,7 @@ export class Link {
     if (this.#state !== 'open') return;
     this.#state = 'down';
     for (const expected of [...this.#expected.values()]) expected.disconnected?.();
-    if (this.#expected.size > 0 || this.grants.size > 0) void this.#reachAgain();
+    if (this.#expected.size > 0 || this.#grants.size > 0) void this.#reachAgain();
   }
 
   /** There is no broker, or none to talk to: whoever waits is told, and what is held is lost. */
@@ -275,9 +319,16 @@ export class Link {
     this.#socket = undefined;
     const reason = error instanceof KdsError ? error : new ProtocolError(String(error));
     this.delivery.asOne(() => {
-      for (const grant of [...this.grants.values()]) grant.lose(lostError(grant.token));
+      for (const grant of [...this.#grants.values()]) grant.lose();
       this.#refuseAll(reason);
     });
+  }
+
+  /** What a broker is told that follows the one that gave it. */
+  #claim({ id, token, label, sinceMs, set, scope }: RemoteGrant): Reclaim {
+    const session = this.sessionSent(scope);
+    const named = label === undefined ? {} : { label };
+    return { do: 'reclaim', id, session, token, since: sinceMs, ...named, ...set };
   }
 
   #refuseAll(reason: unknown): void {
@@ -313,4 +364,12 @@ export class Link {
     this.#unsent = [];
     this.#socket?.write(frames);
   }
+}
+
+/** What JSON leaves out is there, and undefined. */
+function entryOf(entry: BrokerSnapshotEntry): BrokerSnapshotEntry {
+  const { id, set, label, session, token, since, waitingFor, client } = entry;
+  const { number = 0, label: name, pid, command } = client ?? {};
+  const whose = client && { number, label: name, pid, command };
+  return { id, set, label, session, token, since, waitingFor, client: whose };
 }

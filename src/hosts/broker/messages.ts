@@ -9,17 +9,10 @@ import { ProtocolError } from '../../domain/errors.ts';
 import type { LockedPolicy } from '../../domain/options.ts';
 import { describe } from '../../domain/sets.ts';
 import type { SnapshotEntry } from '../../domain/snapshot.ts';
+import type { RemoteRef, RemoteSet } from '../../remote-domain/resources.ts';
 import type { Frame } from './frames.ts';
 import { commandLengthMax, tokenMax } from './limits.ts';
 import type { ErrorSent } from './wire-errors.ts';
-
-/** A name; or the number, of the client's choice, of a resource that has none. */
-export type RefSent = string | number;
-
-export interface SetSent {
-  readonly exclusive?: readonly RefSent[];
-  readonly shared?: readonly RefSent[];
-}
 
 export interface Hello {
   readonly do: 'hello';
@@ -30,7 +23,7 @@ export interface Hello {
 }
 
 /** Asks for a set: to have it, to have it now or never, or to hear when nothing conflicts. */
-export interface Ask extends SetSent {
+export interface Ask extends RemoteSet {
   readonly do: 'acquire' | 'try' | 'settled';
   readonly id: number;
   /** Of the sessions that were begun; 0, or none, is the connection itself. */
@@ -46,7 +39,7 @@ export interface Ask extends SetSent {
 }
 
 /** Claims what was held with a broker that is gone. */
-export interface Reclaim extends SetSent {
+export interface Reclaim extends RemoteSet {
   readonly do: 'reclaim';
   readonly id: number;
   readonly session?: number;
@@ -61,8 +54,8 @@ export type ClientMessage =
   | Ask
   | Reclaim
   | { readonly do: 'cancel'; readonly ids: readonly number[] }
-  | { readonly do: 'release'; readonly id: number; readonly part?: readonly RefSent[] }
-  | { readonly do: 'downgrade'; readonly id: number; readonly part?: readonly RefSent[] }
+  | { readonly do: 'release'; readonly id: number; readonly part?: readonly RemoteRef[] }
+  | { readonly do: 'downgrade'; readonly id: number; readonly part?: readonly RemoteRef[] }
   | { readonly do: 'abandon'; readonly id: number }
   | {
       readonly do: 'session';
@@ -72,7 +65,7 @@ export type ClientMessage =
     }
   | { readonly do: 'end'; readonly id: number; readonly session?: number }
   | { readonly do: 'query'; readonly id: number }
-  | { readonly do: 'close'; readonly id: number; readonly resource: RefSent };
+  | { readonly do: 'close'; readonly id: number; readonly resource: RemoteRef };
 
 /** Whose a set is, as that client told of itself when it came. */
 export interface ClientInfo {
@@ -228,7 +221,7 @@ function checkRefs(frame: Frame, key: string): void {
   if (!Array.isArray(value) || !value.every(isRef)) throw wrong(frame, key, 'a list of names');
 }
 
-function isRef(value: unknown): value is RefSent {
+function isRef(value: unknown): value is RemoteRef {
   return typeof value === 'string' || isCount(value);
 }
 

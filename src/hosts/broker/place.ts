@@ -118,3 +118,12 @@ export function unusable(path: string, error: unknown): UnavailableError {
 export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }
+
+/**
+ * Whether a connection failed as nobody serves there: the socket is not there, or nobody listens to
+ * it, or whoever did has died before it let this one in.
+ */
+export function isNobodyThere(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ECONNRESET';
+}

@@ -1,52 +1,53 @@
 /**
  * A grant as its client knows it. The client keeps exactly what it holds, so all that can be done
- * to a grant is checked here, told to the broker in one frame, and waits for nothing; and should
- * the broker die, what is held can be claimed from the next one.
+ * to a grant is checked here, and then told to whoever keeps the state, which cannot fail; and
+ * should that one forget, what is held can be claimed anew.
  */
 
-import type { Deliverable } from '../../domain/callback.ts';
-import { type GrantLostError, InvalidSetError } from '../../domain/errors.ts';
-import type { Grant } from '../../domain/grant.ts';
-import type { ResourceRef } from '../../domain/sets.ts';
-import type { Link } from './link.ts';
+import type { Deliverable } from '../domain/callback.ts';
+import { InvalidSetError } from '../domain/errors.ts';
+import type { Grant } from '../domain/grant.ts';
+import type { ResourceRef } from '../domain/sets.ts';
+import type { RemoteLink } from './link.ts';
 import { lostError } from './lost-error.ts';
-import type { Reclaim, RefSent, SetSent } from './messages.ts';
-import type { BrokerSession } from './session.ts';
+import type { RemoteRequest } from './request.ts';
+import type { RemoteRef, RemoteSet } from './resources.ts';
+import type { RemoteSession } from './session.ts';
 
 const none: readonly string[] = Object.freeze([]);
 
-interface Granted {
+/** What is told of a grant when it is given. */
+export interface Granted {
   readonly token: number;
   readonly recovered?: readonly string[];
   readonly ignored?: readonly string[];
 }
 
-export class BrokerGrant implements Grant, Deliverable {
+export class RemoteGrant implements Grant, Deliverable {
   /** @internal Of the request that it was. */
   readonly id: number;
   /** @internal */
-  readonly scope: BrokerSession;
+  readonly scope: RemoteSession;
+  /** @internal */
+  readonly label: string | undefined;
+  /** @internal When this client heard of it: ms since 1970. */
+  readonly sinceMs = Date.now();
   readonly token: number;
   readonly recovered: readonly string[];
   readonly ignored: readonly string[];
-  readonly #label: string | undefined;
-  readonly #sinceMs = Date.now();
-  #set: SetSent;
+  #set: RemoteSet;
   #state: 'held' | 'over' | 'lost' = 'held';
   #reason: unknown;
   #controller: AbortController | undefined;
 
   constructor(
-    id: number,
-    scope: BrokerSession,
-    set: SetSent,
-    label: string | undefined,
+    { id, scope, terms }: RemoteRequest,
     { token, recovered = none, ignored = none }: Granted,
   ) {
     this.id = id;
     this.scope = scope;
-    this.#set = set;
-    this.#label = label;
+    this.label = terms.label;
+    this.#set = terms.set;
     this.token = token;
     this.recovered = recovered;
     this.ignored = ignored;
@@ -65,23 +66,28 @@ export class BrokerGrant implements Grant, Deliverable {
     return this.#state === 'held';
   }
 
-  /** Done when it returns, as far as this client's further requests go; it waits for nothing. */
-  release(part?: ResourceRef | readonly ResourceRef[]): void {
+  /** @internal What is left of it. */
+  get set(): RemoteSet {
+    return this.#set;
+  }
+
+  /** Done when it returns, as far as this client's further requests go. */
+  release(part?: ResourceRef | readonly ResourceRef[]): void | Promise<void> {
     if (part === undefined) {
-      if (this.#end()) this.#link.tell({ do: 'release', id: this.id });
+      if (this.#end()) return this.#link.release(this);
       return;
     }
     const chosen = this.#choose(part);
     if (chosen.size === 0) return;
     const { exclusive = [], shared = [] } = this.#set;
-    const isLeft = (ref: RefSent): boolean => !chosen.has(ref);
+    const isLeft = (ref: RemoteRef): boolean => !chosen.has(ref);
     this.#set = { exclusive: exclusive.filter(isLeft), shared: shared.filter(isLeft) };
     const { exclusive: left, shared: leftShared } = this.#set;
     if (left?.length === 0 && leftShared?.length === 0) this.#end();
-    this.#link.tell({ do: 'release', id: this.id, part: [...chosen] });
+    return this.#link.release(this, [...chosen]);
   }
 
-  downgrade(part?: ResourceRef | readonly ResourceRef[]): void {
+  downgrade(part?: ResourceRef | readonly ResourceRef[]): void | Promise<void> {
     const { exclusive = [], shared = [] } = this.#set;
     const chosen = part === undefined ? this.#all() : this.#choose(part);
     if (chosen.size === 0) return;
@@ -89,27 +95,27 @@ export class BrokerGrant implements Grant, Deliverable {
       exclusive: exclusive.filter((ref) => !chosen.has(ref)),
       shared: [...shared, ...exclusive.filter((ref) => chosen.has(ref))],
     };
-    const named = part === undefined ? {} : { part: [...chosen] };
-    this.#link.tell({ do: 'downgrade', id: this.id, ...named });
+    return this.#link.downgrade(this, part === undefined ? undefined : [...chosen]);
   }
 
-  abandon(reason?: unknown): void {
+  abandon(reason?: unknown): void | Promise<void> {
     if (!this.#end()) return;
-    this.#link.tell({ do: 'abandon', id: this.id });
+    const told = this.#link.abandon(this);
     this.#controller?.abort(reason ?? lostError(this.token));
+    return told;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.release();
+    await this.release();
   }
 
-  /** @internal It was taken away: it is so at once, and whoever listens is told in turn. */
-  lose(reason: GrantLostError): void {
+  /** For hosts: it was taken away. It is so at once, and whoever listens is told in turn. */
+  lose(reason: unknown = lostError(this.token)): void {
     if (this.#state !== 'held') return;
     this.#state = 'lost';
     this.#reason = reason;
-    this.#link.forgetGrant(this);
     this.scope.tracked.delete(this);
+    this.#link.over(this);
     this.#link.delivery.direct(this);
   }
 
@@ -118,14 +124,7 @@ export class BrokerGrant implements Grant, Deliverable {
     this.#controller?.abort(this.#reason);
   }
 
-  /** @internal What a broker is told that follows the one that gave it. */
-  claim(session: number): Reclaim {
-    const { id, token } = this;
-    const label = this.#label === undefined ? {} : { label: this.#label };
-    return { do: 'reclaim', id, session, token, since: this.#sinceMs, ...label, ...this.#set };
-  }
-
-  get #link(): Link {
+  get #link(): RemoteLink {
     return this.scope.link;
   }
 
@@ -133,20 +132,20 @@ export class BrokerGrant implements Grant, Deliverable {
   #end(): boolean {
     if (this.#state !== 'held') return false;
     this.#state = 'over';
-    this.#link.forgetGrant(this);
     this.scope.tracked.delete(this);
+    this.#link.over(this);
     return true;
   }
 
-  #all(): ReadonlySet<RefSent> {
+  #all(): ReadonlySet<RemoteRef> {
     this.#checkHeld();
     const { exclusive = [], shared = [] } = this.#set;
     return new Set([...exclusive, ...shared]);
   }
 
-  #choose(part: ResourceRef | readonly ResourceRef[]): ReadonlySet<RefSent> {
+  #choose(part: ResourceRef | readonly ResourceRef[]): ReadonlySet<RemoteRef> {
     const held = this.#all();
-    const chosen = new Set(this.#link.resources.sentPart(part));
+    const chosen = new Set(this.#link.resources.refsOf(part));
     for (const ref of chosen) {
       if (held.has(ref)) continue;
       throw new InvalidSetError(

@@ -1,6 +1,6 @@
 /** A grant that is no more, in words. */
 
-import { GrantLostError } from '../../domain/errors.ts';
+import { GrantLostError } from '../domain/errors.ts';
 
 const taken = 'was taken away, abandoned, or ended with its session, domain or broker';
 

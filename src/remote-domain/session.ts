@@ -1,0 +1,204 @@
+/**
+ * The interface of a domain whose state is kept elsewhere. The domain itself is the outermost
+ * session; all sessions of one client share one link. What a call throws is known here; the rest is
+ * the word of whoever keeps the state.
+ */
+
+import type { Capability, Session } from '../domain/domain.ts';
+import { DomainClosedError, InvalidSetError } from '../domain/errors.ts';
+import type { Grant, Waiter } from '../domain/grant.ts';
+import {
+  type AcquireOptions,
+  checkEnqueue,
+  checkIsObject,
+  checkLabel,
+  checkOptions,
+  type EnqueueOptions,
+  type SettledOptions,
+  throwIfAborted,
+} from '../domain/options.ts';
+import { describe, type PreparedSet, type Resource, type SetSpec } from '../domain/sets.ts';
+import type { Snapshot } from '../domain/snapshot.ts';
+import { RemoteGrant } from './grant.ts';
+import type { LeftBehind, RemoteLink } from './link.ts';
+import { CallbackRequest, PromiseRequest, RemoteRequest, type RequestTerms } from './request.ts';
+
+const noOptions: AcquireOptions = Object.freeze({});
+const nothingHeld: readonly RemoteGrant[] = Object.freeze([]);
+
+export class RemoteSession<S extends Snapshot = Snapshot> implements Session {
+  readonly label: string | undefined;
+  /** @internal What tells it from the others of its link; 0: the domain itself. */
+  readonly number: number;
+  /** @internal */
+  readonly parent: RemoteSession<S> | undefined;
+  /** @internal */
+  readonly link: RemoteLink<S>;
+  /** @internal What went through it and lives. */
+  readonly tracked = new Set<RemoteRequest | RemoteGrant>();
+  readonly #children = new Set<RemoteSession<S>>();
+  #isOpen = true;
+  #closed: Promise<void> | undefined;
+
+  constructor(link: RemoteLink<S>, parent?: RemoteSession<S>, label?: string) {
+    this.link = link;
+    this.label = label;
+    this.parent = parent;
+    this.number = parent === undefined ? 0 : link.nextId();
+  }
+
+  get capabilities(): ReadonlySet<Capability> {
+    return this.link.capabilities;
+  }
+
+  acquire(set: SetSpec | PreparedSet, options: AcquireOptions = noOptions): Promise<Grant> {
+    return this.#promise('acquire', set, options) as Promise<Grant>;
+  }
+
+  tryAcquire(set: SetSpec | PreparedSet, options?: { label?: string }): Promise<Grant | null> {
+    return this.#promise('try', set, options ?? noOptions);
+  }
+
+  async run<R>(
+    set: SetSpec | PreparedSet,
+    optionsOrFn: AcquireOptions | ((grant: Grant) => R | Promise<R>),
+    maybeFn?: (grant: Grant) => R | Promise<R>,
+  ): Promise<R> {
+    const [options, fn] =
+      typeof optionsOrFn === 'function' ? [noOptions, optionsOrFn] : [optionsOrFn, maybeFn];
+    if (typeof fn !== 'function') throw new TypeError(`run needs a function, not ${describe(fn)}`);
+    const grant = (await this.acquire(set, options)) as RemoteGrant;
+    // It may have been taken away since: then it is somebody else's by now.
+    if (!grant.isHeld) throw grant.signal.reason;
+    try {
+      return await fn(grant);
+    } finally {
+      grant.release();
+    }
+  }
+
+  enqueue(
+    set: SetSpec | PreparedSet,
+    onGrant: (grant: Grant) => void,
+    options: EnqueueOptions = noOptions,
+  ): Waiter {
+    const { isDirect, callback, onRefused } = checkEnqueue(onGrant, options);
+    const terms = this.#check('acquire', set, options);
+    const tell = callback === undefined ? onGrant : callback.wrap(onGrant);
+    const told = { onGrant: tell, onRefused, callback, isDirect };
+    const request = new CallbackRequest(this, terms, told);
+    request.start();
+    return request;
+  }
+
+  prepare(set: SetSpec): PreparedSet {
+    this.#checkOpen();
+    return this.link.resources.prepare(set);
+  }
+
+  resource(name?: string): Resource {
+    this.#checkOpen();
+    return this.link.resources.handle(name);
+  }
+
+  session(options: { label?: string } = noOptions as object): RemoteSession<S> {
+    this.#checkOpen();
+    checkIsObject(options);
+    const { label } = options;
+    if (label !== undefined) checkLabel(label);
+    const session = new RemoteSession<S>(this.link, this, label);
+    this.#children.add(session);
+    return session;
+  }
+
+  async settled(set: SetSpec | PreparedSet, options: SettledOptions = noOptions): Promise<void> {
+    await this.#promise('settled', set, options);
+  }
+
+  /** Tells of what went through other clients too. A closed session can be asked as well. */
+  query(): Promise<S> {
+    return this.link.query();
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #promise(
+    how: RequestTerms['how'],
+    set: SetSpec | PreparedSet,
+    options: AcquireOptions,
+  ): Promise<Grant | null> {
+    const terms = this.#check(how, set, options);
+    return new Promise((resolve, reject) => {
+      new PromiseRequest(this, terms, resolve, reject).start();
+    });
+  }
+
+  #check(
+    how: RequestTerms['how'],
+    spec: SetSpec | PreparedSet,
+    options: AcquireOptions,
+  ): RequestTerms {
+    this.#checkOpen();
+    if (options !== noOptions) checkOptions(options);
+    const { locked, steal, label, signal } = options;
+    const holding = options === noOptions ? nothingHeld : this.#heldBy(options);
+    const isEndless = options.timeoutMs === Number.POSITIVE_INFINITY;
+    const timeoutMs = isEndless ? undefined : options.timeoutMs;
+    const set = this.link.resources.setOf(spec);
+    throwIfAborted(options);
+    if (steal === true && set.shared !== undefined && set.shared.length > 0) {
+      throw new InvalidSetError('steal takes exclusive resources only');
+    }
+    return { how, set, label, locked, steal, holding, timeoutMs, signal };
+  }
+
+  #heldBy({ holding }: AcquireOptions): readonly RemoteGrant[] {
+    if (holding === undefined) return nothingHeld;
+    const declared = (Array.isArray(holding) ? holding : [holding]) as readonly Grant[];
+    return declared.map((grant) => {
+      if (grant instanceof RemoteGrant && grant.scope.link === this.link) return grant;
+      throw new TypeError(`holding is a grant of this domain, not ${describe(grant)}`);
+    });
+  }
+
+  async #close(): Promise<void> {
+    const left = leftBehind(this.#shut());
+    if (this.parent !== undefined) this.parent.#children.delete(this);
+    const reason = new DomainClosedError(
+      'the domain or session was closed while the request waited',
+    );
+    this.link.delivery.asOne(() => {
+      for (const request of left.requests) request.refuse(reason);
+      for (const grant of left.grants) grant.lose();
+    });
+    if (this.parent === undefined) await this.link.close(left);
+    else await this.link.endSession(this, left);
+  }
+
+  /** Its own sessions too. Returns what went through them and lives. */
+  #shut(): readonly (RemoteRequest | RemoteGrant)[] {
+    this.#isOpen = false;
+    const children = [...this.#children];
+    return [...this.tracked, ...children.flatMap((child) => child.#shut())];
+  }
+
+  #checkOpen(): void {
+    if (!this.#isOpen) throw new DomainClosedError('the domain or session is closed');
+  }
+}
+
+function leftBehind(owned: readonly (RemoteRequest | RemoteGrant)[]): LeftBehind {
+  const requests = owned.filter((each) => each instanceof RemoteRequest);
+  const grants = owned.filter((each) => each instanceof RemoteGrant);
+  return {
+    requests: requests.sort((one, other) => one.id - other.id),
+    grants: grants.sort((one, other) => one.id - other.id),
+  };
+}
