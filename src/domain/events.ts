@@ -27,7 +27,7 @@ export interface EventDomain {
 
 interface EventBase {
   readonly domain: EventDomain;
-  /** Of the request, and of the grant that comes of it: as in snapshots of a domain within reach. */
+  /** Of the request, and of the grant that comes of it; as snapshots tell it. */
   readonly id: number;
   readonly set: NamedSet;
   readonly label: string | undefined;
@@ -232,9 +232,9 @@ function openChannels(): ReadonlyMap<EventName, Channel> {
 }
 
 /**
- * Looks again whenever somebody comes or goes. A channel of Node's changes its prototype as its first
- * subscriber comes and as the last one goes, so that is asked each time; another copy of this package
- * may have put its own calls before it.
+ * Looks again whenever somebody comes or goes. A channel of Node's changes its prototype as its
+ * first subscriber comes and as the last one goes, so that is asked each time; another copy of this
+ * package may have put its own calls before it.
  */
 function noticeSubscribers(channel: Channel, look: () => void): void {
   for (const call of ['subscribe', 'unsubscribe'] as const) {

@@ -323,7 +323,7 @@ export class HostSession implements SyncSession {
       if (options !== noOptions) request.start(options);
     } catch (error) {
       // Whatever throws here is the caller's: a getter, or a signal that takes no listener.
-      request.leave();
+      request.leave('refused');
       throw error;
     } finally {
       host.leave();
@@ -346,13 +346,13 @@ export class HostSession implements SyncSession {
 
   /** It waits, and is not to. */
   #giveUp(set: number): null {
-    this.host.end(set, false);
+    this.host.drop(set, 'denied');
     return null;
   }
 
   /** It waits, and may not. */
   #refuse(set: number, error: Error): never {
-    this.host.end(set, false);
+    this.host.drop(set, error instanceof WaitTimeoutError ? 'timed-out' : 'refused');
     throw error;
   }
 

@@ -36,7 +36,7 @@ function entryOf(host: Host, set: number, waitingFor: readonly number[]): Snapsh
   };
 }
 
-function namesOf(host: Host, set: number): NamedSet {
+export function namesOf(host: Host, set: number): NamedSet {
   const { core, resources } = host;
   const exclusive: string[] = [];
   const shared: string[] = [];

@@ -8,6 +8,7 @@
 import { Memory } from '../../core/index.ts';
 import type { Capability } from '../../domain/domain.ts';
 import { WaitTimeoutError } from '../../domain/errors.ts';
+import { type EventDomain, watched } from '../../domain/events.ts';
 import { CoarseClock } from '../../event-loop/clock.ts';
 import type { HostGrant } from '../../sync-domain/grant.ts';
 import { Host } from '../../sync-domain/host.ts';
@@ -27,6 +28,9 @@ const capabilities: ReadonlySet<Capability> = new Set<Capability>([
   'steal',
 ]);
 
+/** Of those that somebody has watched. */
+let domainCount = 0;
+
 export class ProcessHost extends Host {
   readonly capabilities = capabilities;
   readonly clock = new CoarseClock();
@@ -41,7 +45,10 @@ export class ProcessHost extends Host {
 
   enter(): void {}
 
-  leaveGranted(): void {}
+  /** Nothing has come of it, but for those who watch. */
+  leaveGranted(): void {
+    if (watched.isWatched) this.delivery.runDirect();
+  }
 
   leave(): void {
     const isUnused = this.setCount === 0 && this.core.memory.words.length > wordsKept;
@@ -56,7 +63,7 @@ export class ProcessHost extends Host {
 
   block(_: HostSession, set: number): never {
     const inTheWay = inTheWayOf(this, set);
-    this.end(set, false);
+    this.drop(set, 'timed-out');
     this.leave();
     throw new WaitTimeoutError(
       `not granted at once, and one event loop cannot wait for itself: ${inTheWay}. ` +
@@ -105,6 +112,10 @@ export class ProcessHost extends Host {
 
   protected objects(): readonly (HostRequest | HostGrant)[] {
     return this.tagged.values();
+  }
+
+  protected eventDomain(): EventDomain {
+    return { host: 'process', name: `domain ${++domainCount}`, label: this.label };
   }
 
   protected wordFor(): number {
