@@ -148,6 +148,14 @@ interface Channel {
 /** For hosts: whether anybody listens to anything. An object, so that all see the same field. */
 export const watched: { isWatched: boolean } = { isWatched: false };
 
+const whenWatchedDo: ((isWatched: boolean) => void)[] = [];
+
+/** For hosts: told as somebody begins to listen, and as nobody does any more; and at once. */
+export function whenWatched(change: (isWatched: boolean) => void): void {
+  whenWatchedDo.push(change);
+  change(watched.isWatched);
+}
+
 const channels = openChannels();
 
 /** For hosts: tells whoever listens to that channel. */
@@ -219,7 +227,10 @@ function openChannels(): ReadonlyMap<EventName, Channel> {
   const platform = load?.('diagnostics_channel') as { channel(name: string): Channel } | undefined;
   const opened = new Map<EventName, Channel>();
   const look = (): void => {
-    watched.isWatched = [...opened.values()].some(({ hasSubscribers }) => hasSubscribers);
+    const isWatched = [...opened.values()].some(({ hasSubscribers }) => hasSubscribers);
+    if (isWatched === watched.isWatched) return;
+    watched.isWatched = isWatched;
+    for (const change of whenWatchedDo) change(isWatched);
   };
   for (const name of eventNames) {
     const channel = platform?.channel(name) ?? new OwnChannel(name);

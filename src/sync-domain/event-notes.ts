@@ -74,8 +74,9 @@ export class EventNotes {
     if (!host.core.isGranted(set)) this.#tell('kds.request.miss', told, timeUs, {});
   }
 
-  granted({ set, token, recovered, ignored }: HostGrant): void {
-    const told = this.#of(set);
+  granted(grant: HostGrant): void {
+    const { set, token, recovered, ignored } = grant;
+    const told = this.#of(set, grant);
     const timeUs = monotonicUs();
     const waitMs = (timeUs - told.sinceUs) / 1000;
     told.sinceUs = timeUs;
@@ -124,7 +125,7 @@ export class EventNotes {
     this.#tell('kds.grant.held-long', this.#of(set), monotonicUs(), details);
   }
 
-  #of(set: number): Told {
+  #of(set: number, grant?: HostGrant): Told {
     const host = this.#host;
     const id = host.core.arrival(set);
     const known = this.#live.get(set);
@@ -135,8 +136,8 @@ export class EventNotes {
       domain: this.#domain,
       id,
       set: host.core.firstLink(set) === 0 ? nothing : namesOf(host, set),
-      label: host.labelOf(set),
-      session: host.sessionLabelOf(set),
+      label: grant === undefined ? host.labelOf(set) : grant.label,
+      session: grant === undefined ? host.sessionLabelOf(set) : grant.scope.label,
       sinceUs: monotonicUs() - waitedMs * 1000,
     };
     this.#live.set(set, told);

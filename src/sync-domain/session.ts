@@ -12,6 +12,7 @@ import {
   LockedError,
   WaitTimeoutError,
 } from '../domain/errors.ts';
+import { watched } from '../domain/events.ts';
 import type { Grant, SyncGrant, Waiter } from '../domain/grant.ts';
 import {
   type AcquireOptions,
@@ -341,7 +342,9 @@ export class HostSession implements SyncSession {
       throw new InvalidSetError('steal takes exclusive resources only');
     }
     const set = host.steal(resolved, this, label);
-    return host.createGrant(this, set, host.core.state(set), label);
+    const grant = host.createGrant(this, set, host.core.state(set), label);
+    if (watched.isWatched) host.events.granted(grant);
+    return grant;
   }
 
   /** It waits, and is not to. */

@@ -8,7 +8,7 @@
 import { Memory } from '../../core/index.ts';
 import type { Capability } from '../../domain/domain.ts';
 import { WaitTimeoutError } from '../../domain/errors.ts';
-import { type EventDomain, watched } from '../../domain/events.ts';
+import { type EventDomain, whenWatched } from '../../domain/events.ts';
 import { CoarseClock } from '../../event-loop/clock.ts';
 import type { HostGrant } from '../../sync-domain/grant.ts';
 import { Host } from '../../sync-domain/host.ts';
@@ -45,10 +45,7 @@ export class ProcessHost extends Host {
 
   enter(): void {}
 
-  /** Nothing has come of it, but for those who watch. */
-  leaveGranted(): void {
-    if (watched.isWatched) this.delivery.runDirect();
-  }
+  leaveGranted(): void {}
 
   leave(): void {
     const isUnused = this.setCount === 0 && this.core.memory.words.length > wordsKept;
@@ -136,3 +133,10 @@ export class ProcessHost extends Host {
     this.delivery.runDirect();
   }
 }
+
+const { leave, leaveGranted } = ProcessHost.prototype;
+
+// As in host.ts: those who watch are told of a grant that nobody else has to be told of.
+whenWatched((isWatched) => {
+  ProcessHost.prototype.leaveGranted = isWatched ? leave : leaveGranted;
+});

@@ -235,7 +235,9 @@ export class ThreadsHost extends Host {
     this.#heard = set;
     this.untag(set);
     request.endWaiting();
-    return this.createGrant(scope, set, state, label);
+    const grant = this.createGrant(scope, set, state, label);
+    if (watched.isWatched) this.events.granted(grant);
+    return grant;
   }
 
   /** Releases what an agent had that is marked as dead, as by one who died. */
