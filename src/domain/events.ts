@@ -11,6 +11,7 @@
  */
 
 import { throwUncaught } from './callback.ts';
+import { DomainClosedError, KdsError, WaitTimeoutError } from './errors.ts';
 import type { NamedSet } from './sets.ts';
 
 /** In which domain something happened. */
@@ -161,6 +162,13 @@ const channels = openChannels();
 /** For hosts: tells whoever listens to that channel. */
 export function publish<Name extends EventName>(name: Name, message: DomainEvents[Name]): void {
   channels.get(name)?.publish(message);
+}
+
+/** For hosts: how a request has ended that was refused for this reason. */
+export function outcomeOf(reason: unknown): RequestOutcome {
+  if (reason instanceof WaitTimeoutError) return 'timed-out';
+  if (reason instanceof DomainClosedError) return 'closed';
+  return reason instanceof KdsError ? 'refused' : 'cancelled';
 }
 
 /**

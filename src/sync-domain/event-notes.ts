@@ -10,7 +10,6 @@
  */
 
 import { PASS_LOCKED, SYNC } from '../core/index.ts';
-import { DomainClosedError, WaitTimeoutError } from '../domain/errors.ts';
 import {
   type DomainEvents,
   type EventDomain,
@@ -155,9 +154,4 @@ export class EventNotes {
       deliver: () => publish(name, event as unknown as DomainEvents[Name]),
     });
   }
-}
-
-export function outcomeOf(reason: unknown): RequestOutcome {
-  if (reason instanceof WaitTimeoutError) return 'timed-out';
-  return reason instanceof DomainClosedError ? 'closed' : 'cancelled';
 }

@@ -11,12 +11,18 @@
 import { Core, GRANTED, type Memory, UNUSUAL } from '../core/index.ts';
 import type { Capability } from '../domain/domain.ts';
 import { DomainClosedError } from '../domain/errors.ts';
-import { type EventDomain, type RequestOutcome, watched, whenWatched } from '../domain/events.ts';
+import {
+  type EventDomain,
+  outcomeOf,
+  type RequestOutcome,
+  watched,
+  whenWatched,
+} from '../domain/events.ts';
 import type { AcquireSyncOptions } from '../domain/options.ts';
 import type { PreparedSet, SetSpec } from '../domain/sets.ts';
 import { Delivery } from '../event-loop/delivery.ts';
 import { Signals } from '../event-loop/signals.ts';
-import { EventNotes, outcomeOf } from './event-notes.ts';
+import { EventNotes } from './event-notes.ts';
 import { HostGrant } from './grant.ts';
 import type { HoldWatchdog } from './hold-watchdog.ts';
 import type { CarriedHolding } from './holding.ts';

@@ -12,7 +12,7 @@ import {
   LockedError,
   WaitTimeoutError,
 } from '../domain/errors.ts';
-import { watched } from '../domain/events.ts';
+import { outcomeOf, watched } from '../domain/events.ts';
 import type { Grant, SyncGrant, Waiter } from '../domain/grant.ts';
 import {
   type AcquireOptions,
@@ -355,7 +355,7 @@ export class HostSession implements SyncSession {
 
   /** It waits, and may not. */
   #refuse(set: number, error: Error): never {
-    this.host.drop(set, error instanceof WaitTimeoutError ? 'timed-out' : 'refused');
+    this.host.drop(set, outcomeOf(error));
     throw error;
   }
 

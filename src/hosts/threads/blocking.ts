@@ -4,8 +4,8 @@
  */
 
 import { DeadlockError, InterruptedError, WaitTimeoutError } from '../../domain/errors.ts';
+import { outcomeOf } from '../../domain/events.ts';
 import type { AcquireSyncOptions } from '../../domain/options.ts';
-import { outcomeOf } from '../../sync-domain/event-notes.ts';
 import type { HostGrant } from '../../sync-domain/grant.ts';
 import { HostRequest, timedOut } from '../../sync-domain/request.ts';
 import type { HostSession } from '../../sync-domain/session.ts';
