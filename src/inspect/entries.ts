@@ -28,7 +28,7 @@ export type Mode = 'exclusive' | 'shared';
 export const shownLengthMax = 80;
 
 /** How an entry takes part in a resource; undefined if it does not. */
-export function modeOf({ set }: SnapshotEntry, name: string): Mode | undefined {
+export function modeOf({ set }: { readonly set: NamedSet }, name: string): Mode | undefined {
   if (set.exclusive.includes(name)) return 'exclusive';
   return set.shared.includes(name) ? 'shared' : undefined;
 }
