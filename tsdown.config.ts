@@ -26,6 +26,7 @@ export default defineConfig([
       buffers: 'src/clients/buffers/index.ts',
       display: 'src/clients/display/index.ts',
       inspect: 'src/inspect/index.ts',
+      'inspect-trace': 'src/inspect/trace.ts',
       conformance: 'conformance/index.ts',
     },
     platform: 'neutral',

@@ -1,6 +1,7 @@
 /** `kds serve`: the broker in the foreground, for systemd, a container, or to look at. */
 
 import { runBroker } from '../broker-server/run-broker.ts';
+import { traceIfAsked } from '../inspect/trace.ts';
 import { readDuration, readNone, readOptions, readSocket } from './arguments.ts';
 import { exitCode } from './exit-codes.ts';
 import { say } from './messages.ts';
@@ -18,6 +19,7 @@ export async function serve(args: readonly string[]): Promise<number | undefined
   readNone(positionals);
   const { idle, grace, socket } = values;
   process.umask(0o077);
+  traceIfAsked();
   const broker = await runBroker({
     socketPath: readSocket(socket),
     idleMs: idle === undefined ? undefined : readDuration(idle, '--idle'),

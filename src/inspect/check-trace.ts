@@ -93,13 +93,9 @@ function checkDomain(name: string, events: readonly TracedEvent[]): CheckedDomai
   };
 }
 
-/** Ids that something is told of before, or without, their request's start. */
+/** Ids of which something is told, but not their request's start. */
 function olderIds(events: readonly TracedEvent[]): ReadonlySet<number> {
-  const started = new Set<number>();
-  const older = new Set<number>();
-  for (const { name, id } of events) {
-    if (name === 'kds.request.start') started.add(id);
-    else if (!started.has(id)) older.add(id);
-  }
-  return older;
+  const starts = events.filter(({ name }) => name === 'kds.request.start');
+  const started = new Set(starts.map(({ id }) => id));
+  return new Set(events.map(({ id }) => id).filter((id) => !started.has(id)));
 }

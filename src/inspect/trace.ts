@@ -23,7 +23,7 @@ export interface Tracing {
 /**
  * Appends all events of all domains of this thread to a file, from now on. Threads and processes
  * may write to the same file. What is written is complete lines; it is written after 64 KiB or 0.2 s,
- * and as the process exits. Costs some µs an event, and whatever the disk does, synchronously.
+ * and as the process exits. If that fails, the trace ends with a warning of the process. Costs some µs an event, and whatever the disk does, synchronously.
  *
  * @throws what the file system refuses with.
  * @example
@@ -49,8 +49,20 @@ export function traceTo(path: string): Tracing {
   const write = (): void => {
     clearTimeout(timer);
     timer = undefined;
-    if (unwritten !== '') appendFileSync(path, unwritten);
+    const lines = unwritten;
     unwritten = '';
+    if (lines === '') return;
+    try {
+      appendFileSync(path, lines);
+    } catch (error) {
+      giveUp(error);
+    }
+  };
+  /** The program is not to suffer for its trace. */
+  const giveUp = (error: unknown): void => {
+    stopWatching();
+    process.off('exit', stop);
+    process.emitWarning(`the trace ends, as ${path} cannot be written: ${String(error)}`);
   };
   const add = (lines: readonly string[]): void => {
     for (const line of lines) unwritten += `${line},\n`;

@@ -16,6 +16,7 @@ import {
   type EventName,
   type GrantLostEvent,
   publish,
+  type RequestMissEvent,
   type RequestOutcome,
 } from '../domain/events.ts';
 import type { NamedSet } from '../domain/sets.ts';
@@ -32,6 +33,10 @@ interface Told {
   readonly session: string | undefined;
   /** When it arrived, and then when it was granted. */
   sinceUs: number;
+  /** It was not granted at once. */
+  hasWaited: boolean;
+  /** Once it is granted: a set that was taken away has no arrival any more. */
+  token: number | undefined;
 }
 
 const nothing: NamedSet = Object.freeze({ exclusive: [], shared: [] });
@@ -63,22 +68,29 @@ export class EventNotes {
     const timeUs = monotonicUs();
     const id = host.core.arrival(set);
     const names = namesOf(host, set);
-    const told = { domain: this.#domain, id, set: names, label, session, sinceUs: timeUs };
-    this.#live.set(set, told);
-    this.#tell('kds.request.start', told, timeUs, {
+    const told = { domain: this.#domain, id, set: names, label, session };
+    const live = {
+      ...told,
+      sinceUs: timeUs,
+      hasWaited: !host.core.isGranted(set),
+      token: undefined,
+    };
+    this.#live.set(set, live);
+    this.#tell('kds.request.start', live, timeUs, {
       isSync: (bits & SYNC) !== 0,
       ignoresLocked: (bits & PASS_LOCKED) !== 0,
       steals,
     });
-    if (!host.core.isGranted(set)) this.#tell('kds.request.miss', told, timeUs, {});
+    if (live.hasWaited) this.#tell('kds.request.miss', live, timeUs, {});
   }
 
   granted(grant: HostGrant): void {
     const { set, token, recovered, ignored } = grant;
     const told = this.#of(set, grant);
-    const timeUs = monotonicUs();
+    const timeUs = told.hasWaited ? monotonicUs() : told.sinceUs;
     const waitMs = (timeUs - told.sinceUs) / 1000;
     told.sinceUs = timeUs;
+    told.token = token;
     this.#tell('kds.request.grant', told, timeUs, { token, waitMs, recovered, ignored });
     if (recovered.length > 0) this.#tell('kds.grant.recovered', told, timeUs, { token, recovered });
     this.#tell('kds.request.end', told, timeUs, { outcome: 'granted', waitMs });
@@ -129,7 +141,8 @@ export class EventNotes {
     const id = host.core.arrival(set);
     const known = this.#live.get(set);
     // One that ended while nobody listened may have left its place to another.
-    if (known?.id === id) return known;
+    const isSame = known?.id === id || known?.token === host.core.token(set);
+    if (known !== undefined && isSame) return known;
     const waitedMs = host.clock.now() - host.sinceOf(set);
     const told: Told = {
       domain: this.#domain,
@@ -138,6 +151,8 @@ export class EventNotes {
       label: grant === undefined ? host.labelOf(set) : grant.label,
       session: grant === undefined ? host.sessionLabelOf(set) : grant.scope.label,
       sinceUs: monotonicUs() - waitedMs * 1000,
+      hasWaited: true,
+      token: host.core.isGranted(set) ? host.core.token(set) : undefined,
     };
     this.#live.set(set, told);
     return told;
@@ -147,7 +162,7 @@ export class EventNotes {
     name: Name,
     { domain, id, set, label, session }: Told,
     timeUs: number,
-    details: Omit<DomainEvents[Name], keyof Told | 'timeUs'>,
+    details: Omit<DomainEvents[Name], keyof RequestMissEvent>,
   ): void {
     const event = { domain, id, set, label, session, timeUs, ...details };
     this.#host.delivery.direct({
