@@ -8,11 +8,14 @@ import { openSync, writeSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { openBrokerDomain } from '../../src/hosts/broker/index.ts';
 import type { Grant } from '../../src/index.ts';
+import { traceIfAsked } from '../../src/inspect/trace.ts';
 import { randomFrom } from './random.ts';
 
 const [socket, journalPath = '', seed, client, graceMs] = process.argv.slice(2);
 const journal = openSync(journalPath, 'a');
 const random = randomFrom(Number(seed));
+// Of all that happens, if KDS_TRACE names a file.
+traceIfAsked();
 const domain = await openBrokerDomain({ socket, graceMs: Number(graceMs), idleMs: 1000 });
 let count = 0;
 let isStopping = false;
