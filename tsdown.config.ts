@@ -27,10 +27,13 @@ export default defineConfig([
       display: 'src/clients/display/index.ts',
       inspect: 'src/inspect/index.ts',
       'inspect-trace': 'src/inspect/trace.ts',
+      'inspect-page': 'src/inspect/page-server.ts',
       conformance: 'conformance/index.ts',
     },
     platform: 'neutral',
     dts: { sourcemap: true },
+    // It is read from beside the code, and sent as it is.
+    copy: ['src/inspect/page.html'],
     clean: true,
   },
   {

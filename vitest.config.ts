@@ -18,6 +18,7 @@ export default defineConfig({
       { find: /^kds\/buffers$/, replacement: source('src/clients/buffers/index.ts') },
       { find: /^kds\/display$/, replacement: source('src/clients/display/index.ts') },
       { find: /^kds\/inspect\/trace$/, replacement: source('src/inspect/trace.ts') },
+      { find: /^kds\/inspect\/page$/, replacement: source('src/inspect/page-server.ts') },
       { find: /^kds\/inspect$/, replacement: source('src/inspect/index.ts') },
       { find: /^kds\/conformance$/, replacement: source('conformance/index.ts') },
     ],
