@@ -4,7 +4,8 @@
  *
  * The last two are suspicions. kds refuses circles that are declared (`holding`); what a caller
  * keeps without saying so is guessed here from whose it is: the same client of a broker, or the
- * same session. A client may do several things at once, and then such a circle can end.
+ * same session. A client may do several things at once, and then such a circle can end; so one that
+ * nobody else is part of is not told of.
  */
 
 import { type InspectedEntry, type InspectedSnapshot, namesOf } from './entries.ts';
@@ -119,9 +120,14 @@ function suspectedDeadlocksOf(
   for (const start of index.snapshot.pending) {
     if (found.length >= countMax) break;
     const circle = done.has(start) ? undefined : circleFrom(start, next, done);
-    if (circle !== undefined) found.push({ circle });
+    if (circle !== undefined && hasSeveralOwners(circle)) found.push({ circle });
   }
   return found;
+}
+
+function hasSeveralOwners(circle: readonly InspectedEntry[]): boolean {
+  const [first] = circle;
+  return circle.some((entry) => first !== undefined && ownerOf(entry) !== ownerOf(first));
 }
 
 function circleFrom(

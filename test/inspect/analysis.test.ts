@@ -170,6 +170,14 @@ describe('what is worth a look', () => {
     await domain.close();
   });
 
+  it('who waits for a grant of his own session only is taken to do two things at once', async () => {
+    const domain = createDomain({ label: 'server' });
+    domain.acquireSync({ exclusive: 'a' });
+    domain.acquire({ exclusive: 'a' }).catch(() => undefined);
+    expect(findingsOf(await domain.query()).suspectedDeadlocks).toEqual([]);
+    await domain.close();
+  });
+
   it('a large set that waits, and those who wait for it alone, are a convoy', async () => {
     const domain = createDomain();
     const names = Array.from({ length: 20 }, (_, index) => `row ${index}`);
