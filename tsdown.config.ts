@@ -27,6 +27,7 @@ export default defineConfig([
       display: 'src/clients/display/index.ts',
       inspect: 'src/inspect/index.ts',
       'inspect-trace': 'src/inspect/trace.ts',
+      'inspect-otel': 'src/inspect/otel.ts',
       'inspect-page': 'src/inspect/page-server.ts',
       conformance: 'conformance/index.ts',
     },

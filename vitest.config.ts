@@ -19,6 +19,7 @@ export default defineConfig({
       { find: /^kds\/display$/, replacement: source('src/clients/display/index.ts') },
       { find: /^kds\/inspect\/trace$/, replacement: source('src/inspect/trace.ts') },
       { find: /^kds\/inspect\/page$/, replacement: source('src/inspect/page-server.ts') },
+      { find: /^kds\/inspect\/otel$/, replacement: source('src/inspect/otel.ts') },
       { find: /^kds\/inspect$/, replacement: source('src/inspect/index.ts') },
       { find: /^kds\/conformance$/, replacement: source('conformance/index.ts') },
     ],
