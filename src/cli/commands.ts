@@ -6,6 +6,7 @@
 
 import { batch } from './batch.ts';
 import { breakGrants } from './break.ts';
+import { checkTraceFile } from './check-trace.ts';
 import { completion } from './completion.ts';
 import { ls } from './ls.ts';
 import { serve } from './serve.ts';
@@ -22,8 +23,10 @@ export const commands: Readonly<Record<string, Command>> = {
   break: breakGrants,
   top,
   serve,
+  'check-trace': checkTraceFile,
   completion,
 };
 
+export { traceIfAsked } from '../inspect/trace.ts';
 export { helpOf } from './help.ts';
 export { tellWhatIsWaitedFor } from './waiting-notice.ts';

@@ -1,11 +1,19 @@
 /** `kds top`: the listing on the whole terminal, refreshed, until q is pressed. */
 
-import { readDuration, readNone, readOptions, readSocket, UsageError } from './arguments.ts';
+import {
+  readDuration,
+  readNone,
+  readOptions,
+  readPort,
+  readSocket,
+  UsageError,
+} from './arguments.ts';
 import { exitCode } from './exit-codes.ts';
 import { tableOf } from './listing.ts';
 import { escaped } from './messages.ts';
 import { columnCount, isForPeople } from './output.ts';
 import { Snapshots } from './snapshots.ts';
+import { topWeb } from './top-web.ts';
 
 const refreshMsMin = 100;
 const enter = '\x1b[?1049h\x1b[?25l';
@@ -17,6 +25,8 @@ const quitKeys: ReadonlySet<string> = new Set(['q', 'Q', ctrlC, ctrlD]);
 
 const options = {
   interval: { type: 'string', short: 'd' },
+  web: { type: 'boolean' },
+  port: { type: 'string' },
   socket: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const;
@@ -26,6 +36,11 @@ export async function top(args: readonly string[]): Promise<number | undefined> 
   if (values.help) return undefined;
   readNone(positionals);
   const refreshMs = Math.max(refreshMsMin, readDuration(values.interval ?? '1', '--interval'));
+  if (values.web) {
+    const snapshots = new Snapshots(readSocket(values.socket));
+    return topWeb(snapshots, readPort(values.port ?? '0', '--port'), refreshMs);
+  }
+  if (values.port !== undefined) throw new UsageError('--port goes with --web');
   const { stdin, stdout } = process;
   if (!isForPeople || stdin.isTTY !== true) {
     throw new UsageError('top needs a terminal: without one there is kds ls --watch');
