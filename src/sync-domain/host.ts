@@ -352,9 +352,9 @@ export abstract class Host {
 }
 
 /**
- * The steps that all pass who never wait for long. While somebody watches, these take their places:
- * a question at each of them costs 3 % of an acquire and release (docs/decisions/0010), and a method
- * that is exchanged costs nothing, as the compiler takes it for what it is until then.
+ * The steps that all pass. While somebody watches, these take their places: a question at each of
+ * them costs some 3 % of an acquire and release (docs/decisions/0020), and a method that may be
+ * exchanged costs nothing, as the compiler takes it for what it is until it is.
  */
 const { arrive, release } = Host.prototype;
 

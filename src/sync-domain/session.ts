@@ -28,6 +28,7 @@ import {
 } from '../domain/options.ts';
 import { describe, type PreparedSet, type Resource, type SetSpec } from '../domain/sets.ts';
 import type { Snapshot } from '../domain/snapshot.ts';
+import { atOnce, inSlices } from '../event-loop/slices.ts';
 import { HostGrant } from './grant.ts';
 import type { Host } from './host.ts';
 import {
@@ -39,7 +40,8 @@ import {
   timedOut,
 } from './request.ts';
 import type { ResolvedSet } from './resources.ts';
-import { circleOf, ownerOf, snapshotOf } from './snapshot.ts';
+import { circleOf, ownerOf } from './snapshot.ts';
+import { SnapshotNotes } from './snapshot-notes.ts';
 
 const noOptions: AcquireOptions = Object.freeze({});
 
@@ -168,19 +170,17 @@ export class HostSession implements SyncSession {
   }
 
   async query(): Promise<Snapshot> {
+    let notes: SnapshotNotes;
     try {
-      return this.querySync();
+      notes = this.#note();
     } catch (error) {
       return this.host.askAgain(error, () => this.query());
     }
+    return inSlices(notes.entries());
   }
 
   querySync(): Snapshot {
-    const { host } = this;
-    host.enter();
-    const snapshot = snapshotOf(host);
-    host.leave();
-    return snapshot;
+    return atOnce(this.#note().entries());
   }
 
   async close(): Promise<void> {
@@ -409,6 +409,15 @@ export class HostSession implements SyncSession {
     }
     this.#parent.#children.delete(this);
     this.host.endAll(this.#owned());
+  }
+
+  /** The state of this moment. */
+  #note(): SnapshotNotes {
+    const { host } = this;
+    host.enter();
+    const notes = new SnapshotNotes(host);
+    host.leave();
+    return notes;
   }
 
   /** Its own sessions too. */
