@@ -30,12 +30,17 @@ export default defineConfig([
       display: 'src/clients/display/index.ts',
       'web-locks': 'src/clients/web-locks/index.ts',
       fences: 'src/clients/fences/index.ts',
+      inspect: 'src/inspect/index.ts',
+      'inspect-trace': 'src/inspect/trace.ts',
+      'inspect-otel': 'src/inspect/otel.ts',
+      'inspect-page': 'src/inspect/page-server.ts',
       conformance: 'conformance/index.ts',
     },
     platform: 'neutral',
     dts: { sourcemap: true },
     clean: true,
-    copy: [{ from: 'src/hosts/redis/lua/fence.lua', to: 'dist' }],
+    // What is read from beside the code, and sent as it is; and what users put before their own.
+    copy: ['src/inspect/page.html', { from: 'src/hosts/redis/lua/fence.lua', to: 'dist' }],
   },
   {
     // What `kds run` loads is one file; it reads the other one, of another build, for all else.

@@ -44,6 +44,7 @@ interface Room {
 
 const core = /^src\/core\//;
 const domain = /^src\/domain\//;
+const oracle = /^src\/oracle\//;
 const eventLoop = /^src\/event-loop\//;
 const syncDomain = /^src\/sync-domain\//;
 const remoteDomain = /^src\/remote-domain\//;
@@ -64,7 +65,8 @@ function roomOf(path: string): Room | undefined {
     if (second === 'domain') return { name: 'src/domain', values: [], types: [core] };
     if (second === 'hosts') return hostRoom(third);
     if (second === 'clients') return { name: `src/clients/${third}`, values: [domain] };
-    if (second === 'inspect') return { name: 'src/inspect', values: [domain], builtins: true };
+    if (second === 'oracle') return { name: 'src/oracle', values: [] };
+    if (second === 'inspect') return inspectRoom(path);
     if (second === 'cli') {
       const rooms = /^src\/(broker-server|clients|inspect|domain)\//;
       const values = [/^src\/hosts\/(broker|redis)\//, /^src\/index\.ts$/, rooms];
@@ -73,13 +75,14 @@ function roomOf(path: string): Room | undefined {
     }
     // Where the domain of one event loop meets the server that others reach it by.
     if (second === 'broker-server') {
-      const values = [domain, /^src\/hosts\/(process|broker)\//];
+      const values = [domain, /^src\/hosts\/(process|broker)\//, /^src\/inspect\//];
       return { name: 'src/broker-server', values, builtins: true };
     }
     return { name: path, values: [] };
   }
   if (top === 'conformance') {
-    return { name: 'conformance', values: [domain], packages: ['fast-check', 'vitest'] };
+    const values = [domain, oracle];
+    return { name: 'conformance', values, packages: ['fast-check', 'vitest'] };
   }
   if (top === 'model' || top === 'sim') {
     const values = [/^src\//, /^conformance\//];
@@ -90,6 +93,17 @@ function roomOf(path: string): Room | undefined {
     return { name: top, values, packages: 'any', builtins: true };
   }
   return undefined;
+}
+
+/** Each client library is a peer that one file may load. */
+function inspectRoom(path: string): Room {
+  const peers: Readonly<Record<string, string>> = {
+    'src/inspect/otel.ts': '@opentelemetry/api',
+    'src/inspect/prometheus.ts': 'prom-client',
+  };
+  const peer = peers[path];
+  const packages = peer === undefined ? [] : [peer];
+  return { name: 'src/inspect', values: [domain, oracle], packages, builtins: true };
 }
 
 function hostRoom(host: string): Room {

@@ -12,6 +12,7 @@ import { describe, expect, it } from 'vitest';
 const entries = [
   'src/index.ts',
   'src/hosts/threads/index.ts',
+  'src/inspect/index.ts',
   ...['classic', 'jobs', 'buffers', 'display', 'web-locks', 'fences'].map(ofClient),
 ];
 

@@ -2,9 +2,10 @@
  * The program that is started as the broker: `node broker-server.js SOCKET IDLE_MS GRACE_MS`.
  *
  * Whoever starts it hears `ready` when it serves, or another one does; or why it cannot. From then
- * on nobody need listen.
+ * on nobody need listen. KDS_TRACE, as that had it, names a file for a trace.
  */
 
+import { traceIfAsked } from '../inspect/trace.ts';
 import { runBroker } from './run-broker.ts';
 
 process.umask(0o077);
@@ -12,6 +13,7 @@ process.umask(0o077);
 process.stdout.on('error', () => undefined);
 process.on('SIGHUP', () => undefined);
 
+traceIfAsked();
 const [socketPath, idleMs, graceMs] = process.argv.slice(2);
 try {
   const broker = await runBroker({

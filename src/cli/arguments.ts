@@ -85,6 +85,19 @@ export function readExitCode(text: string, option: string): number {
   return code;
 }
 
+/** Of TCP; 0 is any that is free. @throws UsageError */
+export function readPort(text: string, option: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (port <= 65_535) return port;
+  throw new UsageError(`${option} is a port from 0 to 65535, not ${JSON.stringify(text)}`);
+}
+
+/** A port that was asked for cannot be had: what to throw. */
+export function cannotListen(error: unknown, port: number): unknown {
+  if (!(error instanceof Error) || !('syscall' in error)) return error;
+  return new UsageError(`port ${port} cannot be served: ${error.message}`);
+}
+
 /** @throws UsageError */
 export function readChoice<T extends string>(
   text: string,

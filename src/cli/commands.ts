@@ -6,6 +6,7 @@
 
 import { batch } from './batch.ts';
 import { breakGrants } from './break.ts';
+import { checkTraceFile } from './check-trace.ts';
 import { completion } from './completion.ts';
 import { ls } from './ls.ts';
 import { serve } from './serve.ts';
@@ -22,9 +23,11 @@ export const commands: Readonly<Record<string, Command>> = {
   break: breakGrants,
   top,
   serve,
+  'check-trace': checkTraceFile,
   completion,
 };
 
+export { traceIfAsked } from '../inspect/trace.ts';
 export { helpOf } from './help.ts';
 export { openInRedis } from './open-redis.ts';
 export { tellWhatIsWaitedFor } from './waiting-notice.ts';

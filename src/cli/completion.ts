@@ -14,7 +14,7 @@ export async function completion(args: readonly string[]): Promise<number | unde
   return exitCode.done;
 }
 
-const commands = 'run batch ls why break top serve completion help';
+const commands = 'run batch ls why break top serve check-trace completion help';
 
 /** Options by command; those that end in `=` take a value. */
 const optionsOf = {
@@ -39,8 +39,9 @@ const optionsOf = {
   ls: ['--json', '--names', '--watch', '--domain=', '--socket=', '--help'],
   why: ['--json', '--domain=', '--socket=', '--help'],
   break: ['--yes', '--domain=', '--socket=', '--help'],
-  top: ['--interval=', '--domain=', '--socket=', '--help'],
-  serve: ['--idle=', '--grace=', '--socket=', '--help'],
+  top: ['--interval=', '--web', '--port=', '--domain=', '--socket=', '--help'],
+  serve: ['--idle=', '--grace=', '--metrics=', '--socket=', '--help'],
+  'check-trace': ['--json', '--help'],
 } as const;
 
 type Completed = keyof typeof optionsOf;
@@ -94,7 +95,7 @@ _kds() {
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return ;;
     -w|-E|-c|-d|--timeout|--wait|--conflict-exit-code|--command|--label|--kill-after|--interval|\\
-    --idle|--grace|--domain) return ;;
+    --idle|--grace|--domain|--metrics|--port) return ;;
   esac
   case $command in
 ${completed.map((name) => `    ${name}) options='${words(name)}' ;;`).join('\n')}
@@ -151,8 +152,13 @@ _kds() {
     ls) _arguments $place '--json[JSON]' '--names[only names]' '--watch[again and again]' ;;
     why) _arguments $place '--json[JSON]' ':name:_kds_names' ;;
     break) _arguments $place '(-y --yes)'{-y,--yes}'[do not ask]' ':name:_kds_names' ;;
-    top) _arguments $place '(-d --interval)'{-d,--interval}'[between looks]:time:' ;;
-    serve) _arguments $socket '--idle[end when idle]:time:' '--grace[for claims]:time:' ;;
+    top)
+      _arguments $place '(-d --interval)'{-d,--interval}'[between looks]:time:' \\
+        '--web[a page for a browser]' '--port[of the page]:port:' ;;
+    serve)
+      _arguments $socket '--idle[end when idle]:time:' '--grace[for claims]:time:' \\
+        '--metrics[for Prometheus]:port:' ;;
+    check-trace) _arguments '--json[JSON]' ':file:_files' ;;
     completion) compadd bash zsh fish ;;
     help) compadd ${commands} ;;
   esac

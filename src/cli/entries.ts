@@ -3,6 +3,8 @@
 import type { SnapshotEntry } from '../domain/snapshot.ts';
 import { escaped, shown } from './messages.ts';
 
+export { durationText, modeOf } from '../inspect/index.ts';
+
 /** An entry that also tells whose it is, as far as that client has told. */
 export interface Entry extends SnapshotEntry {
   readonly client?: Client | undefined;
@@ -32,12 +34,6 @@ export function setText({ exclusive, shared }: NamedSet): string {
   return parts.length === 0 ? 'nothing' : parts.join(' ');
 }
 
-/** How it takes part in a resource; undefined if it does not. */
-export function modeOf({ set }: Entry, name: string): string | undefined {
-  if (set.exclusive.includes(name)) return 'exclusive';
-  return set.shared.includes(name) ? 'shared' : undefined;
-}
-
 /** The label of the request, or else of its session or client; empty if it has none. */
 export function labelOf({ label, session, client }: Entry): string {
   return label ?? session ?? client?.label ?? '';
@@ -57,14 +53,4 @@ export function whoText(entry: Entry): string {
   const label = labelOf(entry);
   const process = `pid ${pidOf(entry)}: ${commandOf(entry)}`;
   return label === '' ? process : `${shown(label)} (${process})`;
-}
-
-/** Two figures at most: `0.4 s`, `12 s`, `3 m 20 s`, `5 h 1 m`, `2 d 3 h`. */
-export function durationText(ms: number): string {
-  const s = Math.max(0, ms) / 1000;
-  if (s < 10) return `${s.toFixed(1)} s`;
-  if (s < 60) return `${Math.floor(s)} s`;
-  if (s < 3600) return `${Math.floor(s / 60)} m ${Math.floor(s % 60)} s`;
-  if (s < 86_400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} m`;
-  return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3600)} h`;
 }

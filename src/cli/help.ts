@@ -22,7 +22,7 @@ const texts: Readonly<Record<string, string>> = {
 usage: kds run [-x NAME]... [-s NAME]... [options] [--] COMMAND [ARG]...
        kds batch [options] FILE | -
        kds ls | why NAME | break NAME | top
-       kds serve
+       kds serve | check-trace FILE
        kds completion bash | zsh | fish
 
   run         run a command while a set of resources is held
@@ -32,6 +32,7 @@ usage: kds run [-x NAME]... [-s NAME]... [options] [--] COMMAND [ARG]...
   break       take a resource away from whoever holds it
   top         the listing, refreshed
   serve       the broker in the foreground; by itself it comes and goes as needed
+  check-trace whether a run that KDS_TRACE recorded obeyed the rule
   completion  the completion of a shell, to be evaluated there
 
 kds COMMAND --help says more. kds --version tells the version.`,
@@ -110,21 +111,32 @@ there is ended, if it was not told otherwise. Asks first. Ends with 1 if nothing
   -y, --yes          do not ask
 ${placeLines()}`,
 
-  top: `usage: kds top [-d TIME] [--domain URL | --socket PATH]
+  top: `usage: kds top [-d TIME] [--web [--port PORT]] [--domain URL | --socket PATH]
 
 The listing on the whole terminal. q ends it.
 
   -d, --interval TIME  between two looks (default 1s)
+      --web          a page for a browser instead, on the loopback address
+      --port PORT    where it is served (default: any port that is free)
 ${placeLines()}`,
 
-  serve: `usage: kds serve [--idle TIME] [--grace TIME] [--socket PATH]
+  serve: `usage: kds serve [--idle TIME] [--grace TIME] [--metrics PORT] [--socket PATH]
 
 The broker in the foreground. Ends with 1 if another one serves there already.
 
       --idle TIME    end when nobody has been connected for so long (default: never)
       --grace TIME   after a broker has died, how long its clients can claim what they
                      hold before anything is granted (default 2s)
+      --metrics PORT metrics for Prometheus, on the loopback address (0: any port)
 ${socketLine('where to serve')}`,
+
+  'check-trace': `usage: kds check-trace [--json] FILE
+
+Whether a run that was recorded obeyed the rule: kds run, kds serve, and the broker that it
+starts append to the file that KDS_TRACE names. Perfetto and chrome://tracing open it. Ends
+with 1 if it did not.
+
+      --json         one line of JSON: { "domains": [...], "faults": [...] }`,
 
   completion: `usage: kds completion bash | zsh | fish
 

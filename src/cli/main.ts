@@ -11,6 +11,7 @@ import { say } from './messages.ts';
 import { run } from './run.ts';
 
 async function main([name = '', ...args]: readonly string[]): Promise<number> {
+  if (process.env['KDS_TRACE']) await trace(name);
   if (name === 'run') return (await run(args)) ?? (await help(name));
   if (name === 'help') return help(args[0] ?? '');
   if (name === '--help' || name === '-h') return help('');
@@ -19,6 +20,11 @@ async function main([name = '', ...args]: readonly string[]): Promise<number> {
   const { commands } = await import('./commands.ts');
   if (!Object.hasOwn(commands, name)) throw unknownCommand(name);
   return (await commands[name]?.(args)) ?? (await help(name));
+}
+
+/** Of `serve` the broker itself sees to it; whoever only looks has nothing to tell. */
+async function trace(name: string): Promise<void> {
+  if (name === 'run' || name === 'batch') (await import('./commands.ts')).traceIfAsked();
 }
 
 function unknownCommand(name: string): UsageError {

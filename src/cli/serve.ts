@@ -1,7 +1,9 @@
 /** `kds serve`: the broker in the foreground, for systemd, a container, or to look at. */
 
 import { runBroker } from '../broker-server/run-broker.ts';
-import { readDuration, readNone, readOptions } from './arguments.ts';
+import { serveMetrics } from '../inspect/prometheus.ts';
+import { traceIfAsked } from '../inspect/trace.ts';
+import { cannotListen, readDuration, readNone, readOptions, readPort } from './arguments.ts';
 import { readSocket } from './domain-address.ts';
 import { exitCode } from './exit-codes.ts';
 import { say } from './messages.ts';
@@ -9,6 +11,7 @@ import { say } from './messages.ts';
 const options = {
   idle: { type: 'string' },
   grace: { type: 'string' },
+  metrics: { type: 'string' },
   socket: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const;
@@ -18,7 +21,9 @@ export async function serve(args: readonly string[]): Promise<number | undefined
   if (values.help) return undefined;
   readNone(positionals);
   const { idle, grace, socket } = values;
+  const port = values.metrics === undefined ? undefined : readPort(values.metrics, '--metrics');
   process.umask(0o077);
+  traceIfAsked();
   const broker = await runBroker({
     socketPath: readSocket(socket),
     idleMs: idle === undefined ? undefined : readDuration(idle, '--idle'),
@@ -30,6 +35,14 @@ export async function serve(args: readonly string[]): Promise<number | undefined
   }
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     process.on(signal, () => void broker.close());
+  }
+  if (port !== undefined) {
+    try {
+      say(`metrics at ${(await serveMetrics(port)).url}`);
+    } catch (error) {
+      await broker.close();
+      throw cannotListen(error, port);
+    }
   }
   say(`serves at ${broker.socketPath}`);
   await broker.ended;

@@ -1,6 +1,6 @@
 /** `kds top`: the listing on the whole terminal, refreshed, until q is pressed. */
 
-import { readDelay, readNone, readOptions, UsageError } from './arguments.ts';
+import { readDelay, readNone, readOptions, readPort, UsageError } from './arguments.ts';
 import { readAddress } from './domain-address.ts';
 import { exitCode } from './exit-codes.ts';
 import { FullScreen } from './full-screen.ts';
@@ -8,6 +8,7 @@ import { tableOf } from './listing.ts';
 import { escaped } from './messages.ts';
 import { columnCount, isForPeople } from './output.ts';
 import { type Snapshots, snapshotsAt } from './snapshots.ts';
+import { topWeb } from './top-web.ts';
 
 const refreshMsMin = 100;
 
@@ -17,6 +18,8 @@ const quitKeys: ReadonlySet<string> = new Set(['q', 'Q', ctrlC, ctrlD]);
 
 const options = {
   interval: { type: 'string', short: 'd' },
+  web: { type: 'boolean' },
+  port: { type: 'string' },
   domain: { type: 'string' },
   socket: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
@@ -27,6 +30,11 @@ export async function top(args: readonly string[]): Promise<number | undefined> 
   if (values.help) return undefined;
   readNone(positionals);
   const refreshMs = Math.max(refreshMsMin, readDelay(values.interval ?? '1', '--interval'));
+  if (values.web) {
+    const snapshots = snapshotsAt(readAddress(values.domain, values.socket));
+    return topWeb(snapshots, readPort(values.port ?? '0', '--port'), refreshMs);
+  }
+  if (values.port !== undefined) throw new UsageError('--port goes with --web');
   if (!isForPeople || process.stdin.isTTY !== true) {
     throw new UsageError('top needs a terminal: without one there is kds ls --watch');
   }

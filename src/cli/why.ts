@@ -1,11 +1,11 @@
 /** `kds why NAME`: who holds it, and who stands in line for it, in order. */
 
+import { explain, modeOf } from '../inspect/index.ts';
 import { readOnly, readOptions } from './arguments.ts';
 import { readAddress } from './domain-address.ts';
-import { durationText, type Entry, type Listing, modeOf, setText, whoText } from './entries.ts';
+import type { Entry, Listing } from './entries.ts';
 import { exitCode } from './exit-codes.ts';
 import { plainLineOf } from './listing.ts';
-import { shown } from './messages.ts';
 import { coloured, isForPeople, print } from './output.ts';
 import { readSnapshot } from './snapshots.ts';
 
@@ -26,28 +26,13 @@ export async function why(args: readonly string[]): Promise<number | undefined> 
   const about = { held: all.held.filter(isAbout), pending: all.pending.filter(isAbout) };
   const entries = [...about.held, ...about.pending];
   if (values.json) print(JSON.stringify(about));
-  else if (isForPeople) print(explanation(name, about));
+  else if (isForPeople) print(explanation(name, all));
   else for (const entry of entries) print(plainLineOf(entry));
   return entries.length > 0 ? exitCode.done : exitCode.no;
 }
 
-function explanation(name: string, { held, pending }: Listing): string {
-  const lines: string[] = [];
-  if (held.length === 0) lines.push(`${shown(name)} is ${coloured('green', 'free')}`);
-  for (const entry of held) {
-    const { token, set } = entry;
-    const is = coloured('green', `is held ${modeOf(entry, name)}`);
-    lines.push(`${shown(name)} ${is}, for ${age(entry)}, by ${whoText(entry)}`);
-    lines.push(coloured('dim', `  all of its set: ${setText(set)}; token ${token}`));
-  }
-  if (pending.length > 0) lines.push('in line for it:');
-  for (const [index, entry] of pending.entries()) {
-    const wants = coloured('yellow', modeOf(entry, name) ?? '');
-    lines.push(`  ${index + 1}. ${wants}, for ${age(entry)}: ${whoText(entry)}`);
-  }
-  return lines.join('\n');
-}
-
-function age({ since }: Entry): string {
-  return durationText(Date.now() - since);
+/** As `explain` has it, in colours. */
+function explanation(name: string, snapshot: Listing): string {
+  const colours = { held: 'green', free: 'green', waits: 'yellow', aside: 'dim' } as const;
+  return explain(snapshot, name, { paint: (as, text) => coloured(colours[as], text) });
 }

@@ -1,6 +1,23 @@
 export { Callback, type CallbackFunction, type CallbackOptions } from './callback.ts';
 export type { Capability, Domain, Session, SyncDomain, SyncSession } from './domain.ts';
 export * from './errors.ts';
+export {
+  type DomainEvents,
+  type EventDomain,
+  type EventName,
+  eventNames,
+  type GrantHeldLongEvent,
+  type GrantLostEvent,
+  type GrantRecoveredEvent,
+  type GrantReleaseEvent,
+  type GrantWeakenEvent,
+  type RequestEndEvent,
+  type RequestGrantEvent,
+  type RequestMissEvent,
+  type RequestOutcome,
+  type RequestStartEvent,
+  watchEvents,
+} from './events.ts';
 export type { Grant, SyncGrant, Waiter } from './grant.ts';
 export { labelLengthMax, nameLengthMax, setSizeMax } from './limits.ts';
 export type {

@@ -43,6 +43,14 @@ export class CoarseClock {
   }
 }
 
+/** µs on the clock of the machine that never goes back; in browsers since the page was loaded. */
+export function monotonicUs(): number {
+  const hrtime = globalThis.process?.hrtime as (() => [number, number]) | undefined;
+  if (hrtime === undefined) return performance.now() * 1000;
+  const [seconds, nanoseconds] = hrtime();
+  return seconds * 1e6 + nanoseconds / 1000;
+}
+
 /** Lets the process end although the timer is set; a browser's is a number and never keeps one. */
 export function unref(timer: ReturnType<typeof setTimeout>): void {
   if (typeof timer === 'object') timer.unref();

@@ -6,8 +6,10 @@
 
 import type { Deliverable } from '../domain/callback.ts';
 import { InvalidSetError } from '../domain/errors.ts';
+import { type GrantLostEvent, watched } from '../domain/events.ts';
 import type { Grant } from '../domain/grant.ts';
 import type { ResourceRef } from '../domain/sets.ts';
+import { noteLoss, noteRelease, noteWeakening } from './event-notes.ts';
 import type { RemoteLink } from './link.ts';
 import { lostError } from './lost-error.ts';
 import type { RemoteRequest } from './request.ts';
@@ -74,8 +76,9 @@ export class RemoteGrant implements Grant, Deliverable {
   /** Done when it returns, as far as this client's further requests go. */
   release(part?: ResourceRef | readonly ResourceRef[]): void | Promise<void> {
     if (part === undefined) {
-      if (this.#end()) return this.#link.release(this);
-      return;
+      if (!this.#end()) return;
+      if (watched.isWatched) noteRelease(this, false);
+      return this.#link.release(this);
     }
     const chosen = this.#choose(part);
     if (chosen.size === 0) return;
@@ -83,7 +86,11 @@ export class RemoteGrant implements Grant, Deliverable {
     const isLeft = (ref: RemoteRef): boolean => !chosen.has(ref);
     this.#set = { exclusive: exclusive.filter(isLeft), shared: shared.filter(isLeft) };
     const { exclusive: left, shared: leftShared } = this.#set;
-    if (left?.length === 0 && leftShared?.length === 0) this.#end();
+    const isOver = left?.length === 0 && leftShared?.length === 0 && this.#end();
+    if (watched.isWatched) {
+      if (isOver) noteRelease(this, false);
+      else noteWeakening(this);
+    }
     return this.#link.release(this, [...chosen]);
   }
 
@@ -95,11 +102,13 @@ export class RemoteGrant implements Grant, Deliverable {
       exclusive: exclusive.filter((ref) => !chosen.has(ref)),
       shared: [...shared, ...exclusive.filter((ref) => chosen.has(ref))],
     };
+    if (watched.isWatched) noteWeakening(this);
     return this.#link.downgrade(this, part === undefined ? undefined : [...chosen]);
   }
 
   abandon(reason?: unknown): void | Promise<void> {
     if (!this.#end()) return;
+    if (watched.isWatched) noteRelease(this, true);
     const told = this.#link.abandon(this);
     this.#controller?.abort(reason ?? lostError(this.token));
     return told;
@@ -110,10 +119,11 @@ export class RemoteGrant implements Grant, Deliverable {
   }
 
   /** For hosts: it was taken away. It is so at once, and whoever listens is told in turn. */
-  lose(reason: unknown = lostError(this.token)): void {
+  lose(reason: unknown = lostError(this.token), cause: GrantLostEvent['cause'] = 'stolen'): void {
     if (this.#state !== 'held') return;
     this.#state = 'lost';
     this.#reason = reason;
+    if (watched.isWatched) noteLoss(this, cause);
     this.scope.tracked.delete(this);
     this.#link.over(this);
     this.#link.delivery.direct(this);

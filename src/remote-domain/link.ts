@@ -8,6 +8,7 @@
  */
 
 import type { Capability } from '../domain/domain.ts';
+import type { EventDomain } from '../domain/events.ts';
 import type { Snapshot } from '../domain/snapshot.ts';
 import { Delivery } from '../event-loop/delivery.ts';
 import { Signals } from '../event-loop/signals.ts';
@@ -18,6 +19,8 @@ import type { RemoteSession } from './session.ts';
 
 export abstract class RemoteLink<S extends Snapshot = Snapshot> {
   abstract readonly capabilities: ReadonlySet<Capability>;
+  /** What those are told who watch. */
+  readonly eventDomain: EventDomain = { host: 'remote', name: 'remote', label: undefined };
   /** Of those told by way of it: a host runs the direct ones when it has heard something. */
   readonly delivery = new Delivery();
   readonly resources = new RemoteResources((resource) => this.closeResource(resource));

@@ -4,8 +4,10 @@
  */
 
 import type { Callback, Deliverable } from '../domain/callback.ts';
+import { watched } from '../domain/events.ts';
 import type { Grant, Waiter } from '../domain/grant.ts';
 import type { LockedPolicy } from '../domain/options.ts';
+import { noteEnd, noteGrant, noteMiss, noteRefusal, noteStart } from './event-notes.ts';
 import { type Granted, RemoteGrant } from './grant.ts';
 import type { RemoteSet } from './resources.ts';
 import type { RemoteSession } from './session.ts';
@@ -55,7 +57,13 @@ export abstract class RemoteRequest {
     if (signal !== undefined) link.signals.add(signal, this);
     this.#isWaiting = true;
     tracked.add(this);
+    if (watched.isWatched) noteStart(this);
     link.ask(this);
+  }
+
+  /** For hosts: it could not be had at once. */
+  missed(): void {
+    if (watched.isWatched) noteMiss(this);
   }
 
   /** What is left of its time, in ms: at first as it was given, so that an error names that. */
@@ -70,6 +78,7 @@ export abstract class RemoteRequest {
     const grant = new RemoteGrant(this, granted);
     this.scope.tracked.add(grant);
     this.scope.link.held(grant);
+    if (watched.isWatched) noteGrant(this, grant);
     this.tell(grant);
     return grant;
   }
@@ -81,7 +90,9 @@ export abstract class RemoteRequest {
 
   /** For hosts: it is over, ungranted, for this reason. */
   refuse(reason: unknown): void {
-    if (this.endWaiting()) this.tellRefused(reason);
+    if (!this.endWaiting()) return;
+    if (watched.isWatched) noteRefusal(this, reason);
+    this.tellRefused(reason);
   }
 
   /** It waits no more, and leaves nothing behind here. False if it did not wait. */
@@ -113,7 +124,9 @@ export class PromiseRequest extends RemoteRequest {
   }
 
   override settled(): void {
-    if (this.endWaiting()) this.#resolve(null);
+    if (!this.endWaiting()) return;
+    if (watched.isWatched) noteEnd(this, 'denied');
+    this.#resolve(null);
   }
 
   protected override tell(grant: RemoteGrant): void {
@@ -177,6 +190,7 @@ export class CallbackRequest extends RemoteRequest implements Waiter, Deliverabl
 
   cancel(): boolean {
     if (this.endWaiting()) {
+      if (watched.isWatched) noteEnd(this, 'cancelled');
       this.scope.link.cancel([this]);
       return true;
     }

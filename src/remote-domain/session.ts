@@ -176,7 +176,7 @@ export class RemoteSession<S extends Snapshot = Snapshot> implements Session {
     );
     this.link.delivery.asOne(() => {
       for (const request of left.requests) request.refuse(reason);
-      for (const grant of left.grants) grant.lose();
+      for (const grant of left.grants) grant.lose(undefined, 'closed');
     });
     if (this.parent === undefined) await this.link.close(left);
     else await this.link.endSession(this, left);

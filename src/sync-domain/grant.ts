@@ -5,6 +5,7 @@
 
 import type { Deliverable } from '../domain/callback.ts';
 import { GrantLostError, InvalidSetError } from '../domain/errors.ts';
+import { watched } from '../domain/events.ts';
 import type { SyncGrant } from '../domain/grant.ts';
 import type { PreparedSet, ResourceRef, SetSpec } from '../domain/sets.ts';
 import type { HostSession } from './session.ts';
@@ -86,6 +87,7 @@ export class HostGrant implements SyncGrant, Deliverable {
       this.#checkHeld();
       if (part !== undefined) this.#choose(part);
       host.core.downgrade(this.set, part !== undefined);
+      if (watched.isWatched) host.events.weakened(this.set, this.token);
     } catch (error) {
       throw host.undo(error);
     }
@@ -123,10 +125,12 @@ export class HostGrant implements SyncGrant, Deliverable {
     const { scope, set } = this;
     if (!this.isHeld) return;
     // First, so that it is told before its successors are.
-    scope.host.delivery.direct(this);
-    this.#end(false);
-    // It did not let go: it was taken away.
-    this.set = set;
+    const { host } = scope;
+    host.delivery.direct(this);
+    host.enter();
+    host.take(set, this.token);
+    scope.tracked?.delete(this);
+    host.leave();
   }
 
   /** Now, or as soon as the state can be reached. */
@@ -167,6 +171,7 @@ export class HostGrant implements SyncGrant, Deliverable {
       this.#choose(part);
       host.core.removeChosen(this.set);
       if (host.core.firstLink(this.set) === 0) this.#end(false);
+      else if (watched.isWatched) host.events.weakened(this.set, this.token);
     } catch (error) {
       throw host.undo(error);
     }

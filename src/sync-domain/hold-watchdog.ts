@@ -1,6 +1,7 @@
 /** Reports, once each, grants that are held for longer than expected. Revokes nothing. */
 
 import { deliver } from '../domain/callback.ts';
+import { watched } from '../domain/events.ts';
 import { describe, type NamedSet } from '../domain/sets.ts';
 import { Deadline } from '../event-loop/deadline.ts';
 import type { Host } from './host.ts';
@@ -68,6 +69,7 @@ export class HoldWatchdog {
     const { clock } = host;
     host.enter();
     const { held, pending } = snapshotOf(host);
+    if (watched.isWatched) this.#note(tokens, pending.length);
     host.leave();
     const now = clock.toEpochMs(clock.now());
     for (const { id, token, set, label, session, since } of held) {
@@ -76,6 +78,16 @@ export class HoldWatchdog {
       const pendingCount = pending.length;
       const warning = { id, token, set, label, session, heldMs, pendingCount };
       deliver({ deliver: () => this.#report(warning) });
+    }
+  }
+
+  /** Within an operation. */
+  #note(tokens: ReadonlySet<number>, pendingCount: number): void {
+    const { core, clock, events } = this.#host;
+    for (const set of this.#host.ownSets()) {
+      const token = core.token(set);
+      if (!core.isGranted(set) || !tokens.has(token)) continue;
+      events.heldLong(set, token, clock.now() - this.#host.sinceOf(set), pendingCount);
     }
   }
 }

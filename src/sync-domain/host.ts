@@ -11,10 +11,18 @@
 import { Core, GRANTED, type Memory, UNUSUAL } from '../core/index.ts';
 import type { Capability } from '../domain/domain.ts';
 import { DomainClosedError } from '../domain/errors.ts';
+import {
+  type EventDomain,
+  outcomeOf,
+  type RequestOutcome,
+  watched,
+  whenWatched,
+} from '../domain/events.ts';
 import type { AcquireSyncOptions } from '../domain/options.ts';
 import type { PreparedSet, SetSpec } from '../domain/sets.ts';
 import { Delivery } from '../event-loop/delivery.ts';
 import { Signals } from '../event-loop/signals.ts';
+import { EventNotes } from './event-notes.ts';
 import { HostGrant } from './grant.ts';
 import type { HoldWatchdog } from './hold-watchdog.ts';
 import type { CarriedHolding } from './holding.ts';
@@ -43,6 +51,7 @@ export abstract class Host {
   });
   carried: CarriedHolding | undefined = undefined;
   watchdog: HoldWatchdog | undefined = undefined;
+  #events: EventNotes | undefined = undefined;
   /** Told of what went through no session. */
   readonly label: string | undefined;
   /** How many sets of this host's wait, are held, or have been taken away and not been told of. */
@@ -52,6 +61,14 @@ export abstract class Host {
     this.label = label;
     this.core = new Core(memory);
   }
+
+  /** For those who watch: asked for only while somebody does. */
+  get events(): EventNotes {
+    this.#events ??= new EventNotes(this, this.eventDomain());
+    return this.#events;
+  }
+
+  protected abstract eventDomain(): EventDomain;
 
   /** An operation begins. Operations of one thread may stand within each other. */
   abstract enter(): void;
@@ -125,6 +142,7 @@ export abstract class Host {
   steal({ queues, count }: ResolvedSet, scope: HostSession, label: string | undefined): number {
     const set = this.#created(this.core.steal(queues, count, 0, this.wordFor(scope, label)));
     this.core.setNote(set, this.clock.now());
+    if (watched.isWatched) this.events.arrived(set, 0, label, scope.label, true);
     return set;
   }
 
@@ -183,6 +201,20 @@ export abstract class Host {
     return true;
   }
 
+  /** The end of a grant that its holder has not asked for. Otherwise as {@link release}. */
+  take(set: number, token: number): boolean {
+    if (!this.core.isHeld(set, token)) return false;
+    if (watched.isWatched) this.events.lost(set, token, 'closed');
+    this.end(set, false);
+    return true;
+  }
+
+  /** A waiting set ends, ungranted. Within an operation. */
+  drop(set: number, outcome: RequestOutcome): void {
+    if (watched.isWatched) this.events.missed(set, outcome);
+    this.end(set, false);
+  }
+
   /** A set ends, and what stands for it is forgotten. Within an operation. */
   end(set: number, died: boolean): void {
     this.untag(set);
@@ -195,9 +227,10 @@ export abstract class Host {
   refuse(requests: Iterable<HostRequest>, reason: unknown): void {
     const waiting = [...requests].filter(({ set }) => set !== 0);
     waiting.sort((a, b) => this.core.arrival(a.set) - this.core.arrival(b.set));
+    const outcome = outcomeOf(reason);
     this.delivery.asOne(() => {
       // The latest first: a set is in the way of later ones only.
-      const refused = waiting.toReversed().filter((request) => request.leave());
+      const refused = waiting.toReversed().filter((request) => request.leave(outcome));
       for (const request of refused.reverse()) request.refuse(reason);
     });
   }
@@ -229,7 +262,7 @@ export abstract class Host {
     this.delivery.asOne(() => {
       this.endAll(this.objects());
       this.enter();
-      for (const set of this.ownSets()) this.end(set, false);
+      for (const set of this.ownSets()) this.take(set, this.core.token(set));
       this.leave();
     });
     this.watchdog?.stop();
@@ -256,14 +289,18 @@ export abstract class Host {
       request.tellDone();
     } else {
       core.setNote(set, this.clock.now());
-      request.tell(this.createGrant(request.scope, set, core.state(set), request.label));
+      const grant = this.createGrant(request.scope, set, core.state(set), request.label);
+      if (watched.isWatched) this.events.granted(grant);
+      request.tell(grant);
     }
   }
 
   /** A grant has been taken away, perhaps before its request was told of it. */
   protected hearLost(set: number): void {
     const token = this.core.token(set);
+    if (watched.isWatched) this.events.remember(set);
     const object = this.untag(set);
+    if (watched.isWatched) this.#noteLost(set, token, object);
     this.forgetWord(set);
     this.core.forget(set);
     this.setCount--;
@@ -274,6 +311,12 @@ export abstract class Host {
       object.endWaiting();
       object.tell(new HostGrant(object.scope, set, token));
     }
+  }
+
+  #noteLost(set: number, token: number, object: HostRequest | HostGrant | undefined): void {
+    // A request was never told of the grant.
+    if (object !== undefined && !(object instanceof HostGrant)) this.events.missed(set, 'lost');
+    else this.events.lost(set, token, 'stolen');
   }
 
   #created(set: number): number {
@@ -307,6 +350,39 @@ export abstract class Host {
     if (ignored.length > 0) grant.details().ignored = ignored;
   }
 }
+
+/**
+ * The steps that all pass. While somebody watches, these take their places: a question at each of
+ * them costs some 3 % of an acquire and release (docs/decisions/0020), and a method that may be
+ * exchanged costs nothing, as the compiler takes it for what it is until it is.
+ */
+const { arrive, release } = Host.prototype;
+
+function arriveWatched(
+  this: Host,
+  resolved: ResolvedSet,
+  bits: number,
+  scope: HostSession,
+  label: string | undefined,
+): HostGrant | number {
+  const set = this.enqueue(resolved, bits, scope, label);
+  this.events.arrived(set, bits, label, scope.label);
+  const state = this.core.state(set);
+  if ((state & GRANTED) === 0) return set;
+  const grant = this.createGrant(scope, set, state, label);
+  this.events.granted(grant);
+  return grant;
+}
+
+function releaseWatched(this: Host, set: number, token: number, died: boolean): boolean {
+  if (this.core.isHeld(set, token)) this.events.released(set, token, died);
+  return release.call(this, set, token, died);
+}
+
+whenWatched((isWatched) => {
+  Host.prototype.arrive = isWatched ? arriveWatched : arrive;
+  Host.prototype.release = isWatched ? releaseWatched : release;
+});
 
 function closedMeanwhile(): DomainClosedError {
   return new DomainClosedError('the domain or session was closed while the request waited');

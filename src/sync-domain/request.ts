@@ -7,6 +7,7 @@
 
 import type { Callback, Deliverable } from '../domain/callback.ts';
 import { WaitTimeoutError } from '../domain/errors.ts';
+import type { RequestOutcome } from '../domain/events.ts';
 import type { SyncGrant, Waiter } from '../domain/grant.ts';
 import { Deadline } from '../event-loop/deadline.ts';
 import type { HostGrant } from './grant.ts';
@@ -74,13 +75,13 @@ export abstract class HostRequest {
   }
 
   /** Its set ends, ungranted. False if it turns out that it waits no more. */
-  leave(): boolean {
+  leave(outcome: RequestOutcome): boolean {
     const { scope } = this;
     scope.host.enter();
     const { set } = this;
     if (set !== 0) {
       this.endWaiting();
-      scope.host.end(set, false);
+      scope.host.drop(set, outcome);
     }
     scope.host.leave();
     return set !== 0;
@@ -196,7 +197,7 @@ export class CallbackRequest extends HostRequest implements Waiter, Deliverable 
   }
 
   cancel(): boolean {
-    if (this.set !== 0 && this.leave()) return true;
+    if (this.set !== 0 && this.leave('cancelled')) return true;
     if (!this.#due?.isHeld) return false;
     this.#takeDue()?.release();
     return true;

@@ -12,6 +12,7 @@ import {
   LockedError,
   WaitTimeoutError,
 } from '../domain/errors.ts';
+import { outcomeOf, watched } from '../domain/events.ts';
 import type { Grant, SyncGrant, Waiter } from '../domain/grant.ts';
 import {
   type AcquireOptions,
@@ -27,6 +28,7 @@ import {
 } from '../domain/options.ts';
 import { describe, type PreparedSet, type Resource, type SetSpec } from '../domain/sets.ts';
 import type { Snapshot } from '../domain/snapshot.ts';
+import { atOnce, inSlices } from '../event-loop/slices.ts';
 import { HostGrant } from './grant.ts';
 import type { Host } from './host.ts';
 import {
@@ -38,7 +40,8 @@ import {
   timedOut,
 } from './request.ts';
 import type { ResolvedSet } from './resources.ts';
-import { circleOf, ownerOf, snapshotOf } from './snapshot.ts';
+import { circleOf, ownerOf } from './snapshot.ts';
+import { SnapshotNotes } from './snapshot-notes.ts';
 
 const noOptions: AcquireOptions = Object.freeze({});
 
@@ -167,19 +170,17 @@ export class HostSession implements SyncSession {
   }
 
   async query(): Promise<Snapshot> {
+    let notes: SnapshotNotes;
     try {
-      return this.querySync();
+      notes = this.#note();
     } catch (error) {
       return this.host.askAgain(error, () => this.query());
     }
+    return inSlices(notes.entries());
   }
 
   querySync(): Snapshot {
-    const { host } = this;
-    host.enter();
-    const snapshot = snapshotOf(host);
-    host.leave();
-    return snapshot;
+    return atOnce(this.#note().entries());
   }
 
   async close(): Promise<void> {
@@ -323,7 +324,7 @@ export class HostSession implements SyncSession {
       if (options !== noOptions) request.start(options);
     } catch (error) {
       // Whatever throws here is the caller's: a getter, or a signal that takes no listener.
-      request.leave();
+      request.leave('refused');
       throw error;
     } finally {
       host.leave();
@@ -341,18 +342,20 @@ export class HostSession implements SyncSession {
       throw new InvalidSetError('steal takes exclusive resources only');
     }
     const set = host.steal(resolved, this, label);
-    return host.createGrant(this, set, host.core.state(set), label);
+    const grant = host.createGrant(this, set, host.core.state(set), label);
+    if (watched.isWatched) host.events.granted(grant);
+    return grant;
   }
 
   /** It waits, and is not to. */
   #giveUp(set: number): null {
-    this.host.end(set, false);
+    this.host.drop(set, 'denied');
     return null;
   }
 
   /** It waits, and may not. */
   #refuse(set: number, error: Error): never {
-    this.host.end(set, false);
+    this.host.drop(set, outcomeOf(error));
     throw error;
   }
 
@@ -406,6 +409,15 @@ export class HostSession implements SyncSession {
     }
     this.#parent.#children.delete(this);
     this.host.endAll(this.#owned());
+  }
+
+  /** The state of this moment. */
+  #note(): SnapshotNotes {
+    const { host } = this;
+    host.enter();
+    const notes = new SnapshotNotes(host);
+    host.leave();
+    return notes;
   }
 
   /** Its own sessions too. */

@@ -1,42 +1,21 @@
 /** Who holds what and who waits for whom, as data and in words. */
 
-import type { Core } from '../core/index.ts';
 import type { DeadlockStep } from '../domain/errors.ts';
 import type { NamedSet } from '../domain/sets.ts';
-import type { Snapshot, SnapshotEntry } from '../domain/snapshot.ts';
+import type { Snapshot } from '../domain/snapshot.ts';
+import { atOnce } from '../event-loop/slices.ts';
 import type { Host } from './host.ts';
+import { SnapshotNotes } from './snapshot-notes.ts';
 
 /** So many resources are told about in an error. */
 const toldCountMax = 3;
 
+/** All of it at once, within an operation. */
 export function snapshotOf(host: Host): Snapshot {
-  const held: SnapshotEntry[] = [];
-  const pending: SnapshotEntry[] = [];
-  const sets = host.core.sets();
-  const blockers = findBlockers(host.core, sets);
-  for (const set of sets) {
-    const entry = entryOf(host, set, blockers.get(set) ?? []);
-    (entry.token === undefined ? pending : held).push(entry);
-  }
-  held.sort((a, b) => (a.token as number) - (b.token as number));
-  pending.sort((a, b) => a.id - b.id);
-  return { held, pending };
+  return atOnce(new SnapshotNotes(host).entries());
 }
 
-function entryOf(host: Host, set: number, waitingFor: readonly number[]): SnapshotEntry {
-  const { core } = host;
-  return {
-    id: core.arrival(set),
-    set: namesOf(host, set),
-    label: host.labelOf(set),
-    session: host.sessionLabelOf(set),
-    token: core.isGranted(set) ? core.token(set) : undefined,
-    since: host.clock.toEpochMs(host.sinceOf(set)),
-    waitingFor,
-  };
-}
-
-function namesOf(host: Host, set: number): NamedSet {
+export function namesOf(host: Host, set: number): NamedSet {
   const { core, resources } = host;
   const exclusive: string[] = [];
   const shared: string[] = [];
@@ -45,38 +24,6 @@ function namesOf(host: Host, set: number): NamedSet {
     names.push(resources.nameOf(core.resourceOf(link)));
   }
   return { exclusive, shared };
-}
-
-/** For each waiting set the ids of the nearest ones in its way. One walk through each queue. */
-function findBlockers(core: Core, sets: readonly number[]): ReadonlyMap<number, readonly number[]> {
-  const blockers = new Map<number, Set<number>>();
-  const queues = new Set<number>();
-  for (const set of sets) {
-    for (let link = core.firstLink(set); link !== 0; link = core.nextLink(link)) {
-      queues.add(core.resourceOf(link));
-    }
-  }
-  for (const queue of queues) {
-    let lastExclusive: readonly number[] = [];
-    let sharedSince: number[] = [];
-    for (let link = core.firstInQueue(queue); link !== 0; link = core.nextInQueue(link)) {
-      const set = core.setOf(link);
-      const isExclusive = core.isExclusive(link);
-      const nearest = isExclusive && sharedSince.length > 0 ? sharedSince : lastExclusive;
-      if (!core.isGranted(set) && !core.isIgnored(link)) {
-        const known = blockers.get(set) ?? new Set();
-        for (const id of nearest) known.add(id);
-        blockers.set(set, known);
-      }
-      if (isExclusive) {
-        lastExclusive = [core.arrival(set)];
-        sharedSince = [];
-      } else {
-        sharedSince.push(core.arrival(set));
-      }
-    }
-  }
-  return new Map([...blockers].map(([set, ids]) => [set, [...ids].sort((a, b) => a - b)]));
 }
 
 /** In words: what a waiting set waits for. Looks at the head of each queue only. */

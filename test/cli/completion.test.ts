@@ -32,7 +32,7 @@ describe('the completion', () => {
 
   const withoutBash = has('bash') ? '' : ' (skipped: no bash)';
   it.skipIf(withoutBash !== '').each([
-    ['kds ', /^run batch ls why break .*--version$/],
+    ['kds ', /^run batch ls why break .* check-trace .*--version$/],
     ['kds w', /^why$/],
     ['kds run --exc', /^--exclusive$/],
     ['kds run --on-lost k', /^kill$/],

@@ -5,7 +5,7 @@
 
 import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync } from 'node:fs';
+import { copyFileSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -104,6 +104,7 @@ export class Shop {
       bundle('src/cli/commands.ts', join(this.#programs, 'cli-commands.js')),
       bundle('src/broker-server/main.ts', join(this.#programs, 'broker-server.js')),
     ]);
+    copyFileSync(join(root, 'src/inspect/page.html'), join(this.#programs, 'page.html'));
     await this.kds(['serve']).says(/serves at/);
     this.#domain = await openBrokerDomain({ socket: this.socket, start: false });
   }
@@ -197,7 +198,7 @@ async function bundle(input: string, file: string): Promise<void> {
     input,
     cwd: root,
     platform: 'node',
-    external: /^(node:|(ioredis|iovalkey|redis)$)/,
+    external: /^(node:|(ioredis|iovalkey|redis|prom-client)$)/,
     logLevel: 'silent',
     transform: { target: 'es2022' },
     plugins: [apart, luaText()],

@@ -7,6 +7,7 @@
  */
 
 import type { ResourceRef } from '../../domain/sets.ts';
+import { inDot, inMermaid } from '../../domain/shown-text.ts';
 import { type JobState, keyOf, type QueueJob } from './job.ts';
 import { listOf } from './spec.ts';
 
@@ -160,9 +161,9 @@ function comesAfter(byId: ReadonlyMap<number, QueueJob>, late: number, early: nu
 
 /** A graph in the language of Graphviz: `dot -Tsvg`. */
 export function graphAsDot({ jobs, edges }: JobGraph): string {
-  const lines = jobs.map((job) => `  ${job.id} [label=${JSON.stringify(titleOf(job))}];`);
+  const lines = jobs.map((job) => `  ${job.id} [label=${inDot(titleOf(job))}];`);
   for (const { from, to, resource } of edges) {
-    const style = resource === undefined ? 'style=bold' : `label=${JSON.stringify(resource)}`;
+    const style = resource === undefined ? 'style=bold' : `label=${inDot(resource)}`;
     lines.push(`  ${from} -> ${to} [${style}];`);
   }
   return ['digraph jobs {', '  node [shape=box];', ...lines, '}', ''].join('\n');
@@ -170,9 +171,9 @@ export function graphAsDot({ jobs, edges }: JobGraph): string {
 
 /** A graph in the language of Mermaid. */
 export function graphAsMermaid({ jobs, edges }: JobGraph): string {
-  const lines = jobs.map((job) => `  j${job.id}["${quoted(titleOf(job))}"]`);
+  const lines = jobs.map((job) => `  j${job.id}[${inMermaid(titleOf(job))}]`);
   for (const { from, to, resource } of edges) {
-    const arrow = resource === undefined ? '==>' : `-->|"${quoted(resource)}"|`;
+    const arrow = resource === undefined ? '==>' : `-->|${inMermaid(resource)}|`;
     lines.push(`  j${from} ${arrow} j${to}`);
   }
   return ['flowchart TD', ...lines, ''].join('\n');
@@ -180,9 +181,4 @@ export function graphAsMermaid({ jobs, edges }: JobGraph): string {
 
 function titleOf({ id, label }: GraphJob): string {
   return label === undefined ? `job ${id}` : `${id}: ${label}`;
-}
-
-/** Mermaid knows characters by entity. */
-function quoted(text: string): string {
-  return text.replace(/[^\w .,:()/-]/gu, (character) => `#${character.codePointAt(0)};`);
 }

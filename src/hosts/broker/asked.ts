@@ -57,6 +57,7 @@ export class Asked implements Expected {
         this.#request.granted(frame as { token: number });
         break;
       case 'waiting':
+        if (this.#place === undefined) this.#request.missed();
         this.#place = frame['place'] as number;
         break;
       case 'refused':

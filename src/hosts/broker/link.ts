@@ -19,6 +19,7 @@ import {
   ProtocolError,
   UnavailableError,
 } from '../../domain/errors.ts';
+import type { EventDomain } from '../../domain/events.ts';
 import type { RemoteGrant } from '../../remote-domain/grant.ts';
 import { RemoteLink } from '../../remote-domain/link.ts';
 import type { RemoteRequest } from '../../remote-domain/request.ts';
@@ -79,6 +80,7 @@ const capabilities: ReadonlySet<Capability> = new Set<Capability>([
 
 export class Link extends RemoteLink<BrokerSnapshot> {
   readonly capabilities = capabilities;
+  override readonly eventDomain: EventDomain;
   /** Of the broker that answered last. */
   brokerPid = 0;
   readonly #grants = new Map<number, RemoteGrant>();
@@ -99,6 +101,7 @@ export class Link extends RemoteLink<BrokerSnapshot> {
     super();
     this.#place = place;
     this.#hello = hello;
+    this.eventDomain = { host: 'broker', name: place.socketPath, label: hello.label };
     hearExit();
   }
 

@@ -8,6 +8,7 @@
 import { Memory } from '../../core/index.ts';
 import type { Capability } from '../../domain/domain.ts';
 import { WaitTimeoutError } from '../../domain/errors.ts';
+import { type EventDomain, whenWatched } from '../../domain/events.ts';
 import { CoarseClock } from '../../event-loop/clock.ts';
 import type { HostGrant } from '../../sync-domain/grant.ts';
 import { Host } from '../../sync-domain/host.ts';
@@ -26,6 +27,9 @@ const capabilities: ReadonlySet<Capability> = new Set<Capability>([
   'part-release',
   'steal',
 ]);
+
+/** Of those that somebody has watched. */
+let domainCount = 0;
 
 export class ProcessHost extends Host {
   readonly capabilities = capabilities;
@@ -56,7 +60,7 @@ export class ProcessHost extends Host {
 
   block(_: HostSession, set: number): never {
     const inTheWay = inTheWayOf(this, set);
-    this.end(set, false);
+    this.drop(set, 'timed-out');
     this.leave();
     throw new WaitTimeoutError(
       `not granted at once, and one event loop cannot wait for itself: ${inTheWay}. ` +
@@ -107,6 +111,10 @@ export class ProcessHost extends Host {
     return this.tagged.values();
   }
 
+  protected eventDomain(): EventDomain {
+    return { host: 'process', name: `domain ${++domainCount}`, label: this.label };
+  }
+
   protected wordFor(): number {
     return 0;
   }
@@ -125,3 +133,10 @@ export class ProcessHost extends Host {
     this.delivery.runDirect();
   }
 }
+
+const { leave, leaveGranted } = ProcessHost.prototype;
+
+// As in host.ts: those who watch are told of a grant that nobody else has to be told of.
+whenWatched((isWatched) => {
+  ProcessHost.prototype.leaveGranted = isWatched ? leave : leaveGranted;
+});

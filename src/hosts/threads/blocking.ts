@@ -4,6 +4,7 @@
  */
 
 import { DeadlockError, InterruptedError, WaitTimeoutError } from '../../domain/errors.ts';
+import { outcomeOf } from '../../domain/events.ts';
 import type { AcquireSyncOptions } from '../../domain/options.ts';
 import type { HostGrant } from '../../sync-domain/grant.ts';
 import { HostRequest, timedOut } from '../../sync-domain/request.ts';
@@ -61,7 +62,7 @@ export function blockFor(
         continue;
       }
       noteBlocked(host, 0, timeoutMs);
-      if (request.granted === undefined) request.leave();
+      if (request.granted === undefined) request.leave(outcomeOf(error));
       host.leave();
       if (request.granted !== undefined) return request.granted;
       throw error;
@@ -72,7 +73,7 @@ export function blockFor(
 /** The main thread of a browser may not sleep, and is not to stand still. */
 function refuse(host: ThreadsHost, set: number): never {
   const inTheWay = inTheWayOf(host, set);
-  host.end(set, false);
+  host.drop(set, 'timed-out');
   host.leave();
   throw new WaitTimeoutError(
     `not granted at once, and this thread may not block: ${inTheWay}. Use acquire() or enqueue().`,

@@ -20,6 +20,7 @@ import * as L from '../../core/layout.ts';
 import { reserve } from '../../core/slots.ts';
 import type { Capability } from '../../domain/domain.ts';
 import { KdsError, UnavailableError } from '../../domain/errors.ts';
+import { type EventDomain, watched } from '../../domain/events.ts';
 import type { AcquireSyncOptions } from '../../domain/options.ts';
 import { CoarseClock, unref } from '../../event-loop/clock.ts';
 import { HostGrant } from '../../sync-domain/grant.ts';
@@ -234,7 +235,9 @@ export class ThreadsHost extends Host {
     this.#heard = set;
     this.untag(set);
     request.endWaiting();
-    return this.createGrant(scope, set, state, label);
+    const grant = this.createGrant(scope, set, state, label);
+    if (watched.isWatched) this.events.granted(grant);
+    return grant;
   }
 
   /** Releases what an agent had that is marked as dead, as by one who died. */
@@ -356,6 +359,13 @@ export class ThreadsHost extends Host {
 
   protected objects(): readonly (HostRequest | HostGrant)[] {
     return [...this.#objects.values()];
+  }
+
+  protected eventDomain(): EventDomain {
+    const { control, label } = this;
+    const [first = 0, second = 0] = control.subarray(C.ID, C.ID + 2);
+    const digits = [first, second].map((word) => (word >>> 0).toString(16).padStart(8, '0'));
+    return { host: 'threads', name: `arena ${digits.join('')}`, label };
   }
 
   protected wordFor(scope: HostSession, label: string | undefined): number {
@@ -484,9 +494,15 @@ export class ThreadsHost extends Host {
     // The latest first, and what is held last: nothing of it is granted as another of it goes.
     waiting.sort((a, b) => core.arrival(b) - core.arrival(a));
     for (const set of [...waiting, ...sets.filter((set) => core.isGranted(set))]) {
+      if (watched.isWatched) this.#noteDied(set);
       this.forgetWord(set);
       core.remove(set, true);
     }
+  }
+
+  #noteDied(set: number): void {
+    if (this.core.isGranted(set)) this.events.lost(set, this.core.token(set), 'died');
+    else this.events.missed(set, 'lost');
   }
 
   #letGo(): void {

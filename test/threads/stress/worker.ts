@@ -5,6 +5,7 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { type Arena, openThreadsDomain } from '../../../src/hosts/threads/index.ts';
+import { traceIfAsked } from '../../../src/inspect/trace.ts';
 
 export interface StressData {
   readonly arena: Arena;
@@ -18,6 +19,8 @@ export interface StressData {
 export const resourceCount = 5;
 const { arena, counters, worker, seed, untilMs } = workerData as StressData;
 const inside = new Int32Array(counters);
+// Of all that happens, if KDS_TRACE names a file.
+traceIfAsked();
 const domain = openThreadsDomain(arena, { label: `worker ${worker}` });
 let state = seed | 1;
 

@@ -1,0 +1,35 @@
+/** `kds check-trace FILE`: whether a run that KDS_TRACE has recorded obeyed the rule. */
+
+import { readFileSync } from 'node:fs';
+import { checkTrace } from '../inspect/trace.ts';
+import { readOnly, readOptions, UsageError } from './arguments.ts';
+import { exitCode } from './exit-codes.ts';
+import { print } from './output.ts';
+
+const options = { json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } as const;
+
+/** Ends with 0 if it did, and with 1 if it did not. */
+export async function checkTraceFile(args: readonly string[]): Promise<number | undefined> {
+  const { values, positionals } = readOptions(args, options);
+  if (values.help) return undefined;
+  const checked = checkTrace(read(readOnly(positionals, 'FILE')));
+  if (values.json) {
+    print(JSON.stringify(checked));
+  } else {
+    for (const { name, requestCount, grantCount, olderCount, faults } of checked.domains) {
+      const older = olderCount === 0 ? '' : `, ${olderCount} requests older than the trace`;
+      const counts = `${requestCount} requests, ${grantCount} grants, ${faults.length} faults`;
+      print(`${name}: ${counts}${older}`);
+    }
+    for (const fault of checked.faults) print(fault);
+  }
+  return checked.faults.length === 0 ? exitCode.done : exitCode.no;
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new UsageError(`the trace cannot be read: ${(error as Error).message}`);
+  }
+}

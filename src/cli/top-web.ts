@@ -1,0 +1,38 @@
+/** `kds top --web`: the page that shows who holds what and who waits, until it is interrupted. */
+
+import { servePage } from '../inspect/page-server.ts';
+import { cannotListen } from './arguments.ts';
+import { exitCode } from './exit-codes.ts';
+import { escaped } from './messages.ts';
+import { print } from './output.ts';
+import type { Snapshots } from './snapshots.ts';
+
+export async function topWeb(
+  snapshots: Snapshots,
+  port: number,
+  intervalMs: number,
+): Promise<number> {
+  const page = await servePage({
+    read: () => snapshots.read(),
+    title: `kds at ${escaped(snapshots.place)}`,
+    port,
+    intervalMs,
+  }).catch((error: unknown) => {
+    throw cannotListen(error, port);
+  });
+  print(`open ${page.url}`);
+  print('until Ctrl-C; whoever has the address can look on');
+  await new Promise<void>((resolve) => {
+    // The page by itself keeps no process alive.
+    const alive = setInterval(() => undefined, 2 ** 30);
+    for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT'] as const) {
+      process.once(signal, () => {
+        clearInterval(alive);
+        resolve();
+      });
+    }
+  });
+  await page.close();
+  await snapshots.close();
+  return exitCode.done;
+}

@@ -1,0 +1,209 @@
+/**
+ * What the page is sent: a snapshot cut down to what can be looked at, so that it costs little to
+ * send and to show, whatever the names are and however many wait; and what went on in the last
+ * minute, as far as looking twice a second tells it.
+ */
+
+import { shown } from '../domain/shown-text.ts';
+import {
+  durationText,
+  type InspectedEntry,
+  type InspectedSnapshot,
+  modeOf,
+  shownLengthMax,
+  whoText,
+} from './entries.ts';
+import { explain } from './explain.ts';
+import { findingsOf } from './findings.ts';
+import { SnapshotIndex } from './snapshot-index.ts';
+
+/** Resources and sessions beyond these are counted, not shown; the busiest come first. */
+const resourceCountMax = 2000;
+const sessionCountMax = 500;
+/** So many of each queue are shown; the rest is counted. */
+const chipCountMax = 24;
+const pointMs = 60_000;
+/** Of a histogram, in powers of two of a ms. */
+const bucketCount = 20;
+/** Names are numbered for the page; of those that are not there any more, so many stay known. */
+const numberedCountMax = 20_000;
+
+/** `x` exclusive, `s` shared. */
+type ModeLetter = 'x' | 's';
+type Chip = readonly [id: number, mode: ModeLetter];
+
+export interface ResourceView {
+  readonly number: number;
+  readonly name: string;
+  readonly held: readonly Chip[];
+  readonly heldCount: number;
+  readonly pending: readonly Chip[];
+  readonly pendingCount: number;
+}
+
+export interface SessionView {
+  readonly name: string;
+  readonly heldCount: number;
+  readonly pendingCount: number;
+  /** For how long the longest of its requests has waited, in ms. */
+  readonly longestMs: number;
+}
+
+export interface PageView {
+  readonly title: string;
+  readonly timeMs: number;
+  readonly heldCount: number;
+  readonly pendingCount: number;
+  readonly resourceCount: number;
+  readonly resources: readonly ResourceView[];
+  readonly sessionCount: number;
+  readonly sessions: readonly SessionView[];
+  /** In words: suspected deadlocks and convoys. */
+  readonly warnings: readonly string[];
+  /** When, how many were held, how many waited. */
+  readonly points: readonly (readonly [number, number, number])[];
+  /** By waits that have ended, and by those that go on: how many took less than 2^index ms. */
+  readonly waited: readonly number[];
+  readonly waiting: readonly number[];
+}
+
+export class PageViews {
+  readonly #points: (readonly [number, number, number])[] = [];
+  readonly #waited: number[] = Array.from({ length: bucketCount }, () => 0);
+  #numbers = new Map<string, number>();
+  #names = new Map<number, string>();
+  #numberLast = 0;
+  /** When those who waited at the last look had begun to. */
+  #pendingSince: ReadonlyMap<number, number> = new Map();
+  #snapshot: InspectedSnapshot = { held: [], pending: [] };
+
+  /** The next look. */
+  viewOf(snapshot: InspectedSnapshot, title: string, timeMs = Date.now()): PageView {
+    this.#snapshot = snapshot;
+    const index = new SnapshotIndex(snapshot);
+    const { held, pending } = snapshot;
+    this.#noteEnded(snapshot);
+    this.#points.push([timeMs, held.length, pending.length]);
+    while ((this.#points[0]?.[0] ?? timeMs) < timeMs - pointMs) this.#points.shift();
+    const waiting = Array.from({ length: bucketCount }, () => 0);
+    for (const { since } of pending) count(waiting, timeMs - since);
+    const sessions = sessionsOf(snapshot, timeMs);
+    return {
+      title,
+      timeMs,
+      heldCount: held.length,
+      pendingCount: pending.length,
+      resourceCount: index.byName.size,
+      resources: this.#resourcesOf(index),
+      sessionCount: sessions.length,
+      sessions: sessions.slice(0, sessionCountMax),
+      warnings: warningsOf(snapshot),
+      points: this.#points,
+      waited: this.#waited,
+      waiting,
+    };
+  }
+
+  /** Why one waits for the resource of this number, as of the last look. */
+  explain(number: number): string | undefined {
+    const name = this.#names.get(number);
+    return name === undefined ? undefined : explain(this.#snapshot, name);
+  }
+
+  #resourcesOf({ byName }: SnapshotIndex): readonly ResourceView[] {
+    const uses = [...byName].sort(
+      ([oneName, one], [otherName, other]) =>
+        other.pending.length - one.pending.length || (oneName < otherName ? -1 : 1),
+    );
+    const views = uses.slice(0, resourceCountMax).map(([name, { held, pending }]) => ({
+      number: this.#numberOf(name),
+      name: shown(name, shownLengthMax),
+      held: chipsOf(held, name),
+      heldCount: held.length,
+      pending: chipsOf(pending, name),
+      pendingCount: pending.length,
+    }));
+    if (this.#numbers.size > numberedCountMax) this.#forgetBut(uses.map(([name]) => name));
+    return views;
+  }
+
+  #numberOf(name: string): number {
+    let number = this.#numbers.get(name);
+    if (number === undefined) {
+      number = ++this.#numberLast;
+      this.#numbers.set(name, number);
+      this.#names.set(number, name);
+    }
+    return number;
+  }
+
+  #forgetBut(names: readonly string[]): void {
+    const kept = names.flatMap((name) => {
+      const number = this.#numbers.get(name);
+      return number === undefined ? [] : [[name, number] as const];
+    });
+    this.#numbers = new Map(kept);
+    this.#names = new Map(kept.map(([name, number]) => [number, name]));
+  }
+
+  /** Who waited at the last look and holds now has waited for so long. */
+  #noteEnded({ held, pending }: InspectedSnapshot): void {
+    for (const { id, since } of held) {
+      const startMs = this.#pendingSince.get(id);
+      if (startMs !== undefined) count(this.#waited, since - startMs);
+    }
+    this.#pendingSince = new Map(pending.map(({ id, since }) => [id, since]));
+  }
+}
+
+function count(buckets: number[], ms: number): void {
+  const index = Math.min(bucketCount - 1, Math.max(0, Math.ceil(Math.log2(Math.max(1, ms)))));
+  buckets[index] = (buckets[index] ?? 0) + 1;
+}
+
+function chipsOf(entries: readonly InspectedEntry[], name: string): readonly Chip[] {
+  return entries.slice(0, chipCountMax).map((entry) => {
+    return [entry.id, modeOf(entry, name) === 'exclusive' ? 'x' : 's'] as const;
+  });
+}
+
+function sessionsOf({ held, pending }: InspectedSnapshot, timeMs: number): readonly SessionView[] {
+  const byName = new Map<string, { heldCount: number; pendingCount: number; longestMs: number }>();
+  const add = (entry: InspectedEntry, isHeld: boolean): void => {
+    const name = sessionText(entry);
+    const known = byName.get(name) ?? { heldCount: 0, pendingCount: 0, longestMs: 0 };
+    byName.set(name, known);
+    if (isHeld) known.heldCount++;
+    else known.pendingCount++;
+    if (!isHeld) known.longestMs = Math.max(known.longestMs, timeMs - entry.since);
+  };
+  for (const entry of held) add(entry, true);
+  for (const entry of pending) add(entry, false);
+  const views = [...byName].map(([name, counts]) => ({ name, ...counts }));
+  return views.sort((a, b) => b.longestMs - a.longestMs || b.heldCount - a.heldCount);
+}
+
+/** The session itself, and not a request of it. */
+function sessionText({ session, client, ...entry }: InspectedEntry): string {
+  if (session === undefined && client === undefined) return 'no session';
+  return whoText({ ...entry, label: session, session: undefined, client });
+}
+
+function warningsOf(snapshot: InspectedSnapshot): readonly string[] {
+  const { suspectedDeadlocks, convoys } = findingsOf(snapshot, { countMax: 3 });
+  return [
+    ...suspectedDeadlocks.map(({ circle }) => {
+      const who = circle.slice(0, 6).map(whoText);
+      return `perhaps a deadlock: ${who.join(' ← ')}${circle.length > 6 ? ' ← …' : ''}`;
+    }),
+    ...convoys.map(({ entry, delayedCount, idleNames }) => {
+      const idle = shown(idleNames[0] ?? '', shownLengthMax);
+      const more = idleNames.length > 1 ? ` and ${idleNames.length - 1} more` : '';
+      const forSoLong = durationText(Date.now() - entry.since);
+      return (
+        `${whoText(entry)} has waited for ${forSoLong} and delays ${delayedCount}, ` +
+        `while ${idle}${more} lies idle`
+      );
+    }),
+  ];
+}

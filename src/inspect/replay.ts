@@ -1,0 +1,223 @@
+/** A traced domain, replayed into the oracle, operation by operation. */
+
+import { LimitError } from '../domain/errors.ts';
+import type { NamedSet } from '../domain/sets.ts';
+import { describe } from '../domain/sets.ts';
+import { Oracle, type OracleSet } from '../oracle/oracle.ts';
+import type { Checker } from './check-trace.ts';
+import type { TracedEvent } from './read-trace.ts';
+
+const liveCountMax = 2000;
+
+interface Replayed {
+  readonly set: OracleSet<number>;
+  isTold: boolean;
+  /** A thief has taken it; whoever had it may hear of that later. */
+  isRobbed: boolean;
+}
+
+export class Replay implements Checker {
+  /** One event loop tells of everything before the next operation begins. */
+  readonly #isStrict: boolean;
+  readonly #older: ReadonlySet<number>;
+  readonly #report: (event: TracedEvent | undefined, what: string) => void;
+  readonly #oracle = new Oracle<number>();
+  readonly #live = new Map<number, Replayed>();
+  readonly #tokens = new Set<number>();
+  /** Granted by the rule, and not yet told. */
+  readonly #due = new Map<number, Replayed>();
+  #tokenLast = 0;
+
+  constructor(
+    isStrict: boolean,
+    older: ReadonlySet<number>,
+    report: (event: TracedEvent | undefined, what: string) => void,
+  ) {
+    this.#isStrict = isStrict && older.size === 0;
+    this.#older = older;
+    this.#report = report;
+  }
+
+  get olderCount(): number {
+    return this.#older.size;
+  }
+
+  add(event: TracedEvent): void {
+    if (this.#older.has(event.id)) return;
+    switch (event.name) {
+      case 'kds.request.start':
+        this.#expectNothingDue(event);
+        this.#start(event);
+        break;
+      case 'kds.request.grant':
+        this.#grant(event);
+        break;
+      case 'kds.request.end':
+        if (event.outcome !== 'granted') this.#end(event);
+        break;
+      case 'kds.grant.release':
+        this.#expectNothingDue(event);
+        this.#endGrant(event, event.isAbandoned === true);
+        break;
+      case 'kds.grant.weaken':
+        this.#expectNothingDue(event);
+        this.#weaken(event);
+        break;
+      case 'kds.grant.lost':
+        this.#lose(event);
+        break;
+      default:
+    }
+  }
+
+  end(): void {
+    this.#expectNothingDue(undefined);
+  }
+
+  #start(event: TracedEvent): void {
+    const { id, set: spec, isSync: sync = false } = event;
+    if (this.#live.has(id)) this.#report(event, `request ${id} starts twice`);
+    if (this.#oracle.live.length >= liveCountMax) {
+      throw new LimitError(`more than ${liveCountMax} sets live at once: too many to check`);
+    }
+    if (event.steals === true) {
+      const { set, lost, granted } = this.#oracle.steal(spec, { sync });
+      this.#note(event, set);
+      for (const { tag } of lost) this.#rob(tag as number);
+      this.#expect(granted.filter((other) => other !== set));
+    } else {
+      const locked = event.ignoresLocked === true ? 'ignore' : 'wait';
+      const arrival = this.#oracle.arrive(spec, { sync, locked });
+      if (arrival.outcome !== 'locked') this.#note(event, arrival.set);
+    }
+  }
+
+  #note({ id }: TracedEvent, set: OracleSet<number>): void {
+    set.tag = id;
+    const replayed = { set, isTold: false, isRobbed: false };
+    this.#live.set(id, replayed);
+    if (set.granted) this.#due.set(id, replayed);
+  }
+
+  #rob(id: number): void {
+    const robbed = this.#live.get(id);
+    if (robbed !== undefined) robbed.isRobbed = true;
+    this.#due.delete(id);
+  }
+
+  #grant(event: TracedEvent): void {
+    const { id, token = 0 } = event;
+    const replayed = this.#known(event);
+    if (replayed === undefined) return;
+    if (replayed.isTold) this.#report(event, `request ${id} is granted twice`);
+    replayed.isTold = true;
+    this.#due.delete(id);
+    if (!replayed.set.granted && !replayed.isRobbed) {
+      const [first] = this.#oracle.inTheWay(replayed.set);
+      this.#report(
+        event,
+        `request ${id} is granted, though ${first?.tag} came earlier and is live`,
+      );
+    }
+    if (this.#tokens.has(token)) this.#report(event, `token ${token} is given twice`);
+    this.#tokens.add(token);
+    if (!this.#isStrict) return;
+    if (token <= this.#tokenLast) this.#report(event, `token ${token} is not greater than before`);
+    this.#tokenLast = Math.max(this.#tokenLast, token);
+    const recovered = [...replayed.set.modes.keys()].filter((name) =>
+      this.#oracle.recovered.has(name),
+    );
+    this.#compare(event, 'recovered', recovered, event.recovered);
+    this.#compare(event, 'ignored', this.#oracle.ignored(replayed.set), event.ignored);
+  }
+
+  #compare(
+    event: TracedEvent,
+    what: string,
+    expected: readonly string[],
+    told: readonly string[] = [],
+  ): void {
+    const one = JSON.stringify(expected.toSorted());
+    const other = JSON.stringify(told.toSorted());
+    if (one !== other) this.#report(event, `${what} is ${describe(other)}, not ${describe(one)}`);
+  }
+
+  /** A request ends without a grant. */
+  #end(event: TracedEvent): void {
+    const replayed = this.#known(event);
+    if (replayed === undefined) return;
+    const { id, outcome } = event;
+    if (replayed.isTold) this.#report(event, `request ${id} ends as ${outcome}, after its grant`);
+    if (this.#isStrict && replayed.set.granted && !replayed.isRobbed) {
+      this.#report(event, `request ${id} ends as ${outcome}, though nothing was in its way`);
+    }
+    this.#remove(event, replayed, outcome === 'lost');
+  }
+
+  #endGrant(event: TracedEvent, died: boolean): void {
+    const replayed = this.#known(event);
+    if (replayed === undefined) return;
+    if (!replayed.isTold) this.#report(event, `request ${event.id} was not granted before`);
+    this.#remove(event, replayed, died);
+  }
+
+  #lose(event: TracedEvent): void {
+    const replayed = this.#known(event);
+    if (replayed === undefined) return;
+    if (event.cause === 'stolen' && !replayed.isRobbed) {
+      this.#report(event, `grant ${event.token} is lost, and nobody has stolen it`);
+    }
+    this.#remove(event, replayed, event.cause === 'died');
+  }
+
+  #remove({ id }: TracedEvent, replayed: Replayed, died: boolean): void {
+    this.#live.delete(id);
+    this.#due.delete(id);
+    if (!replayed.isRobbed) this.#expect(this.#oracle.remove(replayed.set, died));
+  }
+
+  #weaken(event: TracedEvent): void {
+    const replayed = this.#known(event);
+    if (replayed === undefined || replayed.isRobbed) return;
+    const { set } = replayed;
+    const left = modesOf(event.set);
+    const names = [...set.modes.keys()];
+    if ([...left.keys()].some((name) => !set.modes.has(name))) {
+      this.#report(event, `request ${event.id} holds more than before`);
+    }
+    const gone = names.filter((name) => !left.has(name));
+    const isLess = (name: string): boolean =>
+      set.modes.get(name) === 'exclusive' && left.get(name) === 'shared';
+    if (gone.length > 0) this.#expect(this.#oracle.releasePart(set, gone));
+    const less = names.filter(isLess);
+    if (less.length > 0) this.#expect(this.#oracle.downgrade(set, less));
+  }
+
+  #expect(granted: readonly OracleSet<number>[]): void {
+    for (const { tag } of granted) {
+      const replayed = this.#live.get(tag as number);
+      if (replayed !== undefined && !replayed.isTold) this.#due.set(tag as number, replayed);
+    }
+  }
+
+  #expectNothingDue(event: TracedEvent | undefined): void {
+    if (!this.#isStrict) return;
+    for (const id of this.#due.keys()) {
+      this.#report(event, `request ${id} should have been granted before`);
+    }
+    this.#due.clear();
+  }
+
+  #known(event: TracedEvent): Replayed | undefined {
+    const replayed = this.#live.get(event.id);
+    if (replayed === undefined) this.#report(event, `request ${event.id} is not live`);
+    return replayed;
+  }
+}
+
+function modesOf({ exclusive, shared }: NamedSet): ReadonlyMap<string, 'exclusive' | 'shared'> {
+  return new Map([
+    ...shared.map((name) => [name, 'shared'] as const),
+    ...exclusive.map((name) => [name, 'exclusive'] as const),
+  ]);
+}

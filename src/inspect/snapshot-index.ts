@@ -1,0 +1,54 @@
+/** A snapshot with its entries at hand by what they are looked for: id, resource, who waits. */
+
+import { type InspectedEntry, type InspectedSnapshot, namesOf } from './entries.ts';
+
+/** A resource: who holds it, and who stands in line for it, in order. */
+export interface ResourceUse {
+  readonly held: InspectedEntry[];
+  readonly pending: InspectedEntry[];
+}
+
+export class SnapshotIndex {
+  readonly snapshot: InspectedSnapshot;
+  readonly byId = new Map<number, InspectedEntry>();
+  readonly byName = new Map<string, ResourceUse>();
+  /** By id: those in whose way it is right there. */
+  readonly waitersOf = new Map<number, InspectedEntry[]>();
+
+  constructor(snapshot: InspectedSnapshot) {
+    this.snapshot = snapshot;
+    for (const state of ['held', 'pending'] as const) {
+      for (const entry of snapshot[state]) this.#add(entry, state);
+    }
+  }
+
+  /** Those right in its way, as far as they are still there. */
+  blockersOf({ waitingFor }: InspectedEntry): readonly InspectedEntry[] {
+    return waitingFor.flatMap((id) => this.byId.get(id) ?? []);
+  }
+
+  /** The holders at the end of all chains of waiting that begin here, itself not among them. */
+  holdersBefore(entry: InspectedEntry): readonly InspectedEntry[] {
+    const reached = new Set(this.blockersOf(entry));
+    for (const one of reached) for (const next of this.blockersOf(one)) reached.add(next);
+    reached.delete(entry);
+    return [...reached].filter(({ token }) => token !== undefined);
+  }
+
+  #add(entry: InspectedEntry, state: 'held' | 'pending'): void {
+    this.byId.set(entry.id, entry);
+    for (const name of namesOf(entry.set)) {
+      let use = this.byName.get(name);
+      if (use === undefined) {
+        use = { held: [], pending: [] };
+        this.byName.set(name, use);
+      }
+      use[state].push(entry);
+    }
+    for (const id of entry.waitingFor) {
+      const waiters = this.waitersOf.get(id);
+      if (waiters === undefined) this.waitersOf.set(id, [entry]);
+      else waiters.push(entry);
+    }
+  }
+}

@@ -1,0 +1,105 @@
+/** Events turned into what is counted and measured, for whatever keeps the numbers. */
+
+import {
+  type DomainEvents,
+  type EventDomain,
+  type EventName,
+  watchEvents,
+} from '../domain/events.ts';
+import type { NamedSet } from '../domain/sets.ts';
+
+/** Of a set: `mixed` if it wants both. */
+export type SetMode = 'exclusive' | 'shared' | 'mixed' | 'empty';
+
+export type AnyEvent = DomainEvents[EventName];
+
+/** Each is told with the event that it comes of. */
+export interface TallySink {
+  /** One more, or less, is held. */
+  held(event: AnyEvent, mode: SetMode, change: 1 | -1): void;
+  /** One more, or less, waits. */
+  pending(event: AnyEvent, mode: SetMode, change: 1 | -1): void;
+  /** A request has ended, in whatever way, and what was granted at once too. */
+  waited(event: DomainEvents['kds.request.end']): void;
+  /** A grant has ended. */
+  used(event: DomainEvents['kds.grant.release'] | DomainEvents['kds.grant.lost']): void;
+  lost(event: DomainEvents['kds.grant.lost']): void;
+}
+
+interface Known {
+  readonly mode: SetMode;
+  state: 'asked' | 'pending' | 'held';
+}
+
+/**
+ * Feeds a sink with what happens from now on, until the function that it returns is called; then
+ * what is still held, or waits, is taken back from the counts. Of requests that were made before,
+ * nothing is counted, but how long they take.
+ */
+export function tally(sink: TallySink): () => void {
+  const domains = new Map<EventDomain, Map<number, Known & { event: AnyEvent }>>();
+  const knownOf = (event: AnyEvent): (Known & { event: AnyEvent }) | undefined =>
+    domains.get(event.domain)?.get(event.id);
+  const begin = (event: AnyEvent): void => {
+    let known = domains.get(event.domain);
+    if (known === undefined) {
+      known = new Map();
+      domains.set(event.domain, known);
+    }
+    known.set(event.id, { mode: modeOfSet(event.set), state: 'asked', event });
+  };
+  const become = (event: AnyEvent, state: Known['state'] | 'over'): void => {
+    const known = knownOf(event);
+    if (known === undefined) return;
+    if (known.state === 'pending') sink.pending(event, known.mode, -1);
+    if (known.state === 'held') sink.held(event, known.mode, -1);
+    if (state === 'pending') sink.pending(event, known.mode, 1);
+    if (state === 'held') sink.held(event, known.mode, 1);
+    if (state === 'over') forget(event);
+    else known.state = state;
+  };
+  const forget = ({ domain, id }: AnyEvent): void => {
+    const known = domains.get(domain);
+    known?.delete(id);
+    if (known?.size === 0) domains.delete(domain);
+  };
+  const stop = watchEvents((name, event) => {
+    switch (name) {
+      case 'kds.request.start':
+        begin(event);
+        break;
+      case 'kds.request.miss':
+        become(event, 'pending');
+        break;
+      case 'kds.request.grant':
+        become(event, 'held');
+        break;
+      case 'kds.request.end': {
+        const ended = event as DomainEvents['kds.request.end'];
+        if (ended.outcome !== 'granted') become(ended, 'over');
+        sink.waited(ended);
+        break;
+      }
+      case 'kds.grant.release':
+      case 'kds.grant.lost': {
+        const ended = event as DomainEvents['kds.grant.release'];
+        become(ended, 'over');
+        sink.used(ended);
+        if (name === 'kds.grant.lost') sink.lost(event as DomainEvents['kds.grant.lost']);
+        break;
+      }
+      default:
+    }
+  });
+  return () => {
+    stop();
+    for (const known of domains.values()) {
+      for (const { event } of [...known.values()]) become(event, 'over');
+    }
+  };
+}
+
+function modeOfSet({ exclusive, shared }: NamedSet): SetMode {
+  if (exclusive.length > 0) return shared.length > 0 ? 'mixed' : 'exclusive';
+  return shared.length > 0 ? 'shared' : 'empty';
+}

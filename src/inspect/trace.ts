@@ -1,0 +1,106 @@
+/**
+ * kds/inspect/trace: what happens in the domains of this thread, in a file that Perfetto and
+ * chrome://tracing open, and that `kds check-trace` checks against the rule.
+ */
+
+import { appendFileSync, closeSync, openSync, writeSync } from 'node:fs';
+import { basename } from 'node:path';
+import { threadId } from 'node:worker_threads';
+import { watchEvents } from '../domain/events.ts';
+import { TraceFormat } from './trace-format.ts';
+
+export { type CheckedDomain, type CheckedTrace, checkTrace } from './check-trace.ts';
+
+/** So much is kept before it is written, in code units, and for so long, in ms. */
+const unwrittenMax = 64 * 1024;
+const unwrittenMs = 200;
+
+export interface Tracing {
+  /** Writes what is left, and ends. Doing it again does nothing. */
+  stop(): void;
+}
+
+/**
+ * Appends all events of all domains of this thread to a file, from now on. Threads and processes
+ * may write to the same file. What is written is complete lines; it is written after 64 KiB or 0.2 s,
+ * and as the process exits. If that fails, the trace ends with a warning of the process. Costs some µs an event, and whatever the disk does, synchronously.
+ *
+ * @throws what the file system refuses with.
+ * @example
+ * import { createDomain } from 'kds';
+ * import { checkTrace, traceTo } from 'kds/inspect/trace';
+ * import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+ * import { tmpdir } from 'node:os';
+ *
+ * const folder = mkdtempSync(`${tmpdir()}/trace-`);
+ * const tracing = traceTo(`${folder}/trace.json`);
+ * await createDomain().run({ exclusive: 'a' }, () => {});
+ * tracing.stop();
+ * const { faults } = checkTrace(readFileSync(`${folder}/trace.json`, 'utf8'));
+ * console.log(faults); // []
+ * rmSync(folder, { recursive: true });
+ */
+export function traceTo(path: string): Tracing {
+  begin(path);
+  const title = `${basename(process.argv[1] ?? process.title)} ${process.pid}`;
+  const format = new TraceFormat({ pid: process.pid, threadId, title });
+  let unwritten = '';
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const write = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
+    const lines = unwritten;
+    unwritten = '';
+    if (lines === '') return;
+    try {
+      appendFileSync(path, lines);
+    } catch (error) {
+      giveUp(error);
+    }
+  };
+  /** The program is not to suffer for its trace. */
+  const giveUp = (error: unknown): void => {
+    stopWatching();
+    process.off('exit', stop);
+    process.emitWarning(`the trace ends, as ${path} cannot be written: ${String(error)}`);
+  };
+  const add = (lines: readonly string[]): void => {
+    for (const line of lines) unwritten += `${line},\n`;
+    if (unwritten.length > unwrittenMax) write();
+    else timer ??= setTimeout(write, unwrittenMs).unref();
+  };
+  const stopWatching = watchEvents((name, event) => add(format.add(name, event)));
+  const stop = (): void => {
+    stopWatching();
+    process.off('exit', stop);
+    add(format.endAll(nowUs()));
+    write();
+  };
+  process.on('exit', stop);
+  return { stop };
+}
+
+/** If the environment's KDS_TRACE names a file, {@link traceTo} that. */
+export function traceIfAsked(): Tracing | undefined {
+  const path = process.env['KDS_TRACE'];
+  return path === undefined || path === '' ? undefined : traceTo(path);
+}
+
+/** Whoever makes the file opens the array that all is in. */
+function begin(path: string): void {
+  try {
+    const fd = openSync(path, 'wx', 0o600);
+    writeSync(fd, '[\n');
+    closeSync(fd);
+  } catch (error) {
+    const exists = error instanceof Error && 'code' in error && error.code === 'EEXIST';
+    if (!exists) throw error;
+    // Fails now, and not at the first event, if it may not be written.
+    closeSync(openSync(path, 'a'));
+  }
+}
+
+function nowUs(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1e6 + nanoseconds / 1000;
+}

@@ -1,0 +1,106 @@
+/** Who waits for whom, in the languages of Graphviz and of Mermaid. */
+
+import { escaped, inDot, inMermaid, shown } from '../domain/shown-text.ts';
+import {
+  type InspectedEntry,
+  type InspectedSnapshot,
+  modeOf,
+  namesOf,
+  setText,
+  shownLengthMax,
+  whoText,
+} from './entries.ts';
+
+export interface WaitGraphOptions {
+  /**
+   * So many sets at most are drawn: the pending ones in arrival order, with those in their way; a
+   * note says how many were left out. Default 200.
+   */
+  readonly entryCountMax?: number | undefined;
+}
+
+interface WaitGraph {
+  readonly entries: readonly InspectedEntry[];
+  readonly edges: readonly { readonly from: number; readonly to: number; readonly text: string }[];
+  readonly omittedCount: number;
+}
+
+/**
+ * A graph for `dot -Tsvg`: a box for each set, and an arrow from whoever waits to those right in
+ * its way, with the resource that they conflict on. Names may be any text.
+ *
+ * @example
+ * import { createDomain } from 'kds';
+ * import { waitGraphAsDot } from 'kds/inspect';
+ *
+ * console.log(waitGraphAsDot(await createDomain().query())); // digraph waits { ...
+ */
+export function waitGraphAsDot(snapshot: InspectedSnapshot, options?: WaitGraphOptions): string {
+  const { entries, edges, omittedCount } = waitGraphOf(snapshot, options);
+  const nodes = entries.map((entry) => {
+    const style = entry.token === undefined ? 'style=dashed' : 'style=bold';
+    return `  ${entry.id} [label=${inDot(titleOf(entry))}, ${style}];`;
+  });
+  const arrows = edges.map(({ from, to, text }) => `  ${from} -> ${to} [label=${inDot(text)}];`);
+  const note = omittedCount === 0 ? [] : [`  label=${inDot(`and ${omittedCount} more sets`)};`];
+  return ['digraph waits {', '  node [shape=box];', ...note, ...nodes, ...arrows, '}', ''].join(
+    '\n',
+  );
+}
+
+/** The same for Mermaid: what waits has round corners, what is held has not. */
+export function waitGraphAsMermaid(
+  snapshot: InspectedSnapshot,
+  options?: WaitGraphOptions,
+): string {
+  const { entries, edges, omittedCount } = waitGraphOf(snapshot, options);
+  const nodes = entries.map((entry) => {
+    const [open, close] = entry.token === undefined ? ['(', ')'] : ['[', ']'];
+    return `  s${entry.id}${open}${inMermaid(titleOf(entry))}${close}`;
+  });
+  const arrows = edges.map(({ from, to, text }) => `  s${from} -->|${inMermaid(text)}| s${to}`);
+  const note = omittedCount === 0 ? [] : [`  more[${inMermaid(`and ${omittedCount} more sets`)}]`];
+  return ['flowchart TD', ...nodes, ...arrows, ...note, ''].join('\n');
+}
+
+function waitGraphOf(
+  { held, pending }: InspectedSnapshot,
+  { entryCountMax = 200 }: WaitGraphOptions = {},
+): WaitGraph {
+  const byId = new Map([...held, ...pending].map((entry) => [entry.id, entry]));
+  const chosen = new Map<number, InspectedEntry>();
+  const choose = (entry: InspectedEntry | undefined): void => {
+    if (entry !== undefined && chosen.size < entryCountMax) chosen.set(entry.id, entry);
+  };
+  for (const entry of pending) {
+    if (chosen.size >= entryCountMax) break;
+    choose(entry);
+    for (const id of entry.waitingFor) choose(byId.get(id));
+  }
+  for (const entry of held) choose(entry);
+  const entries = [...chosen.values()].sort((a, b) => a.id - b.id);
+  const edges = entries.flatMap((entry) =>
+    entry.waitingFor.flatMap((to) => {
+      const blocker = chosen.get(to);
+      return blocker === undefined
+        ? []
+        : { from: entry.id, to, text: conflictText(entry, blocker) };
+    }),
+  );
+  return { entries, edges, omittedCount: held.length + pending.length - entries.length };
+}
+
+function titleOf(entry: InspectedEntry): string {
+  return `${escaped(whoText(entry))}: ${setText(entry.set)}`;
+}
+
+/** The resources that they conflict on, a few of them. */
+function conflictText(waiting: InspectedEntry, blocker: InspectedEntry): string {
+  const names = namesOf(waiting.set).filter((name) => {
+    const other = modeOf(blocker, name);
+    const isExclusive = other === 'exclusive' || modeOf(waiting, name) === 'exclusive';
+    return other !== undefined && isExclusive;
+  });
+  const told = names.slice(0, 3).map((name) => shown(name, shownLengthMax));
+  return names.length > told.length ? `${told.join(', ')}, …` : told.join(', ');
+}

@@ -1,0 +1,115 @@
+/** What there is to see by way of the command: the page, metrics, traces. */
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freshName, Shop } from './kds.ts';
+
+const shop = new Shop();
+
+beforeAll(() => shop.open());
+afterAll(() => shop.close());
+
+/** The first view that a page sends. */
+async function firstView(url: string): Promise<{ resources: { name: string }[]; title: string }> {
+  const stop = new AbortController();
+  const answer = await fetch(`${url}events`, { signal: stop.signal });
+  let text = '';
+  for await (const piece of answer.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    text += piece;
+    const [, data] = /event: view\ndata: (.*)\n\n/.exec(text) ?? [];
+    if (data === undefined) continue;
+    stop.abort();
+    return JSON.parse(data);
+  }
+  throw new Error(`no view came: ${text}`);
+}
+
+describe('kds top --web', () => {
+  it('serves the page until it is interrupted', async () => {
+    const name = freshName();
+    const grant = await shop.domain.acquire({ exclusive: name });
+    const top = shop.kds(['top', '--web', '--interval', '100ms']);
+    const [, url = ''] = await top.says(/open (http:\S+)/);
+    expect(await (await fetch(url)).text()).toContain('<title>kds</title>');
+    const view = await firstView(url);
+    expect(view.title).toBe(`kds at ${shop.socket}`);
+    expect(view.resources.map((resource) => resource.name)).toEqual([JSON.stringify(name)]);
+    await grant.release();
+    top.kill('SIGINT');
+    expect((await top.ended).code).toBe(0);
+  });
+
+  it.each([[['--web', '--port', '70000']], [['--web', '--port', '-1']], [['--port', '80']]])(
+    'a port that is none, or without a page, is refused: %j',
+    async (args) => {
+      expect((await shop.kds(['top', ...args]).ended).code).toBe(64);
+    },
+  );
+});
+
+describe('kds serve --metrics', () => {
+  it('serves what Prometheus reads', async () => {
+    const socket = shop.file('metrics.sock');
+    const server = shop.kds(['serve', '--socket', socket, '--metrics', '0']);
+    const [, url = ''] = await server.says(/metrics at (http:\S+)/);
+    await server.says(/serves at/);
+    expect((await shop.kds(['run', '--socket', socket, '-x', 'a', 'true']).ended).code).toBe(0);
+    const text = await (await fetch(url)).text();
+    expect(text).toContain('kds_grant_wait_time_seconds_count{outcome="granted"} 1');
+    server.kill('SIGTERM');
+    expect((await server.ended).code).toBe(0);
+  });
+
+  it('a port that is taken is told of, and nothing is served', async () => {
+    const socket = shop.file('taken.sock');
+    const server = shop.kds(['serve', '--socket', socket, '--metrics', '0']);
+    const [, port = ''] = await server.says(/metrics at http:\/\/127\.0\.0\.1:(\d+)/);
+    const other = shop.file('other.sock');
+    const second = await shop.kds(['serve', '--socket', other, '--metrics', port]).ended;
+    expect(second.code).toBe(64);
+    expect(second.stderr).toMatch(/^kds: port \d+ cannot be served: listen EADDRINUSE/);
+    expect((await shop.kds(['serve', '--metrics', 'x']).ended).code).toBe(64);
+    server.kill('SIGTERM');
+    await server.ended;
+  });
+});
+
+describe('KDS_TRACE and kds check-trace', () => {
+  it('a run is recorded by command and broker, and passes; altered, it fails', async () => {
+    const [name, path] = [freshName(), shop.file('trace.json')];
+    const env = { KDS_TRACE: path };
+    const socket = shop.file('traced.sock');
+    const server = shop.kds(['serve', '--socket', socket], { env });
+    await server.says(/serves at/);
+    const args = ['run', '--socket', socket, '-x', name, '--label', 'traced', 'true'];
+    for (let turn = 0; turn < 2; turn++) {
+      expect((await shop.kds(args, { env }).ended).code).toBe(0);
+    }
+    server.kill('SIGTERM');
+    await server.ended;
+    const passed = await shop.kds(['check-trace', path]).ended;
+    expect(passed).toMatchObject({ code: 0, stderr: '' });
+    expect(passed.stdout).toMatch(/^process: "domain 1" .*: 2 requests, 2 grants, 0 faults$/m);
+    expect(passed.stdout).toMatch(/^broker: .*: 2 requests, 2 grants, 0 faults$/m);
+    const lines = readFileSync(path, 'utf8').split('\n');
+    const isRelease = (line: string): boolean =>
+      line.includes('"kds.grant.release"') && line.includes('"host":"process"');
+    const at = lines.findIndex(isRelease);
+    const altered = shop.file('altered.json');
+    writeFileSync(altered, lines.filter((_, index) => index !== at).join('\n'));
+    const failed = await shop.kds(['check-trace', altered]).ended;
+    expect(failed.code).toBe(1);
+    expect(failed.stdout).toContain('came earlier and is live');
+    const json = await shop.kds(['check-trace', '--json', altered]).ended;
+    expect(JSON.parse(json.stdout).faults).toHaveLength(1);
+  });
+
+  it('what is no trace, or not there, is told of', async () => {
+    writeFileSync(shop.file('none'), 'nothing of the kind');
+    expect(await shop.kds(['check-trace', shop.file('none')]).ended).toMatchObject({
+      stderr: 'kds: line 1 of the trace is no event\n',
+    });
+    expect((await shop.kds(['check-trace', shop.file('missing')]).ended).code).toBe(64);
+    expect((await shop.kds(['check-trace']).ended).code).toBe(64);
+  });
+});

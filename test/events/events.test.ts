@@ -1,0 +1,202 @@
+/** What those hear who watch a domain: through node:diagnostics_channel, and by watchEvents. */
+
+import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
+import {
+  createDomain,
+  type DomainEvents,
+  type EventName,
+  eventNames,
+  type SyncDomain,
+  watchEvents,
+} from 'kds';
+import { afterEach, describe, expect, it } from 'vitest';
+
+interface Heard {
+  readonly name: EventName;
+  readonly event: DomainEvents[EventName];
+}
+
+let stop: () => void = () => undefined;
+afterEach(() => stop());
+
+/** All events from now on. */
+function hear(): Heard[] {
+  const heard: Heard[] = [];
+  stop = watchEvents((name, event) => void heard.push({ name, event }));
+  return heard;
+}
+
+/** Name, id and outcome, one after the other. */
+function story(heard: readonly Heard[]): string[] {
+  return heard.map(({ name, event }) => {
+    const { outcome = '', cause = '' } = event as { outcome?: string; cause?: string };
+    const what = name.replace(/^kds\./, '');
+    return [what, event.label ?? event.id, outcome + cause].join(' ').trim();
+  });
+}
+
+const held = async (domain: SyncDomain, label = 'one') =>
+  domain.acquire({ exclusive: 'a' }, { label });
+
+describe('events', () => {
+  it('tell of a request and its grant, in order, and of nothing once nobody listens', async () => {
+    const domain = createDomain({ label: 'mine' });
+    const heard = hear();
+    const one = await domain.acquire({ exclusive: ['a', 'b'], shared: 'c' }, { label: 'one' });
+    const two = domain.session({ label: 'inner' }).acquire({ shared: 'a' }, { label: 'two' });
+    one.release();
+    const grant = await two;
+    grant.release();
+    expect(story(heard)).toEqual([
+      'request.start one',
+      'request.grant one',
+      'request.end one granted',
+      'request.start two',
+      'request.miss two',
+      'grant.release one',
+      'request.grant two',
+      'request.end two granted',
+      'grant.release two',
+    ]);
+    const [start, given, , , miss] = heard.map(({ event }) => event);
+    expect(start).toMatchObject({
+      domain: { host: 'process', label: 'mine' },
+      set: { exclusive: ['a', 'b'], shared: ['c'] },
+      session: 'mine',
+      isSync: false,
+      steals: false,
+    });
+    expect(given).toMatchObject({ token: one.token, recovered: [], ignored: [], id: start?.id });
+    expect(miss).toMatchObject({ session: 'inner', set: { exclusive: [], shared: ['a'] } });
+    const times = heard.map(({ event }) => event.timeUs);
+    expect(times).toEqual(times.toSorted((a, b) => a - b));
+    stop();
+    (await held(domain)).release();
+    expect(heard).toHaveLength(9);
+  });
+
+  it('name every way in which a request can end', async () => {
+    const domain = createDomain();
+    const holder = await held(domain, 'holder');
+    const heard = hear();
+    const wait = { exclusive: 'a' };
+    await domain.tryAcquire(wait, { label: 'try' });
+    await domain.acquire(wait, { timeoutMs: 0, label: 'never' }).catch(() => undefined);
+    await domain.acquire(wait, { timeoutMs: 1, label: 'soon' }).catch(() => undefined);
+    domain.enqueue(wait, () => undefined, { label: 'cancel' }).cancel();
+    const signal = AbortSignal.abort();
+    await domain.acquire(wait, { signal, label: 'aborted before' }).catch(() => undefined);
+    const controller = new AbortController();
+    const aborted = domain.acquire(wait, { signal: controller.signal, label: 'aborted' });
+    controller.abort();
+    await aborted.catch(() => undefined);
+    const both = domain.acquire({ exclusive: ['a', 'b'] }, { label: 'both' });
+    both.catch(() => undefined);
+    await domain
+      .acquire({ exclusive: 'b' }, { holding: holder, label: 'circle' })
+      .catch(() => undefined);
+    await domain.close();
+    expect(story(heard).filter((line) => line.startsWith('request.end'))).toEqual([
+      'request.end try denied',
+      'request.end never timed-out',
+      'request.end soon timed-out',
+      'request.end cancel cancelled',
+      'request.end aborted cancelled',
+      'request.end circle refused',
+      'request.end both closed',
+    ]);
+    expect(story(heard).at(-1)).toBe('grant.lost holder closed');
+    const startCount = story(heard).filter((line) => line.startsWith('request.start')).length;
+    expect(startCount).toBe(7);
+  });
+
+  it('tell of theft, of what is taken over, of giving up, and of holding less', async () => {
+    const domain = createDomain();
+    const robbed = await held(domain, 'robbed');
+    const heard = hear();
+    const thief = await domain.acquire({ exclusive: 'a' }, { steal: true, label: 'thief' });
+    expect(story(heard)).toEqual([
+      'request.start thief',
+      'request.grant thief',
+      'grant.recovered thief',
+      'request.end thief granted',
+      'grant.lost robbed stolen',
+    ]);
+    robbed.release();
+    heard.length = 0;
+    thief.downgrade();
+    thief.abandon();
+    const grant = await domain.acquire({ exclusive: ['a', 'b'] }, { label: 'parts' });
+    grant.release('b');
+    grant.release('a');
+    expect(story(heard)).toEqual([
+      'grant.weaken thief',
+      'grant.release thief',
+      'request.start parts',
+      'request.grant parts',
+      'request.end parts granted',
+      'grant.weaken parts',
+      'grant.release parts',
+    ]);
+    expect(heard[0]?.event.set).toEqual({ exclusive: [], shared: ['a'] });
+    expect(heard[1]?.event).toMatchObject({ isAbandoned: true });
+    expect(heard[5]?.event.set).toEqual({ exclusive: ['a'], shared: [] });
+  });
+
+  it('tell of a grant that is held for long', async () => {
+    const domain = createDomain({ holdWarningMs: 1, onHoldWarning: () => undefined });
+    const told = new Promise<Heard>((resolve) => {
+      stop = watchEvents((name, event) => {
+        if (name === 'kds.grant.held-long') resolve({ name, event });
+      });
+    });
+    const grant = await held(domain, 'slow');
+    const { event } = await told;
+    expect(event).toMatchObject({ label: 'slow', token: grant.token, pendingCount: 0 });
+    grant.release();
+  });
+
+  it('of a request that is older than its listeners, tell what is still known', async () => {
+    const domain = createDomain();
+    const one = await held(domain);
+    const two = domain.acquire({ exclusive: 'a' }, { label: 'two' });
+    const heard = hear();
+    one.release();
+    (await two).release();
+    expect(story(heard)).toEqual([
+      ...['grant.release one', 'request.grant two'],
+      ...['request.end two granted', 'grant.release two'],
+    ]);
+    expect(heard[0]?.event.set).toEqual({ exclusive: ['a'], shared: [] });
+  });
+
+  it('come after the operation, so that a listener may use the domain', async () => {
+    const domain = createDomain();
+    const heard: string[] = [];
+    stop = watchEvents((name, { label }) => {
+      heard.push(`${name} ${label}`);
+      if (name !== 'kds.request.grant' || label !== 'one') return;
+      const second = domain.tryAcquireSync({ exclusive: 'b' }, { label: 'inner' });
+      expect(domain.tryAcquireSync({ exclusive: 'a' })).toBeNull();
+      second?.release();
+    });
+    (await held(domain)).release();
+    expect(heard.filter((line) => line.endsWith('inner'))).toHaveLength(4);
+    expect((await domain.query()).held).toEqual([]);
+  });
+
+  it('a channel of Node is found by its name, and others stay silent', async () => {
+    const heard: unknown[] = [];
+    const listener = (message: unknown, name: string | symbol): void => {
+      heard.push([name, (message as { label: string }).label]);
+    };
+    subscribe('kds.grant.release', listener);
+    (await held(createDomain(), 'seen')).release();
+    expect(heard).toEqual([['kds.grant.release', 'seen']]);
+    expect(channel('kds.request.start').hasSubscribers).toBe(false);
+    expect(unsubscribe('kds.grant.release', listener)).toBe(true);
+    (await held(createDomain(), 'unseen')).release();
+    expect(heard).toHaveLength(1);
+    expect(eventNames.map((name) => channel(name).hasSubscribers)).not.toContain(true);
+  });
+});

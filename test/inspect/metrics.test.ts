@@ -1,0 +1,101 @@
+/** Metrics, as an OpenTelemetry reader and as Prometheus see them. */
+
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics';
+import { createDomain } from 'kds';
+import { recordMetrics } from 'kds/inspect/otel';
+import { describe, expect, it } from 'vitest';
+import { serveMetrics } from '../../src/inspect/prometheus.ts';
+
+/** One holds, one waits and gets it, one waits in vain, one is robbed; two stay as they are. */
+async function happenings(): Promise<() => Promise<void>> {
+  const domain = createDomain({ label: 'shop' });
+  const one = await domain.acquire({ exclusive: 'a', shared: 'b' });
+  const two = domain.acquire({ exclusive: 'a' });
+  await domain.acquire({ shared: 'a' }, { timeoutMs: 1 }).catch(() => undefined);
+  await domain.tryAcquire({ shared: 'a' });
+  one.release();
+  await two;
+  await domain.acquire({ exclusive: 'a' }, { steal: true });
+  domain.acquire({ shared: 'a' }).catch(() => undefined);
+  return () => domain.close();
+}
+
+async function read(text: string): Promise<string> {
+  return (await fetch(text)).text();
+}
+
+describe('metrics by OpenTelemetry', () => {
+  it('tell how many hold and wait, for how long, and how often in vain', async () => {
+    const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+    const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 1e8 });
+    const meterProvider = new MeterProvider({ readers: [reader] });
+    const stop = recordMetrics({ meterProvider, attributes: () => ({ tier: 'test' }) });
+    const end = await happenings();
+    /** Of each metric its unit, and its points by their attributes. */
+    const collect = async (): Promise<Record<string, unknown>> => {
+      exporter.reset();
+      await meterProvider.forceFlush();
+      const [scope] = exporter.getMetrics().at(-1)?.scopeMetrics ?? [];
+      const told = (scope?.metrics ?? []).map(({ descriptor: { name, unit }, dataPoints }) => {
+        const points = dataPoints.map(({ attributes, value }) => {
+          const { 'kds.mode': mode, 'kds.outcome': outcome, 'kds.cause': cause } = attributes;
+          expect(attributes).toMatchObject({
+            'kds.host': 'process',
+            'kds.domain': 'shop',
+            tier: 'test',
+          });
+          const count = typeof value === 'number' ? value : value.count;
+          return [String(mode ?? outcome ?? cause ?? ''), count];
+        });
+        return [`${name} ${unit}`, Object.fromEntries(points)];
+      });
+      return Object.fromEntries(told);
+    };
+    expect(await collect()).toEqual({
+      'kds.grant.count {grant}': { exclusive: 1, mixed: 0 },
+      'kds.grant.pending_requests {request}': { exclusive: 0, shared: 1 },
+      'kds.grant.timeouts {timeout}': { '': 1 },
+      'kds.grant.wait_time s': { granted: 3, 'timed-out': 1, denied: 1 },
+      'kds.grant.use_time s': { '': 2 },
+      'kds.grant.lost {grant}': { stolen: 1 },
+    });
+    stop();
+    expect(await collect()).toMatchObject({
+      'kds.grant.count {grant}': { exclusive: 0, mixed: 0 },
+      'kds.grant.pending_requests {request}': { exclusive: 0, shared: 0 },
+    });
+    await end();
+    await meterProvider.shutdown();
+  });
+});
+
+describe('metrics for Prometheus', () => {
+  it('are served on loopback, in its format, without the names of resources', async () => {
+    const metrics = await serveMetrics(0);
+    const end = await happenings();
+    const text = await read(metrics.url);
+    expect(text.split('\n')).toEqual(
+      expect.arrayContaining([
+        'kds_grants{mode="exclusive"} 1',
+        'kds_grant_pending_requests{mode="shared"} 1',
+        'kds_grant_timeouts_total 1',
+        'kds_grant_wait_time_seconds_count{outcome="granted"} 3',
+        'kds_grant_use_time_seconds_count 2',
+        'kds_grant_lost_total{cause="stolen"} 1',
+      ]),
+    );
+    expect(text).not.toContain('"a"');
+    await end();
+    expect(await read(metrics.url)).toContain('kds_grants{mode="exclusive"} 0');
+    const { origin } = new URL(metrics.url);
+    expect((await fetch(`${origin}/`)).status).toBe(404);
+    expect((await fetch(metrics.url, { method: 'POST' })).status).toBe(405);
+    expect((await fetch(metrics.url, { headers: { origin: 'http://evil' } })).status).toBe(403);
+    await metrics.close();
+  });
+});

@@ -1,0 +1,263 @@
+/** Traces: what is in them, that runs that obey the rule pass, and that altered ones do not. */
+
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createDomain, type SyncDomain } from 'kds';
+import { checkTrace, traceTo } from 'kds/inspect/trace';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { randomFrom } from '../stress/random.ts';
+import { hostileNames, unsafe } from './hostile-names.ts';
+
+let folder = '';
+let path = '';
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'kds-trace-'));
+  path = join(folder, 'trace.json');
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+interface TraceEvent {
+  readonly name: string;
+  readonly ph: string;
+  readonly cat?: string;
+  readonly ts: number;
+  readonly dur?: number;
+  readonly pid: number;
+  readonly tid: number;
+  readonly id?: string;
+  readonly args: Record<string, unknown>;
+}
+
+/** The text of a trace of what happens in the meantime. */
+async function traced(run: () => Promise<void>): Promise<string> {
+  const tracing = traceTo(path);
+  try {
+    await run();
+  } finally {
+    tracing.stop();
+  }
+  return readFileSync(path, 'utf8');
+}
+
+function eventsOf(text: string): TraceEvent[] {
+  return JSON.parse(`${text.trimEnd().replace(/,$/, '')}]`) as TraceEvent[];
+}
+
+/** Everything that a domain can do, at random. */
+async function anything(domain: SyncDomain, seed: number): Promise<void> {
+  const random = randomFrom(seed);
+  const names = ['a', 'b', 'c', 'd'];
+  const some = (): string[] => names.filter(() => random() < 0.4);
+  const one = async (): Promise<void> => {
+    const set = { exclusive: some().slice(0, 2), shared: some() };
+    const way = random();
+    const session = random() < 0.3 ? domain.session({ label: 'inner' }) : domain;
+    if (way < 0.1) (await session.tryAcquire(set))?.release();
+    else if (way < 0.2) session.tryAcquireSync(set)?.release();
+    else if (way < 0.3) session.enqueue(set, (grant) => grant.release()).cancel();
+    else if (way < 0.4) (await session.acquire(set, { timeoutMs: 1 })).abandon();
+    else if (way < 0.5) (await session.acquire(set, { locked: 'ignore' })).release();
+    else {
+      const steal = way < 0.6 && { steal: true };
+      const only = steal ? { exclusive: set.exclusive } : set;
+      const grant = await session.acquire(only, { ...steal, timeoutMs: 5 });
+      if (random() < 0.2 && grant.signal.aborted === false) await Promise.resolve();
+      if (grant.signal.aborted) return;
+      if (random() < 0.3) grant.downgrade();
+      const [first] = only.exclusive;
+      if (random() < 0.3 && first !== undefined) grant.release(first);
+      await new Promise((resolve) => setImmediate(resolve));
+      if (random() < 0.2) grant.abandon();
+      else grant.release();
+    }
+    if (session !== domain) await session.close();
+  };
+  const worker = async (): Promise<void> => {
+    for (let turn = 0; turn < 40; turn++) {
+      await one().catch((error) => {
+        if (!String(error.code).startsWith('KDS_')) throw error;
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: 6 }, worker));
+  await domain.close();
+}
+
+describe('a trace of one event loop', () => {
+  it('of a run that does everything passes', { timeout: 60_000 }, async () => {
+    const seed = Number(process.env['KDS_SEED'] ?? Date.now() % 2 ** 31);
+    console.info(`traced run: KDS_SEED=${seed}`);
+    const { domains, faults } = checkTrace(await traced(() => anything(createDomain(), seed)));
+    expect(faults).toEqual([]);
+    expect(domains).toMatchObject([{ host: 'process', olderCount: 0 }]);
+    expect(domains[0]?.requestCount).toBeGreaterThan(100);
+    expect(domains[0]?.grantCount).toBeGreaterThan(50);
+  });
+
+  it('has tracks of sessions and resources, slices on them, and arrows to the next holder', async () => {
+    const text = await traced(async () => {
+      const domain = createDomain({ label: 'shop' });
+      const one = await domain.acquire({ exclusive: ['db', 'disk'] }, { label: 'import' });
+      const two = domain.acquire({ shared: 'db' }, { label: 'report' });
+      const three = domain.session({ label: 'web' }).acquire({ shared: 'db' });
+      one.release();
+      (await two).release();
+      (await three).release();
+    });
+    const events = eventsOf(text);
+    const tracks = events
+      .filter(({ name }) => name === 'thread_name')
+      .map(({ args }) => args['name']);
+    expect(tracks).toEqual(['shop', 'db', 'disk', 'shop', 'web', 'db']);
+    const slices = events.filter(({ ph }) => ph === 'X');
+    expect(slices.map(({ name }) => name).sort()).toEqual([
+      ...Array.from({ length: 3 }, () => 'import: -x db -x disk'),
+      'report: -s db',
+      'report: -s db',
+      'waits, report: -s db',
+      'waits, web: -s db',
+      'web: -s db',
+      'web: -s db',
+    ]);
+    const arrows = events.filter(({ cat }) => cat === 'kds-hand-over');
+    expect(arrows.map(({ ph }) => ph)).toEqual(['s', 'f', 's', 'f']);
+    for (const { ph, ts, pid, tid } of arrows) {
+      const isOn = (slice: TraceEvent): boolean =>
+        slice.pid === pid &&
+        slice.tid === tid &&
+        slice.ts <= ts &&
+        ts <= slice.ts + (slice.dur ?? 0) + 0.002;
+      expect(slices.some(isOn), `${ph} at ${ts} is on a slice`).toBe(true);
+    }
+  });
+
+  it('no two slices of a lane overlap', async () => {
+    const events = eventsOf(await traced(() => anything(createDomain(), 7)));
+    const lanes = new Map<string, TraceEvent[]>();
+    for (const slice of events.filter(({ ph }) => ph === 'X')) {
+      const lane = `${slice.pid} ${slice.tid}`;
+      lanes.set(lane, [...(lanes.get(lane) ?? []), slice]);
+    }
+    expect(lanes.size).toBeGreaterThan(5);
+    for (const slices of lanes.values()) {
+      slices.sort((a, b) => a.ts - b.ts || (a.dur ?? 0) - (b.dur ?? 0));
+      for (const [index, { ts }] of slices.slice(1).entries()) {
+        const before = slices[index] as TraceEvent;
+        expect(before.ts + (before.dur ?? 0)).toBeLessThanOrEqual(ts + 0.0015);
+      }
+    }
+  });
+
+  it('names tracks and slices so that they can be shown', async () => {
+    const text = await traced(async () => {
+      const domain = createDomain();
+      for (const name of hostileNames) {
+        (await domain.acquire({ exclusive: name }, { label: name.slice(0, 1024) })).release();
+      }
+    });
+    expect(checkTrace(text).faults).toEqual([]);
+    for (const { name, args, ph } of eventsOf(text)) {
+      const told = ph === 'M' ? String(args['name']) : name;
+      expect(told).not.toMatch(unsafe);
+      expect(told.length).toBeLessThan(1200);
+    }
+  });
+});
+
+describe('a trace that was altered by hand fails', () => {
+  /** One holds a and b, another one waits for a, and there is a theft. */
+  async function honest(): Promise<string[]> {
+    const text = await traced(async () => {
+      const domain = createDomain();
+      const one = await domain.acquire({ exclusive: ['a', 'b'] }, { label: 'one' });
+      const two = domain.acquire({ exclusive: 'a' }, { label: 'two' });
+      one.release('b');
+      one.release();
+      await two;
+      const thief = await domain.acquire({ exclusive: 'a' }, { steal: true, label: 'thief' });
+      thief.release();
+      (await domain.acquire({ shared: 'a' }, { label: 'last' })).release();
+    });
+    expect(checkTrace(text).faults).toEqual([]);
+    return text.split('\n');
+  }
+
+  const has = (line: string, event: string, label: string): boolean =>
+    line.includes(`"kds.${event}"`) && line.includes(`"label":"${label}"`);
+
+  it.each([
+    ['release', 'one', 'came earlier and is live'],
+    ['release', 'last', undefined],
+    ['grant', 'two', 'should have been granted before'],
+    ['weaken', 'one', undefined],
+    ['lost', 'two', undefined],
+  ])('without the %s of %s', async (event, label, fault) => {
+    const kind = event === 'grant' ? 'request.grant' : `grant.${event}`;
+    const lines = await honest();
+    const altered = lines.filter((line) => !has(line, kind, label));
+    expect(altered.length).toBe(lines.length - 1);
+    const { faults } = checkTrace(altered.join('\n'));
+    // Of what comes last, or changes nothing for the others, nothing can be told.
+    if (fault === undefined) expect(faults).toEqual([]);
+    else expect(faults.join('\n')).toContain(fault);
+  });
+
+  it.each<[string, string, string, (event: TraceEvent) => TraceEvent, string]>([
+    [
+      'a grant before its time',
+      'request.grant',
+      'two',
+      (event) => ({ ...event, ts: 0.5 }),
+      'is not live',
+    ],
+    [
+      'a token that was given before',
+      'request.grant',
+      'last',
+      (event) => ({ ...event, args: { ...event.args, token: 1 } }),
+      'token 1 is given twice',
+    ],
+    [
+      'a set that was another one',
+      'request.start',
+      'two',
+      (event) => ({ ...event, args: { ...event.args, set: { exclusive: ['z'], shared: [] } } }),
+      'should have been granted before',
+    ],
+    [
+      'a mark that is not told',
+      'request.grant',
+      'thief',
+      (event) => ({ ...event, args: { ...event.args, recovered: [] } }),
+      'recovered is',
+    ],
+    [
+      'a release long after it was',
+      'grant.release',
+      'one',
+      (event) => ({ ...event, ts: event.ts + 1e9 }),
+      'came earlier and is live',
+    ],
+  ])('%s', async (_, kind, label, alter, fault) => {
+    const altered = (await honest()).map((line) =>
+      has(line, kind, label)
+        ? `${JSON.stringify(alter(JSON.parse(line.replace(/,$/, '')) as TraceEvent))},`
+        : line,
+    );
+    expect(checkTrace(altered.join('\n')).faults.join('\n')).toContain(fault);
+  });
+
+  it.each(['{"a":', '[\n{"name":1', '[1]', 'kds', '{"traceEvents":[1]}'])(
+    'what is no trace is refused: %s',
+    (text) => {
+      expect(() => checkTrace(text)).toThrow(expect.objectContaining({ code: 'KDS_PROTOCOL' }));
+    },
+  );
+
+  it('an event that is not whole is refused', () => {
+    const event = { name: 'kds.request.start', cat: 'kds', ph: 'i', ts: 1, pid: 1, tid: 0 };
+    const text = JSON.stringify({ traceEvents: [event] });
+    expect(() => checkTrace(text)).toThrow(/not whole: kds.request.start/);
+  });
+});

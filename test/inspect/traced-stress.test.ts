@@ -1,0 +1,105 @@
+/**
+ * The stress runs of hosts, traced: what the rule would have granted, replayed from the trace, is
+ * what was granted. Nobody is killed whose events would be lost with it: of the threads host none,
+ * of the broker's clients some, as the broker tells of them.
+ */
+
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { openBrokerDomain } from 'kds/broker';
+import { checkTrace } from 'kds/inspect/trace';
+import { createArena } from 'kds/threads';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { freshSocketPath, removePlaces } from '../broker/places.ts';
+import {
+  bundleBroker,
+  bundleProgram,
+  heard,
+  isRunning,
+  removePrograms,
+  until,
+} from '../broker/programs.ts';
+
+const seconds = Number(process.env['KDS_STRESS_SECONDS'] ?? 2);
+const seed = Number(process.env['KDS_SEED'] ?? Date.now() % 2 ** 31);
+const workerCount = 4;
+const resourceCount = 5;
+let folder = '';
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'kds-traced-'));
+  await bundleBroker();
+});
+afterAll(() => {
+  removePrograms();
+  removePlaces();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const limits = { timeout: (seconds + 120) * 1000 };
+
+it('threads that ask in every way obeyed the rule, by what all of them tell', limits, async () => {
+  console.info(`traced stress of threads: KDS_SEED=${seed}`);
+  const program = await bundleProgram(new URL('../threads/stress/worker.ts', import.meta.url));
+  const path = join(folder, 'threads.json');
+  const arena = createArena({ bytesMax: 2 ** 22 });
+  const counters = new SharedArrayBuffer(4 * (2 * resourceCount + workerCount));
+  const untilMs = Date.now() + seconds * 1000;
+  const workers = Array.from({ length: workerCount }, (_, worker) => {
+    const workerData = { arena, counters, worker, seed: seed + worker, untilMs };
+    return new Worker(program, { workerData, env: { ...process.env, KDS_TRACE: path } });
+  });
+  await Promise.all(workers.map((worker) => once(worker, 'exit')));
+  const { domains, faults } = checkTrace(readFileSync(path, 'utf8'));
+  expect(faults).toEqual([]);
+  expect(domains).toMatchObject([{ host: 'threads', olderCount: 0 }]);
+  expect(domains[0]?.grantCount).toBeGreaterThan(10);
+  console.info(`${domains[0]?.grantCount} grants`);
+});
+
+it(
+  'clients and broker obeyed it, by what the broker tells and what each client saw',
+  limits,
+  async () => {
+    console.info(`traced stress of the broker: KDS_SEED=${seed}`);
+    const program = await bundleProgram(new URL('../broker/stress-client.ts', import.meta.url));
+    const socket = freshSocketPath();
+    const path = join(folder, 'broker.json');
+    const journal = join(folder, 'journal');
+    writeFileSync(journal, '');
+    process.env['KDS_TRACE'] = path;
+    let startedCount = 0;
+    const start = async (): Promise<ChildProcess> => {
+      const name = String(++startedCount);
+      const args = [socket, journal, String(seed + startedCount), name, '2000'];
+      const child = fork(program, args, { execArgv: [], serialization: 'advanced' });
+      await heard(child);
+      return child;
+    };
+    const observer = await openBrokerDomain({ socket, idleMs: 100 });
+    const clients = await Promise.all(Array.from({ length: 4 }, start));
+    delete process.env['KDS_TRACE'];
+    try {
+      await new Promise((resolve) => setTimeout(resolve, seconds * 500));
+      clients.pop()?.kill('SIGKILL');
+      await new Promise((resolve) => setTimeout(resolve, seconds * 500));
+      const ends = clients.map((client) => once(client, 'exit'));
+      for (const client of clients) client.send('stop');
+      await Promise.all(ends);
+    } finally {
+      for (const client of clients) client.kill('SIGKILL');
+    }
+    const { brokerPid } = observer;
+    await observer.close();
+    await until(() => !isRunning(brokerPid), 'the broker has ended');
+    const { domains, faults } = checkTrace(readFileSync(path, 'utf8'));
+    expect(faults).toEqual([]);
+    const hosts = domains.map(({ host }) => host).sort();
+    expect(hosts).toEqual(['broker', 'process']);
+    for (const { grantCount } of domains) expect(grantCount).toBeGreaterThan(10);
+  },
+);
