@@ -48,7 +48,7 @@ export function unref(timer: ReturnType<typeof setTimeout>): void {
   if (typeof timer === 'object') timer.unref();
 }
 
-/** The time and its timers, as whatever keeps a lease is given them: so that a test can move them. */
+/** The time and its timers, as whatever keeps a lease is given them: a test can move them. */
 export interface Clock {
   /** Ms since a moment of its own; it never goes back, whatever becomes of the system's time. */
   nowMs(): number;

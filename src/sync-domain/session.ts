@@ -35,10 +35,9 @@ import {
   type HostRequest,
   ObserverRequest,
   PromiseRequest,
-  timedOut,
 } from './request.ts';
 import type { ResolvedSet } from './resources.ts';
-import { circleOf, ownerOf, snapshotOf } from './snapshot.ts';
+import { circleOf, ownerOf, snapshotOf, timedOut } from './snapshot.ts';
 
 const noOptions: AcquireOptions = Object.freeze({});
 

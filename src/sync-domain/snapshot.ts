@@ -1,19 +1,33 @@
 /** Who holds what and who waits for whom, as data and in words. */
 
 import type { Core } from '../core/index.ts';
-import type { DeadlockStep } from '../domain/errors.ts';
+import { type DeadlockStep, WaitTimeoutError } from '../domain/errors.ts';
 import type { NamedSet } from '../domain/sets.ts';
 import type { Snapshot, SnapshotEntry } from '../domain/snapshot.ts';
-import type { Host } from './host.ts';
+
+/** Sets of core, and what is known of them besides: a host's, or those of a copy of its state. */
+export interface SetsInView {
+  readonly core: Core;
+  readonly resources: { nameOf(queue: number): string };
+  readonly clock: { now(): number; toEpochMs(timeMs: number): number };
+  /** The same while it waits and while it is held, and grows with arrival. */
+  idOf(set: number): number;
+  /** Of a granted set. */
+  tokenOf(set: number): number;
+  labelOf(set: number): string | undefined;
+  sessionLabelOf(set: number): string | undefined;
+  /** When it was granted, or, if it waits, made: on the clock. */
+  sinceOf(set: number): number;
+}
 
 /** So many resources are told about in an error. */
 const toldCountMax = 3;
 
-export function snapshotOf(host: Host): Snapshot {
+export function snapshotOf(host: SetsInView): Snapshot {
   const held: SnapshotEntry[] = [];
   const pending: SnapshotEntry[] = [];
   const sets = host.core.sets();
-  const blockers = findBlockers(host.core, sets);
+  const blockers = findBlockers(host, sets);
   for (const set of sets) {
     const entry = entryOf(host, set, blockers.get(set) ?? []);
     (entry.token === undefined ? pending : held).push(entry);
@@ -23,20 +37,20 @@ export function snapshotOf(host: Host): Snapshot {
   return { held, pending };
 }
 
-function entryOf(host: Host, set: number, waitingFor: readonly number[]): SnapshotEntry {
+function entryOf(host: SetsInView, set: number, waitingFor: readonly number[]): SnapshotEntry {
   const { core } = host;
   return {
-    id: core.arrival(set),
+    id: host.idOf(set),
     set: namesOf(host, set),
     label: host.labelOf(set),
     session: host.sessionLabelOf(set),
-    token: core.isGranted(set) ? core.token(set) : undefined,
+    token: core.isGranted(set) ? host.tokenOf(set) : undefined,
     since: host.clock.toEpochMs(host.sinceOf(set)),
     waitingFor,
   };
 }
 
-function namesOf(host: Host, set: number): NamedSet {
+function namesOf(host: SetsInView, set: number): NamedSet {
   const { core, resources } = host;
   const exclusive: string[] = [];
   const shared: string[] = [];
@@ -48,7 +62,11 @@ function namesOf(host: Host, set: number): NamedSet {
 }
 
 /** For each waiting set the ids of the nearest ones in its way. One walk through each queue. */
-function findBlockers(core: Core, sets: readonly number[]): ReadonlyMap<number, readonly number[]> {
+function findBlockers(
+  host: SetsInView,
+  sets: readonly number[],
+): ReadonlyMap<number, readonly number[]> {
+  const { core } = host;
   const blockers = new Map<number, Set<number>>();
   const queues = new Set<number>();
   for (const set of sets) {
@@ -69,10 +87,10 @@ function findBlockers(core: Core, sets: readonly number[]): ReadonlyMap<number, 
         blockers.set(set, known);
       }
       if (isExclusive) {
-        lastExclusive = [core.arrival(set)];
+        lastExclusive = [host.idOf(set)];
         sharedSince = [];
       } else {
-        sharedSince.push(core.arrival(set));
+        sharedSince.push(host.idOf(set));
       }
     }
   }
@@ -80,7 +98,7 @@ function findBlockers(core: Core, sets: readonly number[]): ReadonlyMap<number, 
 }
 
 /** In words: what a waiting set waits for. Looks at the head of each queue only. */
-export function inTheWayOf(host: Host, set: number): string {
+export function inTheWayOf(host: SetsInView, set: number): string {
   const { core, resources } = host;
   const told: string[] = [];
   let countMore = 0;
@@ -99,11 +117,19 @@ export function inTheWayOf(host: Host, set: number): string {
   return told.join(', ');
 }
 
+/** The error of a waiting set whose time is over: who is in its way. */
+export function timedOut(host: SetsInView, set: number, timeoutMs: number): WaitTimeoutError {
+  return new WaitTimeoutError(
+    `not granted within ${timeoutMs} ms: ${inTheWayOf(host, set)}. ` +
+      'Wait longer, or see query() for who waits for whom.',
+  );
+}
+
 /** In words: who stands at the head of a queue, and since when. */
-export function ownerOf(host: Host, set: number): string {
+export function ownerOf(host: SetsInView, set: number): string {
   const { core } = host;
   const who = host.labelOf(set) ?? host.sessionLabelOf(set);
-  const name = who === undefined ? `request ${core.arrival(set)}` : JSON.stringify(who);
+  const name = who === undefined ? `request ${host.idOf(set)}` : JSON.stringify(who);
   const forSeconds = ((host.clock.now() - host.sinceOf(set)) / 1000).toFixed(1);
   return core.isGranted(set)
     ? `held by ${name} for ${forSeconds} s`
@@ -112,12 +138,12 @@ export function ownerOf(host: Host, set: number): string {
 
 /** A circle of sets, the refused one first, as data and in words. */
 export function circleOf(
-  host: Host,
+  host: SetsInView,
   circle: readonly number[],
   label: string | undefined,
 ): { readonly message: string; readonly steps: readonly DeadlockStep[] } {
   const steps = circle.map((set, index) => ({
-    id: host.core.arrival(set),
+    id: host.idOf(set),
     label: index === 0 ? label : host.labelOf(set),
     isHeld: host.core.isGranted(set),
     set: namesOf(host, set),
