@@ -9,10 +9,10 @@
 
 import { type ClientRequest, Agent as PlainAgent, request as requestPlain } from 'node:http';
 import { request as requestSecure, Agent as SecureAgent } from 'node:https';
-import type { Socket } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
 import { LimitError, ProtocolError, UnavailableError } from '../../domain/errors.ts';
 import type { Clock } from '../../event-loop/clock.ts';
+import { Awake } from './awake.ts';
 import type { Json } from './calls.ts';
 
 /** An answer of more characters is taken for none of etcd's. */
@@ -34,9 +34,8 @@ export interface Listener {
   onEnd(reason: unknown): void;
 }
 
+/** Keeps no process alive. */
 export interface Stream {
-  /** Whether it keeps the process alive. */
-  keepAlive(isKept: boolean): void;
   close(): void;
 }
 
@@ -60,6 +59,7 @@ export class EtcdConnection {
   readonly #clock: Clock;
   readonly #attemptMs: number;
   readonly #streams = new Set<OpenStream>();
+  readonly #awake = new Awake();
   #at: number;
   #token: string | undefined;
   #isOpen = true;
@@ -78,8 +78,11 @@ export class EtcdConnection {
    * @throws UnavailableError if no member answers within `limitMs`; EtcdRefusal; LimitError for
    * what is too large for etcd; ProtocolError for an answer that is none.
    */
-  async call(path: string, body: object, limitMs: number): Promise<Json> {
-    const text = JSON.stringify(body);
+  call(path: string, body: object, limitMs: number): Promise<Json> {
+    return this.#awake.during(() => this.#call(path, JSON.stringify(body), limitMs));
+  }
+
+  async #call(path: string, text: string, limitMs: number): Promise<Json> {
     const endMs = this.#clock.nowMs() + limitMs;
     let reason: unknown;
     for (let attempt = 1; ; attempt++) {
@@ -248,8 +251,6 @@ class OpenStream implements Stream {
   readonly #listener: Listener;
   readonly #onOver: () => void;
   #request: ClientRequest | undefined;
-  #socket: Socket | undefined;
-  #isKept = false;
   #isOver = false;
   #rest = '';
 
@@ -263,10 +264,7 @@ class OpenStream implements Stream {
     if (this.#isOver) return;
     const request = this.member.post(path, body, token);
     this.#request = request;
-    request.on('socket', (socket) => {
-      this.#socket = socket;
-      this.keepAlive(this.#isKept);
-    });
+    request.on('socket', (socket) => socket.unref());
     request.on('error', (error) => this.fail(error));
     request.on('response', (response) => {
       response.setEncoding('utf8');
@@ -275,12 +273,6 @@ class OpenStream implements Stream {
       response.on('close', () => this.fail(new Error('the stream was cut off')));
     });
     request.end(body);
-  }
-
-  keepAlive(isKept: boolean): void {
-    this.#isKept = isKept;
-    if (isKept) this.#socket?.ref();
-    else this.#socket?.unref();
   }
 
   fail(reason: unknown): void {
