@@ -80,10 +80,6 @@ export function deleteOf(key: string): Operation {
   return { request_delete_range: { key: toBase64(key) } };
 }
 
-export function deleteAllOf(prefix: string): Operation {
-  return { request_delete_range: prefixRange(prefix) };
-}
-
 /** The keys without their values. */
 export function rangeOf(range: Json): Operation {
   return { request_range: { ...range, keys_only: true } };

@@ -44,11 +44,6 @@ export class Keys {
     return `${this.marks}${resource}`;
   }
 
-  /** Marks of what only handles of this session reach. */
-  privateMarksOf(session: string): string {
-    return `${this.marks}${privatePrefix(session)}`;
-  }
-
   /** Undefined for what is no set's key. */
   partsOfSet(key: string): { readonly session: string; readonly number: number } | undefined {
     const match = /^([0-9a-f]{1,32})\/(\d{16})$/.exec(key.slice(this.sets.length));
@@ -58,11 +53,12 @@ export class Keys {
 }
 
 /**
- * A resource as part of a key, and as what tells it from all others in the domain: any string
- * whatever, so lone surrogates too; and what has no name is its session's.
+ * What tells a resource from all others in the domain: of a named one, its name as part of a key,
+ * whatever string it is, lone surrogates too; what has no name is its session's.
  */
 export function encodeResource(ref: RemoteRef, session: string): string {
-  if (typeof ref === 'number') return `${privatePrefix(session)}${ref}`;
+  // No name is encoded so: its `#` would be written `%23`.
+  if (typeof ref === 'number') return `#${session}/${ref}`;
   if (plain.test(ref)) return ref;
   return Array.from(ref, encodeCharacter).join('');
 }
@@ -75,9 +71,4 @@ function encodeCharacter(character: string): string {
   const unit = character.charCodeAt(0);
   const isLone = character.length === 1 && unit >= 0xd800 && unit <= 0xdfff;
   return isLone ? `%u${unit.toString(16)}` : encodeURIComponent(character);
-}
-
-/** No name is encoded so: its `#` would be written `%23`. */
-function privatePrefix(session: string): string {
-  return `#${session}/`;
 }
