@@ -20,6 +20,7 @@ export default defineConfig([
       index: 'src/index.ts',
       threads: 'src/hosts/threads/index.ts',
       broker: 'src/hosts/broker/index.ts',
+      etcd: 'src/hosts/etcd/index.ts',
       'broker-server': 'src/broker-server/main.ts',
       classic: 'src/clients/classic/index.ts',
       jobs: 'src/clients/jobs/index.ts',

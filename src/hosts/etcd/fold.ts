@@ -9,7 +9,7 @@
 import { Core, Memory } from '../../core/index.ts';
 import { LimitError } from '../../domain/errors.ts';
 import type { RemoteRef, RemoteSet } from '../../remote-domain/resources.ts';
-import type { SetsInView } from '../../sync-domain/snapshot.ts';
+import { ownerOf, type SetsInView } from '../../sync-domain/snapshot.ts';
 import { type SetEntry, strange } from './entries.ts';
 import { encodeResource } from './keys.ts';
 import { byArrival, type LiveSet } from './live-set.ts';
@@ -125,6 +125,17 @@ export class Fold implements SetsInView {
     return found;
   }
 
+  /** In words: what one that would come now would wait for. */
+  inWordsInTheWay(set: RemoteSet, session: string): string {
+    for (const [ref, isExclusive] of modesOf(set)) {
+      const mode = isExclusive ? 'exclusive' : 'shared';
+      for (const live of this.inTheWay({ [mode]: [ref] }, session)) {
+        return `${mode} ${JSON.stringify(nameOf(ref).slice(0, 60))} is ${ownerOf(this, live.set)}`;
+      }
+    }
+    return 'etcd has not been heard of';
+  }
+
   liveOf(set: number): LiveSet {
     return this.#live.get(set) as LiveSet;
   }
@@ -156,9 +167,14 @@ export class Fold implements SetsInView {
     const queue = this.core.createResource(0);
     if (queue === 0) throw new LimitError('the names of this domain take too much memory');
     this.#queues.set(id, queue);
-    this.#names.set(queue, { id, name: typeof ref === 'number' ? `#${ref}` : ref });
+    this.#names.set(queue, { id, name: nameOf(ref) });
     return queue;
   }
+}
+
+/** For people. */
+export function nameOf(ref: RemoteRef): string {
+  return typeof ref === 'number' ? `#${ref}` : ref;
 }
 
 /** Whether each is wanted exclusive. */

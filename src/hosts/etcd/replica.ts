@@ -32,6 +32,8 @@ export interface News {
   /** Their keys are gone. */
   readonly gone: readonly LiveSet[];
   readonly born: readonly LiveSet[];
+  /** They want, or hold, less than before. */
+  readonly changed: readonly LiveSet[];
   /** Those that would wait for ever, for what their own client keeps. */
   readonly circles: readonly Circle[];
   /** Somebody may have left sets behind. */
@@ -67,6 +69,7 @@ export class Replica {
   reset(items: readonly KeyValue[], revision: number): News {
     const before = new Map(this.sets);
     const born: LiveSet[] = [];
+    const changed: LiveSet[] = [];
     this.revision = revision;
     this.theftRevision = 0;
     for (const known of [this.sets, this.sessions, this.marks, this.#keys]) known.clear();
@@ -79,6 +82,7 @@ export class Replica {
       const live = this.#read(key, value, createRevision, modRevision);
       const known = before.get(key);
       if (known?.createRevision === createRevision) {
+        if (known.modRevision !== modRevision) changed.push(known);
         known.entry = live.entry;
         known.modRevision = modRevision;
         before.delete(key);
@@ -88,7 +92,7 @@ export class Replica {
         this.sets.set(key, live);
       }
     }
-    return this.#rebuild(born, [...before.values()], true);
+    return this.#rebuild({ born, gone: [...before.values()], changed, haveSessionsEnded: true });
   }
 
   /** Goes on to the next revision that has anything to tell. @throws ProtocolError, LimitError */
@@ -96,7 +100,7 @@ export class Replica {
     this.revision = revision;
     const born: LiveSet[] = [];
     const gone: LiveSet[] = [];
-    const changed: { readonly live: LiveSet; readonly event: LogEvent }[] = [];
+    const changes: { readonly live: LiveSet; readonly event: LogEvent }[] = [];
     let haveSessionsEnded = false;
     for (const event of events) {
       const { key, isDelete } = event;
@@ -112,17 +116,18 @@ export class Replica {
         born.push(this.#read(key, event.value, event.createRevision, revision));
       } else if (live !== undefined) {
         if (isDelete) gone.push(live);
-        else changed.push({ live, event });
+        else changes.push({ live, event });
       }
     }
+    const changed = changes.map(({ live }) => live);
     for (const { key } of gone) this.sets.delete(key);
     for (const live of born.sort(byArrival)) this.sets.set(live.key, live);
     if (born.some(({ entry }) => entry.steal)) {
-      for (const { live, event } of changed) this.#weaken(live, event, false);
-      return this.#rebuild(born, gone, haveSessionsEnded);
+      for (const { live, event } of changes) this.#weaken(live, event, false);
+      return this.#rebuild({ born, gone, changed, haveSessionsEnded });
     }
     for (const live of gone.sort(byArrival).reverse()) this.fold.remove(live);
-    for (const { live, event } of changed) this.#weaken(live, event, true);
+    for (const { live, event } of changes) this.#weaken(live, event, true);
     for (const live of born) this.fold.add(live);
     const circles = born.flatMap((live) => this.#circleOf(live));
     const waited = this.fold.takeGranted();
@@ -131,7 +136,7 @@ export class Replica {
     const granted = [...waited, ...atOnce];
     this.#grant(waited, atOnce);
     this.fold.dropIdle();
-    return { granted, robbed: [], gone, born, circles, haveSessionsEnded };
+    return { granted, robbed: [], gone, born, changed, circles, haveSessionsEnded };
   }
 
   /**
@@ -159,10 +164,10 @@ export class Replica {
     return JSON.stringify({ sets, sessions, marks: [...this.marks].sort() });
   }
 
-  #rebuild(born: readonly LiveSet[], gone: readonly LiveSet[], haveSessionsEnded: boolean): News {
+  #rebuild(known: Omit<News, 'granted' | 'robbed' | 'circles'>): News {
     this.fold.rebuild(this.sets.values());
     this.fold.takeGranted();
-    const bornSets = new Set(born);
+    const bornSets = new Set(known.born);
     const waited: LiveSet[] = [];
     const atOnce: LiveSet[] = [];
     const robbed: LiveSet[] = [];
@@ -179,7 +184,7 @@ export class Replica {
     });
     this.#grant(waited, atOnce);
     const granted = [...waited, ...atOnce].sort(byArrival);
-    return { granted, robbed, gone, born, circles, haveSessionsEnded };
+    return { ...known, granted, robbed, circles };
   }
 
   #grant(waited: readonly LiveSet[], atOnce: readonly LiveSet[]): void {
