@@ -1,6 +1,6 @@
 /**
- * Real etcd members of the tests' own, on free ports of the loopback interface, with their data in a
- * temporary directory. They can be stopped, killed and started again on what they had written.
+ * Real etcd members of the tests' own, on free ports of the loopback interface, with their data in
+ * a temporary directory. They can be stopped, killed and started again on what they had written.
  */
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';

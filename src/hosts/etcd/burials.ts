@@ -4,8 +4,8 @@
  * When a session's key is gone, its sets are still there, in line and in everybody's way, since
  * whether they were held can be seen only while they are there. Somebody then deletes them, and
  * marks what was held exclusive. Anybody may, and more than one may try: each set goes once, as a
- * transaction asks that it be there, as it was, and its session not. The client that came first does
- * it at once, and the others in turn if it does not.
+ * transaction asks that it be there, as it was, and its session not. The client that came first
+ * does it at once, and the others in turn if it does not.
  */
 
 import type { Clock } from '../../event-loop/clock.ts';
@@ -112,7 +112,7 @@ export class Burials {
   }
 }
 
-/** So that the burials of each part fit into one transaction, but for single sets that are larger. */
+/** The burials of each part fit into one transaction, but for single sets that are larger. */
 function inParts(sets: readonly LiveSet[]): readonly (readonly LiveSet[])[] {
   const parts: LiveSet[][] = [];
   let count = operationsMax;

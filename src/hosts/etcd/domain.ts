@@ -52,11 +52,11 @@ const attemptMsMin = 250;
 const attemptMsMax = 2000;
 
 /**
- * Opens the domain of that name in an etcd cluster (3.4 or later, with its JSON gateway, which is on
- * unless it has been turned off). Waits until its state is known.
+ * Opens the domain of that name in an etcd cluster (3.4 or later, with its JSON gateway, which is
+ * on unless it has been turned off). Waits until its state is known.
  *
- * Each client follows the log of all that happens in the domain, and puts its own requests into it.
- * A lost member costs nothing but time; a client that dies is taken for dead when its lease is over.
+ * Each client follows the log of all that happens in the domain, and puts its own requests into
+ * it. A lost member costs time only; a client that dies is taken for dead when its lease is over.
  * If this client cannot renew its lease in time, its grants are lost, before etcd lets anybody else
  * have what they hold. Domains that nothing is asked of do not keep the process alive.
  *
@@ -149,7 +149,7 @@ function checkEtcdOptions(options: EtcdOptions) {
   const isWithin = leaseSeconds >= leaseSecondsMin && leaseSeconds <= leaseSecondsMax;
   if (!isWithin || !Number.isInteger(leaseSeconds)) {
     throw new RangeError(
-      `leaseSeconds is an integer from ${leaseSecondsMin} to ${leaseSecondsMax}, not ${leaseSeconds}`,
+      `leaseSeconds is from ${leaseSecondsMin} to ${leaseSecondsMax}, not ${leaseSeconds}`,
     );
   }
   if (label !== undefined) checkLabel(label);
