@@ -21,7 +21,7 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'on a real etcd' : 'skipped: no etcd', () =>
       connects: true,
       // Each takes a few trips to the server.
       chainLength: 1000,
-      randomRunCount: 150,
+      randomRunCount: 60,
       open: async () => {
         const name = `world ${++count}`;
         const connect = () => openEtcdDomain(cluster.hosts, { name, leaseSeconds: 60 });

@@ -45,6 +45,8 @@ import { type EtcdSnapshot, snapshotOfReplica } from './snapshot.ts';
 
 /** For so long, in ms, a look at what is there is tried. */
 const lookMsMax = 10_000;
+/** For so long, in ms, one who is refused waits until nothing is left of the request. */
+const leavingMsMax = 1000;
 /** For so long, in ms, the end of a domain waits for etcd's word. */
 const partingMsMax = 5000;
 
@@ -64,6 +66,14 @@ export interface LinkTerms {
   readonly entry: SessionEntry;
   /** A name that no other session has, each time. */
   readonly nextSessionId: () => string;
+}
+
+/** A request that has not ended. */
+interface Asked {
+  readonly request: RemoteRequest;
+  deadline: Deadline | undefined;
+  /** It is about to be refused, and is not asked for any more. */
+  isOver: boolean;
 }
 
 /** What waits, or is held, through this session. */
@@ -87,8 +97,8 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   readonly #observers: Observers;
   readonly #burials: Burials;
   readonly #awake = new Awake();
-  /** Those that wait, by the request's id; `undefined` until it has a set. */
-  readonly #asked = new Map<number, { readonly request: RemoteRequest; deadline?: Deadline }>();
+  /** By the request's id. */
+  readonly #asked = new Map<number, Asked>();
   /** By the request's id, which is the set's number. */
   readonly #live = new Map<number, Live>();
   /** Looks at what is there that are under way. */
@@ -98,6 +108,8 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   #tenancy: Tenancy | undefined;
   /** `down`: without a session, and nobody needs one. */
   #state: 'opening' | 'open' | 'down' | 'closed' = 'opening';
+  /** Why nothing can be known any more, if that is so. */
+  #broken: unknown;
 
   constructor(terms: LinkTerms) {
     super();
@@ -116,7 +128,14 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   async open(): Promise<void> {
     await this.#awake.during(async () => {
       await this.#openTenancy();
-      await this.#log.open();
+      try {
+        await this.#log.open();
+        this.#checkUsable();
+      } catch (error) {
+        this.#log.close();
+        await this.#tenancy?.lease.end();
+        throw error;
+      }
     });
     this.#state = 'open';
     this.#lookForDead();
@@ -128,8 +147,12 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   ask(request: RemoteRequest): void {
     this.#awake.begin();
     const { how, timeoutMs } = request.terms;
-    const asked: { readonly request: RemoteRequest; deadline?: Deadline } = { request };
+    const asked: Asked = { request, deadline: undefined, isOver: false };
     this.#asked.set(request.id, asked);
+    if (this.#broken !== undefined) {
+      request.refuse(this.#broken);
+      return;
+    }
     if (how === 'settled') {
       this.#look(() => this.#observers.add(request, this.#session), request);
       return;
@@ -204,7 +227,12 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   async #reach(): Promise<void> {
     await this.#tenancy?.outbox.heard();
     await this.#log.reach(lookMsMax);
+    this.#checkUsable();
+  }
+
+  #checkUsable(): void {
     if (this.#state === 'closed') throw closedError();
+    if (this.#broken !== undefined) throw this.#broken;
   }
 
   #isInTheWayOf({ terms: { set, steal } }: RemoteRequest): boolean {
@@ -212,14 +240,31 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   }
 
   #deny(request: RemoteRequest, live: LiveSet | undefined): void {
-    if (request.terms.how === 'try') request.settled();
-    else request.refuse(this.#timeOutError(request, 0, live));
+    const error = request.terms.how === 'try' ? undefined : this.#timeOutError(request, 0, live);
+    void this.#leave(request, error);
+  }
+
+  /**
+   * A request ends, ungranted: when that is told, nothing is left of it, for anybody, unless etcd
+   * is out of reach. Without a reason it is answered rather than refused.
+   */
+  async #leave(request: RemoteRequest, reason: unknown): Promise<void> {
+    const asked = this.#asked.get(request.id);
+    if (asked === undefined || asked.isOver) return;
+    asked.isOver = true;
+    let cancel: () => void = () => undefined;
+    const isLate = new Promise<void>((resolve) => {
+      cancel = this.#terms.clock.after(leavingMsMax, resolve);
+    });
+    await Promise.race([this.#remove(request.id), isLate]);
+    cancel();
+    if (reason === undefined) request.settled();
+    else request.refuse(reason);
   }
 
   #timeOut(request: RemoteRequest, timeoutMs: number): void {
     const live = this.#replica.sets.get(this.#live.get(request.id)?.own.key ?? '');
-    request.refuse(this.#timeOutError(request, timeoutMs, live));
-    void this.#remove(request.id);
+    void this.#leave(request, this.#timeOutError(request, timeoutMs, live));
   }
 
   #timeOutError({ terms }: RemoteRequest, timeoutMs: number, live: LiveSet | undefined) {
@@ -327,8 +372,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
       for (const { live, message, steps } of news.circles) {
         const request = this.#ownOf(live)?.request;
         if (request === undefined || isNow(request)) continue;
-        request.refuse(new DeadlockError(message, steps));
-        void this.#remove(live.number);
+        void this.#leave(request, new DeadlockError(message, steps));
       }
       this.#observers.hear(news);
     });
@@ -379,7 +423,6 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     }
     if (live.isGranted || !isNow(own.request)) return;
     this.#deny(own.request, live);
-    void this.#remove(live.number);
   }
 
   #hearGranted(live: LiveSet): void {
@@ -458,7 +501,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
         );
       }
     });
-    if (this.#asked.size > 0) void this.#openAgain();
+    if (this.#asked.size > 0 && this.#broken === undefined) void this.#openAgain();
   }
 
   async #openAgain(): Promise<void> {
@@ -471,13 +514,13 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
       this.#refuseAll(error);
       return;
     }
-    if (this.#isClosed()) {
+    if (this.#isClosed() || this.#broken !== undefined) {
       await this.#tenancy?.lease.end();
       return;
     }
     this.#state = 'open';
-    for (const { request } of [...this.#asked.values()]) {
-      if (request.terms.how !== 'settled') this.#enter(request);
+    for (const { request, isOver } of [...this.#asked.values()]) {
+      if (!isOver && request.terms.how !== 'settled') this.#enter(request);
     }
     this.#lookForDead();
   }
@@ -497,8 +540,8 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   /** The log cannot be followed: so nothing more can be known. */
   #giveUp(error: unknown): void {
     if (this.#isClosed()) return;
+    this.#broken = error;
     this.#tenancy?.lease.lose(`the log cannot be read: ${error}`);
-    this.#state = 'down';
     this.#refuseAll(error);
   }
 
@@ -510,7 +553,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   // The rest of what a domain does
 
   async query(): Promise<EtcdSnapshot> {
-    if (this.#state === 'closed') throw closedError();
+    this.#checkUsable();
     return this.#awake.during(async () => {
       const looks = [...this.#looks];
       await this.#reach();
@@ -522,7 +565,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   }
 
   protected async closeResource(resource: RemoteRef): Promise<void> {
-    if (this.#state === 'closed') throw closedError();
+    this.#checkUsable();
     await this.#awake.during(() => this.#reach());
     const { fold } = this.#replica;
     if (fold.inTheWay({ exclusive: [resource] }, this.#session).size === 0) return;
