@@ -16,7 +16,7 @@ export interface StressOptions {
   readonly seed: number;
   /** Its name in the journal. */
   readonly client: string;
-  /** What is done while a set is held, besides passing the time. */
+  /** What is done at the beginning and at the end of a section, besides passing the time. */
   readonly inSection?: (grant: Grant, set: NamedSets) => Promise<void>;
   /** Errors that requests may end with, by their codes, besides a time-out. */
   readonly mayEndWith?: readonly string[];
@@ -96,6 +96,7 @@ export class StressClient {
     const id = `${this.#options.client}.${this.#count}`;
     this.#write({ do: 'begin', id, token: grant.token, set });
     grant.signal.addEventListener('abort', () => this.#write({ do: 'lost', id }));
+    await this.#options.inSection?.(grant, set);
     const ms = this.#random() * msMax;
     if (ms >= 1) await new Promise((resolve) => setTimeout(resolve, ms));
     await this.#options.inSection?.(grant, set);

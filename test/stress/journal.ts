@@ -87,6 +87,17 @@ export function checkJournal(lines: readonly Line[], excuse: Excuse = () => fals
   return { faults, grantCount, lostCount, excusedCount };
 }
 
+/** Of grants that their clients took for lost. */
+export function lostTokens(lines: readonly Line[]): ReadonlySet<number> {
+  const tokens = new Map<string, number>();
+  const lost = new Set<number>();
+  for (const line of lines) {
+    if (line.do === 'begin') tokens.set(line.id, line.token);
+    if (line.do === 'lost') lost.add(tokens.get(line.id) as number);
+  }
+  return lost;
+}
+
 /** Those that began before it, conflict with it, and have a token that is not less; a name each. */
 function laterThan({ id, token, set }: Begun, pasts: Map<string, Past>): Entry[] {
   const found: Entry[] = [];
