@@ -3,6 +3,8 @@
 import { hasMake, tinyCommands } from './batch.ts';
 import { freeAtBroker, handOverAtBroker } from './broker.ts';
 import { runTrue } from './cli.ts';
+import { comparing } from './comparing.ts';
+import { etcdRows } from './etcd-rows.ts';
 import { awaitedName, awaitedPair, syncPair } from './free.ts';
 import { amongHeld, amongNames, besideHeld } from './held.ts';
 import { queuedJobs } from './jobs.ts';
@@ -48,14 +50,6 @@ export interface Row {
 }
 
 const hasWebLocks = globalThis.navigator?.locks !== undefined;
-
-/** Compares subjects of one experiment. */
-function comparing(experiment: string) {
-  return (of: string, against: string, target?: Target): Comparison => {
-    const sides = { of: { experiment, subject: of }, against: { experiment, subject: against } };
-    return target === undefined ? sides : { ...sides, target };
-  };
-}
 
 function syncPairRow(): Row {
   const compare = comparing('free sync pair');
@@ -351,4 +345,5 @@ export const rows: readonly Row[] = [
   commandRow(),
   jobsRow(),
   batchRow(),
+  ...etcdRows(15),
 ];

@@ -18,7 +18,6 @@ import {
   WaitTimeoutError,
 } from '../../domain/errors.ts';
 import { describe } from '../../domain/sets.ts';
-import type { Clock } from '../../event-loop/clock.ts';
 import { Deadline } from '../../event-loop/deadline.ts';
 import type { Granted, RemoteGrant } from '../../remote-domain/grant.ts';
 import { type LeftBehind, RemoteLink } from '../../remote-domain/link.ts';
@@ -29,19 +28,17 @@ import type { RemoteSession } from '../../remote-domain/session.ts';
 import { timedOut } from '../../sync-domain/snapshot.ts';
 import { Awake } from './awake.ts';
 import { Burials } from './burials.ts';
-import type { EtcdConnection } from './connection.ts';
-import type { SessionEntry, SetEntry } from './entries.ts';
+import type { SetEntry } from './entries.ts';
 import { nameOf } from './fold.ts';
 import { type EtcdCondition, GuardedGrant } from './grant.ts';
-import { encodeResource, type Keys } from './keys.ts';
-import { Lease } from './lease.ts';
+import { encodeResource } from './keys.ts';
 import type { LiveSet } from './live-set.ts';
 import { Log } from './log.ts';
 import { Observers } from './observers.ts';
-import { Outbox } from './outbox.ts';
 import { normalise, OwnSet } from './own-set.ts';
 import { type News, Replica } from './replica.ts';
 import { type EtcdSnapshot, snapshotOfReplica } from './snapshot.ts';
+import { type LinkTerms, openTenancy, type Tenancy } from './tenancy.ts';
 
 /** For so long, in ms, a look at what is there is tried. */
 const lookMsMax = 10_000;
@@ -56,17 +53,6 @@ const capabilities: ReadonlySet<Capability> = new Set<Capability>([
   'part-release',
   'steal',
 ]);
-
-export interface LinkTerms {
-  readonly connection: EtcdConnection;
-  readonly keys: Keys;
-  readonly clock: Clock;
-  readonly leaseSeconds: number;
-  /** What this client tells others of itself. */
-  readonly entry: SessionEntry;
-  /** A name that no other session has, each time. */
-  readonly nextSessionId: () => string;
-}
 
 /** A request that has not ended. */
 interface Asked {
@@ -83,12 +69,6 @@ interface Live {
   grant: RemoteGrant | undefined;
 }
 
-/** What belongs to one session with etcd, and ends with it. */
-interface Tenancy {
-  readonly lease: Lease;
-  readonly outbox: Outbox;
-}
-
 export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   readonly capabilities = capabilities;
   readonly #terms: LinkTerms;
@@ -101,8 +81,8 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   readonly #asked = new Map<number, Asked>();
   /** By the request's id, which is the set's number. */
   readonly #live = new Map<number, Live>();
-  /** Looks at what is there that are under way. */
-  readonly #looks = new Set<Promise<void>>();
+  /** What has been begun, and is not over when this client's sets are as they are to be. */
+  readonly #underWay = new Set<Promise<void>>();
   /** Marks of resources that only this client reaches. */
   readonly #privateMarks = new Set<string>();
   #tenancy: Tenancy | undefined;
@@ -216,11 +196,15 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
       () => request.isWaiting && then(),
       (error) => request.refuse(error),
     );
-    const over = look.then(() => {
-      this.#looks.delete(over);
+    this.#track(look);
+  }
+
+  #track(work: Promise<unknown>): void {
+    const over = work.then(() => {
+      this.#underWay.delete(over);
       this.delivery.runDirect();
     });
-    this.#looks.add(over);
+    this.#underWay.add(over);
   }
 
   /** The copy has what was there when this was called, and what this client had said by then. */
@@ -241,17 +225,21 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
 
   #deny(request: RemoteRequest, live: LiveSet | undefined): void {
     const error = request.terms.how === 'try' ? undefined : this.#timeOutError(request, 0, live);
-    void this.#leave(request, error);
+    this.#leave(request, error);
   }
 
   /**
    * A request ends, ungranted: when that is told, nothing is left of it, for anybody, unless etcd
    * is out of reach. Without a reason it is answered rather than refused.
    */
-  async #leave(request: RemoteRequest, reason: unknown): Promise<void> {
+  #leave(request: RemoteRequest, reason: unknown): void {
     const asked = this.#asked.get(request.id);
     if (asked === undefined || asked.isOver) return;
     asked.isOver = true;
+    this.#track(this.#leaveNow(request, reason));
+  }
+
+  async #leaveNow(request: RemoteRequest, reason: unknown): Promise<void> {
     let cancel: () => void = () => undefined;
     const isLate = new Promise<void>((resolve) => {
       cancel = this.#terms.clock.after(leavingMsMax, resolve);
@@ -264,7 +252,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
 
   #timeOut(request: RemoteRequest, timeoutMs: number): void {
     const live = this.#replica.sets.get(this.#live.get(request.id)?.own.key ?? '');
-    void this.#leave(request, this.#timeOutError(request, timeoutMs, live));
+    this.#leave(request, this.#timeOutError(request, timeoutMs, live));
   }
 
   #timeOutError({ terms }: RemoteRequest, timeoutMs: number, live: LiveSet | undefined) {
@@ -372,7 +360,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
       for (const { live, message, steps } of news.circles) {
         const request = this.#ownOf(live)?.request;
         if (request === undefined || isNow(request)) continue;
-        void this.#leave(request, new DeadlockError(message, steps));
+        this.#leave(request, new DeadlockError(message, steps));
       }
       this.#observers.hear(news);
     });
@@ -450,27 +438,11 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   // What the session goes through
 
   async #openTenancy(): Promise<void> {
-    const { connection, keys, clock, leaseSeconds, entry, nextSessionId } = this.#terms;
-    const lease = await Lease.open({
-      connection,
-      keys,
-      clock,
-      leaseSeconds,
-      entry,
-      id: nextSessionId(),
+    this.#tenancy = await openTenancy(this.#terms, this.#log, {
       onLost: (reason) => this.#lostTenancy(reason),
       onBeat: () => this.#beat(),
-    });
-    const outbox = new Outbox({
-      connection,
-      keys,
-      clock,
-      lease,
-      log: this.#log,
       onRefused: (own, error) => this.#refuse(own, error),
-      onFailed: (why) => lease.lose(why),
     });
-    this.#tenancy = { lease, outbox };
   }
 
   /** Sees to it that nothing that was told has been missed, and that the dead are put away. */
@@ -555,11 +527,11 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   async query(): Promise<EtcdSnapshot> {
     this.#checkUsable();
     return this.#awake.during(async () => {
-      const looks = [...this.#looks];
       await this.#reach();
-      await Promise.all(looks);
-      // What a look has led to is to be seen too.
-      if (looks.length > 0) await this.#reach();
+      const underWay = [...this.#underWay];
+      await Promise.all(underWay);
+      // What that has led to is to be seen too.
+      if (underWay.length > 0) await this.#reach();
       return snapshotOfReplica(this.#replica);
     });
   }
