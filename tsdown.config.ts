@@ -23,6 +23,7 @@ export default defineConfig([
       threads: 'src/hosts/threads/index.ts',
       broker: 'src/hosts/broker/index.ts',
       redis: 'src/hosts/redis/index.ts',
+      etcd: 'src/hosts/etcd/index.ts',
       'broker-server': 'src/broker-server/main.ts',
       classic: 'src/clients/classic/index.ts',
       jobs: 'src/clients/jobs/index.ts',

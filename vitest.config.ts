@@ -16,6 +16,7 @@ export default defineConfig({
       { find: /^kds\/threads$/, replacement: source('src/hosts/threads/index.ts') },
       { find: /^kds\/broker$/, replacement: source('src/hosts/broker/index.ts') },
       { find: /^kds\/redis$/, replacement: source('src/hosts/redis/index.ts') },
+      { find: /^kds\/etcd$/, replacement: source('src/hosts/etcd/index.ts') },
       { find: /^kds\/classic$/, replacement: source('src/clients/classic/index.ts') },
       { find: /^kds\/jobs$/, replacement: source('src/clients/jobs/index.ts') },
       { find: /^kds\/buffers$/, replacement: source('src/clients/buffers/index.ts') },

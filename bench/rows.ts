@@ -4,6 +4,7 @@ import { hasMake, tinyCommands } from './batch.ts';
 import { freeAtBroker, handOverAtBroker } from './broker.ts';
 import { runTrue } from './cli.ts';
 import { comparing } from './comparing.ts';
+import { etcdRows } from './etcd-rows.ts';
 import { awaitedName, awaitedPair, syncPair } from './free.ts';
 import { amongHeld, amongNames, besideHeld } from './held.ts';
 import { queuedJobs } from './jobs.ts';
@@ -359,4 +360,5 @@ export const rows: readonly Row[] = [
   batchRow(),
   ...(hasFlock ? [betweenShellsRow()] : []),
   ...redisRows(16),
+  ...etcdRows(21),
 ];

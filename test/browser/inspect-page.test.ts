@@ -5,8 +5,8 @@ import { createDomain, type SyncDomain } from 'kds';
 import { type RunningPage, servePage } from 'kds/inspect/page';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { randomFrom } from '../stress/random.ts';
 import { hostileNames, unsafe } from '../inspect/hostile-names.ts';
+import { randomFrom } from '../stress/random.ts';
 import { findChromium } from './isolated-site.ts';
 
 const executablePath = findChromium();
