@@ -64,14 +64,14 @@ export class Clients {
   readonly #leaveMs: Float64Array;
   /** When the last message of a client comes in: the next one comes later. */
   readonly #lastMs: Float64Array;
-  readonly #onWait: (waitMs: number, askedMs: number) => void;
+  readonly #onWait: (client: number, waitMs: number, askedMs: number) => void;
 
   constructor(
     options: ScaleOptions,
     random: SeededRandom,
     network: Network,
     heap: EventHeap,
-    onWait: (waitMs: number, askedMs: number) => void,
+    onWait: (client: number, waitMs: number, askedMs: number) => void,
     onSection?: OnSection,
   ) {
     this.#options = options;
@@ -138,7 +138,7 @@ export class Clients {
     this.#leaveMs[client] = untilMs;
     this.grantedCount++;
     const askedMs = this.#askedMs[client] as number;
-    this.#onWait(nowMs - askedMs, askedMs);
+    this.#onWait(client, nowMs - askedMs, askedMs);
     this.#onSection?.(client, number, this.wishes(client), nowMs, untilMs);
     if (deathOneIn > 0 && this.#random.below(2 * deathOneIn) === 0) {
       this.#phases[client] = DEAD;

@@ -16,15 +16,7 @@
  */
 
 import type { SeededRandom } from '../random.ts';
-import {
-  ASK,
-  type Clients,
-  GIVE_UP,
-  LET_GO,
-  OTHERS,
-  SESSION_END,
-  TOLD,
-} from './clients.ts';
+import { ASK, type Clients, GIVE_UP, LET_GO, OTHERS, SESSION_END, TOLD } from './clients.ts';
 import type { EventHeap } from './event-heap.ts';
 import { Gateway, KnownSets } from './gateways.ts';
 import { Batch, END, ENTRY_WORDS, type Epoch, EXPIRE, Integers, Log } from './log.ts';
@@ -44,10 +36,12 @@ const SHARD_RESTART = OTHERS + 7;
 const GATEWAY_CRASH = OTHERS + 8;
 const GATEWAY_RESTART = OTHERS + 9;
 
+type Wishes = readonly number[];
+
 /** Looks on, for tests. Positions are numbers that grow along the order of the log. */
 export interface Witness {
   /** An entry has its place: told of each, in order, as soon as its epoch is whole. */
-  entry(position: number, kind: number, client: number, number: number, wishes: number[]): void;
+  entry(position: number, kind: number, client: number, number: number, wishes: Wishes): void;
   /** A shard has folded the entry at that position, and thereby that part is triggered. */
   triggered(shard: number, position: number, client: number, number: number): void;
   /** A shard has folded all epochs up to that one; `again`, if it does so after a crash. */
@@ -107,7 +101,8 @@ export class Sequenced {
     this.#random = parts.random;
     this.#measures = parts.measures;
     this.#witness = witness;
-    const keepsLog = Math.min(faults.shardCrashMs, faults.gatewayCrashMs) < Number.POSITIVE_INFINITY;
+    const keepsLog =
+      Math.min(faults.shardCrashMs, faults.gatewayCrashMs) < Number.POSITIVE_INFINITY;
     this.log = new Log(gatewayCount, shardCount, keepsLog || witness !== undefined);
     this.gatewayServers = new Servers(gatewayCount, costs);
     this.shardServers = new Servers(shardCount, costs);
@@ -163,8 +158,8 @@ export class Sequenced {
     if (!isUp) return;
     const doneMs = this.gatewayServers.work(gateway, nowMs, 1, 0, 0);
     const { setSize } = clients;
-    // A client may have changed its mind since it sent that again: then its set is another one.
-    if (number !== clients.numbers[client]) return;
+    // Its messages come in as they were sent: when it asks for the next set, this has come in.
+    if (number !== clients.numbers[client]) throw new Error('a request has been overtaken');
     const first = client * setSize;
     const asked = this.#known.ask(open, client, number, clients.sets, first, setSize);
     if (asked === 'granted') {
@@ -214,13 +209,7 @@ export class Sequenced {
     gateway.sealedLast = epoch;
     // It sends to two others that keep its log, and to each shard.
     const messages = shardCount + 2;
-    const doneMs = this.gatewayServers.work(
-      index,
-      this.#heap.nowMs,
-      messages,
-      batch.entryCount,
-      0,
-    );
+    const doneMs = this.gatewayServers.work(index, this.#heap.nowMs, messages, batch.entryCount, 0);
     const commitMs = this.#disks.commitMs(index, doneMs);
     this.#heap.push(commitMs, COMMIT, this.#livesAs(index, gateway.life), epoch);
   }
@@ -250,10 +239,7 @@ export class Sequenced {
     if (epoch.number !== ++this.#wholeLast) throw new Error('an epoch was whole out of turn');
     if (this.#witness !== undefined) this.#showEntries(epoch, this.#witness);
     for (let shard = 0; shard < this.#options.shardCount; shard++) {
-      const heardMs = Math.max(
-        epoch.heardMs[shard] as number,
-        this.#heardLastMs[shard] as number,
-      );
+      const heardMs = Math.max(epoch.heardMs[shard] as number, this.#heardLastMs[shard] as number);
       this.#heardLastMs[shard] = heardMs;
       this.#heap.push(heardMs, FOLD, shard, epoch.number);
     }
@@ -280,12 +266,16 @@ export class Sequenced {
     const { shardCount, clientCount, workload } = this.#options;
     const size = { shardCount, clientCount, resourceCount: workload.resourceCount };
     return new Shard(index, size, (client, number) => {
-      const parts = this.#outgoing[this.#clients.gatewayOf(client)] as Integers;
-      parts.add(client);
-      parts.add(number);
+      this.#addToReport(client, number);
       this.#measures.partTriggered(client, number, this.#heap.nowMs);
       this.#witness?.triggered(index, this.#position, client, number);
     });
+  }
+
+  #addToReport(client: number, number: number): void {
+    const parts = this.#outgoing[this.#clients.gatewayOf(client)] as Integers;
+    parts.add(client);
+    parts.add(number);
   }
 
   #fold(index: number, number: number): void {
@@ -367,7 +357,10 @@ export class Sequenced {
     this.#heap.push(atMs, kind, this.#random.below(count), 0);
   }
 
-  /** It folds the log again, all that it has been sent meanwhile too, and tells all gateways. */
+  /**
+   * It folds the log again, all that it has been sent meanwhile too. Then it tells all gateways how
+   * things are, as it cannot know what they have been told.
+   */
   #restartShard(index: number): void {
     const shard = this.#createShard(index);
     this.#shards[index] = shard;
@@ -376,6 +369,8 @@ export class Sequenced {
       doneMs = this.#foldEpoch(index, shard, this.log.epoch(number));
       this.#witness?.folded(index, number, () => shard.digest(), true);
     }
+    for (const parts of this.#outgoing) parts.length = 0;
+    shard.tellAll((client, number) => this.#addToReport(client, number));
     this.#report(index, doneMs);
   }
 
@@ -424,8 +419,9 @@ export class Sequenced {
   #tellAgain(index: number, gateway: number): void {
     const shard = this.#shards[index];
     if (shard === undefined) return;
-    shard.tellAll();
-    for (const [other, parts] of this.#outgoing.entries()) if (other !== gateway) parts.length = 0;
+    shard.tellAll((client, number) => {
+      if (this.#clients.gatewayOf(client) === gateway) this.#addToReport(client, number);
+    });
     this.#report(index, this.#heap.nowMs);
   }
 
@@ -445,8 +441,10 @@ export class Sequenced {
     for (let rank = 0; rank < this.#options.gatewayCount; rank++) {
       const { words, length } = epoch.at(rank).entries;
       for (let offset = 0; offset < length; ) {
-        const [kind, client, number, count] = words.subarray(offset, offset + ENTRY_WORDS) as
-          unknown as [number, number, number, number];
+        const kind = words[offset] as number;
+        const client = words[offset + 1] as number;
+        const number = words[offset + 2] as number;
+        const count = words[offset + 3] as number;
         const first = offset + ENTRY_WORDS;
         const wishes = [...words.subarray(first, first + count)];
         witness.entry(epoch.position(rank, offset), kind, client, number, wishes);

@@ -46,6 +46,11 @@ export class Shard {
     return this.#sets.every((set) => set === 0);
   }
 
+  /** The number of the set that a client has here, or had last. */
+  numberOf(client: number): number {
+    return this.#numbers[client] as number;
+  }
+
   /** Folds the entry at that place; returns how many links it entered or took out. */
   fold(words: Int32Array, offset: number): number {
     const kind = words[offset] as number;
@@ -91,12 +96,10 @@ export class Shard {
     return linkCount;
   }
 
-  /** Tells again of all parts that are triggered and not ended, for whoever has missed it. */
-  tellAll(): void {
+  /** Tells of all parts that are triggered and have not ended. */
+  tellAll(tell: OnTriggered): void {
     for (const [client, set] of this.#sets.entries()) {
-      if (set !== 0 && this.#core.isGranted(set)) {
-        this.#onTriggered(client, this.#numbers[client] as number);
-      }
+      if (set !== 0 && this.#core.isGranted(set)) tell(client, this.#numbers[client] as number);
     }
   }
 
