@@ -35,14 +35,17 @@ const WAITS = 1;
 const HOLDS = 2;
 const DEAD = 3;
 
-/** A client had this set, of that number, from one moment to another. */
-export type OnSection = (
-  client: number,
-  number: number,
-  wishes: readonly number[],
-  fromMs: number,
-  untilMs: number,
-) => void;
+/** A client asked for this set, of that number, and had it from one moment to another. */
+export interface Section {
+  readonly client: number;
+  readonly number: number;
+  readonly wishes: readonly number[];
+  readonly askedMs: number;
+  readonly fromMs: number;
+  readonly untilMs: number;
+}
+
+export type OnSection = (section: Section) => void;
 
 export class Clients {
   readonly count: number;
@@ -103,10 +106,6 @@ export class Clients {
     return client % this.#options.gatewayCount;
   }
 
-  wishes(client: number): readonly number[] {
-    return [...this.sets.subarray(client * this.setSize, (client + 1) * this.setSize)];
-  }
-
   /** {@link ASK}: a client asks for its next set. Returns the number of that set. */
   ask(client: number): number {
     const heap = this.#heap;
@@ -139,7 +138,10 @@ export class Clients {
     this.grantedCount++;
     const askedMs = this.#askedMs[client] as number;
     this.#onWait(client, nowMs - askedMs, askedMs);
-    this.#onSection?.(client, number, this.wishes(client), nowMs, untilMs);
+    if (this.#onSection !== undefined) {
+      const wishes = this.#wishes(client);
+      this.#onSection({ client, number, wishes, askedMs, fromMs: nowMs, untilMs });
+    }
     if (deathOneIn > 0 && this.#random.below(2 * deathOneIn) === 0) {
       this.#phases[client] = DEAD;
       this.#heap.push(untilMs + leaseMs, SESSION_END, client, number);
@@ -176,6 +178,10 @@ export class Clients {
     if (phase === HOLDS && nowMs < (this.#leaveMs[client] as number)) return;
     if (phase !== WAITS) this.#letGo(client, nowMs);
     else this.#heap.push(this.#comesInMs(client, nowMs), kindOfRequest, client, number);
+  }
+
+  #wishes(client: number): readonly number[] {
+    return [...this.sets.subarray(client * this.setSize, (client + 1) * this.setSize)];
   }
 
   /** A message of a client that says so at that moment; the result is when it comes in. */

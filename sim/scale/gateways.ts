@@ -8,10 +8,10 @@
  * has a number for each set, and what is in the log already is not entered twice.
  */
 
-import { Batch, END, ENTRY_WORDS, type Log, REQUEST } from './log.ts';
+import { Batch, CANCEL, ENTRY_WORDS, EXPIRE, type Log, RELEASE, REQUEST } from './log.ts';
 
-/** Entered now; there already, and not granted, or granted, as far as is known. */
-export type Asked = 'entered' | 'waits' | 'granted';
+/** Entered now; or there already, and not granted, or granted, as far as is known. */
+type Asked = 'entered' | 'waits' | 'granted';
 
 export class Gateway {
   isUp = true;
@@ -21,6 +21,8 @@ export class Gateway {
   sealedLast = -1;
   committedLast = -1;
   open: Batch;
+  /** Shards that have not said yet, in this life, all that they know of its clients' sets. */
+  readonly unheard = new Set<number>();
   /** By epoch: sealed, and not there for good. */
   readonly sealed = new Map<number, Batch>();
 
@@ -55,31 +57,39 @@ export class KnownSets {
     count: number,
   ): Asked {
     if (number <= (this.#numbers[client] as number)) {
-      const isGranted = this.isLive(client, number) && this.#isWhole(client);
-      return isGranted ? 'granted' : 'waits';
+      return this.shardsOfGranted(client, number) === 0 ? 'waits' : 'granted';
     }
-    // Who asks for the next one is done with the last one, whether or not that was heard.
-    this.end(batch, END, client, this.#numbers[client] as number);
+    // Who asks for the next one is done with those before, whether or not that was heard.
+    this.end(batch, client, number - 1, false);
     this.#note(client, number, batch.request(client, number, sets, first, count));
     return 'entered';
   }
 
-  /** A set ends, unless it is known to have ended, or has never been entered. */
-  end(batch: Batch, kind: number, client: number, number: number): void {
-    if (!this.isLive(client, number)) return;
-    batch.end(kind, client, number, this.#shards[client] as number);
+  /**
+   * A client is done with its sets up to that number, or `died`: the one that lives ends, if one
+   * does. What it said of those before may have been lost, and it says again only what it has said
+   * last. Whether the set was granted must be in the entry: a shard knows of its own part only.
+   */
+  end(batch: Batch, client: number, numberLast: number, died: boolean): void {
+    const number = this.#numbers[client] as number;
+    const shards = this.#shards[client] as number;
+    if (shards === 0 || number > numberLast) return;
+    const endOfGrant = died ? EXPIRE : RELEASE;
+    batch.end(this.#isWhole(client) ? endOfGrant : CANCEL, client, number, shards);
     this.#note(client, number, 0);
   }
 
   /** A shard's part is triggered; true if thereby all of the set are, and it was not known. */
   hear(client: number, number: number, shard: number): boolean {
-    if (!this.isLive(client, number) || this.#isWhole(client)) return false;
+    if (!this.#isLive(client, number) || this.#isWhole(client)) return false;
     this.#heard[client] = (this.#heard[client] as number) | (1 << shard);
     return this.#isWhole(client);
   }
 
-  isLive(client: number, number: number): boolean {
-    return this.#numbers[client] === number && this.#shards[client] !== 0;
+  /** Where the parts of a set are that is known to be granted, a bit each; else none. */
+  shardsOfGranted(client: number, number: number): number {
+    const isGranted = this.#isLive(client, number) && this.#isWhole(client);
+    return isGranted ? (this.#shards[client] as number) : 0;
   }
 
   /** A gateway begins again with nothing but what is in the log up to that epoch. */
@@ -99,6 +109,10 @@ export class KnownSets {
         offset += ENTRY_WORDS + count;
       }
     }
+  }
+
+  #isLive(client: number, number: number): boolean {
+    return this.#numbers[client] === number && this.#shards[client] !== 0;
   }
 
   #isWhole(client: number): boolean {

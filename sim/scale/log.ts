@@ -13,10 +13,12 @@
 
 /** A set arrives. */
 export const REQUEST = 0;
-/** A release or a cancel: a set ends. */
-export const END = 1;
-/** The end of a set whose client's session has ended. */
+/** A set ends that its client may have been told of: it is released; */
+export const RELEASE = 1;
+/** or its client's session has ended, and what it was doing may be half done. */
 export const EXPIRE = 2;
+/** A set ends that nobody has been told of, for whatever reason: no harm done, and no good. */
+export const CANCEL = 3;
 export const ENTRY_WORDS = 4;
 
 /** Offsets in one batch are less than this. */

@@ -72,6 +72,8 @@ export interface ScaleOptions {
   readonly gatewayCount: number;
   /** How long a gateway collects before it hands its part of the order on. */
   readonly epochMs: number;
+  /** Whether releases are also sent straight to the shards, ahead of their entries. */
+  readonly endsAhead: boolean;
   /** Clocks of gateways differ by at most this. */
   readonly skewMs: number;
   readonly network: NetworkOptions;
@@ -96,6 +98,7 @@ export const defaultOptions: ScaleOptions = {
   shardCount: 16,
   gatewayCount: 16,
   epochMs: 2,
+  endsAhead: false,
   skewMs: 0.2,
   network: { delayMinMs: 0.1, delayMeanMs: 0.1, lateOneIn: 10_000, lateMs: 5 },
   log: { commitMinMs: 0.5, commitMeanMs: 0.5 },

@@ -18,6 +18,7 @@
 import type { SeededRandom } from '../random.ts';
 import { ASK, type Clients, LET_GO, OTHERS, TOLD } from './clients.ts';
 import type { EventHeap } from './event-heap.ts';
+import { RELEASE } from './log.ts';
 import { Disks, type Network, Servers } from './machinery.ts';
 import type { Measures } from './measures.ts';
 import type { ScaleOptions } from './options.ts';
@@ -123,7 +124,7 @@ export class Ordered {
 
   #leave(client: number, index: number): void {
     const shard = this.#shards[index] as Shard;
-    this.#handOn(index, shard.end(client, shard.numberOf(client), false));
+    this.#handOn(index, shard.end(client, shard.numberOf(client), RELEASE));
   }
 
   /** Whose parts are now triggered, goes on to its next shard. */

@@ -12,6 +12,11 @@
  * partitioned database systems", SIGMOD 2012), what is agreed upon is the input, once, before it
  * is acted on; what follows from it needs no agreement.
  *
+ * With `endsAhead` a gateway also sends each release straight to the shards of the set. That is a
+ * hint: a release only takes away, and of a set that is granted, so to hear of it before its place
+ * in the log lets in the same sets in the same order, only sooner. A hint that is lost is made good
+ * by the entry. Cancels cannot be sent ahead, as their request may not have been folded yet.
+ *
  * With faults, shards and gateways lose all that they know, and begin again from the log.
  */
 
@@ -19,7 +24,7 @@ import type { SeededRandom } from '../random.ts';
 import { ASK, type Clients, GIVE_UP, LET_GO, OTHERS, SESSION_END, TOLD } from './clients.ts';
 import type { EventHeap } from './event-heap.ts';
 import { Gateway, KnownSets } from './gateways.ts';
-import { Batch, END, ENTRY_WORDS, type Epoch, EXPIRE, Integers, Log } from './log.ts';
+import { Batch, ENTRY_WORDS, type Epoch, Integers, Log, RELEASE } from './log.ts';
 import { Disks, exponential, type Network, Servers } from './machinery.ts';
 import type { Measures } from './measures.ts';
 import type { ScaleOptions } from './options.ts';
@@ -35,6 +40,8 @@ const SHARD_CRASH = OTHERS + 6;
 const SHARD_RESTART = OTHERS + 7;
 const GATEWAY_CRASH = OTHERS + 8;
 const GATEWAY_RESTART = OTHERS + 9;
+/** And the number of a shard: a release comes in there ahead of its entry in the log. */
+const AHEAD = OTHERS + 10;
 
 type Wishes = readonly number[];
 
@@ -44,6 +51,8 @@ export interface Witness {
   entry(position: number, kind: number, client: number, number: number, wishes: Wishes): void;
   /** A shard has folded the entry at that position, and thereby that part is triggered. */
   triggered(shard: number, position: number, client: number, number: number): void;
+  /** All entries of that epoch have been told of. */
+  whole(epoch: number): void;
   /** A shard has folded all epochs up to that one; `again`, if it does so after a crash. */
   folded(shard: number, epoch: number, digest: () => string, again: boolean): void;
 }
@@ -52,7 +61,11 @@ export interface Witness {
 interface Report {
   readonly shard: number;
   readonly parts: Integers;
+  /** It is all there is, and was asked for by the gateway in that life. */
+  readonly answers: number;
 }
+
+const notAsked = -1;
 
 export class Sequenced {
   readonly log: Log;
@@ -79,7 +92,11 @@ export class Sequenced {
   readonly #outgoing: Integers[];
   readonly #reports: (Report | undefined)[] = [];
   readonly #freeReports: number[] = [];
+  /** How many of each have crashed. */
+  readonly crashCounts = { shards: 0, gateways: 0 };
   #wholeLast = -1;
+  /** The last epoch that has been sealed with anything in it. */
+  #usedLast = -1;
   #position = 0;
 
   constructor(
@@ -129,6 +146,7 @@ export class Sequenced {
       this.#clients.areFinished &&
       this.#known.liveCount === 0 &&
       this.#gateways.every(({ isUp, open }) => isUp && open.entryCount === 0) &&
+      this.#sentLast.every((sentLast) => sentLast >= this.#usedLast) &&
       this.#shards.every((shard) => shard?.isEmpty)
     );
   }
@@ -137,7 +155,7 @@ export class Sequenced {
   on(kind: number, who: number, what: number): void {
     if (kind === ASK) this.#ask(who, this.#clients.ask(who));
     else if (kind === TOLD) this.#clients.told(who, what);
-    else if (kind === LET_GO) this.#end(END, who, what);
+    else if (kind === LET_GO) this.#end(who, what, false);
     else if (kind === GIVE_UP) this.#clients.giveUp(who, what);
     else if (kind === SESSION_END) this.#endSession(who, what);
     else if (kind === ASK_AGAIN) this.#ask(who, what);
@@ -145,6 +163,7 @@ export class Sequenced {
     else if (kind === COMMIT) this.#commit(who, what);
     else if (kind === FOLD) this.#fold(who, what);
     else if (kind === REPORT) this.#hear(who, what);
+    else if (kind >= AHEAD) this.#endAhead(kind - AHEAD, who, what);
     else this.#onFault(kind, who, what);
   }
 
@@ -167,23 +186,34 @@ export class Sequenced {
     }
   }
 
-  #end(kind: number, client: number, number: number): void {
+  #end(client: number, number: number, died: boolean): void {
     const gateway = this.#clients.gatewayOf(client);
     const { isUp, open } = this.#gateways[gateway] as Gateway;
     if (!isUp) return;
     this.gatewayServers.work(gateway, this.#heap.nowMs, 1, 0, 0);
-    this.#known.end(open, kind, client, number);
+    if (!died && this.#options.endsAhead) this.#sendAhead(gateway, client, number);
+    this.#known.end(open, client, number, died);
+  }
+
+  #sendAhead(gateway: number, client: number, number: number): void {
+    const shards = this.#known.shardsOfGranted(client, number);
+    for (let shard = 0; shard < this.#options.shardCount; shard++) {
+      if ((shards & (1 << shard)) === 0) continue;
+      const doneMs = this.gatewayServers.work(gateway, this.#heap.nowMs, 1, 0, 0);
+      this.#heap.push(doneMs + this.#network.delayMs(), AHEAD + shard, client, number);
+    }
   }
 
   #endSession(client: number, number: number): void {
-    const gateway = this.#gateways[this.#clients.gatewayOf(client)] as Gateway;
-    if (!gateway.isUp) {
-      // Who comes back gives each session a whole lease again: it cannot know when it was heard.
+    const { isUp, unheard } = this.#gateways[this.#clients.gatewayOf(client)] as Gateway;
+    if (!isUp || unheard.size > 0) {
+      // Who comes back gives each session a whole lease again, as it cannot know when it was heard;
+      // and ends none before it knows what the client may have been told in an earlier life.
       const { leaseMs } = this.#options.faults;
       this.#heap.push(this.#heap.nowMs + leaseMs, SESSION_END, client, number);
       return;
     }
-    this.#end(EXPIRE, client, number);
+    this.#end(client, number, true);
     this.#clients.beginAgain(client);
   }
 
@@ -207,6 +237,7 @@ export class Sequenced {
     gateway.open = new Batch(shardCount);
     gateway.sealed.set(epoch, batch);
     gateway.sealedLast = epoch;
+    if (batch.entryCount > 0) this.#usedLast = Math.max(this.#usedLast, epoch);
     // It sends to two others that keep its log, and to each shard.
     const messages = shardCount + 2;
     const doneMs = this.gatewayServers.work(index, this.#heap.nowMs, messages, batch.entryCount, 0);
@@ -238,6 +269,7 @@ export class Sequenced {
   #send(epoch: Epoch): void {
     if (epoch.number !== ++this.#wholeLast) throw new Error('an epoch was whole out of turn');
     if (this.#witness !== undefined) this.#showEntries(epoch, this.#witness);
+    this.#witness?.whole(epoch.number);
     for (let shard = 0; shard < this.#options.shardCount; shard++) {
       const heardMs = Math.max(epoch.heardMs[shard] as number, this.#heardLastMs[shard] as number);
       this.#heardLastMs[shard] = heardMs;
@@ -247,8 +279,10 @@ export class Sequenced {
 
   #hear(gateway: number, index: number): void {
     const { nowMs } = this.#heap;
-    const { shard, parts } = this.#takeReport(index);
-    if (!(this.#gateways[gateway] as Gateway).isUp) return;
+    const { shard, parts, answers } = this.#takeReport(index);
+    const { isUp, life, unheard } = this.#gateways[gateway] as Gateway;
+    if (!isUp) return;
+    if (answers === life) unheard.delete(shard);
     const { words, length } = parts;
     let doneMs = this.gatewayServers.work(gateway, nowMs, 1, length / 2, 0);
     for (let at = 0; at < length; at += 2) {
@@ -289,6 +323,13 @@ export class Sequenced {
     this.#report(index, doneMs);
   }
 
+  #endAhead(index: number, client: number, number: number): void {
+    const shard = this.#shards[index];
+    if (shard === undefined) return;
+    const linkCount = shard.end(client, number, RELEASE);
+    this.#report(index, this.shardServers.work(index, this.#heap.nowMs, 1, 0, linkCount));
+  }
+
   #foldEpoch(index: number, shard: Shard, epoch: Epoch): number {
     const { gatewayCount } = this.#options;
     let linkCount = 0;
@@ -311,14 +352,17 @@ export class Sequenced {
   /** Sends what is outgoing, once the shard is done with what it is doing. */
   #report(shard: number, soonestMs: number): void {
     for (const [gateway, parts] of this.#outgoing.entries()) {
-      if (parts.length === 0) continue;
-      const itemCount = parts.length / 2;
-      const doneMs = this.shardServers.work(shard, soonestMs, 1, itemCount, 0);
-      const index = this.#freeReports.pop() ?? this.#reports.length;
-      this.#reports[index] = { shard, parts };
-      this.#outgoing[gateway] = new Integers();
-      this.#heap.push(doneMs + this.#network.delayMs(), REPORT, gateway, index);
+      if (parts.length > 0) this.#reportTo(gateway, shard, soonestMs, notAsked);
     }
+  }
+
+  #reportTo(gateway: number, shard: number, soonestMs: number, answers: number): void {
+    const parts = this.#outgoing[gateway] as Integers;
+    const doneMs = this.shardServers.work(shard, soonestMs, 1, parts.length / 2, 0);
+    const index = this.#freeReports.pop() ?? this.#reports.length;
+    this.#reports[index] = { shard, parts, answers };
+    this.#outgoing[gateway] = new Integers();
+    this.#heap.push(doneMs + this.#network.delayMs(), REPORT, gateway, index);
   }
 
   #takeReport(index: number): Report {
@@ -337,7 +381,10 @@ export class Sequenced {
     if (kind === TELL_AGAIN) {
       this.#tellAgain(who, what);
     } else if (kind === SHARD_CRASH) {
-      if (this.#shards[who] !== undefined) this.#heap.push(nowMs + downMs, SHARD_RESTART, who, 0);
+      if (this.#shards[who] !== undefined) {
+        this.#heap.push(nowMs + downMs, SHARD_RESTART, who, 0);
+        this.crashCounts.shards++;
+      }
       this.#shards[who] = undefined;
       this.#crashLater(SHARD_CRASH, shardCrashMs);
     } else if (kind === GATEWAY_CRASH) {
@@ -382,6 +429,7 @@ export class Sequenced {
     for (let number = gateway.committedLast + 1; number <= safeLast; number++) {
       this.#commitNow(index, number);
     }
+    this.crashCounts.gateways++;
     gateway.isUp = false;
     gateway.life++;
     gateway.sealed.clear();
@@ -408,21 +456,29 @@ export class Sequenced {
     }
     this.#sealLater(index, next);
     for (let shard = 0; shard < shardCount; shard++) {
-      this.#heap.push(nowMs + this.#network.delayMs(), TELL_AGAIN, shard, index);
+      gateway.unheard.add(shard);
+      const asked = this.#livesAs(index, gateway.life);
+      this.#heap.push(nowMs + this.#network.delayMs(), TELL_AGAIN, shard, asked);
     }
     for (let client = index; client < this.#clients.count; client += gatewayCount) {
       this.#clients.sayAgain(client, ASK_AGAIN);
     }
   }
 
-  /** A shard that is down will tell everybody when it is back. */
-  #tellAgain(index: number, gateway: number): void {
+  /** A gateway that has begun again asks a shard; if it does not answer, again. */
+  #tellAgain(index: number, who: number): void {
+    const { nowMs } = this.#heap;
+    const gateway = this.#stillThere(who);
+    if (gateway < 0) return;
     const shard = this.#shards[index];
-    if (shard === undefined) return;
+    if (shard === undefined) {
+      this.#heap.push(nowMs + this.#options.faults.downMs, TELL_AGAIN, index, who);
+      return;
+    }
     shard.tellAll((client, number) => {
       if (this.#clients.gatewayOf(client) === gateway) this.#addToReport(client, number);
     });
-    this.#report(index, this.#heap.nowMs);
+    this.#reportTo(gateway, index, nowMs, (this.#gateways[gateway] as Gateway).life);
   }
 
   /** Of that gateway in that life, as one number. */

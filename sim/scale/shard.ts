@@ -10,7 +10,7 @@
 
 import { createHash } from 'node:crypto';
 import { Core, Memory } from '../../src/core/index.ts';
-import { ENTRY_WORDS, EXPIRE, REQUEST } from './log.ts';
+import { CANCEL, ENTRY_WORDS, EXPIRE, REQUEST } from './log.ts';
 
 /** Whoever is told of parts that are now triggered. */
 export type OnTriggered = (client: number, number: number) => void;
@@ -23,6 +23,12 @@ export class Shard {
   readonly #onTriggered: OnTriggered;
   /** By resource, of those that are its own: core's reference, or 0. */
   readonly #resources: Int32Array;
+  /**
+   * By resource: the arrival of its last exclusive holder, if that one died, or 0. Core cannot keep these marks here, as it
+   * takes a part that is triggered for a set that is granted, and would let one set or clear a mark
+   * that was waiting elsewhere.
+   */
+  readonly #marks: Float64Array;
   /** By client: core's reference to its set, or 0, and the number of that set. */
   readonly #sets: Int32Array;
   readonly #numbers: Int32Array;
@@ -37,6 +43,7 @@ export class Shard {
     this.#shardCount = size.shardCount;
     this.#onTriggered = onTriggered;
     this.#resources = new Int32Array(Math.ceil(size.resourceCount / size.shardCount));
+    this.#marks = new Float64Array(this.#resources.length);
     this.#sets = new Int32Array(size.clientCount);
     this.#numbers = new Int32Array(size.clientCount);
   }
@@ -56,7 +63,7 @@ export class Shard {
     const kind = words[offset] as number;
     const client = words[offset + 1] as number;
     const number = words[offset + 2] as number;
-    if (kind !== REQUEST) return this.end(client, number, kind === EXPIRE);
+    if (kind !== REQUEST) return this.end(client, number, kind);
     return this.enter(client, number, words, offset + ENTRY_WORDS, words[offset + 3] as number);
   }
 
@@ -76,15 +83,23 @@ export class Shard {
     return refs.length;
   }
 
-  /** Ends a set: a release, a cancel, or its client `died`. Returns its number of links. */
-  end(client: number, number: number, died: boolean): number {
+  /** Ends a set as an entry of that kind says. Returns its number of links. */
+  end(client: number, number: number, kind: number): number {
     const core = this.#core;
     const set = this.#sets[client] as number;
     if (set === 0 || this.#numbers[client] !== number) return 0;
     let linkCount = 0;
-    for (let link = core.firstLink(set); link !== 0; link = core.nextLink(link)) linkCount++;
+    for (let link = core.firstLink(set); link !== 0; link = core.nextLink(link)) {
+      linkCount++;
+      if (kind === CANCEL || !core.isExclusive(link)) continue;
+      const place = core.resourceTag(core.resourceOf(link));
+      const arrival = core.arrival(set);
+      // An entry of one who came earlier may be later, if his release was sent ahead.
+      if (kind === EXPIRE) this.#marks[place] = arrival;
+      else if (arrival > (this.#marks[place] as number)) this.#marks[place] = 0;
+    }
     this.#sets[client] = 0;
-    core.remove(set, died);
+    core.remove(set, false);
     for (let ref = core.takeIdle(); ref !== 0; ref = core.takeIdle()) {
       this.#resources[core.resourceTag(ref)] = 0;
       core.destroyResource(ref);
@@ -94,6 +109,15 @@ export class Shard {
       this.#onTriggered(owner, this.#numbers[owner] as number);
     }
     return linkCount;
+  }
+
+  /** The resources here whose last exclusive holder died. */
+  get marked(): readonly number[] {
+    const marked: number[] = [];
+    for (const [place, mark] of this.#marks.entries()) {
+      if (mark !== 0) marked.push(place * this.#shardCount + this.#index);
+    }
+    return marked;
   }
 
   /** Tells of all parts that are triggered and have not ended. */
@@ -112,8 +136,10 @@ export class Shard {
     const hash = createHash('sha256');
     for (const [place, ref] of this.#resources.entries()) {
       const resource = place * this.#shardCount + this.#index;
-      if (ref === 0 || !isOf(resource)) continue;
-      hash.update(`\n${resource} ${core.isMarked(ref)}`);
+      const isMarked = this.#marks[place] !== 0;
+      if ((ref === 0 && !isMarked) || !isOf(resource)) continue;
+      hash.update(`\n${resource} ${isMarked}`);
+      if (ref === 0) continue;
       for (let link = core.firstInQueue(ref); link !== 0; link = core.nextInQueue(link)) {
         const client = core.tag(core.setOf(link));
         hash.update(` ${client}.${this.#numbers[client]}`);

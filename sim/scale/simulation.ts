@@ -32,6 +32,7 @@ export class Simulation {
   readonly domain: Sequenced | Ordered;
   readonly #measures: Measures;
   readonly #fromMs: number;
+  #isMeasuring = false;
   #grantedBefore = 0;
   #busyBefore = { gateway: 0, shard: 0 };
 
@@ -65,14 +66,14 @@ export class Simulation {
     const { heap, domain } = this;
     let lookAgain = 0;
     while (heap.nextMs <= untilMs) {
-      if (this.#grantedBefore === 0 && heap.nextMs > this.#fromMs) this.#beginMeasuring();
+      if (!this.#isMeasuring && heap.nextMs > this.#fromMs) this.#beginMeasuring();
       heap.take();
       domain.on(heap.kind, heap.who, heap.what);
       if (!this.clients.areFinished || heap.nowMs < lookAgain) continue;
       if (domain.isQuiet) return true;
       lookAgain = heap.nowMs + 1;
     }
-    return false;
+    return domain.isQuiet;
   }
 
   figures(untilMs: number): Figures {
@@ -92,6 +93,7 @@ export class Simulation {
   }
 
   #beginMeasuring(): void {
+    this.#isMeasuring = true;
     this.#grantedBefore = this.clients.grantedCount;
     const { gatewayServers, shardServers } = this.domain;
     this.#busyBefore = { gateway: gatewayServers.busiestMs, shard: shardServers.busiestMs };
