@@ -1,4 +1,6 @@
-/** The etcd of the benchmarks: one member a process, on disk as it is by default, on the loopback. */
+/**
+ * The etcd of the benchmarks: one member a process, on disk as it is by default, on the loopback.
+ */
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';

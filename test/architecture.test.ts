@@ -115,7 +115,11 @@ function hostRoom(host: string): Room {
   if (host === 'redis') return { name, values, packages: 'any', builtins: true };
   // It has a copy of the state, and looks at it as those do whose state is within reach.
   if (host === 'etcd') {
-    return { name, values: [...values, /^src\/sync-domain\/snapshot\.ts$/], builtins: true };
+    return {
+      name,
+      values: [...values, /^src\/sync-domain\/(snapshot|sets-in-view)\.ts$/],
+      builtins: true,
+    };
   }
   return { name, values, builtins: true };
 }

@@ -45,7 +45,9 @@ export class FencedStore {
     };
   }
 
-  /** Sends an access, which arrives whatever becomes of who sent it; resolves when it is answered. */
+  /**
+   * Sends an access, which arrives whatever becomes of who sent it; resolves when it is answered.
+   */
   access(machine: Machine, seen: GrantSeen, name: string, mode: Mode): Promise<void> {
     return new Promise((resolve) => {
       const { clock } = this.#world;

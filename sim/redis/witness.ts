@@ -133,7 +133,8 @@ export class ServerWitness implements Witness {
       if (this.#sets.has(set.id) || set.token === undefined) continue;
       const grant = this.grants.get(set.token);
       if (grant === undefined) continue;
-      // Only its own session lets go of a set; whoever else does, or who comes as a thief, takes it.
+      // Only its own session lets go of a set; whoever else does, or who comes as a thief, takes
+      // it.
       if (script === 'enqueue') this.#took(grant, 'robbed');
       else if (set.session === caller) this.#ended(grant, 'ended');
       else this.#took(grant, 'swept');

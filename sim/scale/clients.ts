@@ -197,7 +197,9 @@ export class Clients {
     return comesInMs;
   }
 
-  /** It thinks from then on, and asks again: a request that comes in no earlier than `soonestMs`. */
+  /**
+   * It thinks from then on, and asks again: a request that comes in no earlier than `soonestMs`.
+   */
   #thinkFrom(client: number, fromMs: number, soonestMs: number): void {
     const { thinkMs, sectionsMax } = this.#options.workload;
     if ((this.numbers[client] as number) >= sectionsMax) {

@@ -24,9 +24,9 @@ export class Shard {
   /** By resource, of those that are its own: core's reference, or 0. */
   readonly #resources: Int32Array;
   /**
-   * By resource: the arrival of its last exclusive holder, if that one died, or 0. Core cannot keep these marks here, as it
-   * takes a part that is triggered for a set that is granted, and would let one set or clear a mark
-   * that was waiting elsewhere.
+   * By resource: the arrival of its last exclusive holder, if that one died, or 0. Core cannot keep
+   * these marks here, as it takes a part that is triggered for a set that is granted, and would let
+   * one set or clear a mark that was waiting elsewhere.
    */
   readonly #marks: Float64Array;
   /** By client: core's reference to its set, or 0, and the number of that set. */

@@ -62,7 +62,7 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'grants in etcd' : 'skipped: no etcd', () =>
     expect(() => grant.guard()).toThrow(expect.objectContaining({ code: 'KDS_GRANT_LOST' }));
   });
 
-  it('let none through that was begun before a weakening, a theft, or the end of a session', async () => {
+  it("let none through that began before a weakening, a theft, or a session's end", async () => {
     const grant = await domain.acquire({ exclusive: ['a', 'b'] });
     const before = grant.guard();
     await grant.downgrade('b');
@@ -196,7 +196,7 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'grants in etcd' : 'skipped: no etcd', () =>
     expect(follower.replica.marks.size).toBe(0);
   });
 
-  it('are not given for sets that are too large for etcd, and nothing is left of those', async () => {
+  it('are not given for sets too large for etcd, and nothing is left of those', async () => {
     const large = Array.from({ length: 40 }, (_, index) => `${index}`.padEnd(60_000, 'x'));
     const small = domain.acquire({ exclusive: 'small' });
     const asked = domain.acquire({ exclusive: large });

@@ -95,7 +95,7 @@ describe('a trace of one event loop', () => {
     expect(domains[0]?.grantCount).toBeGreaterThan(50);
   });
 
-  it('has tracks of sessions and resources, slices on them, and arrows to the next holder', async () => {
+  it('has tracks of sessions and resources, slices, and arrows to the next holder', async () => {
     const text = await traced(async () => {
       const domain = createDomain({ label: 'shop' });
       const one = await domain.acquire({ exclusive: ['db', 'disk'] }, { label: 'import' });

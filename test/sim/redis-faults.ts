@@ -1,6 +1,7 @@
 /**
  * Faults to put into the Redis host by hand, each of which the simulation must notice: the text to
- * find in a file of src/hosts/redis, which must be there exactly once, and what to put in its place.
+ * find in a file of src/hosts/redis, which must be there exactly once, and what to put in its
+ * place.
  */
 
 import type { ClimateName } from '../../sim/redis/climate.ts';

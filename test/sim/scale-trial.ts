@@ -155,7 +155,9 @@ export function collisions(sections: readonly Section[]): readonly string[] {
   return found;
 }
 
-/** Of sections in the order in which they should be: who had its turn before one it conflicts with. */
+/**
+ * Of sections in the order in which they should be: who had its turn before one it conflicts with.
+ */
 export function overtakings(
   inOrder: readonly Section[],
   isEarlier: (earlier: Section, later: Section) => boolean = () => true,

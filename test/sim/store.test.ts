@@ -15,7 +15,9 @@ import { describeWithRedis, type RedisServer, startRedisServer } from '../redis/
 const seed = Number(process.env['KDS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const nowUs = 1_750_000_000_000_000;
 
-/** Replies as both sides are compared: no classes, errors by their codes, unordered things sorted. */
+/**
+ * Replies as both sides are compared: no classes, errors by their codes, unordered things sorted.
+ */
 type Plain = string | number | null | { readonly error: string } | readonly Plain[];
 
 interface Side {

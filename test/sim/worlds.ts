@@ -1,4 +1,6 @@
-/** The simulation of the Redis host, as a module of its own: with a fault in it, if one is given. */
+/**
+ * The simulation of the Redis host, as a module of its own: with a fault in it, if one is given.
+ */
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';

@@ -90,7 +90,7 @@ describe('a list of names', () => {
 });
 
 describe('the grant beneath a lock', () => {
-  it('has a fencing token that grows, and a signal that aborts when the lock is stolen', async () => {
+  it('has a fencing token that grows, and a signal that aborts when it is stolen', async () => {
     const locks = open();
     const first = await Holder.take(locks, 'a');
     const grant = grantOf(first.lock as Lock);

@@ -6,7 +6,8 @@
  *     waiting ──▶ due ──▶ running ──▶ over        Only forward, and every way ends in `over`,
  *        └─────────┴───────────────────▲          which settles the promise, once.
  *
- * *Due*: granted, or missed, and the task that calls back is queued. Whoever aborts until then wins.
+ * *Due*: granted, or missed, and the task that calls back is queued. Whoever aborts until then
+ * wins.
  */
 
 import type { Abortable, AbortListeners } from '../../domain/abort-listeners.ts';

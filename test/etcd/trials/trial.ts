@@ -1,7 +1,7 @@
 /**
  * Processes that ask for random sets in one domain, while what can go wrong does. Then it is calm,
- * all that has been begun must end, nothing may be left, and what the clients wrote down is compared
- * with what the witness saw in the log.
+ * all that has been begun must end, nothing may be left, and what the clients wrote down is
+ * compared with what the witness saw in the log.
  */
 
 import { once } from 'node:events';

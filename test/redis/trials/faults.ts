@@ -84,7 +84,9 @@ export type FaultName = keyof typeof faults;
 
 export const faultNames = Object.keys(faults) as readonly FaultName[];
 
-/** They stop everybody for about as long as a lease: with too many of them nothing is done at all. */
+/**
+ * They stop everybody for about as long as a lease: with too many of them nothing is done at all.
+ */
 const isForAll: ReadonlySet<FaultName> = new Set<FaultName>([
   ...(['network down', 'server killed', 'server stopped', 'server asleep'] as const),
   'all forgotten',

@@ -1,6 +1,7 @@
 /**
- * Faults put into the host's sources as they are bundled, to see that the trials notice: a text that
- * must stand in a file exactly once, and what replaces it. So a change that moves one is noticed.
+ * Faults put into the host's sources as they are bundled, to see that the trials notice: a text
+ * that must stand in a file exactly once, and what replaces it. So a change that moves one is
+ * noticed.
  */
 
 import { readFileSync } from 'node:fs';

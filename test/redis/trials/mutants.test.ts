@@ -1,6 +1,6 @@
 /**
- * The trials are tried: the host is broken on purpose, in the five ways in which such a host is most
- * likely to be wrong, and each time the trial must notice, by what is wrong with it.
+ * The trials are tried: the host is broken on purpose, in the five ways in which such a host is
+ * most likely to be wrong, and each time the trial must notice, by what is wrong with it.
  */
 
 import { afterAll, expect, it } from 'vitest';

@@ -1,6 +1,6 @@
 /**
- * All that a server did, as its append-only file tells it: every change of a key, in order, those of
- * one script as one transaction. Its word alone says who was granted what, and which grants were
+ * All that a server did, as its append-only file tells it: every change of a key, in order, those
+ * of one script as one transaction. Its word alone says who was granted what, and which grants were
  * lost when; and each state that it went through is compared with the rule.
  *
  * The file is written before a command is answered (appendfsync always), so it knows all that any

@@ -166,7 +166,8 @@ class Trial {
     const lines = text === '' ? [] : text.split('\n').map((line) => JSON.parse(line) as Line);
     const journal = checkJournal(lines, (token, later) => history.wasLostBefore(token, later));
     const log = await new FencedStore(this.#store).readLog();
-    // Whoever gave a grant up, as its lease might have run out, goes on in its section all the same.
+    // Whoever gave a grant up, as its lease might have run out, goes on in its section all the
+    // same.
     const givenUp = lostTokens(lines);
     const wasLost = (token: number): boolean => givenUp.has(token) || history.wasLost(token);
     const store = checkStoreLog(log, wasLost);
