@@ -1,7 +1,7 @@
 /** `kds top`: the listing on the whole terminal, refreshed, until q is pressed. */
 
 import { readDelay, readNone, readOptions, readPort, UsageError } from './arguments.ts';
-import { readAddress } from './domain-address.ts';
+import { placeText, readAddress } from './domain-address.ts';
 import { exitCode } from './exit-codes.ts';
 import { FullScreen } from './full-screen.ts';
 import { tableOf } from './listing.ts';
@@ -31,8 +31,9 @@ export async function top(args: readonly string[]): Promise<number | undefined> 
   readNone(positionals);
   const refreshMs = Math.max(refreshMsMin, readDelay(values.interval ?? '1', '--interval'));
   if (values.web) {
-    const snapshots = snapshotsAt(readAddress(values.domain, values.socket));
-    return topWeb(snapshots, readPort(values.port ?? '0', '--port'), refreshMs);
+    const address = readAddress(values.domain, values.socket);
+    const port = readPort(values.port ?? '0', '--port');
+    return topWeb(snapshotsAt(address), placeText(address), port, refreshMs);
   }
   if (values.port !== undefined) throw new UsageError('--port goes with --web');
   if (!isForPeople || process.stdin.isTTY !== true) {

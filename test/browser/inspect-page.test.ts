@@ -205,7 +205,7 @@ describe.skipIf(executablePath === undefined)(`the page in Chromium${missing}`, 
     await page.keyboard.press('/');
     await page.keyboard.type('row 19');
     await page.keyboard.press('Enter');
-    expect(await texts('.row .name')).toHaveLength(10);
+    await page.waitForFunction(() => document.querySelectorAll('.row .name').length === 10);
     await page.keyboard.press('ArrowDown');
     await page.keyboard.press('End');
     await page.keyboard.press('ArrowUp');

@@ -31,7 +31,7 @@ export const redisFaults: readonly Fault[] = [
   {
     name: 'who comes overtakes those who wait',
     file: 'lua/enqueue.lua',
-    find: "waits = read('ZCARD', root .. 'w:' .. name) > 0",
+    find: "waits = demand('ZCARD', root .. 'w:' .. name) > 0",
     replace: 'waits = false',
   },
   {

@@ -37,8 +37,8 @@ const mutants: readonly Mutant[] = [
     source: [
       {
         file: 'lua/enqueue.lua',
-        find: '(behind or not mayTrigger(mode, front))',
-        replace: 'not mayTrigger(mode, front)',
+        find: "waits = demand('ZCARD', root .. 'w:' .. name) > 0",
+        replace: 'waits = false',
       },
     ],
     noticed: /^server: .* was granted before \d+ was over/,

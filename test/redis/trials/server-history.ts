@@ -156,18 +156,19 @@ class Replay implements ServerHistory {
   #setFields(id: number, fields: Readonly<Record<string, string>>): void {
     const { session, number, links, token, since, watch } = fields;
     if (watch !== undefined) this.faults.push(`set ${id} is an observer`);
-    const set = this.#live.get(id);
-    if (set === undefined) {
+    let set = this.#live.get(id);
+    if (set !== undefined) {
+      if (links !== undefined) set.links = readLinks(links);
+    } else {
       if (session === undefined || number === undefined || links === undefined) return;
       if (id <= this.#idLast) this.faults.push(`set ${id} arrived after ${this.#idLast}`);
       const name = `${session} ${number}`;
       if (this.#arrived.has(name)) this.faults.push(`request ${name} was queued twice`);
       this.#arrived.add(name);
       this.#idLast = id;
-      this.#live.set(id, { id, session, number, links: readLinks(links), token: undefined });
-      return;
+      set = { id, session, number, links: readLinks(links), token: undefined };
+      this.#live.set(id, set);
     }
-    if (links !== undefined) set.links = readLinks(links);
     if (token === undefined) return;
     this.grantCount++;
     set.token = Number(token);
