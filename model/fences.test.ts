@@ -247,7 +247,7 @@ const worlds: Worlds = {
     worldOf([ender(0, fault), blocked(fault), blocked(fault)], { mortals: [1] }),
 };
 
-describe('in shared memory, in every interleaving, whoever waits sees the end or his time-out', () => {
+describe('in shared memory, in every interleaving, a wait sees the end or its time-out', () => {
   it.each(Object.entries(worlds))('%s', (name, world) => {
     const { stateCount, endCount, failure } = explore(world(sound));
     console.info(`${name}: ${stateCount} states, ${endCount} ends`);

@@ -8,8 +8,8 @@
  *
  * It changes by compareExchange only, from a value that has been seen, and never again once its
  * lowest bit is set. So there is one first error and one end, all threads see the same, and who is
- * terminated between two steps leaves nothing half done. Who ends it wakes all who wait on the word;
- * who waits looks at the word before he sleeps, and sleeps only if it is still what he saw.
+ * terminated between two steps leaves nothing half done. Who ends it wakes all who wait on the
+ * word; who waits looks at the word before he sleeps, and sleeps only if it is still what he saw.
  */
 
 /** Atomics, or a stand-in that lets a test choose who makes the next step. */

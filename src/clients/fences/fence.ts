@@ -84,8 +84,8 @@ export class Fence implements PromiseLike<void> {
   }
 
   /**
-   * Ends when all of them have; with the error of the one that failed first, if any did. Of none, it
-   * has ended. Hints travel to all that are pending.
+   * Ends when all of them have; with the error of the one that failed first, if any did. Of none,
+   * it has ended. Hints travel to all that are pending.
    *
    * @throws TypeError for what are no fences; LimitError for more than 65,536.
    * @example
@@ -102,8 +102,8 @@ export class Fence implements PromiseLike<void> {
   }
 
   /**
-   * Ends as soon as one of them has, and as that one has; what becomes of the others is all the same
-   * to it. Hints travel to all.
+   * Ends as soon as one of them has, and as that one has, whatever becomes of the others. Hints
+   * travel to all.
    *
    * @throws TypeError for what are no fences; LimitError for more than 65,536; InvalidSetError for
    * none at all, of which nothing would ever end.
@@ -179,8 +179,7 @@ export class Fence implements PromiseLike<void> {
   }
 
   /**
-   * The same with an end to waiting. The end of the wait does not change the fence. Keeps no process
-   * alive.
+   * The same with an end to waiting, which does not change the fence. Keeps no process alive.
    *
    * Rejects with the fence's error; WaitTimeoutError; `signal.reason`; TypeError, RangeError.
    */
@@ -217,8 +216,8 @@ export class Fence implements PromiseLike<void> {
 
   /**
    * Says by when somebody would like to see it ended, in ms since 1970. Only a hint: it travels to
-   * what the fence depends on, as far as that is known, and whoever is at work may hurry. True if it
-   * is earlier than all before.
+   * what the fence depends on, as far as that is known, and whoever is at work may hurry. True if
+   * it is earlier than all before.
    *
    * @throws TypeError, RangeError for what is no time.
    */
