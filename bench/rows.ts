@@ -5,6 +5,7 @@ import { freeAtBroker, handOverAtBroker } from './broker.ts';
 import { runTrue } from './cli.ts';
 import { comparing } from './comparing.ts';
 import { etcdRows } from './etcd-rows.ts';
+import { signalledFence } from './fences.ts';
 import { awaitedName, awaitedPair, syncPair } from './free.ts';
 import { amongHeld, amongNames, besideHeld } from './held.ts';
 import { queuedJobs } from './jobs.ts';
@@ -14,6 +15,7 @@ import type { Subject } from './sampling.ts';
 import { betweenShells, hasFlock } from './shells.ts';
 import { freeInArena, handOver, workerToWorker } from './threads.ts';
 import * as waiting from './waiting.ts';
+import { freeWebLock, queuedWebLocks } from './web-locks.ts';
 
 /** What one process runs: subjects side by side. */
 export interface Experiment {
@@ -343,6 +345,48 @@ function betweenShellsRow(): Row {
   };
 }
 
+function webLocksRow(): Row {
+  const compare = comparing('free web lock');
+  const kds = 'kds, LockManager';
+  return {
+    number: 16,
+    work: 'LockManager.request, 1 name, free',
+    unit: 'ns',
+    experiments: [{ name: 'free web lock', rounds: 61, subjects: freeWebLock }],
+    comparisons: [
+      ...(hasWebLocks ? [compare(kds, 'built in')] : []),
+      compare(kds, 'web-locks'),
+      compare(kds, 'navigator.locks (polyfill)'),
+    ],
+  };
+}
+
+function queuedWebLocksRow(): Row {
+  const compare = comparing('queued web locks');
+  const kds = 'kds, LockManager';
+  return {
+    number: 17,
+    work: 'LockManager.request, 1,000 on one name: a request',
+    unit: 'ns',
+    experiments: [{ name: 'queued web locks', rounds: 31, subjects: queuedWebLocks }],
+    comparisons: [...(hasWebLocks ? [compare(kds, 'built in')] : []), compare(kds, 'web-locks')],
+  };
+}
+
+function fenceRow(): Row {
+  const compare = comparing('signalled fence');
+  return {
+    number: 18,
+    work: 'a fence: made, given a callback, signalled',
+    unit: 'ns',
+    experiments: [{ name: 'signalled fence', rounds: 200, subjects: signalledFence }],
+    comparisons: [
+      compare('kds, fence', 'a bare promise'),
+      compare('kds, fence, awaited', 'a bare promise'),
+    ],
+  };
+}
+
 export const rows: readonly Row[] = [
   syncPairRow(),
   awaitedPairRow(),
@@ -359,6 +403,9 @@ export const rows: readonly Row[] = [
   jobsRow(),
   batchRow(),
   ...(hasFlock ? [betweenShellsRow()] : []),
-  ...redisRows(16),
-  ...etcdRows(21),
+  webLocksRow(),
+  queuedWebLocksRow(),
+  fenceRow(),
+  ...redisRows(19),
+  ...etcdRows(24),
 ];

@@ -213,6 +213,7 @@ function blocked(fault: Fault): Program {
     agent.note((memory) => {
       memory.set(FATES + agent.index, hasEnded(word) ? SEEN : TIMED_OUT);
       if (hasEnded(word) && word !== memory.get(FENCE)) throw new Error('it has changed since');
+      if (!hasEnded(word) && hasEnded(memory.get(FENCE))) throw new Error('the end is not seen');
     });
   };
 }
@@ -246,7 +247,7 @@ const worlds: Worlds = {
     worldOf([ender(0, fault), blocked(fault), blocked(fault)], { mortals: [1] }),
 };
 
-describe('in shared memory, in every interleaving, who waits sees the end or his time-out', () => {
+describe('in shared memory, in every interleaving, a wait sees the end or its time-out', () => {
   it.each(Object.entries(worlds))('%s', (name, world) => {
     const { stateCount, endCount, failure } = explore(world(sound));
     console.info(`${name}: ${stateCount} states, ${endCount} ends`);
@@ -277,6 +278,22 @@ const faults: Record<string, Fault> = {
       return expected;
     },
   }),
+  'takes a time-out for it, and does not look again': (steps) => {
+    let looked = 0;
+    let isTimedOut = false;
+    return {
+      ...bound(steps),
+      load: (at) => {
+        if (!isTimedOut) looked = steps.load(at);
+        return looked;
+      },
+      wait: (at, value, timeoutMs) => {
+        const result = steps.wait(at, value, timeoutMs);
+        isTimedOut = result === 'timed-out';
+        return result;
+      },
+    };
+  },
   'sleeps without a look whether it is still so': (steps) => ({
     ...bound(steps),
     wait: (at, value, timeoutMs) => {

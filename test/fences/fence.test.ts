@@ -41,7 +41,7 @@ describe('a fence', () => {
     expect(await failureOf(fence.wait())).toBe(error);
   });
 
-  it('makes no promise by itself: one that fails unseen is no unhandled rejection', async () => {
+  it('that fails while nobody looks is no unhandled rejection', async () => {
     const rejected: unknown[] = [];
     const note = (reason: unknown): void => void rejected.push(reason);
     process.on('unhandledRejection', note);

@@ -57,7 +57,7 @@ async function hire(arena: FenceArena): Promise<Hired> {
 }
 
 describe('a fence of several threads', () => {
-  it('is signalled in one, and all see it: by blocking, awaiting, and callbacks', async () => {
+  it('is signalled in one, and all see it: who blocks, who awaits, who has callbacks', async () => {
     const arena = createFenceArena(1);
     const workers = [await hire(arena), await hire(arena), await hire(arena)] as const;
     expect(await workers[0].tell({ do: 'block', fence: 0 })).toBe('blocking');
@@ -96,7 +96,7 @@ describe('a fence of several threads', () => {
     expect(() => openFence(arena, 0).waitSync()).toThrow('error 536870912');
   });
 
-  it('of many that two threads end at one time, each has one first, as all agree', async () => {
+  it('of many that two threads end at one time, each has one who was first', async () => {
     const count = 20_000;
     const arena = createFenceArena(count + 1);
     const workers = [await hire(arena), await hire(arena)] as const;

@@ -163,7 +163,7 @@ describe.each(worldKinds.map((kind) => [kind.name, kind] as const))('on %s', (_n
     );
 
     it(
-      'with steal, the promise of each holder rejects with an AbortError; callbacks go on',
+      'with steal, the promises of all holders reject with AbortError, and their callbacks go on',
       inWorld(async (locks, world) => {
         const holders = [
           await Holder.take(locks, 'a', { mode: 'shared' }),
@@ -616,7 +616,7 @@ describe.each(worldKinds.map((kind) => [kind.name, kind] as const))('on %s', (_n
     );
 
     it(
-      'a closed agent refuses requests and queries with an InvalidStateError; twice is fine',
+      'a closed agent refuses with an InvalidStateError, and may be closed again',
       inWorld(async (_, world) => {
         const closed = new LockManager(world.domain);
         await closed.close();

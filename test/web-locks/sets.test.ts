@@ -90,7 +90,7 @@ describe('a list of names', () => {
 });
 
 describe('the grant beneath a lock', () => {
-  it('has a fencing token that grows, and a signal that aborts when it is stolen', async () => {
+  it('has a token that grows, and a signal that aborts when the lock is stolen', async () => {
     const locks = open();
     const first = await Holder.take(locks, 'a');
     const grant = grantOf(first.lock as Lock);
@@ -104,6 +104,23 @@ describe('the grant beneath a lock', () => {
     const grants = await open().request(['a', 'b'], (granted) => granted?.map(grantOf));
     expect(grants?.[0]?.token).toBeTypeOf('number');
     expect(grants?.[1]).toBe(grants?.[0]);
+  });
+
+  it('if letting go of it takes a while, the request settles after that', async () => {
+    const gate = new Gate();
+    let isReleased = false;
+    const done = open().request('a', (lock) => {
+      const grant = grantOf(lock as Lock) as { release(): void | Promise<void> };
+      const release = grant.release.bind(grant);
+      grant.release = async () => {
+        await gate.passed;
+        release();
+        isReleased = true;
+      };
+    });
+    setImmediate(() => gate.open());
+    await done;
+    expect(isReleased).toBe(true);
   });
 
   it('can be let go of while the callback goes on', async () => {

@@ -43,9 +43,7 @@ export class CallbackList<F> {
 
 /** A function that is to be called when a fence ends. */
 export interface FenceCallback {
-  /**
-   * True if it is removed: then it is never called. False if it has been, or was removed before.
-   */
+  /** True if it is removed: then it never runs. False if it has run, or was removed before. */
   remove(): boolean;
 }
 

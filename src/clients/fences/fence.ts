@@ -102,8 +102,8 @@ export class Fence implements PromiseLike<void> {
   }
 
   /**
-   * Ends as soon as one of them has, and as that one has; what becomes of the others is all the
-   * same to it. Hints travel to all.
+   * Ends as soon as one of them has, and as that one has, whatever becomes of the others. Hints
+   * travel to all.
    *
    * @throws TypeError for what are no fences; LimitError for more than 65,536; InvalidSetError for
    * none at all, of which nothing would ever end.
@@ -179,8 +179,7 @@ export class Fence implements PromiseLike<void> {
   }
 
   /**
-   * The same with an end to waiting. The end of the wait does not change the fence. Keeps no
-   * process alive.
+   * The same with an end to waiting, which does not change the fence. Keeps no process alive.
    *
    * Rejects with the fence's error; WaitTimeoutError; `signal.reason`; TypeError, RangeError.
    */

@@ -13,7 +13,7 @@ import { describe } from '../../domain/sets.ts';
 import { Fence } from './fence.ts';
 
 /** So many points may be open at one time: added, or asked for, and not reached. */
-export const openPointsMax = 2 ** 20;
+const openPointsMax = 2 ** 20;
 /** Of so many points that failed the error is known after they are reached: the last ones. */
 const errorsKept = 1024;
 

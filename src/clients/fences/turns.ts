@@ -23,7 +23,7 @@ export class Turns {
 }
 
 /** What a task throws is an uncaught exception, and stops no other. */
-export function runCaught(task: Task): void {
+function runCaught(task: Task): void {
   try {
     task();
   } catch (error) {

@@ -52,7 +52,7 @@ export interface LockManagerOptions {
  * const locks = new LockManager(createDomain()); // or a domain of threads, of processes
  * const seen = await locks.request('inbox', { mode: 'shared' }, (lock) => lock?.mode);
  * console.log(seen); // shared
- * await locks.request(['account 1', 'account 2'], () => console.log('both are held'));
+ * await locks.request(['account 1', 'account 2'], (both) => console.log(both?.length)); // 2
  */
 export class LockManager {
   readonly #agent: LockAgent;

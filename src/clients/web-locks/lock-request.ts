@@ -3,11 +3,11 @@
  * https://w3c.github.io/web-locks/#algorithm-request-lock and the sections after it. Queues, and
  * who is grantable, are the domain's.
  *
- *     waiting ──▶ due ──▶ running ──▶ over        Only forward, and every way ends in `over`,
- *        └─────────┴───────────────────▲          which settles the promise, once.
+ *     waiting ──> due ──> running ──> over
+ *        └─────────┴───────────────────^
  *
- * *Due*: granted, or missed, and the task that calls back is queued. Whoever aborts until then
- * wins.
+ * Only forward, and every way ends in `over`, which settles the promise, once. *Due*: granted, or
+ * missed, and the task that calls back is queued. Whoever aborts until then wins.
  */
 
 import type { Abortable, AbortListeners } from '../../domain/abort-listeners.ts';
