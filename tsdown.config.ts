@@ -1,7 +1,9 @@
 import { defineConfig, type UserConfig } from 'tsdown';
+import { luaText } from './lua-text.ts';
 
 const common: UserConfig = {
   format: 'esm',
+  plugins: [luaText()],
   // Only of the rooms that need Node.
   deps: { neverBundle: [/^node:/] },
   target: 'es2022',
@@ -20,11 +22,15 @@ export default defineConfig([
       index: 'src/index.ts',
       threads: 'src/hosts/threads/index.ts',
       broker: 'src/hosts/broker/index.ts',
+      redis: 'src/hosts/redis/index.ts',
+      etcd: 'src/hosts/etcd/index.ts',
       'broker-server': 'src/broker-server/main.ts',
       classic: 'src/clients/classic/index.ts',
       jobs: 'src/clients/jobs/index.ts',
       buffers: 'src/clients/buffers/index.ts',
       display: 'src/clients/display/index.ts',
+      'web-locks': 'src/clients/web-locks/index.ts',
+      fences: 'src/clients/fences/index.ts',
       inspect: 'src/inspect/index.ts',
       'inspect-trace': 'src/inspect/trace.ts',
       'inspect-otel': 'src/inspect/otel.ts',
@@ -35,9 +41,9 @@ export default defineConfig([
     },
     platform: 'neutral',
     dts: { sourcemap: true },
-    // It is read from beside the code, and sent as it is.
-    copy: ['src/inspect/page.html'],
     clean: true,
+    // What is read from beside the code, and sent as it is; and what users put before their own.
+    copy: ['src/inspect/page.html', { from: 'src/hosts/redis/lua/fence.lua', to: 'dist' }],
   },
   {
     // What `kds run` loads is one file; it reads the other one, of another build, for all else.
@@ -46,6 +52,7 @@ export default defineConfig([
     format: 'cjs',
     entry: { cli: 'src/cli/main.ts' },
     plugins: [
+      luaText(),
       {
         name: 'commands-apart',
         resolveId: (source) =>

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { luaText } from './lua-text.ts';
 
 const source = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
@@ -8,15 +9,20 @@ const reportFile = process.env['TEST_REPORT'] ?? '.tmp-report/tests.json';
 const onBuildMachine = process.env['CI'] === 'true';
 
 export default defineConfig({
+  plugins: [luaText()],
   resolve: {
     alias: [
       { find: /^kds$/, replacement: source('src/index.ts') },
       { find: /^kds\/threads$/, replacement: source('src/hosts/threads/index.ts') },
       { find: /^kds\/broker$/, replacement: source('src/hosts/broker/index.ts') },
+      { find: /^kds\/redis$/, replacement: source('src/hosts/redis/index.ts') },
+      { find: /^kds\/etcd$/, replacement: source('src/hosts/etcd/index.ts') },
       { find: /^kds\/classic$/, replacement: source('src/clients/classic/index.ts') },
       { find: /^kds\/jobs$/, replacement: source('src/clients/jobs/index.ts') },
       { find: /^kds\/buffers$/, replacement: source('src/clients/buffers/index.ts') },
       { find: /^kds\/display$/, replacement: source('src/clients/display/index.ts') },
+      { find: /^kds\/web-locks$/, replacement: source('src/clients/web-locks/index.ts') },
+      { find: /^kds\/fences$/, replacement: source('src/clients/fences/index.ts') },
       { find: /^kds\/inspect\/trace$/, replacement: source('src/inspect/trace.ts') },
       { find: /^kds\/inspect\/page$/, replacement: source('src/inspect/page-server.ts') },
       { find: /^kds\/inspect\/otel$/, replacement: source('src/inspect/otel.ts') },

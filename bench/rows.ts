@@ -3,11 +3,15 @@
 import { hasMake, tinyCommands } from './batch.ts';
 import { freeAtBroker, handOverAtBroker } from './broker.ts';
 import { runTrue } from './cli.ts';
+import { comparing } from './comparing.ts';
+import { etcdRows } from './etcd-rows.ts';
 import { awaitedName, awaitedPair, syncPair } from './free.ts';
 import { amongHeld, amongNames, besideHeld } from './held.ts';
 import { queuedJobs } from './jobs.ts';
 import * as queued from './queued.ts';
+import { redisRows } from './redis-rows.ts';
 import type { Subject } from './sampling.ts';
+import { betweenShells, hasFlock } from './shells.ts';
 import { freeInArena, handOver, workerToWorker } from './threads.ts';
 import * as waiting from './waiting.ts';
 
@@ -48,14 +52,6 @@ export interface Row {
 }
 
 const hasWebLocks = globalThis.navigator?.locks !== undefined;
-
-/** Compares subjects of one experiment. */
-function comparing(experiment: string) {
-  return (of: string, against: string, target?: Target): Comparison => {
-    const sides = { of: { experiment, subject: of }, against: { experiment, subject: against } };
-    return target === undefined ? sides : { ...sides, target };
-  };
-}
 
 function syncPairRow(): Row {
   const compare = comparing('free sync pair');
@@ -336,6 +332,17 @@ function batchRow(): Row {
   };
 }
 
+function betweenShellsRow(): Row {
+  const compare = comparing('between shells');
+  return {
+    number: 15,
+    work: 'between shells: from the end of a command to the start of the next, 2 resources',
+    unit: 'ns',
+    experiments: [{ name: 'between shells', rounds: 41, subjects: betweenShells }],
+    comparisons: [compare('kds run', 'flock in flock')],
+  };
+}
+
 export const rows: readonly Row[] = [
   syncPairRow(),
   awaitedPairRow(),
@@ -351,4 +358,7 @@ export const rows: readonly Row[] = [
   commandRow(),
   jobsRow(),
   batchRow(),
+  ...(hasFlock ? [betweenShellsRow()] : []),
+  ...redisRows(16),
+  ...etcdRows(21),
 ];

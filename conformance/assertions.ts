@@ -26,6 +26,7 @@ const namesOf: Readonly<Record<KdsErrorCode, string>> = {
   KDS_PROTOCOL: 'ProtocolError',
   KDS_UNSUPPORTED: 'UnsupportedError',
   KDS_JOB_SKIPPED: 'JobSkippedError',
+  KDS_FENCE_FAILED: 'FenceFailedError',
 };
 
 /** A code of KdsError, or the name of an error of the language. */

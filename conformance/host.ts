@@ -15,6 +15,11 @@ export interface ConformanceHost {
   readonly direct?: boolean;
   /** Whether `connect` of what is opened gives another client of the same state. */
   readonly connects?: boolean;
+  /**
+   * How many callbacks follow one another in a chain; 20,000 unless told, which is more than a
+   * stack takes. Where each is a trip to somewhere else, fewer show as much.
+   */
+  readonly chainLength?: number;
   /** How many runs of random operations it takes part in; 200 unless told. */
   readonly randomRunCount?: number;
   /** A state of its own, with nothing in it, and a domain on it. Called for every test. */

@@ -70,8 +70,9 @@ function roomOf(path: string): Room | undefined {
     if (second === 'adapters') return adapterRoom(path);
     if (second === 'cli') {
       const rooms = /^src\/(broker-server|clients|inspect|domain)\//;
-      const values = [/^src\/hosts\/broker\//, /^src\/index\.ts$/, rooms];
-      return { name: 'src/cli', values, builtins: true };
+      const values = [/^src\/hosts\/(broker|redis)\//, /^src\/index\.ts$/, rooms];
+      const packages = ['ioredis', 'iovalkey', 'redis'];
+      return { name: 'src/cli', values, packages, builtins: true };
     }
     // Where the domain of one event loop meets the server that others reach it by.
     if (second === 'broker-server') {
@@ -124,7 +125,15 @@ function hostRoom(host: string): Room {
     return { name, values: [core, domain, eventLoop, syncDomain] };
   }
   const values = [core, domain, eventLoop, remoteDomain];
-  if (host === 'redis' || host === 'etcd') return { name, values, packages: 'any', builtins: true };
+  if (host === 'redis') return { name, values, packages: 'any', builtins: true };
+  // It has a copy of the state, and looks at it as those do whose state is within reach.
+  if (host === 'etcd') {
+    return {
+      name,
+      values: [...values, /^src\/sync-domain\/(snapshot|sets-in-view)\.ts$/],
+      builtins: true,
+    };
+  }
   return { name, values, builtins: true };
 }
 

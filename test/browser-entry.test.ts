@@ -13,7 +13,7 @@ const entries = [
   'src/index.ts',
   'src/hosts/threads/index.ts',
   'src/inspect/index.ts',
-  ...['classic', 'jobs', 'buffers', 'display'].map(ofClient),
+  ...['classic', 'jobs', 'buffers', 'display', 'web-locks', 'fences'].map(ofClient),
 ];
 
 function ofClient(name: string): string {

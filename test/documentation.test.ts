@@ -14,7 +14,6 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
-  rmSync,
   writeFileSync,
 } from 'node:fs';
 import { join, relative, sep } from 'node:path';
@@ -23,6 +22,7 @@ import ts from 'typescript';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { freshSocketPath, removePlaces } from './broker/places.ts';
 import { bundleBroker, removePrograms } from './broker/programs.ts';
+import { removeFolder } from './temporary-folder.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const exampleTimeoutMs = 10_000;
@@ -200,7 +200,7 @@ afterAll(() => {
   delete process.env['KDS_SOCKET'];
   removePrograms();
   removePlaces();
-  rmSync(folder, { recursive: true, force: true });
+  removeFolder(folder);
 });
 
 const examples = allExamples();

@@ -5,9 +5,7 @@
  * asked twice: once, leniently, to tell where the options end; then for these alone.
  */
 
-import { isAbsolute, resolve } from 'node:path';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { defaultSocketPath } from '../hosts/broker/index.ts';
 
 /** The command line is at fault: kds says so, and how to get help, and ends with 64. */
 export class UsageError extends Error {
@@ -73,6 +71,11 @@ export function readDuration(text: string, option: string): number {
   return Number(digits) * (unitsMs[unit] as number);
 }
 
+/** A time for a timer, which would be over at once beyond 24.8 days: so long at most. */
+export function readDelay(text: string, option: string): number {
+  return Math.min(readDuration(text, option), 2 ** 31 - 1);
+}
+
 /** @throws UsageError */
 export function readExitCode(text: string, option: string): number {
   const code = /^\d{1,3}$/.test(text) ? Number(text) : Number.NaN;
@@ -104,14 +107,6 @@ export function readChoice<T extends string>(
   const chosen = choices.find((choice) => choice === text);
   if (chosen !== undefined) return chosen;
   throw new UsageError(`${option} is ${choices.join(', ')}, not ${JSON.stringify(text)}`);
-}
-
-/** Where the broker is: what `--socket` says, or KDS_SOCKET, or the user's own. */
-export function readSocket(text: string | undefined): string {
-  if (text !== undefined) return resolve(text);
-  const path = defaultSocketPath();
-  if (isAbsolute(path)) return path;
-  throw new UsageError(`KDS_SOCKET is an absolute path, not ${JSON.stringify(path)}`);
 }
 
 /** Just one, as `kds why NAME` has it. @throws UsageError */

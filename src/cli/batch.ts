@@ -7,7 +7,6 @@
  * failed, lets those that run end, and ends with 2.
  */
 
-import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import {
@@ -17,17 +16,14 @@ import {
   type Job,
   type JobQueue,
 } from '../clients/jobs/index.ts';
-import type { Domain } from '../domain/domain.ts';
-import { labelLengthMax } from '../domain/limits.ts';
-import { openBrokerDomain } from '../hosts/broker/index.ts';
 import { createDomain } from '../index.ts';
 import { readChoice, readOnly, readOptions, UsageError } from './arguments.ts';
 import { type BatchLine, type BatchPlan, readLines } from './batch-lines.ts';
-import { CommandFailedError, runLine } from './batch-process.ts';
-import { BatchProgress } from './batch-progress.ts';
-import { exitCode, exitCodeOfSignal } from './exit-codes.ts';
+import { runBatch, somethingFailed, specOf } from './batch-run.ts';
+import { readAddress } from './domain-address.ts';
+import { exitCode } from './exit-codes.ts';
 import { say, shown } from './messages.ts';
-import { catchSignals } from './terminal-signals.ts';
+import { type OpenedDomain, openAt } from './open-domain.ts';
 
 const options = {
   jobs: { type: 'string', short: 'j' },
@@ -37,20 +33,13 @@ const options = {
   check: { type: 'boolean' },
   json: { type: 'boolean' },
   local: { type: 'boolean' },
+  domain: { type: 'string' },
   socket: { type: 'string' },
   label: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const;
 
-/** As make has it: something failed. */
-const somethingFailed = 2;
 const concurrencyMax = 2 ** 16;
-
-interface BatchOptions {
-  readonly concurrency: number;
-  readonly keepsGoing: boolean;
-  readonly isJson: boolean;
-}
 
 /** Undefined if it is help that is wanted. */
 export async function batch(args: readonly string[]): Promise<number | undefined> {
@@ -73,21 +62,29 @@ export async function batch(args: readonly string[]): Promise<number | undefined
     await tellPlan(plan.lines, graph, values.check === true);
     return plan.faults.length > 0 ? somethingFailed : exitCode.done;
   }
-  const domain: Domain =
-    values.local === true
-      ? createDomain()
-      : await openBrokerDomain({
-          socket: values.socket,
-          label: values.label ?? 'kds batch',
-          command: ['kds', 'batch', ...args].join(' '),
-        });
+  const isLocal = values.local === true;
+  if (isLocal && values.domain !== undefined) {
+    throw new UsageError('--local asks nobody, and --domain says whom to ask');
+  }
+  const opened = isLocal
+    ? openHere()
+    : await openAt(readAddress(values.domain, values.socket), {
+        label: values.label ?? 'kds batch',
+        // Without its options: a URL among them may have a password.
+        command: `kds batch ${positionals[0]}`,
+      });
   try {
     const isJson = values.json === true;
-    const code = await runBatch(domain, plan.lines, { concurrency, keepsGoing, isJson });
+    const code = await runBatch(opened.domain, plan.lines, { concurrency, keepsGoing, isJson });
     return code === exitCode.done && plan.faults.length > 0 ? somethingFailed : code;
   } finally {
-    await domain.close();
+    await opened.close();
   }
+}
+
+function openHere(): OpenedDomain {
+  const domain = createDomain();
+  return { domain, close: () => domain.close() };
 }
 
 function readPlan(file: string): BatchPlan {
@@ -142,111 +139,4 @@ function tellUnordered(queue: JobQueue, lines: readonly BatchLine[]): void {
     const text = `${lineOf(first)} before ${lineOf(second)}: ${kind} of ${shown(resource)}`;
     process.stdout.write(`${text}\n`);
   }
-}
-
-function specOf(line: BatchLine, jobs: ReadonlyMap<number, Job>, run: JobRun) {
-  return {
-    reads: line.reads,
-    writes: line.writes,
-    after: line.after.flatMap((number) => jobs.get(number) ?? []),
-    label: line.label.slice(0, labelLengthMax),
-    run,
-  };
-}
-
-type JobRun = (job: { readonly grant: Parameters<typeof runLine>[1] }) => Promise<void>;
-
-async function runBatch(
-  domain: Domain,
-  lines: readonly BatchLine[],
-  { concurrency, keepsGoing, isJson }: BatchOptions,
-): Promise<number> {
-  const queue = createJobQueue(domain, { concurrency, onFailure: () => undefined });
-  const progress = new BatchProgress(lines.length, process.stderr.isTTY === true && !isJson);
-  const running = new Set<ChildProcess>();
-  const jobs = new Map<number, Job>();
-  let stoppedBy: NodeJS.Signals | undefined;
-  let isFailed = false;
-  let isStopping = false;
-  /** Nothing more is started. The latest first, so that no set comes only to be given back. */
-  const stop = (): void => {
-    isStopping = true;
-    for (const job of [...jobs.values()].reverse()) if (job.state !== 'running') job.cancel();
-  };
-  const signals = catchSignals(() => undefined);
-  signals.child = {
-    kill: (signal) => {
-      for (const child of running) child.kill(signal);
-      const isEnd = signal === 'SIGINT' || signal === 'SIGTERM' || signal === 'SIGHUP';
-      if (!isEnd) return true;
-      stoppedBy = signal;
-      stop();
-      return true;
-    },
-  };
-  // The terminal's key has reached them all; signals.child is not told of it.
-  process.on('SIGINT', () => {
-    stoppedBy = 'SIGINT';
-    stop();
-  });
-  const runOne =
-    (line: BatchLine): JobRun =>
-    async ({ grant }) => {
-      progress.begin(line.label);
-      let child: ChildProcess | undefined;
-      const onLost = (): void => void child?.kill('SIGTERM');
-      grant.signal.addEventListener('abort', onLost, { once: true });
-      await runLine(line, grant, (started) => {
-        child = started;
-        running.add(started);
-        started.once('exit', () => running.delete(started));
-      });
-    };
-  const follow = async (line: BatchLine, job: Job): Promise<void> => {
-    const startMs = performance.now();
-    let error: unknown;
-    try {
-      await job.done;
-      progress.done(line.label);
-    } catch (reason) {
-      error = reason;
-      const isRun = job.state === 'failed';
-      if (isRun) progress.failed(line.label, messageOf(line, reason));
-      else progress.skipped(line.label);
-      isFailed = true;
-      if (isRun && !keepsGoing) stop();
-    }
-    if (isJson) tellEnd(line, job, error, performance.now() - startMs);
-  };
-  const ends: Promise<void>[] = [];
-  for (const line of lines) {
-    if (isStopping) {
-      progress.skipped(line.label);
-      continue;
-    }
-    const job = queue.submit(specOf(line, jobs, runOne(line)));
-    jobs.set(line.number, job);
-    ends.push(follow(line, job));
-    // The ring is full: whoever waits for a place in it comes before the next line.
-    await job.enqueued.catch(() => undefined);
-  }
-  await Promise.all(ends);
-  await queue.close();
-  progress.close();
-  if (stoppedBy !== undefined) return exitCodeOfSignal(stoppedBy);
-  return isFailed ? somethingFailed : exitCode.done;
-}
-
-function messageOf(line: BatchLine, reason: unknown): string {
-  const what = reason instanceof Error ? reason.message : String(reason);
-  return `line ${line.number}, ${shown(line.label)}: ${what}`;
-}
-
-function tellEnd({ number, id, label }: BatchLine, job: Job, error: unknown, ms: number): void {
-  const code = error === undefined ? 0 : undefined;
-  const exit = error instanceof CommandFailedError ? error.exitCode : code;
-  const message = error instanceof Error ? error.message : undefined;
-  const { state } = job;
-  const told = { line: number, id, label, state, exitCode: exit, error: message };
-  process.stdout.write(`${JSON.stringify({ ...told, ms: Math.round(ms) })}\n`);
 }

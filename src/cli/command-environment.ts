@@ -1,8 +1,9 @@
 /** What a command that runs under a grant finds in its environment. */
 
 import type { Grant } from '../domain/grant.ts';
+import { textOfOuterGrants } from '../hosts/broker/outer-grants.ts';
 
-/** `base`, with KDS_TOKEN, KDS_RESOURCES, and KDS_RECOVERED if something was. */
+/** `base`, with KDS_TOKEN, KDS_RESOURCES, KDS_UNDER, and KDS_RECOVERED if something was. */
 export function environmentUnder(
   { token, recovered }: Grant,
   exclusive: readonly string[],
@@ -14,6 +15,7 @@ export function environmentUnder(
     ...env,
     KDS_TOKEN: String(token),
     KDS_RESOURCES: JSON.stringify({ exclusive, shared }),
+    KDS_UNDER: textOfOuterGrants(token),
     ...(recovered.length > 0 && { KDS_RECOVERED: JSON.stringify(recovered) }),
   };
 }

@@ -29,4 +29,5 @@ export const commands: Readonly<Record<string, Command>> = {
 
 export { traceIfAsked } from '../inspect/trace.ts';
 export { helpOf } from './help.ts';
+export { openInRedis } from './open-redis.ts';
 export { tellWhatIsWaitedFor } from './waiting-notice.ts';

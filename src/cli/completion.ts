@@ -21,16 +21,25 @@ const optionsOf = {
   run: [
     ...['-x=', '-s=', '-e=', '-n', '-w=', '-E=', '-o', '-c='],
     ...['--exclusive=', '--shared=', '--nonblock', '--timeout=', '--conflict-exit-code='],
-    ...['--close', '--command=', '--label=', '--on-lost=', '--kill-after=', '--socket=', '--help'],
+    ...[
+      '--close',
+      '--command=',
+      '--label=',
+      '--on-lost=',
+      '--kill-after=',
+      '--domain=',
+      '--socket=',
+    ],
+    '--help',
   ],
   batch: [
     ...['-j=', '-k', '-n', '--jobs=', '--keep-going', '--dry-run', '--graph=', '--check'],
-    ...['--json', '--local', '--label=', '--socket=', '--help'],
+    ...['--json', '--local', '--label=', '--domain=', '--socket=', '--help'],
   ],
-  ls: ['--json', '--names', '--watch', '--socket=', '--help'],
-  why: ['--json', '--socket=', '--help'],
-  break: ['--yes', '--socket=', '--help'],
-  top: ['--interval=', '--web', '--port=', '--socket=', '--help'],
+  ls: ['--json', '--names', '--watch', '--domain=', '--socket=', '--help'],
+  why: ['--json', '--domain=', '--socket=', '--help'],
+  break: ['--yes', '--domain=', '--socket=', '--help'],
+  top: ['--interval=', '--web', '--port=', '--domain=', '--socket=', '--help'],
   serve: ['--idle=', '--grace=', '--metrics=', '--socket=', '--help'],
   'check-trace': ['--json', '--help'],
 } as const;
@@ -60,7 +69,7 @@ _kds() {
       case $word in
         --) at=$((at + 1)); break ;;
         -x|-s|-e|-w|-E|-c|--exclusive|--shared|--timeout|--wait|--conflict-exit-code|--command|\\
-        --label|--on-lost|--kill-after|--socket) at=$((at + 2)) ;;
+        --label|--on-lost|--kill-after|--domain|--socket) at=$((at + 2)) ;;
         -*) at=$((at + 1)) ;;
         *) break ;;
       esac
@@ -86,7 +95,7 @@ _kds() {
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return ;;
     -w|-E|-c|-d|--timeout|--wait|--conflict-exit-code|--command|--label|--kill-after|--interval|\\
-    --idle|--grace|--metrics|--port) return ;;
+    --idle|--grace|--domain|--metrics|--port) return ;;
   esac
   case $command in
 ${completed.map((name) => `    ${name}) options='${words(name)}' ;;`).join('\n')}
@@ -108,8 +117,9 @@ _kds_names() {
   compadd -a names
 }
 _kds() {
-  local -a socket
+  local -a socket place
   socket=('--socket[the broker to ask]:socket:_files' '(-h --help)'{-h,--help}'[help]')
+  place=($socket '--domain[in Redis]:URL:')
   if (( CURRENT == 2 )); then
     compadd ${commands} --help --version
     return
@@ -119,7 +129,7 @@ _kds() {
   (( CURRENT-- ))
   case $command in
     run)
-      _arguments -S $socket \\
+      _arguments -S $place \\
         '*'{-x,-e,--exclusive}'[held by nobody else]:name:_kds_names' \\
         '*'{-s,--shared}'[held along with others]:name:_kds_names' \\
         '(-n --nonblock)'{-n,--nonblock}'[now or never]' \\
@@ -133,17 +143,17 @@ _kds() {
         '(-):command: _command_names -e' \\
         '*::arguments: _normal' ;;
     batch)
-      _arguments $socket '(-j --jobs)'{-j,--jobs}'[so many at a time]:number:' \\
+      _arguments $place '(-j --jobs)'{-j,--jobs}'[so many at a time]:number:' \\
         '(-k --keep-going)'{-k,--keep-going}'[go on after a failure]' \\
         '(-n --dry-run)'{-n,--dry-run}'[run none]' \\
         '--graph[what waits for what]:form:(dot mermaid json)' \\
         '--check[pairs ordered by their lines only]' '--json[a line for each end]' \\
         '--local[without the broker]' '--label[told to others]:text:' ':file:_files' ;;
-    ls) _arguments $socket '--json[JSON]' '--names[only names]' '--watch[again and again]' ;;
-    why) _arguments $socket '--json[JSON]' ':name:_kds_names' ;;
-    break) _arguments $socket '(-y --yes)'{-y,--yes}'[do not ask]' ':name:_kds_names' ;;
+    ls) _arguments $place '--json[JSON]' '--names[only names]' '--watch[again and again]' ;;
+    why) _arguments $place '--json[JSON]' ':name:_kds_names' ;;
+    break) _arguments $place '(-y --yes)'{-y,--yes}'[do not ask]' ':name:_kds_names' ;;
     top)
-      _arguments $socket '(-d --interval)'{-d,--interval}'[between looks]:time:' \\
+      _arguments $place '(-d --interval)'{-d,--interval}'[between looks]:time:' \\
         '--web[a page for a browser]' '--port[of the page]:port:' ;;
     serve)
       _arguments $socket '--idle[end when idle]:time:' '--grace[for claims]:time:' \\

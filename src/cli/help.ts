@@ -1,6 +1,20 @@
 /** What `--help` says, a command at a time. The whole of it is in kds(1) and docs/cli.md. */
 
-const socketLine = '      --socket PATH  the broker to ask (default: KDS_SOCKET, or your own)';
+/** Where to look, beside options of that width. */
+function placeLines(width = 14): string {
+  const url = 'in Redis: redis://HOST:PORT/DB?name=NAME (default: KDS_DOMAIN)';
+  return [optionLine('--domain URL', url, width), socketLine('the broker to ask', width)].join(
+    '\n',
+  );
+}
+
+function socketLine(what: string, width = 14): string {
+  return optionLine('--socket PATH', `${what} (default: KDS_SOCKET, or your own)`, width);
+}
+
+function optionLine(option: string, what: string, width: number): string {
+  return `      ${option.padEnd(width)} ${what}`;
+}
 
 const texts: Readonly<Record<string, string>> = {
   '': `kds: take several locks at once, or none
@@ -40,10 +54,11 @@ Runs COMMAND while the whole set is held: all of it at one moment, first come, f
       --label TEXT      told by ls and why, and in errors of others
       --on-lost HOW     if the set is taken away: term (default), kill or ignore
       --kill-after TIME after term, kill when so much time has passed (default 10s)
-${socketLine.replace('PATH  ', 'PATH     ')}
+${placeLines(17)}
 
 Exit code: the command's own; 128+N if signal N ended it; 75 not granted in time;
-69 the broker is out of reach; 64 wrong usage; 126 cannot be run; 127 not found.`,
+69 the broker, or Redis, is out of reach; 64 wrong usage, or in a kds run that holds what it
+would wait for; 126 cannot be run; 127 not found.`,
 
   batch: `usage: kds batch [options] FILE | -
 
@@ -68,42 +83,42 @@ and such as begin with #, are nothing.
       --json         a line of JSON for each command as it ends
       --local        keep out of nobody's way but each other's: without the broker
       --label TEXT   told by ls and why (default "kds batch")
-${socketLine}
+${placeLines()}
 
 Exit code: 0 all done; 2 something failed, or a line was none; 128+N stopped by signal N.`,
 
-  ls: `usage: kds ls [--json | --names] [--watch] [--socket PATH]
+  ls: `usage: kds ls [--json | --names] [--watch] [--domain URL | --socket PATH]
 
 Who holds what, then who waits, in order: a table on a terminal, lines with tabs in a pipe.
 
       --json         one line of JSON: { "held": [...], "pending": [...] }
       --names        only the names of resources, a line each
       --watch        again each second; in a pipe, whenever it has changed
-${socketLine}`,
+${placeLines()}`,
 
-  why: `usage: kds why [--json] [--socket PATH] NAME
+  why: `usage: kds why [--json] [--domain URL | --socket PATH] NAME
 
 Who holds NAME, and who is in line for it, in order. Ends with 1 if nobody is.
 
       --json         one line of JSON: { "held": [...], "pending": [...] }
-${socketLine}`,
+${placeLines()}`,
 
-  break: `usage: kds break [--yes] [--socket PATH] NAME
+  break: `usage: kds break [--yes] [--domain URL | --socket PATH] NAME
 
 Takes NAME away from whoever holds it, with all else of the same set. What kds run has started
 there is ended, if it was not told otherwise. Asks first. Ends with 1 if nothing was done.
 
   -y, --yes          do not ask
-${socketLine}`,
+${placeLines()}`,
 
-  top: `usage: kds top [-d TIME] [--web [--port PORT]] [--socket PATH]
+  top: `usage: kds top [-d TIME] [--web [--port PORT]] [--domain URL | --socket PATH]
 
 The listing on the whole terminal. q ends it.
 
   -d, --interval TIME  between two looks (default 1s)
       --web          a page for a browser instead, on the loopback address
       --port PORT    where it is served (default: any port that is free)
-${socketLine}`,
+${placeLines()}`,
 
   serve: `usage: kds serve [--idle TIME] [--grace TIME] [--metrics PORT] [--socket PATH]
 
@@ -113,7 +128,7 @@ The broker in the foreground. Ends with 1 if another one serves there already.
       --grace TIME   after a broker has died, how long its clients can claim what they
                      hold before anything is granted (default 2s)
       --metrics PORT metrics for Prometheus, on the loopback address (0: any port)
-${socketLine.replace('the broker to ask', 'where to serve')}`,
+${socketLine('where to serve')}`,
 
   'check-trace': `usage: kds check-trace [--json] FILE
 

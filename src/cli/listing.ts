@@ -3,15 +3,22 @@
  * with `-` for what there is not, and no tab or line feed within any.
  */
 
-import type { BrokerSnapshot, BrokerSnapshotEntry } from '../hosts/broker/index.ts';
-import { commandOf, durationText, labelOf, pidOf, setText } from './entries.ts';
+import {
+  commandOf,
+  durationText,
+  type Entry,
+  type Listing,
+  labelOf,
+  pidOf,
+  setText,
+} from './entries.ts';
 import { shown } from './messages.ts';
 import { coloured } from './output.ts';
 
 const head = ['ID', 'STATE', 'FOR', 'PID', 'SET', 'LABEL', 'WAITS FOR', 'COMMAND'];
 
 /** Lines for a terminal, cut to its columns. */
-export function tableOf({ held, pending }: BrokerSnapshot, columns: number): string[] {
+export function tableOf({ held, pending }: Listing, columns: number): string[] {
   const nowMs = Date.now();
   const rows = [...held, ...pending].map((entry) => cellsOf(entry, nowMs));
   const all = [head, ...rows];
@@ -28,7 +35,7 @@ function cellOf(cells: readonly string[], column: number): number {
   return (cells[column] as string).length;
 }
 
-function cellsOf(entry: BrokerSnapshotEntry, nowMs: number): string[] {
+function cellsOf(entry: Entry, nowMs: number): string[] {
   return [
     String(entry.id),
     stateOf(entry),
@@ -42,7 +49,7 @@ function cellsOf(entry: BrokerSnapshotEntry, nowMs: number): string[] {
 }
 
 /** A line for programs: state, id, since, token, pid, set, label, whom it waits for, command. */
-export function plainLineOf(entry: BrokerSnapshotEntry): string {
+export function plainLineOf(entry: Entry): string {
   return [
     stateOf(entry),
     String(entry.id),
@@ -56,7 +63,7 @@ export function plainLineOf(entry: BrokerSnapshotEntry): string {
   ].join('\t');
 }
 
-function stateOf({ token }: BrokerSnapshotEntry): string {
+function stateOf({ token }: Entry): string {
   return token === undefined ? 'waits' : 'held';
 }
 

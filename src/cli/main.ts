@@ -46,6 +46,13 @@ function version(): number {
   return exitCode.done;
 }
 
+const codesOfCaller: ReadonlySet<string> = new Set([
+  'KDS_USAGE',
+  'KDS_LIMIT',
+  'KDS_INVALID_SET',
+  'KDS_DEADLOCK',
+]);
+
 /** What went wrong, for people and as an exit code. */
 function codeOfError(error: unknown): number {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
@@ -55,8 +62,11 @@ function codeOfError(error: unknown): number {
   }
   say(error.message);
   if (code === 'KDS_USAGE') say('kds --help and kds COMMAND --help tell what there is');
-  const isOfCaller = code === 'KDS_USAGE' || code === 'KDS_LIMIT' || code === 'KDS_INVALID_SET';
-  return isOfCaller ? exitCode.usage : exitCode.unavailable;
+  if (code === 'KDS_DEADLOCK') {
+    say('it is held around this command: name all that is needed in the outer kds run, or unset');
+    say('KDS_UNDER if that one does not wait for this one');
+  }
+  return codesOfCaller.has(code) ? exitCode.usage : exitCode.unavailable;
 }
 
 main(process.argv.slice(2))

@@ -3,12 +3,13 @@
 import { labelLengthMax, nameLengthMax, setSizeMax } from '../domain/limits.ts';
 import {
   readChoice,
+  readDelay,
   readDuration,
   readExitCode,
   readOptionsBefore,
-  readSocket,
   UsageError,
 } from './arguments.ts';
+import { type DomainAddress, readAddress } from './domain-address.ts';
 import { exitCode } from './exit-codes.ts';
 
 const onLostChoices = ['term', 'kill', 'ignore'] as const;
@@ -24,7 +25,7 @@ export interface RunArguments {
   readonly label: string | undefined;
   readonly onLost: OnLost;
   readonly killAfterMs: number;
-  readonly socket: string;
+  readonly address: DomainAddress;
   /** The program and its arguments; never empty. */
   readonly command: readonly string[];
 }
@@ -44,6 +45,7 @@ const options = {
   label: { type: 'string' },
   'on-lost': { type: 'string' },
   'kill-after': { type: 'string' },
+  domain: { type: 'string' },
   socket: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const;
@@ -54,7 +56,7 @@ export function readRunArguments(args: readonly string[]): RunArguments | undefi
   if (values.help) return undefined;
   const exclusive = [...(values.exclusive ?? []), ...(values.e ?? [])];
   const shared = values.shared ?? [];
-  const { label, socket } = values;
+  const { label } = values;
   checkLengths([...exclusive, ...shared], label);
   const wait = values.timeout ?? values.wait;
   const isNow = values.nonblock === true || values.nb === true;
@@ -67,8 +69,8 @@ export function readRunArguments(args: readonly string[]): RunArguments | undefi
     notGrantedCode: code === undefined ? exitCode.notGranted : readExitCode(code, '-E'),
     label,
     onLost: readChoice(values['on-lost'] ?? 'term', onLostChoices, '--on-lost'),
-    killAfterMs: readDuration(values['kill-after'] ?? '10s', '--kill-after'),
-    socket: readSocket(socket),
+    killAfterMs: readDelay(values['kill-after'] ?? '10s', '--kill-after'),
+    address: readAddress(values.domain, values.socket),
     command: commandOf(values.command, positionals),
   };
 }

@@ -1,17 +1,19 @@
 /**
  * `kds run`: takes a set, runs a command, and lets go when the command is gone.
  *
- * The connection to the broker is this process's own and is not passed on. So the set is let go of
- * when the command ends, whatever it has left running; and at once, by the kernel's word, if this
- * process is killed.
+ * The connection is this process's own and is not passed on. So the set is let go of when the
+ * command ends, whatever it has left running; and if this process is killed, at once by the
+ * kernel's word to a broker, or in Redis when its lease has ended.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import type { Domain } from '../domain/domain.ts';
 import type { Grant } from '../domain/grant.ts';
-import { type BrokerDomain, openBrokerDomain } from '../hosts/broker/index.ts';
+import { openBrokerDomain } from '../hosts/broker/index.ts';
 import { environmentUnder } from './command-environment.ts';
 import { exitCode, exitCodeOfSignal } from './exit-codes.ts';
 import { say, shown } from './messages.ts';
+import type { OpenedDomain } from './open-domain.ts';
 import { type RunArguments, readRunArguments } from './run-arguments.ts';
 import { catchSignals, dieInterrupted, type SignalsCaught } from './terminal-signals.ts';
 
@@ -33,29 +35,35 @@ export async function run(args: readonly string[]): Promise<number | undefined> 
   if (wanted === undefined) return undefined;
   const stop = new AbortController();
   const signals = catchSignals((signal) => stop.abort(new Stopped(signal)));
-  let domain: BrokerDomain | undefined;
+  let opened: OpenedDomain | undefined;
   let code: number;
   try {
-    domain = await unlessAborted(open(wanted), stop.signal);
-    const grant = await take(domain, wanted, stop.signal);
+    opened = await unlessAborted(open(wanted), stop.signal);
+    const grant = await take(opened.domain, wanted, stop.signal);
     code = await runCommand(wanted, grant, signals);
-    grant.release();
+    void grant.release();
   } catch (error) {
     code = codeOfEnd(error, wanted);
   }
-  await domain?.close();
+  await opened?.close();
   const isInterrupted = code === exitCodeOfSignal('SIGINT') && signals.isInterruptedByKey;
   if (isInterrupted) dieInterrupted();
   return code;
 }
 
-function open({ socket, label, command }: RunArguments): Promise<BrokerDomain> {
-  return openBrokerDomain({ socket, label, command: command.join(' ') });
+async function open({ address, label, command }: RunArguments): Promise<OpenedDomain> {
+  const opening = { label, command: command.join(' ') };
+  if (address.at === 'redis') {
+    const { openInRedis } = await import('./commands.ts');
+    return openInRedis(address, opening);
+  }
+  const domain = await openBrokerDomain({ socket: address.socketPath, ...opening });
+  return { domain, close: () => domain.close() };
 }
 
 /** @throws Stopped, and what `acquire` rejects with. */
 async function take(
-  domain: BrokerDomain,
+  domain: Domain,
   { exclusive, shared, timeoutMs, label }: RunArguments,
   signal: AbortSignal,
 ): Promise<Grant> {
@@ -70,7 +78,7 @@ async function take(
   }
 }
 
-async function tellWait(domain: BrokerDomain): Promise<void> {
+async function tellWait(domain: Domain): Promise<void> {
   const { tellWhatIsWaitedFor } = await import('./commands.ts');
   await tellWhatIsWaitedFor(domain);
 }

@@ -3,14 +3,8 @@
 import { runBroker } from '../broker-server/run-broker.ts';
 import { serveMetrics } from '../inspect/prometheus.ts';
 import { traceIfAsked } from '../inspect/trace.ts';
-import {
-  cannotListen,
-  readDuration,
-  readNone,
-  readOptions,
-  readPort,
-  readSocket,
-} from './arguments.ts';
+import { cannotListen, readDuration, readNone, readOptions, readPort } from './arguments.ts';
+import { readSocket } from './domain-address.ts';
 import { exitCode } from './exit-codes.ts';
 import { say } from './messages.ts';
 

@@ -1,32 +1,58 @@
-/** Who holds what and who waits, as the broker tells it; without a broker, nobody does. */
+/** Who holds what and who waits, as it is told at an address; without a broker, nobody does. */
 
 import { connect } from 'node:net';
 import type { UnavailableError } from '../domain/errors.ts';
-import { type BrokerDomain, type BrokerSnapshot, openBrokerDomain } from '../hosts/broker/index.ts';
+import { type BrokerDomain, openBrokerDomain } from '../hosts/broker/index.ts';
+import { type DomainAddress, placeText } from './domain-address.ts';
+import type { Listing } from './entries.ts';
+import { openAt } from './open-domain.ts';
 
-const nothing: BrokerSnapshot = { held: [], pending: [] };
+const nothing: Listing = { held: [], pending: [] };
 
-export class Snapshots {
-  readonly socketPath: string;
+/** What is looked at, again and again. */
+export interface Snapshots {
+  /** Who answered last, and where. */
+  readonly place: string;
+  /** @throws UnavailableError, ProtocolError */
+  read(): Promise<Listing>;
+  close(): Promise<void>;
+}
+
+export function snapshotsAt(address: DomainAddress): Snapshots {
+  if (address.at === 'broker') return new BrokerSnapshots(address.socketPath);
+  return new RemoteSnapshots(address);
+}
+
+export async function readSnapshot(address: DomainAddress): Promise<Listing> {
+  const snapshots = snapshotsAt(address);
+  try {
+    return await snapshots.read();
+  } finally {
+    await snapshots.close();
+  }
+}
+
+/** Starts no broker. */
+class BrokerSnapshots implements Snapshots {
+  readonly #socketPath: string;
   #domain: BrokerDomain | undefined;
 
   constructor(socketPath: string) {
-    this.socketPath = socketPath;
+    this.#socketPath = socketPath;
   }
 
-  /** Of the broker that answered last. */
-  get brokerPid(): number | undefined {
-    return this.#domain?.brokerPid;
+  get place(): string {
+    const pid = this.#domain?.brokerPid;
+    return `${pid === undefined ? 'no broker' : `broker ${pid}`} at ${this.#socketPath}`;
   }
 
-  /** Starts no broker. @throws UnavailableError, ProtocolError */
-  async read(): Promise<BrokerSnapshot> {
+  async read(): Promise<Listing> {
     try {
-      this.#domain ??= await openToLook(this.socketPath);
+      this.#domain ??= await openBrokerDomain({ socket: this.#socketPath, start: false });
       return await this.#domain.query();
     } catch (error) {
       await this.close();
-      if (!isUnavailable(error) || (await isServed(this.socketPath))) throw error;
+      if (!isUnavailable(error) || (await isServed(this.#socketPath))) throw error;
       return nothing;
     }
   }
@@ -38,17 +64,32 @@ export class Snapshots {
   }
 }
 
-export async function readSnapshot(socketPath: string): Promise<BrokerSnapshot> {
-  const snapshots = new Snapshots(socketPath);
-  try {
-    return await snapshots.read();
-  } finally {
-    await snapshots.close();
-  }
-}
+/** Elsewhere, that nobody answers is always a fault. */
+class RemoteSnapshots implements Snapshots {
+  readonly place: string;
+  readonly #address: DomainAddress;
+  #opened: Awaited<ReturnType<typeof openAt>> | undefined;
 
-function openToLook(socket: string): Promise<BrokerDomain> {
-  return openBrokerDomain({ socket, start: false });
+  constructor(address: DomainAddress) {
+    this.#address = address;
+    this.place = placeText(address);
+  }
+
+  async read(): Promise<Listing> {
+    try {
+      this.#opened ??= await openAt(this.#address, {});
+      return await this.#opened.domain.query();
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    const opened = this.#opened;
+    this.#opened = undefined;
+    await opened?.close();
+  }
 }
 
 function isUnavailable(error: unknown): error is UnavailableError {

@@ -9,12 +9,13 @@ import type { Snapshots } from './snapshots.ts';
 
 export async function topWeb(
   snapshots: Snapshots,
+  place: string,
   port: number,
   intervalMs: number,
 ): Promise<number> {
   const page = await servePage({
     read: () => snapshots.read(),
-    title: `kds at ${escaped(snapshots.socketPath)}`,
+    title: `kds at ${escaped(place)}`,
     port,
     intervalMs,
   }).catch((error: unknown) => {

@@ -1,16 +1,20 @@
 /** What somebody at a terminal is told while `kds run` waits: for what, and who is in the way. */
 
+import { hostname } from 'node:os';
 import { isatty } from 'node:tty';
-import type { BrokerDomain } from '../hosts/broker/index.ts';
-import { durationText, setText, whoText } from './entries.ts';
+import { durationText, type Entry, type Listing, setText, whoText } from './entries.ts';
 import { say } from './messages.ts';
 
+interface Looked {
+  query(): Promise<Listing>;
+}
+
 /** Says nothing where nobody reads along, or it has been granted meanwhile. */
-export async function tellWhatIsWaitedFor(domain: BrokerDomain): Promise<void> {
+export async function tellWhatIsWaitedFor(domain: Looked): Promise<void> {
   if (!isatty(2)) return;
   try {
     const { held, pending } = await domain.query();
-    const own = pending.find(({ client }) => client?.pid === process.pid);
+    const own = pending.find(isOwn);
     if (own === undefined) return;
     const all = [...held, ...pending];
     const ahead = own.waitingFor.flatMap((id) => all.filter((entry) => entry.id === id));
@@ -23,4 +27,10 @@ export async function tellWhatIsWaitedFor(domain: BrokerDomain): Promise<void> {
   } catch {
     // It was only to inform: the wait itself has its own end, good or bad.
   }
+}
+
+/** This process asks for one set only. */
+function isOwn({ client }: Entry): boolean {
+  const isHere = client?.host === undefined || client.host === hostname();
+  return isHere && client?.pid === process.pid;
 }

@@ -1,8 +1,9 @@
 /** `kds why NAME`: who holds it, and who stands in line for it, in order. */
 
-import type { BrokerSnapshot, BrokerSnapshotEntry } from '../hosts/broker/index.ts';
 import { explain, modeOf } from '../inspect/index.ts';
-import { readOnly, readOptions, readSocket } from './arguments.ts';
+import { readOnly, readOptions } from './arguments.ts';
+import { readAddress } from './domain-address.ts';
+import type { Entry, Listing } from './entries.ts';
 import { exitCode } from './exit-codes.ts';
 import { plainLineOf } from './listing.ts';
 import { coloured, isForPeople, print } from './output.ts';
@@ -10,6 +11,7 @@ import { readSnapshot } from './snapshots.ts';
 
 const options = {
   json: { type: 'boolean' },
+  domain: { type: 'string' },
   socket: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const;
@@ -19,8 +21,8 @@ export async function why(args: readonly string[]): Promise<number | undefined> 
   const { values, positionals } = readOptions(args, options);
   if (values.help) return undefined;
   const name = readOnly(positionals, 'NAME');
-  const all = await readSnapshot(readSocket(values.socket));
-  const isAbout = (entry: BrokerSnapshotEntry): boolean => modeOf(entry, name) !== undefined;
+  const all = await readSnapshot(readAddress(values.domain, values.socket));
+  const isAbout = (entry: Entry): boolean => modeOf(entry, name) !== undefined;
   const about = { held: all.held.filter(isAbout), pending: all.pending.filter(isAbout) };
   const entries = [...about.held, ...about.pending];
   if (values.json) print(JSON.stringify(about));
@@ -30,7 +32,7 @@ export async function why(args: readonly string[]): Promise<number | undefined> 
 }
 
 /** As `explain` has it, in colours. */
-function explanation(name: string, snapshot: BrokerSnapshot): string {
+function explanation(name: string, snapshot: Listing): string {
   const colours = { held: 'green', free: 'green', waits: 'yellow', aside: 'dim' } as const;
   return explain(snapshot, name, { paint: (as, text) => coloured(colours[as], text) });
 }

@@ -46,7 +46,13 @@ export class Memory {
     const { length } = this.words;
     const more = length < wordsMany ? length >> 2 : length >> 3;
     const wordCountWanted = Math.max(wordCount, Math.ceil((length + more) / 8) * 8);
-    this.resize(Math.min(wordCountWanted, this.wordsMax));
+    try {
+      this.resize(Math.min(wordCountWanted, this.wordsMax));
+    } catch (error) {
+      // The system has not that much left: it is as if it were the limit.
+      if (error instanceof RangeError) return false;
+      throw error;
+    }
     return true;
   }
 

@@ -17,7 +17,8 @@ export type KdsErrorCode =
   | 'KDS_UNAVAILABLE'
   | 'KDS_PROTOCOL'
   | 'KDS_UNSUPPORTED'
-  | 'KDS_JOB_SKIPPED';
+  | 'KDS_JOB_SKIPPED'
+  | 'KDS_FENCE_FAILED';
 
 export abstract class KdsError extends Error {
   abstract readonly code: KdsErrorCode;
@@ -116,4 +117,17 @@ export class UnsupportedError extends KdsError {
 export class JobSkippedError extends KdsError {
   override readonly name = 'JobSkippedError';
   readonly code = 'KDS_JOB_SKIPPED';
+}
+
+/** A fence of several threads has failed: of its error all that gets across is a number. */
+export class FenceFailedError extends KdsError {
+  override readonly name = 'FenceFailedError';
+  readonly code = 'KDS_FENCE_FAILED';
+  /** What it was failed with: 1 to 2^29. */
+  readonly number: number;
+
+  constructor(message: string, number = 0) {
+    super(message);
+    this.number = number;
+  }
 }

@@ -157,8 +157,6 @@ export function whenWatched(change: (isWatched: boolean) => void): void {
   change(watched.isWatched);
 }
 
-const channels = openChannels();
-
 /** For hosts: tells whoever listens to that channel. */
 export function publish<Name extends EventName>(name: Name, message: DomainEvents[Name]): void {
   channels.get(name)?.publish(message);
@@ -269,3 +267,6 @@ function noticeSubscribers(channel: Channel, look: () => void): void {
     });
   }
 }
+
+// Last, as it uses what is above.
+const channels = openChannels();

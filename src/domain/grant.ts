@@ -34,6 +34,7 @@ export interface Grant {
    * resources as `recovered`. `reason` is what `signal` aborts with, if anyone listens.
    */
   abandon(reason?: unknown): void | Promise<void>;
+  /** By way of `release()`: whoever is told of that is told of this. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 

@@ -55,3 +55,20 @@ export function monotonicUs(): number {
 export function unref(timer: ReturnType<typeof setTimeout>): void {
   if (typeof timer === 'object') timer.unref();
 }
+
+/** The time and its timers, as whatever keeps a lease is given them: a test can move them. */
+export interface Clock {
+  /** Ms since a moment of its own; it never goes back, whatever becomes of the system's time. */
+  nowMs(): number;
+  /** Calls once, in so many ms. Returns what prevents it. Keeps no process alive. */
+  after(delayMs: number, onTime: () => void): () => void;
+}
+
+export const systemClock: Clock = {
+  nowMs: () => performance.now(),
+  after: (delayMs, onTime) => {
+    const timer = setTimeout(onTime, delayMs);
+    unref(timer);
+    return () => clearTimeout(timer);
+  },
+};

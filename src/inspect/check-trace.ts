@@ -5,8 +5,8 @@
  * Of the host that ordered the operations all is checked: that nobody was granted anything while an
  * earlier set in conflict lived, that whoever should have been was told (in one event loop: before
  * anything else happened), that tokens grow, and what was recovered and ignored. Clients of a host
- * elsewhere do not know the order; what they held, from when they heard of it until they let go, may
- * still not overlap.
+ * elsewhere do not know the order; what they held, from when they heard of it until they let go,
+ * may still not overlap.
  */
 
 import { shown } from '../domain/shown-text.ts';

@@ -22,8 +22,9 @@ export interface Tracing {
 
 /**
  * Appends all events of all domains of this thread to a file, from now on. Threads and processes
- * may write to the same file. What is written is complete lines; it is written after 64 KiB or 0.2 s,
- * and as the process exits. If that fails, the trace ends with a warning of the process. Costs some µs an event, and whatever the disk does, synchronously.
+ * may write to the same file. What is written is complete lines; it is written after 64 KiB or 0.2
+ * s, and as the process exits. If that fails, the trace ends with a warning of the process. Costs
+ * some µs an event, and whatever the disk does, synchronously.
  *
  * @throws what the file system refuses with.
  * @example

@@ -12,7 +12,7 @@ import type { EventDomain } from '../domain/events.ts';
 import type { Snapshot } from '../domain/snapshot.ts';
 import { Delivery } from '../event-loop/delivery.ts';
 import { Signals } from '../event-loop/signals.ts';
-import type { RemoteGrant } from './grant.ts';
+import { type Granted, RemoteGrant } from './grant.ts';
 import type { RemoteRequest } from './request.ts';
 import { type RemoteRef, RemoteResources } from './resources.ts';
 import type { RemoteSession } from './session.ts';
@@ -49,6 +49,11 @@ export abstract class RemoteLink<S extends Snapshot = Snapshot> {
 
   /** These are not wanted any more; whatever they may have been granted is to be given back. */
   abstract cancel(requests: readonly RemoteRequest[]): void;
+
+  /** The grant of a request that has come to one: a host may have more to tell of its grants. */
+  createGrant(request: RemoteRequest, granted: Granted): RemoteGrant {
+    return new RemoteGrant(request, granted);
+  }
 
   /** Somebody holds a grant, from now on. */
   abstract held(grant: RemoteGrant): void;

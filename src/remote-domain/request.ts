@@ -8,7 +8,7 @@ import { watched } from '../domain/events.ts';
 import type { Grant, Waiter } from '../domain/grant.ts';
 import type { LockedPolicy } from '../domain/options.ts';
 import { noteEnd, noteGrant, noteMiss, noteRefusal, noteStart } from './event-notes.ts';
-import { type Granted, RemoteGrant } from './grant.ts';
+import type { Granted, RemoteGrant } from './grant.ts';
 import type { RemoteSet } from './resources.ts';
 import type { RemoteSession } from './session.ts';
 
@@ -75,7 +75,7 @@ export abstract class RemoteRequest {
   /** For hosts: it has what it wants. Undefined if it does not wait any more. */
   granted(granted: Granted): RemoteGrant | undefined {
     if (!this.endWaiting()) return undefined;
-    const grant = new RemoteGrant(this, granted);
+    const grant = this.scope.link.createGrant(this, granted);
     this.scope.tracked.add(grant);
     this.scope.link.held(grant);
     if (watched.isWatched) noteGrant(this, grant);

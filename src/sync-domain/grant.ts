@@ -99,11 +99,11 @@ export class HostGrant implements SyncGrant, Deliverable {
   }
 
   [Symbol.dispose](): void {
-    this.#endInTime(false);
+    this.release();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#endInTime(false);
+    this.release();
   }
 
   /** @internal From now on, whoever asks about its set finds it. */

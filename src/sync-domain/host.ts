@@ -107,6 +107,14 @@ export abstract class Host {
   /** The sets that were asked for through this host, observers not among them. */
   abstract ownSets(): readonly number[];
 
+  idOf(set: number): number {
+    return this.core.arrival(set);
+  }
+
+  tokenOf(set: number): number {
+    return this.core.token(set);
+  }
+
   /** For people: who asked for a set, and through what session. */
   abstract labelOf(set: number): string | undefined;
   abstract sessionLabelOf(set: number): string | undefined;

@@ -6,14 +6,12 @@
  */
 
 import type { Callback, Deliverable } from '../domain/callback.ts';
-import { WaitTimeoutError } from '../domain/errors.ts';
 import type { RequestOutcome } from '../domain/events.ts';
 import type { SyncGrant, Waiter } from '../domain/grant.ts';
 import { Deadline } from '../event-loop/deadline.ts';
 import type { HostGrant } from './grant.ts';
-import type { Host } from './host.ts';
 import type { HostSession } from './session.ts';
-import { inTheWayOf } from './snapshot.ts';
+import { timedOut } from './snapshot.ts';
 
 /** What few requests need. */
 interface WaitDetails {
@@ -222,12 +220,4 @@ export class DirectRequest extends CallbackRequest {
   protected override enterQueue(): void {
     this.scope.host.delivery.direct(this);
   }
-}
-
-/** The error of a waiting set whose time is over: who is in its way. */
-export function timedOut(host: Host, set: number, timeoutMs: number): WaitTimeoutError {
-  return new WaitTimeoutError(
-    `not granted within ${timeoutMs} ms: ${inTheWayOf(host, set)}. ` +
-      'Wait longer, or see query() for who waits for whom.',
-  );
 }

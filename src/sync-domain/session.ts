@@ -37,10 +37,9 @@ import {
   type HostRequest,
   ObserverRequest,
   PromiseRequest,
-  timedOut,
 } from './request.ts';
 import type { ResolvedSet } from './resources.ts';
-import { circleOf, ownerOf } from './snapshot.ts';
+import { circleOf, ownerOf, timedOut } from './snapshot.ts';
 import { SnapshotNotes } from './snapshot-notes.ts';
 
 const noOptions: AcquireOptions = Object.freeze({});

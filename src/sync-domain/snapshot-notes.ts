@@ -6,7 +6,7 @@
 
 import type { Core } from '../core/index.ts';
 import type { Snapshot, SnapshotEntry } from '../domain/snapshot.ts';
-import type { Host } from './host.ts';
+import type { SetsInView } from './sets-in-view.ts';
 
 /** After so many steps the work may be interrupted. */
 const stepCount = 200;
@@ -36,7 +36,7 @@ export class SnapshotNotes {
   readonly #placeWaits: Uint8Array;
 
   /** Notes the state. Within an operation. */
-  constructor(host: Host) {
+  constructor(host: SetsInView) {
     const { core } = host;
     const sets = core.sets();
     const setCount = sets.length;
@@ -68,17 +68,22 @@ export class SnapshotNotes {
     this.#firstPlaces.push(this.#placeCount);
   }
 
-  #noteSet(host: Host, set: number, at: number): void {
+  #noteSet(host: SetsInView, set: number, at: number): void {
     const { core, clock } = host;
-    this.#ids[at] = core.arrival(set);
-    this.#tokens[at] = core.isGranted(set) ? core.token(set) : 0;
+    this.#ids[at] = host.idOf(set);
+    this.#tokens[at] = core.isGranted(set) ? host.tokenOf(set) : 0;
     this.#since[at] = clock.toEpochMs(host.sinceOf(set));
     this.#labels[at] = host.labelOf(set);
     this.#sessions[at] = host.sessionLabelOf(set);
     this.#firstLinks[at] = this.#linkCount;
   }
 
-  #noteLinks({ core, resources }: Host, set: number, queueAt: Int32Array, queues: number[]): void {
+  #noteLinks(
+    { core, resources }: SetsInView,
+    set: number,
+    queueAt: Int32Array,
+    queues: number[],
+  ): void {
     for (let link = core.firstLink(set); link !== 0; link = core.nextLink(link)) {
       const queue = core.resourceOf(link);
       // Counted from 1: 0 is one that has not come up yet.

@@ -1,21 +1,21 @@
 /** Who holds what and who waits for whom, as data and in words. */
 
-import type { DeadlockStep } from '../domain/errors.ts';
+import { type DeadlockStep, WaitTimeoutError } from '../domain/errors.ts';
 import type { NamedSet } from '../domain/sets.ts';
 import type { Snapshot } from '../domain/snapshot.ts';
 import { atOnce } from '../event-loop/slices.ts';
-import type { Host } from './host.ts';
+import type { SetsInView } from './sets-in-view.ts';
 import { SnapshotNotes } from './snapshot-notes.ts';
 
 /** So many resources are told about in an error. */
 const toldCountMax = 3;
 
 /** All of it at once, within an operation. */
-export function snapshotOf(host: Host): Snapshot {
+export function snapshotOf(host: SetsInView): Snapshot {
   return atOnce(new SnapshotNotes(host).entries());
 }
 
-export function namesOf(host: Host, set: number): NamedSet {
+export function namesOf(host: SetsInView, set: number): NamedSet {
   const { core, resources } = host;
   const exclusive: string[] = [];
   const shared: string[] = [];
@@ -27,7 +27,7 @@ export function namesOf(host: Host, set: number): NamedSet {
 }
 
 /** In words: what a waiting set waits for. Looks at the head of each queue only. */
-export function inTheWayOf(host: Host, set: number): string {
+export function inTheWayOf(host: SetsInView, set: number): string {
   const { core, resources } = host;
   const told: string[] = [];
   let countMore = 0;
@@ -46,11 +46,19 @@ export function inTheWayOf(host: Host, set: number): string {
   return told.join(', ');
 }
 
+/** The error of a waiting set whose time is over: who is in its way. */
+export function timedOut(host: SetsInView, set: number, timeoutMs: number): WaitTimeoutError {
+  return new WaitTimeoutError(
+    `not granted within ${timeoutMs} ms: ${inTheWayOf(host, set)}. ` +
+      'Wait longer, or see query() for who waits for whom.',
+  );
+}
+
 /** In words: who stands at the head of a queue, and since when. */
-export function ownerOf(host: Host, set: number): string {
+export function ownerOf(host: SetsInView, set: number): string {
   const { core } = host;
   const who = host.labelOf(set) ?? host.sessionLabelOf(set);
-  const name = who === undefined ? `request ${core.arrival(set)}` : JSON.stringify(who);
+  const name = who === undefined ? `request ${host.idOf(set)}` : JSON.stringify(who);
   const forSeconds = ((host.clock.now() - host.sinceOf(set)) / 1000).toFixed(1);
   return core.isGranted(set)
     ? `held by ${name} for ${forSeconds} s`
@@ -59,12 +67,12 @@ export function ownerOf(host: Host, set: number): string {
 
 /** A circle of sets, the refused one first, as data and in words. */
 export function circleOf(
-  host: Host,
+  host: SetsInView,
   circle: readonly number[],
   label: string | undefined,
 ): { readonly message: string; readonly steps: readonly DeadlockStep[] } {
   const steps = circle.map((set, index) => ({
-    id: host.core.arrival(set),
+    id: host.idOf(set),
     label: index === 0 ? label : host.labelOf(set),
     isHeld: host.core.isGranted(set),
     set: namesOf(host, set),

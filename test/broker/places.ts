@@ -1,8 +1,9 @@
 /** Sockets of tests: each in a directory of its own, which is deleted at the end. */
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { removeFolder } from '../temporary-folder.ts';
 
 const folders: string[] = [];
 
@@ -14,7 +15,5 @@ export function freshSocketPath(): string {
 }
 
 export function removePlaces(): void {
-  // A broker that ends, as its clients have gone, may still make or delete a file there.
-  const persistently = { recursive: true, force: true, maxRetries: 20, retryDelay: 50 };
-  for (const folder of folders.splice(0)) rmSync(folder, persistently);
+  for (const folder of folders.splice(0)) removeFolder(folder);
 }

@@ -5,14 +5,15 @@
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import type { Plugin } from 'rolldown';
 import { type Bundle, bundleWorker } from '../threads/bundle.ts';
 
 const bundles: Bundle[] = [];
 const children = new Set<ChildProcess>();
 
-/** A program of these tests, as a file that Node runs. */
-export async function bundleProgram(entry: URL): Promise<string> {
-  const made = await bundleWorker(entry);
+/** A program of these tests, as a file that Node runs; of sources that plugins may have changed. */
+export async function bundleProgram(entry: URL, plugins: readonly Plugin[] = []): Promise<string> {
+  const made = await bundleWorker(entry, { plugins });
   bundles.push(made);
   return made.path;
 }

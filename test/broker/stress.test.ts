@@ -8,10 +8,10 @@ import { once } from 'node:events';
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { openBrokerDomain } from 'kds/broker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkJournal, type Line } from './journal.ts';
+import { checkJournal, type Line } from '../stress/journal.ts';
+import { randomFrom } from '../stress/random.ts';
 import { freshSocketPath, removePlaces } from './places.ts';
 import { bundleBroker, bundleProgram, heard, removePrograms, startClient } from './programs.ts';
-import { randomFrom } from './random.ts';
 
 const seconds = Number(process.env['KDS_STRESS_SECONDS'] ?? 8);
 const seed = Number(process.env['KDS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
@@ -82,24 +82,5 @@ describe('under load, while clients and brokers are killed', () => {
     expect(lostCount, 'grants lost').toBe(0);
     expect(grantCount).toBeGreaterThan(100);
     expect(brokerKills).toBeGreaterThan(0);
-  });
-});
-
-describe('the checker of the journal', () => {
-  const begin = (id: string, token: number, exclusive: string[], shared: string[] = []): Line => {
-    return { client: id[0] as string, do: 'begin', id, token, set: { exclusive, shared } };
-  };
-
-  it('sees two that hold at once, old tokens, and who never ends', () => {
-    const end: Line = { client: '1', do: 'end', id: '1.1' };
-    const all = (...lines: readonly Line[]) => checkJournal(lines).faults.length;
-    expect(all(begin('1.1', 1, ['a']), begin('2.1', 2, [], ['a']))).toBe(3);
-    expect(all(begin('1.1', 1, [], ['a']), begin('2.1', 2, [], ['a']))).toBe(2);
-    expect(all(begin('1.1', 2, ['a']), end, begin('2.1', 1, ['a']))).toBe(2);
-    expect(all(begin('1.1', 1, ['a']), end, begin('2.1', 2, ['a']))).toBe(1);
-    const kill: Line = { client: '1', do: 'kill' };
-    expect(all(begin('1.1', 1, ['a']), kill)).toBe(0);
-    expect(all(begin('1.1', 1, ['a']), kill, begin('1.2', 2, ['a']))).toBe(0);
-    expect(all(kill, begin('1.1', 1, ['a']), begin('2.1', 2, ['a']))).toBe(1);
   });
 });

@@ -15,6 +15,16 @@ const batch = (lines: readonly object[], args: readonly string[] = []) =>
 /** Its exit code is that of its last command. */
 const both = (first: string, second: string): string => `${first} && ${second}`;
 
+describe('the broker', () => {
+  it('is where --socket says, from here', async () => {
+    const input = text([{ run: 'true' }]);
+    const script = `cd '${shop.folder}'; kds batch --socket broker.sock -`;
+    expect(await shop.sh(script, { input }).ended).toMatchObject({ code: 0, stderr: '' });
+    const env = { KDS_SOCKET: 'broker.sock' };
+    expect(await shop.kds(['batch', '-'], { input, env }).ended).toMatchObject({ code: 64 });
+  });
+});
+
 describe('what runs', () => {
   it('is in the order of the lines where they conflict', async () => {
     const [log, name] = [shop.file('order.log'), freshName()];

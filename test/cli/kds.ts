@@ -5,13 +5,15 @@
 
 import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BrokerDomain, type BrokerSnapshotEntry, openBrokerDomain } from 'kds/broker';
 import { type Plugin, rolldown } from 'rolldown';
+import { luaText } from '../../lua-text.ts';
 import { until } from '../broker/programs.ts';
+import { removeFolder } from '../temporary-folder.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -111,8 +113,8 @@ export class Shop {
     await this.#domain?.close();
     for (const running of this.#running) running.kill('SIGKILL');
     await Promise.all([...this.#running].map(({ ended }) => ended));
-    rmSync(this.folder, { recursive: true, force: true });
-    rmSync(this.#programs, { recursive: true, force: true });
+    removeFolder(this.folder);
+    removeFolder(this.#programs);
   }
 
   /** A client beside the processes. */
@@ -196,10 +198,10 @@ async function bundle(input: string, file: string): Promise<void> {
     input,
     cwd: root,
     platform: 'node',
-    external: [/^node:/, 'prom-client'],
+    external: /^(node:|(ioredis|iovalkey|redis|prom-client)$)/,
     logLevel: 'silent',
     transform: { target: 'es2022' },
-    plugins: [apart],
+    plugins: [apart, luaText()],
   });
   await made.write({ file, format: file.endsWith('.cjs') ? 'cjs' : 'esm' });
   await made.close();

@@ -1,5 +1,6 @@
 /** `kds ls`, `why`, `break` and `serve`, as programs see them: in pipes. */
 
+import { spawnSync } from 'node:child_process';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { freshName, type Running, Shop } from './kds.ts';
 
@@ -98,6 +99,26 @@ describe('kds ls', () => {
     await watching.says(/^held/);
     one.kill('SIGTERM');
     expect(await watching.ended).toMatchObject({ code: 0, stderr: '' });
+  });
+});
+
+const isTailGnu = spawnSync('tail', ['--version'], { encoding: 'utf8' }).stdout?.includes('GNU');
+const noTail = isTailGnu ? '' : ' (skipped: no GNU tail)';
+
+describe.skipIf(noTail !== '')(`kds ls --watch${noTail}`, () => {
+  it('ends when nobody reads any more, though nothing changes', async () => {
+    const watching = shop.sh('kds ls --watch --json | head -n 1');
+    const ended = await watching.ended;
+    const stdout = '{"held":[],"pending":[]}\n';
+    expect(ended).toEqual({ code: 0, signal: null, stdout, stderr: '' });
+  });
+
+  it('goes on while somebody reads', async () => {
+    const reader = 'read line; echo "first $line"; grep -m 1 watched';
+    const watching = shop.sh(`kds ls --watch --json | { ${reader}; }`);
+    await watching.says(/first/);
+    await hold('1', '-x', 'watched');
+    expect((await watching.ended).stdout).toContain('"watched"');
   });
 });
 

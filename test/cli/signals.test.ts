@@ -3,9 +3,10 @@
 import { constants } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isRunning, until } from '../broker/programs.ts';
-import { freshName, type Running, Shop } from './kds.ts';
+import { freshName, has, type Running, Shop } from './kds.ts';
 
 const shop = new Shop();
+const withoutSetpriv = has('setpriv') ? '' : ' (skipped: no setpriv)';
 
 /** A command that says `ready`, and ends when its input does. */
 const untilTold = ['sh', '-c', 'echo ready; read line'];
@@ -97,6 +98,20 @@ describe('the set is let go of', () => {
     expect((await third.ended).stdout).toBe('third \n');
   });
 
+  it.skipIf(withoutSetpriv !== '')(
+    `when kds is killed, and the command with it by setpriv${withoutSetpriv}`,
+    async () => {
+      const name = freshName();
+      const command = ['setpriv', '--pdeathsig', 'KILL', 'sh', '-c', 'echo ready; exec sleep 99'];
+      const running = shop.kds(['run', '-x', name, '--', ...command]);
+      await running.says(/ready/);
+      running.kill('SIGKILL');
+      // Not before its output is closed, which the command has open as long as it runs.
+      expect(await running.ended).toMatchObject({ signal: 'SIGKILL' });
+      await shop.free(name);
+    },
+  );
+
   it('when a waiter is killed: those behind it move up', async () => {
     const name = freshName();
     const grant = await shop.domain.acquire({ shared: name });
@@ -147,6 +162,20 @@ describe('when the set is taken away', () => {
     await running.says(/ready/);
     await steal(name);
     expect((await running.ended).code).toBe(137);
+  });
+
+  it('and has the time that it was given, however long', async () => {
+    const name = freshName();
+    const onTerm = "trap 'echo asked; read line; exit 5' TERM; echo ready";
+    const command = ['sh', '-c', `${onTerm}; while :; do sleep 0.01; done`];
+    const running = shop.kds(['run', '-x', name, '--kill-after', '30d', ...command]);
+    await running.says(/ready/);
+    await steal(name);
+    await running.says(/asked/);
+    running.child.stdin?.write('\n');
+    const ended = await running.ended;
+    expect(ended.code).toBe(5);
+    expect(ended.stderr).not.toMatch(/SIGKILL|Warning/);
   });
 
   it('and is asked although it is stopped', async () => {

@@ -12,8 +12,10 @@ const ctrlZ = '\x1a';
 const terminals: Running[] = [];
 
 /** An interactive shell, in which `kds` is what is tested. */
-async function openTerminal(env: Readonly<Record<string, string>> = {}): Promise<Running> {
-  const shell = 'bash --norc --noprofile -i';
+async function openTerminal(
+  env: Readonly<Record<string, string>> = {},
+  shell = 'bash --norc --noprofile -i',
+): Promise<Running> {
   const args = ['-q', '-f', '-E', 'never', '-c', shell, '/dev/null'];
   const terminal = shop.start('script', args, { env: { TERM: 'xterm', PS1: '', ...env } });
   terminals.push(terminal);
@@ -145,5 +147,33 @@ describe.skipIf(isMissing)(`at a terminal${missing}`, () => {
     await terminal.says(/0 held, 0 wait/);
     type(terminal, 'q');
     await terminal.says(/code=0/);
+  });
+
+  it('kds top gives the terminal back while it is stopped, and takes it again', async () => {
+    const grant = await shop.domain.acquire({ exclusive: 'shown' });
+    // A shell that does not mend by itself what a stopped job has left behind.
+    const terminal = await openTerminal({}, 'sh -i');
+    type(terminal, `sh -c 'echo top=$$; exec ${shop.word.replaceAll("'", '"')} top -d 0.1'\n`);
+    const [, pid] = await terminal.says(/top=(\d+)/);
+    for (const stop of ['by the key', 'by a signal']) {
+      await terminal.says(/\[\?1049h[\s\S]*-x shown/);
+      terminal.stdout = '';
+      if (stop === 'by the key') type(terminal, ctrlZ);
+      else process.kill(Number(pid), 'SIGTSTP');
+      await terminal.says(/\[\?25h.\[\?1049l[\s\S]*Stopped/);
+      type(terminal, 'stty -a; echo told | tr a-z A-Z\n');
+      await terminal.says(/TOLD/);
+      const [, afterwards] = terminal.stdout.split('Stopped');
+      expect(afterwards, stop).toMatch(/(?<!-)isig icanon\b/);
+      expect(afterwards, stop).not.toMatch(/\[\?1049h/);
+      terminal.stdout = '';
+      type(terminal, 'fg\n');
+    }
+    await terminal.says(/\[\?1049h[\s\S]*-x shown/);
+    type(terminal, 'q');
+    await terminal.says(/\[\?1049l/);
+    type(terminal, 'echo over | tr a-z A-Z\n');
+    await terminal.says(/OVER/);
+    grant.release();
   });
 });

@@ -32,6 +32,14 @@ describe('memory', () => {
     expect(s.isHeld(s.ask({ exclusive: ['b'] }))).toBe(true);
   });
 
+  it('that the system does not have is refused like what is beyond the limit', () => {
+    const memory = new Memory({ wordsMax: 2 ** 40 });
+    const { words } = memory;
+    expect(memory.grow(2 ** 38)).toBe(false);
+    expect(memory.words).toBe(words);
+    expect(memory.grow(2 ** 12)).toBe(true);
+  });
+
   it('uses again what has been freed before it grows', () => {
     const s = new Scene();
     const size = () => s.memory.words.length;

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
+import { removeFolder } from '../temporary-folder.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const start = join(root, 'examples', 'globe', 'start.mjs');
@@ -80,7 +81,7 @@ describe('the globe', () => {
       // Land, sea and lines do not compress to nothing.
       expect(picture.length).toBeGreaterThan(10_000);
     } finally {
-      rmSync(folder, { recursive: true });
+      removeFolder(folder);
     }
   });
 
@@ -149,7 +150,7 @@ describe('the globe', () => {
         page.child.kill('SIGTERM');
         await page.exited;
       } finally {
-        rmSync(profile, { recursive: true, force: true, maxRetries: 10 });
+        removeFolder(profile);
       }
     },
   );

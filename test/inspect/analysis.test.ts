@@ -170,7 +170,7 @@ describe('what is worth a look', () => {
     await domain.close();
   });
 
-  it('who waits for a grant of his own session only is taken to do two things at once', async () => {
+  it('who waits for a grant of his own session is taken to do two things at once', async () => {
     const domain = createDomain({ label: 'server' });
     domain.acquireSync({ exclusive: 'a' });
     domain.acquire({ exclusive: 'a' }).catch(() => undefined);

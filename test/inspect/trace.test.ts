@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createDomain, type SyncDomain } from 'kds';
 import { checkTrace, traceTo } from 'kds/inspect/trace';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { randomFrom } from '../broker/random.ts';
+import { randomFrom } from '../stress/random.ts';
 import { hostileNames, unsafe } from './hostile-names.ts';
 
 let folder = '';
@@ -95,7 +95,7 @@ describe('a trace of one event loop', () => {
     expect(domains[0]?.grantCount).toBeGreaterThan(50);
   });
 
-  it('has tracks of sessions and resources, slices on them, and arrows to the next holder', async () => {
+  it('has tracks of sessions and resources, slices, and arrows to the next holder', async () => {
     const text = await traced(async () => {
       const domain = createDomain({ label: 'shop' });
       const one = await domain.acquire({ exclusive: ['db', 'disk'] }, { label: 'import' });

@@ -12,6 +12,7 @@ import { join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Plugin, rolldown } from 'rolldown';
 import ts from 'typescript';
+import { luaText } from '../../lua-text.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const counted = [join(root, 'src', 'core') + sep, join(root, 'src', 'hosts', 'threads') + sep];
@@ -26,6 +27,8 @@ export interface BundleOptions {
   readonly countSteps?: boolean;
   /** For a browser nothing is left to be imported. Default 'node'. */
   readonly platform?: 'node' | 'browser';
+  /** Before all others: they see the sources as they are. */
+  readonly plugins?: readonly Plugin[];
 }
 
 export interface Bundle {
@@ -46,7 +49,7 @@ export interface Bundle {
  */
 export async function bundleWorker(
   entry: URL | string,
-  { countSteps = false, platform = 'node' }: BundleOptions = {},
+  { countSteps = false, platform = 'node', plugins = [] }: BundleOptions = {},
 ): Promise<Bundle> {
   const folder = mkdtempSync(join(root, '.tmp-threads-'));
   const input = typeof entry === 'string' ? entry : fileURLToPath(entry);
@@ -60,7 +63,7 @@ export async function bundleWorker(
       ...(platform === 'node' && { external: /^[@a-z]/ }),
       logLevel: 'silent',
       transform: { target: 'es2022' },
-      plugins: countSteps ? [stepCounter()] : [],
+      plugins: [...plugins, ...(countSteps ? [stepCounter()] : []), luaText()],
     });
     try {
       await bundle.write({

@@ -9,6 +9,7 @@
  * Jobs are started from a microtask, never within somebody's call of release or submit.
  */
 
+import { AbortListeners } from '../../domain/abort-listeners.ts';
 import { throwUncaught } from '../../domain/callback.ts';
 import type { Domain } from '../../domain/domain.ts';
 import { DomainClosedError, JobSkippedError, LimitError } from '../../domain/errors.ts';
@@ -20,7 +21,6 @@ import {
   type EnqueueOptions,
 } from '../../domain/options.ts';
 import { describe } from '../../domain/sets.ts';
-import { AbortListeners } from './abort-listeners.ts';
 import { Deferred } from './deferred.ts';
 import { Family } from './family.ts';
 import { findUnordered, graphOf, type JobGraph, type UnorderedPair } from './graph.ts';

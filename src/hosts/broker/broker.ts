@@ -21,9 +21,15 @@ import { Deadline } from '../../event-loop/deadline.ts';
 import { Connection } from './connection.ts';
 import { encodeFrame } from './frames.ts';
 import { beginLife, type Life } from './life.ts';
-import { allLiveBytesMax, connectionCountMax, replyBytesMax } from './limits.ts';
+import {
+  allLiveBytesMax,
+  allUnreadBytesMax,
+  connectionCountMax,
+  replyBytesMax,
+  unreadMsMax,
+} from './limits.ts';
 import { holds, type LiveRequest, type ServedSession } from './live-request.ts';
-import type { BrokerSnapshotEntry, ClientInfo } from './messages.ts';
+import type { BrokerSnapshotEntry, ClientInfo, OuterGrant } from './messages.ts';
 import { checkPlace } from './place.ts';
 
 /** So many tokens are set aside at once: the next life begins beyond them. */
@@ -40,6 +46,8 @@ export interface BrokerServerOptions {
   readonly idleMs: number;
   /** How long clients of a broker that is gone can claim what they hold, in ms. */
   readonly graceMs: number;
+  /** How long a client may leave more than 1 MiB unread, in ms: `unreadMsMax`, if not told. */
+  readonly unreadMsMax?: number;
 }
 
 /** Serves a domain until nobody is connected any more, or `close()`. */
@@ -91,6 +99,7 @@ export class Broker implements RunningBroker {
   readonly ended: Promise<void>;
   /** What all that waits or is held is taken to cost in memory. */
   liveBytes = 0;
+  readonly unreadMsMax: number;
   /** By the token of the domain's grant. */
   readonly held = new Map<number, LiveRequest>();
   /** By the label of the domain's session: whose it is. */
@@ -103,6 +112,8 @@ export class Broker implements RunningBroker {
   #graceEndsMs: number;
   #deferred: { readonly by: Connection; readonly request: LiveRequest }[] = [];
   #connectionCount = 0;
+  /** Of all connections. */
+  #unreadBytes = 0;
   #offset: number;
   #tokenLast: number;
   #reservedUpTo = 0;
@@ -119,6 +130,7 @@ export class Broker implements RunningBroker {
     this.#server = server;
     this.#life = life;
     this.#idleMs = idleMs;
+    this.unreadMsMax = options.unreadMsMax ?? unreadMsMax;
     this.#offset = Math.max(Date.now() * 1000, life.tokensBefore);
     this.#tokenLast = this.#offset;
     this.#placeLast = this.#offset;
@@ -201,6 +213,22 @@ export class Broker implements RunningBroker {
     this.#isStealing = false;
     for (const request of [...this.held.values()]) {
       if (request.grant !== undefined && !holds(request.grant)) request.owner.lose(request);
+    }
+  }
+
+  /** What lives of grants that a client was started under. */
+  liveAmong(outer: readonly OuterGrant[]): readonly LiveRequest[] {
+    const isMeant = ({ token, owner }: LiveRequest): boolean =>
+      outer.some((each) => each.token === token && each.pid === owner.info?.pid);
+    return [...this.held.values()].filter(isMeant);
+  }
+
+  /** A client leaves so many bytes more unread, or less. At too many, who leaves most goes. */
+  countUnread(byteCount: number): void {
+    this.#unreadBytes += byteCount;
+    while (this.#unreadBytes > allUnreadBytesMax) {
+      const byUnread = [...this.#connections].sort((a, b) => b.unreadBytes - a.unreadBytes);
+      byUnread[0]?.drop();
     }
   }
 

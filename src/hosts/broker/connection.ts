@@ -35,7 +35,6 @@ import {
   sessionCountMax,
   unreadBytesMax,
   unreadBytesPaused,
-  unreadMsMax,
 } from './limits.ts';
 import { holds, LiveRequest, type Owner, type ServedSession } from './live-request.ts';
 import {
@@ -44,6 +43,7 @@ import {
   type ClientInfo,
   type ClientMessage,
   type Hello,
+  type OuterGrant,
   type Reclaim,
   readClientMessage,
 } from './messages.ts';
@@ -58,11 +58,16 @@ export class Connection implements Owner {
   readonly number: number;
   readonly requests = new Map<number, LiveRequest>();
   info: ClientInfo | undefined = undefined;
+  /** While it is so much that nothing more is read until it has been. */
+  unreadBytes = 0;
   readonly #broker: Broker;
   readonly #socket: Socket;
   readonly #decoder = new FrameDecoder(frameBytesMax);
   readonly #sessions = new Map<number, ServedSession>();
   readonly #privates = new Map<number, Resource>();
+  /** What it was started under, as it says; and what of it was found as it first asked. */
+  #under: readonly OuterGrant[] = [];
+  #outer: readonly LiveRequest[] | undefined = undefined;
   #liveBytes = 0;
   #isOpen = true;
   #unsent: string[] = [];
@@ -81,7 +86,7 @@ export class Connection implements Owner {
     socket.on('drain', () => this.#resume());
     // What went wrong with a socket is of no interest: it closes.
     socket.on('error', () => undefined);
-    socket.on('close', () => this.#die());
+    socket.on('close', () => this.#closed());
   }
 
   /** Asks the domain for what came in the time of grace, as if it came now. */
@@ -113,19 +118,37 @@ export class Connection implements Owner {
     this.#socket.write(frames);
     const unreadBytes = this.#socket.writableLength;
     if (unreadBytes <= unreadBytesPaused) return;
-    if (unreadBytes > unreadBytesMax) {
-      this.#socket.destroy();
-      this.#die();
-    } else if (!this.#socket.isPaused()) {
+    if (!this.#socket.isPaused()) {
       this.#socket.pause();
-      this.#deadline = new Deadline(unreadMsMax, () => this.#socket.destroy());
+      this.#expectToRead();
     }
+    if (unreadBytes > unreadBytesMax) this.drop();
+    else this.#countUnread(unreadBytes);
+  }
+
+  /** It is cut off without a word, which it would not read. */
+  drop(): void {
+    this.#socket.destroy();
+    this.#die();
+    this.#unsent = [];
+    this.#countUnread(0);
   }
 
   #resume(): void {
     if (!this.#socket.isPaused()) return;
+    this.#countUnread(0);
     this.#deadline.cancel();
     this.#socket.resume();
+  }
+
+  #expectToRead(): void {
+    this.#deadline = new Deadline(this.#broker.unreadMsMax, () => this.#socket.destroy());
+  }
+
+  #countUnread(byteCount: number): void {
+    const before = this.unreadBytes;
+    this.unreadBytes = byteCount;
+    this.#broker.countUnread(byteCount - before);
   }
 
   #receive(chunk: Buffer): void {
@@ -190,7 +213,7 @@ export class Connection implements Owner {
     }
   }
 
-  #greet({ version, label, pid, command }: Hello): void {
+  #greet({ version, label, pid, command, under = [] }: Hello): void {
     if (version !== protocolVersion) {
       throw new ProtocolError(
         `this broker speaks version ${protocolVersion} of its protocol, the client ${version}: ` +
@@ -202,6 +225,7 @@ export class Connection implements Owner {
     }
     this.#deadline.cancel();
     this.info = { number: this.number, label, pid, command };
+    this.#under = under;
     this.#open(0, undefined, label);
     const { life, graceMs } = this.#broker;
     const { number: client } = this;
@@ -258,7 +282,7 @@ export class Connection implements Owner {
         this.#observe(request, set, timeoutMs);
       } else {
         if (steal === true) this.#broker.expectLosses();
-        const holding = ask.holding === undefined ? undefined : this.#grants(ask.holding);
+        const holding = this.#kept(ask);
         const waiter = session.enqueue(set, (grant) => this.#granted(request, grant), {
           delivery: 'direct',
           onRefused: (reason) => this.#refuse(request, reason),
@@ -464,8 +488,13 @@ export class Connection implements Owner {
     return served;
   }
 
-  #grants(ids: readonly number[]): readonly SyncGrant[] {
-    return ids.flatMap((id) => this.requests.get(id)?.grant ?? []);
+  /** What is kept while a set waits: by the client, as it says, and by who waits for the client. */
+  #kept({ holding }: Ask): readonly SyncGrant[] | undefined {
+    if (holding === undefined && this.#under.length === 0) return undefined;
+    const own = (holding ?? []).map((id) => this.requests.get(id));
+    // Not before: whoever holds it may have had to claim it in the time of grace.
+    this.#outer ??= this.#broker.liveAmong(this.#under);
+    return [...own, ...this.#outer].flatMap((request) => request?.grant ?? []);
   }
 
   #set({ exclusive = [], shared = [] }: RemoteSet): SetSpec {
@@ -507,9 +536,7 @@ export class Connection implements Owner {
     this.#unsentLength += frame.length;
     // Many short questions with long answers, in one chunk.
     if (this.#unsentLength > unreadBytesMax) {
-      this.#socket.destroy();
-      this.#die();
-      this.#unsent = [];
+      this.drop();
       return;
     }
     if (this.#isFlushDue) return;
@@ -523,6 +550,16 @@ export class Connection implements Owner {
     this.flush();
     this.#socket.destroySoon();
     this.#die();
+    // Once it has read all, or has had its time.
+    this.#expectToRead();
+  }
+
+  /** The socket is closed, and with it what it has not read is gone. */
+  #closed(): void {
+    this.#die();
+    this.#deadline.cancel();
+    this.#countUnread(0);
+    this.#broker.leave(this);
   }
 
   /** The latest first, and those who wait before what is held, so that none gets another's. */
@@ -538,7 +575,6 @@ export class Connection implements Owner {
       if (served.parent === undefined) void served.session.close();
     }
     for (const resource of this.#privates.values()) void resource.close();
-    this.#broker.leave(this);
   }
 }
 

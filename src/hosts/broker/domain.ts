@@ -9,6 +9,7 @@ import { type BrokerPlace, defaultProgram } from './dial.ts';
 import { commandLengthMax, protocolVersion } from './limits.ts';
 import { Link } from './link.ts';
 import type { BrokerSnapshot, Hello } from './messages.ts';
+import { outerGrants } from './outer-grants.ts';
 import { defaultSocketPath } from './place.ts';
 
 export interface BrokerOptions {
@@ -93,12 +94,14 @@ function checkBrokerOptions(options: BrokerOptions): { place: BrokerPlace; hello
   if (label !== undefined) checkLabel(label);
   checkTimeout(idleMs, 'idleMs');
   checkTimeout(graceMs, 'graceMs');
+  const under = outerGrants();
   const hello: Hello = {
     do: 'hello',
     version: protocolVersion,
     pid: process.pid,
     command: command.slice(0, commandLengthMax),
     ...(label !== undefined && { label }),
+    ...(under.length > 0 && { under }),
   };
   return { place: { socketPath, start, program: defaultProgram(), idleMs, graceMs }, hello };
 }

@@ -31,12 +31,17 @@ export const privateCountMax = 65_536;
 
 /** Beyond so many bytes that a client has not read, nothing more is read from it. */
 export const unreadBytesPaused = 2 ** 20;
-/** Beyond so many it is cut off; and beyond so long a time, in ms, in which it has read nothing. */
+/** Beyond so many it is cut off; and if it has not read all of them in so long a time, in ms. */
 export const unreadBytesMax = 64 * 2 ** 20;
 export const unreadMsMax = 30_000;
+/** Beyond so many that all such clients together have not read, who has the most is cut off. */
+export const allUnreadBytesMax = 256 * 2 ** 20;
 
 /** A connection that has not said who it is by then, in ms, is cut off. */
 export const helloMsMax = 10_000;
+
+/** Grants of others that a client was started under, at most: so deep is kds run in kds run. */
+export const outerGrantCountMax = 64;
 
 /** Length of the command that a client tells of itself, at most, in code units. */
 export const commandLengthMax = 1024;

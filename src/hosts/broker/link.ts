@@ -49,9 +49,16 @@ const partingMsMax = 1000;
 
 /** Those with something to write: no release is lost if the process exits right after it. */
 const dueLinks = new Set<Link>();
-process.on('exit', () => {
-  for (const link of dueLinks) link.flush();
-});
+/** One listener serves all links that a process ever has. */
+let isExitHeard = false;
+
+function hearExit(): void {
+  if (isExitHeard) return;
+  isExitHeard = true;
+  process.once('exit', () => {
+    for (const link of dueLinks) link.flush();
+  });
+}
 
 /** What is to be answered. */
 export interface Expected {
@@ -95,6 +102,7 @@ export class Link extends RemoteLink<BrokerSnapshot> {
     this.#place = place;
     this.#hello = hello;
     this.eventDomain = { host: 'broker', name: place.socketPath, label: hello.label };
+    hearExit();
   }
 
   /** @throws UnavailableError, ProtocolError */

@@ -5,7 +5,7 @@
 
 import type { SyncSession } from '../../domain/domain.ts';
 import type { SyncGrant, Waiter } from '../../domain/grant.ts';
-import type { Ask } from './messages.ts';
+import type { Ask, ClientInfo } from './messages.ts';
 
 /** A client's session, and the domain's that stands for it. */
 export interface ServedSession {
@@ -18,6 +18,7 @@ export interface ServedSession {
 
 /** Whoever asked, who is told if the grant is taken away. */
 export interface Owner {
+  readonly info: ClientInfo | undefined;
   lose(request: LiveRequest): void;
 }
 

@@ -11,7 +11,8 @@ import { describe } from '../../domain/sets.ts';
 import type { SnapshotEntry } from '../../domain/snapshot.ts';
 import type { RemoteRef, RemoteSet } from '../../remote-domain/resources.ts';
 import type { Frame } from './frames.ts';
-import { commandLengthMax, tokenMax } from './limits.ts';
+import { commandLengthMax, outerGrantCountMax, tokenMax } from './limits.ts';
+import { areOuterGrants } from './outer-grants.ts';
 import type { ErrorSent } from './wire-errors.ts';
 
 export interface Hello {
@@ -20,6 +21,15 @@ export interface Hello {
   readonly label?: string;
   readonly pid?: number;
   readonly command?: string;
+  /** Kept by others while anything that this client asks for waits. */
+  readonly under?: readonly OuterGrant[];
+}
+
+/** A grant of another client, who waits for this one to end. */
+export interface OuterGrant {
+  readonly token: number;
+  /** As that client told of itself: a token alone might be one of another broker's. */
+  readonly pid: number;
 }
 
 /** Asks for a set: to have it, to have it now or never, or to hear when nothing conflicts. */
@@ -177,7 +187,7 @@ function checkReclaim(frame: Frame): void {
 }
 
 function checkHello(frame: Frame): void {
-  const { version, command } = frame;
+  const { version, command, under } = frame;
   if (!isCount(version)) throw wrong(frame, 'version', 'a number');
   checkText(frame, 'label');
   checkText(frame, 'command');
@@ -185,6 +195,9 @@ function checkHello(frame: Frame): void {
     throw wrong(frame, 'command', `a text of at most ${commandLengthMax} code units`);
   }
   checkCount(frame, 'pid');
+  if (under !== undefined && !areOuterGrants(under)) {
+    throw wrong(frame, 'under', `a list of at most ${outerGrantCountMax} tokens, each with a pid`);
+  }
 }
 
 function checkSet(frame: Frame): void {

@@ -4,6 +4,7 @@ import {
   DeadlockError,
   type DeadlockStep,
   DomainClosedError,
+  FenceFailedError,
   GrantLostError,
   InterruptedError,
   InvalidSetError,
@@ -42,6 +43,7 @@ const classes: Readonly<Record<KdsErrorCode, ErrorClass>> = {
   KDS_PROTOCOL: ProtocolError,
   KDS_UNSUPPORTED: UnsupportedError,
   KDS_JOB_SKIPPED: JobSkippedError,
+  KDS_FENCE_FAILED: FenceFailedError,
 };
 
 /** Whatever is not kds's own is told as the request's fault: it was checked, and yet refused. */

@@ -7,9 +7,9 @@ import { DeadlockError, InterruptedError, WaitTimeoutError } from '../../domain/
 import { outcomeOf } from '../../domain/events.ts';
 import type { AcquireSyncOptions } from '../../domain/options.ts';
 import type { HostGrant } from '../../sync-domain/grant.ts';
-import { HostRequest, timedOut } from '../../sync-domain/request.ts';
+import { HostRequest } from '../../sync-domain/request.ts';
 import type { HostSession } from '../../sync-domain/session.ts';
-import { circleOf, inTheWayOf } from '../../sync-domain/snapshot.ts';
+import { circleOf, inTheWayOf, timedOut } from '../../sync-domain/snapshot.ts';
 import { agentsIn, markDead } from './agents.ts';
 import * as C from './control.ts';
 import type { ThreadsHost } from './host.ts';

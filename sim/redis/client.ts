@@ -1,0 +1,273 @@
+/**
+ * A simulated process that uses the domain as processes do: several tasks ask for random sets in
+ * every way that the interface has, hold them for a while, use what they protect, and let go.
+ *
+ * It is the host's own client, over a simulated connection and clock. What it may throw is listed;
+ * anything else fails the world.
+ */
+
+import type { Grant } from '../../src/domain/grant.ts';
+import type { SetSpec } from '../../src/domain/sets.ts';
+import { RedisLink } from '../../src/hosts/redis/link.ts';
+import { RemoteSession } from '../../src/remote-domain/session.ts';
+import { Machine } from '../machine.ts';
+import type { SeededRandom } from '../random.ts';
+import { Violation, type World } from '../world.ts';
+import type { Checker, Section } from './checker.ts';
+import { type NetworkQuality, SimulatedConnection } from './connection.ts';
+import type { FencedStore } from './fenced-store.ts';
+import type { SimulatedServer } from './server.ts';
+import type { Links, Mode } from './witness.ts';
+
+export interface ClientSurroundings {
+  readonly world: World;
+  readonly server: SimulatedServer;
+  readonly checker: Checker;
+  readonly store: FencedStore;
+  readonly quality: NetworkQuality;
+  readonly root: string;
+  readonly leaseMs: number;
+  readonly names: readonly string[];
+  readonly roundCount: number;
+  /** How long a set is held at most, in ms. */
+  readonly holdMsMax: number;
+  readonly steals: boolean;
+}
+
+/** Ends of a request that are no fault of anybody's. */
+const expected = new Set([
+  'KDS_WAIT_TIMEOUT',
+  'KDS_GRANT_LOST',
+  'KDS_UNAVAILABLE',
+  'KDS_DEADLOCK',
+  'KDS_DOMAIN_CLOSED',
+]);
+
+const stopReason = new Error('not wanted any more');
+
+export class SimulatedClient {
+  readonly machine: Machine;
+  readonly connection: SimulatedConnection;
+  /** All of its tasks are through, and it has closed its domain. */
+  isDone = false;
+  /** When it first had a domain, in ms of the world. */
+  openedAtMs = Number.POSITIVE_INFINITY;
+  /** What it waits for, for people. */
+  waitingFor = 'its domain';
+  readonly #around: ClientSurroundings;
+  readonly #random: SeededRandom;
+  readonly #id: string;
+
+  constructor(around: ClientSurroundings, id: string, rate: number) {
+    this.#around = around;
+    this.#random = around.world.random.fork();
+    this.#id = id;
+    this.machine = new Machine(around.world, id, rate);
+    const { world, server, quality } = around;
+    this.connection = new SimulatedConnection(world, this.machine, server, quality);
+  }
+
+  get isOver(): boolean {
+    return this.isDone || this.machine.life === 'dead';
+  }
+
+  start(): void {
+    this.#live().then(
+      () => {
+        this.isDone = true;
+        this.#around.world.log(() => `${this.#id} is done`);
+      },
+      (error) => this.#around.world.fail(error),
+    );
+  }
+
+  /**
+   * Does nothing but to live until `isClear`, and to take each resource once, so that no mark of a
+   * dead holder stays.
+   */
+  clearUp(isClear: () => boolean): void {
+    this.#clearUp(isClear).then(
+      () => {
+        this.isDone = true;
+      },
+      (error) => this.#around.world.fail(error),
+    );
+  }
+
+  kill(): void {
+    this.machine.kill();
+    this.connection.abandon();
+  }
+
+  /** Opens a domain, uses it, and closes it. */
+  async #live(): Promise<void> {
+    const { machine } = this;
+    const { roundCount } = this.#around;
+    const domain = await this.#openDomain();
+    const tasks = Array.from({ length: this.#random.between(1, 3) }, async () => {
+      for (let round = 0; round < roundCount; round++) {
+        await machine.sleep(this.#random.real(0, 2 * this.#around.holdMsMax));
+        await this.#allow(this.#round(domain));
+      }
+    });
+    await Promise.all(tasks);
+    this.waitingFor = 'the end of its domain';
+    await domain.close();
+  }
+
+  async #clearUp(isClear: () => boolean): Promise<void> {
+    const domain = await this.#openDomain();
+    while (!isClear()) await this.machine.sleep(this.#around.leaseMs / 4);
+    const grant = await domain.acquire({ exclusive: this.#around.names });
+    await grant.release();
+    await domain.close();
+  }
+
+  /** Again and again, if the server cannot be reached. */
+  async #openDomain(): Promise<RemoteSession> {
+    const { root, leaseMs } = this.#around;
+    const { machine, connection } = this;
+    const options = { connection, clock: machine, root, leaseMs, about: '{}' };
+    for (let attempt = 1; ; attempt++) {
+      const link = new RedisLink({ ...options, client: `${this.#id}-${attempt}` });
+      if (await this.#opens(link)) {
+        this.openedAtMs = this.#around.world.nowMs;
+        return new RemoteSession(link);
+      }
+      await machine.sleep(leaseMs / 4);
+    }
+  }
+
+  async #opens(link: RedisLink): Promise<boolean> {
+    try {
+      await link.open();
+      return true;
+    } catch (error) {
+      if (!isExpected(error)) throw error;
+      return false;
+    }
+  }
+
+  async #allow(work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      if (!isExpected(error)) throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#around.world.log(() => `${this.#id}: ${reason}`);
+    }
+  }
+
+  async #round(domain: RemoteSession): Promise<void> {
+    const random = this.#random;
+    const links = this.#randomLinks();
+    const spec = specOf(links);
+    this.waitingFor = describe(links);
+    const waitMs = random.real(0, 4 * this.#around.holdMsMax);
+    const way = random.below(this.#around.steals ? 11 : 10);
+    this.#around.world.log(() => `${this.#id} wants ${this.waitingFor}, in way ${way}`);
+    if (way < 4) await this.#use(await domain.acquire(spec), links);
+    else if (way < 5) await domain.run(spec, (grant) => this.#use(grant, links, false));
+    else if (way < 6) {
+      const grant = await domain.acquire(spec, { timeoutMs: waitMs });
+      await this.#use(grant, links);
+    } else if (way < 7) {
+      const grant = await domain.tryAcquire(spec);
+      if (grant !== null) await this.#use(grant, links);
+    } else if (way < 8) {
+      const controller = new AbortController();
+      this.machine.after(waitMs, () => controller.abort(stopReason));
+      await this.#use(await domain.acquire(spec, { signal: controller.signal }), links);
+    } else if (way < 9) await this.#enqueue(domain, spec, links, waitMs);
+    else if (way < 10) await domain.settled(spec, { timeoutMs: waitMs });
+    else {
+      const strong: Links = new Map([...links.keys()].map((name) => [name, 'x']));
+      await this.#use(await domain.acquire(specOf(strong), { steal: true }), strong);
+    }
+  }
+
+  /** In the form with a callback, which may be cancelled: then it is never called. */
+  #enqueue(domain: RemoteSession, spec: SetSpec, links: Links, waitMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let isCancelled = false;
+      const onGrant = (grant: Grant): void => {
+        if (isCancelled) reject(new Violation(`${this.#id} is called after it has cancelled`));
+        this.#use(grant, links).then(resolve, reject);
+      };
+      const delivery = this.#random.pick(['direct', 'queued'] as const);
+      const waiter = domain.enqueue(spec, onGrant, { delivery, onRefused: reject });
+      this.machine.after(waitMs, () => {
+        isCancelled = waiter.cancel();
+        this.#around.world.log(() => `${this.#id} cancels ${describe(links)}: ${isCancelled}`);
+        if (isCancelled) resolve();
+      });
+    });
+  }
+
+  /** Holds a set, uses it, and lets go of it, in parts perhaps, or before or after its loss. */
+  async #use(grant: Grant, links: Links, releases = true): Promise<void> {
+    const random = this.#random;
+    const section = this.#around.checker.begin(this.machine, grant, links);
+    if (section === undefined) {
+      void grant.release();
+      return;
+    }
+    await this.#access(section);
+    await this.machine.sleep(random.real(0, this.#around.holdMsMax));
+    if (!section.isOver && random.chance(0.2)) await this.#weaken(section);
+    // Some notice only when they are done that the grant is lost: then the fence must.
+    if (!section.isOver || random.chance(0.5)) await this.#access(section);
+    this.#around.checker.end(section);
+    if (!releases) return;
+    const ended = random.chance(0.1) ? grant.abandon() : grant.release();
+    if (random.chance(0.5)) await ended;
+  }
+
+  async #weaken(section: Section): Promise<void> {
+    const { checker } = this.#around;
+    const { grant, links } = section;
+    const name = this.#random.pick([...links.keys()]);
+    const left = new Map(links);
+    const isDowngrade = links.get(name) === 'x' && this.#random.chance(0.5);
+    if (isDowngrade) left.set(name, 's');
+    else left.delete(name);
+    // Of a set of which nothing is left nothing is held either.
+    if (left.size === 0) checker.end(section);
+    else checker.weaken(section, left);
+    const done = isDowngrade ? grant.downgrade(name) : grant.release(name);
+    if (this.#random.chance(0.5)) await done;
+    if (!section.isOver) await this.#access(section);
+  }
+
+  /** To all that the set names, at once. */
+  async #access({ seen, links }: Section): Promise<void> {
+    const { store } = this.#around;
+    const all = [...links].map(([name, mode]) => store.access(this.machine, seen, name, mode));
+    await Promise.all(all);
+  }
+
+  #randomLinks(): Links {
+    const random = this.#random;
+    const { names } = this.#around;
+    const links = new Map<string, Mode>();
+    const count = random.between(1, Math.min(3, names.length));
+    while (links.size < count) links.set(random.pick(names), random.chance(0.5) ? 'x' : 's');
+    return links;
+  }
+}
+
+function isExpected(error: unknown): boolean {
+  if (error === stopReason) return true;
+  if (typeof error !== 'object' || error === null || !('code' in error)) return false;
+  return typeof error.code === 'string' && expected.has(error.code);
+}
+
+function describe(links: Links): string {
+  return `{${[...links].map(([name, mode]) => mode + name).join(' ')}}`;
+}
+
+function specOf(links: Links): SetSpec {
+  const named = (wanted: Mode): string[] =>
+    [...links].flatMap(([name, mode]) => (mode === wanted ? [name] : []));
+  return { exclusive: named('x'), shared: named('s') };
+}

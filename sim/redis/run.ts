@@ -1,0 +1,280 @@
+/**
+ * One simulated run of the Redis host: some clients, a server, the network between, and what goes
+ * wrong with them, all of it from one seed; then quiet, until all requests have ended and nothing
+ * is left.
+ */
+
+import { rootOf } from '../../src/hosts/redis/names.ts';
+import { scriptTexts } from '../../src/hosts/redis/scripts.ts';
+import { inVirtualTime, Violation, World } from '../world.ts';
+import { Checker } from './checker.ts';
+import { type ClientSurroundings, SimulatedClient } from './client.ts';
+import { type Climate, type ClimateName, climateOf } from './climate.ts';
+import { FencedStore } from './fenced-store.ts';
+import { LuaMachine } from './lua.ts';
+import { SimulatedServer } from './server.ts';
+import { ServerWitness } from './witness.ts';
+
+/** Clocks of clients run by so much of the server's: within what the lease allows for. */
+const rateMin = 0.92;
+const rateMax = 1.08;
+const troubleMs = 4000;
+
+export interface Outcome {
+  readonly climate: ClimateName;
+  readonly lines: readonly string[];
+  readonly virtualMs: number;
+  readonly sectionCount: number;
+  readonly grantCount: number;
+  readonly takenCount: number;
+  readonly overlapsExcused: number;
+  readonly staleRefusedCount: number;
+}
+
+/** Runs the world of a seed. Throws a {@link WorldFailure} if anything is wrong in it. */
+export type RunSeed = (seed: number, options?: RunOptions) => Promise<Outcome>;
+
+export interface RunOptions {
+  /** Keep a log. Default false. */
+  readonly log?: boolean;
+  /** Instead of the one that the seed would have. */
+  readonly climate?: ClimateName | undefined;
+}
+
+/** What went wrong, and the log, if one was asked for. */
+export class WorldFailure extends Error {
+  override readonly name = 'WorldFailure';
+  readonly lines: readonly string[];
+
+  constructor(cause: unknown, { lines }: World) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.lines = lines;
+  }
+}
+
+/** Takes some 20 ms, for the interpreter of Lua that all worlds share. */
+export async function prepareRedisWorlds(): Promise<RunSeed> {
+  const lua = await LuaMachine.create();
+  return async (seed, options = {}) => {
+    const world = new World(seed, options);
+    try {
+      return await inVirtualTime(world.clock, () => new RedisWorld(world, lua, options).run());
+    } catch (error) {
+      throw new WorldFailure(error, world);
+    }
+  };
+}
+
+class RedisWorld {
+  readonly #world: World;
+  readonly #climate: Climate;
+  readonly #server: SimulatedServer;
+  readonly #witness: ServerWitness;
+  readonly #checker: Checker;
+  readonly #store: FencedStore;
+  readonly #around: ClientSurroundings;
+  readonly #clients: SimulatedClient[] = [];
+  #isQuiet = false;
+
+  constructor(world: World, lua: LuaMachine, { climate }: RunOptions) {
+    const { random } = world;
+    this.#world = world;
+    this.#climate = climateOf(random, climate);
+    const { quality } = this.#climate;
+    const root = rootOf('sim');
+    const leaseMs = random.pick([600, 1200, 3000]);
+    const names = Object.entries(scriptTexts).map(([name, text]) => [text, name] as const);
+    this.#server = new SimulatedServer(world, lua, new Map(names));
+    this.#witness = new ServerWitness(world, this.#server.keyspace, root);
+    this.#server.witness = this.#witness;
+    this.#store = new FencedStore(world, lua);
+    this.#checker = new Checker(world, this.#witness, {
+      leaseMs,
+      undoneToldMsMax: this.#undoneToldMsMax(leaseMs),
+      toldMsMax: this.#toldMsMax(leaseMs),
+    });
+    this.#around = {
+      ...{ world, server: this.#server, checker: this.#checker, store: this.#store },
+      ...{ quality, root, leaseMs, names: ['a', 'b', 'c', 'd'].slice(0, random.between(1, 4)) },
+      roundCount: random.between(1, 4),
+      holdMsMax: random.pick([5, 50, leaseMs / 3, 1.5 * leaseMs]),
+      steals: random.chance(0.2),
+    };
+    world.log(() => `a ${this.#climate.name} world: ${JSON.stringify(this.#climate)}`);
+  }
+
+  async run(): Promise<Outcome> {
+    const world = this.#world;
+    const count = world.random.between(2, 4);
+    for (let index = 0; index < count; index++) this.#addClient();
+    this.#disturb();
+    world.clock.after(troubleMs, () => this.#calmDown());
+    const { leaseMs, holdMsMax, roundCount } = this.#around;
+    const lastMs = troubleMs + 30 * leaseMs + 40_000 + 60 * roundCount * holdMsMax;
+    const isOver = (): boolean => this.#clients.every((client) => client.isOver);
+    await world.run(lastMs, isOver);
+    if (!isOver()) {
+      const late = this.#clients.filter((client) => !client.isOver);
+      const told = late.map(({ machine, waitingFor }) => `${machine.name} for ${waitingFor}`);
+      throw this.#failed(`still waiting: ${told.join(', ')}; there is ${this.#witness.describe()}`);
+    }
+    this.#calmDown();
+    await this.#clearUp();
+    return {
+      climate: this.#climate.name,
+      lines: world.lines,
+      virtualMs: world.nowMs,
+      sectionCount: this.#checker.sectionCount,
+      grantCount: this.#witness.grants.size,
+      takenCount: [...this.#witness.grants.values()].filter(({ wasTaken }) => wasTaken).length,
+      overlapsExcused: this.#checker.overlapsExcused,
+      staleRefusedCount: this.#store.refusedCount,
+    };
+  }
+
+  #addClient(): SimulatedClient {
+    const rate = this.#world.random.real(rateMin, rateMax);
+    const client = new SimulatedClient(this.#around, `client-${this.#clients.length + 1}`, rate);
+    this.#clients.push(client);
+    client.start();
+    return client;
+  }
+
+  /** Where nothing but messages is lost, a heartbeat and a look bound how late one is told. */
+  #toldMsMax(leaseMs: number): number | undefined {
+    const { name, quality } = this.#climate;
+    if (name !== 'calm' && name !== 'deaf' && name !== 'deadly') return undefined;
+    if (name === 'calm') return 4 * quality.delayMsMax;
+    return leaseMs / 3 / rateMin + 8 * quality.delayMsMax;
+  }
+
+  /**
+   * After a server took over: until a client is connected again, has noticed that its calls are
+   * lost, and has asked what is left.
+   */
+  #undoneToldMsMax(leaseMs: number): number {
+    const { name, quality } = this.#climate;
+    const askMs = 2 * quality.reconnectMsMax + leaseMs / 10 + 16 * quality.delayMsMax;
+    // Where the next server stands still too, calls have to run out of time first.
+    return (
+      (name === 'failing' ? askMs : leaseMs + 2 * Math.max(leaseMs / 3, 1000) + askMs) / rateMin
+    );
+  }
+
+  #disturb(): void {
+    const climate = this.#climate;
+    const { random } = this.#world;
+    const someone = (): SimulatedClient | undefined => {
+      const living = this.#clients.filter((client) => !client.isOver);
+      return living.length === 0 ? undefined : random.pick(living);
+    };
+    this.#often(climate.cutMs, () => someone()?.connection.cut('commands'));
+    this.#often(climate.muteMs, () => someone()?.connection.cut('messages'));
+    this.#often(climate.stopMs, () => this.#stop(someone()));
+    this.#often(climate.killMs, () => this.#kill(someone()));
+    this.#often(climate.serverStopMs, () => this.#stopServer());
+    this.#often(climate.serverEndMs, () => this.#endServer());
+    this.#often(climate.forgetScriptsMs, () => this.#server.forgetScripts());
+  }
+
+  #often(meanMs: number | undefined, disturb: () => void): void {
+    if (meanMs === undefined) return;
+    const next = (): void => {
+      this.#world.clock.after(this.#world.random.real(0, 2 * meanMs), () => {
+        if (this.#isQuiet) return;
+        disturb();
+        next();
+      });
+    };
+    next();
+  }
+
+  #stop(client: SimulatedClient | undefined): void {
+    if (client === undefined) return;
+    client.machine.stop();
+    const forMs = this.#world.random.real(1, 2 * this.#around.leaseMs);
+    this.#world.clock.after(forMs, () => client.machine.resume());
+  }
+
+  #kill(client: SimulatedClient | undefined): void {
+    if (client === undefined) return;
+    client.kill();
+    this.#expectSuccessors(client);
+    if (this.#clients.length < 6) this.#addClient();
+  }
+
+  /** What a dead client held is given on within a lease and two heartbeats, if anybody is there. */
+  #expectSuccessors({ machine }: SimulatedClient): void {
+    if (this.#climate.name !== 'deadly') return;
+    const { leaseMs, quality } = this.#around;
+    const killedAtMs = this.#world.nowMs;
+    const boundMs = leaseMs + (2 * leaseMs) / 3 + 4 * quality.delayMsMax;
+    this.#world.clock.after(boundMs, () => {
+      const isWatched = this.#clients.some(
+        (other) => !other.isOver && other.openedAtMs < killedAtMs,
+      );
+      const left = this.#witness.liveGrantsOf(machine.name);
+      this.#world.check(!isWatched || left.length === 0, () => {
+        return `${machine.name} is dead for ${boundMs.toFixed(0)} ms, and holds ${left[0]?.token}`;
+      });
+    });
+  }
+
+  #stopServer(): void {
+    if (!this.#server.isUp || this.#server.isStopped) return;
+    this.#server.stop();
+    const forMs = this.#world.random.real(1, 1.5 * this.#around.leaseMs);
+    this.#world.clock.after(forMs, () => {
+      if (this.#server.isStopped) this.#server.resume();
+    });
+  }
+
+  /** It takes longer to come back than clocks differ: docs/redis.md asks for that. */
+  #endServer(): void {
+    if (!this.#server.isUp) return;
+    const { random } = this.#world;
+    this.#server.goDown();
+    for (const { connection } of this.#clients) {
+      connection.cut('commands');
+      connection.cut('messages');
+    }
+    const { stepsLostMax, clockSkewMsMax } = this.#climate;
+    const forMs = 2 * clockSkewMsMax + random.real(1, this.#around.leaseMs);
+    this.#world.clock.after(forMs, () => {
+      const aheadUs = Math.floor(random.real(-clockSkewMsMax, clockSkewMsMax) * 1000);
+      const isEmpty = stepsLostMax > 0 && random.chance(0.1);
+      this.#server.comeUp(isEmpty ? 'all' : random.below(stepsLostMax + 1), aheadUs);
+    });
+  }
+
+  #calmDown(): void {
+    if (this.#isQuiet) return;
+    this.#isQuiet = true;
+    this.#world.log(() => 'from here on nothing goes wrong');
+    for (const { machine } of this.#clients) machine.resume();
+    if (this.#server.isStopped) this.#server.resume();
+  }
+
+  /** One more client sees to it that what the dead have left is cleared away; nothing stays. */
+  async #clearUp(): Promise<void> {
+    const { leaseMs, root, quality } = this.#around;
+    const { keyspace } = this.#server;
+    const world = this.#world;
+    // What is still on its way arrives first.
+    await world.run(world.nowMs + 4 * quality.reconnectMsMax + 4 * leaseMs);
+    const janitor = new SimulatedClient(
+      { ...this.#around, quality: { ...quality, messageLoss: 0 } },
+      'janitor',
+      1,
+    );
+    janitor.clearUp(() => keyspace.keysFrom(`${root}s:`).length <= 1);
+    await world.run(world.nowMs + 20 * leaseMs, () => janitor.isOver);
+    const left = keyspace.keys.filter((key) => key !== `${root}seq`);
+    if (!janitor.isOver || left.length > 0) throw this.#failed(`left behind: ${left.join(' ')}`);
+  }
+
+  #failed(what: string): Violation {
+    this.#world.log(() => `FAILED ${what}`);
+    return new Violation(what);
+  }
+}

@@ -1,0 +1,227 @@
+/**
+ * Looks at the keys of the simulated server after each of its steps, and holds them against the
+ * rule: a set is granted exactly when no live set that arrived earlier conflicts with it.
+ *
+ * It knows nothing of how the scripts go about it: from the records of the sets it takes who is
+ * there, and looks at all pairs. It also keeps what became of each grant, which is the server's
+ * word on whose loss excuses what (checker.ts).
+ */
+
+import { Violation, type World } from '../world.ts';
+import type { Keyspace } from './keyspace.ts';
+import type { Witness } from './server.ts';
+
+export type Mode = 'x' | 's';
+export type Links = ReadonlyMap<string, Mode>;
+
+/**
+ * What became of a grant. `swept`: the server let its session go; `robbed`: a thief came; `undone`:
+ * the server that took over had never heard of it.
+ */
+export type Fate = 'live' | 'ended' | 'swept' | 'robbed' | 'undone';
+
+export interface GrantSeen {
+  readonly token: number;
+  readonly session: string;
+  /** Which of all grants it is, in the order in which the server gave them. */
+  readonly order: number;
+  readonly grantedAtMs: number;
+  fate: Fate;
+  fateAtMs: number;
+  /** It has been taken from its holder, even if a server that took over has it again. */
+  wasTaken: boolean;
+}
+
+interface SetSeen {
+  readonly id: number;
+  readonly session: string;
+  readonly request: string;
+  readonly links: Links;
+  readonly isObserver: boolean;
+  readonly isThief: boolean;
+  readonly token: number | undefined;
+}
+
+export class ServerWitness implements Witness {
+  /** By token. */
+  readonly grants = new Map<number, GrantSeen>();
+  /** Told right when it happens. */
+  onTaken: (grant: GrantSeen) => void = () => undefined;
+  rolledBackAtMs = Number.NEGATIVE_INFINITY;
+  #wentDownAtMs = Number.NEGATIVE_INFINITY;
+  readonly #world: World;
+  readonly #keyspace: Keyspace;
+  readonly #prefix: string;
+  #sets: ReadonlyMap<number, SetSeen> = new Map();
+  /** Session and number of all requests that have been let in. */
+  readonly #requests = new Set<string>();
+  #idLast = 0;
+  #tokenLast = 0;
+
+  constructor(world: World, keyspace: Keyspace, root: string) {
+    this.#world = world;
+    this.#keyspace = keyspace;
+    this.#prefix = `${root}q:`;
+  }
+
+  /** Those that the server has of a client's sessions. */
+  liveGrantsOf(client: string): readonly GrantSeen[] {
+    const all = [...this.grants.values()];
+    return all.filter(({ fate, session }) => fate === 'live' && session.startsWith(`${client}-`));
+  }
+
+  /** What the server has, for people. */
+  describe(): string {
+    return [...this.#sets.values()].map(told).join(', ');
+  }
+
+  ran(script: string | undefined, _keys: readonly string[], args: readonly string[]): void {
+    const before = this.#sets;
+    this.#sets = this.#read();
+    this.#notice(before, script, args[0] ?? '');
+    this.#checkRule();
+  }
+
+  wentDown(): void {
+    this.#wentDownAtMs = this.#world.nowMs;
+  }
+
+  /** Whether the server has ended, or stopped, after that moment. */
+  isDownSince(momentMs: number): boolean {
+    return this.#wentDownAtMs > momentMs;
+  }
+
+  rolledBack(): void {
+    const before = this.#sets;
+    this.rolledBackAtMs = this.#world.nowMs;
+    this.#sets = this.#read();
+    this.#requests.clear();
+    const live = new Set([...this.#sets.values()].map(({ token }) => token));
+    for (const { request } of this.#sets.values()) this.#requests.add(request);
+    for (const grant of this.grants.values()) {
+      if (live.has(grant.token)) grant.fate = 'live';
+      else if (grant.fate === 'live') this.#took(grant, 'undone');
+    }
+    this.#world.log(() => `  ${before.size} sets before, ${this.#sets.size} now`);
+    this.#checkRule();
+  }
+
+  #read(): ReadonlyMap<number, SetSeen> {
+    const sets = new Map<number, SetSeen>();
+    for (const key of this.#keyspace.keysFrom(this.#prefix)) {
+      const fields = this.#keyspace.read(key, 'hash')?.fields ?? new Map<string, string>();
+      const id = Number(key.slice(this.#prefix.length));
+      const [session, number] = [fields.get('session') ?? '', fields.get('number')];
+      const token = fields.get('token');
+      sets.set(id, {
+        id,
+        session,
+        request: `${session} ${number}`,
+        links: readLinks(fields.get('links') ?? ''),
+        isObserver: fields.has('watch'),
+        isThief: fields.has('thief'),
+        token: token === undefined ? undefined : Number(token),
+      });
+    }
+    return sets;
+  }
+
+  /** What has come, been granted, and gone by one step, which `caller` asked for. */
+  #notice(before: ReadonlyMap<number, SetSeen>, script: string | undefined, caller: string): void {
+    for (const set of this.#sets.values()) if (!before.has(set.id)) this.#arrived(set);
+    for (const set of before.values()) {
+      if (this.#sets.has(set.id) || set.token === undefined) continue;
+      const grant = this.grants.get(set.token);
+      if (grant === undefined) continue;
+      // Only its own session lets go of a set; whoever else does, or who comes as a thief, takes
+      // it.
+      if (script === 'enqueue') this.#took(grant, 'robbed');
+      else if (set.session === caller) this.#ended(grant, 'ended');
+      else this.#took(grant, 'swept');
+    }
+    const granted = [...this.#sets.values()].filter(
+      ({ id, token, isObserver }) =>
+        token !== undefined && !isObserver && before.get(id)?.token === undefined,
+    );
+    granted.sort((one, other) => (one.token as number) - (other.token as number));
+    let arrivalLast = Number.NEGATIVE_INFINITY;
+    for (const set of granted) {
+      this.#granted(set);
+      const arrival = arrivalOf(set);
+      this.#check(set.isThief || arrival > arrivalLast, () => `${set.id} is told out of order`);
+      arrivalLast = Math.max(arrivalLast, arrival);
+    }
+  }
+
+  #arrived(set: SetSeen): void {
+    this.#check(set.id > this.#idLast, () => `${set.id} comes after ${this.#idLast}`);
+    this.#check(!this.#requests.has(set.request), () => `request ${set.request} is let in twice`);
+    this.#idLast = Math.max(this.#idLast, set.id);
+    this.#requests.add(set.request);
+  }
+
+  #granted({ token = 0, session }: SetSeen): void {
+    this.#check(token > this.#tokenLast, () => `token ${token} is given after ${this.#tokenLast}`);
+    this.#tokenLast = Math.max(this.#tokenLast, token);
+    const grantedAtMs = this.#world.nowMs;
+    const order = this.grants.size;
+    const fateAtMs = grantedAtMs;
+    const grant: GrantSeen = {
+      ...{ token, session, order, grantedAtMs, fateAtMs },
+      ...{ fate: 'live', wasTaken: false },
+    };
+    this.grants.set(token, grant);
+  }
+
+  #ended(grant: GrantSeen, fate: Fate): void {
+    grant.fate = fate;
+    grant.fateAtMs = this.#world.nowMs;
+  }
+
+  #took(grant: GrantSeen, fate: Fate): void {
+    this.#ended(grant, fate);
+    grant.wasTaken = true;
+    this.#world.log(() => `  grant ${grant.token} of ${grant.session} is ${fate}`);
+    this.onTaken(grant);
+  }
+
+  #checkRule(): void {
+    const sets = [...this.#sets.values()].filter(({ isObserver }) => !isObserver);
+    sets.sort((one, other) => arrivalOf(one) - arrivalOf(other));
+    for (const [place, set] of sets.entries()) {
+      const ahead = sets.slice(0, place).find((other) => conflict(other.links, set.links));
+      this.#check((set.token !== undefined) === (ahead === undefined), () =>
+        ahead === undefined
+          ? `${told(set)} waits, and nobody is in its way`
+          : `${told(set)} is granted, though ${told(ahead)} came before`,
+      );
+    }
+  }
+
+  #check(isTrue: boolean, what: () => string): void {
+    if (!isTrue) this.#world.fail(new Violation(`at the server: ${what()}`));
+  }
+}
+
+export function conflict(one: Links, other: Links): boolean {
+  for (const [name, mode] of one) {
+    const otherMode = other.get(name);
+    if (otherMode !== undefined && (mode === 'x' || otherMode === 'x')) return true;
+  }
+  return false;
+}
+
+/** One that steals counts as having come before all that were there. */
+function arrivalOf({ id, isThief }: SetSeen): number {
+  return isThief ? -id : id;
+}
+
+function told({ id, session, links, token }: SetSeen): string {
+  const set = [...links].map(([name, mode]) => mode + name).join(' ');
+  return `set ${id} of ${session} {${set}}${token === undefined ? '' : ` (token ${token})`}`;
+}
+
+function readLinks(text: string): Links {
+  const lines = text.split('\n').slice(0, -1);
+  return new Map(lines.map((line) => [line.slice(1), line[0] as Mode]));
+}

@@ -1,0 +1,120 @@
+/**
+ * A world of its own: virtual time, randomness from one seed, a log, and what was found wrong.
+ *
+ * Between two events the real event loop turns once, so all promises that can be settled are, and
+ * whatever they run has run: what happens next depends on the world alone. So one seed is one
+ * run, to the letter. Nothing of it can ask for real time or real chance (`inVirtualTime`).
+ */
+
+import { VirtualClock } from './clock.ts';
+import { SeededRandom } from './random.ts';
+
+/** A world that does more than this is taken to run for ever. */
+const eventsMax = 200_000;
+const logLinesMax = 20_000;
+
+/** Something that must never be: the run ends there. */
+export class Violation extends Error {
+  override readonly name = 'Violation';
+}
+
+export class World {
+  readonly seed: number;
+  readonly random: SeededRandom;
+  readonly clock = new VirtualClock();
+  /** What happened, a line each; empty unless asked for. */
+  readonly lines: string[] = [];
+  readonly #keepsLog: boolean;
+  #failure: unknown;
+  #failed = false;
+
+  constructor(seed: number, options: { readonly log?: boolean } = {}) {
+    this.seed = seed;
+    this.random = new SeededRandom(seed);
+    this.#keepsLog = options.log ?? false;
+  }
+
+  get nowMs(): number {
+    return this.clock.nowMs;
+  }
+
+  /** `tell` is called only where somebody reads it. */
+  log(tell: () => string): void {
+    if (!this.#keepsLog || this.lines.length >= logLinesMax) return;
+    this.lines.push(`${this.nowMs.toFixed(3).padStart(12)}  ${tell()}`);
+  }
+
+  /** The world has gone wrong; the first to say so is heard. */
+  fail(failure: unknown): void {
+    if (this.#failed) return;
+    this.#failed = true;
+    this.#failure = failure;
+    this.log(() => `FAILED ${failure instanceof Error ? failure.message : String(failure)}`);
+  }
+
+  /** Throws unless `isTrue`. For what is looked at from within an event, where `fail` would do. */
+  check(isTrue: boolean, what: () => string): void {
+    if (!isTrue) this.fail(new Violation(what()));
+  }
+
+  /** Runs until nothing is left to happen, `isOver` says so, or `lastMs`; throws on a failure. */
+  async run(lastMs: number, isOver: () => boolean = () => false): Promise<void> {
+    const onRejection = (reason: unknown): void => this.fail(reason);
+    process.on('unhandledRejection', onRejection);
+    try {
+      for (let count = 0; !this.#failed && !isOver(); count++) {
+        if (count > eventsMax) throw new Violation(`more than ${eventsMax} events`);
+        if (!this.#step(lastMs)) break;
+        await turn();
+      }
+    } finally {
+      process.off('unhandledRejection', onRejection);
+    }
+    if (this.#failed) throw this.#failure;
+  }
+
+  #step(lastMs: number): boolean {
+    try {
+      return this.clock.step(lastMs);
+    } catch (error) {
+      this.fail(error);
+      return false;
+    }
+  }
+}
+
+/** One turn of the real event loop: every microtask has run, and whatever those have led to. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/**
+ * Runs `run` while `Date.now` and `performance.now` tell the time of a world, and what would wait
+ * for real time, or let in chance, throws: `setTimeout`, `setInterval`, `Math.random`.
+ */
+export async function inVirtualTime<R>(clock: VirtualClock, run: () => Promise<R>): Promise<R> {
+  const refuse = (): never => {
+    throw new Violation('real time or chance has no place in a simulation');
+  };
+  const tell = (): number => clock.nowMs;
+  const places = [
+    { owner: globalThis, name: 'setTimeout', value: refuse },
+    { owner: globalThis, name: 'setInterval', value: refuse },
+    { owner: Math, name: 'random', value: refuse },
+    { owner: Date, name: 'now', value: tell },
+    { owner: performance, name: 'now', value: tell },
+  ] as const;
+  const kept = places.map(({ owner, name }) => Object.getOwnPropertyDescriptor(owner, name));
+  for (const { owner, name, value } of places) {
+    Object.defineProperty(owner, name, { value, configurable: true, writable: true });
+  }
+  try {
+    return await run();
+  } finally {
+    for (const [index, { owner, name }] of places.entries()) {
+      const descriptor = kept[index];
+      if (descriptor === undefined) Reflect.deleteProperty(owner, name);
+      else Object.defineProperty(owner, name, descriptor);
+    }
+  }
+}

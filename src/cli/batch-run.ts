@@ -1,0 +1,159 @@
+/**
+ * The commands of a batch under way: each is a job, submitted in the order of the lines, and ends
+ * as its process does. What ends the batch early lets those that run end, and starts nothing more.
+ */
+
+import type { ChildProcess } from 'node:child_process';
+import { createJobQueue, type Job, type JobQueue } from '../clients/jobs/index.ts';
+import type { Domain } from '../domain/domain.ts';
+import { labelLengthMax } from '../domain/limits.ts';
+import type { BatchLine } from './batch-lines.ts';
+import { CommandFailedError, runLine } from './batch-process.ts';
+import { BatchProgress } from './batch-progress.ts';
+import { exitCode, exitCodeOfSignal } from './exit-codes.ts';
+import { shown } from './messages.ts';
+import { catchSignals } from './terminal-signals.ts';
+
+/** As make has it: something failed. */
+export const somethingFailed = 2;
+
+export interface BatchOptions {
+  readonly concurrency: number;
+  readonly keepsGoing: boolean;
+  readonly isJson: boolean;
+}
+
+const endings: ReadonlySet<NodeJS.Signals> = new Set(['SIGINT', 'SIGTERM', 'SIGHUP']);
+
+/** Runs all of them once. Resolves with an exit code when none runs any more. */
+export function runBatch(
+  domain: Domain,
+  lines: readonly BatchLine[],
+  options: BatchOptions,
+): Promise<number> {
+  return new Batch(domain, lines, options).run();
+}
+
+class Batch {
+  readonly #lines: readonly BatchLine[];
+  readonly #options: BatchOptions;
+  readonly #queue: JobQueue;
+  readonly #progress: BatchProgress;
+  readonly #running = new Set<ChildProcess>();
+  /** By the number of the line. */
+  readonly #jobs = new Map<number, Job>();
+  #stoppedBy: NodeJS.Signals | undefined;
+  #isFailed = false;
+  #isStopping = false;
+
+  constructor(domain: Domain, lines: readonly BatchLine[], options: BatchOptions) {
+    const { concurrency, isJson } = options;
+    this.#lines = lines;
+    this.#options = options;
+    this.#queue = createJobQueue(domain, { concurrency, onFailure: () => undefined });
+    this.#progress = new BatchProgress(lines.length, process.stderr.isTTY === true && !isJson);
+  }
+
+  async run(): Promise<number> {
+    this.#listen();
+    const ends: Promise<void>[] = [];
+    for (const line of this.#lines) {
+      if (this.#isStopping) {
+        this.#progress.skipped(line.label);
+        continue;
+      }
+      const job = this.#queue.submit(specOf(line, this.#jobs, (own) => this.#runLine(line, own)));
+      this.#jobs.set(line.number, job);
+      ends.push(this.#follow(line, job));
+      // The ring is full: whoever waits for a place in it comes before the next line.
+      await job.enqueued.catch(() => undefined);
+    }
+    await Promise.all(ends);
+    await this.#queue.close();
+    this.#progress.close();
+    if (this.#stoppedBy !== undefined) return exitCodeOfSignal(this.#stoppedBy);
+    return this.#isFailed ? somethingFailed : exitCode.done;
+  }
+
+  /** A signal is handed on to what runs; some also end the batch. */
+  #listen(): void {
+    const endBy = (signal: NodeJS.Signals): void => {
+      this.#stoppedBy = signal;
+      this.#stop();
+    };
+    const signals = catchSignals(() => undefined);
+    signals.child = {
+      kill: (signal) => {
+        for (const child of this.#running) child.kill(signal);
+        if (endings.has(signal)) endBy(signal);
+        return true;
+      },
+    };
+    // The terminal's key has reached what runs, and is not handed on; the batch ends all the same.
+    process.on('SIGINT', endBy);
+  }
+
+  /** Nothing more is started. The latest first, so that no set comes only to be given back. */
+  #stop(): void {
+    this.#isStopping = true;
+    for (const job of [...this.#jobs.values()].reverse()) if (job.state !== 'running') job.cancel();
+  }
+
+  async #runLine(line: BatchLine, { grant }: Parameters<JobRun>[0]): Promise<void> {
+    this.#progress.begin(line.label);
+    let child: ChildProcess | undefined;
+    const onLost = (): void => void child?.kill('SIGTERM');
+    grant.signal.addEventListener('abort', onLost, { once: true });
+    await runLine(line, grant, (started) => {
+      child = started;
+      this.#running.add(started);
+      started.once('exit', () => this.#running.delete(started));
+    });
+  }
+
+  /** Tells what has become of a line. */
+  async #follow(line: BatchLine, job: Job): Promise<void> {
+    const { keepsGoing, isJson } = this.#options;
+    const startMs = performance.now();
+    let error: unknown;
+    try {
+      await job.done;
+      this.#progress.done(line.label);
+    } catch (reason) {
+      error = reason;
+      const isRun = job.state === 'failed';
+      if (isRun) this.#progress.failed(line.label, messageOf(line, reason));
+      else this.#progress.skipped(line.label);
+      this.#isFailed = true;
+      if (isRun && !keepsGoing) this.#stop();
+    }
+    if (isJson) tellEnd(line, job, error, performance.now() - startMs);
+  }
+}
+
+/** A line as a job of a queue, to which the jobs of earlier lines were submitted. */
+export function specOf(line: BatchLine, jobs: ReadonlyMap<number, Job>, run: JobRun) {
+  return {
+    reads: line.reads,
+    writes: line.writes,
+    after: line.after.flatMap((number) => jobs.get(number) ?? []),
+    label: line.label.slice(0, labelLengthMax),
+    run,
+  };
+}
+
+type JobRun = (job: { readonly grant: Parameters<typeof runLine>[1] }) => Promise<void>;
+
+function messageOf(line: BatchLine, reason: unknown): string {
+  const what = reason instanceof Error ? reason.message : String(reason);
+  return `line ${line.number}, ${shown(line.label)}: ${what}`;
+}
+
+function tellEnd({ number, id, label }: BatchLine, job: Job, error: unknown, ms: number): void {
+  const code = error === undefined ? 0 : undefined;
+  const exit = error instanceof CommandFailedError ? error.exitCode : code;
+  const message = error instanceof Error ? error.message : undefined;
+  const { state } = job;
+  const told = { line: number, id, label, state, exitCode: exit, error: message };
+  process.stdout.write(`${JSON.stringify({ ...told, ms: Math.round(ms) })}\n`);
+}

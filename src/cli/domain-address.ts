@@ -1,0 +1,110 @@
+/**
+ * Where the domain is that a command is about: at a broker, by its socket, or in Redis, by a URL.
+ *
+ * A URL may have a password in it, so no message repeats one: what is told to people is `place`.
+ */
+
+import { isAbsolute, resolve } from 'node:path';
+import { defaultSocketPath } from '../hosts/broker/index.ts';
+import { readDuration, UsageError } from './arguments.ts';
+
+export interface BrokerAddress {
+  readonly at: 'broker';
+  readonly socketPath: string;
+}
+
+export interface RedisAddress {
+  readonly at: 'redis';
+  readonly host: string;
+  readonly port: number;
+  readonly isTls: boolean;
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  readonly database: number;
+  /** Of the domain: those of another name have nothing in common with it. */
+  readonly name: string;
+  readonly leaseMs: number | undefined;
+}
+
+export type DomainAddress = BrokerAddress | RedisAddress;
+
+const portDefault = 6379;
+const nameDefault = 'default';
+const form = 'redis://HOST[:PORT][/DATABASE][?name=NAME&lease=TIME], or rediss:// for TLS';
+
+/**
+ * What `--domain` or `--socket` says, or KDS_DOMAIN, or KDS_SOCKET, or the user's own broker.
+ *
+ * @throws UsageError
+ */
+export function readAddress(domain: string | undefined, socket: string | undefined): DomainAddress {
+  if (domain !== undefined && socket !== undefined) {
+    throw new UsageError('--domain and --socket are two places: give one of them');
+  }
+  if (domain !== undefined) return readDomain(domain, '--domain');
+  const { KDS_DOMAIN = '' } = process.env;
+  if (socket === undefined && KDS_DOMAIN !== '') return readDomain(KDS_DOMAIN, 'KDS_DOMAIN');
+  return { at: 'broker', socketPath: readSocket(socket) };
+}
+
+/** Where the broker is: what `--socket` says, or KDS_SOCKET, or the user's own. */
+export function readSocket(text: string | undefined): string {
+  if (text !== undefined) return resolve(text);
+  const path = defaultSocketPath();
+  if (isAbsolute(path)) return path;
+  throw new UsageError(`KDS_SOCKET is an absolute path, not ${JSON.stringify(path)}`);
+}
+
+/** For people: never with the password. */
+export function placeText(address: DomainAddress): string {
+  if (address.at === 'broker') return address.socketPath;
+  const { host, port, isTls, database, name } = address;
+  const shownHost = host.includes(':') ? `[${host}]` : host;
+  const scheme = isTls ? 'rediss' : 'redis';
+  return `${scheme}://${shownHost}:${port}/${database}?name=${encodeURIComponent(name)}`;
+}
+
+function readDomain(text: string, option: string): RedisAddress {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isRedis = url?.protocol === 'redis:' || url?.protocol === 'rediss:';
+  if (url === undefined || !isRedis || url.hostname === '' || url.hash !== '') {
+    throw new UsageError(`${option} is ${form}`);
+  }
+  const known = ['name', 'lease'];
+  for (const key of url.searchParams.keys()) {
+    if (!known.includes(key)) {
+      throw new UsageError(`${option} knows nothing of ${JSON.stringify(key)}: it is ${form}`);
+    }
+    if (url.searchParams.getAll(key).length > 1) throw new UsageError(`${option} has two ${key}s`);
+  }
+  const lease = url.searchParams.get('lease');
+  return {
+    at: 'redis',
+    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: url.port === '' ? portDefault : Number(url.port),
+    isTls: url.protocol === 'rediss:',
+    username: readSecret(url.username, option),
+    password: readSecret(url.password, option) ?? process.env['REDISCLI_AUTH'],
+    database: readDatabase(url.pathname, option),
+    name: url.searchParams.get('name') ?? nameDefault,
+    leaseMs: lease === null ? undefined : readDuration(lease, `${option}: lease`),
+  };
+}
+
+function readDatabase(path: string, option: string): number {
+  if (path === '' || path === '/') return 0;
+  const [, digits] = /^\/(\d{1,9})$/.exec(path) ?? [];
+  if (digits === undefined) {
+    throw new UsageError(`${option} has a database by its number, as in ${form}`);
+  }
+  return Number(digits);
+}
+
+function readSecret(text: string, option: string): string | undefined {
+  if (text === '') return undefined;
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new UsageError(`${option} has a user or password that is not percent-encoded`);
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * The whole terminal: its alternate screen, and keys as they are pressed. Given back at the end,
+ * and while this process is stopped, so that the shell finds the terminal as it left it.
+ *
+ * As keys come as they are, Ctrl-Z is one of them; what it stands for is done here. After a stop
+ * nothing is taken for granted: whoever had the terminal meanwhile may have changed it.
+ */
+
+const enter = '\x1b[?1049h\x1b[?25l';
+const leave = '\x1b[?25h\x1b[?1049l';
+const ctrlZ = '\x1a';
+const ownGroup = 0;
+
+export interface ScreenEvents {
+  readonly onKey: (key: string) => void;
+  /** What was shown is not there any more. */
+  readonly onBlank: () => void;
+}
+
+export class FullScreen {
+  readonly #events: ScreenEvents;
+  readonly #stop = (): void => this.#stopAndGoOn();
+  readonly #goOn = (): void => this.#take();
+  readonly #hear = (keys: string): void => {
+    for (const key of keys) {
+      // As the terminal would, which sends it to all of the job.
+      if (key === ctrlZ) process.kill(ownGroup, 'SIGTSTP');
+      else this.#events.onKey(key);
+    }
+  };
+
+  constructor(events: ScreenEvents) {
+    this.#events = events;
+  }
+
+  open(): void {
+    process.on('SIGTSTP', this.#stop);
+    process.on('SIGCONT', this.#goOn);
+    process.stdin.setEncoding('utf8').on('data', this.#hear);
+    this.#take();
+  }
+
+  close(): void {
+    process.off('SIGTSTP', this.#stop);
+    process.off('SIGCONT', this.#goOn);
+    process.stdin.off('data', this.#hear).pause();
+    this.#giveBack();
+  }
+
+  /** All that is on the terminal, line by line, so that nothing flickers. */
+  draw(lines: readonly string[]): void {
+    // A terminal that does not tell its size tells 0.
+    const rowCount = process.stdout.rows || Number.POSITIVE_INFINITY;
+    const shownLines = lines.slice(0, rowCount - 1);
+    process.stdout.write(`\x1b[H${shownLines.map((line) => `${line}\x1b[K\r\n`).join('')}\x1b[J`);
+  }
+
+  #stopAndGoOn(): void {
+    this.#giveBack();
+    process.off('SIGTSTP', this.#stop);
+    // Now it is not heard but obeyed, before this returns; where no shell waits it does nothing.
+    process.kill(process.pid, 'SIGTSTP');
+    process.on('SIGTSTP', this.#stop);
+    this.#take();
+  }
+
+  #take(): void {
+    // Node sets a mode only if it believes that there is another one.
+    process.stdin.setRawMode(false);
+    process.stdin.setRawMode(true);
+    process.stdout.write(enter);
+    this.#events.onBlank();
+  }
+
+  #giveBack(): void {
+    process.stdout.write(leave);
+    process.stdin.setRawMode(false);
+  }
+}

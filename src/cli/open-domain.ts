@@ -1,0 +1,25 @@
+/** A domain at an address, opened; `kds run` opens that of a broker by itself, to be quick. */
+
+import type { Domain } from '../domain/domain.ts';
+import { openBrokerDomain } from '../hosts/broker/index.ts';
+import type { DomainAddress } from './domain-address.ts';
+import { openInRedis } from './open-redis.ts';
+
+export interface OpenedDomain {
+  readonly domain: Domain;
+  /** Ends the domain, and what was opened for its sake. */
+  close(): Promise<void>;
+}
+
+export interface Opening {
+  /** Told of what has no label of its own. */
+  readonly label?: string | undefined;
+  readonly command?: string | undefined;
+}
+
+/** @throws UnavailableError, ProtocolError */
+export async function openAt(address: DomainAddress, opening: Opening): Promise<OpenedDomain> {
+  if (address.at === 'redis') return openInRedis(address, opening);
+  const domain = await openBrokerDomain({ socket: address.socketPath, ...opening });
+  return { domain, close: () => domain.close() };
+}

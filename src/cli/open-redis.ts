@@ -1,0 +1,45 @@
+/** A domain in Redis for the command line: a client is connected for its sake, and ends with it. */
+
+import { openRedisDomain } from '../hosts/redis/index.ts';
+import { UsageError } from './arguments.ts';
+import type { RedisAddress } from './domain-address.ts';
+import type { OpenedDomain, Opening } from './open-domain.ts';
+import { connectToRedis } from './redis-client.ts';
+
+/** Who ends waits so long at most, in ms, for a server that does not answer to hear of it. */
+const closeMsMax = 5000;
+
+/** @throws UnavailableError, ProtocolError */
+export async function openInRedis(
+  address: RedisAddress,
+  { label, command }: Opening,
+): Promise<OpenedDomain> {
+  const { client, close } = await connectToRedis(address);
+  const { name, leaseMs } = address;
+  try {
+    // Never by default the command line of this process: a URL in it may have a password.
+    const told = { label, command: command ?? 'kds' };
+    const domain = await openRedisDomain(client, { name, leaseMs, ...told });
+    return {
+      domain,
+      close: async () => {
+        await inTime(domain.close());
+        close();
+      },
+    };
+  } catch (error) {
+    close();
+    if (error instanceof RangeError) throw new UsageError(error.message);
+    throw error;
+  }
+}
+
+/** What is not heard of by then is over with the lease. */
+async function inTime(closing: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, closeMsMax);
+  });
+  await Promise.race([closing, over]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,131 @@
+/**
+ * A client of Redis for the command line, of whichever library is installed beside kds: ioredis,
+ * iovalkey or redis. None of them is loaded but for a command that is about a domain in Redis.
+ *
+ * That nobody answers at first is an error at once. Later on it is not: a server that comes back is
+ * connected to again, and whether what is held outlives that is the lease's affair.
+ */
+
+import { UnavailableError } from '../domain/errors.ts';
+import { placeText, type RedisAddress } from './domain-address.ts';
+
+const connectMsMax = 5000;
+const reconnectMs = 200;
+
+export interface ConnectedClient {
+  readonly client: AnyClient;
+  close(): void;
+}
+
+type Ioredis = Pick<typeof import('ioredis'), 'Redis'>;
+type NodeRedis = Pick<typeof import('redis'), 'createClient'>;
+/** Of which library is the host's to tell. */
+export type AnyClient = InstanceType<Ioredis['Redis']> | ReturnType<NodeRedis['createClient']>;
+
+/** @throws UnavailableError if there is no library, no server, or it does not let us in. */
+export async function connectToRedis(address: RedisAddress): Promise<ConnectedClient> {
+  const ioredis = (await load<Ioredis>(() => import('ioredis'))) ?? (await load(loadIovalkey));
+  if (ioredis !== undefined) return connectByIoredis(ioredis, address);
+  const nodeRedis = await load<NodeRedis>(() => import('redis'));
+  if (nodeRedis !== undefined) return connectByNodeRedis(nodeRedis, address);
+  throw new UnavailableError(
+    'a domain in Redis needs a client library, and none is installed beside kds: ' +
+      'npm install ioredis (or redis, or iovalkey); with -g if kds was',
+  );
+}
+
+/** Undefined if it is not installed. What else keeps it from loading is thrown. */
+async function load<T>(importing: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await importing();
+  } catch (error) {
+    const isMissing = error instanceof Error && 'code' in error;
+    if (isMissing && error.code === 'ERR_MODULE_NOT_FOUND') return undefined;
+    throw error;
+  }
+}
+
+/** A fork of ioredis that has kept all that is used of it here. */
+async function loadIovalkey(): Promise<Ioredis> {
+  return (await import('iovalkey')) as unknown as Ioredis;
+}
+
+async function connectByIoredis(
+  { Redis }: Ioredis,
+  address: RedisAddress,
+): Promise<ConnectedClient> {
+  const { host, port, username, password, database, isTls } = address;
+  let isConnected = false;
+  let lastError: unknown;
+  const client = new Redis({
+    host,
+    port,
+    db: database,
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    ...(isTls && { tls: { servername: host } }),
+    lazyConnect: true,
+    connectTimeout: connectMsMax,
+    maxRetriesPerRequest: null,
+    retryStrategy: () => (isConnected ? reconnectMs : null),
+  });
+  client.on('error', (error) => {
+    lastError = error;
+  });
+  try {
+    await client.connect();
+    await client.ping();
+  } catch (error) {
+    lastError ??= error;
+  }
+  // Also of what it goes on without: a database that there is not would be another one.
+  if (lastError !== undefined) {
+    client.disconnect();
+    throw unavailable(address, lastError);
+  }
+  isConnected = true;
+  return { client, close: () => client.disconnect() };
+}
+
+async function connectByNodeRedis(
+  { createClient }: NodeRedis,
+  address: RedisAddress,
+): Promise<ConnectedClient> {
+  const { host, port, username, password, database, isTls } = address;
+  let isConnected = false;
+  const client: ReturnType<NodeRedis['createClient']> = createClient({
+    socket: {
+      host,
+      port,
+      connectTimeout: connectMsMax,
+      ...(isTls && { tls: true, servername: host }),
+      reconnectStrategy: (_, cause) => (isConnected ? reconnectMs : cause),
+    },
+    database,
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+  });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    await client.ping();
+  } catch (error) {
+    if (client.isOpen) client.destroy();
+    throw unavailable(address, error);
+  }
+  isConnected = true;
+  return { client, close: () => client.destroy() };
+}
+
+function unavailable(address: RedisAddress, cause: unknown): UnavailableError {
+  const place = placeText(address);
+  return new UnavailableError(`no Redis to work with at ${place}: ${reasonOf(cause)}`, { cause });
+}
+
+/** A host with several addresses fails with an error for each, and no message of its own. */
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '') {
+    return error.errors.map(reasonOf).join('; ');
+  }
+  return error instanceof Error ? error.message : String(error);
+}

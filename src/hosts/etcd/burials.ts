@@ -1,0 +1,129 @@
+/**
+ * What the dead leave behind is put away by the living.
+ *
+ * When a session's key is gone, its sets are still there, in line and in everybody's way, since
+ * whether they were held can be seen only while they are there. Somebody then deletes them, and
+ * marks what was held exclusive. Anybody may, and more than one may try: each set goes once, as a
+ * transaction asks that it be there, as it was, and its session not. The client that came first
+ * does it at once, and the others in turn if it does not.
+ */
+
+import type { Clock } from '../../event-loop/clock.ts';
+import { burialOf, operationsMax } from './batch.ts';
+import { type Compare, changedAt, createdAt, type Operation } from './calls.ts';
+import type { EtcdConnection } from './connection.ts';
+import type { Keys } from './keys.ts';
+import type { LiveSet } from './live-set.ts';
+import type { Log } from './log.ts';
+
+/** Each client in turn waits for so much longer, in ms, whether others do it. */
+const turnMs = 200;
+const turnsMax = 10;
+const callMsMax = 5000;
+
+export class Burials {
+  readonly #connection: EtcdConnection;
+  readonly #keys: Keys;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  #cancel: (() => void) | undefined;
+  #isBusy = false;
+  #isOpen = true;
+
+  constructor(connection: EtcdConnection, keys: Keys, clock: Clock, log: Log) {
+    this.#connection = connection;
+    this.#keys = keys;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** Looks whether somebody has died, in turn: `own` is this client's session. */
+  look(own: string): void {
+    if (!this.#isOpen || this.#isBusy || this.#cancel !== undefined) return;
+    if (this.#dead().length === 0) return;
+    this.#cancel = this.#clock.after(this.#turnOf(own) * turnMs, () => {
+      this.#cancel = undefined;
+      void this.#buryDead(own);
+    });
+  }
+
+  /** Puts away what a thief has robbed, if its own client has not done so. */
+  async bury(robbed: readonly LiveSet[]): Promise<void> {
+    for (const live of robbed) await this.#bury([live], false);
+  }
+
+  close(): void {
+    this.#isOpen = false;
+    this.#cancel?.();
+  }
+
+  async #buryDead(own: string): Promise<void> {
+    this.#isBusy = true;
+    try {
+      for (let dead = this.#dead(); dead.length > 0 && this.#isOpen; dead = this.#dead()) {
+        for (const some of inParts(dead)) await this.#bury(some, true);
+        await this.#log.reach(callMsMax);
+      }
+    } catch {
+      // Etcd is out of reach: whoever reaches it does it, or this one at its next beat.
+    }
+    this.#isBusy = false;
+    this.look(own);
+  }
+
+  async #bury(sets: readonly LiveSet[], areDead: boolean): Promise<void> {
+    const compares: Compare[] = [];
+    const operations: Operation[] = [];
+    for (const session of areDead ? new Set(sets.map((live) => live.session)) : []) {
+      compares.push(createdAt(this.#keys.session(session), 0));
+    }
+    for (const live of sets) {
+      const there = changedAt(live.key, live.modRevision);
+      compares.push(there);
+      const burial = burialOf(this.#keys, live);
+      if (burial.length > operationsMax) await this.#markFirst(live, there);
+      operations.push(...(burial.length > operationsMax ? burial.slice(-1) : burial));
+    }
+    const txn = { compare: compares, success: operations };
+    await this.#connection.call('/v3/kv/txn', txn, callMsMax);
+  }
+
+  /** More than one transaction can do: nobody is granted any of it while the set is there. */
+  async #markFirst(live: LiveSet, there: Compare): Promise<void> {
+    const marks = burialOf(this.#keys, live).slice(0, -1);
+    for (let from = 0; from < marks.length; from += operationsMax) {
+      const success = marks.slice(from, from + operationsMax);
+      await this.#connection.call('/v3/kv/txn', { compare: [there], success }, callMsMax);
+    }
+  }
+
+  #dead(): readonly LiveSet[] {
+    const { replica } = this.#log;
+    return [...replica.sets.values()].filter((live) => replica.isDead(live));
+  }
+
+  /** How many clients have come before this one. */
+  #turnOf(own: string): number {
+    const { sessions } = this.#log.replica;
+    const createRevision = sessions.get(own)?.createRevision ?? Number.POSITIVE_INFINITY;
+    let turn = 0;
+    for (const session of sessions.values()) if (session.createRevision < createRevision) turn++;
+    return Math.min(turn, turnsMax);
+  }
+}
+
+/** The burials of each part fit into one transaction, but for single sets that are larger. */
+function inParts(sets: readonly LiveSet[]): readonly (readonly LiveSet[])[] {
+  const parts: LiveSet[][] = [];
+  let count = operationsMax;
+  for (const live of sets) {
+    const more = 3 + live.entry.exclusive.length;
+    if (count + more > operationsMax) {
+      parts.push([]);
+      count = 0;
+    }
+    count += more;
+    parts.at(-1)?.push(live);
+  }
+  return parts;
+}

@@ -1,0 +1,149 @@
+/**
+ * A client's session with etcd: a key under a lease that is renewed as long as the client lives.
+ * All sets of the client name the session; when its key is gone they are those of a dead one.
+ *
+ * Once over it is over: what is to go on goes on by a new session. It is over as soon as the lease
+ * may be, by this process's own clock, whatever etcd would say.
+ */
+
+import { UnavailableError } from '../../domain/errors.ts';
+import type { Clock } from '../../event-loop/clock.ts';
+import { LeaseGuard } from '../../remote-domain/lease-guard.ts';
+import { createdAt, numberIn, objectIn, putOf, rangeOf, toBase64, txnIn } from './calls.ts';
+import { type EtcdConnection, EtcdRefusal } from './connection.ts';
+import { type SessionEntry, writeEntry } from './entries.ts';
+import type { Keys } from './keys.ts';
+
+/** For so long, in ms, a session is tried to be opened. */
+const openMsMax = 10_000;
+/** For so long, in ms, the end of a session waits for etcd's word. */
+const partingMsMax = 1000;
+/** Renewed so often within a lease. */
+const beatsPerLease = 4;
+
+export interface LeaseTerms {
+  readonly connection: EtcdConnection;
+  readonly keys: Keys;
+  readonly clock: Clock;
+  readonly leaseSeconds: number;
+  /** Of the session: nobody else has it. */
+  readonly id: string;
+  readonly entry: SessionEntry;
+  /** Called once, unless it was ended from here: nothing is held by it any more. */
+  readonly onLost: (reason: Error) => void;
+  /** Called at each renewal. */
+  readonly onBeat: () => void;
+}
+
+export class Lease {
+  readonly id: string;
+  /** Of its key. */
+  createRevision = 0;
+  readonly #terms: LeaseTerms;
+  readonly #guard: LeaseGuard;
+  #leaseId = '';
+  #leaseMs: number;
+  #cancelBeat: () => void = () => undefined;
+  #state: 'opening' | 'open' | 'over' = 'opening';
+
+  private constructor(terms: LeaseTerms) {
+    this.#terms = terms;
+    this.id = terms.id;
+    this.#leaseMs = terms.leaseSeconds * 1000;
+    this.#guard = new LeaseGuard(terms.clock, () => {
+      this.lose('its lease could not be renewed in time');
+    });
+  }
+
+  /** @throws UnavailableError, EtcdRefusal */
+  static async open(terms: LeaseTerms): Promise<Lease> {
+    const lease = new Lease(terms);
+    await lease.#open();
+    return lease;
+  }
+
+  /** Whether what it holds is certainly held, at this moment. */
+  get isValid(): boolean {
+    return this.#state === 'open' && this.#guard.isValid;
+  }
+
+  /** It is over: etcd says so, or time does. */
+  lose(why: string): void {
+    if (this.#state !== 'open') return;
+    this.#stop();
+    this.#terms.onLost(new Error(why));
+    // Those who wait for what it held need not wait for the lease to run out.
+    void this.#revoke();
+  }
+
+  /** Ends in order. All that it held has been given back before, or is given up by this. */
+  async end(): Promise<void> {
+    if (this.#state === 'over') return;
+    this.#stop();
+    await this.#revoke();
+  }
+
+  async #open(): Promise<void> {
+    const { connection, clock, keys, entry, leaseSeconds } = this.#terms;
+    const sentMs = clock.nowMs();
+    const granted = await connection.call('/v3/lease/grant', { TTL: leaseSeconds }, openMsMax);
+    this.#leaseId = String(granted['ID']);
+    // Etcd may give more than it is asked for: it has a minimum.
+    this.#leaseMs = numberIn(granted, 'TTL') * 1000;
+    const key = keys.session(this.id);
+    const put = putOf(key, writeEntry(entry), this.#leaseId);
+    const compare = [createdAt(key, 0)];
+    const txn = { compare, success: [put], failure: [rangeOf({ key: toBase64(key) })] };
+    const { succeeded, revision, ranges } = txnIn(
+      await connection.call('/v3/kv/txn', txn, openMsMax),
+    );
+    // If it was there, a call had been heard, and its answer was not.
+    this.createRevision = succeeded ? revision : (ranges[0]?.[0]?.createRevision ?? 0);
+    this.#state = 'open';
+    this.#guard.renewed(sentMs, this.#leaseMs);
+    if (!this.isValid) {
+      this.#stop();
+      void this.#revoke();
+      throw new UnavailableError('etcd answers too slowly for so short a lease');
+    }
+    this.#beatLater();
+  }
+
+  #beatLater(): void {
+    const delayMs = this.#leaseMs / beatsPerLease;
+    this.#cancelBeat = this.#terms.clock.after(delayMs, () => void this.#beat());
+  }
+
+  async #beat(): Promise<void> {
+    const { connection, clock, onBeat } = this.#terms;
+    // Its answer is worth nothing to those that come after the next one.
+    const limitMs = this.#leaseMs / beatsPerLease;
+    this.#beatLater();
+    const sentMs = clock.nowMs();
+    try {
+      const answer = await connection.call('/v3/lease/keepalive', { ID: this.#leaseId }, limitMs);
+      const leftMs = numberIn(objectIn(answer, 'result'), 'TTL') * 1000;
+      if (leftMs === 0) this.lose('etcd has ended its lease');
+      else if (this.#state === 'open') this.#guard.renewed(sentMs, leftMs);
+    } catch (error) {
+      if (error instanceof EtcdRefusal)
+        this.lose(`etcd does not renew its lease: ${error.message}`);
+      // Otherwise the next one may be heard; and if none is, the guard tells.
+    }
+    if (this.#state === 'open') onBeat();
+  }
+
+  #stop(): void {
+    this.#state = 'over';
+    this.#guard.end();
+    this.#cancelBeat();
+  }
+
+  async #revoke(): Promise<void> {
+    const { connection } = this.#terms;
+    // If etcd does not hear of it, the lease runs out by itself.
+    await connection
+      .call('/v3/lease/revoke', { ID: this.#leaseId }, partingMsMax)
+      .catch(() => undefined);
+  }
+}

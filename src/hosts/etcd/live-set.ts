@@ -1,0 +1,64 @@
+/** A set that waits or is held, as a client knows it that follows the log. */
+
+import { placesMax, type SetEntry } from './entries.ts';
+
+/** Of the numbers that one revision has for tokens, those up to here are for sets that waited. */
+const waitedTokensMax = placesMax - 129;
+
+export class LiveSet {
+  readonly key: string;
+  readonly session: string;
+  readonly number: number;
+  readonly createRevision: number;
+  modRevision: number;
+  entry: SetEntry;
+  /** In core. */
+  set = 0;
+  isGranted = false;
+  /** Once granted. See {@link tokenOfWaiter}. */
+  token = 0;
+  /** When it was granted, or, while it waits, asked for: ms since 1970. */
+  since: number;
+
+  constructor(
+    key: string,
+    { session, number }: { readonly session: string; readonly number: number },
+    createRevision: number,
+    modRevision: number,
+    entry: SetEntry,
+  ) {
+    this.key = key;
+    this.session = session;
+    this.number = number;
+    this.createRevision = createRevision;
+    this.modRevision = modRevision;
+    this.entry = entry;
+    this.since = entry.since;
+  }
+
+  /** The same for all clients, and grows with arrival. */
+  get id(): number {
+    return this.createRevision * placesMax + this.entry.at;
+  }
+
+  /** Its token, if it is granted as it arrives. */
+  get tokenAtArrival(): number {
+    const first = this.createRevision * placesMax;
+    return this.entry.steal === true ? first : first + waitedTokensMax + 1 + this.entry.at;
+  }
+}
+
+/**
+ * The token of one that waited and is granted by a revision, as the `index`th of those. What one
+ * revision grants does not conflict, so where there are too many of them some may have the same.
+ */
+export function tokenOfWaiter(revision: number, index: number): number {
+  return revision * placesMax + Math.min(1 + index, waitedTokensMax);
+}
+
+/** Arrival order: by creation; but a thief comes before all that came before it. */
+export function byArrival(one: LiveSet, other: LiveSet): number {
+  const isThief = one.entry.steal === true;
+  if (isThief !== (other.entry.steal === true)) return isThief ? -1 : 1;
+  return isThief ? other.id - one.id : one.id - other.id;
+}

@@ -1,0 +1,63 @@
+/** What belongs to one session with etcd, and ends with it. */
+
+import type { LimitError } from '../../domain/errors.ts';
+import type { Clock } from '../../event-loop/clock.ts';
+import type { EtcdConnection } from './connection.ts';
+import type { SessionEntry } from './entries.ts';
+import type { Keys } from './keys.ts';
+import { Lease } from './lease.ts';
+import type { Log } from './log.ts';
+import { Outbox } from './outbox.ts';
+import type { OwnSet } from './own-set.ts';
+
+export interface LinkTerms {
+  readonly connection: EtcdConnection;
+  readonly keys: Keys;
+  readonly clock: Clock;
+  readonly leaseSeconds: number;
+  /** What this client tells others of itself. */
+  readonly entry: SessionEntry;
+  /** A name that no other session has, each time: at most 32 hexadecimal digits. */
+  readonly nextSessionId: () => string;
+}
+
+export interface Tenancy {
+  readonly lease: Lease;
+  readonly outbox: Outbox;
+}
+
+export interface TenancyEvents {
+  /** Told once: nothing is held by it any more. */
+  onLost(reason: Error): void;
+  onBeat(): void;
+  /** Etcd does not take a set, whatever is done. */
+  onRefused(own: OwnSet, error: LimitError): void;
+}
+
+/** @throws UnavailableError, EtcdRefusal */
+export async function openTenancy(
+  { connection, keys, clock, leaseSeconds, entry, nextSessionId }: LinkTerms,
+  log: Log,
+  events: TenancyEvents,
+): Promise<Tenancy> {
+  const lease = await Lease.open({
+    connection,
+    keys,
+    clock,
+    leaseSeconds,
+    entry,
+    id: nextSessionId(),
+    onLost: (reason) => events.onLost(reason),
+    onBeat: () => events.onBeat(),
+  });
+  const outbox = new Outbox({
+    connection,
+    keys,
+    clock,
+    lease,
+    log,
+    onRefused: (own, error) => events.onRefused(own, error),
+    onFailed: (why) => lease.lose(why),
+  });
+  return { lease, outbox };
+}

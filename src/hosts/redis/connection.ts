@@ -1,0 +1,23 @@
+/**
+ * All that this host wants of a client library: commands, messages of a channel, and word of a new
+ * connection. ioredis.ts and node-redis.ts make it of a user's client.
+ */
+
+/** What a server answers, as far as the scripts make use of it. */
+export type RedisReply = string | number | null | readonly RedisReply[];
+
+export interface RedisConnection {
+  /**
+   * Sends a command; commands arrive in the order in which they were sent by way of one
+   * connection. Rejects with the server's error, which is an `Error` whose message is the server's
+   * text; or, if the connection is lost or is not there, with any other error, after which the
+   * command may or may not have run, or may yet run. May take for ever.
+   */
+  send(command: string, ...args: readonly string[]): Promise<RedisReply>;
+  /** Resolves when the server has it. Holds across reconnects, during which messages are lost. */
+  subscribe(channel: string, onMessage: (text: string) => void): Promise<void>;
+  /** `listener` is told each time that commands, or messages, get through again. */
+  onReconnect(listener: () => void): void;
+  /** Ends the subscriptions, and nothing else of the user's. */
+  close(): Promise<void>;
+}

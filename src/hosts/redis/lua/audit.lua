@@ -1,0 +1,26 @@
+-- What is known of a session's requests, for a client that may have missed some news.
+--
+-- ARGV[2]  number of the first request that is wanted
+-- ARGV[3]  how many are wanted at most
+--
+-- Answers  known, news it has had so far, and for each live request a text: number, 'granted', id,
+--          token, recovered names; or number, 'waiting', id; or number, 'settled'; by tabs
+--          expired    there is no such session
+
+local told = demand('HGET', root .. 's:' .. caller, 'told')
+if not told then
+  return finish({ 'expired' })
+end
+local answer = { 'known', told }
+local ids = demand('ZRANGEBYSCORE', root .. 'l:' .. caller, ARGV[2], '+inf', 'LIMIT', 0, ARGV[3])
+for _, id in ipairs(ids) do
+  local set = demand('HMGET', root .. 'q:' .. id, 'number', 'token', 'links', 'watch')
+  local line = (set[1] or '0') .. '\twaiting\t' .. id
+  if set[2] and set[4] then
+    line = set[1] .. '\tsettled'
+  elseif set[2] then
+    line = set[1] .. '\tgranted\t' .. id .. '\t' .. set[2] .. recoveredOf(set[3])
+  end
+  answer[#answer + 1] = line
+end
+return finish(answer)

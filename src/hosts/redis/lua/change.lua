@@ -1,0 +1,84 @@
+-- Ends or weakens requests of a session, whether they wait or are granted, and hands over.
+--
+-- ARGV[2]  number of this call: as for a request. What has a lesser number and has not arrived yet
+--          will not be let in, so that nothing that is ended here begins afterwards
+-- ARGV[3…] changes: a letter, the number of a request, and for P and D '\n' and '<name>\n' for each
+--            R  it is released
+--            C  it is cancelled: should it have been granted, its caller does not know
+--            A  it is abandoned: names that it holds exclusively are recovered by the next
+--            T  it is out of time: cancelled, and the answer tells who was in its way
+--            P  of a grant, a part is released
+--            D  of a grant, exclusive names become shared
+--
+-- Answers  changed, then for each T its number and blockers as one text, by '\n' (blockers.lua)
+--          expired     the session is unknown: nothing is left of what went through it
+--
+-- A change that is repeated, or comes late, changes nothing.
+
+local fates = { R = 'done', A = 'died', C = 'unheard', T = 'unheard' }
+local answer = { 'changed' }
+local top = demand('HGET', root .. 's:' .. caller, 'top')
+if not top then
+  return finish({ 'expired' })
+end
+
+local function explain(number, id)
+  local set = demand('HMGET', root .. 'q:' .. id, 'token', 'links')
+  local isPending = {}
+  for mode, name in eachLink(set[2] or '') do
+    isPending[name] = not demand('ZSCORE', root .. 't:' .. name, mode .. id)
+  end
+  answer[#answer + 1] = table.concat(blockersOf(number, set[2] or '', isPending), '\n')
+end
+
+-- Nothing of a part that is not held is touched.
+local function weaken(kind, id, names)
+  local key = root .. 'q:' .. id
+  local set = demand('HMGET', key, 'token', 'links', 'watch')
+  if not set[1] or set[3] then
+    return
+  end
+  local isChosen, left = {}, {}
+  for name in string.gmatch(names, '([^\n]*)\n') do
+    isChosen[name] = true
+  end
+  for mode, name in eachLink(set[2]) do
+    local isKept = not isChosen[name]
+    if not isKept and mode == 'x' then
+      mark(name, 'done')
+    end
+    if not isKept and (kind == 'P' or mode == 'x') then
+      touch(name)
+      try('ZREM', root .. 't:' .. name, mode .. id)
+      if kind == 'D' then
+        try('ZADD', root .. 't:' .. name, id, 's' .. id)
+      end
+    end
+    if isKept or kind == 'D' then
+      left[#left + 1] = (isKept and mode or 's') .. name .. '\n'
+    end
+  end
+  if #left == 0 then
+    remove(id, 'done')
+  else
+    call('HSET', key, 'links', table.concat(left))
+  end
+end
+
+for index = 3, #ARGV do
+  local kind, number, names = string.match(ARGV[index], '^(%u)(%d+)\n?(.*)$')
+  local id = idOf(caller, number)
+  if id and (kind == 'P' or kind == 'D') then
+    weaken(kind, id, names)
+  elseif id then
+    if kind == 'T' then
+      explain(number, id)
+    end
+    remove(id, fates[kind])
+  end
+end
+settleUp()
+if tonumber(ARGV[2]) > tonumber(top) then
+  try('HSET', root .. 's:' .. caller, 'top', ARGV[2])
+end
+return finish(answer)

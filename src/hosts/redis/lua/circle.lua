@@ -1,0 +1,116 @@
+-- Holding while waiting: would a set that is about to wait be waited for by its own caller?
+--
+-- A waiting set waits for the older ones that conflict with it; a granted one is kept until those
+-- waiting sets are through whose callers have said that they keep it (k:). Only a set that arrives
+-- and says so can close a circle (docs/invariants.md). The walk takes each position of a queue
+-- once, and gives up after so many: the server does nothing else meanwhile.
+
+local circleLinksMax = 10000
+
+-- Ids of those of the caller's requests, by number, that are granted.
+local function heldAmong(numbers)
+  local held = {}
+  for number in string.gmatch(numbers, '%d+') do
+    local id = idOf(caller, number)
+    if id and demand('HGET', root .. 'q:' .. id, 'token') then
+      demand('SCARD', root .. 'k:' .. id)
+      held[#held + 1] = id
+    end
+  end
+  return held
+end
+
+local passed, passedCount = {}, 0
+
+-- Adds those ahead of a link that conflict with it, as far as an exclusive one, which itself waits
+-- for all that are ahead of it. A shared one that was passed has led there already.
+local function aheadOf(mode, name, arrival, found)
+  local function walk(links)
+    for _, link in ipairs(links) do
+      passedCount = passedCount + 1
+      local shared = isShared(link)
+      if mode == 'x' or not shared then
+        found[#found + 1] = setOf(link)
+      end
+      if not shared or (mode == 's' and passed[link .. name]) then
+        return false
+      end
+      if mode == 's' then
+        passed[link .. name] = true
+      end
+    end
+    return #links > 0
+  end
+  local waiting, limit = root .. 'w:' .. name, arrival
+  while passedCount <= circleLinksMax do
+    local links = demand('ZREVRANGEBYSCORE', waiting, '(' .. limit, '-inf', 'LIMIT', 0, 64)
+    if #links == 0 then
+      walk(demand('ZRANGE', root .. 't:' .. name, 0, circleLinksMax))
+      return
+    end
+    if not walk(links) then
+      return
+    end
+    limit = setOf(links[#links])
+  end
+end
+
+-- The sets that a set waits for, or that it is kept for.
+local function nextOf(id)
+  local set = demand('HMGET', root .. 'q:' .. id, 'token', 'links')
+  if set[1] then
+    return demand('SMEMBERS', root .. 'k:' .. id)
+  end
+  local found = {}
+  for mode, name in eachLink(set[2] or '') do
+    -- It waits for nobody where its link is triggered.
+    if not demand('ZSCORE', root .. 't:' .. name, mode .. id) then
+      aheadOf(mode, name, id, found)
+    end
+  end
+  return found
+end
+
+-- A text: id, 'held' or 'waiting', label, and links, by tabs.
+local function stepOf(id)
+  local set = demand('HMGET', root .. 'q:' .. id, 'token', 'label', 'links')
+  return table.concat({ id, set[1] and 'held' or 'waiting', set[2] or '', set[3] }, '\t')
+end
+
+-- The answer to a set that would close a circle, or whose circle cannot be looked for.
+local function findCircle(links, isPending, keeps)
+  local isKept, from, open = {}, {}, {}
+  for _, id in ipairs(keeps) do
+    isKept[id] = true
+  end
+  for mode, name in eachLink(links) do
+    if isPending[name] then
+      aheadOf(mode, name, '+inf', open)
+    end
+  end
+  for _, id in ipairs(open) do
+    from[id] = ''
+  end
+  while #open > 0 do
+    local id = table.remove(open)
+    if isKept[id] then
+      local answer = {}
+      while id ~= '' do
+        table.insert(answer, 1, stepOf(id))
+        id = from[id]
+      end
+      table.insert(answer, 1, 'deadlock')
+      return answer
+    end
+    if passedCount > circleLinksMax then
+      return { 'limit' }
+    end
+    for _, other in ipairs(nextOf(id)) do
+      if not from[other] then
+        from[other] = id
+        open[#open + 1] = other
+      end
+    end
+  end
+  return nil
+end

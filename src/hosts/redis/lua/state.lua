@@ -1,0 +1,131 @@
+-- What every script begins with: where the state lies, what time it is, and who is to be told.
+--
+-- KEYS[1]  <root>seq, where <root> is '{kds:<domain>}:'. All other keys are built from it, as only
+--          the script finds out whose queues a release hands over; all are in one slot.
+-- ARGV[1]  the session of the caller: '<client>.<number>'
+--
+-- Returns  { answer, news, damage }: the answer of the script, a list of texts; what was told to
+--          the caller meanwhile, as by its channel; '' or the first key found to be damaged.
+--
+-- Keys, after <root>; a name is escaped, so that it has no control character:
+--   seq          the last number given. Never removed
+--   sessions     sorted set: each session by the end of its lease, in ms
+--   s:<session>  hash: until, lease (ms), top (greatest number it has called with), told (how much
+--                news it has had), about (who it is, for people)
+--   l:<session>  sorted set: the id of each of its live sets, by the number of its request
+--   q:<id>       hash, a live set: session, number, pending (links not yet triggered), links,
+--                since (ms), token (once granted), and, if it has them, label, scope, keeps, watch
+--   t:<name>     sorted set: links that are triggered, by arrival
+--   w:<name>     sorted set: links that wait for that, by arrival; its first one may not be
+--   ox: os:<name>  sorted sets: observers that wait for all links, or for the exclusive ones
+--   watch        set: the ids of observers that wait
+--   k:<id>       set: the ids of waiting sets whose callers keep this granted one meanwhile
+--   c:<client>   no key, but a channel: a session, and then its news, a line each. A line is its
+--                number in the news of that session, and then, by tabs: granted, number of the
+--                request, id, token, names recovered; or settled, number; or lost, number
+--   recovered    set: names whose exclusive holder died, and was not followed by a healthy one
+--
+-- A link is 'x<id>' or 's<id>', exclusive or shared. `links` has 'x<name>\n' or 's<name>\n'
+-- An id is the set's arrival. One that steals stands before all others: its arrival there is -id.
+--
+-- Nothing is rolled back when a script fails. So whatever can be refused is read first, by `demand`,
+-- which stops at a key of another type; from the first write on `try` is used, which goes on.
+
+local call = redis.call
+local unpack = unpack or table.unpack
+local root = string.sub(KEYS[1], 1, -4)
+local caller = ARGV[1]
+
+-- Numbers are doubles, and whole up to 2^53; tostring would cut them at 14 digits.
+local function text(number)
+  return string.format('%.0f', number)
+end
+
+local function demand(command, key, ...)
+  local reply = redis.pcall(command, key, ...)
+  if type(reply) == 'table' and reply.err then
+    local isDamaged = string.find(reply.err, 'WRONGTYPE', 1, true)
+    error(isDamaged and 'KDS_DAMAGED ' .. key .. ' ' .. reply.err or reply.err, 0)
+  end
+  return reply
+end
+
+local damage = ''
+local function try(command, key, ...)
+  local reply = redis.pcall(command, key, ...)
+  if type(reply) ~= 'table' or not reply.err then
+    return reply
+  end
+  if damage == '' then
+    damage = key .. ' ' .. reply.err
+  end
+  return nil
+end
+
+-- The server's time, read once.
+local timeUs
+local function nowUs()
+  if not timeUs then
+    local time = call('TIME')
+    timeUs = tonumber(time[1]) * 1000000 + tonumber(time[2])
+  end
+  return timeUs
+end
+local function nowMs()
+  return math.floor(nowUs() / 1000)
+end
+
+-- As text. Greater than any before: also where a server took over that had not heard of the last.
+local numberLast, numberText
+local function nextNumber()
+  if not numberLast then
+    numberLast = tonumber(demand('GET', KEYS[1]) or '0')
+    if not numberLast or numberLast < 0 or numberLast > 9000000000000000 then
+      error('KDS_DAMAGED ' .. KEYS[1] .. ' is no number that kds has written', 0)
+    end
+  end
+  numberLast = math.max(numberLast + 1, nowUs())
+  numberText = text(numberLast)
+  return numberText
+end
+
+-- The session, if its lease has not ended: { until, top }.
+local function liveSession(session)
+  local found = demand('HMGET', root .. 's:' .. session, 'until', 'top')
+  if not found[1] or tonumber(found[1]) <= nowMs() then
+    return nil
+  end
+  return { untilMs = tonumber(found[1]), top = tonumber(found[2]) }
+end
+
+-- The id of a session's live set.
+local function idOf(session, number)
+  return demand('ZRANGEBYSCORE', root .. 'l:' .. session, number, number)[1]
+end
+
+-- News, for each session that has any, in order.
+local news, audience = {}, {}
+
+local function tell(session, line)
+  local told = try('HINCRBY', root .. 's:' .. session, 'told', 1) or 0
+  if not news[session] then
+    news[session] = {}
+    audience[#audience + 1] = session
+  end
+  table.insert(news[session], text(told) .. '\t' .. line)
+end
+
+-- Ends a script: what the caller itself is to hear, it hears with the answer.
+local function finish(answer)
+  if numberText then
+    call('SET', KEYS[1], numberText)
+  end
+  for _, session in ipairs(audience) do
+    if session ~= caller then
+      local channel = root .. 'c:' .. string.match(session, '^[^.]*')
+      -- Who may not publish is told of the damage; the news is in the books, for the next beat.
+      try('PUBLISH', channel, session .. '\n' .. table.concat(news[session], '\n'))
+    end
+  end
+  return { answer, table.concat(news[caller] or {}, '\n'), damage }
+end

@@ -1,0 +1,167 @@
+/**
+ * The scripts, and running them: by their digest, and as a whole where the server does not know
+ * them (any more). The order of two calls of different scripts may change by that; their numbers
+ * take care of it (lua/enqueue.lua). Each call has a limit of time, after which it may yet run.
+ */
+
+import { createHash } from 'node:crypto';
+import { KdsError, LimitError, ProtocolError, UnavailableError } from '../../domain/errors.ts';
+import type { Clock } from './clock.ts';
+import type { RedisConnection, RedisReply } from './connection.ts';
+import { text as audit } from './lua/audit.lua';
+import { text as beat } from './lua/beat.lua';
+import { text as blockers } from './lua/blockers.lua';
+import { text as change } from './lua/change.lua';
+import { text as circle } from './lua/circle.lua';
+import { text as enqueue } from './lua/enqueue.lua';
+import { text as query } from './lua/query.lua';
+import { text as rule } from './lua/rule.lua';
+import { text as state } from './lua/state.lua';
+import { text as steal } from './lua/steal.lua';
+
+export type ScriptName = 'enqueue' | 'change' | 'beat' | 'audit' | 'query';
+
+/** Each script with the fragments that it needs, as the server is given it. */
+export const scriptTexts: Readonly<Record<ScriptName, string>> = {
+  enqueue: [state, rule, blockers, circle, steal, enqueue].join('\n'),
+  change: [state, rule, blockers, change].join('\n'),
+  beat: [state, rule, beat].join('\n'),
+  audit: [state, rule, audit].join('\n'),
+  query: [state, query].join('\n'),
+};
+
+const digests: Readonly<Record<ScriptName, string>> = {
+  enqueue: digestOf(scriptTexts.enqueue),
+  change: digestOf(scriptTexts.change),
+  beat: digestOf(scriptTexts.beat),
+  audit: digestOf(scriptTexts.audit),
+  query: digestOf(scriptTexts.query),
+};
+
+/** What a script answers (lua/state.lua). */
+export interface ScriptReply {
+  readonly answer: readonly RedisReply[];
+  /** What was told to the caller meanwhile, a line each; '' for none. */
+  readonly news: string;
+  /** '' or the first key found to be damaged. */
+  readonly damage: string;
+}
+
+interface Call {
+  readonly untilMs: number;
+  readonly reject: (error: Error) => void;
+}
+
+export class Scripts {
+  readonly #connection: RedisConnection;
+  readonly #clock: Clock;
+  readonly #key: string;
+  readonly #limitMs: number;
+  /** In the order in which they were made, so that of their ends. */
+  readonly #calls = new Set<Call>();
+  #isWatching = false;
+
+  /** `limitMs` is how long a call may take. */
+  constructor(connection: RedisConnection, clock: Clock, root: string, limitMs: number) {
+    this.#connection = connection;
+    this.#clock = clock;
+    this.#key = `${root}seq`;
+    this.#limitMs = limitMs;
+  }
+
+  /**
+   * @throws ProtocolError if the server refuses for good: damaged keys, no permission; LimitError
+   * if its memory is at its end; UnavailableError if it cannot be reached in time, or not now: the
+   * call may have been done, or may yet be.
+   */
+  async run(name: ScriptName, args: readonly string[]): Promise<ScriptReply> {
+    return readReply(await this.inTime(this.#evaluate(name, args)));
+  }
+
+  /** The same for a command. */
+  async send(command: string, ...args: readonly string[]): Promise<RedisReply> {
+    return this.inTime(this.#connection.send(command, ...args));
+  }
+
+  async #evaluate(name: ScriptName, args: readonly string[]): Promise<RedisReply> {
+    const connection = this.#connection;
+    try {
+      return await connection.send('EVALSHA', digests[name], '1', this.#key, ...args);
+    } catch (error) {
+      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
+      // This loads it too.
+      return connection.send('EVAL', scriptTexts[name], '1', this.#key, ...args);
+    }
+  }
+
+  /** An answer, or an error that says what it means; and that there is none, in time. */
+  inTime<T>(reply: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const call: Call = { untilMs: this.#clock.nowMs() + this.#limitMs, reject };
+      this.#calls.add(call);
+      if (this.#calls.size === 1) this.#watch(this.#limitMs);
+      reply.then(
+        (value) => {
+          this.#calls.delete(call);
+          resolve(value);
+        },
+        (error) => {
+          this.#calls.delete(call);
+          reject(errorOf(error));
+        },
+      );
+    });
+  }
+
+  /** One timer for all of them: a timer each would cost as much as all else. */
+  #watch(delayMs: number): void {
+    if (this.#isWatching) return;
+    this.#isWatching = true;
+    this.#clock.after(delayMs, () => {
+      this.#isWatching = false;
+      const nowMs = this.#clock.nowMs();
+      for (const call of this.#calls) {
+        if (call.untilMs > nowMs) {
+          this.#watch(call.untilMs - nowMs);
+          return;
+        }
+        this.#calls.delete(call);
+        call.reject(new UnavailableError(`redis has not answered for ${this.#limitMs} ms`));
+      }
+    });
+  }
+}
+
+function digestOf(text: string): string {
+  return createHash('sha1').update(text).digest('hex');
+}
+
+function readReply(reply: RedisReply): ScriptReply {
+  if (Array.isArray(reply)) {
+    const [answer, news, damage] = reply;
+    if (Array.isArray(answer) && typeof news === 'string' && typeof damage === 'string') {
+      return { answer, news, damage };
+    }
+  }
+  throw new ProtocolError('redis answered a script of kds with something else');
+}
+
+/** Refusals that are the same the next time; others, as of a replica or while loading, pass. */
+const lasting = /^(NOPERM|NOAUTH|WRONGPASS|WRONGTYPE|CROSSSLOT|MOVED|ERR\b)/;
+
+function errorOf(error: unknown): Error {
+  if (error instanceof KdsError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  const damaged = /KDS_DAMAGED (.*?)( script: .*)?$/s.exec(message)?.[1];
+  if (damaged !== undefined) {
+    return new ProtocolError(
+      `a key of kds is damaged, or somebody else's: ${damaged}. ` +
+        'Nothing was done: see what has written it, and remove it, or use another domain name',
+    );
+  }
+  if (/\bOOM\b/.test(message)) {
+    return new LimitError(`redis is at the end of its memory: ${message}`);
+  }
+  if (lasting.test(message)) return new ProtocolError(`redis refuses: ${message}`);
+  return new UnavailableError(`redis is out of reach, or refuses for now: ${message}`);
+}

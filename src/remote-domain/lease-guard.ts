@@ -1,0 +1,53 @@
+/**
+ * What a client knows by itself of its lease: until when it certainly holds.
+ *
+ * The server counts a lease from when it heard of it; this counts from *before* that was said, on a
+ * clock that never goes back, and stops short of the end. So as long as the two clocks do not run
+ * apart by more than the margin, it says that the lease is over before the server does, however
+ * long the word was under way. A process that was stopped meanwhile asks before it acts.
+ */
+
+import type { Clock } from '../event-loop/clock.ts';
+
+/** Of each lease so much is not relied on: clocks that differ by a tenth are broken. */
+const marginShare = 1 / 10;
+
+export class LeaseGuard {
+  readonly #clock: Clock;
+  readonly #onEnd: () => void;
+  #endMs = Number.NEGATIVE_INFINITY;
+  #cancel: () => void = () => undefined;
+
+  /** `onEnd` is called once the lease is over, unless it is renewed or ended before. */
+  constructor(clock: Clock, onEnd: () => void) {
+    this.#clock = clock;
+    this.#onEnd = onEnd;
+  }
+
+  get isValid(): boolean {
+    return this.#clock.nowMs() < this.#endMs;
+  }
+
+  /** The server has confirmed a lease of so many ms; it was asked to at `sentMs` of the clock. */
+  renewed(sentMs: number, leaseMs: number): void {
+    const endMs = sentMs + leaseMs * (1 - marginShare);
+    // Answers may overtake each other.
+    if (endMs <= this.#endMs) return;
+    this.#endMs = endMs;
+    this.#cancel();
+    this.#arm();
+  }
+
+  /** Nothing is held by it any more. */
+  end(): void {
+    this.#endMs = Number.NEGATIVE_INFINITY;
+    this.#cancel();
+  }
+
+  #arm(): void {
+    this.#cancel = this.#clock.after(Math.max(0, this.#endMs - this.#clock.nowMs()), () => {
+      if (this.isValid) this.#arm();
+      else this.#onEnd();
+    });
+  }
+}

@@ -1,0 +1,162 @@
+/** `kds run` within the command of another one, which waits for it: what would hang is refused. */
+
+import { writeFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { RawClient } from '../broker/raw-client.ts';
+import { freshName, type Running, Shop } from './kds.ts';
+
+const shop = new Shop();
+const { word } = shop;
+
+beforeAll(() => shop.open());
+afterAll(() => shop.close());
+
+/** A shell under a set, which goes on when it is told to. */
+async function hold(set: readonly string[], script: string): Promise<Running> {
+  const running = shop.kds(['run', ...set, 'sh', '-c', `echo begun; read line; ${script}`]);
+  await running.says(/begun/);
+  return running;
+}
+
+describe('kds run within kds run', () => {
+  it('is refused at once if it wants what the outer one holds, which goes on', async () => {
+    const name = freshName();
+    const script = `${word} run -x '${name}' echo never; echo "inner $?"`;
+    const { code, stdout, stderr } = await shop.kds(['run', '-x', name, 'sh', '-c', script]).ended;
+    expect(code).toBe(0);
+    expect(stdout).toBe('inner 64\n');
+    expect(stderr).toContain('would wait for ever');
+    expect(stderr).toContain(`holding exclusive "${name}"`);
+    expect(stderr).toContain('outer kds run');
+  });
+
+  it('is refused by the outermost of three too', async () => {
+    const [a, b] = [freshName(), freshName()];
+    const script = `${word} run -x '${b}' sh -c "${word} run -s '${a}' true"`;
+    expect(await shop.kds(['run', '-x', a, 'sh', '-c', script]).ended).toMatchObject({ code: 64 });
+  });
+
+  it('takes what is free, or shared by both', async () => {
+    const [a, b] = [freshName(), freshName()];
+    const script = `${word} run -s '${a}' -x '${b}' echo inner`;
+    const ended = await shop.kds(['run', '-s', a, 'sh', '-c', script]).ended;
+    expect(ended).toMatchObject({ code: 0, stdout: 'inner\n', stderr: '' });
+  });
+
+  it('is refused what both would share, once a writer waits between them', async () => {
+    const name = freshName();
+    const outer = await hold(['-s', name], `${word} run -s '${name}' true`);
+    const writer = shop.kds(['run', '-x', name, 'true']);
+    await shop.waiting(name, 1);
+    outer.child.stdin?.end('\n');
+    expect(await outer.ended).toMatchObject({ code: 64 });
+    expect(await writer.ended).toMatchObject({ code: 0 });
+  });
+
+  it('in opposite orders, as flock hangs: one of the two is refused, and both end', async () => {
+    const [a, b] = [freshName(), freshName()];
+    const one = await hold(['-x', a], `${word} run -x '${b}' true`);
+    const other = await hold(['-x', b], `${word} run -x '${a}' true`);
+    one.child.stdin?.end('\n');
+    await shop.waiting(b, 1);
+    other.child.stdin?.end('\n');
+    expect(await other.ended).toMatchObject({ code: 64 });
+    expect(await one.ended).toMatchObject({ code: 0 });
+  });
+
+  it('that would not wait has its own answer', async () => {
+    const name = freshName();
+    const ended = await shop.kds([
+      'run',
+      '-x',
+      name,
+      'sh',
+      '-c',
+      `${word} run -n -x '${name}' true`,
+    ]).ended;
+    expect(ended).toMatchObject({ code: 75, stderr: '' });
+  });
+
+  it('may wait for one that does not wait for it, with KDS_UNDER unset', async () => {
+    const name = freshName();
+    const inner = `env -u KDS_UNDER ${word} run -x '${name}' echo inner`;
+    const outer = await hold(['-x', name], `${inner} & read line`);
+    outer.child.stdin?.write('\n');
+    await shop.waiting(name, 1);
+    outer.child.stdin?.end('\n');
+    expect(await outer.ended).toMatchObject({ code: 0, stdout: 'begun\ninner\n' });
+  });
+
+  it('that outlives the outer one is not bound to it any more', async () => {
+    const name = freshName();
+    const gate = shop.file('gate');
+    const inner = `(read line <'${gate}'; ${word} run -x '${name}' echo inner) &`;
+    const outer = shop.sh(`mkfifo '${gate}'; kds run -x '${name}' sh -c "${inner}"; echo over`);
+    await outer.says(/over/);
+    await writeFile(gate, '\n');
+    expect(await outer.ended).toMatchObject({ code: 0, stdout: 'over\ninner\n', stderr: '' });
+  });
+
+  it('is known to kds batch, on both sides', async () => {
+    const name = freshName();
+    const line = (run: string) => JSON.stringify({ run, writes: name });
+    const inBatch = shop.kds(['batch', '-'], { input: line(`${word} run -s '${name}' true`) });
+    expect(await inBatch.ended).toMatchObject({ code: 2 });
+    const batch = `echo '${line('true').replaceAll("'", "'\\''")}' | ${word} batch -`;
+    const inRun = await shop.kds(['run', '-x', name, 'sh', '-c', batch]).ended;
+    expect(inRun).toMatchObject({ code: 2 });
+    expect(inRun.stderr).toContain('would wait for ever');
+  });
+});
+
+describe('who is started under a grant, as a client tells the broker', () => {
+  const greeted = async (under: unknown): Promise<RawClient> => {
+    const client = await RawClient.connect(shop.socket);
+    client.say({ do: 'hello', version: 1, under });
+    return client;
+  };
+
+  it('is a token and the process that holds it: both must be right', async () => {
+    const name = freshName();
+    const { token } = await shop.domain.acquire({ exclusive: name });
+    const ask = { do: 'acquire', id: 1, shared: [name] };
+    for (const [under, told] of [
+      [{ token, pid: process.pid }, 'refused'],
+      [{ token, pid: process.pid + 1 }, 'waiting'],
+      [{ token: token + 1, pid: process.pid }, 'waiting'],
+    ] as const) {
+      const client = await greeted([under]);
+      client.say(ask);
+      await client.next(told);
+      client.socket.destroy();
+    }
+  });
+
+  it('is checked like all that a client says', async () => {
+    const outer = { token: 1, pid: 1 };
+    for (const under of [
+      1,
+      [1],
+      [null],
+      [{ token: 1 }],
+      [{ token: 'a', pid: 1 }],
+      Array(65).fill(outer),
+    ]) {
+      const client = await greeted(under);
+      expect(await client.next('error')).toMatchObject({ code: 'KDS_PROTOCOL' });
+      await client.closed();
+    }
+    const client = await greeted(Array(64).fill(outer));
+    await client.next('hello');
+    client.socket.destroy();
+  });
+
+  it('is nothing to a client that finds something else in its environment', async () => {
+    for (const value of ['', 'x', '{}', '[1]', '[{"token":"1","pid":1}]']) {
+      const ended = shop.kds(['run', '-x', freshName(), 'true'], {
+        env: { KDS_UNDER: value },
+      }).ended;
+      expect(await ended).toMatchObject({ code: 0, stderr: '' });
+    }
+  });
+});

@@ -1,0 +1,107 @@
+/**
+ * The state is a function of the live keys: whoever follows the log, and whoever comes at any
+ * revision and has only the keys, knows the same.
+ */
+
+import { type EtcdDomain, openEtcdDomain } from 'kds/etcd';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Grant } from '../../src/index.ts';
+import { randomFrom } from '../stress/random.ts';
+import { Follower } from './follower.ts';
+import { EtcdCluster, hasEtcd } from './server.ts';
+
+const names = ['a', 'b', 'c', 'd', '', '\0', '\ud800'];
+
+describe.skipIf(!hasEtcd)(hasEtcd ? 'all who follow the log' : 'skipped: no etcd', () => {
+  let cluster: EtcdCluster;
+
+  beforeAll(async () => {
+    cluster = await EtcdCluster.start();
+  });
+  afterAll(() => cluster.remove());
+
+  it('agree at every revision, and so does who has only the keys', async () => {
+    const seed = Number(process.env['KDS_SEED'] ?? Date.now() % 2 ** 31);
+    console.info(`folds: KDS_SEED=${seed}`);
+    const name = `folds ${seed}`;
+    const followers = [
+      await Follower.of(cluster.hosts, name),
+      await Follower.of(cluster.hosts, name),
+    ];
+    const clients: EtcdDomain[] = [];
+    for (let index = 0; index < 4; index++) {
+      clients.push(await openEtcdDomain(cluster.hosts, { name, leaseSeconds: 60 }));
+    }
+    const [late] = await Promise.all([
+      Follower.of(cluster.hosts, name),
+      ...clients.map((client, index) => useAtRandom(client, randomFrom(seed + index))),
+    ]);
+    for (const client of clients) await client.close();
+    const all = [...followers, late];
+    for (const follower of all) await follower.log.reach(10_000);
+
+    const [one, two] = followers as [Follower, Follower];
+    expect(one.digests.size).toBeGreaterThan(200);
+    const grantedCount = one.news.reduce((sum, { granted }) => sum + granted.length, 0);
+    const robbed = one.news.filter((news) => news.born.some(({ entry }) => entry.steal));
+    expect(grantedCount).toBeGreaterThan(100);
+    expect(robbed.length).toBeGreaterThan(0);
+    const tokens = one.news.flatMap(({ granted }) => granted.map(({ token }) => token));
+    expect(tokens).toEqual([...new Set(tokens)].sort((a, b) => a - b));
+    expect([...two.digests]).toEqual([...one.digests]);
+    for (const [revision, digest] of late.digests) {
+      const known = one.digests.get(revision);
+      if (known !== undefined) expect(digest, `at ${revision}`).toBe(known);
+    }
+    for (const [revision, digest] of one.digests) {
+      expect(await one.digestOfNewcomerAt(revision), `at ${revision}`).toBe(digest);
+    }
+    const { sets, sessions } = JSON.parse([...one.digests.values()].at(-1) ?? '') as {
+      readonly sets: readonly unknown[];
+      readonly sessions: readonly unknown[];
+    };
+    expect({ sets, sessions }).toEqual({ sets: [], sessions: [] });
+    for (const follower of all) follower.close();
+  });
+});
+
+/** In every way there is; leaves nothing but marks. */
+async function useAtRandom(domain: EtcdDomain, random: () => number): Promise<void> {
+  const some = (share: number): string[] => names.filter(() => random() < share);
+  const use = async (grant: Grant, exclusive: readonly string[]): Promise<void> => {
+    if (random() < 0.5) await domain.query();
+    const part = exclusive.slice(0, 1);
+    const way = random();
+    try {
+      if (way < 0.15) await grant.downgrade();
+      else if (way < 0.3) await grant.downgrade(part);
+      else if (way < 0.45) await grant.release(part);
+      else if (way < 0.55) await grant.abandon();
+    } catch {
+      // It has been robbed.
+    }
+    await grant.release();
+  };
+  const ask = async (): Promise<void> => {
+    const exclusive = some(0.25);
+    const set = { exclusive, shared: some(0.3) };
+    const way = random();
+    if (way < 0.06) {
+      const grant = await domain.acquire({ exclusive }, { steal: true });
+      await use(grant, exclusive);
+    } else if (way < 0.2) {
+      const grant = await domain.tryAcquire(set);
+      if (grant !== null) await use(grant, exclusive);
+    } else {
+      const options = way < 0.4 ? { timeoutMs: random() * 10 } : {};
+      await domain.acquire(set, options).then(
+        (grant) => use(grant, exclusive),
+        () => undefined,
+      );
+    }
+  };
+  const askers = Array.from({ length: 4 }, async () => {
+    for (let round = 0; round < 15; round++) await ask();
+  });
+  await Promise.all(askers);
+}

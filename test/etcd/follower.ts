@@ -1,0 +1,69 @@
+/** Somebody who follows the log of a domain with the host's own code, and does nothing else. */
+
+import { systemClock } from '../../src/event-loop/clock.ts';
+import { type KeyValue, prefixRange, rangeIn } from '../../src/hosts/etcd/calls.ts';
+import { EtcdConnection } from '../../src/hosts/etcd/connection.ts';
+import { Keys } from '../../src/hosts/etcd/keys.ts';
+import { Log } from '../../src/hosts/etcd/log.ts';
+import { type News, Replica } from '../../src/hosts/etcd/replica.ts';
+
+const callMs = 10_000;
+
+export function connectTo(hosts: readonly string[]): EtcdConnection {
+  const urls = hosts.map((host) => new URL(host));
+  return new EtcdConnection({ urls }, callMs, systemClock, Math.random);
+}
+
+export class Follower {
+  readonly replica: Replica;
+  readonly log: Log;
+  readonly keys: Keys;
+  readonly connection: EtcdConnection;
+  /** What the copy was at each revision. */
+  readonly digests = new Map<number, string>();
+  /** Steps, as they came. */
+  readonly news: News[] = [];
+  /** Told of each step. */
+  onNews: (news: News) => void = () => undefined;
+  unreadable: unknown;
+
+  private constructor(hosts: readonly string[], name: string) {
+    this.keys = new Keys(name);
+    this.replica = new Replica(this.keys);
+    this.connection = connectTo(hosts);
+    this.log = new Log(this.replica, this.connection, this.keys.prefix, systemClock, {
+      onStep: (news) => {
+        this.digests.set(this.replica.revision, this.replica.digest());
+        this.news.push(news);
+        this.onNews(news);
+      },
+      onUnreadable: (error) => {
+        this.unreadable = error;
+      },
+    });
+  }
+
+  static async of(hosts: readonly string[], name: string): Promise<Follower> {
+    const follower = new Follower(hosts, name);
+    await follower.log.open();
+    return follower;
+  }
+
+  /** The keys as they were at a revision. */
+  async keysAt(revision: number): Promise<readonly KeyValue[]> {
+    const range = { ...prefixRange(this.keys.prefix), revision };
+    return rangeIn(await this.connection.call('/v3/kv/range', range, callMs)).items;
+  }
+
+  /** What somebody who comes at that revision, and has only the keys, makes of them. */
+  async digestOfNewcomerAt(revision: number): Promise<string> {
+    const replica = new Replica(this.keys);
+    replica.reset(await this.keysAt(revision), revision);
+    return replica.digest();
+  }
+
+  close(): void {
+    this.log.close();
+    this.connection.close();
+  }
+}

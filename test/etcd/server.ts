@@ -1,0 +1,174 @@
+/**
+ * Real etcd members of the tests' own, on free ports of the loopback interface, with their data in
+ * a temporary directory. They can be stopped, killed and started again on what they had written.
+ */
+
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export const hasEtcd = spawnSync('etcd', ['--version']).status === 0;
+
+const startMsMax = 60_000;
+/** Somebody else may take a port that was free. */
+const attemptsMax = 5;
+
+export interface EtcdSettings {
+  readonly memberCount?: number;
+  /** Ms between heartbeats of the leader; an election begins after ten of them. */
+  readonly heartbeatMs?: number;
+}
+
+export class EtcdMember {
+  readonly name: string;
+  readonly clientPort: number;
+  readonly peerPort: number;
+  readonly #folder: string;
+  #args: readonly string[] = [];
+  #child: ChildProcess | undefined;
+
+  constructor(name: string, clientPort: number, peerPort: number, folder: string) {
+    this.name = name;
+    this.clientPort = clientPort;
+    this.peerPort = peerPort;
+    this.#folder = folder;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.clientPort}`;
+  }
+
+  get isRunning(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && !this.#child.signalCode;
+  }
+
+  launch(args: readonly string[] = this.#args): void {
+    this.#args = args;
+    const log = openSync(join(this.#folder, `${this.name}.log`), 'a');
+    this.#child = spawn('etcd', args, { stdio: ['ignore', log, log] });
+    closeSync(log);
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal);
+  }
+
+  /** As a power cut would. */
+  async kill(): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exited;
+  }
+
+  /** By its gateway; undefined if it does not answer. */
+  async call(path: string, body: object): Promise<Record<string, unknown> | undefined> {
+    try {
+      const signal = AbortSignal.timeout(5000);
+      const text = JSON.stringify(body);
+      const answer = await fetch(`${this.url}${path}`, { method: 'POST', body: text, signal });
+      return answer.ok ? ((await answer.json()) as Record<string, unknown>) : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  readLog(): string {
+    return readFileSync(join(this.#folder, `${this.name}.log`), 'utf8').slice(-4000);
+  }
+}
+
+export class EtcdCluster {
+  readonly members: readonly EtcdMember[];
+  readonly #folder: string;
+
+  private constructor(members: readonly EtcdMember[], folder: string) {
+    this.members = members;
+    this.#folder = folder;
+  }
+
+  /** When each member answers. */
+  static async start(settings: EtcdSettings = {}): Promise<EtcdCluster> {
+    for (let attempt = 1; ; attempt++) {
+      const cluster = await EtcdCluster.#launch(settings);
+      if (await cluster.#isReady()) return cluster;
+      const logs = cluster.members.map((member) => member.readLog()).join('\n');
+      await cluster.remove();
+      if (attempt === attemptsMax) throw new Error(`etcd does not start:\n${logs}`);
+    }
+  }
+
+  static async #launch({ memberCount = 1, heartbeatMs = 100 }: EtcdSettings): Promise<EtcdCluster> {
+    const folder = mkdtempSync(join(tmpdir(), 'kds-etcd-'));
+    const ports = await freePorts(2 * memberCount);
+    const members = Array.from({ length: memberCount }, (_, index) => {
+      const [client = 0, peer = 0] = ports.slice(2 * index);
+      return new EtcdMember(`m${index}`, client, peer, folder);
+    });
+    const peerUrl = ({ peerPort }: EtcdMember): string => `http://127.0.0.1:${peerPort}`;
+    const all = members.map((member) => `${member.name}=${peerUrl(member)}`).join(',');
+    for (const member of members) {
+      member.launch([
+        ...['--name', member.name, '--data-dir', join(folder, member.name)],
+        ...['--listen-client-urls', member.url, '--advertise-client-urls', member.url],
+        ...['--listen-peer-urls', peerUrl(member)],
+        ...['--initial-advertise-peer-urls', peerUrl(member), '--initial-cluster', all],
+        ...['--heartbeat-interval', String(heartbeatMs)],
+        ...['--election-timeout', String(heartbeatMs * 10)],
+        // What is on trial is not the disk.
+        '--unsafe-no-fsync',
+      ]);
+    }
+    return new EtcdCluster(members, folder);
+  }
+
+  get hosts(): readonly string[] {
+    return this.members.map(({ url }) => url);
+  }
+
+  /** Of the members that answer, the one that leads. */
+  async leader(): Promise<EtcdMember> {
+    const endMs = performance.now() + startMsMax;
+    while (performance.now() < endMs) {
+      for (const member of this.members) {
+        const status = await member.call('/v3/maintenance/status', {});
+        const { member_id } = (status?.['header'] ?? {}) as Record<string, unknown>;
+        if (status !== undefined && status['leader'] === member_id) return member;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error('no member leads');
+  }
+
+  async remove(): Promise<void> {
+    for (const member of this.members) member.signal('SIGCONT');
+    await Promise.all(this.members.map((member) => member.kill()));
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async #isReady(): Promise<boolean> {
+    const endMs = performance.now() + startMsMax;
+    for (const member of this.members) {
+      while ((await member.call('/v3/kv/range', { key: 'AA==' })) === undefined) {
+        if (!member.isRunning || performance.now() > endMs) return false;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }
+    return true;
+  }
+}
+
+async function freePorts(count: number): Promise<readonly number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  await Promise.all(servers.map((server) => once(server, 'listening')));
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(
+    servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))),
+  );
+  return ports;
+}

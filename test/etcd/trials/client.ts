@@ -1,0 +1,123 @@
+/**
+ * A client of a trial, in a process of its own: it comes by bad networks, and under its grants
+ * writes into etcd, guarded, without a look at whether it still has them. It notes which set each
+ * token is of, as the log knows sets by their keys. Its clock is shifted when it is told to.
+ */
+
+import { openSync, writeSync } from 'node:fs';
+import { systemClock } from '../../../src/event-loop/clock.ts';
+import { putOf, toBase64 } from '../../../src/hosts/etcd/calls.ts';
+import { EtcdConnection } from '../../../src/hosts/etcd/connection.ts';
+import type { EtcdGrant, GuardedGrant } from '../../../src/hosts/etcd/grant.ts';
+import { Keys } from '../../../src/hosts/etcd/keys.ts';
+import { EtcdLink } from '../../../src/hosts/etcd/link.ts';
+import type { Grant } from '../../../src/index.ts';
+import type { Granted } from '../../../src/remote-domain/grant.ts';
+import type { RemoteRequest } from '../../../src/remote-domain/request.ts';
+import { RemoteSession } from '../../../src/remote-domain/session.ts';
+import { StressClient } from '../../stress/client.ts';
+
+export interface ClientOrders {
+  /** Networks before the members, and the members themselves. */
+  readonly hosts: readonly string[];
+  readonly members: readonly string[];
+  readonly journalPath: string;
+  /** Lines `{ token, key }`. */
+  readonly tokensPath: string;
+  readonly name: string;
+  readonly seed: number;
+  readonly client: string;
+  readonly leaseSeconds: number;
+}
+
+/** For so long a client tries to come in. */
+const openMsMax = 60_000;
+const attemptMs = 300;
+const askerCount = 4;
+
+const orders = JSON.parse(process.argv[2] ?? '') as ClientOrders;
+const keys = new Keys(orders.name);
+const tokens = openSync(orders.tokensPath, 'a');
+let shiftMs = 0;
+const clock = { ...systemClock, nowMs: () => systemClock.nowMs() + shiftMs };
+process.on('message', (message) => {
+  if (typeof message === 'number') shiftMs += message;
+});
+
+let sessionCount = 0;
+let session = '';
+
+class NotingLink extends EtcdLink {
+  override createGrant(request: RemoteRequest, granted: Granted): GuardedGrant {
+    const line = { token: granted.token, key: keys.set(session, request.id) };
+    writeSync(tokens, `${JSON.stringify(line)}\n`);
+    return super.createGrant(request, granted);
+  }
+}
+
+/** As `openEtcdDomain` does it, but for the clock, and again and again while faults go on. */
+async function open(): Promise<RemoteSession> {
+  const endMs = performance.now() + openMsMax;
+  for (;;) {
+    const urls = orders.hosts.map((host) => new URL(host));
+    const connection = new EtcdConnection({ urls }, attemptMs, clock, Math.random);
+    const link = new NotingLink({
+      connection,
+      keys,
+      clock,
+      leaseSeconds: orders.leaseSeconds,
+      entry: { pid: process.pid, host: 'here', label: orders.client },
+      nextSessionId: () => {
+        session = `${orders.client}f${++sessionCount}`;
+        return session;
+      },
+    });
+    try {
+      await link.open();
+      return new RemoteSession(link, undefined, orders.client);
+    } catch (error) {
+      connection.close();
+      if (performance.now() > endMs) throw error;
+      await new Promise((resolve) => setTimeout(resolve, attemptMs));
+    }
+  }
+}
+
+const direct = new EtcdConnection(
+  { urls: orders.members.map((member) => new URL(member)) },
+  2000,
+  systemClock,
+  Math.random,
+);
+
+/** A user's own transaction: it is to do something only while the grant lives. */
+async function writeGuarded(grant: Grant): Promise<void> {
+  let guard: ReturnType<EtcdGrant['guard']>;
+  try {
+    guard = (grant as EtcdGrant).guard();
+  } catch {
+    // It knows that the grant is lost.
+    return;
+  }
+  if (guard.length > 0 && Math.random() < 0.3) await new Promise((r) => setTimeout(r, 2));
+  const compare = guard.map(({ key, target, revision }) => ({
+    key: toBase64(key),
+    result: 'EQUAL',
+    ...(target === 'Mod'
+      ? { target: 'MOD', mod_revision: String(revision) }
+      : { target: 'CREATE', create_revision: String(revision) }),
+  }));
+  const success = [putOf(`${keys.prefix}x/${orders.client}`, guard[0].key)];
+  // While no member answers nothing is written, and that is in order.
+  await direct.call('/v3/kv/txn', { compare, success }, 4000).catch(() => undefined);
+}
+
+await new StressClient({
+  domain: await open(),
+  journalPath: orders.journalPath,
+  seed: orders.seed,
+  client: orders.client,
+  inSection: writeGuarded,
+  mayEndWith: ['KDS_UNAVAILABLE'],
+}).run(askerCount);
+process.exit();

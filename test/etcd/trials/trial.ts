@@ -1,0 +1,305 @@
+/**
+ * Processes that ask for random sets in one domain, while what can go wrong does. Then it is calm,
+ * all that has been begun must end, nothing may be left, and what the clients wrote down is
+ * compared with what the witness saw in the log.
+ */
+
+import { once } from 'node:events';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openEtcdDomain } from 'kds/etcd';
+import { heard, startClient } from '../../broker/programs.ts';
+import { checkJournal, type Line } from '../../stress/journal.ts';
+import { randomFrom } from '../../stress/random.ts';
+import { BadNetwork } from '../bad-network.ts';
+import { EtcdCluster } from '../server.ts';
+import type { ClientOrders } from './client.ts';
+import {
+  anyFault,
+  type FaultName,
+  faults,
+  needsAll,
+  type Scene,
+  type TrialClient,
+} from './faults.ts';
+import { Witness } from './witness.ts';
+
+export interface TrialPlan {
+  /** client.ts, bundled. */
+  readonly program: string;
+  readonly seconds: number;
+  /** It goes on until there have been as many. */
+  readonly sectionCountMin?: number;
+  readonly seed: number;
+  readonly faultNames: readonly FaultName[];
+  readonly clientCount?: number;
+  readonly leaderStoppedMs?: number;
+  /** Between two faults, at most. */
+  readonly pauseMsMax?: number;
+  /** Of the transactions, those that are delivered once more. */
+  readonly repeatedShare?: number;
+  /** In which all must have ended that was begun, once it is calm. */
+  readonly calmMsMax?: number;
+}
+
+export interface TrialFindings {
+  /** What must never be. */
+  readonly faults: readonly string[];
+  readonly sectionCount: number;
+  /** What went on, in numbers, for people. */
+  readonly story: Readonly<Record<string, number>>;
+}
+
+const defaults = {
+  sectionCountMin: 0,
+  clientCount: 6,
+  leaderStoppedMs: 2500,
+  pauseMsMax: 500,
+  repeatedShare: 0.05,
+  calmMsMax: 60_000,
+};
+const name = 'trial';
+/** The least that etcd gives. */
+const leaseSeconds = 2;
+const leaseMs = leaseSeconds * 1000;
+
+export async function runTrial(plan: TrialPlan): Promise<TrialFindings> {
+  const trial = await Trial.prepare(plan);
+  try {
+    await trial.run();
+    await trial.comeToRest();
+    return trial.judge();
+  } finally {
+    await trial.remove();
+  }
+}
+
+class Trial {
+  readonly #plan: Required<TrialPlan>;
+  readonly #folder = mkdtempSync(join(tmpdir(), 'kds-trial-'));
+  readonly #journalPath = join(this.#folder, 'journal');
+  readonly #tokensPath = join(this.#folder, 'tokens');
+  readonly #random: () => number;
+  readonly #cluster: EtcdCluster;
+  readonly #networks: readonly BadNetwork[];
+  readonly #witness: Witness;
+  readonly #clients: TrialClient[] = [];
+  readonly #later = new Map<NodeJS.Timeout, () => void>();
+  readonly #faults: string[] = [];
+  readonly #counts = new Map<FaultName, number>();
+  #startedCount = 0;
+  #isLeaderAway = false;
+
+  private constructor(
+    plan: TrialPlan,
+    cluster: EtcdCluster,
+    networks: readonly BadNetwork[],
+    witness: Witness,
+  ) {
+    this.#plan = { ...defaults, ...plan };
+    this.#random = randomFrom(plan.seed);
+    this.#cluster = cluster;
+    this.#networks = networks;
+    this.#witness = witness;
+    for (const path of [this.#journalPath, this.#tokensPath]) writeFileSync(path, '');
+  }
+
+  static async prepare(plan: TrialPlan): Promise<Trial> {
+    const cluster = await EtcdCluster.start({ memberCount: 3 });
+    const networks = await Promise.all(cluster.hosts.map((host) => BadNetwork.before(host)));
+    return new Trial(plan, cluster, networks, await Witness.of(cluster.hosts, name));
+  }
+
+  async run(): Promise<void> {
+    const { seconds, sectionCountMin, clientCount, repeatedShare, faultNames, pauseMsMax } =
+      this.#plan;
+    const random = this.#random;
+    for (const network of this.#networks) {
+      network.repeats = (path) => {
+        if (path !== '/v3/kv/txn' || random() >= repeatedShare) return undefined;
+        return random() < 0.5 ? random() * 5 : random() * leaseMs;
+      };
+    }
+    await Promise.all(Array.from({ length: clientCount }, () => this.#start()));
+    const endMs = performance.now() + seconds * 1000;
+    // Each fault once, in any order, then any of them: a short trial has them all, too.
+    const first = shuffled(faultNames, random);
+    const isDone = (): boolean =>
+      performance.now() > endMs && first.length === 0 && this.#sectionCount() >= sectionCountMin;
+    while (!isDone() && this.#faults.length === 0) {
+      await new Promise((resolve) => setTimeout(resolve, 50 + random() * pauseMsMax));
+      const next = first.pop() ?? anyFault(faultNames, random);
+      if (needsAll.has(next) && this.#isLeaderAway) {
+        if (!this.#counts.has(next)) first.unshift(next);
+        continue;
+      }
+      if (needsAll.has(next)) this.#isLeaderAway = true;
+      this.#counts.set(next, (this.#counts.get(next) ?? 0) + 1);
+      await faults[next](this.#scene(next));
+      this.#noteDeaths();
+    }
+  }
+
+  /** Nothing goes wrong any more: all that was begun ends, and nothing is left. */
+  async comeToRest(): Promise<void> {
+    for (const [timer, fn] of this.#later) {
+      clearTimeout(timer);
+      fn();
+    }
+    this.#later.clear();
+    for (const network of this.#networks) network.repeats = () => undefined;
+    this.#noteDeaths();
+    const running = this.#clients.filter((client) => !isOver(client));
+    const ends = running.map(({ process }) => once(process, 'exit'));
+    for (const { process } of running) process.send('stop');
+    await withinMs(this.#plan.calmMsMax, Promise.all(ends));
+    for (const client of running.filter((each) => !isOver(each))) {
+      this.#faults.push(`client ${client.name} did not come to an end`);
+      client.process.kill('SIGKILL');
+    }
+    this.#noteDeaths();
+    await this.#checkNothingIsLeft();
+  }
+
+  judge(): TrialFindings {
+    const lines = linesOf<Line>(this.#journalPath);
+    const keyOf = new Map<number, string>();
+    const tokens = linesOf<{ readonly token: number; readonly key: string }>(this.#tokensPath);
+    for (const { token, key } of tokens) keyOf.set(token, key);
+    const witness = this.#witness;
+    const journal = checkJournal(lines, (token, later) =>
+      witness.wasLostBefore(keyOf.get(token) ?? '', later),
+    );
+    const found = [
+      ...this.#faults,
+      ...witness.faults.map((fault) => `log: ${fault}`),
+      ...journal.faults.map((fault) => `journal: ${fault}`),
+    ];
+    const sum = (count: (network: BadNetwork) => number): number =>
+      this.#networks.reduce((total, network) => total + count(network), 0);
+    const story = {
+      sections: journal.grantCount,
+      'lost in time': journal.lostCount,
+      'overlaps excused': journal.excusedCount,
+      'guarded writes': witness.writeCount,
+      'sessions over': witness.sessionsLostCount,
+      'calls repeated': sum(({ repeatedCount }) => repeatedCount),
+      'answers and lines lost': sum(({ lostCount }) => lostCount),
+      ...Object.fromEntries(this.#counts),
+    };
+    return { faults: found, sectionCount: journal.grantCount, story };
+  }
+
+  async remove(): Promise<void> {
+    for (const { process } of this.#clients) process.kill('SIGKILL');
+    this.#witness.close();
+    for (const network of this.#networks) await network.close();
+    await this.#cluster.remove();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #scene(fault: FaultName): Scene {
+    return {
+      leaseMs,
+      cluster: this.#cluster,
+      networks: this.#networks,
+      random: this.#random,
+      leaderStoppedMs: this.#plan.leaderStoppedMs,
+      anyClient: () =>
+        this.#clients[Math.floor(this.#random() * this.#clients.length)] as TrialClient,
+      replace: async (client) => {
+        const line = { client: client.name, do: 'kill' };
+        appendFileSync(this.#journalPath, `${JSON.stringify(line)}\n`);
+        this.#clients.splice(this.#clients.indexOf(client), 1);
+        client.process.kill('SIGKILL');
+        await this.#start();
+      },
+      after: (ms, fn) => {
+        const over = (): void => {
+          if (needsAll.has(fault)) this.#isLeaderAway = false;
+          fn();
+        };
+        const timer = setTimeout(() => {
+          this.#later.delete(timer);
+          over();
+        }, ms);
+        this.#later.set(timer, over);
+      },
+    };
+  }
+
+  async #start(): Promise<void> {
+    const client = String(++this.#startedCount);
+    const orders: ClientOrders = {
+      hosts: this.#networks.map(({ url }) => url),
+      members: this.#cluster.hosts,
+      journalPath: this.#journalPath,
+      tokensPath: this.#tokensPath,
+      name,
+      seed: this.#plan.seed + this.#startedCount,
+      client,
+      leaseSeconds,
+    };
+    const process = startClient(this.#plan.program, JSON.stringify(orders));
+    await heard(process);
+    this.#clients.push({ name: client, process });
+  }
+
+  #sectionCount(): number {
+    return readFileSync(this.#journalPath, 'utf8').split('"begin"').length - 1;
+  }
+
+  /** None may end by itself, whatever befalls it. */
+  #noteDeaths(): void {
+    for (const client of this.#clients.filter(isOver)) {
+      this.#clients.splice(this.#clients.indexOf(client), 1);
+      const { exitCode, signalCode } = client.process;
+      if (exitCode === 0) continue;
+      this.#faults.push(`client ${client.name} ended with ${exitCode ?? signalCode}`);
+    }
+  }
+
+  async #checkNothingIsLeft(): Promise<void> {
+    const domain = await openEtcdDomain(this.#cluster.hosts, { name, leaseSeconds: 60 });
+    const { replica, log } = this.#witness;
+    const isAlone = (): boolean => replica.sessions.size === 1 && replica.sets.size === 0;
+    const endMs = performance.now() + this.#plan.calmMsMax;
+    while (!isAlone() && performance.now() < endMs) {
+      await log.reach(10_000);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    if (!isAlone()) this.#faults.push(`left in the log: ${replica.digest()}`);
+    // It takes a healthy exclusive holder to clear the marks of those that died.
+    const names = ['a', 'b', 'c', 'd', 'e', 'x', 'y', 'z'];
+    const all = await domain.tryAcquire({ exclusive: names });
+    if (all === null) this.#faults.push('not all can be had in the end');
+    await all?.release();
+    await domain.close();
+    await log.reach(10_000);
+    if (replica.marks.size > 0) this.#faults.push(`marks are left: ${[...replica.marks]}`);
+  }
+}
+
+function linesOf<T>(path: string): readonly T[] {
+  const text = readFileSync(path, 'utf8').trimEnd();
+  return text === '' ? [] : text.split('\n').map((line) => JSON.parse(line) as T);
+}
+
+function isOver({ process }: TrialClient): boolean {
+  return process.exitCode !== null || process.signalCode !== null;
+}
+
+async function withinMs(ms: number, promise: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([promise, over]);
+  clearTimeout(timer);
+}
+
+function shuffled<T>(items: readonly T[], random: () => number): T[] {
+  const keyed = items.map((item) => ({ item, key: random() }));
+  return keyed.sort((one, other) => one.key - other.key).map(({ item }) => item);
+}

@@ -1,0 +1,48 @@
+/**
+ * Etcd on trial: three members, processes, networks and clocks that fail. `KDS_STRESS_SECONDS` and
+ * `KDS_SEED`; with seconds it goes on until there have been 10,000 sections.
+ */
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bundleProgram, removePrograms } from '../../broker/programs.ts';
+import { hasEtcd } from '../server.ts';
+import { faultNames } from './faults.ts';
+import { runTrial } from './trial.ts';
+
+const seconds = Number(process.env['KDS_STRESS_SECONDS'] ?? 0);
+const seed = Number(process.env['KDS_SEED'] ?? Date.now() % 2 ** 31);
+const isLong = seconds > 0;
+
+describe.skipIf(!hasEtcd)(hasEtcd ? 'etcd on trial' : 'skipped: no etcd', () => {
+  let program = '';
+
+  beforeAll(async () => {
+    program = await bundleProgram(new URL('./client.ts', import.meta.url));
+  });
+  afterAll(() => removePrograms());
+
+  it('no two hold what conflicts, no write is late, nothing is left', {
+    timeout: 1e6,
+  }, async () => {
+    console.info(`etcd on trial: KDS_SEED=${seed}`);
+    const { faults, sectionCount, story } = await runTrial({
+      program,
+      seconds: isLong ? seconds : 6,
+      sectionCountMin: isLong ? 10_000 : 100,
+      clientCount: isLong ? 8 : 5,
+      leaderStoppedMs: isLong ? 10_000 : 2500,
+      // Whoever holds something and dies is in the way until its lease is over.
+      pauseMsMax: isLong ? 2500 : 500,
+      seed,
+      faultNames,
+    });
+    console.info(
+      Object.entries(story)
+        .map((entry) => entry.join(': '))
+        .join(', '),
+    );
+    expect(faults).toEqual([]);
+    expect(sectionCount).toBeGreaterThan(isLong ? 9999 : 99);
+    expect(story['guarded writes']).toBeGreaterThan(0);
+  });
+});

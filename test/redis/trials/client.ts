@@ -1,0 +1,86 @@
+/**
+ * A client of a trial, in a process of its own: it comes by the bad network, and reads and writes
+ * the fenced store under its grants without a look at whether it still has them. Its clock is
+ * shifted when it is told to.
+ */
+
+import { Redis } from 'ioredis';
+import { createClient } from 'redis';
+import { monotonicClock, randomId } from '../../../src/hosts/redis/clock.ts';
+import type { RedisConnection } from '../../../src/hosts/redis/connection.ts';
+import { connectIoredis } from '../../../src/hosts/redis/ioredis.ts';
+import { RedisLink } from '../../../src/hosts/redis/link.ts';
+import { connectNodeRedis } from '../../../src/hosts/redis/node-redis.ts';
+import type { Domain } from '../../../src/index.ts';
+import { RemoteSession } from '../../../src/remote-domain/session.ts';
+import { StressClient } from '../../stress/client.ts';
+import { FencedStore } from './fenced-store.ts';
+
+export interface ClientOrders {
+  readonly port: number;
+  readonly storeSocketPath: string;
+  readonly journalPath: string;
+  readonly root: string;
+  readonly seed: number;
+  readonly client: string;
+  readonly library: 'ioredis' | 'node-redis';
+  readonly leaseMs: number;
+}
+
+/** For so long a client tries to come in. */
+const openMsMax = 60_000;
+const reconnectMs = 50;
+const askerCount = 4;
+
+const orders = JSON.parse(process.argv[2] ?? '') as ClientOrders;
+let shiftMs = 0;
+const clock = { ...monotonicClock, nowMs: () => monotonicClock.nowMs() + shiftMs };
+process.on('message', (message) => {
+  if (typeof message === 'number') shiftMs += message;
+});
+
+async function connect(): Promise<RedisConnection> {
+  const place = { host: '127.0.0.1', port: orders.port };
+  if (orders.library === 'ioredis') {
+    const redis = new Redis({
+      ...place,
+      retryStrategy: () => reconnectMs,
+      maxRetriesPerRequest: null,
+    });
+    redis.on('error', () => undefined);
+    return connectIoredis(redis);
+  }
+  const redis = createClient({ socket: { ...place, reconnectStrategy: () => reconnectMs } });
+  redis.on('error', () => undefined);
+  await redis.connect();
+  return connectNodeRedis(redis);
+}
+
+/** As `openRedisDomain` does it, but for the clock, and again and again while faults go on. */
+async function open(connection: RedisConnection): Promise<Domain> {
+  const endMs = performance.now() + openMsMax;
+  for (;;) {
+    const { root, leaseMs, client } = orders;
+    const about = JSON.stringify({ label: client, pid: process.pid });
+    const link = new RedisLink({ connection, clock, root, client: randomId(), leaseMs, about });
+    try {
+      await link.open();
+      return new RemoteSession(link, undefined, client);
+    } catch (error) {
+      if (performance.now() > endMs) throw error;
+      await new Promise((resolve) => setTimeout(resolve, reconnectMs));
+    }
+  }
+}
+
+const domain = await open(await connect());
+const store = new FencedStore(new Redis({ path: orders.storeSocketPath }));
+await new StressClient({
+  domain,
+  journalPath: orders.journalPath,
+  seed: orders.seed,
+  client: orders.client,
+  inSection: (grant, set) => store.access(grant.token, set),
+  mayEndWith: ['KDS_UNAVAILABLE'],
+}).run(askerCount);
+process.exit();

@@ -1,0 +1,105 @@
+/**
+ * The trials are tried: the host is broken on purpose, in the five ways in which such a host is
+ * most likely to be wrong, and each time the trial must notice, by what is wrong with it.
+ */
+
+import { afterAll, expect, it } from 'vitest';
+import { bundleProgram, removePrograms } from '../../broker/programs.ts';
+import { describeWithRedis } from '../server.ts';
+import type { FaultName } from './faults.ts';
+import { faultySource, type SourceFault } from './faulty-source.ts';
+import { runTrial } from './trial.ts';
+
+interface Mutant {
+  readonly name: string;
+  readonly source: readonly SourceFault[];
+  /** Under which it shows; none if it does anyway. */
+  readonly faultNames?: readonly FaultName[];
+  readonly repeatedShare?: number;
+  /** One of the trial's findings is like this. */
+  readonly noticed: RegExp;
+}
+
+const mutants: readonly Mutant[] = [
+  {
+    name: 'a writer is granted beside a reader',
+    source: [
+      {
+        file: 'lua/rule.lua',
+        find: 'not front or (isShared(link) and isShared(front))',
+        replace: 'not front or isShared(front)',
+      },
+    ],
+    noticed: /^journal: .* both hold/,
+  },
+  {
+    name: 'who comes overtakes those who wait',
+    source: [
+      {
+        file: 'lua/enqueue.lua',
+        find: "waits = demand('ZCARD', root .. 'w:' .. name) > 0",
+        replace: 'waits = false',
+      },
+    ],
+    noticed: /^server: .* was granted before \d+ was over/,
+  },
+  {
+    name: 'readers do not raise the fence',
+    source: [
+      {
+        file: 'lua/fence.lua',
+        find: 'if number > seen then',
+        replace: 'if number > seen and not isShared then',
+      },
+    ],
+    faultNames: ['client stopped'],
+    noticed: /^store: a write of .* was stale, and accepted/,
+  },
+  {
+    name: 'news is lost, and nobody asks for it',
+    source: [
+      { file: 'link.ts', find: 'if (session !== this.session.id) return;', replace: 'return;' },
+      {
+        file: 'server-session.ts',
+        find: 'toldCount !== this.#heardCount || numberTop < this.numberAnswered',
+        replace: 'false',
+      },
+    ],
+    noticed: /^client \d+ did not come to an end/,
+  },
+  {
+    name: 'a repeated request is queued a second time',
+    source: [
+      {
+        file: 'lua/enqueue.lua',
+        find: 'if tonumber(number) <= session.top then',
+        replace: 'if false then',
+      },
+    ],
+    repeatedShare: 0.2,
+    noticed: /^server: request .* was queued twice/,
+  },
+];
+
+const seed = Number(process.env['KDS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+
+describeWithRedis('a host that is broken so that', () => {
+  afterAll(removePrograms);
+
+  it.each(mutants)('$name is noticed', async ({ source, noticed, faultNames = [], ...mutant }) => {
+    const entry = new URL('./client.ts', import.meta.url);
+    const program = await bundleProgram(entry, [faultySource(source)]);
+    const { faults } = await runTrial({
+      program,
+      seconds: faultNames.length > 0 ? 60 : 2,
+      endsAtStale: true,
+      seed,
+      faultNames,
+      clientCount: 4,
+      leaseMs: 600,
+      repeatedShare: mutant.repeatedShare ?? 0,
+      calmMsMax: 3000,
+    });
+    expect(faults).toContainEqual(expect.stringMatching(noticed));
+  });
+});

@@ -1,0 +1,39 @@
+/**
+ * Redis on trial: `KDS_STRESS_SECONDS` says for how long, and `KDS_SEED` with which random numbers.
+ * A trial of a minute or more goes on until it has seen 10,000 sections.
+ */
+
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { bundleProgram, removePrograms } from '../../broker/programs.ts';
+import { describeWithRedis } from '../server.ts';
+import { faultNames } from './faults.ts';
+import { runTrial } from './trial.ts';
+
+const seconds = Number(process.env['KDS_STRESS_SECONDS'] ?? 10);
+const sectionCountMin = seconds < 60 ? 100 : 10_000;
+const seed = Number(process.env['KDS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+
+describeWithRedis('with clients, network and server at fault', () => {
+  let program = '';
+  beforeAll(async () => {
+    program = await bundleProgram(new URL('./client.ts', import.meta.url));
+  });
+  afterAll(removePrograms);
+
+  it('none overlaps unless the server let its lease end, nothing stale is taken, nothing is left', {
+    timeout: (10 * seconds + 180) * 1000,
+  }, async () => {
+    console.log(`redis on trial: KDS_SEED=${seed}`);
+    const { faults, sectionCount, story } = await runTrial({
+      program,
+      seconds,
+      sectionCountMin,
+      seed,
+      faultNames,
+    });
+    console.log(JSON.stringify(story));
+    expect(faults).toEqual([]);
+    expect(sectionCount).toBeGreaterThanOrEqual(sectionCountMin);
+    for (const name of faultNames) expect(story, 'all has happened').toHaveProperty([name]);
+  });
+});

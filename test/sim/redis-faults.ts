@@ -1,0 +1,143 @@
+/**
+ * Faults to put into the Redis host by hand, each of which the simulation must notice: the text to
+ * find in a file of src/hosts/redis, which must be there exactly once, and what to put in its
+ * place.
+ */
+
+import type { ClimateName } from '../../sim/redis/climate.ts';
+
+export interface Fault {
+  readonly name: string;
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+  /** Where it does harm soon; in any world, if not given. */
+  readonly climate?: ClimateName;
+}
+
+export const redisFaults: readonly Fault[] = [
+  {
+    name: 'a writer is granted beside a reader',
+    file: 'lua/rule.lua',
+    find: 'return not front or (isShared(link) and isShared(front))',
+    replace: 'return not front or isShared(front)',
+  },
+  {
+    name: 'a reader is granted beside a writer',
+    file: 'lua/rule.lua',
+    find: 'return not front or (isShared(link) and isShared(front))',
+    replace: 'return not front or isShared(link)',
+  },
+  {
+    name: 'who comes overtakes those who wait',
+    file: 'lua/enqueue.lua',
+    find: "waits = demand('ZCARD', root .. 'w:' .. name) > 0",
+    replace: 'waits = false',
+  },
+  {
+    name: 'the last who waits is the first to be let through',
+    file: 'lua/rule.lua',
+    find: "local first = (try('ZRANGE', waiting, 0, 0) or {})[1]",
+    replace: "local first = (try('ZRANGE', waiting, -1, -1) or {})[1]",
+  },
+  {
+    name: 'a cancelled writer lets nobody through',
+    file: 'lua/rule.lua',
+    find: "        try('ZREM', root .. 'w:' .. name, mode .. id)\n",
+    replace:
+      "        try('ZREM', root .. 'w:' .. name, mode .. id)\n        isTouched[name] = true\n",
+  },
+  {
+    name: 'readers do not raise the fence',
+    file: 'lua/fence.lua',
+    find: 'if number > seen then',
+    replace: 'if number > seen and not isShared then',
+    climate: 'drowsy',
+  },
+  {
+    name: 'the fence lets stale writers by',
+    file: 'lua/fence.lua',
+    find: 'if number < (isShared and written or seen) then',
+    replace: 'if number < 0 then',
+  },
+  {
+    name: 'a wake-up is lost for good, as no heartbeat asks for it',
+    file: 'link.ts',
+    find: 'if (!this.#isAuditDue && !this.session.hasMissed(toldCount, numberTop)) return;',
+    replace: 'if (numberTop >= 0) return;',
+  },
+  {
+    name: 'a request that is repeated is queued twice',
+    file: 'lua/enqueue.lua',
+    find: 'if tonumber(number) <= session.top then',
+    replace: 'if false then',
+  },
+  {
+    name: 'the guard counts more than the lease',
+    file: 'lease.ts',
+    find: 'const usedShare = 0.9;',
+    replace: 'const usedShare = 1.3;',
+    climate: 'wild',
+  },
+  {
+    name: 'the guard counts from when the beat was answered',
+    file: 'lease.ts',
+    find: 'this.#guard(sentMs + this.#leaseMs * usedShare);',
+    replace: 'this.#guard(this.#clock.nowMs() + sentMs - sentMs + this.#leaseMs * usedShare);',
+    climate: 'drowsy',
+  },
+  {
+    name: 'a session that is unknown is let in',
+    file: 'lua/state.lua',
+    find: '  if not found[1] or tonumber(found[1]) <= nowMs() then\n    return nil\n',
+    replace: '  if not found[1] then\n    return { untilMs = 0, top = 0 }\n',
+  },
+  {
+    name: 'nobody sweeps what the dead have left',
+    file: 'lua/beat.lua',
+    find: 'local isClean = sweep()',
+    replace: 'local isClean = true',
+  },
+  {
+    name: 'tokens are counted, and forget the time',
+    file: 'lua/state.lua',
+    find: 'numberLast = math.max(numberLast + 1, nowUs())',
+    replace: 'numberLast = numberLast + 1',
+    climate: 'failing',
+  },
+  {
+    name: 'a grant that the server has never heard of is kept',
+    file: 'audit.ts',
+    find: 'if (isMissing(place.number)) grant.lose();',
+    replace: 'if (isMissing(-place.number)) grant.lose();',
+    climate: 'failing',
+  },
+  {
+    name: 'a grant that nobody here knows of is left with the server',
+    file: 'audit.ts',
+    find: 'if (link.grantAs(number) === undefined) link.giveBackNumber(session, number);',
+    replace: 'void session;',
+    climate: 'failing',
+  },
+  {
+    name: 'a new connection is taken for one to the same server',
+    file: 'link.ts',
+    find: 'this.#isAuditDue = true;\n      this.#lease.beatNow();',
+    replace: 'this.#lease.beatNow();',
+    climate: 'failing',
+  },
+  {
+    name: 'what is cancelled may come late, and begin',
+    file: 'lua/change.lua',
+    find: 'if tonumber(ARGV[2]) > tonumber(top) then',
+    replace: 'if false then',
+    climate: 'torn',
+  },
+  {
+    name: 'a theft of the first number takes the second too',
+    file: 'link.ts',
+    find: "    asked.state = 'due';\n    asked.isRobbed = false;\n    if (this.isUp)",
+    replace: "    asked.state = 'due';\n    if (this.isUp)",
+    climate: 'wild',
+  },
+];
