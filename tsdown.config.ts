@@ -35,6 +35,8 @@ export default defineConfig([
       'inspect-trace': 'src/inspect/trace.ts',
       'inspect-otel': 'src/inspect/otel.ts',
       'inspect-page': 'src/inspect/page-server.ts',
+      vitest: 'src/adapters/vitest.ts',
+      playwright: 'src/adapters/playwright.ts',
       conformance: 'conformance/index.ts',
     },
     platform: 'neutral',

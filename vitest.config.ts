@@ -26,6 +26,8 @@ export default defineConfig({
       { find: /^kds\/inspect\/trace$/, replacement: source('src/inspect/trace.ts') },
       { find: /^kds\/inspect\/page$/, replacement: source('src/inspect/page-server.ts') },
       { find: /^kds\/inspect\/otel$/, replacement: source('src/inspect/otel.ts') },
+      { find: /^kds\/vitest$/, replacement: source('src/adapters/vitest.ts') },
+      { find: /^kds\/playwright$/, replacement: source('src/adapters/playwright.ts') },
       { find: /^kds\/inspect$/, replacement: source('src/inspect/index.ts') },
       { find: /^kds\/conformance$/, replacement: source('conformance/index.ts') },
     ],

@@ -67,6 +67,7 @@ function roomOf(path: string): Room | undefined {
     if (second === 'clients') return { name: `src/clients/${third}`, values: [domain] };
     if (second === 'oracle') return { name: 'src/oracle', values: [] };
     if (second === 'inspect') return inspectRoom(path);
+    if (second === 'adapters') return adapterRoom(path);
     if (second === 'cli') {
       const rooms = /^src\/(broker-server|clients|inspect|domain)\//;
       const values = [/^src\/hosts\/(broker|redis)\//, /^src\/index\.ts$/, rooms];
@@ -104,6 +105,18 @@ function inspectRoom(path: string): Room {
   const peer = peers[path];
   const packages = peer === undefined ? [] : [peer];
   return { name: 'src/inspect', values: [domain, oracle], packages, builtins: true };
+}
+
+/** Each meets one test runner. */
+function adapterRoom(path: string): Room {
+  const runners: Readonly<Record<string, string>> = {
+    'src/adapters/vitest.ts': 'vitest',
+    'src/adapters/playwright.ts': '@playwright/test',
+  };
+  const runner = runners[path];
+  const packages = runner === undefined ? [] : [runner];
+  const values = [domain, /^src\/hosts\/broker\//];
+  return { name: 'src/adapters', values, packages, builtins: true };
 }
 
 function hostRoom(host: string): Room {
