@@ -113,6 +113,40 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'a bad network before etcd' : 'skipped: no e
     await (await waiting).release();
   });
 
+  it('a watch that leaves out who came first grants nothing to who comes next', async () => {
+    let leftCount = 1;
+    network.losesLine = (line) => line.includes('"create_revision"') && leftCount-- > 0;
+    const first = await other.acquire({ exclusive: 'a' });
+    await until(() => network.lostCount === 1, 'its arrival is lost on the way');
+    let isGranted = false;
+    const waiting = domain.acquire({ exclusive: 'a' }).then((grant) => {
+      isGranted = true;
+      return grant;
+    });
+    const { held, pending } = await domain.query();
+    expect([held.length, pending.length, isGranted]).toEqual([1, 1, false]);
+    await first.release();
+    const second = await waiting;
+    expect(second.token).toBeGreaterThan(first.token);
+    await second.release();
+  });
+
+  it('what is granted while its watch is away has a token greater than all before', async () => {
+    const first = await other.acquire({ exclusive: 'a' });
+    // Its set arrives, waits, and is granted while the watch tells nothing.
+    network.losesLine = () => true;
+    const waiting = domain.acquire({ exclusive: 'a' });
+    await until(async () => (await other.query()).pending.length === 1, 'its set waits');
+    const between = await other.acquire({ exclusive: 'b' });
+    await first.release();
+    network.losesLine = () => false;
+    network.cutOnce();
+    const second = await waiting;
+    expect(second.token).toBeGreaterThan(between.token);
+    await second.release();
+    await between.release();
+  });
+
   it('when connections are cut again and again, nothing is lost but time', async () => {
     const held: Grant[] = [];
     for (let round = 0; round < 10; round++) {

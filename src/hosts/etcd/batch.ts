@@ -94,6 +94,11 @@ export class Batch {
   }
 }
 
+/** What each transaction begins with that changes sets or marks. */
+export function linkOf(keys: Keys): Operation {
+  return putOf(keys.chain, '{}');
+}
+
 /**
  * A set of somebody's who has died, or is robbed, goes: what it held exclusive is marked, but for
  * what nobody else can reach.

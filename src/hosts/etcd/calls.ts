@@ -13,6 +13,8 @@ export interface KeyValue {
   readonly value: string;
   readonly createRevision: number;
   readonly modRevision: number;
+  /** How often it has been put since it was created. */
+  readonly version: number;
 }
 
 /** Of a key that is gone, `value` is ''. */
@@ -21,6 +23,7 @@ export interface LogEvent {
   readonly key: string;
   readonly value: string;
   readonly createRevision: number;
+  readonly version: number;
   readonly revision: number;
 }
 
@@ -115,6 +118,7 @@ function keyValueIn(json: Json): KeyValue {
     value: fromBase64(json['value']),
     createRevision: numberIn(json, 'create_revision'),
     modRevision: numberIn(json, 'mod_revision'),
+    version: numberIn(json, 'version'),
   };
 }
 
@@ -135,6 +139,6 @@ export function txnIn(json: Json): TxnResult {
 }
 
 export function eventIn(json: Json): LogEvent {
-  const { key, value, createRevision, modRevision } = keyValueIn(objectIn(json, 'kv'));
-  return { isDelete: json['type'] === 'DELETE', key, value, createRevision, revision: modRevision };
+  const { modRevision: revision, ...told } = keyValueIn(objectIn(json, 'kv'));
+  return { ...told, isDelete: json['type'] === 'DELETE', revision };
 }

@@ -5,6 +5,8 @@
  *     s/SESSION          a client, under its lease; without it, its sets are those of a dead one
  *     m/RESOURCE         a mark: who held it exclusive died, was robbed, or gave up
  *     t                  changed by each theft
+ *     c                  the chain: put by each transaction that changes sets or marks, so its
+ *                        version counts them, and whoever follows sees whether one is missing
  *
  * Nothing else is kept. In byte order the numbers of one session are in order.
  */
@@ -16,6 +18,7 @@ const numberLength = 16;
 export class Keys {
   readonly prefix: string;
   readonly theft: string;
+  readonly chain: string;
   readonly sets: string;
   readonly sessions: string;
   readonly marks: string;
@@ -26,6 +29,7 @@ export class Keys {
     this.sessions = `${this.prefix}s/`;
     this.marks = `${this.prefix}m/`;
     this.theft = `${this.prefix}t`;
+    this.chain = `${this.prefix}c`;
   }
 
   setsOf(session: string): string {

@@ -95,7 +95,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     super();
     this.#terms = terms;
     const { connection, keys, clock } = terms;
-    this.#replica = new Replica(keys);
+    this.#replica = new Replica(keys, (session) => session === this.#session);
     this.#log = new Log(this.#replica, connection, keys.prefix, clock, {
       onStep: (news) => this.#hear(news),
       onUnreadable: (error) => this.#giveUp(error),

@@ -14,7 +14,7 @@
 
 import { LimitError, UnavailableError } from '../../domain/errors.ts';
 import type { Clock } from '../../event-loop/clock.ts';
-import { Batch } from './batch.ts';
+import { Batch, linkOf } from './batch.ts';
 import { createdAt, type KeyValue, prefixRange, rangeOf, toBase64, txnIn } from './calls.ts';
 import type { EtcdConnection } from './connection.ts';
 import type { Keys } from './keys.ts';
@@ -131,7 +131,7 @@ export class Outbox {
     const here = [{ key: toBase64(sessionKey) }, prefixRange(keys.setsOf(lease.id))];
     const txn = {
       compare: [createdAt(sessionKey, lease.createRevision), ...batch.compares],
-      success: batch.operations,
+      success: [linkOf(keys), ...batch.operations],
       failure: here.map(rangeOf),
     };
     try {

@@ -18,6 +18,9 @@ import { Fold } from './fold.ts';
 import type { Keys } from './keys.ts';
 import { byArrival, LiveSet, tokenOfWaiter } from './live-set.ts';
 
+/** Something that should have been told was not: what is known is of the past, but right. */
+export class LogGap extends Error {}
+
 export interface LiveSession {
   readonly createRevision: number;
   readonly entry: SessionEntry;
@@ -60,9 +63,14 @@ export class Replica {
   readonly marks = new Set<string>();
   readonly #keys = new Set<string>();
   readonly #layout: Keys;
+  readonly #isOwn: (session: string) => boolean;
+  /** How many transactions the chain has. */
+  #chain = 0;
 
-  constructor(layout: Keys) {
+  /** `isOwn`: whether the sets of a session are those of whoever keeps this copy. */
+  constructor(layout: Keys, isOwn: (session: string) => boolean = () => false) {
     this.#layout = layout;
+    this.#isOwn = isOwn;
   }
 
   /** Begins with the keys as they are at a revision. @throws ProtocolError, LimitError */
@@ -72,11 +80,13 @@ export class Replica {
     const changed: LiveSet[] = [];
     this.revision = revision;
     this.theftRevision = 0;
+    this.#chain = 0;
     for (const known of [this.sets, this.sessions, this.marks, this.#keys]) known.clear();
-    for (const { key, value, createRevision, modRevision } of items) {
+    for (const { key, value, createRevision, modRevision, version } of items) {
       this.#keys.add(key);
       if (!key.startsWith(this.#layout.sets)) {
-        this.#put({ isDelete: false, key, value, createRevision, revision: modRevision });
+        const event = { key, value, createRevision, version, revision: modRevision };
+        this.#put({ ...event, isDelete: false });
         continue;
       }
       const live = this.#read(key, value, createRevision, modRevision);
@@ -95,8 +105,13 @@ export class Replica {
     return this.#rebuild({ born, gone: [...before.values()], changed, haveSessionsEnded: true });
   }
 
-  /** Goes on to the next revision that has anything to tell. @throws ProtocolError, LimitError */
+  /**
+   * Goes on to the next revision that has anything to tell.
+   *
+   * @throws LogGap, and nothing is changed, if it is not the next; ProtocolError, LimitError
+   */
   apply(revision: number, events: readonly LogEvent[]): News {
+    this.#checkChain(events);
     this.revision = revision;
     const born: LiveSet[] = [];
     const gone: LiveSet[] = [];
@@ -173,7 +188,8 @@ export class Replica {
     const robbed: LiveSet[] = [];
     for (const live of [...this.sets.values()].sort(byArrival)) {
       const isGranted = this.fold.isGranted(live);
-      if (isGranted && !live.isGranted) (bornSets.has(live) ? atOnce : waited).push(live);
+      if (isGranted && !live.isGranted)
+        (this.#isAtOnce(live, bornSets) ? atOnce : waited).push(live);
       if (live.isGranted && !isGranted) robbed.push(live);
     }
     for (const live of robbed) live.isGranted = false;
@@ -185,6 +201,15 @@ export class Replica {
     this.#grant(waited, atOnce);
     const granted = [...waited, ...atOnce].sort(byArrival);
     return { ...known, granted, robbed, circles };
+  }
+
+  /**
+   * One that was there when this copy was made anew may have waited before. Of this client's own it
+   * is assumed, as the token must be no less than those of all who were before it.
+   */
+  #isAtOnce(live: LiveSet, born: ReadonlySet<LiveSet>): boolean {
+    if (!born.has(live)) return false;
+    return live.createRevision === this.revision || !this.#isOwn(live.session);
   }
 
   #grant(waited: readonly LiveSet[], atOnce: readonly LiveSet[]): void {
@@ -217,8 +242,8 @@ export class Replica {
   }
 
   /** What is no set. Of later versions there may be more, which changes nothing. */
-  #put({ isDelete, key, value, createRevision, revision }: LogEvent): void {
-    const { sessions, marks, theft } = this.#layout;
+  #put({ isDelete, key, value, createRevision, version, revision }: LogEvent): void {
+    const { sessions, marks, theft, chain } = this.#layout;
     if (key.startsWith(sessions)) {
       const name = key.slice(sessions.length);
       if (isDelete) this.sessions.delete(name);
@@ -229,7 +254,16 @@ export class Replica {
       else this.marks.add(name);
     } else if (key === theft) {
       this.theftRevision = revision;
+    } else if (key === chain) {
+      this.#chain = isDelete ? 0 : version;
     }
+  }
+
+  /** Nobody is granted anything by what is only a part of the log. */
+  #checkChain(events: readonly LogEvent[]): void {
+    const link = events.find(({ key }) => key === this.#layout.chain);
+    if (link === undefined || link.isDelete || link.version === this.#chain + 1) return;
+    throw new LogGap(`after transaction ${this.#chain} etcd tells of ${link.version}`);
   }
 
   #read(key: string, value: string, createRevision: number, modRevision: number): LiveSet {
