@@ -66,9 +66,9 @@ export function climateOf(random: SeededRandom, wanted?: ClimateName): Climate {
     case 'deadly':
       return { ...none, killMs: 600 };
     case 'drowsy':
-      return { ...none, stopMs: 400 };
+      return { ...none, stopMs: 200 };
     case 'torn':
-      return { ...none, cutMs: 300, muteMs: 500, forgetScriptsMs: 1500 };
+      return { ...none, cutMs: 300, muteMs: 500, forgetScriptsMs: 200 };
     case 'parted':
       return { ...none, partMs: 500 };
     case 'failing':

@@ -83,7 +83,7 @@ export const redisFaults: readonly Fault[] = [
     file: 'lease.ts',
     find: 'this.#guard(sentMs + this.#leaseMs * usedShare);',
     replace: 'this.#guard(this.#clock.nowMs() + sentMs - sentMs + this.#leaseMs * usedShare);',
-    climate: 'parted',
+    climate: 'drowsy',
   },
   {
     name: 'a session that is unknown is let in',
@@ -137,7 +137,7 @@ export const redisFaults: readonly Fault[] = [
     file: 'lua/change.lua',
     find: 'if tonumber(ARGV[2]) > tonumber(top) then',
     replace: 'if false then',
-    climate: 'parted',
+    climate: 'torn',
   },
   {
     name: 'a theft of the first number takes the second too',
