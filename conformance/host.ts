@@ -16,8 +16,8 @@ export interface ConformanceHost {
   /** Whether `connect` of what is opened gives another client of the same state. */
   readonly connects?: boolean;
   /**
-   * How many callbacks follow one another in a chain; 20,000 unless told, which is more than a stack
-   * takes. Where each is a trip to somewhere else, fewer show as much.
+   * How many callbacks follow one another in a chain; 20,000 unless told, which is more than a
+   * stack takes. Where each is a trip to somewhere else, fewer show as much.
    */
   readonly chainLength?: number;
   /** How many runs of random operations it takes part in; 200 unless told. */

@@ -1,36 +1,9 @@
-import { Redis } from 'ioredis';
-import { Redis as Valkey } from 'iovalkey';
 import { type ConformanceHost, testConformance } from 'kds/conformance';
-import { openRedisDomain, type RedisClient } from 'kds/redis';
-import { createClient } from 'redis';
+import { openRedisDomain } from 'kds/redis';
 import { afterAll, beforeAll, it } from 'vitest';
+import { libraries, type Made } from '../redis/clients.ts';
 import { ScriptedDomain } from '../redis/scripted.ts';
 import { describeWithRedis, type RedisServer, startRedisServer } from '../redis/server.ts';
-
-/** A client of a library, connected, and its end. */
-interface Made {
-  readonly client: RedisClient;
-  end(): void;
-}
-
-const libraries: Readonly<Record<string, (port: number) => Promise<Made>>> = {
-  ioredis: async (port) => {
-    const client = new Redis({ port, host: '127.0.0.1' });
-    await client.ping();
-    return { client, end: () => client.disconnect() };
-  },
-  iovalkey: async (port) => {
-    const client = new Valkey({ port, host: '127.0.0.1' });
-    await client.ping();
-    return { client, end: () => client.disconnect() };
-  },
-  'node-redis': async (port) => {
-    const client = createClient({ socket: { port, host: '127.0.0.1' } });
-    client.on('error', () => undefined);
-    await client.connect();
-    return { client, end: () => client.destroy() };
-  },
-};
 
 describeWithRedis('on a redis-server', () => {
   let server: RedisServer;
@@ -54,7 +27,7 @@ describeWithRedis('on a redis-server', () => {
         const connect = async () => {
           const one = await make(server.port);
           made.push(one);
-          return openRedisDomain(one.client, { name });
+          return openRedisDomain(one.client, { name, leaseMs: 60_000 });
         };
         const domain = await connect();
         const close = async () => {

@@ -79,7 +79,7 @@ describeWithRedis('the scripts', () => {
     await expect.poll(() => late.ask(['xb']), { timeout: 20_000 }).toEqual(['expired']);
   });
 
-  it('a request granted in another’s call is told as news, with its number in the news', async () => {
+  it('a request granted in another’s call is told as news, and its news are numbered', async () => {
     const [one, two] = [await domain.session(), await domain.session()];
     await one.ask(['xa'], { number: 1 });
     await one.ask(['xa'], { number: 2 });
@@ -224,6 +224,8 @@ describeWithRedis('the scripts', () => {
 
   it('to take one’s turn costs the same however many wait', async () => {
     const counts: number[] = [];
+    // So that the server knows the scripts.
+    await (await domain.session()).change('R1');
     for (const waiterCount of [5, 500]) {
       const [one, two] = [await domain.session(), await domain.session()];
       const links = [`xa${waiterCount}`, `sb${waiterCount}`];

@@ -33,13 +33,15 @@ export class Changes {
   readonly #owner: ChangesOwner;
   #queue: Change[] = [];
   #isFlushDue = false;
+  /** Nobody is to wait for the server, as it lets go of everything by itself. */
+  #isHopeless = false;
 
   constructor(scripts: Scripts, owner: ChangesOwner) {
     this.#scripts = scripts;
     this.#owner = owner;
   }
 
-  /** Resolves when it is done, or can have no effect any more. */
+  /** Resolves when it is done, or can have no effect, or the lease has run out meanwhile. */
   add(
     kind: ChangeKind,
     session: ServerSession,
@@ -49,6 +51,7 @@ export class Changes {
     if (session !== this.#owner.session) return Promise.resolve([]);
     const text = `${kind}${number}${names.length > 0 ? `\n${names.join('\n')}\n` : ''}`;
     return new Promise((done) => {
+      if (this.#isHopeless) done([]);
       this.#queue.push({ session, number, text, done });
       if (this.#isFlushDue) return;
       this.#isFlushDue = true;
@@ -62,6 +65,17 @@ export class Changes {
     while (this.#owner.isUp && this.#queue.length > 0) {
       void this.#call(this.#queue.splice(0, callCountMax));
     }
+  }
+
+  /** The lease goes on. */
+  hope(): void {
+    this.#isHopeless = false;
+  }
+
+  /** The lease has run out, or the domain is closed. Should the server answer, it is yet told. */
+  giveUp(): void {
+    this.#isHopeless = true;
+    for (const { done } of this.#queue) done([]);
   }
 
   /** The session is over, and with it all that was to be done in it. */
@@ -83,8 +97,9 @@ export class Changes {
       const blockers = blockersIn(reply.answer.slice(1) as readonly string[]);
       for (const change of changes) change.done(blockers.get(change.number) ?? []);
     } catch (error) {
-      if (session === this.#owner.session) this.#queue.unshift(...changes);
-      else for (const { done } of changes) done([]);
+      const isOver = session !== this.#owner.session;
+      if (!isOver) this.#queue.unshift(...changes);
+      if (isOver || this.#isHopeless) for (const { done } of changes) done([]);
       this.#owner.failed(error);
     }
   }

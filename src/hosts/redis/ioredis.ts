@@ -7,6 +7,7 @@
 
 import { UnavailableError } from '../../domain/errors.ts';
 import type { RedisConnection, RedisReply } from './connection.ts';
+import { onReady } from './reconnects.ts';
 
 /** What is used of an ioredis or iovalkey client. */
 export interface IoredisClient {
@@ -16,7 +17,6 @@ export interface IoredisClient {
   call(command: string, ...args: string[]): Promise<unknown>;
   duplicate(options?: object): IoredisSubscriber;
   on(event: string, listener: (...args: unknown[]) => void): unknown;
-  off(event: string, listener: (...args: unknown[]) => void): unknown;
 }
 
 interface IoredisSubscriber {
@@ -50,7 +50,7 @@ export function connectIoredis(client: IoredisClient): RedisConnection {
     made.on('ready', () => void subscribeAgain().catch(() => undefined));
     return made;
   };
-  client.on('ready', tellReady);
+  const stop = onReady(client, tellReady);
 
   return {
     send: async (command, ...args) => {
@@ -65,7 +65,7 @@ export function connectIoredis(client: IoredisClient): RedisConnection {
     },
     onReconnect: (listener) => void listeners.push(listener),
     close: async () => {
-      client.off('ready', tellReady);
+      stop();
       listeners.length = 0;
       subscriber?.disconnect();
     },

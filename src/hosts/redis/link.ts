@@ -123,7 +123,10 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
     this.#lease = new Lease(client, leaseMs, about, this.scripts, clock, {
       alive: (toldCount, numberTop) => this.#alive(toldCount, numberTop),
       heard: (reply) => this.#heard(reply, this.session),
-      ranOut: () => this.#loseAll(false),
+      ranOut: () => {
+        this.#loseAll(false);
+        this.#changes.giveUp();
+      },
       expired: () => this.#expired(),
       failed: (reason) => this.#failed(reason),
     });
@@ -165,14 +168,15 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
       request.refuse(new LimitError(`a set takes at most ${linksLengthMax} code units to name`));
       return;
     }
-    const isTimed = timeoutMs !== undefined && (timeoutMs > 0 || request.terms.how === 'settled');
     const asked: Asked = {
       request,
       links,
       sinceMs: this.#clock.nowMs(),
-      stopDeadline: isTimed
-        ? this.#clock.after(timeoutMs, () => this.#timeOut(asked, timeoutMs))
-        : () => undefined,
+      // Now or never is for the server to say.
+      stopDeadline:
+        timeoutMs !== undefined && timeoutMs > 0
+          ? this.#clock.after(timeoutMs, () => this.#timeOut(asked, timeoutMs))
+          : () => undefined,
       place: undefined,
       state: 'due',
       isRobbed: false,
@@ -244,10 +248,8 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
     for (const grant of left.grants) void this.change('R', grant);
     this.#changes.flush();
     await this.#lease.close();
+    this.#changes.giveUp();
     await this.#connection.close();
-    for (const asked of [...this.asked.values()]) {
-      asked.request.refuse(new DomainClosedError('the domain was closed while the request waited'));
-    }
   }
 
   /** Does it again while the server cannot be reached. */
@@ -371,6 +373,7 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
         break;
       case 'waiting':
         asked.state = 'waiting';
+        if (request.terms.timeoutMs === 0) this.#timeOut(asked, 0);
         break;
       case 'settled':
         this.settled(asked);
@@ -408,6 +411,7 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
       } else {
         this.#forget(asked);
         asked.request.refuse(error);
+        return;
       }
     }
     this.#failed(error);
@@ -487,6 +491,7 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
 
   #alive(toldCount: number, numberTop: number): void {
     this.#downSinceMs = undefined;
+    this.#changes.hope();
     this.#changes.flush();
     for (const asked of [...this.asked.values()]) if (asked.state === 'due') this.#send(asked);
     if (!this.#isAuditDue && !this.session.hasMissed(toldCount, numberTop)) return;

@@ -11,8 +11,13 @@ function escapeText(text: string): string {
   return JSON.stringify(text).slice(1, -1);
 }
 
+/** What others have written may be anything: it is then told as it is. */
 function unescapeText(escaped: string): string {
-  return JSON.parse(`"${escaped}"`);
+  try {
+    return JSON.parse(`"${escaped}"`) as string;
+  } catch {
+    return escaped;
+  }
 }
 
 /** A label, if there is one: an empty one is another thing than none. */

@@ -7,6 +7,7 @@
 
 import { UnavailableError } from '../../domain/errors.ts';
 import type { RedisConnection, RedisReply } from './connection.ts';
+import { onReady } from './reconnects.ts';
 
 /** What is used of a client of node-redis, of version 4 or later. */
 export interface NodeRedisClient {
@@ -14,7 +15,6 @@ export interface NodeRedisClient {
   sendCommand(args: string[], options?: object): Promise<unknown>;
   duplicate(options?: object): NodeRedisSubscriber;
   on(event: string, listener: (...args: unknown[]) => void): unknown;
-  off(event: string, listener: (...args: unknown[]) => void): unknown;
 }
 
 interface NodeRedisSubscriber {
@@ -34,7 +34,7 @@ export function connectNodeRedis(client: NodeRedisClient): RedisConnection {
     for (const listener of listeners) listener();
   };
   let subscriber: NodeRedisSubscriber | undefined;
-  client.on('ready', tellReady);
+  const stop = onReady(client, tellReady);
 
   const startSubscriber = async (): Promise<NodeRedisSubscriber> => {
     const made = client.duplicate();
@@ -57,7 +57,7 @@ export function connectNodeRedis(client: NodeRedisClient): RedisConnection {
     },
     onReconnect: (listener) => void listeners.push(listener),
     close: async () => {
-      client.off('ready', tellReady);
+      stop();
       listeners.length = 0;
       if (subscriber?.destroy !== undefined) subscriber.destroy();
       else await subscriber?.disconnect?.();

@@ -159,7 +159,7 @@ function errorOf(error: unknown): Error {
         'Nothing was done: see what has written it, and remove it, or use another domain name',
     );
   }
-  if (message.startsWith('OOM')) {
+  if (/\bOOM\b/.test(message)) {
     return new LimitError(`redis is at the end of its memory: ${message}`);
   }
   if (lasting.test(message)) return new ProtocolError(`redis refuses: ${message}`);

@@ -7,14 +7,14 @@
 --          token, recovered names; or number, 'waiting', id; or number, 'settled'; by tabs
 --          expired    there is no such session
 
-local told = read('HGET', root .. 's:' .. caller, 'told')
+local told = demand('HGET', root .. 's:' .. caller, 'told')
 if not told then
   return finish({ 'expired' })
 end
 local answer = { 'known', told }
-local ids = read('ZRANGEBYSCORE', root .. 'l:' .. caller, ARGV[2], '+inf', 'LIMIT', 0, ARGV[3])
+local ids = demand('ZRANGEBYSCORE', root .. 'l:' .. caller, ARGV[2], '+inf', 'LIMIT', 0, ARGV[3])
 for _, id in ipairs(ids) do
-  local set = read('HMGET', root .. 'q:' .. id, 'number', 'token', 'links', 'watch')
+  local set = demand('HMGET', root .. 'q:' .. id, 'number', 'token', 'links', 'watch')
   local line = (set[1] or '0') .. '\twaiting\t' .. id
   if set[2] and set[4] then
     line = set[1] .. '\tsettled'

@@ -23,11 +23,11 @@ end
 -- Removes sets of a session while the budget lasts; those that wait first, as none of them is to be
 -- granted what another one leaves. True if none is left.
 local function clear(session, fate)
-  local ids = read('ZRANGE', root .. 'l:' .. session, 0, budget)
+  local ids = demand('ZRANGE', root .. 'l:' .. session, 0, budget)
   local held = {}
   local isAll = #ids <= budget
   for index = 1, math.min(#ids, budget) do
-    if read('HGET', root .. 'q:' .. ids[index], 'token') then
+    if demand('HGET', root .. 'q:' .. ids[index], 'token') then
       held[#held + 1] = ids[index]
     elseif not remove(ids[index], fate) then
       call('ZREM', root .. 'l:' .. session, ids[index])
@@ -46,7 +46,7 @@ end
 local function sweep()
   local isClean = true
   local now = text(nowMs())
-  local ended = read('ZRANGEBYSCORE', root .. 'sessions', '-inf', now, 'LIMIT', 0, setsMax)
+  local ended = demand('ZRANGEBYSCORE', root .. 'sessions', '-inf', now, 'LIMIT', 0, setsMax)
   for _, session in ipairs(ended) do
     if budget <= 0 or not clear(session, 'died') then
       isClean = false
@@ -54,9 +54,9 @@ local function sweep()
     end
   end
   -- If the server's clock was set back, a lease would last by as much longer.
-  local last = read('ZREVRANGE', root .. 'sessions', 0, 0, 'WITHSCORES')
+  local last = demand('ZREVRANGE', root .. 'sessions', 0, 0, 'WITHSCORES')
   if last[1] then
-    local lease = tonumber(read('HGET', root .. 's:' .. last[1], 'lease') or '0')
+    local lease = tonumber(demand('HGET', root .. 's:' .. last[1], 'lease') or '0')
     if tonumber(last[2]) > nowMs() + lease then
       call('ZADD', root .. 'sessions', text(nowMs() + lease), last[1])
       call('HSET', root .. 's:' .. last[1], 'until', text(nowMs() + lease))
@@ -65,9 +65,9 @@ local function sweep()
   return isClean
 end
 
-read('SCARD', root .. 'recovered')
-read('ZCARD', root .. 'sessions')
-local known = read('HMGET', key, 'told', 'top')
+demand('SCARD', root .. 'recovered')
+demand('ZCARD', root .. 'sessions')
+local known = demand('HMGET', key, 'told', 'top')
 
 if what == 'close' or what == 'abandon' then
   local isAll = clear(caller, what == 'abandon' and 'died' or 'done')

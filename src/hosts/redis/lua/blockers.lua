@@ -6,10 +6,10 @@
 local blockersMax = 4
 
 local function blockerOf(mode, name)
-  local front = read('ZRANGE', root .. 't:' .. name, 0, 0)[1] or ''
+  local front = demand('ZRANGE', root .. 't:' .. name, 0, 0)[1] or ''
   local id = setOf(front)
-  local set = read('HMGET', root .. 'q:' .. id, 'since', 'token', 'label', 'scope', 'session')
-  local about = set[5] and read('HGET', root .. 's:' .. set[5], 'about')
+  local set = demand('HMGET', root .. 'q:' .. id, 'since', 'token', 'label', 'scope', 'session')
+  local about = set[5] and demand('HGET', root .. 's:' .. set[5], 'about')
   return table.concat({ mode .. name, set[1] or text(nowMs()), set[2] and 'held' or 'due', id,
     set[3] or '', set[4] or '', about or '' }, '\t')
 end

@@ -17,16 +17,16 @@
 
 local fates = { R = 'done', A = 'died', C = 'unheard', T = 'unheard' }
 local answer = { 'changed' }
-local top = read('HGET', root .. 's:' .. caller, 'top')
+local top = demand('HGET', root .. 's:' .. caller, 'top')
 if not top then
   return finish({ 'expired' })
 end
 
 local function explain(number, id)
-  local set = read('HMGET', root .. 'q:' .. id, 'token', 'links')
+  local set = demand('HMGET', root .. 'q:' .. id, 'token', 'links')
   local isPending = {}
   for mode, name in eachLink(set[2] or '') do
-    isPending[name] = not read('ZSCORE', root .. 't:' .. name, mode .. id)
+    isPending[name] = not demand('ZSCORE', root .. 't:' .. name, mode .. id)
   end
   answer[#answer + 1] = table.concat(blockersOf(number, set[2] or '', isPending), '\n')
 end
@@ -34,7 +34,7 @@ end
 -- Nothing of a part that is not held is touched.
 local function weaken(kind, id, names)
   local key = root .. 'q:' .. id
-  local set = read('HMGET', key, 'token', 'links', 'watch')
+  local set = demand('HMGET', key, 'token', 'links', 'watch')
   if not set[1] or set[3] then
     return
   end

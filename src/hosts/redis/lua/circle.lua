@@ -12,8 +12,8 @@ local function heldAmong(numbers)
   local held = {}
   for number in string.gmatch(numbers, '%d+') do
     local id = idOf(caller, number)
-    if id and read('HGET', root .. 'q:' .. id, 'token') then
-      read('SCARD', root .. 'k:' .. id)
+    if id and demand('HGET', root .. 'q:' .. id, 'token') then
+      demand('SCARD', root .. 'k:' .. id)
       held[#held + 1] = id
     end
   end
@@ -43,9 +43,9 @@ local function aheadOf(mode, name, arrival, found)
   end
   local waiting, limit = root .. 'w:' .. name, arrival
   while passedCount <= circleLinksMax do
-    local links = read('ZREVRANGEBYSCORE', waiting, '(' .. limit, '-inf', 'LIMIT', 0, 64)
+    local links = demand('ZREVRANGEBYSCORE', waiting, '(' .. limit, '-inf', 'LIMIT', 0, 64)
     if #links == 0 then
-      walk(read('ZRANGE', root .. 't:' .. name, 0, circleLinksMax))
+      walk(demand('ZRANGE', root .. 't:' .. name, 0, circleLinksMax))
       return
     end
     if not walk(links) then
@@ -57,14 +57,14 @@ end
 
 -- The sets that a set waits for, or that it is kept for.
 local function nextOf(id)
-  local set = read('HMGET', root .. 'q:' .. id, 'token', 'links')
+  local set = demand('HMGET', root .. 'q:' .. id, 'token', 'links')
   if set[1] then
-    return read('SMEMBERS', root .. 'k:' .. id)
+    return demand('SMEMBERS', root .. 'k:' .. id)
   end
   local found = {}
   for mode, name in eachLink(set[2] or '') do
     -- It waits for nobody where its link is triggered.
-    if not read('ZSCORE', root .. 't:' .. name, mode .. id) then
+    if not demand('ZSCORE', root .. 't:' .. name, mode .. id) then
       aheadOf(mode, name, id, found)
     end
   end
@@ -73,7 +73,7 @@ end
 
 -- A text: id, 'held' or 'waiting', label, and links, by tabs.
 local function stepOf(id)
-  local set = read('HMGET', root .. 'q:' .. id, 'token', 'label', 'links')
+  local set = demand('HMGET', root .. 'q:' .. id, 'token', 'label', 'links')
   return table.concat({ id, set[1] and 'held' or 'waiting', set[2] or '', set[3] }, '\t')
 end
 

@@ -31,7 +31,7 @@ if tonumber(number) <= session.top then
   if not id then
     return finish({ 'over' })
   end
-  local set = read('HMGET', root .. 'q:' .. id, 'token', 'links', 'watch')
+  local set = demand('HMGET', root .. 'q:' .. id, 'token', 'links', 'watch')
   if not set[1] then
     return finish({ 'waiting', id })
   end
@@ -43,24 +43,24 @@ end
 
 local isThief, isWatch = how == 'steal', how == 'watch'
 if isWatch then
-  read('SCARD', root .. 'watch')
+  demand('SCARD', root .. 'watch')
 elseif isThief then
-  read('SCARD', root .. 'recovered')
+  demand('SCARD', root .. 'recovered')
 end
 
 -- Of each name, whether this set's link there has to wait.
 local isPending, pendingCount = {}, 0
 for mode, name in eachLink(links) do
   -- Where nothing is triggered, nothing waits.
-  local front = read('ZRANGE', root .. 't:' .. name, 0, 0)[1]
+  local front = demand('ZRANGE', root .. 't:' .. name, 0, 0)[1]
   local waits = front and not mayTrigger(mode, front)
   if front and not waits then
-    waits = read('ZCARD', root .. 'w:' .. name) > 0
+    waits = demand('ZCARD', root .. 'w:' .. name) > 0
   end
   if isWatch then
-    read('ZCARD', root .. 'o' .. mode .. ':' .. name)
+    demand('ZCARD', root .. 'o' .. mode .. ':' .. name)
   elseif isThief then
-    read('ZCARD', root .. 'w:' .. name)
+    demand('ZCARD', root .. 'w:' .. name)
     waits = false
   end
   if waits then
@@ -89,7 +89,7 @@ if ARGV[7] ~= '' and pendingCount > 0 then
   end
 end
 
-local id = text(nextNumber())
+local id = nextNumber()
 local key = root .. 'q:' .. id
 local set = { 'session', caller, 'number', number, 'pending', text(pendingCount),
   'links', links, 'since', text(nowMs()) }
@@ -106,7 +106,7 @@ add('watch', isWatch and '1')
 add('thief', isThief and '1')
 add('token', pendingCount == 0 and id)
 -- First what may be refused for its type.
-call('ZADD', root .. 'l:' .. caller, number, id)
+demand('ZADD', root .. 'l:' .. caller, number, id)
 call('HSET', root .. 's:' .. caller, 'top', number)
 call('HSET', key, unpack(set))
 

@@ -7,19 +7,19 @@
 --          limit, and how many there are, if they are too many: the server does nothing else
 --          meanwhile
 
-local sessions = read('ZRANGE', root .. 'sessions', 0, -1)
+local sessions = demand('ZRANGE', root .. 'sessions', 0, -1)
 local count = 0
 for _, session in ipairs(sessions) do
-  count = count + read('ZCARD', root .. 'l:' .. session)
+  count = count + demand('ZCARD', root .. 'l:' .. session)
 end
 if count > tonumber(ARGV[2]) then
   return finish({ 'limit', text(count) })
 end
 local answer = { 'sets' }
 for _, session in ipairs(sessions) do
-  local list = { session, read('HGET', root .. 's:' .. session, 'about') or '' }
-  for _, id in ipairs(read('ZRANGE', root .. 'l:' .. session, 0, -1)) do
-    local set = read('HMGET', root .. 'q:' .. id, 'links', 'since', 'token', 'label', 'scope',
+  local list = { session, demand('HGET', root .. 's:' .. session, 'about') or '' }
+  for _, id in ipairs(demand('ZRANGE', root .. 'l:' .. session, 0, -1)) do
+    local set = demand('HMGET', root .. 'q:' .. id, 'links', 'since', 'token', 'label', 'scope',
       'thief', 'watch')
     if set[1] and not set[7] then
       list[#list + 1] = id

@@ -60,7 +60,16 @@ local function settle(name)
   settleAll(root .. 'os:' .. name, exclusive[2])
 end
 
-local isWatched
+-- Most often no name has a mark and nobody observes: one look tells both.
+local isMarked, isWatched
+local function lookAside()
+  if isMarked == nil then
+    local isAny = try('EXISTS', root .. 'recovered', root .. 'watch') ~= 0
+    isMarked = isAny and try('EXISTS', root .. 'recovered') == 1
+    isWatched = isAny and try('EXISTS', root .. 'watch') == 1
+  end
+end
+
 local function advance(name)
   local waiting, triggered = root .. 'w:' .. name, root .. 't:' .. name
   local first = (try('ZRANGE', waiting, 0, 0) or {})[1]
@@ -76,9 +85,7 @@ local function advance(name)
     end
     first = call('ZRANGE', waiting, 0, 0)[1]
   end
-  if isWatched == nil then
-    isWatched = try('EXISTS', root .. 'watch') == 1
-  end
+  lookAside()
   if isWatched then
     settle(name)
   end
@@ -93,21 +100,13 @@ local function touch(name)
   end
 end
 
--- Whether any name has a mark: most often none has.
-local isMarked
-local function hasMarks()
-  if isMarked == nil then
-    isMarked = try('EXISTS', root .. 'recovered') == 1
-  end
-  return isMarked
-end
-
 -- An exclusive holder lets go of a name: it 'died', it is 'done', or it was granted 'unheard'.
 local function mark(name, fate)
+  lookAside()
   if fate == 'died' then
     isMarked = true
     try('SADD', root .. 'recovered', name)
-  elseif fate == 'done' and hasMarks() then
+  elseif fate == 'done' and isMarked then
     try('SREM', root .. 'recovered', name)
   end
 end
@@ -122,7 +121,8 @@ end
 -- Of a set's names, those with a mark; each after a tab.
 local function recoveredOf(links)
   local found = ''
-  if hasMarks() then
+  lookAside()
+  if isMarked then
     for _, name in eachLink(links) do
       if try('SISMEMBER', root .. 'recovered', name) == 1 then
         found = found .. '\t' .. name
@@ -176,7 +176,7 @@ local function settleUp()
       call('SREM', root .. 'watch', id)
       tell(set[1], 'settled\t' .. set[2])
     else
-      local token = text(nextNumber())
+      local token = nextNumber()
       call('HSET', root .. 'q:' .. id, 'token', token, 'since', text(nowMs()))
       tell(set[1], table.concat({ 'granted', set[2], id, token }, '\t') .. recoveredOf(set[3]))
     end

@@ -28,7 +28,7 @@
 -- A link is 'x<id>' or 's<id>', exclusive or shared. `links` has 'x<name>\n' or 's<name>\n'
 -- An id is the set's arrival. One that steals stands before all others: its arrival there is -id.
 --
--- Nothing is rolled back when a script fails. So whatever can be refused is read first, by `read`,
+-- Nothing is rolled back when a script fails. So whatever can be refused is read first, by `demand`,
 -- which stops at a key of another type; from the first write on `try` is used, which goes on.
 
 local call = redis.call
@@ -41,10 +41,11 @@ local function text(number)
   return string.format('%.0f', number)
 end
 
-local function read(command, key, ...)
+local function demand(command, key, ...)
   local reply = redis.pcall(command, key, ...)
   if type(reply) == 'table' and reply.err then
-    error('KDS_DAMAGED ' .. key .. ' ' .. reply.err, 0)
+    local isDamaged = string.find(reply.err, 'WRONGTYPE', 1, true)
+    error(isDamaged and 'KDS_DAMAGED ' .. key .. ' ' .. reply.err or reply.err, 0)
   end
   return reply
 end
@@ -74,22 +75,23 @@ local function nowMs()
   return math.floor(nowUs() / 1000)
 end
 
--- Greater than any before: also where a server took over that had not heard of the last ones.
-local numberLast
+-- As text. Greater than any before: also where a server took over that had not heard of the last.
+local numberLast, numberText
 local function nextNumber()
   if not numberLast then
-    numberLast = tonumber(read('GET', KEYS[1]) or '0')
+    numberLast = tonumber(demand('GET', KEYS[1]) or '0')
     if not numberLast or numberLast < 0 or numberLast > 9000000000000000 then
       error('KDS_DAMAGED ' .. KEYS[1] .. ' is no number that kds has written', 0)
     end
   end
   numberLast = math.max(numberLast + 1, nowUs())
-  return numberLast
+  numberText = text(numberLast)
+  return numberText
 end
 
 -- The session, if its lease has not ended: { until, top }.
 local function liveSession(session)
-  local found = read('HMGET', root .. 's:' .. session, 'until', 'top')
+  local found = demand('HMGET', root .. 's:' .. session, 'until', 'top')
   if not found[1] or tonumber(found[1]) <= nowMs() then
     return nil
   end
@@ -98,7 +100,7 @@ end
 
 -- The id of a session's live set.
 local function idOf(session, number)
-  return read('ZRANGEBYSCORE', root .. 'l:' .. session, number, number)[1]
+  return demand('ZRANGEBYSCORE', root .. 'l:' .. session, number, number)[1]
 end
 
 -- News, for each session that has any, in order.
@@ -115,8 +117,8 @@ end
 
 -- Ends a script: what the caller itself is to hear, it hears with the answer.
 local function finish(answer)
-  if numberLast then
-    call('SET', KEYS[1], text(numberLast))
+  if numberText then
+    call('SET', KEYS[1], numberText)
   end
   for _, session in ipairs(audience) do
     if session ~= caller then
