@@ -66,7 +66,7 @@ export function climateOf(random: SeededRandom, wanted?: ClimateName): Climate {
     case 'deadly':
       return { ...none, killMs: 600 };
     case 'drowsy':
-      return { ...none, stopMs: 200 };
+      return { ...none, stopMs: 200, forgetScriptsMs: 200 };
     case 'torn':
       return { ...none, cutMs: 300, muteMs: 500, forgetScriptsMs: 200 };
     case 'parted':
@@ -74,8 +74,8 @@ export function climateOf(random: SeededRandom, wanted?: ClimateName): Climate {
     case 'failing':
       return {
         ...none,
-        serverEndMs: 1500,
-        stepsLostMax: random.pick([0, 6, 30]),
+        serverEndMs: 1000,
+        stepsLostMax: random.pick([0, 4, 8, 30]),
         clockSkewMsMax: 40,
       };
     case 'wild':
