@@ -163,7 +163,8 @@ export class SimulatedClient {
     const links = this.#randomLinks();
     const spec = specOf(links);
     this.waitingFor = describe(links);
-    const waitMs = random.real(0, 4 * this.#around.holdMsMax);
+    // Some give up while they are still on their way.
+    const waitMs = random.real(0, random.chance(0.2) ? 10 : 4 * this.#around.holdMsMax);
     const way = random.below(this.#around.steals ? 11 : 10);
     this.#around.world.log(() => `${this.#id} wants ${this.waitingFor}, in way ${way}`);
     if (way < 4) await this.#use(await domain.acquire(spec), links);

@@ -6,7 +6,15 @@
 import type { SeededRandom } from '../random.ts';
 import type { NetworkQuality } from './connection.ts';
 
-export type ClimateName = 'calm' | 'deaf' | 'deadly' | 'drowsy' | 'torn' | 'failing' | 'wild';
+export type ClimateName =
+  | 'calm'
+  | 'deaf'
+  | 'deadly'
+  | 'drowsy'
+  | 'torn'
+  | 'parted'
+  | 'failing'
+  | 'wild';
 
 /** How often each happens: the mean time between two, in ms; undefined for never. */
 export interface Climate {
@@ -14,6 +22,7 @@ export interface Climate {
   readonly quality: NetworkQuality;
   readonly cutMs?: number;
   readonly muteMs?: number;
+  readonly partMs?: number;
   readonly stopMs?: number;
   readonly killMs?: number;
   readonly serverStopMs?: number;
@@ -27,7 +36,18 @@ export interface Climate {
 
 export function climateOf(random: SeededRandom, wanted?: ClimateName): Climate {
   const drawn = random.pick([
-    ...(['calm', 'deaf', 'deadly', 'drowsy', 'torn', 'failing', 'wild', 'wild', 'wild'] as const),
+    ...([
+      'calm',
+      'deaf',
+      'deadly',
+      'drowsy',
+      'torn',
+      'parted',
+      'failing',
+      'wild',
+      'wild',
+      'wild',
+    ] as const),
   ]);
   const name = wanted ?? drawn;
   const quality = {
@@ -46,21 +66,30 @@ export function climateOf(random: SeededRandom, wanted?: ClimateName): Climate {
     case 'deadly':
       return { ...none, killMs: 600 };
     case 'drowsy':
-      return { ...none, stopMs: 400 };
+      return { ...none, stopMs: 200, forgetScriptsMs: 200 };
     case 'torn':
-      return { ...none, cutMs: 300, muteMs: 500, forgetScriptsMs: 1500 };
+      return { ...none, cutMs: 300, muteMs: 500, forgetScriptsMs: 200 };
+    case 'parted':
+      return { ...none, partMs: 500 };
     case 'failing':
       return {
         ...none,
-        serverEndMs: 1500,
-        stepsLostMax: random.pick([0, 6, 30]),
+        serverEndMs: 1000,
+        stepsLostMax: random.pick([0, 4, 8, 30]),
         clockSkewMsMax: 40,
       };
     case 'wild':
       return {
         ...none,
         quality: { ...quality, messageLoss: random.pick([0, 0.2]) },
-        ...{ cutMs: 900, muteMs: 900, stopMs: 1200, killMs: 1800, serverStopMs: 3000 },
+        ...{
+          cutMs: 900,
+          muteMs: 900,
+          stopMs: 1200,
+          killMs: 1800,
+          partMs: 2500,
+          serverStopMs: 3000,
+        },
         ...{ serverEndMs: 3000, forgetScriptsMs: 3000, stepsLostMax: random.pick([0, 6, 30]) },
         clockSkewMsMax: 40,
       };

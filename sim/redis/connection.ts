@@ -48,6 +48,7 @@ class Line implements Peer {
   readonly #quality: NetworkQuality;
   readonly #onMessage: (channel: string, text: string) => void;
   readonly #lastArrivalMs = { toServer: 0, toClient: 0 };
+  #heldUpUntilMs = 0;
   /** What is under way to the server. */
   readonly #underWay = new Map<number, { cancel: () => void; arrive: () => void }>();
   #sent = 0;
@@ -89,6 +90,11 @@ class Line implements Peer {
     this.toClient(() => this.#onMessage(channel, text));
   }
 
+  /** Packets are lost, and sent again and again: what is sent from now on arrives after that. */
+  holdUp(untilMs: number): void {
+    this.#heldUpUntilMs = untilMs;
+  }
+
   /** Some of what was sent arrives all the same, and perhaps late. */
   cut(): void {
     this.isUp = false;
@@ -103,7 +109,8 @@ class Line implements Peer {
 
   #delayMs(direction: 'toServer' | 'toClient'): number {
     const { delayMsMin, delayMsMax } = this.#quality;
-    const atMs = this.#world.nowMs + this.#random.real(delayMsMin, delayMsMax);
+    const leavesMs = Math.max(this.#world.nowMs, this.#heldUpUntilMs);
+    const atMs = leavesMs + this.#random.real(delayMsMin, delayMsMax);
     const arrivalMs = Math.max(atMs, this.#lastArrivalMs[direction]);
     this.#lastArrivalMs[direction] = arrivalMs;
     return arrivalMs - this.#world.nowMs;
@@ -121,6 +128,7 @@ export class SimulatedConnection implements RedisConnection {
   #commands: Line | undefined;
   #messages: Line | undefined;
   #isClosed = false;
+  #partedUntilMs = 0;
   /** Sent and not answered, in order; and those that wait for a connection. */
   #pending: Pending[] = [];
   #unsent: Pending[] = [];
@@ -174,6 +182,23 @@ export class SimulatedConnection implements RedisConnection {
   cut(which: 'commands' | 'messages'): void {
     if (which === 'commands') this.#cutCommands();
     else this.#cutMessages();
+  }
+
+  /**
+   * Nothing gets through until then, in either direction: the client finds its connections lost, and
+   * cannot make new ones; or it finds them slow.
+   */
+  part(untilMs: number, isNoticed: boolean): void {
+    this.#partedUntilMs = untilMs;
+    const until = untilMs.toFixed(0);
+    this.#world.log(() => `${this.#machine.name} is parted from the server until ${until}`);
+    if (isNoticed) {
+      this.#cutCommands();
+      this.#cutMessages();
+    } else {
+      this.#commands?.holdUp(untilMs);
+      this.#messages?.holdUp(untilMs);
+    }
   }
 
   /** The process is gone, and what it had not put on the wire. */
@@ -239,7 +264,8 @@ export class SimulatedConnection implements RedisConnection {
     const retryMs = this.#random.real(0, this.#quality.reconnectMsMax);
     this.#world.clock.after(retryMs, () => {
       this.#machine.receive(() => {
-        if (!this.#server.isUp) this.#whenBack(connect);
+        const isParted = this.#world.nowMs < this.#partedUntilMs;
+        if (!this.#server.isUp || isParted) this.#whenBack(connect);
         else {
           this.#world.log(() => `${this.#machine.name} is connected again`);
           connect();

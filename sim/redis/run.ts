@@ -170,6 +170,10 @@ class RedisWorld {
     };
     this.#often(climate.cutMs, () => someone()?.connection.cut('commands'));
     this.#often(climate.muteMs, () => someone()?.connection.cut('messages'));
+    this.#often(climate.partMs, () => {
+      const untilMs = this.#world.nowMs + random.real(1, 2 * this.#around.leaseMs);
+      someone()?.connection.part(untilMs, random.chance(0.5));
+    });
     this.#often(climate.stopMs, () => this.#stop(someone()));
     this.#often(climate.killMs, () => this.#kill(someone()));
     this.#often(climate.serverStopMs, () => this.#stopServer());

@@ -5,7 +5,7 @@ import { redisFaults } from './redis-faults.ts';
 import { worldsWith } from './worlds.ts';
 
 /** Within so many seeds, always the same ones, so that this test itself has no luck in it. */
-const seedCount = 1000;
+const seedCount = 5000;
 
 describe('the simulation of Redis notices that', () => {
   it.each(redisFaults)(
