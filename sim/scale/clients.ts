@@ -43,6 +43,8 @@ export interface Section {
   readonly askedMs: number;
   readonly fromMs: number;
   readonly untilMs: number;
+  /** It did not let go at the end, but died. */
+  readonly died: boolean;
 }
 
 export type OnSection = (section: Section) => void;
@@ -138,11 +140,12 @@ export class Clients {
     this.grantedCount++;
     const askedMs = this.#askedMs[client] as number;
     this.#onWait(client, nowMs - askedMs, askedMs);
+    const died = deathOneIn > 0 && this.#random.below(2 * deathOneIn) === 0;
     if (this.#onSection !== undefined) {
       const wishes = this.#wishes(client);
-      this.#onSection({ client, number, wishes, askedMs, fromMs: nowMs, untilMs });
+      this.#onSection({ client, number, wishes, askedMs, fromMs: nowMs, untilMs, died });
     }
-    if (deathOneIn > 0 && this.#random.below(2 * deathOneIn) === 0) {
+    if (died) {
       this.#phases[client] = DEAD;
       this.#heap.push(untilMs + leaseMs, SESSION_END, client, number);
     } else {
@@ -159,8 +162,9 @@ export class Clients {
     this.#phases[client] = THINKS;
   }
 
-  /** {@link SESSION_END}: somebody begins again in the place of one who died. */
-  beginAgain(client: number): void {
+  /** The end of a dead client's session is in the log for good: somebody begins in its place. */
+  beginAgain(client: number, number: number): void {
+    if (this.#phases[client] !== DEAD || this.numbers[client] !== number) return;
     this.#phases[client] = THINKS;
     this.#leaveMs[client] = this.#heap.nowMs;
     this.#thinkFrom(client, this.#heap.nowMs, this.#heap.nowMs);
@@ -168,16 +172,20 @@ export class Clients {
 
   /**
    * The gateway of a client has begun again: what the client has said last it says again; if that
-   * was a request, by an event of that kind.
+   * was a request, by an event of that kind. Of one who is dead nothing is heard for a whole lease.
    */
   sayAgain(client: number, kindOfRequest: number): void {
     const { nowMs } = this.#heap;
     const number = this.numbers[client] as number;
     const phase = this.#phases[client];
-    if (number === 0 || phase === DEAD) return;
-    if (phase === HOLDS && nowMs < (this.#leaveMs[client] as number)) return;
-    if (phase !== WAITS) this.#letGo(client, nowMs);
-    else this.#heap.push(this.#comesInMs(client, nowMs), kindOfRequest, client, number);
+    if (number === 0 || (phase === HOLDS && nowMs < (this.#leaveMs[client] as number))) return;
+    if (phase === DEAD) {
+      this.#heap.push(nowMs + this.#options.faults.leaseMs, SESSION_END, client, number);
+    } else if (phase === WAITS) {
+      this.#heap.push(this.#comesInMs(client, nowMs), kindOfRequest, client, number);
+    } else {
+      this.#letGo(client, nowMs);
+    }
   }
 
   #wishes(client: number): readonly number[] {

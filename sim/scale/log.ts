@@ -24,14 +24,16 @@ export const ENTRY_WORDS = 4;
 /** Offsets in one batch are less than this. */
 const batchWordsMax = 2 ** 22;
 
+const none = new Int32Array(0);
+
 /** Integers, as many as come. */
 export class Integers {
-  words = new Int32Array(16);
+  words = none;
   length = 0;
 
   add(word: number): void {
     if (this.length === this.words.length) {
-      const larger = new Int32Array(this.words.length * 2);
+      const larger = new Int32Array(Math.max(16, this.words.length * 2));
       larger.set(this.words);
       this.words = larger;
     }
@@ -45,6 +47,8 @@ export class Batch {
   /** For each shard, where its entries begin. */
   readonly #offsets: readonly Integers[];
   entryCount = 0;
+  /** Whose sessions have ended by then: `client, number` of the last set of each. */
+  readonly sessionsEnded = new Integers();
 
   constructor(shardCount: number) {
     this.#offsets = Array.from({ length: shardCount }, () => new Integers());

@@ -69,6 +69,11 @@ export class Servers {
     return doneMs;
   }
 
+  /** It has crashed: what it had still to do is gone. */
+  forget(server: number): void {
+    this.#freeMs[server] = 0;
+  }
+
   /** The time spent so far by the busiest of them, in ms. */
   get busiestMs(): number {
     return this.#busyMs.reduce((most, ms) => Math.max(most, ms), 0);

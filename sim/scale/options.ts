@@ -62,6 +62,8 @@ export interface FaultOptions {
   readonly gatewayCrashMs: number;
   /** From a crash to the restart. */
   readonly downMs: number;
+  /** From then on nothing crashes any more, so everything must come to an end. */
+  readonly crashesUntilMs: number;
 }
 
 export interface ScaleOptions {
@@ -90,6 +92,7 @@ const noFaults: FaultOptions = {
   shardCrashMs: Number.POSITIVE_INFINITY,
   gatewayCrashMs: Number.POSITIVE_INFINITY,
   downMs: 100,
+  crashesUntilMs: Number.POSITIVE_INFINITY,
 };
 
 export const defaultOptions: ScaleOptions = {

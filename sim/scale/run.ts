@@ -154,9 +154,7 @@ function measure(work: Work, { design, epochMs, endsAhead }: Way): Figures {
 
 function cells(figures: Figures, { isFlood, load }: Work): readonly string[] {
   const { grantedPerSecond, medianMs, p99Ms, p999Ms, reservedMs } = figures;
-  const busy = [figures.gatewayBusy, figures.shardBusy].map(
-    (part) => `${(part * 100).toFixed(0)}%`,
-  );
+  const busy = [figures.gatewayBusy, figures.shardBusy].map(percent);
   const rate = count(Number(grantedPerSecond.toPrecision(3)));
   // Then the waits are of a backlog that grows, and say only that.
   if (!isFlood && grantedPerSecond < 0.97 * load) {
@@ -164,6 +162,11 @@ function cells(figures: Figures, { isFlood, load }: Work): readonly string[] {
   }
   if (isFlood) return [rate, ...busy];
   return [rate, ...[medianMs, p99Ms, p999Ms, reservedMs].map(short), ...busy];
+}
+
+/** Work is counted when it comes in: a server that falls behind would seem to do more than all. */
+function percent(part: number): string {
+  return `${Math.min(100, part * 100).toFixed(0)}%`;
 }
 
 function short(ms: number): string {

@@ -24,7 +24,7 @@ import type { SeededRandom } from '../random.ts';
 import { ASK, type Clients, GIVE_UP, LET_GO, OTHERS, SESSION_END, TOLD } from './clients.ts';
 import type { EventHeap } from './event-heap.ts';
 import { Gateway, KnownSets } from './gateways.ts';
-import { Batch, ENTRY_WORDS, type Epoch, Integers, Log, RELEASE } from './log.ts';
+import { Batch, ENTRY_WORDS, type Epoch, Integers, Log } from './log.ts';
 import { Disks, exponential, type Network, Servers } from './machinery.ts';
 import type { Measures } from './measures.ts';
 import type { ScaleOptions } from './options.ts';
@@ -205,16 +205,18 @@ export class Sequenced {
   }
 
   #endSession(client: number, number: number): void {
-    const { isUp, unheard } = this.#gateways[this.#clients.gatewayOf(client)] as Gateway;
-    if (!isUp || unheard.size > 0) {
-      // Who comes back gives each session a whole lease again, as it cannot know when it was heard;
-      // and ends none before it knows what the client may have been told in an earlier life.
-      const { leaseMs } = this.#options.faults;
-      this.#heap.push(this.#heap.nowMs + leaseMs, SESSION_END, client, number);
+    const { nowMs } = this.#heap;
+    const { isUp, unheard, open } = this.#gateways[this.#clients.gatewayOf(client)] as Gateway;
+    // Who comes back gives each session a whole lease again, as it cannot know when it was heard;
+    if (!isUp) return;
+    // and ends none before it knows what the client may have been told in an earlier life.
+    if (unheard.size > 0) {
+      this.#heap.push(nowMs + this.#options.faults.leaseMs, SESSION_END, client, number);
       return;
     }
     this.#end(client, number, true);
-    this.#clients.beginAgain(client);
+    open.sessionsEnded.add(client);
+    open.sessionsEnded.add(number);
   }
 
   #sealLater(gateway: number, epoch: number): void {
@@ -255,7 +257,12 @@ export class Sequenced {
     const { nowMs } = this.#heap;
     const gateway = this.#gateways[index] as Gateway;
     const epoch = this.log.epoch(number);
-    epoch.commit(index, gateway.sealed.get(number) as Batch);
+    const batch = gateway.sealed.get(number) as Batch;
+    epoch.commit(index, batch);
+    const { words, length } = batch.sessionsEnded;
+    for (let at = 0; at < length; at += 2) {
+      this.#clients.beginAgain(words[at] as number, words[at + 1] as number);
+    }
     gateway.sealed.delete(number);
     gateway.committedLast = number;
     for (let shard = 0; shard < this.#options.shardCount; shard++) {
@@ -326,7 +333,7 @@ export class Sequenced {
   #endAhead(index: number, client: number, number: number): void {
     const shard = this.#shards[index];
     if (shard === undefined) return;
-    const linkCount = shard.end(client, number, RELEASE);
+    const linkCount = shard.endAhead(client, number);
     this.#report(index, this.shardServers.work(index, this.#heap.nowMs, 1, 0, linkCount));
   }
 
@@ -384,6 +391,7 @@ export class Sequenced {
       if (this.#shards[who] !== undefined) {
         this.#heap.push(nowMs + downMs, SHARD_RESTART, who, 0);
         this.crashCounts.shards++;
+        this.shardServers.forget(who);
       }
       this.#shards[who] = undefined;
       this.#crashLater(SHARD_CRASH, shardCrashMs);
@@ -398,9 +406,10 @@ export class Sequenced {
   }
 
   #crashLater(kind: number, meanMs: number): void {
-    if (meanMs === Number.POSITIVE_INFINITY || this.#clients.areFinished) return;
+    if (meanMs === Number.POSITIVE_INFINITY) return;
     const count = kind === SHARD_CRASH ? this.#options.shardCount : this.#options.gatewayCount;
     const atMs = this.#heap.nowMs + exponential(this.#random, meanMs);
+    if (atMs > this.#options.faults.crashesUntilMs) return;
     this.#heap.push(atMs, kind, this.#random.below(count), 0);
   }
 
@@ -430,6 +439,7 @@ export class Sequenced {
       this.#commitNow(index, number);
     }
     this.crashCounts.gateways++;
+    this.gatewayServers.forget(index);
     gateway.isUp = false;
     gateway.life++;
     gateway.sealed.clear();

@@ -15,6 +15,13 @@ import { CANCEL, ENTRY_WORDS, EXPIRE, REQUEST } from './log.ts';
 /** Whoever is told of parts that are now triggered. */
 export type OnTriggered = (client: number, number: number) => void;
 
+/** What a set has exclusive here: places of resources. */
+interface Owned {
+  readonly number: number;
+  readonly arrival: number;
+  readonly places: readonly number[];
+}
+
 export class Shard {
   readonly memory = new Memory();
   readonly #core = new Core(this.memory);
@@ -32,6 +39,8 @@ export class Shard {
   /** By client: core's reference to its set, or 0, and the number of that set. */
   readonly #sets: Int32Array;
   readonly #numbers: Int32Array;
+  /** By client: a set that has been taken out ahead of its entry. */
+  readonly #endedAhead = new Map<number, Owned>();
   readonly #refs: number[] = [];
 
   constructor(
@@ -85,19 +94,33 @@ export class Shard {
 
   /** Ends a set as an entry of that kind says. Returns its number of links. */
   end(client: number, number: number, kind: number): number {
-    const core = this.#core;
+    const ahead = this.#endedAhead.get(client);
+    if (ahead?.number === number) {
+      this.#endedAhead.delete(client);
+      this.#mark(kind, ahead);
+      return 0;
+    }
     const set = this.#sets[client] as number;
     if (set === 0 || this.#numbers[client] !== number) return 0;
+    this.#mark(kind, this.#ownedBy(set, number));
+    return this.#remove(client, set);
+  }
+
+  /**
+   * A set has been released, and the entry that says so will come. It is taken out of the queues
+   * now; marks wait for the entry, as it may turn out that nobody but this shard has heard of it.
+   */
+  endAhead(client: number, number: number): number {
+    const set = this.#sets[client] as number;
+    if (set === 0 || this.#numbers[client] !== number) return 0;
+    this.#endedAhead.set(client, this.#ownedBy(set, number));
+    return this.#remove(client, set);
+  }
+
+  #remove(client: number, set: number): number {
+    const core = this.#core;
     let linkCount = 0;
-    for (let link = core.firstLink(set); link !== 0; link = core.nextLink(link)) {
-      linkCount++;
-      if (kind === CANCEL || !core.isExclusive(link)) continue;
-      const place = core.resourceTag(core.resourceOf(link));
-      const arrival = core.arrival(set);
-      // An entry of one who came earlier may be later, if his release was sent ahead.
-      if (kind === EXPIRE) this.#marks[place] = arrival;
-      else if (arrival > (this.#marks[place] as number)) this.#marks[place] = 0;
-    }
+    for (let link = core.firstLink(set); link !== 0; link = core.nextLink(link)) linkCount++;
     this.#sets[client] = 0;
     core.remove(set, false);
     for (let ref = core.takeIdle(); ref !== 0; ref = core.takeIdle()) {
@@ -109,6 +132,23 @@ export class Shard {
       this.#onTriggered(owner, this.#numbers[owner] as number);
     }
     return linkCount;
+  }
+
+  #ownedBy(set: number, number: number): Owned {
+    const core = this.#core;
+    const places: number[] = [];
+    for (let link = core.firstLink(set); link !== 0; link = core.nextLink(link)) {
+      if (core.isExclusive(link)) places.push(core.resourceTag(core.resourceOf(link)));
+    }
+    return { number, arrival: core.arrival(set), places };
+  }
+
+  /** An entry of one who came earlier may be later, if his release was sent ahead. */
+  #mark(kind: number, { arrival, places }: Owned): void {
+    for (const place of places) {
+      if (kind === EXPIRE) this.#marks[place] = Math.max(arrival, this.#marks[place] as number);
+      else if (kind !== CANCEL && arrival > (this.#marks[place] as number)) this.#marks[place] = 0;
+    }
   }
 
   /** The resources here whose last exclusive holder died. */

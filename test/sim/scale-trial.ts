@@ -7,6 +7,7 @@
  * - the last of a set's parts is triggered exactly where the oracle grants it, or never, if the
  *   oracle never does;
  * - after each epoch each shard is in the state of its part of the one that has everything;
+ * - who died while it held leaves marks;
  * - nobody had a set while somebody had another one that conflicts.
  */
 
@@ -31,6 +32,8 @@ export class Trial implements Witness {
   readonly #oracle = new Oracle<string>();
   readonly #live = new Map<string, OracleSet<string>>();
   readonly #all: Shard;
+  /** By set: the kind of the entry that ends it. */
+  readonly #endKinds = new Map<string, number>();
   /** By set: its place in the order, and its shards. */
   readonly #requests = new Map<string, { position: number; shards: ReadonlySet<number> }>();
   /** By set: the position at which the oracle grants it. */
@@ -75,9 +78,13 @@ export class Trial implements Witness {
     const set = this.#live.get(key);
     if (set === undefined) throw new Error(`${key} ends and is not there`);
     if (!set.granted) this.cancelledCount++;
-    if (kind === CANCEL)
-      set.granted = false; // nobody was told, so nobody has owned it
-    else if (!set.granted && !this.#options.endsAhead) this.differing.push(`${key} is released`);
+    this.#endKinds.set(key, kind);
+    const isOfGrant = kind !== CANCEL;
+    if (isOfGrant && !set.granted && !this.#options.endsAhead) {
+      this.differing.push(`${key} ends as if it were granted`);
+    }
+    // Of a set that nobody was told of, nobody has been the owner.
+    set.granted = isOfGrant;
     this.#live.delete(key);
     for (const next of this.#oracle.remove(set, kind === EXPIRE)) {
       this.#grantedAt.set(next.tag ?? '', position);
@@ -124,6 +131,19 @@ export class Trial implements Witness {
     }
     for (const shard of shards) {
       expect(shard === undefined ? ['it is down'] : findFaults(shard.memory)).toEqual([]);
+    }
+  }
+
+  /**
+   * Who died while it held leaves marks. Nobody else does, but whose release was lost with a
+   * gateway, and who died before it was said again: then nobody can know that it was released.
+   */
+  expectMarksOfTheDead(): void {
+    const mayBeLost = this.#options.faults.gatewayCrashMs < Number.POSITIVE_INFINITY;
+    for (const { client, number, died } of this.sections) {
+      const isMarked = this.#endKinds.get(`${client}.${number}`) === EXPIRE;
+      if (isMarked && mayBeLost) continue;
+      expect(isMarked, `the mark of ${client}.${number}`).toBe(died);
     }
   }
 

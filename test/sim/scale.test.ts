@@ -51,6 +51,7 @@ function smallWorld(number: number): ScaleOptions {
       shardCrashMs: random.pick([never, 30, 100]),
       gatewayCrashMs: random.pick([never, 80, 200]),
       downMs: random.pick([5, 40]),
+      crashesUntilMs: 1500,
     },
   };
 }
@@ -88,6 +89,7 @@ describe('a domain in shards with one order', () => {
         const domain = runSequenced(options, trial);
         trial.expectTheRule(domain.shards);
         trial.expectTheOrderOfTheLog();
+        trial.expectMarksOfTheDead();
         expect(collisions(trial.sections)).toEqual([]);
         seen.cancelled += trial.cancelledCount;
         seen.expired += trial.entryCounts[2] ?? 0;
@@ -107,6 +109,7 @@ describe('a domain in shards with one order', () => {
         const trial = new Trial(options);
         trial.expectTheSameInTheEnd(runSequenced(options, trial).shards);
         trial.expectTheOrderOfTheLog();
+        trial.expectMarksOfTheDead();
         expect(collisions(trial.sections)).toEqual([]);
       });
     }
