@@ -185,8 +185,8 @@ export class SimulatedConnection implements RedisConnection {
   }
 
   /**
-   * Nothing gets through until then, in either direction: the client finds its connections lost, and
-   * cannot make new ones; or it finds them slow.
+   * Nothing gets through until then, in either direction: the client finds its connections lost,
+   * and cannot make new ones; or it finds them slow.
    */
   part(untilMs: number, isNoticed: boolean): void {
     this.#partedUntilMs = untilMs;
