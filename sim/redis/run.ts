@@ -20,7 +20,7 @@ const rateMin = 0.92;
 const rateMax = 1.08;
 const troubleMs = 4000;
 
-export interface Outcome {
+interface Outcome {
   readonly climate: ClimateName;
   readonly lines: readonly string[];
   readonly virtualMs: number;
@@ -34,7 +34,7 @@ export interface Outcome {
 /** Runs the world of a seed. Throws a {@link WorldFailure} if anything is wrong in it. */
 export type RunSeed = (seed: number, options?: RunOptions) => Promise<Outcome>;
 
-export interface RunOptions {
+interface RunOptions {
   /** Keep a log. Default false. */
   readonly log?: boolean;
   /** Instead of the one that the seed would have. */

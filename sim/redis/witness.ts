@@ -27,7 +27,6 @@ export interface GrantSeen {
   readonly order: number;
   readonly grantedAtMs: number;
   fate: Fate;
-  fateAtMs: number;
   /** It has been taken from its holder, even if a server that took over has it again. */
   wasTaken: boolean;
 }
@@ -136,7 +135,7 @@ export class ServerWitness implements Witness {
       // Only its own session lets go of a set; whoever else does, or who comes as a thief, takes
       // it.
       if (script === 'enqueue') this.#took(grant, 'robbed');
-      else if (set.session === caller) this.#ended(grant, 'ended');
+      else if (set.session === caller) grant.fate = 'ended';
       else this.#took(grant, 'swept');
     }
     const granted = [...this.#sets.values()].filter(
@@ -165,21 +164,15 @@ export class ServerWitness implements Witness {
     this.#tokenLast = Math.max(this.#tokenLast, token);
     const grantedAtMs = this.#world.nowMs;
     const order = this.grants.size;
-    const fateAtMs = grantedAtMs;
     const grant: GrantSeen = {
-      ...{ token, session, order, grantedAtMs, fateAtMs },
+      ...{ token, session, order, grantedAtMs },
       ...{ fate: 'live', wasTaken: false },
     };
     this.grants.set(token, grant);
   }
 
-  #ended(grant: GrantSeen, fate: Fate): void {
-    grant.fate = fate;
-    grant.fateAtMs = this.#world.nowMs;
-  }
-
   #took(grant: GrantSeen, fate: Fate): void {
-    this.#ended(grant, fate);
+    grant.fate = fate;
     grant.wasTaken = true;
     this.#world.log(() => `  grant ${grant.token} of ${grant.session} is ${fate}`);
     this.onTaken(grant);

@@ -50,7 +50,7 @@ export interface WorkloadOptions {
 }
 
 /** What goes wrong, and how often; for runs that keep the log. */
-export interface FaultOptions {
+interface FaultOptions {
   /** A client dies while it waits, or while it holds, in one section of so many; 0 for never. */
   readonly deathOneIn: number;
   /** A client's session ends so long after its death. */

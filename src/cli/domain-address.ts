@@ -8,7 +8,7 @@ import { isAbsolute, resolve } from 'node:path';
 import { defaultSocketPath } from '../hosts/broker/index.ts';
 import { readDuration, UsageError } from './arguments.ts';
 
-export interface BrokerAddress {
+interface BrokerAddress {
   readonly at: 'broker';
   readonly socketPath: string;
 }

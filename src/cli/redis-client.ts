@@ -20,7 +20,7 @@ export interface ConnectedClient {
 type Ioredis = Pick<typeof import('ioredis'), 'Redis'>;
 type NodeRedis = Pick<typeof import('redis'), 'createClient'>;
 /** Of which library is the host's to tell. */
-export type AnyClient = InstanceType<Ioredis['Redis']> | ReturnType<NodeRedis['createClient']>;
+type AnyClient = InstanceType<Ioredis['Redis']> | ReturnType<NodeRedis['createClient']>;
 
 /** @throws UnavailableError if there is no library, no server, or it does not let us in. */
 export async function connectToRedis(address: RedisAddress): Promise<ConnectedClient> {

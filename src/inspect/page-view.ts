@@ -41,7 +41,7 @@ export interface ResourceView {
   readonly pendingCount: number;
 }
 
-export interface SessionView {
+interface SessionView {
   readonly name: string;
   readonly heldCount: number;
   readonly pendingCount: number;

@@ -9,7 +9,7 @@ import {
 import type { NamedSet } from '../domain/sets.ts';
 
 /** Of a set: `mixed` if it wants both. */
-export type SetMode = 'exclusive' | 'shared' | 'mixed' | 'empty';
+type SetMode = 'exclusive' | 'shared' | 'mixed' | 'empty';
 
 export type AnyEvent = DomainEvents[EventName];
 

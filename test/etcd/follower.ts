@@ -9,7 +9,7 @@ import { type News, Replica } from '../../src/hosts/etcd/replica.ts';
 
 const callMs = 10_000;
 
-export function connectTo(hosts: readonly string[]): EtcdConnection {
+function connectTo(hosts: readonly string[]): EtcdConnection {
   const urls = hosts.map((host) => new URL(host));
   return new EtcdConnection({ urls }, callMs, systemClock, Math.random);
 }

@@ -211,12 +211,13 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'grants in etcd' : 'skipped: no etcd', () =>
   it('are lost if somebody writes among the keys what no client writes', async () => {
     const grant = await domain.acquire({ exclusive: 'a' });
     const waiting = other.acquire({ exclusive: 'a' });
+    const refused = expect(waiting).rejects.toMatchObject({ code: 'KDS_PROTOCOL' });
     await other.query();
     const keys = new Keys(name);
     const key = keys.set('0123456789abcdef', 1);
     const success = [putOf(key, '{"no": "set"}')];
     await member.call('/v3/kv/txn', { compare: [createdAt(key, 0)], success });
-    await expect(waiting).rejects.toMatchObject({ code: 'KDS_PROTOCOL' });
+    await refused;
     await until(() => grant.signal.aborted, 'the grant is lost');
     await expect(domain.acquire({ exclusive: 'b' })).rejects.toMatchObject({
       code: 'KDS_PROTOCOL',

@@ -104,7 +104,7 @@ describe('a machine', () => {
     expect(machine.nowMs() - startMs).toBe(100);
   });
 
-  it('that is stopped hears all later, messages in their order; one that is dead nothing', async () => {
+  it('that is stopped hears all later, messages in order; one that is dead nothing', async () => {
     const world = new World(3);
     const told: string[] = [];
     const machine = new Machine(world, 'a', 1);

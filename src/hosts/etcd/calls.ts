@@ -108,7 +108,7 @@ export function listIn(json: Json, name: string): readonly Json[] {
   return Array.isArray(value) ? value : [];
 }
 
-export function revisionIn(json: Json): number {
+function revisionIn(json: Json): number {
   return numberIn(objectIn(json, 'header'), 'revision');
 }
 

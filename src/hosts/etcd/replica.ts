@@ -19,7 +19,7 @@ import type { Keys } from './keys.ts';
 import { byArrival, LiveSet, tokenOfWaiter } from './live-set.ts';
 
 /** Something that should have been told was not: what is known is of the past, but right. */
-export class LogGap extends Error {}
+class LogGap extends Error {}
 
 export interface LiveSession {
   readonly createRevision: number;

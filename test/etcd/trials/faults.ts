@@ -110,6 +110,6 @@ export function anyFault(names: readonly FaultName[], random: () => number): Fau
   return anyOf(chosen.length > 0 ? chosen : names, random);
 }
 
-export function anyOf<T>(items: readonly T[], random: () => number): T {
+function anyOf<T>(items: readonly T[], random: () => number): T {
   return items[Math.floor(random() * items.length)] as T;
 }
