@@ -1,5 +1,6 @@
 /**
- * The page: what is on the screen now, who has which buffer and who waits for it, and latencies.
+ * The globe's page: what is on the screen now, who has which buffer and who waits for it, and
+ * latencies. Beside it kds' own page of the same domain.
  *
  * A browser asks for a picture when it has shown the one before, and gets the next that comes on;
  * so it is sent as many as it can take, and the pipeline waits for nobody.
@@ -10,6 +11,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { Snapshot } from 'kds';
 import type { DisplayStatistics } from 'kds/display';
+import { servePage } from 'kds/inspect/page';
 import { encode } from './canvas.ts';
 import { type DirectPipeline, startDirect } from './forms.ts';
 import { makeScene } from './scene.ts';
@@ -39,6 +41,9 @@ export async function serve(port: number, hz: number): Promise<void> {
     });
     const { port: taken } = server.address() as AddressInfo;
     console.log(`the globe spins at http://127.0.0.1:${taken}/ until you press Ctrl-C`);
+    const read = () => live.pipeline.domain.query();
+    const page = await servePage({ read, title: 'globe', intervalMs: 200 });
+    console.log(`who holds which buffer, and who waits for whom: ${page.url}`);
     await Promise.race([interrupted, live.pipeline.ended]);
   } finally {
     server.close();

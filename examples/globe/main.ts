@@ -8,11 +8,13 @@
  *
  *     npm start -- --port 8080
  *
- * runs it until it is interrupted, and serves a page that shows it live.
+ * runs it until it is interrupted, and serves a page that shows it live, and kds' own page. With
+ * KDS_TRACE=globe.json all threads tell that file what happens, for Perfetto and `kds check-trace`.
  */
 
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { traceIfAsked } from 'kds/inspect/trace';
 import { createArena, openThreadsDomain } from 'kds/threads';
 import { encode } from './canvas.ts';
 import { type Figures, figuresOf, tableOf } from './figures.ts';
@@ -33,6 +35,7 @@ const { values } = parseArgs({
 });
 const hz = wholeNumber('--hz', values.hz, 1, 1000);
 const figures: Figures[] = [];
+traceIfAsked();
 if (values.frames === undefined) await serve(wholeNumber('--port', values.port, 0, 65_535), hz);
 else await compare(wholeNumber('--frames', values.frames, 20, frameCountMax));
 

@@ -7,6 +7,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { SyncGrant } from 'kds';
 import type { SharedBuffer } from 'kds/buffers';
 import { createDisplay, type DisplayStatistics, timerVsync } from 'kds/display';
+import { traceIfAsked } from 'kds/inspect/trace';
 import { createJobQueue } from 'kds/jobs';
 import { type Arena, openThreadsDomain } from 'kds/threads';
 import { askingFor } from './asking.ts';
@@ -21,6 +22,7 @@ export interface StageData {
 }
 
 const { stage, scene, arena } = workerData as StageData;
+const tracing = traceIfAsked();
 const domain = openThreadsDomain(arena, { label: stage });
 const buffers = new Buffers(scene);
 const times = new Times(scene);
@@ -84,3 +86,4 @@ const alive = setInterval(() => {}, 1000);
 await (stage === 'display' ? show() : work(stage));
 clearInterval(alive);
 await domain.close();
+tracing?.stop();

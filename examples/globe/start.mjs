@@ -1,11 +1,13 @@
 // Bundles the example, which is TypeScript on the sources, and runs it: `npm start`.
 import { spawn } from 'node:child_process';
+import { copyFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'rolldown';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const output = fileURLToPath(new URL('../../.tmp-globe', import.meta.url));
 const source = (path) => fileURLToPath(new URL(`../../src/${path}/index.ts`, import.meta.url));
+const inspect = (file) => fileURLToPath(new URL(`../../src/inspect/${file}`, import.meta.url));
 
 await build({
   cwd: root,
@@ -21,12 +23,15 @@ await build({
       'kds/jobs': source('clients/jobs'),
       'kds/buffers': source('clients/buffers'),
       'kds/display': source('clients/display'),
+      'kds/inspect/page': inspect('page-server.ts'),
+      'kds/inspect/trace': inspect('trace.ts'),
     },
   },
   external: ['@napi-rs/canvas', /^node:/],
   logLevel: 'warn',
   output: { dir: output, entryFileNames: '[name].mjs', chunkFileNames: '[name]-[hash].mjs' },
 });
+copyFileSync(inspect('page.html'), `${output}/page.html`);
 const argv = [`${output}/main.mjs`, ...process.argv.slice(2)];
 const child = spawn(process.execPath, argv, { stdio: 'inherit' });
 // A Ctrl-C reaches both by itself.

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
+import { checkTrace } from '../../src/inspect/trace.ts';
 import { removeFolder } from '../temporary-folder.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -32,8 +33,9 @@ interface Running {
   readonly exited: Promise<number | null>;
 }
 
-function run(command: string, argv: readonly string[]): Running {
-  const child = spawn(command, argv, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+function run(command: string, argv: readonly string[], more: NodeJS.ProcessEnv = {}): Running {
+  const env = { ...process.env, ...more };
+  const child = spawn(command, argv, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
   children.add(child);
   let output = '';
   child.stdout?.on('data', (data) => {
@@ -85,6 +87,23 @@ describe('the globe', () => {
     }
   });
 
+  it('tells a trace of all its threads, which obeyed the rule', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'kds-globe-'));
+    try {
+      const trace = join(folder, 'globe.json');
+      const argv = [start, '--frames', '20', '--out', join(folder, 'globe.png')];
+      const { exited, output } = run(process.execPath, argv, { KDS_TRACE: trace });
+      expect([await exited, output()]).toEqual([0, expect.stringContaining('globe.png')]);
+      const { faults, domains } = checkTrace(readFileSync(trace, 'utf8'));
+      expect(faults).toEqual([]);
+      // Three forms, each with four stages that want 20 frames; and the picture.
+      const grants = domains.map(({ grantCount }) => grantCount).sort((a, b) => b - a);
+      expect(grants).toEqual([80, 80, 80, 1]);
+    } finally {
+      removeFolder(folder);
+    }
+  });
+
   it.each([
     ['--frames', '7'],
     ['--frames', 'many'],
@@ -114,6 +133,12 @@ describe('the globe', () => {
     expect((await fetch(`${url}/`)).headers.get('content-type')).toContain('text/html');
     expect((await fetch(`${url}/etc/passwd`)).status).toBe(404);
     expect((await fetch(`${url}/`, { method: 'POST' })).status).toBe(405);
+    const [, page] = await told(running, /waits for whom: (\S+)/);
+    const looking = await fetch(`${page}events`);
+    const reader = looking.body?.pipeThrough(new TextDecoderStream()).getReader();
+    let heard = '';
+    while (!heard.includes('"title":"globe"')) heard += (await reader?.read())?.value;
+    await reader?.cancel();
     running.child.kill('SIGTERM');
     expect(await running.exited).toBe(0);
   });
