@@ -9,6 +9,8 @@ export interface InspectedClient {
   readonly number?: number | undefined;
   readonly label?: string | undefined;
   readonly pid?: number | undefined;
+  /** Of many machines, which one it runs on. */
+  readonly host?: string | undefined;
   readonly command?: string | undefined;
 }
 
@@ -40,10 +42,16 @@ export function namesOf({ exclusive, shared: others }: NamedSet): readonly strin
 /** Who it is, of all that is known: `nightly (pid 4711: node import.js)`. */
 export function whoText({ id, label, session, client }: InspectedEntry): string {
   const name = label ?? session ?? client?.label;
-  const process = client?.pid === undefined ? '' : `pid ${client.pid}${commandText(client)}`;
+  const process = client?.pid === undefined ? '' : `pid ${pidText(client)}${commandText(client)}`;
   if (name === undefined) return process === '' ? `request ${id}` : process;
   const told = shown(name, shownLengthMax);
   return process === '' ? told : `${told} (${process})`;
+}
+
+/** A process: its number, after the machine that it runs on if there are many; '-' if not known. */
+export function pidText({ pid, host }: InspectedClient): string {
+  if (pid === undefined) return '-';
+  return host === undefined ? `${pid}` : `${escaped(host.slice(0, shownLengthMax))}:${pid}`;
 }
 
 function commandText({ command }: InspectedClient): string {

@@ -12,6 +12,9 @@ export {
   type InspectedSnapshot,
   type Mode,
   modeOf,
+  pidText,
+  setText,
+  whoText,
 } from './entries.ts';
 export { type ExplainOptions, explain } from './explain.ts';
 export {
