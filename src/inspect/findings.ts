@@ -44,6 +44,11 @@ export interface FindingsOptions {
   readonly countMax?: number | undefined;
   /** A waiting set that delays fewer is no convoy. Default 3. */
   readonly delayedCountMin?: number | undefined;
+  /**
+   * Who has waited, or held, for less than this, in ms, is in no deadlock that is suspected: those
+   * stay, and what goes on between busy sessions looks the same for a moment. Default 1000.
+   */
+  readonly stuckMsMin?: number | undefined;
 }
 
 /**
@@ -63,14 +68,14 @@ export interface FindingsOptions {
  */
 export function findingsOf(
   snapshot: InspectedSnapshot,
-  { countMax = 10, delayedCountMin = 3 }: FindingsOptions = {},
+  { countMax = 10, delayedCountMin = 3, stuckMsMin = 1000 }: FindingsOptions = {},
 ): Findings {
   const index = new SnapshotIndex(snapshot);
   return {
     longestWaits: oldest(snapshot.pending, countMax),
     longestHolds: oldest(snapshot.held, countMax),
     hotResources: hotResourcesOf(index, countMax),
-    suspectedDeadlocks: suspectedDeadlocksOf(index, countMax),
+    suspectedDeadlocks: suspectedDeadlocksOf(index, countMax, Date.now() - stuckMsMin),
     convoys: convoysOf(index, countMax, delayedCountMin),
   };
 }
@@ -101,7 +106,9 @@ function ownerOf({ client, session }: InspectedEntry): string | undefined {
 function suspectedDeadlocksOf(
   index: SnapshotIndex,
   countMax: number,
+  sinceMax: number,
 ): readonly SuspectedDeadlock[] {
+  const isStuck = ({ since }: InspectedEntry): boolean => since <= sinceMax;
   const pendingByOwner = new Map<string, InspectedEntry[]>();
   for (const entry of index.snapshot.pending) {
     const owner = ownerOf(entry);
@@ -111,13 +118,16 @@ function suspectedDeadlocksOf(
     else known.push(entry);
   }
   const next = (entry: InspectedEntry): readonly InspectedEntry[] => {
-    if (entry.token === undefined) return index.blockersOf(entry);
+    if (entry.token === undefined) return index.blockersOf(entry).filter(isStuck);
     const owner = ownerOf(entry);
-    return owner === undefined ? [] : (pendingByOwner.get(owner) ?? []);
+    if (owner === undefined) return [];
+    // What was asked for before the grant is not what its holder waits for now.
+    const isLater = (pending: InspectedEntry): boolean => pending.since >= entry.since;
+    return (pendingByOwner.get(owner) ?? []).filter((each) => isStuck(each) && isLater(each));
   };
   const done = new Set<InspectedEntry>();
   const found: SuspectedDeadlock[] = [];
-  for (const start of index.snapshot.pending) {
+  for (const start of index.snapshot.pending.filter(isStuck)) {
     if (found.length >= countMax) break;
     const circle = done.has(start) ? undefined : circleFrom(start, next, done);
     if (circle !== undefined && hasSeveralOwners(circle)) found.push({ circle });

@@ -7,9 +7,14 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { hostileNames, unsafe } from '../inspect/hostile-names.ts';
 import { randomFrom } from '../stress/random.ts';
+import { Business } from './business.ts';
 import { findChromium } from './isolated-site.ts';
 
 const executablePath = findChromium();
+/** Where the pictures of docs/ are written, if they are to be made: `KDS_PICTURES=docs`. */
+const folder = process.env['KDS_PICTURES'];
+/** The page tells of the last minute. */
+const picturedMs = 40_000;
 const missing = executablePath === undefined ? ' (skipped: no chromium)' : '';
 
 interface Answer {
@@ -112,18 +117,6 @@ describe('the server of the page', () => {
     await expect(servePage({ read, intervalMs: Number.NaN })).rejects.toThrow(RangeError);
   });
 });
-
-/** For the documents: KDS_PICTURES names a folder, in which they are written. */
-async function takePictures(page: Page): Promise<void> {
-  const folder = process.env['KDS_PICTURES'];
-  if (folder === undefined) return;
-  await page.screenshot({ path: `${folder}/page-light.png` });
-  await page.keyboard.press('t');
-  await page.click('.row:nth-child(3)');
-  await page.waitForSelector('dialog[open]');
-  await page.screenshot({ path: `${folder}/page-dark.png` });
-  await page.keyboard.press('Escape');
-}
 
 describe.skipIf(executablePath === undefined)(`the page in Chromium${missing}`, () => {
   let browser: Browser;
@@ -247,6 +240,19 @@ describe.skipIf(executablePath === undefined)(`the page in Chromium${missing}`, 
     expect(troubles).toEqual([]);
   });
 
+  it.runIf(folder !== undefined)('is pictured for the documents', { timeout: 60_000 }, async () => {
+    const business = new Business(domain);
+    await open();
+    await business.run(picturedMs);
+    await looks(1);
+    await page.screenshot({ path: `${folder}/page-light.png` });
+    await page.keyboard.press('t');
+    await page.click('.row:nth-child(2)');
+    await page.waitForSelector('dialog[open]');
+    await page.screenshot({ path: `${folder}/page-dark.png` });
+    business.stop();
+  });
+
   it('10,000 who wait for 1,000 resources: rows are made for what is in sight', async () => {
     const names = Array.from({ length: 1000 }, (_, index) => `account ${index}`);
     const random = randomFrom(7);
@@ -271,7 +277,6 @@ describe.skipIf(executablePath === undefined)(`the page in Chromium${missing}`, 
     expect(await page.textContent('#counts')).toBe('2 held, 10000 wait');
     expect(await page.locator('.row').count()).toBeLessThan(60);
     expect(await page.locator('*').count()).toBeLessThan(4000);
-    await takePictures(page);
     for (let turn = 0; turn < 20; turn++) {
       await page.mouse.move(400, 400);
       await page.mouse.wheel(0, 1400);
