@@ -1,12 +1,13 @@
 /** A domain that all clients of a Redis or Valkey server share. */
 
+import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { basename } from 'node:path';
 import type { Domain } from '../../domain/domain.ts';
 import { checkIsObject, checkLabel } from '../../domain/options.ts';
 import { checkName, describe } from '../../domain/sets.ts';
+import { systemClock } from '../../event-loop/clock.ts';
 import { RemoteSession } from '../../remote-domain/session.ts';
-import { monotonicClock, randomId } from './clock.ts';
 import type { RedisConnection } from './connection.ts';
 import { connectIoredis, type IoredisClient } from './ioredis.ts';
 import { RedisLink } from './link.ts';
@@ -77,9 +78,14 @@ export async function openRedisDomain(
 ): Promise<RedisDomain> {
   const { root, leaseMs, about } = checkRedisOptions(options);
   const connection = connect(client);
-  const id = randomId();
-  const clock = monotonicClock;
-  const link = new RedisLink({ connection, clock, root, client: id, leaseMs, about });
+  const link = new RedisLink({
+    connection,
+    clock: systemClock,
+    root,
+    client: randomBytes(16).toString('hex'),
+    leaseMs,
+    about,
+  });
   try {
     await link.open();
   } catch (error) {

@@ -17,6 +17,7 @@ import {
   UnavailableError,
   WaitTimeoutError,
 } from '../../domain/errors.ts';
+import type { Clock } from '../../event-loop/clock.ts';
 import type { RemoteGrant } from '../../remote-domain/grant.ts';
 import { type LeftBehind, RemoteLink } from '../../remote-domain/link.ts';
 import { lostError } from '../../remote-domain/lost-error.ts';
@@ -25,7 +26,6 @@ import type { RemoteRef } from '../../remote-domain/resources.ts';
 import type { RemoteSession } from '../../remote-domain/session.ts';
 import { audit } from './audit.ts';
 import { type ChangeKind, Changes } from './changes.ts';
-import type { Clock } from './clock.ts';
 import type { RedisConnection } from './connection.ts';
 import { deadlockError, timeoutInWords } from './in-words.ts';
 import { Lease, outOfReach } from './lease.ts';
