@@ -11,7 +11,6 @@ import { RemoteSession } from '../../remote-domain/session.ts';
 import type { RedisConnection } from './connection.ts';
 import { connectIoredis, type IoredisClient } from './ioredis.ts';
 import { RedisLink } from './link.ts';
-import { rootOf } from './names.ts';
 import { connectNodeRedis, type NodeRedisClient } from './node-redis.ts';
 import { clusterError } from './server-kind.ts';
 import type { RedisSnapshot } from './snapshot.ts';
@@ -76,12 +75,13 @@ export async function openRedisDomain(
   client: RedisClient,
   options: RedisOptions,
 ): Promise<RedisDomain> {
-  const { root, leaseMs, about } = checkRedisOptions(options);
+  const { name, label, leaseMs, about } = checkRedisOptions(options);
   const connection = connect(client);
   const link = new RedisLink({
     connection,
     clock: systemClock,
-    root,
+    name,
+    label,
     client: randomBytes(16).toString('hex'),
     leaseMs,
     about,
@@ -92,7 +92,7 @@ export async function openRedisDomain(
     await link.close({ requests: [], grants: [] });
     throw error;
   }
-  return new RemoteSession(link, undefined, options.label);
+  return new RemoteSession(link, undefined, label);
 }
 
 function connect(client: RedisClient): RedisConnection {
@@ -131,7 +131,7 @@ function checkRedisOptions(options: RedisOptions) {
     host: hostname(),
     command: command.slice(0, commandLengthMax),
   });
-  return { root: rootOf(name), leaseMs: Math.floor(leaseMs), about };
+  return { name, label, leaseMs: Math.floor(leaseMs), about };
 }
 
 function commandLine(): string {

@@ -21,7 +21,7 @@ export interface ClientOrders {
   readonly port: number;
   readonly storeSocketPath: string;
   readonly journalPath: string;
-  readonly root: string;
+  readonly domainName: string;
   readonly seed: number;
   readonly client: string;
   readonly library: 'ioredis' | 'node-redis';
@@ -61,10 +61,10 @@ async function connect(): Promise<RedisConnection> {
 async function open(connection: RedisConnection): Promise<Domain> {
   const endMs = performance.now() + openMsMax;
   for (;;) {
-    const { root, leaseMs, client: label } = orders;
+    const { domainName: name, leaseMs, client: label } = orders;
     const about = JSON.stringify({ label, pid: process.pid });
     const client = randomBytes(16).toString('hex');
-    const link = new RedisLink({ connection, clock, root, client, leaseMs, about });
+    const link = new RedisLink({ connection, clock, name, label, client, leaseMs, about });
     try {
       await link.open();
       return new RemoteSession(link, undefined, label);
