@@ -25,7 +25,7 @@ export interface ClientSurroundings {
   readonly checker: Checker;
   readonly store: FencedStore;
   readonly quality: NetworkQuality;
-  readonly root: string;
+  readonly domainName: string;
   readonly leaseMs: number;
   readonly names: readonly string[];
   readonly roundCount: number;
@@ -125,9 +125,9 @@ export class SimulatedClient {
 
   /** Again and again, if the server cannot be reached. */
   async #openDomain(): Promise<RemoteSession> {
-    const { root, leaseMs } = this.#around;
+    const { domainName: name, leaseMs } = this.#around;
     const { machine, connection } = this;
-    const options = { connection, clock: machine, root, leaseMs, about: '{}' };
+    const options = { connection, clock: machine, name, leaseMs, about: '{}' };
     for (let attempt = 1; ; attempt++) {
       const link = new RedisLink({ ...options, client: `${this.#id}-${attempt}` });
       if (await this.#opens(link)) {

@@ -31,6 +31,9 @@ interface Outcome {
   readonly staleRefusedCount: number;
 }
 
+const domainName = 'sim';
+const root = rootOf(domainName);
+
 /** Runs the world of a seed. Throws a {@link WorldFailure} if anything is wrong in it. */
 export type RunSeed = (seed: number, options?: RunOptions) => Promise<Outcome>;
 
@@ -81,7 +84,6 @@ class RedisWorld {
     this.#world = world;
     this.#climate = climateOf(random, climate);
     const { quality } = this.#climate;
-    const root = rootOf('sim');
     const leaseMs = random.pick([600, 1200, 3000]);
     const names = Object.entries(scriptTexts).map(([name, text]) => [text, name] as const);
     this.#server = new SimulatedServer(world, lua, new Map(names));
@@ -95,7 +97,8 @@ class RedisWorld {
     });
     this.#around = {
       ...{ world, server: this.#server, checker: this.#checker, store: this.#store },
-      ...{ quality, root, leaseMs, names: ['a', 'b', 'c', 'd'].slice(0, random.between(1, 4)) },
+      ...{ quality, domainName, leaseMs },
+      names: ['a', 'b', 'c', 'd'].slice(0, random.between(1, 4)),
       roundCount: random.between(1, 4),
       holdMsMax: random.pick([5, 50, leaseMs / 3, 1.5 * leaseMs]),
       steals: random.chance(0.2),
@@ -261,7 +264,7 @@ class RedisWorld {
 
   /** One more client sees to it that what the dead have left is cleared away; nothing stays. */
   async #clearUp(): Promise<void> {
-    const { leaseMs, root, quality } = this.#around;
+    const { leaseMs, quality } = this.#around;
     const { keyspace } = this.#server;
     const world = this.#world;
     // What is still on its way arrives first.

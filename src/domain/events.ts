@@ -93,6 +93,7 @@ export interface GrantWeakenEvent extends EventBase {
 export interface GrantLostEvent extends EventBase {
   readonly token: number;
   readonly heldMs: number;
+  /** `died`: its session was taken for dead, or has to be, as its lease may have run out. */
   readonly cause: 'stolen' | 'closed' | 'died';
 }
 

@@ -4,6 +4,9 @@
  * and release. For `since` in snapshots that is precise enough; deadlines do not use it.
  */
 
+import { Deadline } from './deadline.ts';
+import { unref } from './unref.ts';
+
 const freshMs = 1;
 /** By so much the system's clock may differ from this one. */
 const driftMsMax = 1000;
@@ -51,24 +54,18 @@ export function monotonicUs(): number {
   return seconds * 1e6 + nanoseconds / 1000;
 }
 
-/** Lets the process end although the timer is set; a browser's is a number and never keeps one. */
-export function unref(timer: ReturnType<typeof setTimeout>): void {
-  if (typeof timer === 'object') timer.unref();
-}
-
 /** The time and its timers, as whatever keeps a lease is given them: a test can move them. */
 export interface Clock {
   /** Ms since a moment of its own; it never goes back, whatever becomes of the system's time. */
   nowMs(): number;
-  /** Calls once, in so many ms. Returns what prevents it. Keeps no process alive. */
+  /** Calls once, in so many ms, however many. Returns what prevents it. Keeps no process alive. */
   after(delayMs: number, onTime: () => void): () => void;
 }
 
 export const systemClock: Clock = {
   nowMs: () => performance.now(),
   after: (delayMs, onTime) => {
-    const timer = setTimeout(onTime, delayMs);
-    unref(timer);
-    return () => clearTimeout(timer);
+    const deadline = new Deadline(delayMs, onTime);
+    return () => deadline.cancel();
   },
 };

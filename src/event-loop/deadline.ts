@@ -1,6 +1,6 @@
 /** A timer for any delay: the platform's overflow after 24.8 days. Keeps no process alive. */
 
-import { unref } from './clock.ts';
+import { unref } from './unref.ts';
 
 const delayMsMax = 2 ** 31 - 1;
 

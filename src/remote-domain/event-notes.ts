@@ -25,6 +25,9 @@ import type { RemoteSession } from './session.ts';
 /** When a request was made, and a grant was given; of those that were watched from there on. */
 const sinceUs = new WeakMap<RemoteRequest | RemoteGrant, number>();
 
+/** Those told to wait: a host may hear so more than once, as a session may end and begin anew. */
+const missed = new WeakSet<RemoteRequest>();
+
 export function noteStart(request: RemoteRequest): void {
   if (request.terms.how === 'settled') return;
   const timeUs = monotonicUs();
@@ -37,7 +40,8 @@ export function noteStart(request: RemoteRequest): void {
 }
 
 export function noteMiss(request: RemoteRequest): void {
-  if (request.terms.how === 'settled') return;
+  if (request.terms.how === 'settled' || missed.has(request)) return;
+  missed.add(request);
   tell('kds.request.miss', aboutRequest(request, monotonicUs()), request.scope, {});
 }
 

@@ -11,6 +11,8 @@ import type { Clock } from '../event-loop/clock.ts';
 
 /** Of each lease so much is not relied on: clocks that differ by a tenth are broken. */
 const marginShare = 1 / 10;
+/** A timer that was early is not set again for less, in ms, than a clock may be able to tell. */
+const timerMsMin = 1;
 
 export class LeaseGuard {
   readonly #clock: Clock;
@@ -45,7 +47,8 @@ export class LeaseGuard {
   }
 
   #arm(): void {
-    this.#cancel = this.#clock.after(Math.max(0, this.#endMs - this.#clock.nowMs()), () => {
+    const leftMs = this.#endMs - this.#clock.nowMs();
+    this.#cancel = this.#clock.after(Math.max(timerMsMin, leftMs), () => {
       if (this.isValid) this.#arm();
       else this.#onEnd();
     });

@@ -61,7 +61,7 @@ export abstract class RemoteRequest {
     link.ask(this);
   }
 
-  /** For hosts: it could not be had at once. */
+  /** For hosts: it could not be had at once; told once, however often it is asked anew. */
   missed(): void {
     if (watched.isWatched) noteMiss(this);
   }

@@ -1,7 +1,7 @@
 /** Sessions that speak to the scripts as they are, a call at a time, and what the keys then say. */
 
 import { Redis } from 'ioredis';
-import { monotonicClock } from '../../src/hosts/redis/clock.ts';
+import { systemClock } from '../../src/event-loop/clock.ts';
 import { connectIoredis } from '../../src/hosts/redis/ioredis.ts';
 import { readLinks, rootOf } from '../../src/hosts/redis/names.ts';
 import { type ScriptName, type ScriptReply, Scripts } from '../../src/hosts/redis/scripts.ts';
@@ -19,7 +19,7 @@ export class ScriptedDomain {
     this.redis = new Redis({ port, host: '127.0.0.1' });
     this.root = rootOf(name);
     const connection = connectIoredis(this.redis);
-    this.#scripts = new Scripts(connection, monotonicClock, this.root, 60_000);
+    this.#scripts = new Scripts(connection, systemClock, this.root, 60_000);
   }
 
   async run(name: ScriptName, ...args: readonly string[]): Promise<ScriptReply> {

@@ -75,15 +75,15 @@ export const redisFaults: readonly Fault[] = [
   {
     name: 'the guard counts more than the lease',
     file: 'lease.ts',
-    find: 'const usedShare = 0.9;',
-    replace: 'const usedShare = 1.3;',
+    find: 'this.#guard.renewed(sentMs, this.#leaseMs);',
+    replace: 'this.#guard.renewed(sentMs, this.#leaseMs * 1.45);',
     climate: 'parted',
   },
   {
     name: 'the guard counts from when the beat was answered',
     file: 'lease.ts',
-    find: 'this.#guard(sentMs + this.#leaseMs * usedShare);',
-    replace: 'this.#guard(this.#clock.nowMs() + sentMs - sentMs + this.#leaseMs * usedShare);',
+    find: 'this.#guard.renewed(sentMs, this.#leaseMs);',
+    replace: 'this.#guard.renewed(this.#clock.nowMs() + sentMs - sentMs, this.#leaseMs);',
     climate: 'drowsy',
   },
   {

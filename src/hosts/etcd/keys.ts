@@ -16,6 +16,8 @@ import type { RemoteRef } from '../../remote-domain/resources.ts';
 const numberLength = 16;
 
 export class Keys {
+  /** Of the domain. */
+  readonly name: string;
   readonly prefix: string;
   readonly theft: string;
   readonly chain: string;
@@ -24,6 +26,7 @@ export class Keys {
   readonly marks: string;
 
   constructor(name: string) {
+    this.name = name;
     this.prefix = `kds/${encodeURIComponent(name)}/`;
     this.sets = `${this.prefix}q/`;
     this.sessions = `${this.prefix}s/`;

@@ -17,6 +17,7 @@ import {
   ResourceBusyError,
   WaitTimeoutError,
 } from '../../domain/errors.ts';
+import type { EventDomain, GrantLostEvent } from '../../domain/events.ts';
 import { describe } from '../../domain/sets.ts';
 import { Deadline } from '../../event-loop/deadline.ts';
 import type { Granted, RemoteGrant } from '../../remote-domain/grant.ts';
@@ -71,6 +72,7 @@ interface Live {
 
 export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   readonly capabilities = capabilities;
+  override readonly eventDomain: EventDomain;
   readonly #terms: LinkTerms;
   readonly #replica: Replica;
   readonly #log: Log;
@@ -94,7 +96,8 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   constructor(terms: LinkTerms) {
     super();
     this.#terms = terms;
-    const { connection, keys, clock } = terms;
+    const { connection, keys, clock, entry } = terms;
+    this.eventDomain = { host: 'etcd', name: keys.name, label: entry.label };
     this.#replica = new Replica(keys, (session) => session === this.#session);
     this.#log = new Log(this.#replica, connection, keys.prefix, clock, {
       onStep: (news) => this.#hear(news),
@@ -373,7 +376,8 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     const { outbox } = this.#tenancy as Tenancy;
     outbox.forget(own.own);
     if (live.isGranted) {
-      this.#lose(live, own);
+      // A thief's news may come together with that of the burial; only the dead are buried else.
+      this.#lose(live, own, this.#replica.isDead(live) ? 'died' : 'stolen');
     } else {
       // By hand, as nobody robs those who wait. It is still wanted.
       own.own.askAnew();
@@ -385,17 +389,17 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     const own = this.#ownOf(live);
     if (own === undefined) return;
     for (const ref of own.own.entry.exclusive) this.#mark(own.own, ref, true);
-    this.#lose(live, own);
+    this.#lose(live, own, 'stolen');
     own.own.isEnding = true;
     void this.#tenancy?.outbox.say(own.own);
   }
 
-  #lose({ number, entry }: LiveSet, { own, grant }: Live): void {
+  #lose({ number, entry }: LiveSet, { own, grant }: Live, cause: GrantLostEvent['cause']): void {
     this.#live.delete(number);
     for (const ref of entry.exclusive) {
       if (typeof ref === 'number') this.#mark(own, ref, true);
     }
-    grant?.lose();
+    grant?.lose(undefined, cause);
   }
 
   #hearBorn(live: LiveSet, { robbed }: News): void {
@@ -409,8 +413,9 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     if (live.entry.steal === true && robbed.length > 0) {
       this.#burials.bury(robbed.filter(({ session }) => session !== live.session));
     }
-    if (live.isGranted || !isNow(own.request)) return;
-    this.#deny(own.request, live);
+    if (live.isGranted) return;
+    if (isNow(own.request)) this.#deny(own.request, live);
+    else own.request.missed();
   }
 
   #hearGranted(live: LiveSet): void {
@@ -470,6 +475,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
       for (const { grant } of held) {
         grant?.lose(
           new GrantLostError(`grant ${grant.token} ${why}: stop using what it protected`),
+          'died',
         );
       }
     });

@@ -82,5 +82,6 @@ function hearOf(
     link.settled(asked);
   } else {
     asked.state = 'waiting';
+    asked.request.missed();
   }
 }

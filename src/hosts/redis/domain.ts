@@ -1,16 +1,16 @@
 /** A domain that all clients of a Redis or Valkey server share. */
 
+import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { basename } from 'node:path';
 import type { Domain } from '../../domain/domain.ts';
 import { checkIsObject, checkLabel } from '../../domain/options.ts';
 import { checkName, describe } from '../../domain/sets.ts';
+import { systemClock } from '../../event-loop/clock.ts';
 import { RemoteSession } from '../../remote-domain/session.ts';
-import { monotonicClock, randomId } from './clock.ts';
 import type { RedisConnection } from './connection.ts';
 import { connectIoredis, type IoredisClient } from './ioredis.ts';
 import { RedisLink } from './link.ts';
-import { rootOf } from './names.ts';
 import { connectNodeRedis, type NodeRedisClient } from './node-redis.ts';
 import { clusterError } from './server-kind.ts';
 import type { RedisSnapshot } from './snapshot.ts';
@@ -75,18 +75,24 @@ export async function openRedisDomain(
   client: RedisClient,
   options: RedisOptions,
 ): Promise<RedisDomain> {
-  const { root, leaseMs, about } = checkRedisOptions(options);
+  const { name, label, leaseMs, about } = checkRedisOptions(options);
   const connection = connect(client);
-  const id = randomId();
-  const clock = monotonicClock;
-  const link = new RedisLink({ connection, clock, root, client: id, leaseMs, about });
+  const link = new RedisLink({
+    connection,
+    clock: systemClock,
+    name,
+    label,
+    client: randomBytes(16).toString('hex'),
+    leaseMs,
+    about,
+  });
   try {
     await link.open();
   } catch (error) {
     await link.close({ requests: [], grants: [] });
     throw error;
   }
-  return new RemoteSession(link, undefined, options.label);
+  return new RemoteSession(link, undefined, label);
 }
 
 function connect(client: RedisClient): RedisConnection {
@@ -125,7 +131,7 @@ function checkRedisOptions(options: RedisOptions) {
     host: hostname(),
     command: command.slice(0, commandLengthMax),
   });
-  return { root: rootOf(name), leaseMs: Math.floor(leaseMs), about };
+  return { name, label, leaseMs: Math.floor(leaseMs), about };
 }
 
 function commandLine(): string {

@@ -1,21 +1,18 @@
 /**
  * The lease of a client's session: a beat renews it, three times in its length.
  *
- * When the server lets it end, all that the session holds is given to others. So the client's own
- * clock counts from before each beat was sent, and to nine tenths of the lease only: it has run out
- * here before it can there, unless the clocks' rates differ by more than that. Until the next beat
- * is answered nothing is held, though the server may yet know the session; if it does, those who
- * wait have kept their places.
+ * When the server lets it end, all that the session holds is given to others. By the guard it has
+ * run out here before it can there. Until the next beat is answered nothing is held, though the
+ * server may yet know the session; if it does, those who wait have kept their places.
  */
 
 import { UnavailableError } from '../../domain/errors.ts';
-import type { Clock } from './clock.ts';
+import type { Clock } from '../../event-loop/clock.ts';
+import { LeaseGuard } from '../../remote-domain/lease-guard.ts';
 import type { ScriptReply, Scripts } from './scripts.ts';
 import { ServerSession } from './server-session.ts';
 
 const beatsPerLease = 3;
-/** Of the lease, what the client makes use of: the rest is for clocks that run too fast. */
-const usedShare = 0.9;
 /** Between attempts to reach the server, in ms, at most; a tenth of a short lease. */
 const retryMsMax = 1000;
 
@@ -42,14 +39,13 @@ export class Lease {
   readonly #scripts: Scripts;
   readonly #clock: Clock;
   readonly #events: LeaseEvents;
+  readonly #guard: LeaseGuard;
   #sessionCount = 1;
   #isOpen = false;
   #isClosed = false;
   #isBeating = false;
   #isBeatDue = false;
-  #validUntilMs = Number.NEGATIVE_INFINITY;
   #stopBeat: () => void = () => undefined;
-  #stopGuard: () => void = () => undefined;
 
   /** `client` is a name that nobody else has. */
   constructor(
@@ -67,11 +63,12 @@ export class Lease {
     this.#scripts = scripts;
     this.#clock = clock;
     this.#events = events;
+    this.#guard = new LeaseGuard(clock, () => events.ranOut());
   }
 
   /** Whether what the server granted is held, as far as can be known here. */
   get isValid(): boolean {
-    return this.#clock.nowMs() < this.#validUntilMs;
+    return this.#guard.isValid;
   }
 
   /** @throws what the first beat fails with. */
@@ -116,7 +113,7 @@ export class Lease {
     this.#isClosed = true;
     this.isUp = false;
     this.#stopBeat();
-    this.#stopGuard();
+    this.#guard.end();
   }
 
   async #beatAndGoOn(): Promise<void> {
@@ -146,14 +143,13 @@ export class Lease {
       this.#isOpen = false;
       this.#sessionCount++;
       this.session = new ServerSession(`${this.#client}.${this.#sessionCount}`);
-      this.#validUntilMs = Number.NEGATIVE_INFINITY;
-      this.#stopGuard();
+      this.#guard.end();
       this.#events.expired();
       return true;
     }
     this.#isOpen = true;
     this.isUp = true;
-    this.#guard(sentMs + this.#leaseMs * usedShare);
+    this.#guard.renewed(sentMs, this.#leaseMs);
     this.#events.heard(reply);
     if (session === this.session) this.#events.alive(Number(toldCount), Number(numberTop));
     return more === 'more';
@@ -166,14 +162,6 @@ export class Lease {
   #schedule(delayMs: number): void {
     if (this.#isClosed) return;
     this.#stopBeat = this.#clock.after(delayMs, () => void this.#beatAndGoOn());
-  }
-
-  #guard(untilMs: number): void {
-    this.#validUntilMs = untilMs;
-    this.#stopGuard();
-    this.#stopGuard = this.#clock.after(untilMs - this.#clock.nowMs(), () => {
-      this.#events.ranOut();
-    });
   }
 }
 

@@ -17,6 +17,8 @@ import {
   UnavailableError,
   WaitTimeoutError,
 } from '../../domain/errors.ts';
+import type { EventDomain } from '../../domain/events.ts';
+import type { Clock } from '../../event-loop/clock.ts';
 import type { RemoteGrant } from '../../remote-domain/grant.ts';
 import { type LeftBehind, RemoteLink } from '../../remote-domain/link.ts';
 import { lostError } from '../../remote-domain/lost-error.ts';
@@ -25,11 +27,10 @@ import type { RemoteRef } from '../../remote-domain/resources.ts';
 import type { RemoteSession } from '../../remote-domain/session.ts';
 import { audit } from './audit.ts';
 import { type ChangeKind, Changes } from './changes.ts';
-import type { Clock } from './clock.ts';
 import type { RedisConnection } from './connection.ts';
 import { deadlockError, timeoutInWords } from './in-words.ts';
 import { Lease, outOfReach } from './lease.ts';
-import { keyNameOf, labelSent, linksOf, nameOf } from './names.ts';
+import { keyNameOf, labelSent, linksOf, nameOf, rootOf } from './names.ts';
 import { type ScriptReply, Scripts } from './scripts.ts';
 import { checkServer } from './server-kind.ts';
 import type { ServerSession } from './server-session.ts';
@@ -79,8 +80,10 @@ export interface Asked {
 export interface LinkOptions {
   readonly connection: RedisConnection;
   readonly clock: Clock;
-  /** What all keys begin with. */
-  readonly root: string;
+  /** Of the domain. */
+  readonly name: string;
+  /** Of the domain, as this client calls it. */
+  readonly label?: string | undefined;
   /** A name that nobody else has, without a dot. */
   readonly client: string;
   readonly leaseMs: number;
@@ -90,6 +93,7 @@ export interface LinkOptions {
 
 export class RedisLink extends RemoteLink<RedisSnapshot> {
   readonly capabilities = capabilities;
+  override readonly eventDomain: EventDomain;
   readonly scripts: Scripts;
   /** Those whose word is awaited: by the request's id, which is the order in which they came. */
   readonly asked = new Map<number, Asked>();
@@ -112,14 +116,15 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
   #isAuditDue = false;
   #isClosed = false;
 
-  constructor({ connection, clock, root, client, leaseMs, about }: LinkOptions) {
+  constructor({ connection, clock, name, label, client, leaseMs, about }: LinkOptions) {
     super();
+    this.eventDomain = { host: 'redis', name, label };
     this.#connection = connection;
     this.#clock = clock;
-    this.#root = root;
+    this.#root = rootOf(name);
     this.#client = client;
     const callMs = Math.min(Math.max(leaseMs / 3, callMsMin), callMsMax);
-    this.scripts = new Scripts(connection, clock, root, callMs);
+    this.scripts = new Scripts(connection, clock, this.#root, callMs);
     this.#lease = new Lease(client, leaseMs, about, this.scripts, clock, {
       alive: (toldCount, numberTop) => this.#alive(toldCount, numberTop),
       heard: (reply) => this.#heard(reply, this.session),
@@ -374,6 +379,7 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
       case 'waiting':
         asked.state = 'waiting';
         if (request.terms.timeoutMs === 0) this.#timeOut(asked, 0);
+        else request.missed();
         break;
       case 'settled':
         this.settled(asked);
@@ -521,7 +527,7 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
       for (const { grant, place } of [...this.grants.values()]) {
         // Should the server still have it, the next one is to be warned.
         void this.#changes.add('A', place.session, place.number);
-        grant.lose(lostError(grant.token, `is lost, as ${how}`));
+        grant.lose(lostError(grant.token, `is lost, as ${how}`), 'died');
       }
     });
   }

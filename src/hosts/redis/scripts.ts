@@ -6,7 +6,7 @@
 
 import { createHash } from 'node:crypto';
 import { KdsError, LimitError, ProtocolError, UnavailableError } from '../../domain/errors.ts';
-import type { Clock } from './clock.ts';
+import type { Clock } from '../../event-loop/clock.ts';
 import type { RedisConnection, RedisReply } from './connection.ts';
 import { text as audit } from './lua/audit.lua';
 import { text as beat } from './lua/beat.lua';

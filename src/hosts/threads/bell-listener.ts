@@ -10,7 +10,7 @@
  * nothing tells when it is. So who waits on the channel also looks at the bell from time to time.
  */
 
-import { unref } from '../../event-loop/clock.ts';
+import { unref } from '../../event-loop/unref.ts';
 import type { Bell } from './bell.ts';
 import * as C from './control.ts';
 

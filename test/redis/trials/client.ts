@@ -4,9 +4,10 @@
  * shifted when it is told to.
  */
 
+import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { createClient } from 'redis';
-import { monotonicClock, randomId } from '../../../src/hosts/redis/clock.ts';
+import { systemClock } from '../../../src/event-loop/clock.ts';
 import type { RedisConnection } from '../../../src/hosts/redis/connection.ts';
 import { connectIoredis } from '../../../src/hosts/redis/ioredis.ts';
 import { RedisLink } from '../../../src/hosts/redis/link.ts';
@@ -20,7 +21,7 @@ export interface ClientOrders {
   readonly port: number;
   readonly storeSocketPath: string;
   readonly journalPath: string;
-  readonly root: string;
+  readonly domainName: string;
   readonly seed: number;
   readonly client: string;
   readonly library: 'ioredis' | 'node-redis';
@@ -34,7 +35,7 @@ const askerCount = 4;
 
 const orders = JSON.parse(process.argv[2] ?? '') as ClientOrders;
 let shiftMs = 0;
-const clock = { ...monotonicClock, nowMs: () => monotonicClock.nowMs() + shiftMs };
+const clock = { ...systemClock, nowMs: () => systemClock.nowMs() + shiftMs };
 process.on('message', (message) => {
   if (typeof message === 'number') shiftMs += message;
 });
@@ -60,12 +61,13 @@ async function connect(): Promise<RedisConnection> {
 async function open(connection: RedisConnection): Promise<Domain> {
   const endMs = performance.now() + openMsMax;
   for (;;) {
-    const { root, leaseMs, client } = orders;
-    const about = JSON.stringify({ label: client, pid: process.pid });
-    const link = new RedisLink({ connection, clock, root, client: randomId(), leaseMs, about });
+    const { domainName: name, leaseMs, client: label } = orders;
+    const about = JSON.stringify({ label, pid: process.pid });
+    const client = randomBytes(16).toString('hex');
+    const link = new RedisLink({ connection, clock, name, label, client, leaseMs, about });
     try {
       await link.open();
-      return new RemoteSession(link, undefined, client);
+      return new RemoteSession(link, undefined, label);
     } catch (error) {
       if (performance.now() > endMs) throw error;
       await new Promise((resolve) => setTimeout(resolve, reconnectMs));

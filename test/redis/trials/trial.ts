@@ -231,7 +231,7 @@ class Trial {
       port: this.#network.port,
       storeSocketPath: this.#storeServer.socketPath,
       journalPath: this.#journalPath,
-      root,
+      domainName,
       seed: this.#plan.seed + this.#startedCount,
       client: name,
       library: this.#startedCount % 2 === 0 ? 'ioredis' : 'node-redis',

@@ -1,0 +1,192 @@
+/** What clients of Redis and of etcd tell of their own requests, to those who watch. */
+
+import { Redis } from 'ioredis';
+import { type Domain, type DomainEvents, type EventName, type Grant, watchEvents } from 'kds';
+import { openEtcdDomain } from 'kds/etcd';
+import { openRedisDomain, type RedisDomain } from 'kds/redis';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { EtcdCluster, hasEtcd } from '../etcd/server.ts';
+import { describeWithRedis, type RedisServer, startRedisServer } from '../redis/server.ts';
+
+type AnyEvent = DomainEvents[EventName];
+
+/** What is told of domains of a label, in words. */
+class Ear {
+  readonly heard: string[] = [];
+  readonly domains = new Set<string>();
+  readonly #hears = new Set<() => void>();
+  readonly #stop: () => void;
+
+  constructor(...labels: readonly string[]) {
+    this.#stop = watchEvents((name: EventName, event: AnyEvent) => {
+      const { domain } = event;
+      if (!labels.includes(domain.label ?? '')) return;
+      this.domains.add(`${domain.host} ${domain.name} ${domain.label}`);
+      const { outcome = '', cause = '' } = event as { outcome?: string; cause?: string };
+      this.heard.push(`${name.slice(4)} ${event.label} ${outcome}${cause}`.trim());
+      for (const hear of this.#hears) hear();
+    });
+  }
+
+  async hears(what: string): Promise<void> {
+    while (!this.heard.includes(what)) {
+      await new Promise<void>((resolve) => this.#hears.add(resolve));
+    }
+  }
+
+  stop(): void {
+    this.#stop();
+  }
+}
+
+/** All that can happen to requests and grants of two clients, but deaths. */
+async function liveAndTell(domain: Domain, other: Domain): Promise<readonly string[]> {
+  const ear = new Ear('told');
+  const one = await domain.acquire({ exclusive: ['a', 'b'] }, { label: 'one' });
+  const two = domain.acquire({ exclusive: 'a', shared: 'c' }, { label: 'two' });
+  await ear.hears('request.miss two');
+  await domain.tryAcquire({ shared: 'a' }, { label: 'three' });
+  await domain.acquire({ shared: 'a' }, { label: 'four', timeoutMs: 0 }).catch(() => undefined);
+  domain.enqueue({ shared: 'a' }, () => undefined, { label: 'five' }).cancel();
+  await one.release('b');
+  await one.abandon();
+  const second = await two;
+  await second.downgrade();
+  await second[Symbol.asyncDispose]();
+  const third = await domain.acquire({ exclusive: 'a' }, { label: 'six' });
+  const lost = once(third);
+  await (await other.acquire({ exclusive: 'a' }, { steal: true })).release();
+  await lost;
+  await domain.acquire({ exclusive: 'b' }, { label: 'seven' });
+  await domain.close();
+  ear.stop();
+  return ear.heard;
+}
+
+const toldOfAll = [
+  'request.start one',
+  'request.grant one',
+  'request.end one granted',
+  'request.start two',
+  'request.miss two',
+  'request.start three',
+  'request.end three denied',
+  'request.start four',
+  'request.end four timed-out',
+  'request.start five',
+  'request.end five cancelled',
+  'grant.weaken one',
+  'grant.release one',
+  'request.grant two',
+  'grant.recovered two',
+  'request.end two granted',
+  'grant.weaken two',
+  'grant.release two',
+  'request.start six',
+  'request.grant six',
+  'request.end six granted',
+  'grant.lost six stolen',
+  'request.start seven',
+  'request.grant seven',
+  'request.end seven granted',
+  'grant.lost seven closed',
+];
+
+function once({ signal }: Grant): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve()));
+}
+
+describeWithRedis('a client of redis tells', () => {
+  let server: RedisServer;
+  let clients: Redis[] = [];
+  let domains: RedisDomain[] = [];
+
+  beforeAll(async () => {
+    server = await startRedisServer();
+  });
+  afterAll(() => server?.stop());
+  beforeEach(() => {
+    clients = [];
+    domains = [];
+  });
+  afterEach(async () => {
+    for (const client of clients) client.disconnect();
+    for (const domain of domains) await domain.close();
+  });
+
+  const connect = (): Redis => {
+    const client = new Redis({ port: server.port, host: '127.0.0.1' });
+    clients.push(client);
+    return client;
+  };
+  const open = async (label: string, leaseMs: number): Promise<RedisDomain> => {
+    const domain = await openRedisDomain(connect(), { name: 'shop', label, leaseMs });
+    domains.push(domain);
+    return domain;
+  };
+
+  it('how its requests and grants fare, and in which domain', async () => {
+    const ear = new Ear('told');
+    const heard = await liveAndTell(await open('told', 60_000), await open('other', 60_000));
+    ear.stop();
+    expect(heard).toEqual(toldOfAll);
+    expect([...ear.domains]).toEqual(['redis shop told']);
+  });
+
+  it('of a grant that is lost as the server has forgotten all, and of each miss once', async () => {
+    const [one, two] = [await open('one', 900), await open('two', 900)];
+    const ear = new Ear('one', 'two');
+    await one.acquire({ exclusive: 'a' }, { label: 'holder' });
+    const waiting = two.acquire({ exclusive: 'a' }, { label: 'waiter' });
+    await ear.hears('request.miss waiter');
+    await connect().flushall();
+    await ear.hears('grant.lost holder died');
+    await (await waiting).release();
+    ear.stop();
+    const ofWaiter = ear.heard.filter((line) => line.includes('waiter'));
+    expect(ofWaiter).toEqual([
+      'request.start waiter',
+      'request.miss waiter',
+      'request.grant waiter',
+      'request.end waiter granted',
+      'grant.release waiter',
+    ]);
+  });
+
+  it('of what it takes over from a client that has died', async () => {
+    const [dead, heir] = [await open('dead', 600), await open('heir', 600)];
+    const ear = new Ear('dead', 'heir');
+    await dead.acquire({ exclusive: 'a' }, { label: 'holder' });
+    const waiting = heir.acquire({ exclusive: 'a' }, { label: 'heir' });
+    await ear.hears('request.miss heir');
+    // As if it had been killed: the server hears no more of it.
+    clients[0]?.disconnect();
+    await waiting;
+    await ear.hears('grant.lost holder died');
+    ear.stop();
+    expect(ear.heard).toContain('grant.recovered heir');
+    // The one that died knew before the other had it.
+    const [lost, granted] = ['grant.lost holder died', 'request.grant heir'];
+    expect(ear.heard.indexOf(lost)).toBeLessThan(ear.heard.indexOf(granted));
+  });
+});
+
+describe.skipIf(!hasEtcd)(hasEtcd ? 'a client of etcd tells' : 'skipped: no etcd', () => {
+  let cluster: EtcdCluster;
+  beforeAll(async () => {
+    cluster = await EtcdCluster.start();
+  });
+  afterAll(() => cluster.remove());
+
+  it('how its requests and grants fare, and in which domain', async () => {
+    const options = { name: 'shop', leaseSeconds: 60 };
+    const domain = await openEtcdDomain(cluster.hosts, { ...options, label: 'told' });
+    const other = await openEtcdDomain(cluster.hosts, { ...options, label: 'other' });
+    const ear = new Ear('told');
+    const heard = await liveAndTell(domain, other);
+    ear.stop();
+    await other.close();
+    expect(heard).toEqual(toldOfAll);
+    expect([...ear.domains]).toEqual(['etcd shop told']);
+  });
+});
