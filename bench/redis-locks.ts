@@ -79,3 +79,13 @@ export const roundTrips: OpenLock = async (port) => {
     return () => client.ping();
   };
 };
+
+/** Two scripts that do nothing: what it costs to have the server do more than one thing at once. */
+export const emptyScripts: OpenLock = async (port) => {
+  const client = connect(port);
+  const digest = (await client.script('LOAD', 'return 1')) as string;
+  return async () => {
+    await client.evalsha(digest, 0);
+    return () => client.evalsha(digest, 0);
+  };
+};

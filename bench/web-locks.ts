@@ -1,5 +1,5 @@
 /**
- * Rows 15 and 16: the Web Locks interface on one event loop, beside what Node has built in since
+ * Rows 16 and 17: the Web Locks interface on one event loop, beside what Node has built in since
  * 24.5 and beside two polyfills of it.
  *
  * The polyfill called navigator.locks is for browsers: it keeps its state in localStorage, which is

@@ -69,7 +69,7 @@ export const redisFaults: readonly Fault[] = [
   {
     name: 'a request that is repeated is queued twice',
     file: 'lua/enqueue.lua',
-    find: 'if tonumber(number) <= session.top then',
+    find: 'if tonumber(number) <= top then',
     replace: 'if false then',
   },
   {

@@ -23,8 +23,11 @@ export type ScriptName = 'enqueue' | 'change' | 'beat' | 'audit' | 'query';
 
 /** Each script with the fragments that it needs, as the server is given it. */
 export const scriptTexts: Readonly<Record<ScriptName, string>> = {
-  enqueue: [state, rule, blockers, circle, steal, enqueue].join('\n'),
-  change: [state, rule, blockers, change].join('\n'),
+  enqueue: [
+    ...[state, rule, seldom('blockersOf heldAmong findCircle rob', blockers, circle, steal)],
+    enqueue,
+  ].join('\n'),
+  change: [state, rule, seldom('blockersOf', blockers), change].join('\n'),
   beat: [state, rule, beat].join('\n'),
   audit: [state, rule, audit].join('\n'),
   query: [state, query].join('\n'),
@@ -37,6 +40,16 @@ const digests: Readonly<Record<ScriptName, string>> = {
   audit: digestOf(scriptTexts.audit),
   query: digestOf(scriptTexts.query),
 };
+
+/**
+ * Fragments of which most runs call nothing: `seldom()` has their functions. To make a function is
+ * cheap, but each run of a script makes all that are not within another one.
+ */
+function seldom(names: string, ...fragments: readonly string[]): string {
+  const made = names.split(' ').map((name) => `${name} = ${name}`);
+  const body = `${fragments.join('\n')}\nreturn { ${made.join(', ')} }`;
+  return `local function seldom()\n${body}\nend`;
+}
 
 /** What a script answers (lua/state.lua). */
 export interface ScriptReply {

@@ -72,7 +72,7 @@ const mutants: readonly Mutant[] = [
     source: [
       {
         file: 'lua/enqueue.lua',
-        find: 'if tonumber(number) <= session.top then',
+        find: 'if tonumber(number) <= top then',
         replace: 'if false then',
       },
     ],

@@ -28,7 +28,7 @@ local function explain(number, id)
   for mode, name in eachLink(set[2] or '') do
     isPending[name] = not demand('ZSCORE', root .. 't:' .. name, mode .. id)
   end
-  answer[#answer + 1] = table.concat(blockersOf(number, set[2] or '', isPending), '\n')
+  answer[#answer + 1] = table.concat(seldom().blockersOf(number, set[2] or '', isPending), '\n')
 end
 
 -- Nothing of a part that is not held is touched.

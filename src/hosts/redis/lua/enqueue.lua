@@ -21,12 +21,12 @@
 -- arrive in the wrong order the lesser one is over, and is to be asked again by a new number.
 
 local number, how, links = ARGV[2], ARGV[3], ARGV[4]
-local session = liveSession(caller)
-if not session then
+local top = liveSession(caller)
+if not top then
   return finish({ 'expired' })
 end
 
-if tonumber(number) <= session.top then
+if tonumber(number) <= top then
   local id = idOf(caller, number)
   if not id then
     return finish({ 'over' })
@@ -78,12 +78,13 @@ if isWatch and pendingCount == 0 then
   return refuse({ 'settled' })
 end
 if how == 'now' and pendingCount > 0 then
-  return refuse(blockersOf('denied', links, isPending))
+  return refuse(seldom().blockersOf('denied', links, isPending))
 end
 local keeps = {}
 if ARGV[7] ~= '' and pendingCount > 0 then
-  keeps = heldAmong(ARGV[7])
-  local circle = findCircle(links, isPending, keeps)
+  local rare = seldom()
+  keeps = rare.heldAmong(ARGV[7])
+  local circle = rare.findCircle(links, isPending, keeps)
   if circle then
     return refuse(circle)
   end
@@ -121,7 +122,7 @@ if isWatch then
 end
 
 if isThief then
-  rob(links)
+  seldom().rob(links)
 end
 for mode, name in eachLink(links) do
   local queue = isPending[name] and 'w:' or 't:'

@@ -167,6 +167,9 @@ local function settleUp()
   for _, name in ipairs(touched) do
     advance(name)
   end
+  if not ripe[1] then
+    return
+  end
   table.sort(ripe, function(one, other) return tonumber(one) < tonumber(other) end)
   for _, id in ipairs(ripe) do
     local set = call('HMGET', root .. 'q:' .. id, 'session', 'number', 'links', 'keeps', 'watch')

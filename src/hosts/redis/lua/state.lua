@@ -89,13 +89,13 @@ local function nextNumber()
   return numberText
 end
 
--- The session, if its lease has not ended: { until, top }.
+-- The greatest number that a session has called with, if its lease has not ended.
 local function liveSession(session)
   local found = demand('HMGET', root .. 's:' .. session, 'until', 'top')
   if not found[1] or tonumber(found[1]) <= nowMs() then
     return nil
   end
-  return { untilMs = tonumber(found[1]), top = tonumber(found[2]) }
+  return tonumber(found[2])
 end
 
 -- The id of a session's live set.
