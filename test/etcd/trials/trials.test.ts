@@ -30,7 +30,7 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'etcd on trial' : 'skipped: no etcd', () => 
       seconds: isLong ? seconds : 6,
       sectionCountMin: isLong ? 10_000 : 100,
       clientCount: isLong ? 8 : 5,
-      leaderStoppedMs: isLong ? 10_000 : 2500,
+      leaderStoppedMs: isLong ? 10_000 : 1500,
       // Whoever holds something and dies is in the way until its lease is over.
       pauseMsMax: isLong ? 2500 : 500,
       seed,
