@@ -58,6 +58,7 @@ export const faults = {
 
   /** For as long as a lease, and longer: those who come by these networks hear nothing. */
   'networks unheard': ({ networks, random, after, leaseMs }) => {
+    if (networks.some((network) => network.isFrozen)) return;
     for (const network of networks) network.freeze();
     after(leaseMs * (1.2 + random()), () => {
       for (const network of networks) network.resume();
@@ -124,8 +125,8 @@ export const needsAll: ReadonlySet<FaultName> = new Set<FaultName>([
   'member parted',
 ]);
 
-/** One of them; what concerns all comes less often. */
-export function anyFault(names: readonly FaultName[], random: () => number): FaultName {
+/** One of them, if there is any; what concerns all comes less often. */
+export function anyFault(names: readonly FaultName[], random: () => number): FaultName | undefined {
   const isRare = random() < 0.08;
   const chosen = names.filter((name) => needsAll.has(name) === isRare);
   return anyOf(chosen.length > 0 ? chosen : names, random);

@@ -149,6 +149,7 @@ class Trial {
     while (!isDone() && this.#faults.length === 0) {
       await new Promise((resolve) => setTimeout(resolve, 50 + random() * pauseMsMax));
       const next = first.pop() ?? anyFault(faultNames, random);
+      if (next === undefined) continue;
       if (needsAll.has(next) && this.#isLeaderAway) {
         if (!this.#counts.has(next)) first.unshift(next);
         continue;
