@@ -47,6 +47,8 @@ export class Batch {
   /** For each shard, where its entries begin. */
   readonly #offsets: readonly Integers[];
   entryCount = 0;
+  /** Entries, each as often as there are shards that it concerns. */
+  concernCount = 0;
   /** Whose sessions have ended by then: `client, number` of the last set of each. */
   readonly sessionsEnded = new Integers();
 
@@ -94,7 +96,9 @@ export class Batch {
 
   #concerns(shards: number, offset: number): void {
     for (let shard = 0; shard < this.#offsets.length; shard++) {
-      if ((shards & (1 << shard)) !== 0) this.offsets(shard).add(offset);
+      if ((shards & (1 << shard)) === 0) continue;
+      this.offsets(shard).add(offset);
+      this.concernCount++;
     }
   }
 }

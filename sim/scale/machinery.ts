@@ -26,6 +26,9 @@ export class Network {
   }
 }
 
+/** What an append costs who appends: it is sent to two others that keep the log, who answer. */
+export const appendMessages = 4;
+
 /** Logs that each commit their batches in the order in which they were appended. */
 export class Disks {
   readonly #random: SeededRandom;
@@ -63,10 +66,15 @@ export class Servers {
   work(server: number, atMs: number, messages: number, items: number, links: number): number {
     const { messageUs, itemUs, linkUs } = this.#costs;
     const costMs = (messages * messageUs + items * itemUs + links * linkUs) / 1000;
-    const doneMs = Math.max(atMs, this.#freeMs[server] as number) + costMs;
+    const doneMs = this.freeFromMs(server, atMs) + costMs;
     this.#freeMs[server] = doneMs;
     this.#busyMs[server] = (this.#busyMs[server] as number) + costMs;
     return doneMs;
+  }
+
+  /** When a server can begin with something at that moment or later. */
+  freeFromMs(server: number, atMs: number): number {
+    return Math.max(atMs, this.#freeMs[server] as number);
   }
 
   /** It has crashed: what it had still to do is gone. */

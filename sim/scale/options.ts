@@ -76,6 +76,8 @@ export interface ScaleOptions {
   readonly epochMs: number;
   /** Whether releases are also sent straight to the shards, ahead of their entries. */
   readonly endsAhead: boolean;
+  /** Shard by shard: for how long machines collect what they tell each other; 0 for not at all. */
+  readonly collectMs: number;
   /** Clocks of gateways differ by at most this. */
   readonly skewMs: number;
   readonly network: NetworkOptions;
@@ -102,6 +104,7 @@ export const defaultOptions: ScaleOptions = {
   gatewayCount: 16,
   epochMs: 2,
   endsAhead: false,
+  collectMs: 0,
   skewMs: 0.2,
   network: { delayMinMs: 0.1, delayMeanMs: 0.1, lateOneIn: 10_000, lateMs: 5 },
   log: { commitMinMs: 0.5, commitMeanMs: 0.5 },
@@ -133,5 +136,6 @@ export function checkOptions(options: ScaleOptions): void {
   mustBe(isCount(workload.setSize, 64), 'setSize must be 1 to 64');
   mustBe(workload.setSize <= workload.resourceCount, 'a set cannot be larger than all there is');
   mustBe(options.epochMs > 0, 'epochMs must be more than 0');
+  mustBe(options.collectMs >= 0 && options.collectMs < 1e6, 'collectMs must be 0 to 1,000,000');
   mustBe(options.skewMs >= 0 && options.skewMs < options.epochMs, 'skewMs must be below epochMs');
 }

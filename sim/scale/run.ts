@@ -31,6 +31,7 @@ interface Way {
   readonly design: Design;
   readonly epochMs: number;
   readonly endsAhead: boolean;
+  readonly collectMs: number;
 }
 
 const sequenced = (epochMs: number, endsAhead = false): Way => ({
@@ -38,35 +39,42 @@ const sequenced = (epochMs: number, endsAhead = false): Way => ({
   design: 'sequenced',
   epochMs,
   endsAhead,
+  collectMs: 0,
+});
+
+const ordered = (isDurable: boolean, collectMs: number): Way => ({
+  name:
+    `shard by shard, ${isDurable ? 'durable' : 'in memory'}` +
+    `${collectMs > 0 ? `, collected for ${collectMs} ms` : ''}`,
+  design: isDurable ? 'ordered, durable' : 'ordered',
+  epochMs: 2,
+  endsAhead: false,
+  collectMs,
 });
 
 const shardByShard: readonly Way[] = [
-  { name: 'shard by shard, durable', design: 'ordered, durable', epochMs: 2, endsAhead: false },
-  { name: 'shard by shard, in memory', design: 'ordered', epochMs: 2, endsAhead: false },
+  ordered(true, 0),
+  ordered(true, 2),
+  ordered(false, 0),
+  ordered(false, 2),
 ];
 
 const waysOfWaiting: readonly Way[] = [
   sequenced(1),
   sequenced(2),
-  sequenced(5),
   sequenced(10),
   sequenced(2, true),
   ...shardByShard,
 ];
-const waysOfFlood: readonly Way[] = [
-  sequenced(2),
-  sequenced(10),
-  sequenced(2, true),
-  ...shardByShard,
-];
+const waysOfFlood: readonly Way[] = [sequenced(2), sequenced(2, true), ...shardByShard];
 
 const cold = { name: 'cold', resourceCount: 2 ** 22, skew: 0, sharedPart: 0, isFlood: false };
 const hot = { name: 'hot', resourceCount: 2 ** 11, skew: 0, sharedPart: 0, isFlood: false };
 const zipf = { name: 'zipf', resourceCount: 2 ** 20, skew: 0.99, sharedPart: 0.9, isFlood: false };
-const brief = { warmUpMs: 500, measuredMs: 2500 };
+const brief = { warmUpMs: 500, measuredMs: 1500 };
 const long = { warmUpMs: 1000, measuredMs: 6000 };
 const longest = { warmUpMs: 2000, measuredMs: 30_000 };
-const flood = { warmUpMs: 1000, measuredMs: 1000, isFlood: true };
+const flood = { load: 2_000_000, isFlood: true };
 
 const works: readonly Work[] = [
   { ...cold, setSize: 1, load: 100_000, ...brief },
@@ -78,12 +86,10 @@ const works: readonly Work[] = [
   { ...zipf, setSize: 1, load: 10_000, ...long },
   { ...zipf, setSize: 2, load: 4000, ...longest },
   { ...zipf, setSize: 8, load: 500, ...longest },
-  { ...cold, name: 'cold flood', setSize: 1, load: 2_000_000, ...flood },
-  { ...cold, name: 'cold flood', setSize: 2, load: 2_000_000, ...flood },
-  { ...cold, name: 'cold flood', setSize: 8, load: 2_000_000, ...flood },
-  { ...hot, name: 'hot flood', setSize: 1, load: 2_000_000, ...flood },
-  { ...hot, name: 'hot flood', setSize: 2, load: 2_000_000, ...flood },
-  { ...hot, name: 'hot flood', setSize: 8, load: 2_000_000, ...flood },
+  { ...cold, ...flood, name: 'cold flood', setSize: 2, warmUpMs: 500, measuredMs: 500 },
+  { ...cold, ...flood, name: 'cold flood', setSize: 8, warmUpMs: 500, measuredMs: 500 },
+  { ...hot, ...flood, name: 'hot flood', setSize: 2, warmUpMs: 1000, measuredMs: 1000 },
+  { ...hot, ...flood, name: 'hot flood', setSize: 8, warmUpMs: 1000, measuredMs: 1000 },
 ];
 
 const { values } = parseArgs({
@@ -91,16 +97,21 @@ const { values } = parseArgs({
     only: { type: 'string', default: '' },
     clients: { type: 'string', default: String(defaultOptions.clientCount) },
     seed: { type: 'string', default: String(defaultOptions.seed) },
+    gateways: { type: 'string', default: String(defaultOptions.gatewayCount) },
+    'commit-ms': { type: 'string', default: '1' },
     'message-us': { type: 'string', default: String(defaultOptions.costs.messageUs) },
   },
 });
 const clientCount = Number(values.clients);
 const seed = Number(values.seed);
+const gatewayCount = Number(values.gateways);
+const commitMs = Number(values['commit-ms']);
 const costs: CostOptions = { ...defaultOptions.costs, messageUs: Number(values['message-us']) };
 
 console.log(
   `${count(clientCount)} clients, ${defaultOptions.shardCount} shards, ` +
-    `${defaultOptions.gatewayCount} gateways, a message ${costs.messageUs} µs; seed ${seed}\n`,
+    `${gatewayCount} gateways (${2 * gatewayCount} in floods), a message ${costs.messageUs} µs, ` +
+    `a commit ${commitMs} ms; seed ${seed}\n`,
 );
 let runCount = 0;
 let granted = 0;
@@ -127,7 +138,7 @@ function show(work: Work): void {
   console.log('');
 }
 
-function measure(work: Work, { design, epochMs, endsAhead }: Way): Figures {
+function measure(work: Work, { design, epochMs, endsAhead, collectMs }: Way): Figures {
   const { setSize, resourceCount, skew, sharedPart, load, warmUpMs, measuredMs } = work;
   const thinkMs = (clientCount / load) * 1000;
   const workload = {
@@ -144,6 +155,9 @@ function measure(work: Work, { design, epochMs, endsAhead }: Way): Figures {
     clientCount,
     epochMs,
     endsAhead,
+    collectMs,
+    gatewayCount: work.isFlood ? 2 * gatewayCount : gatewayCount,
+    log: { commitMinMs: commitMs / 2, commitMeanMs: commitMs / 2 },
     costs,
     workload,
   };

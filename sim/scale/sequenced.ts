@@ -25,7 +25,7 @@ import { ASK, type Clients, GIVE_UP, LET_GO, OTHERS, SESSION_END, TOLD } from '.
 import type { EventHeap } from './event-heap.ts';
 import { Gateway, KnownSets } from './gateways.ts';
 import { Batch, ENTRY_WORDS, type Epoch, Integers, Log } from './log.ts';
-import { Disks, exponential, type Network, Servers } from './machinery.ts';
+import { appendMessages, Disks, exponential, type Network, Servers } from './machinery.ts';
 import type { Measures } from './measures.ts';
 import type { ScaleOptions } from './options.ts';
 import { Shard } from './shard.ts';
@@ -240,9 +240,10 @@ export class Sequenced {
     gateway.sealed.set(epoch, batch);
     gateway.sealedLast = epoch;
     if (batch.entryCount > 0) this.#usedLast = Math.max(this.#usedLast, epoch);
-    // It sends to two others that keep its log, and to each shard.
-    const messages = shardCount + 2;
-    const doneMs = this.gatewayServers.work(index, this.#heap.nowMs, messages, batch.entryCount, 0);
+    // To those who keep its log it sends all entries, and to each shard those that concern it.
+    const messages = appendMessages + shardCount;
+    const items = batch.entryCount + batch.concernCount;
+    const doneMs = this.gatewayServers.work(index, this.#heap.nowMs, messages, items, 0);
     const commitMs = this.#disks.commitMs(index, doneMs);
     this.#heap.push(commitMs, COMMIT, this.#livesAs(index, gateway.life), epoch);
   }

@@ -9,8 +9,10 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRandom } from '../../sim/random.ts';
 import { EventHeap } from '../../sim/scale/event-heap.ts';
+import { Network } from '../../sim/scale/machinery.ts';
 import { Measures } from '../../sim/scale/measures.ts';
 import { defaultOptions, type ScaleOptions } from '../../sim/scale/options.ts';
+import { Parcels } from '../../sim/scale/parcels.ts';
 import { Sequenced } from '../../sim/scale/sequenced.ts';
 import { type Design, type Figures, Simulation } from '../../sim/scale/simulation.ts';
 import { collisions, overtakings, Trial } from './scale-trial.ts';
@@ -120,7 +122,8 @@ describe('the same shards locked one by one', () => {
   it('exclude each other and come to an end', () => {
     for (let number = 0; number < worldCount; number++) {
       const { faults: _, ...rest } = smallWorld(number);
-      const options = { ...rest, faults: defaultOptions.faults };
+      const collectMs = number % 4 < 2 ? 0 : rest.epochMs;
+      const options = { ...rest, collectMs, faults: defaultOptions.faults };
       inWorld(options, () => {
         const trial = new Trial(options);
         const design: Design = number % 2 === 0 ? 'ordered' : 'ordered, durable';
@@ -182,6 +185,15 @@ describe('a large domain, made small', () => {
     expect(long.gatewayBusy).toBeLessThan(short.gatewayBusy);
   });
 
+  it('works less and waits longer where messages from shard to shard are collected', () => {
+    const collected = figures('ordered', 20_000, { collectMs: 2 });
+    const each = figures('ordered', 20_000, {});
+    expect(collected.medianMs).toBeGreaterThan(each.medianMs + 1);
+    const rare = { gatewayCount: 2, shardCount: 2 };
+    const busy = figures('ordered', 20_000, { ...rare, collectMs: 2 });
+    expect(busy.shardBusy).toBeLessThan(figures('ordered', 20_000, rare).shardBusy / 2);
+  });
+
   it('is quicker shard by shard as long as nothing has to be safe on disk', () => {
     const options = { workload: { ...defaultOptions.workload, setSize: 8 } };
     const sequenced = figures('sequenced', 10_000, options);
@@ -193,6 +205,29 @@ describe('a large domain, made small', () => {
 });
 
 describe('the parts of the simulation', () => {
+  it("messages that leave at one moment are one parcel, and a moment is a machine's own", () => {
+    const network = new Network(new SeededRandom(seed), defaultOptions.network);
+    const parcels = new Parcels(3, 2, network, new SeededRandom(seed));
+    const leavesMs = parcels.leavesMs(0, 7);
+    expect(leavesMs).toBeGreaterThanOrEqual(7);
+    expect(leavesMs).toBeLessThan(9);
+    expect(parcels.leavesMs(0, leavesMs)).toBe(leavesMs);
+    expect(parcels.leavesMs(1, 7)).not.toBe(leavesMs);
+    expect(parcels.isFirst(0, 1, leavesMs)).toBe(true);
+    parcels.begin(0, 1, leavesMs, 0);
+    expect(parcels.isFirst(0, 1, leavesMs)).toBe(false);
+    expect(parcels.isFirst(0, 2, leavesMs)).toBe(true);
+    expect(parcels.isFirst(0, 1, leavesMs + 2)).toBe(true);
+    const comesInMs = parcels.comesInMs(0, 1);
+    expect(comesInMs).toBeGreaterThan(leavesMs);
+    expect(parcels.comesIn(0, 1, comesInMs)).toBe(true);
+    expect(parcels.comesIn(0, 1, comesInMs)).toBe(false);
+    const each = new Parcels(3, 0, network, new SeededRandom(seed));
+    expect(each.leavesMs(0, 7)).toBe(7);
+    each.begin(0, 1, 7, 0);
+    expect(each.isFirst(0, 1, 7)).toBe(true);
+  });
+
   it('events come in the order of their moments, and of one moment as they were pushed', () => {
     const random = new SeededRandom(seed);
     const heap = new EventHeap();
@@ -233,6 +268,8 @@ describe('the parts of the simulation', () => {
     { clientCount: 0 },
     { epochMs: 0 },
     { skewMs: 2 },
+    { collectMs: -1 },
+    { collectMs: Number.NaN },
     { workload: { ...defaultOptions.workload, setSize: 3, resourceCount: 2 } },
   ])('is not run with %j', (wrong) => {
     expect(() => new Simulation('sequenced', { ...defaultOptions, ...wrong })).toThrow(RangeError);
