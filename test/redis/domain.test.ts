@@ -259,6 +259,22 @@ describeWithRedis('a domain in redis', () => {
       }
     });
 
+    it('a single dead holder is succeeded within its lease and two heartbeats', async () => {
+      const leaseMs = 6000;
+      const dead = await make();
+      const holder = await openRedisDomain(dead.client, { name, leaseMs });
+      await holder.acquire({ exclusive: 'a' });
+      const domain = await open(undefined, { leaseMs });
+      const waiting = domain.acquire({ exclusive: 'a' });
+      await domain.query();
+      const [seconds, us] = await admin.time();
+      dead.end();
+      // A token is the server's time at which it was given.
+      const tookMs = ((await waiting).token - (Number(seconds) * 1e6 + Number(us))) / 1000;
+      expect(tookMs).toBeLessThan(leaseMs + 2 * (leaseMs / 3));
+      await holder.close();
+    });
+
     it('a grant is lost here before the server can give it to another', async () => {
       const own = await startRedisServer();
       const clients = [0, 1].map(() => new Redis({ port: own.port, host: '127.0.0.1' }));
