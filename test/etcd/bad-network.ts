@@ -63,10 +63,6 @@ export class BadNetwork {
     });
   }
 
-  get isFrozen(): boolean {
-    return this.#resume !== undefined;
-  }
-
   resume(): void {
     this.#resume?.();
     this.#resume = undefined;

@@ -8,17 +8,17 @@ import { readFileSync } from 'node:fs';
 import type { Plugin } from 'rolldown';
 
 export interface SourceFault {
-  /** In src/hosts/ and that of the host. */
+  /** In src/hosts/redis. */
   readonly file: string;
   readonly find: string;
   readonly replace: string;
 }
 
-export function faultySource(faults: readonly SourceFault[], host = 'redis'): Plugin {
+export function faultySource(faults: readonly SourceFault[]): Plugin {
   return {
     name: 'faulty-source',
     load(id) {
-      const own = faults.filter(({ file }) => id.endsWith(`/src/hosts/${host}/${file}`));
+      const own = faults.filter(({ file }) => id.endsWith(`/src/hosts/redis/${file}`));
       if (own.length === 0) return null;
       const text = own.reduce(withFault, readFileSync(id, 'utf8'));
       if (!id.endsWith('.lua')) return { code: text, moduleType: 'ts' };
