@@ -1,4 +1,4 @@
-/** Row 17: a fence that is made, gets a callback and is signalled, beside a promise that is. */
+/** Row 18: a fence that is made, gets a callback and is signalled, beside a promise that is. */
 
 import { Fence } from 'kds/fences';
 import { loopSubject, type Subject } from './sampling.ts';

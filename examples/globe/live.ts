@@ -11,7 +11,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { Snapshot } from 'kds';
 import type { DisplayStatistics } from 'kds/display';
-import { servePage } from 'kds/inspect/page';
+import { type RunningPage, servePage } from 'kds/inspect/page';
 import { encode } from './canvas.ts';
 import { type DirectPipeline, startDirect } from './forms.ts';
 import { makeScene } from './scene.ts';
@@ -34,6 +34,7 @@ export async function serve(port: number, hz: number): Promise<void> {
     process.once('SIGINT', resolve);
     process.once('SIGTERM', resolve);
   });
+  let page: RunningPage | undefined;
   try {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
@@ -42,10 +43,11 @@ export async function serve(port: number, hz: number): Promise<void> {
     const { port: taken } = server.address() as AddressInfo;
     console.log(`the globe spins at http://127.0.0.1:${taken}/ until you press Ctrl-C`);
     const read = () => live.pipeline.domain.query();
-    const page = await servePage({ read, title: 'globe', intervalMs: 200 });
+    page = await servePage({ read, title: 'globe', intervalMs: 200 });
     console.log(`who holds which buffer, and who waits for whom: ${page.url}`);
     await Promise.race([interrupted, live.pipeline.ended]);
   } finally {
+    await page?.close();
     server.close();
     server.closeAllConnections();
     await live.pipeline.close();

@@ -109,8 +109,9 @@ function suspectedDeadlocksOf(
   sinceMax: number,
 ): readonly SuspectedDeadlock[] {
   const isStuck = ({ since }: InspectedEntry): boolean => since <= sinceMax;
+  const stuck = index.snapshot.pending.filter(isStuck);
   const pendingByOwner = new Map<string, InspectedEntry[]>();
-  for (const entry of index.snapshot.pending) {
+  for (const entry of stuck) {
     const owner = ownerOf(entry);
     if (owner === undefined) continue;
     const known = pendingByOwner.get(owner);
@@ -122,12 +123,11 @@ function suspectedDeadlocksOf(
     const owner = ownerOf(entry);
     if (owner === undefined) return [];
     // What was asked for before the grant is not what its holder waits for now.
-    const isLater = (pending: InspectedEntry): boolean => pending.since >= entry.since;
-    return (pendingByOwner.get(owner) ?? []).filter((each) => isStuck(each) && isLater(each));
+    return (pendingByOwner.get(owner) ?? []).filter(({ since }) => since >= entry.since);
   };
   const done = new Set<InspectedEntry>();
   const found: SuspectedDeadlock[] = [];
-  for (const start of index.snapshot.pending.filter(isStuck)) {
+  for (const start of stuck) {
     if (found.length >= countMax) break;
     const circle = done.has(start) ? undefined : circleFrom(start, next, done);
     if (circle !== undefined && hasSeveralOwners(circle)) found.push({ circle });

@@ -1,10 +1,10 @@
 /** What a client of the broker tells of its own requests, to those who watch. */
 
-import { type EventName, watchEvents } from 'kds';
 import { openBrokerDomain } from 'kds/broker';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { freshSocketPath, removePlaces } from '../broker/places.ts';
 import { bundleBroker, removePrograms } from '../broker/programs.ts';
+import { Ear } from './ear.ts';
 
 beforeAll(bundleBroker);
 afterAll(() => {
@@ -15,13 +15,7 @@ afterAll(() => {
 it('a client tells how its requests and grants fare, as it hears of it', async () => {
   const socket = freshSocketPath();
   const domain = await openBrokerDomain({ socket, label: 'client', idleMs: 100 });
-  const heard: string[] = [];
-  const hosts = new Set<string>();
-  const stop = watchEvents((name: EventName, event) => {
-    const { outcome = '', cause = '' } = event as { outcome?: string; cause?: string };
-    hosts.add(`${event.domain.host} ${event.domain.name} ${event.domain.label}`);
-    heard.push(`${name.slice(4)} ${event.label} ${outcome}${cause}`.trim());
-  });
+  const ear = new Ear();
   const one = await domain.acquire({ exclusive: ['a', 'b'] }, { label: 'one' });
   const two = domain.acquire({ exclusive: 'a', shared: 'c' }, { label: 'two' });
   await domain.tryAcquire({ shared: 'a' }, { label: 'three' });
@@ -31,8 +25,8 @@ it('a client tells how its requests and grants fare, as it hears of it', async (
   one.abandon();
   (await two).downgrade();
   await domain.close();
-  stop();
-  expect(heard).toEqual([
+  ear.stop();
+  expect(ear.heard).toEqual([
     'request.start one',
     'request.grant one',
     'request.end one granted',
@@ -53,5 +47,5 @@ it('a client tells how its requests and grants fare, as it hears of it', async (
     'grant.weaken two',
     'grant.lost two closed',
   ]);
-  expect([...hosts]).toEqual([`broker ${socket} client`]);
+  expect([...ear.domains]).toEqual([`broker ${socket} client`]);
 });

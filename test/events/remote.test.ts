@@ -1,46 +1,16 @@
 /** What clients of Redis and of etcd tell of their own requests, to those who watch. */
 
 import { Redis } from 'ioredis';
-import { type Domain, type DomainEvents, type EventName, type Grant, watchEvents } from 'kds';
+import type { Domain, Grant } from 'kds';
 import { openEtcdDomain } from 'kds/etcd';
 import { openRedisDomain, type RedisDomain } from 'kds/redis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { EtcdCluster, hasEtcd } from '../etcd/server.ts';
 import { describeWithRedis, type RedisServer, startRedisServer } from '../redis/server.ts';
-
-type AnyEvent = DomainEvents[EventName];
-
-/** What is told of domains of a label, in words. */
-class Ear {
-  readonly heard: string[] = [];
-  readonly domains = new Set<string>();
-  readonly #hears = new Set<() => void>();
-  readonly #stop: () => void;
-
-  constructor(...labels: readonly string[]) {
-    this.#stop = watchEvents((name: EventName, event: AnyEvent) => {
-      const { domain } = event;
-      if (!labels.includes(domain.label ?? '')) return;
-      this.domains.add(`${domain.host} ${domain.name} ${domain.label}`);
-      const { outcome = '', cause = '' } = event as { outcome?: string; cause?: string };
-      this.heard.push(`${name.slice(4)} ${event.label} ${outcome}${cause}`.trim());
-      for (const hear of this.#hears) hear();
-    });
-  }
-
-  async hears(what: string): Promise<void> {
-    while (!this.heard.includes(what)) {
-      await new Promise<void>((resolve) => this.#hears.add(resolve));
-    }
-  }
-
-  stop(): void {
-    this.#stop();
-  }
-}
+import { Ear } from './ear.ts';
 
 /** All that can happen to requests and grants of two clients, but deaths. */
-async function liveAndTell(domain: Domain, other: Domain): Promise<readonly string[]> {
+async function liveAndTell(domain: Domain, other: Domain): Promise<Ear> {
   const ear = new Ear('told');
   const one = await domain.acquire({ exclusive: ['a', 'b'] }, { label: 'one' });
   const two = domain.acquire({ exclusive: 'a', shared: 'c' }, { label: 'two' });
@@ -60,7 +30,7 @@ async function liveAndTell(domain: Domain, other: Domain): Promise<readonly stri
   await domain.acquire({ exclusive: 'b' }, { label: 'seven' });
   await domain.close();
   ear.stop();
-  return ear.heard;
+  return ear;
 }
 
 const toldOfAll = [
@@ -126,10 +96,8 @@ describeWithRedis('a client of redis tells', () => {
   };
 
   it('how its requests and grants fare, and in which domain', async () => {
-    const ear = new Ear('told');
-    const heard = await liveAndTell(await open('told', 60_000), await open('other', 60_000));
-    ear.stop();
-    expect(heard).toEqual(toldOfAll);
+    const ear = await liveAndTell(await open('told', 60_000), await open('other', 60_000));
+    expect(ear.heard).toEqual(toldOfAll);
     expect([...ear.domains]).toEqual(['redis shop told']);
   });
 
@@ -182,11 +150,9 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'a client of etcd tells' : 'skipped: no etcd
     const options = { name: 'shop', leaseSeconds: 60 };
     const domain = await openEtcdDomain(cluster.hosts, { ...options, label: 'told' });
     const other = await openEtcdDomain(cluster.hosts, { ...options, label: 'other' });
-    const ear = new Ear('told');
-    const heard = await liveAndTell(domain, other);
-    ear.stop();
+    const ear = await liveAndTell(domain, other);
     await other.close();
-    expect(heard).toEqual(toldOfAll);
+    expect(ear.heard).toEqual(toldOfAll);
     expect([...ear.domains]).toEqual(['etcd shop told']);
   });
 });

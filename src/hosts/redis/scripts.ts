@@ -21,13 +21,13 @@ import { text as steal } from './lua/steal.lua';
 
 export type ScriptName = 'enqueue' | 'change' | 'beat' | 'audit' | 'query';
 
+const seldomAtEnqueue = seldom('blockersOf heldAmong findCircle rob', blockers, circle, steal);
+const seldomAtChange = seldom('blockersOf', blockers);
+
 /** Each script with the fragments that it needs, as the server is given it. */
 export const scriptTexts: Readonly<Record<ScriptName, string>> = {
-  enqueue: [
-    ...[state, rule, seldom('blockersOf heldAmong findCircle rob', blockers, circle, steal)],
-    enqueue,
-  ].join('\n'),
-  change: [state, rule, seldom('blockersOf', blockers), change].join('\n'),
+  enqueue: [state, rule, seldomAtEnqueue, enqueue].join('\n'),
+  change: [state, rule, seldomAtChange, change].join('\n'),
   beat: [state, rule, beat].join('\n'),
   audit: [state, rule, audit].join('\n'),
   query: [state, query].join('\n'),
