@@ -63,6 +63,10 @@ export class BadNetwork {
     });
   }
 
+  get isFrozen(): boolean {
+    return this.#resume !== undefined;
+  }
+
   resume(): void {
     this.#resume?.();
     this.#resume = undefined;

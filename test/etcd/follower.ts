@@ -1,7 +1,14 @@
 /** Somebody who follows the log of a domain with the host's own code, and does nothing else. */
 
 import { systemClock } from '../../src/event-loop/clock.ts';
-import { type KeyValue, prefixRange, rangeIn } from '../../src/hosts/etcd/calls.ts';
+import {
+  eventIn,
+  type Json,
+  type KeyValue,
+  listIn,
+  prefixRange,
+  rangeIn,
+} from '../../src/hosts/etcd/calls.ts';
 import { EtcdConnection } from '../../src/hosts/etcd/connection.ts';
 import { Keys } from '../../src/hosts/etcd/keys.ts';
 import { Log } from '../../src/hosts/etcd/log.ts';
@@ -53,6 +60,25 @@ export class Follower {
   async keysAt(revision: number): Promise<readonly KeyValue[]> {
     const range = { ...prefixRange(this.keys.prefix), revision };
     return rangeIn(await this.connection.call('/v3/kv/range', range, callMs)).items;
+  }
+
+  /** Those that etcd has of the domain's keys, up to where this one is. */
+  async revisionsTold(): Promise<readonly number[]> {
+    const revisions = new Set<number>();
+    const body = { create_request: { ...prefixRange(this.keys.prefix), start_revision: 1 } };
+    await new Promise<void>((resolve, reject) => {
+      const stream = this.connection.stream('/v3/watch', body, {
+        onEnd: reject,
+        onMessage: ({ result }) => {
+          const events = listIn((result ?? {}) as Json, 'events').map(eventIn);
+          for (const { revision } of events) revisions.add(revision);
+          if (!revisions.has(this.replica.revision)) return;
+          stream.close();
+          resolve();
+        },
+      });
+    });
+    return [...revisions];
   }
 
   /** What somebody who comes at that revision, and has only the keys, makes of them. */

@@ -96,6 +96,22 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'grants in etcd' : 'skipped: no etcd', () =>
     await next.release();
   });
 
+  it('are lost as soon as the log tells that their session is over', async () => {
+    const alone = await openEtcdDomain(cluster.hosts, {
+      name: `${name} alone`,
+      leaseSeconds: 3600,
+    });
+    const grant = await alone.acquire({ exclusive: 'a' });
+    const session = grant.guard()[1].key;
+    const isLost = new Promise((resolve) => grant.signal.addEventListener('abort', resolve));
+    await member.call('/v3/kv/deleterange', { key: toBase64(session) });
+    await isLost;
+    expect(() => grant.guard()).toThrow(expect.objectContaining({ code: 'KDS_GRANT_LOST' }));
+    const next = await alone.acquire({ exclusive: 'a' });
+    expect(next.recovered).toEqual(['a']);
+    await alone.close();
+  });
+
   it('are conditions of an etcd3 transaction', async () => {
     const { Etcd3 } = await import('etcd3');
     const etcd = new Etcd3({ hosts: member.url });

@@ -231,4 +231,23 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'one member of several' : 'skipped: no etcd'
     await other.close();
     for (const network of networks) await network.close();
   });
+
+  it('that hears of no other one any more is left by those who watch by it', async () => {
+    const three = await EtcdCluster.start({ memberCount: 3, heartbeatMs: 50, canPart: true });
+    const connect = () => openEtcdDomain(three.hosts, { name: 'parted', leaseSeconds: 2 });
+    const holder = await connect();
+    const waiters = await Promise.all(Array.from({ length: 3 }, connect));
+    // Each in turn, the leader among them: whichever somebody watches by, it is parted once.
+    for (const member of three.members) {
+      const grant = await holder.acquire({ exclusive: 'a' });
+      const waiting = waiters.map((waiter) => waiter.acquire({ shared: 'a' }));
+      await Promise.all(waiters.map((waiter) => waiter.query()));
+      await three.part(member);
+      await grant.release();
+      for (const next of await Promise.all(waiting)) await next.release();
+      three.heal();
+    }
+    for (const domain of [holder, ...waiters]) await domain.close();
+    await three.remove();
+  });
 });

@@ -9,6 +9,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PeerNetwork } from './peer-network.ts';
 
 export const hasEtcd = spawnSync('etcd', ['--version']).status === 0;
 
@@ -20,6 +21,8 @@ export interface EtcdSettings {
   readonly memberCount?: number;
   /** Ms between heartbeats of the leader; an election begins after ten of them. */
   readonly heartbeatMs?: number;
+  /** Whether members can be parted from each other. */
+  readonly canPart?: boolean;
 }
 
 export class EtcdMember {
@@ -86,10 +89,16 @@ export class EtcdMember {
 export class EtcdCluster {
   readonly members: readonly EtcdMember[];
   readonly #folder: string;
+  readonly #peers: PeerNetwork | undefined;
 
-  private constructor(members: readonly EtcdMember[], folder: string) {
+  private constructor(
+    members: readonly EtcdMember[],
+    folder: string,
+    peers: PeerNetwork | undefined,
+  ) {
     this.members = members;
     this.#folder = folder;
+    this.#peers = peers;
   }
 
   /** When each member answers. */
@@ -103,28 +112,34 @@ export class EtcdCluster {
     }
   }
 
-  static async #launch({ memberCount = 1, heartbeatMs = 100 }: EtcdSettings): Promise<EtcdCluster> {
+  static async #launch({
+    memberCount = 1,
+    heartbeatMs = 100,
+    canPart = false,
+  }: EtcdSettings): Promise<EtcdCluster> {
     const folder = mkdtempSync(join(tmpdir(), 'kds-etcd-'));
     const ports = await freePorts(2 * memberCount);
     const members = Array.from({ length: memberCount }, (_, index) => {
       const [client = 0, peer = 0] = ports.slice(2 * index);
       return new EtcdMember(`m${index}`, client, peer, folder);
     });
-    const peerUrl = ({ peerPort }: EtcdMember): string => `http://127.0.0.1:${peerPort}`;
-    const all = members.map((member) => `${member.name}=${peerUrl(member)}`).join(',');
-    for (const member of members) {
+    const peerPorts = members.map(({ peerPort }) => peerPort);
+    const peers = canPart ? await PeerNetwork.before(peerPorts) : undefined;
+    const toldUrls = (peers?.ports ?? peerPorts).map((port) => `http://127.0.0.1:${port}`);
+    const all = members.map(({ name }, index) => `${name}=${toldUrls[index]}`).join(',');
+    for (const [index, member] of members.entries()) {
       member.launch([
         ...['--name', member.name, '--data-dir', join(folder, member.name)],
         ...['--listen-client-urls', member.url, '--advertise-client-urls', member.url],
-        ...['--listen-peer-urls', peerUrl(member)],
-        ...['--initial-advertise-peer-urls', peerUrl(member), '--initial-cluster', all],
+        ...['--listen-peer-urls', `http://127.0.0.1:${member.peerPort}`],
+        ...['--initial-advertise-peer-urls', toldUrls[index] as string, '--initial-cluster', all],
         ...['--heartbeat-interval', String(heartbeatMs)],
         ...['--election-timeout', String(heartbeatMs * 10)],
         // What is on trial is not the disk.
         '--unsafe-no-fsync',
       ]);
     }
-    return new EtcdCluster(members, folder);
+    return new EtcdCluster(members, folder, peers);
   }
 
   get hosts(): readonly string[] {
@@ -145,9 +160,22 @@ export class EtcdCluster {
     throw new Error('no member leads');
   }
 
+  /** Until `heal` the others and this one do not hear of each other; clients reach them all. */
+  async part(member: EtcdMember): Promise<void> {
+    const status = await member.call('/v3/maintenance/status', {});
+    const { member_id } = (status?.['header'] ?? {}) as { readonly member_id?: string };
+    if (member_id === undefined) return;
+    this.#peers?.part(this.members.indexOf(member), BigInt(member_id).toString(16));
+  }
+
+  heal(): void {
+    this.#peers?.heal();
+  }
+
   async remove(): Promise<void> {
     for (const member of this.members) member.signal('SIGCONT');
     await Promise.all(this.members.map((member) => member.kill()));
+    await this.#peers?.close();
     rmSync(this.#folder, { recursive: true, force: true });
   }
 

@@ -20,6 +20,8 @@ export interface StressOptions {
   readonly inSection?: (grant: Grant, set: NamedSets) => Promise<void>;
   /** Errors that requests may end with, by their codes, besides a time-out. */
   readonly mayEndWith?: readonly string[];
+  /** For up to so long, in ms, some sets are held. Default 1500. */
+  readonly longMsMax?: number;
 }
 
 export class StressClient {
@@ -58,11 +60,10 @@ export class StressClient {
 
   /** Holds for long, so that faults of the host come meanwhile. */
   async #keepHolding(): Promise<void> {
+    const { domain, longMsMax = 1500 } = this.#options;
     while (!this.#isStopping) {
       const set = this.#randomSet(['x', 'y', 'z']);
-      await this.#options.domain
-        .acquire(set)
-        .then((grant) => this.#hold(grant, set, 1500), this.#end);
+      await domain.acquire(set).then((grant) => this.#hold(grant, set, longMsMax), this.#end);
     }
   }
 

@@ -6,18 +6,29 @@
  * may be, by this process's own clock, whatever etcd would say.
  */
 
-import { UnavailableError } from '../../domain/errors.ts';
 import type { Clock } from '../../event-loop/clock.ts';
 import { LeaseGuard } from '../../remote-domain/lease-guard.ts';
-import { createdAt, numberIn, objectIn, putOf, rangeOf, toBase64, txnIn } from './calls.ts';
+import {
+  createdAt,
+  numberIn,
+  type Operation,
+  objectIn,
+  putOf,
+  rangeOf,
+  type TxnResult,
+  toBase64,
+  txnIn,
+} from './calls.ts';
 import { type EtcdConnection, EtcdRefusal } from './connection.ts';
 import { type SessionEntry, writeEntry } from './entries.ts';
 import type { Keys } from './keys.ts';
 
 /** For so long, in ms, a session is tried to be opened. */
-const openMsMax = 10_000;
+export const openMsMax = 10_000;
 /** For so long, in ms, the end of a session waits for etcd's word. */
 const partingMsMax = 1000;
+/** The code of a refusal: etcd has no such lease any more. */
+const notFound = 5;
 /** Renewed so often within a lease. */
 const beatsPerLease = 4;
 
@@ -55,11 +66,14 @@ export class Lease {
     });
   }
 
-  /** @throws UnavailableError, EtcdRefusal */
-  static async open(terms: LeaseTerms): Promise<Lease> {
+  /**
+   * Undefined if the lease was over before it was known, as etcd was slow, or this process stopped.
+   *
+   * @throws UnavailableError, EtcdRefusal
+   */
+  static async open(terms: LeaseTerms): Promise<Lease | undefined> {
     const lease = new Lease(terms);
-    await lease.#open();
-    return lease;
+    return (await lease.#open()) ? lease : undefined;
   }
 
   /** Whether what it holds is certainly held, at this moment. */
@@ -83,30 +97,42 @@ export class Lease {
     await this.#revoke();
   }
 
-  async #open(): Promise<void> {
+  async #open(): Promise<boolean> {
     const { connection, clock, keys, entry, leaseSeconds } = this.#terms;
     const sentMs = clock.nowMs();
     const granted = await connection.call('/v3/lease/grant', { TTL: leaseSeconds }, openMsMax);
     this.#leaseId = String(granted['ID']);
     // Etcd may give more than it is asked for: it has a minimum.
     this.#leaseMs = numberIn(granted, 'TTL') * 1000;
-    const key = keys.session(this.id);
-    const put = putOf(key, writeEntry(entry), this.#leaseId);
-    const compare = [createdAt(key, 0)];
-    const txn = { compare, success: [put], failure: [rangeOf({ key: toBase64(key) })] };
-    const { succeeded, revision, ranges } = txnIn(
-      await connection.call('/v3/kv/txn', txn, openMsMax),
+    const answer = await this.#putKey(
+      putOf(keys.session(this.id), writeEntry(entry), this.#leaseId),
     );
+    if (answer === undefined) return false;
+    const { succeeded, revision, ranges } = answer;
     // If it was there, a call had been heard, and its answer was not.
     this.createRevision = succeeded ? revision : (ranges[0]?.[0]?.createRevision ?? 0);
     this.#state = 'open';
     this.#guard.renewed(sentMs, this.#leaseMs);
-    if (!this.isValid) {
-      this.#stop();
-      void this.#revoke();
-      throw new UnavailableError('etcd answers too slowly for so short a lease');
+    if (this.isValid) {
+      this.#beatLater();
+      return true;
     }
-    this.#beatLater();
+    this.#stop();
+    await this.#revoke();
+    return false;
+  }
+
+  /** Undefined if the lease is over. */
+  async #putKey(put: Operation): Promise<TxnResult | undefined> {
+    const key = this.#terms.keys.session(this.id);
+    const compare = [createdAt(key, 0)];
+    const txn = { compare, success: [put], failure: [rangeOf({ key: toBase64(key) })] };
+    try {
+      return txnIn(await this.#terms.connection.call('/v3/kv/txn', txn, openMsMax));
+    } catch (error) {
+      if (error instanceof EtcdRefusal && error.code === notFound) return undefined;
+      throw error;
+    }
   }
 
   #beatLater(): void {

@@ -33,6 +33,7 @@ import type { SetEntry } from './entries.ts';
 import { nameOf } from './fold.ts';
 import { type EtcdCondition, GuardedGrant } from './grant.ts';
 import { encodeResource } from './keys.ts';
+import type { Lease } from './lease.ts';
 import type { LiveSet } from './live-set.ts';
 import { Log } from './log.ts';
 import { Observers } from './observers.ts';
@@ -355,6 +356,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     const lease = this.#tenancy?.lease;
     // A process that was stopped finds old news first.
     if (lease !== undefined && !lease.isValid) lease.lose('its lease could not be renewed in time');
+    else if (lease !== undefined && this.#isOver(lease)) lease.lose('etcd has ended its session');
     this.delivery.asOne(() => {
       for (const live of news.gone) this.#hearGone(live);
       for (const live of news.robbed) this.#hearRobbed(live);
@@ -368,6 +370,11 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
       this.#observers.hear(news);
     });
     if (news.haveSessionsEnded) this.#lookForDead();
+  }
+
+  /** Whether the log says so: somebody has ended it, or etcd did so by mistake. */
+  #isOver({ id, createRevision }: Lease): boolean {
+    return this.#replica.revision >= createRevision && !this.#replica.sessions.has(id);
   }
 
   #hearGone(live: LiveSet): void {

@@ -1,11 +1,11 @@
 /** What belongs to one session with etcd, and ends with it. */
 
-import type { LimitError } from '../../domain/errors.ts';
+import { type LimitError, UnavailableError } from '../../domain/errors.ts';
 import type { Clock } from '../../event-loop/clock.ts';
 import type { EtcdConnection } from './connection.ts';
 import type { SessionEntry } from './entries.ts';
 import type { Keys } from './keys.ts';
-import { Lease } from './lease.ts';
+import { Lease, openMsMax } from './lease.ts';
 import type { Log } from './log.ts';
 import { Outbox } from './outbox.ts';
 import type { OwnSet } from './own-set.ts';
@@ -36,20 +36,12 @@ export interface TenancyEvents {
 
 /** @throws UnavailableError, EtcdRefusal */
 export async function openTenancy(
-  { connection, keys, clock, leaseSeconds, entry, nextSessionId }: LinkTerms,
+  terms: LinkTerms,
   log: Log,
   events: TenancyEvents,
 ): Promise<Tenancy> {
-  const lease = await Lease.open({
-    connection,
-    keys,
-    clock,
-    leaseSeconds,
-    entry,
-    id: nextSessionId(),
-    onLost: (reason) => events.onLost(reason),
-    onBeat: () => events.onBeat(),
-  });
+  const { connection, keys, clock } = terms;
+  const lease = await openLease(terms, events);
   const outbox = new Outbox({
     connection,
     keys,
@@ -60,4 +52,25 @@ export async function openTenancy(
     onFailed: (why) => lease.lose(why),
   });
   return { lease, outbox };
+}
+
+/** Each time by a name of its own, as what is late may still put the key of one that is over. */
+async function openLease(terms: LinkTerms, events: TenancyEvents): Promise<Lease> {
+  const { connection, keys, clock, leaseSeconds, entry, nextSessionId } = terms;
+  const endMs = clock.nowMs() + openMsMax;
+  for (;;) {
+    const lease = await Lease.open({
+      connection,
+      keys,
+      clock,
+      leaseSeconds,
+      entry,
+      id: nextSessionId(),
+      onLost: (reason) => events.onLost(reason),
+      onBeat: () => events.onBeat(),
+    });
+    if (lease !== undefined) return lease;
+    if (clock.nowMs() < endMs) continue;
+    throw new UnavailableError('etcd answers too slowly for so short a lease');
+  }
 }

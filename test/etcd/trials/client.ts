@@ -1,7 +1,8 @@
 /**
  * A client of a trial, in a process of its own: it comes by bad networks, and under its grants
- * writes into etcd, guarded, without a look at whether it still has them. It notes which set each
- * token is of, as the log knows sets by their keys. Its clock is shifted when it is told to.
+ * writes into etcd, guarded, without a look at whether it still has them. It notes what it is told
+ * of each grant, by the key that the log knows the set by, and what its copy of the state is at
+ * each revision. Its clock is shifted when it is told to.
  */
 
 import { openSync, writeSync } from 'node:fs';
@@ -16,18 +17,24 @@ import type { Granted } from '../../../src/remote-domain/grant.ts';
 import type { RemoteRequest } from '../../../src/remote-domain/request.ts';
 import { RemoteSession } from '../../../src/remote-domain/session.ts';
 import { StressClient } from '../../stress/client.ts';
+import { noteFolds } from '../noted-folds.ts';
+import { hashOf, type ToldGrant } from './told.ts';
 
 export interface ClientOrders {
   /** Networks before the members, and the members themselves. */
   readonly hosts: readonly string[];
   readonly members: readonly string[];
   readonly journalPath: string;
-  /** Lines `{ token, key }`. */
-  readonly tokensPath: string;
+  /** Lines of {@link ToldGrant}. */
+  readonly grantsPath: string;
+  /** Lines of client, revision, and what {@link hashOf} makes of its copy. */
+  readonly foldsPath: string;
   readonly name: string;
   readonly seed: number;
   readonly client: string;
   readonly leaseSeconds: number;
+  /** Some sets are held for up to so long. */
+  readonly holdMsMax: number;
 }
 
 /** For so long a client tries to come in. */
@@ -37,7 +44,11 @@ const askerCount = 4;
 
 const orders = JSON.parse(process.argv[2] ?? '') as ClientOrders;
 const keys = new Keys(orders.name);
-const tokens = openSync(orders.tokensPath, 'a');
+const grants = openSync(orders.grantsPath, 'a');
+const folds = openSync(orders.foldsPath, 'a');
+noteFolds((replica) => {
+  writeSync(folds, `${orders.client} ${replica.revision} ${hashOf(replica.digest())}\n`);
+});
 let shiftMs = 0;
 const clock = { ...systemClock, nowMs: () => systemClock.nowMs() + shiftMs };
 process.on('message', (message) => {
@@ -46,12 +57,16 @@ process.on('message', (message) => {
 
 let sessionCount = 0;
 let session = '';
+const keyOf = new WeakMap<Grant, string>();
 
 class NotingLink extends EtcdLink {
   override createGrant(request: RemoteRequest, granted: Granted): GuardedGrant {
-    const line = { token: granted.token, key: keys.set(session, request.id) };
-    writeSync(tokens, `${JSON.stringify(line)}\n`);
-    return super.createGrant(request, granted);
+    const { token, recovered = [] } = granted;
+    const line: ToldGrant = { token, key: keys.set(session, request.id), recovered };
+    writeSync(grants, `${JSON.stringify(line)}\n`);
+    const grant = super.createGrant(request, granted);
+    keyOf.set(grant, line.key);
+    return grant;
   }
 }
 
@@ -90,16 +105,22 @@ const direct = new EtcdConnection(
   Math.random,
 );
 
-/** A user's own transaction: it is to do something only while the grant lives. */
+const guards = new WeakMap<Grant, ReturnType<EtcdGrant['guard']>>();
+
+/**
+ * A user's own transaction: it is to do something only while the grant lives. At the end of a
+ * section it is made with what guarded it at the beginning, as somebody does who goes on after a
+ * long sleep.
+ */
 async function writeGuarded(grant: Grant): Promise<void> {
-  let guard: ReturnType<EtcdGrant['guard']>;
+  let guard = guards.get(grant);
   try {
-    guard = (grant as EtcdGrant).guard();
+    guard ??= (grant as EtcdGrant).guard();
   } catch {
     // It knows that the grant is lost.
     return;
   }
-  if (guard.length > 0 && Math.random() < 0.3) await new Promise((r) => setTimeout(r, 2));
+  guards.set(grant, guard);
   const compare = guard.map(({ key, target, revision }) => ({
     key: toBase64(key),
     result: 'EQUAL',
@@ -107,7 +128,7 @@ async function writeGuarded(grant: Grant): Promise<void> {
       ? { target: 'MOD', mod_revision: String(revision) }
       : { target: 'CREATE', create_revision: String(revision) }),
   }));
-  const success = [putOf(`${keys.prefix}x/${orders.client}`, guard[0].key)];
+  const success = [putOf(`${keys.prefix}x/${orders.client}`, keyOf.get(grant) ?? '')];
   // While no member answers nothing is written, and that is in order.
   await direct.call('/v3/kv/txn', { compare, success }, 4000).catch(() => undefined);
 }
@@ -119,5 +140,6 @@ await new StressClient({
   client: orders.client,
   inSection: writeGuarded,
   mayEndWith: ['KDS_UNAVAILABLE'],
+  longMsMax: orders.holdMsMax,
 }).run(askerCount);
 process.exit();

@@ -56,6 +56,15 @@ export const faults = {
     after(leaseMs * 2 * random(), () => network.resume());
   },
 
+  /** For as long as a lease, and longer: those who come by these networks hear nothing. */
+  'networks unheard': ({ networks, random, after, leaseMs }) => {
+    if (networks.some((network) => network.isFrozen)) return;
+    for (const network of networks) network.freeze();
+    after(leaseMs * (1.2 + random()), () => {
+      for (const network of networks) network.resume();
+    });
+  },
+
   'watch lossy': ({ networks, random, after }) => {
     const network = anyOf(networks, random);
     network.losesLine = () => random() < 0.02;
@@ -89,6 +98,12 @@ export const faults = {
     after(leaseMs * random(), () => leader.launch());
   },
 
+  /** The leader, or another one: its clients reach it, and it reaches nobody. */
+  'member parted': async ({ cluster, after, random, leaseMs }) => {
+    await cluster.part(anyOf(cluster.members, random));
+    after(leaseMs * (0.5 + random()), () => cluster.heal());
+  },
+
   'leader stopped': async ({ cluster, after, leaderStoppedMs }) => {
     const leader = await cluster.leader();
     leader.signal('SIGSTOP');
@@ -98,13 +113,20 @@ export const faults = {
 
 export type FaultName = keyof typeof faults;
 
-export const faultNames = Object.keys(faults) as readonly FaultName[];
+/** Those of a trial of all that can go wrong, but for what would stop everybody. */
+export const faultNames = (Object.keys(faults) as readonly FaultName[]).filter(
+  (name) => name !== 'networks unheard',
+);
 
 /** Two of them at a time would leave no majority: so they wait for each other. */
-export const needsAll: ReadonlySet<FaultName> = new Set(['leader killed', 'leader stopped']);
+export const needsAll: ReadonlySet<FaultName> = new Set<FaultName>([
+  'leader killed',
+  'leader stopped',
+  'member parted',
+]);
 
-/** One of them; what concerns all comes less often. */
-export function anyFault(names: readonly FaultName[], random: () => number): FaultName {
+/** One of them, if there is any; what concerns all comes less often. */
+export function anyFault(names: readonly FaultName[], random: () => number): FaultName | undefined {
   const isRare = random() < 0.08;
   const chosen = names.filter((name) => needsAll.has(name) === isRare);
   return anyOf(chosen.length > 0 ? chosen : names, random);

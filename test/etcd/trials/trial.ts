@@ -9,6 +9,7 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openEtcdDomain } from 'kds/etcd';
+import { prefixRange, rangeIn } from '../../../src/hosts/etcd/calls.ts';
 import { heard, startClient } from '../../broker/programs.ts';
 import { checkJournal, type Line } from '../../stress/journal.ts';
 import { randomFrom } from '../../stress/random.ts';
@@ -23,6 +24,7 @@ import {
   type Scene,
   type TrialClient,
 } from './faults.ts';
+import type { ToldGrant } from './told.ts';
 import { Witness } from './witness.ts';
 
 export interface TrialPlan {
@@ -34,6 +36,13 @@ export interface TrialPlan {
   readonly seed: number;
   readonly faultNames: readonly FaultName[];
   readonly clientCount?: number;
+  readonly memberCount?: number;
+  /** Only every other client comes by the bad networks, the rest by none. */
+  readonly isHalfDirect?: boolean;
+  /** No overlap is excused: nothing befalls a client that keeps it from knowing in time. */
+  readonly isStrict?: boolean;
+  /** For up to so long clients hold some of their sets. */
+  readonly holdMsMax?: number;
   readonly leaderStoppedMs?: number;
   /** Between two faults, at most. */
   readonly pauseMsMax?: number;
@@ -54,6 +63,10 @@ export interface TrialFindings {
 const defaults = {
   sectionCountMin: 0,
   clientCount: 6,
+  memberCount: 3,
+  isHalfDirect: false,
+  isStrict: false,
+  holdMsMax: 1500,
   leaderStoppedMs: 2500,
   pauseMsMax: 500,
   repeatedShare: 0.05,
@@ -79,7 +92,8 @@ class Trial {
   readonly #plan: Required<TrialPlan>;
   readonly #folder = mkdtempSync(join(tmpdir(), 'kds-trial-'));
   readonly #journalPath = join(this.#folder, 'journal');
-  readonly #tokensPath = join(this.#folder, 'tokens');
+  readonly #grantsPath = join(this.#folder, 'grants');
+  readonly #foldsPath = join(this.#folder, 'folds');
   readonly #random: () => number;
   readonly #cluster: EtcdCluster;
   readonly #networks: readonly BadNetwork[];
@@ -88,6 +102,8 @@ class Trial {
   readonly #later = new Map<NodeJS.Timeout, () => void>();
   readonly #faults: string[] = [];
   readonly #counts = new Map<FaultName, number>();
+  /** When clients were killed, by their names. */
+  readonly #killedMs = new Map<string, number>();
   #startedCount = 0;
   #isLeaderAway = false;
 
@@ -102,11 +118,14 @@ class Trial {
     this.#cluster = cluster;
     this.#networks = networks;
     this.#witness = witness;
-    for (const path of [this.#journalPath, this.#tokensPath]) writeFileSync(path, '');
+    for (const path of [this.#journalPath, this.#grantsPath, this.#foldsPath]) {
+      writeFileSync(path, '');
+    }
   }
 
   static async prepare(plan: TrialPlan): Promise<Trial> {
-    const cluster = await EtcdCluster.start({ memberCount: 3 });
+    const { memberCount } = { ...defaults, ...plan };
+    const cluster = await EtcdCluster.start({ memberCount, canPart: memberCount > 1 });
     const networks = await Promise.all(cluster.hosts.map((host) => BadNetwork.before(host)));
     return new Trial(plan, cluster, networks, await Witness.of(cluster.hosts, name));
   }
@@ -130,6 +149,7 @@ class Trial {
     while (!isDone() && this.#faults.length === 0) {
       await new Promise((resolve) => setTimeout(resolve, 50 + random() * pauseMsMax));
       const next = first.pop() ?? anyFault(faultNames, random);
+      if (next === undefined) continue;
       if (needsAll.has(next) && this.#isLeaderAway) {
         if (!this.#counts.has(next)) first.unshift(next);
         continue;
@@ -164,16 +184,18 @@ class Trial {
 
   judge(): TrialFindings {
     const lines = linesOf<Line>(this.#journalPath);
-    const keyOf = new Map<number, string>();
-    const tokens = linesOf<{ readonly token: number; readonly key: string }>(this.#tokensPath);
-    for (const { token, key } of tokens) keyOf.set(token, key);
+    const told = linesOf<ToldGrant>(this.#grantsPath);
+    const keyOf = new Map(told.map(({ token, key }) => [token, key]));
     const witness = this.#witness;
-    const journal = checkJournal(lines, (token, later) =>
-      witness.wasLostBefore(keyOf.get(token) ?? '', later),
-    );
+    const journal = checkJournal(lines, (token, later) => {
+      return !this.#plan.isStrict && witness.wasLostBefore(keyOf.get(token) ?? '', later);
+    });
+    const folds = checkFolds(readFileSync(this.#foldsPath, 'utf8'), witness.folds);
     const found = [
       ...this.#faults,
       ...witness.faults.map((fault) => `log: ${fault}`),
+      ...told.flatMap((each) => witness.judge(each) ?? []).map((fault) => `told: ${fault}`),
+      ...folds.faults.map((fault) => `folds: ${fault}`),
       ...journal.faults.map((fault) => `journal: ${fault}`),
     ];
     const sum = (count: (network: BadNetwork) => number): number =>
@@ -184,6 +206,11 @@ class Trial {
       'overlaps excused': journal.excusedCount,
       'guarded writes': witness.writeCount,
       'sessions over': witness.sessionsLostCount,
+      'sets of the dead put away': witness.burialCount,
+      'ms until that, at most': Math.round(witness.burialMsMax),
+      'ms until a killed one was over, at most': Math.round(this.#deathMsMax()),
+      'revisions compared': folds.revisionCount,
+      'copies compared': folds.copyCount,
       'calls repeated': sum(({ repeatedCount }) => repeatedCount),
       'answers and lines lost': sum(({ lostCount }) => lostCount),
       ...Object.fromEntries(this.#counts),
@@ -213,6 +240,7 @@ class Trial {
         appendFileSync(this.#journalPath, `${JSON.stringify(line)}\n`);
         this.#clients.splice(this.#clients.indexOf(client), 1);
         client.process.kill('SIGKILL');
+        this.#killedMs.set(client.name, performance.now());
         await this.#start();
       },
       after: (ms, fn) => {
@@ -231,15 +259,19 @@ class Trial {
 
   async #start(): Promise<void> {
     const client = String(++this.#startedCount);
+    const { isHalfDirect, holdMsMax } = this.#plan;
+    const isDirect = isHalfDirect && this.#startedCount % 2 === 0;
     const orders: ClientOrders = {
-      hosts: this.#networks.map(({ url }) => url),
+      hosts: isDirect ? this.#cluster.hosts : this.#networks.map(({ url }) => url),
       members: this.#cluster.hosts,
       journalPath: this.#journalPath,
-      tokensPath: this.#tokensPath,
+      grantsPath: this.#grantsPath,
+      foldsPath: this.#foldsPath,
       name,
       seed: this.#plan.seed + this.#startedCount,
       client,
       leaseSeconds,
+      holdMsMax,
     };
     const process = startClient(this.#plan.program, JSON.stringify(orders));
     await heard(process);
@@ -278,7 +310,52 @@ class Trial {
     await domain.close();
     await log.reach(10_000);
     if (replica.marks.size > 0) this.#faults.push(`marks are left: ${[...replica.marks]}`);
+    await this.#checkNoKeyIsLeft();
   }
+
+  /** But for the chain, and what the clients wrote under their grants. */
+  async #checkNoKeyIsLeft(): Promise<void> {
+    const { prefix, chain } = this.#witness.keys;
+    const answer = await (await this.#cluster.leader()).call('/v3/kv/range', prefixRange(prefix));
+    const { items } = rangeIn(answer ?? {});
+    const left = items.filter(({ key }) => key !== chain && !key.startsWith(`${prefix}x/`));
+    if (left.length > 0) this.#faults.push(`keys are left: ${left.map(({ key }) => key)}`);
+  }
+
+  /** From the death of a client to the end of its session. */
+  #deathMsMax(): number {
+    const ms = [...this.#killedMs].map(([client, killedMs]) => {
+      return (this.#witness.sessionEndMs(`${client}f`) ?? killedMs) - killedMs;
+    });
+    return Math.max(0, ...ms);
+  }
+}
+
+interface FoldFindings {
+  readonly faults: readonly string[];
+  /** Those that more than one copy has been at. */
+  readonly revisionCount: number;
+  readonly copyCount: number;
+}
+
+/** All copies must be the same at the same revision: lines of client, revision and hash. */
+function checkFolds(text: string, witnessed: ReadonlyMap<number, string>): FoldFindings {
+  const known = new Map(witnessed);
+  const compared = new Set<number>();
+  const faults: string[] = [];
+  let copyCount = 0;
+  for (const line of text.split('\n')) {
+    const [client, at, hash] = line.split(' ');
+    if (hash === undefined) continue;
+    const revision = Number(at);
+    const first = known.get(revision);
+    if (first === undefined) known.set(revision, hash);
+    if (first === undefined) continue;
+    compared.add(revision);
+    copyCount++;
+    if (first !== hash) faults.push(`the copy of ${client} is another one at ${revision}`);
+  }
+  return { faults: faults.slice(0, 10), revisionCount: compared.size, copyCount };
 }
 
 function linesOf<T>(path: string): readonly T[] {

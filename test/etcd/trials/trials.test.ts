@@ -1,6 +1,7 @@
 /**
  * Etcd on trial: three members, processes, networks and clocks that fail. `KDS_STRESS_SECONDS` and
- * `KDS_SEED`; with seconds it goes on until there have been 10,000 sections.
+ * `KDS_SEED`; with seconds it goes on until there have been 10,000 sections, and there is a second
+ * trial, which excuses nothing.
  */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -30,7 +31,7 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'etcd on trial' : 'skipped: no etcd', () => 
       seconds: isLong ? seconds : 6,
       sectionCountMin: isLong ? 10_000 : 100,
       clientCount: isLong ? 8 : 5,
-      leaderStoppedMs: isLong ? 10_000 : 2500,
+      leaderStoppedMs: isLong ? 10_000 : 1500,
       // Whoever holds something and dies is in the way until its lease is over.
       pauseMsMax: isLong ? 2500 : 500,
       seed,
@@ -45,4 +46,26 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'etcd on trial' : 'skipped: no etcd', () => 
     expect(sectionCount).toBeGreaterThan(isLong ? 9999 : 99);
     expect(story['guarded writes']).toBeGreaterThan(0);
   });
+
+  /** A stopped process, or a moved clock, excuses; a bad network does not. */
+  const strict = 'who is cut off, and only that, gives up before anybody else is granted';
+  if (isLong) {
+    it(strict, { timeout: 1e6 }, async () => {
+      console.info(`etcd cut off: KDS_SEED=${seed}`);
+      const { faults, story } = await runTrial({
+        program,
+        seconds,
+        seed,
+        faultNames: ['networks unheard'],
+        clientCount: 4,
+        memberCount: 1,
+        isHalfDirect: true,
+        isStrict: true,
+        holdMsMax: 6000,
+      });
+      console.info(JSON.stringify(story));
+      expect(faults).toEqual([]);
+      expect(story['lost in time']).toBeGreaterThan(0);
+    });
+  }
 });

@@ -1,18 +1,39 @@
 /**
  * Somebody who follows the log from the members themselves, past all bad networks, and notes what
- * the clients' own notes are judged by: at which revision each session and each set was over, and
- * whether each guarded write came while its grant lived.
+ * the clients' own notes are judged by: at which revision each session was over, who was granted
+ * what, by what token, and what it took over from the dead; whether each guarded write came while
+ * its grant lived; and whether what the dead held exclusive was marked before it was given on.
+ *
+ * Where the log could not be followed, and the keys were read anew, it says nothing of what was
+ * granted or put away meanwhile.
  */
 
 import { systemClock } from '../../../src/event-loop/clock.ts';
 import { eventIn, type Json, listIn } from '../../../src/hosts/etcd/calls.ts';
 import { EtcdConnection, type Listener, type Stream } from '../../../src/hosts/etcd/connection.ts';
 import { placesMax } from '../../../src/hosts/etcd/entries.ts';
-import { Keys } from '../../../src/hosts/etcd/keys.ts';
+import { encodeResource, Keys } from '../../../src/hosts/etcd/keys.ts';
+import type { LiveSet } from '../../../src/hosts/etcd/live-set.ts';
 import { Log } from '../../../src/hosts/etcd/log.ts';
 import { type News, Replica } from '../../../src/hosts/etcd/replica.ts';
+import { hashOf, type ToldGrant } from './told.ts';
 
 const attemptMs = 500;
+
+/** Knows whether its last step was one of many. */
+class WitnessReplica extends Replica {
+  isAnew = true;
+
+  override reset(...args: Parameters<Replica['reset']>): News {
+    this.isAnew = true;
+    return super.reset(...args);
+  }
+
+  override apply(...args: Parameters<Replica['apply']>): News {
+    this.isAnew = false;
+    return super.apply(...args);
+  }
+}
 
 /** What the replica passes over, as it is no set, is seen here. */
 class TappedConnection extends EtcdConnection {
@@ -29,29 +50,46 @@ class TappedConnection extends EtcdConnection {
   }
 }
 
+interface SeenGrant {
+  readonly token: number;
+  readonly recovered: readonly string[];
+  readonly createRevision: number;
+}
+
 export class Witness {
-  readonly replica: Replica;
+  readonly replica: WitnessReplica;
   readonly log: Log;
+  readonly keys: Keys;
   readonly faults: string[] = [];
   /** Guarded writes that were seen to have come in time. */
   writeCount = 0;
   sessionsLostCount = 0;
+  /** Sets of the dead that were put away, with their marks. */
+  burialCount = 0;
+  /** From the end of a session to that of its last set, at most, in ms. */
+  burialMsMax = 0;
+  /** What the copy was at each revision, by {@link hashOf}. */
+  readonly folds = new Map<number, string>();
   readonly #connection: TappedConnection;
-  readonly #keys: Keys;
   /** By session. */
   readonly #sessionEnds = new Map<string, number>();
   /** Guarded writes by revision: the keys of the sets under whose grants they came. */
   readonly #writes = new Map<number, string[]>();
   readonly #sessions = new Set<string>();
+  /** By session: when its end was seen, by performance.now(). */
+  readonly #endedMs = new Map<string, number>();
+  readonly #granted = new Map<string, SeenGrant>();
+  /** Sets that were gone before they were granted, and the revisions at which they came. */
+  readonly #neverGranted = new Map<string, number>();
   #tokenLast = 0;
 
   private constructor(members: readonly string[], name: string) {
-    this.#keys = new Keys(name);
-    this.replica = new Replica(this.#keys);
+    this.keys = new Keys(name);
+    this.replica = new WitnessReplica(this.keys);
     const urls = members.map((member) => new URL(member));
     this.#connection = new TappedConnection({ urls }, attemptMs, systemClock, Math.random);
     this.#connection.onMessage = (message) => this.#noteWrites(message);
-    this.log = new Log(this.replica, this.#connection, this.#keys.prefix, systemClock, {
+    this.log = new Log(this.replica, this.#connection, this.keys.prefix, systemClock, {
       onStep: (news) => this.#note(news),
       onUnreadable: (error) => this.faults.push(`the log cannot be read: ${error}`),
     });
@@ -68,9 +106,30 @@ export class Witness {
    * their own clients' word, too: then nothing of theirs is held any more.
    */
   wasLostBefore(key: string, laterToken: number): boolean {
-    const session = this.#keys.partsOfSet(key)?.session ?? '';
+    const session = this.keys.partsOfSet(key)?.session ?? '';
     const endRevision = this.#sessionEnds.get(session) ?? Number.POSITIVE_INFINITY;
-    return endRevision <= Math.floor(laterToken / placesMax);
+    return endRevision <= revisionOf(laterToken);
+  }
+
+  /** When a session whose name begins so was seen to be over; undefined if it was not. */
+  sessionEndMs(start: string): number | undefined {
+    return [...this.#endedMs].find(([session]) => session.startsWith(start))?.[1];
+  }
+
+  /** What is wrong with what a client was told, if anything is. */
+  judge({ key, token, recovered }: ToldGrant): string | undefined {
+    const granted = this.#granted.get(key);
+    const createRevision = granted?.createRevision ?? this.#neverGranted.get(key);
+    // Not seen; or seen is what a late copy of its request has made of it, after its end.
+    if (createRevision === undefined || createRevision > revisionOf(token)) return undefined;
+    if (granted === undefined) return `${key} was told as granted, and never was`;
+    // Of those that one revision grants, one that has read the keys anew may count fewer.
+    const late = revisionOf(token) - revisionOf(granted.token);
+    if (late < 0) return `${key} was told as granted ${-late} revisions before its turn`;
+    const isSame = String([...recovered].sort()) === String(granted.recovered);
+    // A client whose watch was away hears later of it, and of what has been recovered since.
+    if (isSame || late > 0) return undefined;
+    return `${key} was told to recover ${recovered}, and took over ${granted.recovered}`;
   }
 
   close(): void {
@@ -81,17 +140,19 @@ export class Witness {
   #noteWrites({ result }: Json): void {
     for (const json of listIn((result ?? {}) as Json, 'events')) {
       const { key, value, revision, isDelete } = eventIn(json);
-      if (isDelete || !key.startsWith(`${this.#keys.prefix}x/`)) continue;
+      if (isDelete || !key.startsWith(`${this.keys.prefix}x/`)) continue;
       this.#writes.set(revision, [...(this.#writes.get(revision) ?? []), value]);
     }
   }
 
-  #note({ granted }: News): void {
-    const { revision, sets, sessions } = this.replica;
+  #note({ granted, gone }: News): void {
+    const { revision, sets, sessions, isAnew } = this.replica;
+    this.folds.set(revision, hashOf(this.replica.digest()));
     for (const session of this.#sessions) {
       if (sessions.has(session)) continue;
       this.#sessions.delete(session);
       this.#sessionEnds.set(session, revision);
+      this.#endedMs.set(session, performance.now());
       this.sessionsLostCount++;
     }
     for (const session of sessions.keys()) this.#sessions.add(session);
@@ -102,9 +163,35 @@ export class Witness {
       else this.faults.push(`a write at ${revision} came under ${key}, which was not held`);
     }
     this.#writes.delete(revision);
-    for (const { token, key } of granted) {
-      if (token <= this.#tokenLast) this.faults.push(`${key} has the old token ${token}`);
-      this.#tokenLast = token;
+    for (const live of granted) this.#noteGrant(live, isAnew);
+    if (!isAnew) for (const live of gone) this.#noteGone(live);
+  }
+
+  #noteGrant({ token, key, session, entry, createRevision }: LiveSet, isAnew: boolean): void {
+    if (token <= this.#tokenLast) this.faults.push(`${key} has the old token ${token}`);
+    this.#tokenLast = token;
+    if (isAnew || this.#granted.has(key)) return;
+    const names = [...entry.exclusive, ...entry.shared].map(String);
+    const { marks } = this.replica;
+    const recovered = names.filter((each) => marks.has(encodeResource(each, session))).sort();
+    this.#granted.set(key, { token, recovered, createRevision });
+  }
+
+  #noteGone(live: LiveSet): void {
+    const { key, session, entry, isGranted, createRevision } = live;
+    if (!isGranted) this.#neverGranted.set(key, createRevision);
+    const endedMs = this.#endedMs.get(session);
+    if (endedMs === undefined || !this.replica.isDead(live)) return;
+    this.burialCount++;
+    this.burialMsMax = Math.max(this.burialMsMax, performance.now() - endedMs);
+    for (const ref of isGranted ? entry.exclusive : []) {
+      if (this.replica.marks.has(encodeResource(ref, session))) continue;
+      this.faults.push(`what ${key} held of ${ref} was given on without a mark`);
     }
   }
+}
+
+/** At which a grant was made that has this token. */
+function revisionOf(token: number): number {
+  return Math.floor(token / placesMax);
 }

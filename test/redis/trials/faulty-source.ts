@@ -8,17 +8,17 @@ import { readFileSync } from 'node:fs';
 import type { Plugin } from 'rolldown';
 
 export interface SourceFault {
-  /** In src/hosts/redis. */
+  /** In src/hosts/ and that of the host. */
   readonly file: string;
   readonly find: string;
   readonly replace: string;
 }
 
-export function faultySource(faults: readonly SourceFault[]): Plugin {
+export function faultySource(faults: readonly SourceFault[], host = 'redis'): Plugin {
   return {
     name: 'faulty-source',
     load(id) {
-      const own = faults.filter(({ file }) => id.endsWith(`/src/hosts/redis/${file}`));
+      const own = faults.filter(({ file }) => id.endsWith(`/src/hosts/${host}/${file}`));
       if (own.length === 0) return null;
       const text = own.reduce(withFault, readFileSync(id, 'utf8'));
       if (!id.endsWith('.lua')) return { code: text, moduleType: 'ts' };

@@ -1,0 +1,156 @@
+/**
+ * The trials are tried: the host is broken on purpose, in the ways in which such a host is most
+ * likely to be wrong, and each time the trial must notice, by what is wrong with it. Those that
+ * take long to show are tried with `KDS_STRESS_SECONDS` only.
+ */
+
+import { afterAll, describe, expect, it } from 'vitest';
+import { bundleProgram, removePrograms } from '../../broker/programs.ts';
+import { faultySource, type SourceFault } from '../../redis/trials/faulty-source.ts';
+import { hasEtcd } from '../server.ts';
+import type { FaultName } from './faults.ts';
+import { runTrial, type TrialPlan } from './trial.ts';
+
+interface Mutant extends Partial<TrialPlan> {
+  readonly name: string;
+  readonly source: readonly SourceFault[];
+  /** Under which it shows; none if it does anyway. */
+  readonly faultNames?: readonly FaultName[];
+  /** One of the trial's findings is like this. */
+  readonly noticed: RegExp;
+  readonly isSlow?: boolean;
+}
+
+const mutants: readonly Mutant[] = [
+  {
+    name: 'who comes is granted before its turn',
+    source: [
+      {
+        file: 'replica.ts',
+        find: 'born.filter((live) => this.fold.isGranted(live))',
+        replace: 'born',
+      },
+    ],
+    noticed: /^journal: .* both hold/,
+  },
+  {
+    name: 'what a watch leaves out is not missed',
+    source: [
+      {
+        file: 'replica.ts',
+        find: 'link === undefined || link.isDelete || link.version === this.#chain + 1',
+        replace: 'true',
+      },
+    ],
+    faultNames: ['watch lossy'],
+    seconds: 4,
+    pauseMsMax: 200,
+    noticed: /^folds: the copy of \d+ is another one at/,
+  },
+  {
+    name: 'keys that are read anew are taken in the order of their names',
+    source: [
+      {
+        file: 'fold.ts',
+        find: 'for (const live of [...sets].sort(byArrival)) this.add(live);',
+        replace: 'for (const live of sets) this.add(live);',
+      },
+    ],
+    faultNames: ['connections cut'],
+    seconds: 3,
+    pauseMsMax: 200,
+    noticed: /^folds: the copy of \d+ is another one at/,
+    isSlow: true,
+  },
+  {
+    name: 'what a dead one held is not marked',
+    source: [
+      {
+        file: 'batch.ts',
+        find: 'refs.map((ref) => markOf(keys, encodeResource(ref, session), true))',
+        replace: 'refs.slice(0, 0)',
+      },
+    ],
+    faultNames: ['client killed'],
+    seconds: 5,
+    noticed: /^log: what .* held of . was given on without a mark/,
+    isSlow: true,
+  },
+  {
+    name: 'what a repeated call has made is left in line',
+    source: [
+      {
+        file: 'outbox.ts',
+        find: 'own.isEnding = true;\n    void this.say(own);',
+        replace: '',
+      },
+    ],
+    repeatedShare: 0.3,
+    noticed: /^client \d+ did not come to an end|^left in the log/,
+    isSlow: true,
+  },
+  {
+    name: 'the guard does not ask for the set and the session',
+    source: [
+      {
+        file: 'link.ts',
+        find: "{ key: known.key, target: 'Mod', revision: known.modRevision },",
+        replace: '',
+      },
+      {
+        file: 'link.ts',
+        find: "{ key: keys.session(lease.id), target: 'Create', revision: lease.createRevision },",
+        replace: '',
+      },
+    ],
+    faultNames: ['client stopped'],
+    seconds: 15,
+    noticed: /^log: a write at \d+ came under .*, which was not held/,
+    isSlow: true,
+  },
+  {
+    name: 'a client that is cut off relies on its lease for too long',
+    source: [
+      {
+        file: 'lease.ts',
+        find: 'this.#guard.renewed(sentMs, leftMs);',
+        replace: 'this.#guard.renewed(sentMs, 10 * leftMs);',
+      },
+    ],
+    faultNames: ['networks unheard'],
+    seconds: 25,
+    isHalfDirect: true,
+    isStrict: true,
+    holdMsMax: 6000,
+    noticed: /^journal: .* both hold/,
+    isSlow: true,
+  },
+];
+
+const seed = Number(process.env['KDS_SEED'] ?? Date.now() % 2 ** 31);
+const isLong = Number(process.env['KDS_STRESS_SECONDS'] ?? 0) > 0;
+
+describe.skipIf(!hasEtcd)(hasEtcd ? 'a host that is broken so that' : 'skipped: no etcd', () => {
+  afterAll(removePrograms);
+
+  it.each(mutants.filter(({ isSlow = false }) => isLong || !isSlow))(
+    '$name is noticed',
+    { timeout: 240_000 },
+    async ({ source, noticed, name: _, isSlow, ...plan }) => {
+      const entry = new URL('./client.ts', import.meta.url);
+      const program = await bundleProgram(entry, [faultySource(source, 'etcd')]);
+      const { faults } = await runTrial({
+        program,
+        seed,
+        faultNames: [],
+        seconds: 2,
+        clientCount: 4,
+        memberCount: 1,
+        repeatedShare: 0,
+        calmMsMax: 3000,
+        ...plan,
+      });
+      expect(faults).toContainEqual(expect.stringMatching(noticed));
+    },
+  );
+});

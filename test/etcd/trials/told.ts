@@ -1,0 +1,15 @@
+/** What the clients of a trial write down for the witness to judge. */
+
+import { createHash } from 'node:crypto';
+
+/** What a client was told with its grant of the set at `key`. */
+export interface ToldGrant {
+  readonly token: number;
+  readonly key: string;
+  readonly recovered: readonly string[];
+}
+
+/** Of a copy of the state: see {@link Replica.digest}. */
+export function hashOf(digest: string): string {
+  return createHash('sha256').update(digest).digest('hex').slice(0, 16);
+}
