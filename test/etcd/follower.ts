@@ -21,6 +21,11 @@ function connectTo(hosts: readonly string[]): EtcdConnection {
   return new EtcdConnection({ urls }, callMs, systemClock, Math.random);
 }
 
+/** What grants follow from, and who is there. */
+function digestOf(replica: Replica): string {
+  return `${replica.digest()} ${[...replica.sessions.keys()].sort()}`;
+}
+
 export class Follower {
   readonly replica: Replica;
   readonly log: Log;
@@ -38,9 +43,9 @@ export class Follower {
     this.keys = new Keys(name);
     this.replica = new Replica(this.keys);
     this.connection = connectTo(hosts);
-    this.log = new Log(this.replica, this.connection, this.keys.prefix, systemClock, {
+    this.log = new Log(this.replica, this.connection, this.keys, systemClock, {
       onStep: (news) => {
-        this.digests.set(this.replica.revision, this.replica.digest());
+        this.digests.set(this.replica.revision, digestOf(this.replica));
         this.news.push(news);
         this.onNews(news);
       },
@@ -85,7 +90,7 @@ export class Follower {
   async digestOfNewcomerAt(revision: number): Promise<string> {
     const replica = new Replica(this.keys);
     replica.reset(await this.keysAt(revision), revision);
-    return replica.digest();
+    return digestOf(replica);
   }
 
   close(): void {

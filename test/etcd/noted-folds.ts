@@ -1,18 +1,29 @@
-/** All copies of a domain's state that this process keeps, its clients' own among them, noted. */
+/**
+ * All copies of a domain's state that this process keeps, its clients' own among them, noted where
+ * they must agree.
+ */
 
 import { Replica } from '../../src/hosts/etcd/replica.ts';
 
-/** Calls `note` after each step of each copy, until the function that it returns is called. */
+/**
+ * Whether nothing can have been left out of what a copy is: not so after the end of a session, which
+ * the chain does not count.
+ */
+export function isCertain({ revision, chainRevision, resetRevision }: Replica): boolean {
+  return revision === chainRevision || revision === resetRevision;
+}
+
+/** Calls `note` after such steps of each copy, until the function that it returns is called. */
 export function noteFolds(note: (replica: Replica) => void): () => void {
   const { apply, reset } = Replica.prototype;
   Replica.prototype.apply = function (this: Replica, ...args) {
     const news = apply.apply(this, args);
-    note(this);
+    if (isCertain(this)) note(this);
     return news;
   };
   Replica.prototype.reset = function (this: Replica, ...args) {
     const news = reset.apply(this, args);
-    note(this);
+    if (isCertain(this)) note(this);
     return news;
   };
   return () => {

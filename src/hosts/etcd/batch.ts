@@ -17,6 +17,12 @@ export const operationsMax = 120;
 /** Etcd takes 1.5 MiB in all, unless told otherwise. */
 const bytesMax = 1_000_000;
 
+/** Whom a thief robs: all of them, if the last transaction that the chain counts is that one. */
+export interface Victims {
+  readonly sets: readonly LiveSet[];
+  readonly chainRevision: number;
+}
+
 /** What it does for one set. */
 export interface Step {
   readonly own: OwnSet;
@@ -43,7 +49,7 @@ export class Batch {
   }
 
   /** What is due of a set; false, and nothing is added, if it does not fit here. */
-  add(own: OwnSet, victims: Iterable<LiveSet>): boolean {
+  add(own: OwnSet, victims: Victims | undefined): boolean {
     const isFirst = this.steps.length === 0;
     const isThief = own.entry.steal === true && own.modRevision === 0;
     const room = operationsMax - this.operations.length - 1;
@@ -81,10 +87,13 @@ export class Batch {
     else if (hasMarks || !isEnding) this.compares.push(changedAt(key, modRevision));
   }
 
-  /** As many as there is room for; the others give way when they hear of it. */
-  #rob(victims: Iterable<LiveSet>): void {
+  /** As many as there is room for; the others, and the unknown, give way when they hear of it. */
+  #rob(victims: Victims | undefined): void {
     this.operations.push(putOf(this.#keys.theft, '{}'));
-    for (const live of victims) {
+    if (victims === undefined) return;
+    const { sets, chainRevision } = victims;
+    this.compares.push(changedAt(this.#keys.chain, chainRevision));
+    for (const live of sets) {
       const burial = burialOf(this.#keys, live);
       const count = this.operations.length + burial.length + 1;
       if (count > operationsMax || this.compares.length >= operationsMax) continue;
@@ -94,17 +103,19 @@ export class Batch {
   }
 }
 
-/** What each transaction begins with that changes sets or marks. */
+/** What each transaction begins with that changes sets or marks, or brings a session. */
 export function linkOf(keys: Keys): Operation {
   return putOf(keys.chain, '{}');
 }
 
 /**
- * A set of somebody's who has died, or is robbed, goes: what it held exclusive is marked, but for
- * what nobody else can reach.
+ * A set of somebody's who has died, or is robbed, goes: what it holds exclusive, or held until it
+ * was robbed, is marked, but for what nobody else can reach.
  */
-export function burialOf(keys: Keys, { key, session, entry, isGranted }: LiveSet): Operation[] {
-  const refs = isGranted ? entry.exclusive.filter((ref) => typeof ref === 'string') : [];
+export function burialOf(keys: Keys, live: LiveSet): Operation[] {
+  const { key, session, entry, isGranted, isRobbed } = live;
+  const refs =
+    isGranted || isRobbed ? entry.exclusive.filter((ref) => typeof ref === 'string') : [];
   const marks = refs.map((ref) => markOf(keys, encodeResource(ref, session), true));
   return [...marks, deleteOf(key)];
 }

@@ -19,6 +19,8 @@ import type { Log } from './log.ts';
 /** Each client in turn waits for so much longer, in ms, whether others do it. */
 const turnMs = 200;
 const turnsMax = 10;
+/** After so long, in ms, what has failed is tried again. */
+const retryMs = 1000;
 const callMsMax = 5000;
 
 export class Burials {
@@ -40,11 +42,7 @@ export class Burials {
   /** Looks whether somebody has died, in turn: `own` is this client's session. */
   look(own: string): void {
     if (!this.#isOpen || this.#isBusy || this.#cancel !== undefined) return;
-    if (this.#dead().length === 0) return;
-    this.#cancel = this.#clock.after(this.#turnOf(own) * turnMs, () => {
-      this.#cancel = undefined;
-      void this.#buryDead(own);
-    });
+    if (this.#dead().length > 0) this.#buryLater(own, this.#turnOf(own) * turnMs);
   }
 
   /** Puts away what a thief has robbed, if its own client has not done so. */
@@ -57,18 +55,31 @@ export class Burials {
     this.#cancel?.();
   }
 
+  #buryLater(own: string, delayMs: number): void {
+    this.#cancel = this.#clock.after(delayMs, () => {
+      this.#cancel = undefined;
+      void this.#buryDead(own);
+    });
+  }
+
   async #buryDead(own: string): Promise<void> {
     this.#isBusy = true;
+    let hasFailed = false;
     try {
+      // Whoever is known to be dead was dead before this, and so was granted all that it ever
+      // acted on: what the watch has left out of that would be put away without its mark.
+      await this.#log.reach(callMsMax);
       for (let dead = this.#dead(); dead.length > 0 && this.#isOpen; dead = this.#dead()) {
         for (const some of inParts(dead)) await this.#bury(some, true);
         await this.#log.reach(callMsMax);
       }
     } catch {
-      // Etcd is out of reach: whoever reaches it does it, or this one at its next beat.
+      // Etcd is out of reach: whoever reaches it does it, or this one later.
+      hasFailed = true;
     }
     this.#isBusy = false;
-    this.look(own);
+    if (hasFailed && this.#isOpen) this.#buryLater(own, retryMs);
+    else this.look(own);
   }
 
   async #bury(sets: readonly LiveSet[], areDead: boolean): Promise<void> {

@@ -34,14 +34,17 @@ export interface TxnResult {
   readonly succeeded: boolean;
   readonly revision: number;
   /** What each of the ranges that were asked for has, in order. */
-  readonly ranges: readonly (readonly KeyValue[])[];
+  readonly ranges: readonly Found[];
 }
 
-export interface RangeResult {
-  readonly revision: number;
+export interface Found {
   /** How many there are, whatever the limit. */
   readonly count: number;
   readonly items: readonly KeyValue[];
+}
+
+export interface RangeResult extends Found {
+  readonly revision: number;
 }
 
 export function toBase64(text: string): string {
@@ -123,17 +126,17 @@ function keyValueIn(json: Json): KeyValue {
 }
 
 export function rangeIn(json: Json): RangeResult {
-  return {
-    revision: revisionIn(json),
-    count: numberIn(json, 'count'),
-    items: listIn(json, 'kvs').map(keyValueIn),
-  };
+  return { revision: revisionIn(json), ...foundIn(json) };
+}
+
+function foundIn(json: Json): Found {
+  return { count: numberIn(json, 'count'), items: listIn(json, 'kvs').map(keyValueIn) };
 }
 
 export function txnIn(json: Json): TxnResult {
   const ranges = listIn(json, 'responses').flatMap((each) => {
     const range = each['response_range'] as Json | undefined;
-    return range === undefined ? [] : [listIn(range, 'kvs').map(keyValueIn)];
+    return range === undefined ? [] : [foundIn(range)];
   });
   return { succeeded: json['succeeded'] === true, revision: revisionIn(json), ranges };
 }

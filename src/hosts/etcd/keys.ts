@@ -5,8 +5,9 @@
  *     s/SESSION          a client, under its lease; without it, its sets are those of a dead one
  *     m/RESOURCE         a mark: who held it exclusive died, was robbed, or gave up
  *     t                  changed by each theft
- *     c                  the chain: put by each transaction that changes sets or marks, so its
- *                        version counts them, and whoever follows sees whether one is missing
+ *     c                  the chain: put by each transaction that changes sets or marks, or brings
+ *                        a session, so its version counts them, and whoever follows sees whether
+ *                        one is missing. What etcd ends by itself, a session, is not counted
  *
  * Nothing else is kept. In byte order the numbers of one session are in order.
  */

@@ -8,6 +8,7 @@
 
 import type { Clock } from '../../event-loop/clock.ts';
 import { LeaseGuard } from '../../remote-domain/lease-guard.ts';
+import { linkOf } from './batch.ts';
 import {
   createdAt,
   numberIn,
@@ -110,7 +111,7 @@ export class Lease {
     if (answer === undefined) return false;
     const { succeeded, revision, ranges } = answer;
     // If it was there, a call had been heard, and its answer was not.
-    this.createRevision = succeeded ? revision : (ranges[0]?.[0]?.createRevision ?? 0);
+    this.createRevision = succeeded ? revision : (ranges[0]?.items[0]?.createRevision ?? 0);
     this.#state = 'open';
     this.#guard.renewed(sentMs, this.#leaseMs);
     if (this.isValid) {
@@ -126,7 +127,8 @@ export class Lease {
   async #putKey(put: Operation): Promise<TxnResult | undefined> {
     const key = this.#terms.keys.session(this.id);
     const compare = [createdAt(key, 0)];
-    const txn = { compare, success: [put], failure: [rangeOf({ key: toBase64(key) })] };
+    const success = [linkOf(this.#terms.keys), put];
+    const txn = { compare, success, failure: [rangeOf({ key: toBase64(key) })] };
     try {
       return txnIn(await this.#terms.connection.call('/v3/kv/txn', txn, openMsMax));
     } catch (error) {

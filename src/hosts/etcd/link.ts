@@ -36,6 +36,7 @@ import { encodeResource } from './keys.ts';
 import type { Lease } from './lease.ts';
 import type { LiveSet } from './live-set.ts';
 import { Log } from './log.ts';
+import { Marks } from './marks.ts';
 import { Observers } from './observers.ts';
 import { normalise, OwnSet } from './own-set.ts';
 import { type News, Replica } from './replica.ts';
@@ -79,6 +80,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   readonly #log: Log;
   readonly #observers: Observers;
   readonly #burials: Burials;
+  readonly #marks: Marks;
   readonly #awake = new Awake();
   /** By the request's id. */
   readonly #asked = new Map<number, Asked>();
@@ -86,8 +88,6 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   readonly #live = new Map<number, Live>();
   /** What has been begun, and is not over when this client's sets are as they are to be. */
   readonly #underWay = new Set<Promise<void>>();
-  /** Marks of resources that only this client reaches. */
-  readonly #privateMarks = new Set<string>();
   #tenancy: Tenancy | undefined;
   /** `down`: without a session, and nobody needs one. */
   #state: 'opening' | 'open' | 'down' | 'closed' = 'opening';
@@ -100,12 +100,13 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     const { connection, keys, clock, entry } = terms;
     this.eventDomain = { host: 'etcd', name: keys.name, label: entry.label };
     this.#replica = new Replica(keys, (session) => session === this.#session);
-    this.#log = new Log(this.#replica, connection, keys.prefix, clock, {
+    this.#log = new Log(this.#replica, connection, keys, clock, {
       onStep: (news) => this.#hear(news),
       onUnreadable: (error) => this.#giveUp(error),
     });
     this.#observers = new Observers(this.#replica.fold);
     this.#burials = new Burials(connection, keys, clock, this.#log);
+    this.#marks = new Marks(this.#replica);
   }
 
   /** @throws UnavailableError, ProtocolError, LimitError */
@@ -324,13 +325,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   }
 
   #mark(own: OwnSet, ref: RemoteRef, isSet: boolean): void {
-    const name = encodeResource(ref, this.#session);
-    if (typeof ref === 'number') {
-      if (isSet) this.#privateMarks.add(name);
-      else this.#privateMarks.delete(name);
-    } else if (isSet || this.#replica.marks.has(name)) {
-      own.marks.set(name, isSet);
-    }
+    this.#marks.mark(own, ref, isSet, this.#session);
   }
 
   #guard(grant: RemoteGrant): readonly [EtcdCondition, ...EtcdCondition[]] {
@@ -361,7 +356,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
       for (const live of news.gone) this.#hearGone(live);
       for (const live of news.robbed) this.#hearRobbed(live);
       for (const live of news.born) this.#hearBorn(live, news);
-      for (const live of news.granted) this.#hearGranted(live);
+      for (const live of news.granted) this.#hearGranted(live, news);
       for (const { live, message, steps } of news.circles) {
         const request = this.#ownOf(live)?.request;
         if (request === undefined || isNow(request)) continue;
@@ -425,15 +420,10 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     else own.request.missed();
   }
 
-  #hearGranted(live: LiveSet): void {
+  #hearGranted(live: LiveSet, { robbed }: News): void {
     const own = this.#ownOf(live);
     if (own === undefined) return;
-    const refs = [...live.entry.exclusive, ...live.entry.shared];
-    const recovered = refs.filter((ref) => {
-      const name = encodeResource(ref, live.session);
-      return this.#replica.marks.has(name) || this.#privateMarks.has(name);
-    });
-    const names = recovered.map(nameOf);
+    const names = this.#marks.recovered(live, robbed).map(nameOf);
     own.request.granted({ token: live.token, ...(names.length > 0 && { recovered: names }) });
   }
 
@@ -460,8 +450,8 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   /** Sees to it that nothing that was told has been missed, and that the dead are put away. */
   #beat(): void {
     // It may be out of reach; then the next one looks.
-    this.#log.reach(lookMsMax).catch(() => undefined);
-    this.#lookForDead();
+    const reached = this.#log.reachAll(lookMsMax);
+    reached.then(() => this.#lookForDead()).catch(() => undefined);
   }
 
   #lookForDead(): void {
@@ -476,7 +466,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     tenancy.outbox.close();
     const held = [...this.#live.values()];
     this.#live.clear();
-    this.#privateMarks.clear();
+    this.#marks.forgetPrivate();
     const why = `was lost with this client's session: ${reason.message}`;
     this.delivery.asOne(() => {
       for (const { grant } of held) {

@@ -15,6 +15,8 @@ export class LiveSet {
   /** In core. */
   set = 0;
   isGranted = false;
+  /** It was held, until a thief came: as far as this copy has seen it. */
+  isRobbed = false;
   /** Once granted. See {@link tokenOfWaiter}. */
   token = 0;
   /** When it was granted, or, while it waits, asked for: ms since 1970. */

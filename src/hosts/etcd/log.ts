@@ -8,13 +8,26 @@
  * for whatever reason (compaction is one), it is opened anew in the same way: no past is needed.
  *
  * A watch that is silent may be one that has lost something. So whoever asks for what is there
- * ({@link Log.reach}) has the watch opened anew, at another member, if it does not get there.
+ * ({@link Log.reach}) has the watch opened anew, at another member, if it does not get there; and
+ * so too if it has got there, and has left something out on the way.
  */
 
 import { LimitError, ProtocolError, UnavailableError } from '../../domain/errors.ts';
 import type { Clock } from '../../event-loop/clock.ts';
-import { eventIn, type Json, type LogEvent, listIn, prefixRange, rangeIn } from './calls.ts';
+import {
+  eventIn,
+  type Found,
+  type Json,
+  type LogEvent,
+  listIn,
+  prefixRange,
+  rangeIn,
+  rangeOf,
+  toBase64,
+  txnIn,
+} from './calls.ts';
 import type { EtcdConnection, Stream } from './connection.ts';
+import type { Keys } from './keys.ts';
 import type { News, Replica } from './replica.ts';
 
 /** For so long, in ms, a watch may be behind what is known to be there. */
@@ -39,7 +52,7 @@ interface Waiter {
 export class Log {
   readonly replica: Replica;
   readonly #connection: EtcdConnection;
-  readonly #prefix: string;
+  readonly #keys: Keys;
   readonly #clock: Clock;
   readonly #reader: LogReader;
   readonly #waiters = new Set<Waiter>();
@@ -52,13 +65,13 @@ export class Log {
   constructor(
     replica: Replica,
     connection: EtcdConnection,
-    prefix: string,
+    keys: Keys,
     clock: Clock,
     reader: LogReader,
   ) {
     this.replica = replica;
     this.#connection = connection;
-    this.#prefix = prefix;
+    this.#keys = keys;
     this.#clock = clock;
     this.#reader = reader;
   }
@@ -85,19 +98,48 @@ export class Log {
   }
 
   /**
-   * Resolves when the replica has all that was there when this was called.
+   * Resolves when the replica has all that was there when this was called: sets and marks for
+   * certain, and of sessions, whose ends nothing counts, all that the watch has told.
    *
    * @throws UnavailableError
    */
   async reach(limitMs: number): Promise<void> {
-    const sort = { sort_target: 'MOD', sort_order: 'DESCEND' };
-    const last = { ...prefixRange(this.#prefix), ...sort, limit: 1, keys_only: true };
-    const { revision, count, items } = rangeIn(
-      await this.#connection.call('/v3/kv/range', last, limitMs),
+    await this.#reach(limitMs, []);
+  }
+
+  /** As {@link reach}, and the ends of sessions for certain, too. @throws UnavailableError */
+  async reachAll(limitMs: number): Promise<void> {
+    const { sessions } = this.#keys;
+    const { replica } = this;
+    const [found, revision] = await this.#reach(limitMs, [prefixRange(sessions)]);
+    const there = new Set(found?.items.map(({ key }) => key.slice(sessions.length)));
+    if (replica.hasOver(there, revision)) await this.#readAnew(revision);
+  }
+
+  /** Returns what is in `more`, and at which revision. */
+  async #reach(limitMs: number, more: readonly Json[]): Promise<[Found | undefined, number]> {
+    const { prefix, chain } = this.#keys;
+    const latestFirst = { sort_target: 'MOD', sort_order: 'DESCEND', limit: 1 };
+    const wanted = [{ key: toBase64(chain) }, { ...prefixRange(prefix), ...latestFirst }, ...more];
+    const { revision, ranges } = txnIn(
+      await this.#connection.call('/v3/kv/txn', { success: wanted.map(rangeOf) }, limitMs),
     );
     const { replica } = this;
-    const revisionLast = items[0]?.modRevision ?? 0;
+    const [link, all, rest] = ranges;
+    const count = all?.count ?? 0;
+    const revisionLast = all?.items[0]?.modRevision ?? 0;
     await this.#until(() => replica.revision >= revision || replica.isAt(count, revisionLast));
+    const chainRevision = link?.items[0]?.modRevision ?? 0;
+    if (replica.chainRevision < chainRevision) await this.#readAnew(revision);
+    return [rest, revision];
+  }
+
+  /** The watch has left out something that was there at that revision: all keys tell of it. */
+  async #readAnew(revision: number): Promise<void> {
+    const { replica } = this;
+    if (replica.resetRevision >= revision) return;
+    this.#endStream(new Error('the watch has left something out'));
+    await this.#until(() => replica.resetRevision >= revision);
   }
 
   /** Resolves when the replica has what a revision has done that is known to have changed a key. */
@@ -156,7 +198,7 @@ export class Log {
       this.#endStream = reject;
     });
     isEnded.catch(() => undefined);
-    const body = { create_request: prefixRange(this.#prefix) };
+    const body = { create_request: prefixRange(this.#keys.prefix) };
     const end = this.#endStream;
     const stream = this.#connection.stream('/v3/watch', body, {
       onMessage: ({ result }) => {
@@ -172,7 +214,7 @@ export class Log {
     const cancel = this.#clock.after(syncMsMax, () => end(new Error('etcd opens no watch')));
     try {
       await Promise.race([isCreated, isEnded]);
-      const range = prefixRange(this.#prefix);
+      const range = prefixRange(this.#keys.prefix);
       const call = this.#connection.call('/v3/kv/range', range, syncMsMax);
       const { items, revision } = rangeIn(await Promise.race([call, isEnded]));
       cancel();

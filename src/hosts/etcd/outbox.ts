@@ -14,8 +14,8 @@
 
 import { LimitError, UnavailableError } from '../../domain/errors.ts';
 import type { Clock } from '../../event-loop/clock.ts';
-import { Batch, linkOf } from './batch.ts';
-import { createdAt, type KeyValue, prefixRange, rangeOf, toBase64, txnIn } from './calls.ts';
+import { Batch, linkOf, type Victims } from './batch.ts';
+import { createdAt, type Found, prefixRange, rangeOf, toBase64, txnIn } from './calls.ts';
 import type { EtcdConnection } from './connection.ts';
 import type { Keys } from './keys.ts';
 import type { Lease } from './lease.ts';
@@ -118,11 +118,13 @@ export class Outbox {
     return batch;
   }
 
-  /** Whom a thief robs, as far as is known; none if that has proved wrong again and again. */
-  #victims(own: OwnSet, { fold }: Replica, session: string): readonly LiveSet[] {
-    if (own.entry.steal !== true || own.theftCount >= theftsMax) return [];
+  /** Undefined if what was known of them has proved wrong again and again. */
+  #victims(own: OwnSet, replica: Replica, session: string): Victims | undefined {
+    if (own.entry.steal !== true || own.theftCount >= theftsMax) return undefined;
     own.theftCount++;
-    return [...fold.inTheWay(own.entry, session)].filter(({ isGranted }) => isGranted);
+    const inTheWay = [...replica.fold.inTheWay(own.entry, session)];
+    const sets = inTheWay.filter(({ isGranted }) => isGranted);
+    return { sets, chainRevision: replica.chainRevision };
   }
 
   async #send(batch: Batch): Promise<void> {
@@ -170,15 +172,15 @@ export class Outbox {
   }
 
   /** Something was not as it was thought to be: perhaps as this has been heard before. */
-  async #thinkOver(batch: Batch, ranges: readonly (readonly KeyValue[])[]): Promise<void> {
+  async #thinkOver(batch: Batch, ranges: readonly Found[]): Promise<void> {
     const { lease, log, onFailed } = this.#terms;
-    const [session = [], found = []] = ranges;
-    if (session[0]?.createRevision !== lease.createRevision) {
+    const [session, found] = ranges;
+    if (session?.items[0]?.createRevision !== lease.createRevision) {
       this.#drop(batch);
       onFailed('etcd has ended its session');
       return;
     }
-    const there = new Map(found.map((each) => [each.key, each.modRevision]));
+    const there = new Map(found?.items.map((each) => [each.key, each.modRevision]));
     for (const { own } of batch.steps) {
       const modRevision = there.get(own.key) ?? 0;
       const isOver = modRevision === 0 && own.modRevision !== 0;

@@ -50,10 +50,14 @@ export interface Circle {
 }
 
 export class Replica {
-  /** All up to this one is known. */
+  /** All up to this one is known, but for what a watch has left out. */
   revision = 0;
+  /** At which it was last made from all keys, and so was complete. */
+  resetRevision = 0;
   /** Of the last theft; 0 if there has been none. */
   theftRevision = 0;
+  /** Of the last transaction that the chain counts; 0 if there has been none. */
+  chainRevision = 0;
   readonly fold = new Fold();
   /** By key. */
   readonly sets = new Map<string, LiveSet>();
@@ -64,8 +68,8 @@ export class Replica {
   readonly #keys = new Set<string>();
   readonly #layout: Keys;
   readonly #isOwn: (session: string) => boolean;
-  /** How many transactions the chain has. */
-  #chain = 0;
+  /** How many transactions the chain has counted. */
+  #chainLength = 0;
 
   /** `isOwn`: whether the sets of a session are those of whoever keeps this copy. */
   constructor(layout: Keys, isOwn: (session: string) => boolean = () => false) {
@@ -79,8 +83,10 @@ export class Replica {
     const born: LiveSet[] = [];
     const changed: LiveSet[] = [];
     this.revision = revision;
+    this.resetRevision = revision;
     this.theftRevision = 0;
-    this.#chain = 0;
+    this.chainRevision = 0;
+    this.#chainLength = 0;
     for (const known of [this.sets, this.sessions, this.marks, this.#keys]) known.clear();
     for (const { key, value, createRevision, modRevision, version } of items) {
       this.#keys.add(key);
@@ -162,11 +168,21 @@ export class Replica {
     return this.#keys.size === count && revisionLast <= this.revision;
   }
 
+  /**
+   * Whether one of the sessions here had come by a revision at which, as `there` tells, it was over.
+   * Nothing counts their ends, so one that a watch leaves out is to be looked for.
+   */
+  hasOver(there: ReadonlySet<string>, revision: number): boolean {
+    return [...this.sessions].some(
+      ([name, { createRevision }]) => createRevision <= revision && !there.has(name),
+    );
+  }
+
   isDead({ session }: LiveSet): boolean {
     return !this.sessions.has(session);
   }
 
-  /** All that clients must agree on, as text. */
+  /** All that decides who is granted what, and what of it is told, as text. */
   digest(): string {
     const sets = [...this.sets.values()].sort(byArrival).map((live) => ({
       id: live.id,
@@ -175,8 +191,7 @@ export class Replica {
       exclusive: [...live.entry.exclusive].sort(),
       shared: [...live.entry.shared].sort(),
     }));
-    const sessions = [...this.sessions.keys()].sort();
-    return JSON.stringify({ sets, sessions, marks: [...this.marks].sort() });
+    return JSON.stringify({ sets, marks: [...this.marks].sort() });
   }
 
   #rebuild(known: Omit<News, 'granted' | 'robbed' | 'circles'>): News {
@@ -192,7 +207,10 @@ export class Replica {
         (this.#isAtOnce(live, bornSets) ? atOnce : waited).push(live);
       if (live.isGranted && !isGranted) robbed.push(live);
     }
-    for (const live of robbed) live.isGranted = false;
+    for (const live of robbed) {
+      live.isGranted = false;
+      live.isRobbed = true;
+    }
     const waiting = [...this.sets.values()].sort(byArrival);
     const circles = waiting.flatMap((live) => {
       const circle = this.#circleOf(live);
@@ -255,15 +273,16 @@ export class Replica {
     } else if (key === theft) {
       this.theftRevision = revision;
     } else if (key === chain) {
-      this.#chain = isDelete ? 0 : version;
+      this.#chainLength = isDelete ? 0 : version;
+      this.chainRevision = revision;
     }
   }
 
   /** Nobody is granted anything by what is only a part of the log. */
   #checkChain(events: readonly LogEvent[]): void {
     const link = events.find(({ key }) => key === this.#layout.chain);
-    if (link === undefined || link.isDelete || link.version === this.#chain + 1) return;
-    throw new LogGap(`after transaction ${this.#chain} etcd tells of ${link.version}`);
+    if (link === undefined || link.isDelete || link.version === this.#chainLength + 1) return;
+    throw new LogGap(`after transaction ${this.#chainLength} etcd tells of ${link.version}`);
   }
 
   #read(key: string, value: string, createRevision: number, modRevision: number): LiveSet {

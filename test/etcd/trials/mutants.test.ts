@@ -38,7 +38,7 @@ const mutants: readonly Mutant[] = [
     source: [
       {
         file: 'replica.ts',
-        find: 'link === undefined || link.isDelete || link.version === this.#chain + 1',
+        find: 'link === undefined || link.isDelete || link.version === this.#chainLength + 1',
         replace: 'true',
       },
     ],

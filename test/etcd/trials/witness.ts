@@ -16,6 +16,7 @@ import { encodeResource, Keys } from '../../../src/hosts/etcd/keys.ts';
 import type { LiveSet } from '../../../src/hosts/etcd/live-set.ts';
 import { Log } from '../../../src/hosts/etcd/log.ts';
 import { type News, Replica } from '../../../src/hosts/etcd/replica.ts';
+import { isCertain } from '../noted-folds.ts';
 import { hashOf, type ToldGrant } from './told.ts';
 
 const attemptMs = 500;
@@ -89,7 +90,7 @@ export class Witness {
     const urls = members.map((member) => new URL(member));
     this.#connection = new TappedConnection({ urls }, attemptMs, systemClock, Math.random);
     this.#connection.onMessage = (message) => this.#noteWrites(message);
-    this.log = new Log(this.replica, this.#connection, this.keys.prefix, systemClock, {
+    this.log = new Log(this.replica, this.#connection, this.keys, systemClock, {
       onStep: (news) => this.#note(news),
       onUnreadable: (error) => this.faults.push(`the log cannot be read: ${error}`),
     });
@@ -147,7 +148,7 @@ export class Witness {
 
   #note({ granted, gone }: News): void {
     const { revision, sets, sessions, isAnew } = this.replica;
-    this.folds.set(revision, hashOf(this.replica.digest()));
+    if (isCertain(this.replica)) this.folds.set(revision, hashOf(this.replica.digest()));
     for (const session of this.#sessions) {
       if (sessions.has(session)) continue;
       this.#sessions.delete(session);
@@ -184,7 +185,10 @@ export class Witness {
     if (endedMs === undefined || !this.replica.isDead(live)) return;
     this.burialCount++;
     this.burialMsMax = Math.max(this.burialMsMax, performance.now() - endedMs);
-    for (const ref of isGranted ? entry.exclusive : []) {
+    // Granted only when it was dead already, it was never acted on.
+    const grantRevision = revisionOf(this.#granted.get(key)?.token ?? Number.POSITIVE_INFINITY);
+    if (grantRevision > (this.#sessionEnds.get(session) ?? 0)) return;
+    for (const ref of entry.exclusive) {
       if (this.replica.marks.has(encodeResource(ref, session))) continue;
       this.faults.push(`what ${key} held of ${ref} was given on without a mark`);
     }
