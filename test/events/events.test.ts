@@ -1,6 +1,7 @@
 /** What those hear who watch a domain: through node:diagnostics_channel, and by watchEvents. */
 
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { readFileSync } from 'node:fs';
 import {
   createDomain,
   type DomainEvents,
@@ -10,6 +11,9 @@ import {
   watchEvents,
 } from 'kds';
 import { afterEach, describe, expect, it } from 'vitest';
+import { until } from '../broker/programs.ts';
+
+const documentPath = new URL('../../docs/observability.md', import.meta.url);
 
 interface Heard {
   readonly name: EventName;
@@ -183,6 +187,24 @@ describe('events', () => {
     (await held(domain)).release();
     expect(heard.filter((line) => line.endsWith('inner'))).toHaveLength(4);
     expect((await domain.query()).held).toEqual([]);
+  });
+
+  it('are documented, with all of their fields', async () => {
+    const documented = readFileSync(documentPath, 'utf8');
+    const domain = createDomain({ label: 'mine', holdWarningMs: 1 });
+    const heard = hear();
+    await (await held(domain)).abandon();
+    const kept = await domain.acquire({ exclusive: ['a', 'b'] });
+    kept.release('b');
+    await until(() => heard.some(({ name }) => name === 'kds.grant.held-long'), 'it is held long');
+    const waiting = domain.acquire({ shared: 'a' });
+    const robber = await domain.acquire({ exclusive: 'a' }, { steal: true });
+    robber.release();
+    (await waiting).release();
+    expect(new Set(heard.map(({ name }) => name))).toEqual(new Set(eventNames));
+    for (const { name, event } of heard) {
+      for (const word of [name, ...Object.keys(event)]) expect(documented).toContain(`\`${word}\``);
+    }
   });
 
   it('a channel of Node is found by its name, and others stay silent', async () => {

@@ -1,5 +1,6 @@
 /** Metrics, as an OpenTelemetry reader and as Prometheus see them. */
 
+import { readFileSync } from 'node:fs';
 import {
   AggregationTemporality,
   InMemoryMetricExporter,
@@ -10,6 +11,8 @@ import { createDomain } from 'kds';
 import { recordMetrics } from 'kds/inspect/otel';
 import { describe, expect, it } from 'vitest';
 import { serveMetrics } from '../../src/inspect/prometheus.ts';
+
+const documented = readFileSync(new URL('../../docs/observability.md', import.meta.url), 'utf8');
 
 /** One holds, one waits and gets it, one waits in vain, one is robbed; two stay as they are. */
 async function happenings(): Promise<() => Promise<void>> {
@@ -56,7 +59,11 @@ describe('metrics by OpenTelemetry', () => {
       });
       return Object.fromEntries(told);
     };
-    expect(await collect()).toEqual({
+    const collected = await collect();
+    for (const name of Object.keys(collected)) {
+      expect(documented).toContain(`\`${name.split(' ')[0]}\``);
+    }
+    expect(collected).toEqual({
       'kds.grant.count {grant}': { exclusive: 1, mixed: 0 },
       'kds.grant.pending_requests {request}': { exclusive: 0, shared: 1 },
       'kds.grant.timeouts {timeout}': { '': 1 },
@@ -90,6 +97,9 @@ describe('metrics for Prometheus', () => {
       ]),
     );
     expect(text).not.toContain('"a"');
+    const names = [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name);
+    expect(names).toHaveLength(6);
+    for (const name of names) expect(documented).toContain(`\`${name}\``);
     await end();
     expect(await read(metrics.url)).toContain('kds_grants{mode="exclusive"} 0');
     const { origin } = new URL(metrics.url);
