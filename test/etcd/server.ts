@@ -6,6 +6,8 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { type IncomingMessage, request as requestPlain } from 'node:http';
+import { request as requestSecure } from 'node:https';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,25 +25,39 @@ export interface EtcdSettings {
   readonly heartbeatMs?: number;
   /** Whether members can be parted from each other. */
   readonly canPart?: boolean;
+  /** Whether clients speak TLS to them: see {@link EtcdMember.certificate}. */
+  readonly isSecure?: boolean;
 }
 
 export class EtcdMember {
   readonly name: string;
   readonly clientPort: number;
   readonly peerPort: number;
+  readonly isSecure: boolean;
   readonly #folder: string;
   #args: readonly string[] = [];
   #child: ChildProcess | undefined;
 
-  constructor(name: string, clientPort: number, peerPort: number, folder: string) {
+  constructor(
+    name: string,
+    [clientPort, peerPort]: readonly [number, number],
+    folder: string,
+    isSecure: boolean,
+  ) {
     this.name = name;
     this.clientPort = clientPort;
     this.peerPort = peerPort;
+    this.isSecure = isSecure;
     this.#folder = folder;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.clientPort}`;
+    return `http${this.isSecure ? 's' : ''}://127.0.0.1:${this.clientPort}`;
+  }
+
+  /** That it has made for itself: whoever trusts it trusts this member. */
+  get certificate(): string {
+    return readFileSync(join(this.#folder, this.name, 'fixtures/client/cert.pem'), 'utf8');
   }
 
   get isRunning(): boolean {
@@ -69,13 +85,24 @@ export class EtcdMember {
     await exited;
   }
 
-  /** By its gateway; undefined if it does not answer. */
-  async call(path: string, body: object): Promise<Record<string, unknown> | undefined> {
+  /** By its gateway; undefined if it does not answer, or refuses. */
+  async call(
+    path: string,
+    body: object,
+    authorization?: string,
+  ): Promise<Record<string, unknown> | undefined> {
     try {
       const signal = AbortSignal.timeout(5000);
-      const text = JSON.stringify(body);
-      const answer = await fetch(`${this.url}${path}`, { method: 'POST', body: text, signal });
-      return answer.ok ? ((await answer.json()) as Record<string, unknown>) : undefined;
+      const headers = authorization === undefined ? {} : { authorization };
+      const url = new URL(path, this.url);
+      const request = this.isSecure
+        ? requestSecure(url, { method: 'POST', signal, headers, ca: this.certificate })
+        : requestPlain(url, { method: 'POST', signal, headers });
+      request.end(JSON.stringify(body));
+      const [answer] = (await once(request, 'response')) as [IncomingMessage];
+      let text = '';
+      for await (const chunk of answer) text += chunk;
+      return answer.statusCode === 200 ? JSON.parse(text) : undefined;
     } catch {
       return undefined;
     }
@@ -116,12 +143,13 @@ export class EtcdCluster {
     memberCount = 1,
     heartbeatMs = 100,
     canPart = false,
+    isSecure = false,
   }: EtcdSettings): Promise<EtcdCluster> {
     const folder = mkdtempSync(join(tmpdir(), 'kds-etcd-'));
     const ports = await freePorts(2 * memberCount);
     const members = Array.from({ length: memberCount }, (_, index) => {
       const [client = 0, peer = 0] = ports.slice(2 * index);
-      return new EtcdMember(`m${index}`, client, peer, folder);
+      return new EtcdMember(`m${index}`, [client, peer], folder, isSecure);
     });
     const peerPorts = members.map(({ peerPort }) => peerPort);
     const peers = canPart ? await PeerNetwork.before(peerPorts) : undefined;
@@ -135,6 +163,7 @@ export class EtcdCluster {
         ...['--initial-advertise-peer-urls', toldUrls[index] as string, '--initial-cluster', all],
         ...['--heartbeat-interval', String(heartbeatMs)],
         ...['--election-timeout', String(heartbeatMs * 10)],
+        ...(isSecure ? ['--auto-tls'] : []),
         // What is on trial is not the disk.
         '--unsafe-no-fsync',
       ]);
