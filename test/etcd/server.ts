@@ -27,6 +27,8 @@ export interface EtcdSettings {
   readonly canPart?: boolean;
   /** Whether clients speak TLS to them: see {@link EtcdMember.certificate}. */
   readonly isSecure?: boolean;
+  /** Of its data, before it takes no more: at least as much as it begins with, some 64 KiB. */
+  readonly quotaBytes?: number;
 }
 
 export class EtcdMember {
@@ -144,6 +146,7 @@ export class EtcdCluster {
     heartbeatMs = 100,
     canPart = false,
     isSecure = false,
+    quotaBytes,
   }: EtcdSettings): Promise<EtcdCluster> {
     const folder = mkdtempSync(join(tmpdir(), 'kds-etcd-'));
     const ports = await freePorts(2 * memberCount);
@@ -164,6 +167,7 @@ export class EtcdCluster {
         ...['--heartbeat-interval', String(heartbeatMs)],
         ...['--election-timeout', String(heartbeatMs * 10)],
         ...(isSecure ? ['--auto-tls'] : []),
+        ...(quotaBytes ? ['--quota-backend-bytes', String(quotaBytes)] : []),
         // What is on trial is not the disk.
         '--unsafe-no-fsync',
       ]);

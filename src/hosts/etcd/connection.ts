@@ -49,9 +49,11 @@ export class EtcdRefusal extends Error {
   }
 }
 
-const codes = { tooLarge: 8, unauthenticated: 16 };
+const codes = { exhausted: 8, unauthenticated: 16 };
 /** Deadline exceeded, unavailable: another member may do better, or the same one in a while. */
 const passing: ReadonlySet<number> = new Set([4, 14]);
+/** Of what is exhausted: requests at a time, and the quota, which an operator can raise. */
+const passingExhaustion = /too many|space exceeded/;
 
 export class EtcdConnection {
   readonly #members: readonly Member[];
@@ -147,7 +149,10 @@ export class EtcdConnection {
       this.#token = undefined;
     } else if (/too large|larger than max/.test(message)) {
       throw new LimitError(`etcd does not take a set that large: ${message}`);
-    } else if (!passing.has(code) && !(code === codes.tooLarge && /too many/.test(message))) {
+    } else if (
+      !passing.has(code) &&
+      !(code === codes.exhausted && passingExhaustion.test(message))
+    ) {
       throw error;
     }
   }
