@@ -27,6 +27,8 @@ export class BadNetwork {
   losesAnswer: (path: string, body: string) => boolean = () => false;
   /** Whether a line of a stream is left out. */
   losesLine: (line: string) => boolean = () => false;
+  /** What becomes of a line of a stream. */
+  alters: (line: string) => string = (line) => line;
   /** Told of each call, as it is passed on. */
   onCall: (path: string, body: string) => void = () => undefined;
   repeatedCount = 0;
@@ -135,7 +137,7 @@ export class BadNetwork {
         await this.#flowing;
         for (const line of lines) {
           if (line !== '' && this.losesLine(line)) this.lostCount++;
-          else to.write(`${line}\n`);
+          else to.write(`${this.alters(line)}\n`);
         }
       }
     } finally {

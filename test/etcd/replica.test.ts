@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { burialOf } from '../../src/hosts/etcd/batch.ts';
 import type { LogEvent } from '../../src/hosts/etcd/calls.ts';
+import { writeEntry } from '../../src/hosts/etcd/entries.ts';
 import { Keys } from '../../src/hosts/etcd/keys.ts';
 import { type News, Replica } from '../../src/hosts/etcd/replica.ts';
 
@@ -17,6 +18,16 @@ describe('a copy of the state', () => {
     copy.leaveOut();
     expect(() => copy.transact({ [keys.set('1', 2)]: set })).toThrow(/after transaction 1 etcd/);
     expect([copy.replica.digest(), copy.replica.revision]).toEqual([before, 1]);
+  });
+
+  it('is not changed by a transaction without the end of a set that it knows', () => {
+    const copy = new Copy();
+    const [one, two] = [keys.set('1', 1), keys.set('1', 2)];
+    copy.transact({ [one]: set });
+    copy.transact({}, [two]);
+    const before = copy.replica.digest();
+    expect(() => copy.transact({ [two]: set }, [one])).toThrow('a part of transaction 3');
+    expect([copy.replica.digest(), copy.replica.revision]).toEqual([before, 2]);
   });
 
   it('knows of one that is robbed that it was held, so that it is put away with its mark', () => {
@@ -35,15 +46,17 @@ class Copy {
   readonly replica = new Replica(keys);
   #revision = 0;
 
-  /** The next transaction is told of, with what it puts. */
-  transact(puts: Readonly<Record<string, object>>): News {
+  /** The next transaction is told of, with what it puts, and not with what it deletes. */
+  transact(puts: Readonly<Record<string, object>>, deleted: readonly string[] = []): News {
     this.#revision++;
     const told = (key: string, value: string, version: number): LogEvent => {
       const revision = this.#revision;
       return { key, value, version, isDelete: false, createRevision: revision, revision };
     };
     const sets = Object.entries(puts).map(([key, entry]) => told(key, JSON.stringify(entry), 1));
-    return this.replica.apply(this.#revision, [told(keys.chain, '{}', this.#revision), ...sets]);
+    const entry = writeEntry({ putCount: sets.length, deleted });
+    const link = told(keys.chain, entry, this.#revision);
+    return this.replica.apply(this.#revision, [link, ...sets]);
   }
 
   leaveOut(): void {

@@ -6,8 +6,16 @@
  * while the set is still there, so that nobody is granted what is marked only later.
  */
 
-import { type Compare, changedAt, createdAt, deleteOf, type Operation, putOf } from './calls.ts';
-import { type SetEntry, writeEntry } from './entries.ts';
+import {
+  type Compare,
+  changedAt,
+  createdAt,
+  deletedBy,
+  deleteOf,
+  type Operation,
+  putOf,
+} from './calls.ts';
+import { type LinkEntry, type SetEntry, writeEntry } from './entries.ts';
 import { encodeResource, type Keys } from './keys.ts';
 import type { LiveSet } from './live-set.ts';
 import type { OwnSet } from './own-set.ts';
@@ -103,9 +111,11 @@ export class Batch {
   }
 }
 
-/** What each transaction begins with that changes sets or marks, or brings a session. */
-export function linkOf(keys: Keys): Operation {
-  return putOf(keys.chain, '{}');
+/** A transaction that changes sets or marks, or brings a session: it counts and tells itself. */
+export function linked(keys: Keys, operations: readonly Operation[]): readonly Operation[] {
+  const deleted = operations.flatMap(deletedBy);
+  const entry: LinkEntry = { putCount: operations.length - deleted.length, deleted };
+  return [putOf(keys.chain, writeEntry(entry)), ...operations];
 }
 
 /**

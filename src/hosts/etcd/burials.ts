@@ -9,7 +9,7 @@
  */
 
 import type { Clock } from '../../event-loop/clock.ts';
-import { burialOf, linkOf, operationsMax } from './batch.ts';
+import { burialOf, linked, operationsMax } from './batch.ts';
 import { type Compare, changedAt, createdAt, type Operation } from './calls.ts';
 import type { EtcdConnection } from './connection.ts';
 import type { Keys } from './keys.ts';
@@ -84,7 +84,7 @@ export class Burials {
 
   async #bury(sets: readonly LiveSet[], areDead: boolean): Promise<void> {
     const compares: Compare[] = [];
-    const operations: Operation[] = [linkOf(this.#keys)];
+    const operations: Operation[] = [];
     for (const session of areDead ? new Set(sets.map((live) => live.session)) : []) {
       compares.push(createdAt(this.#keys.session(session), 0));
     }
@@ -95,7 +95,7 @@ export class Burials {
       if (burial.length > operationsMax) await this.#markFirst(live, there);
       operations.push(...(burial.length > operationsMax ? burial.slice(-1) : burial));
     }
-    const txn = { compare: compares, success: operations };
+    const txn = { compare: compares, success: linked(this.#keys, operations) };
     await this.#connection.call('/v3/kv/txn', txn, callMsMax);
   }
 
@@ -103,7 +103,7 @@ export class Burials {
   async #markFirst(live: LiveSet, there: Compare): Promise<void> {
     const marks = burialOf(this.#keys, live).slice(0, -1);
     for (let from = 0; from < marks.length; from += operationsMax) {
-      const success = [linkOf(this.#keys), ...marks.slice(from, from + operationsMax)];
+      const success = linked(this.#keys, marks.slice(from, from + operationsMax));
       await this.#connection.call('/v3/kv/txn', { compare: [there], success }, callMsMax);
     }
   }

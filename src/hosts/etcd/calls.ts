@@ -86,6 +86,11 @@ export function deleteOf(key: string): Operation {
   return { request_delete_range: { key: toBase64(key) } };
 }
 
+/** The key that an operation deletes, if it does. */
+export function deletedBy({ request_delete_range: range }: Operation): readonly string[] {
+  return range === undefined ? [] : [fromBase64((range as Json)['key'])];
+}
+
 /** The keys without their values. */
 export function rangeOf(range: Json): Operation {
   return { request_range: { ...range, keys_only: true } };

@@ -49,7 +49,7 @@ export class EtcdRefusal extends Error {
   }
 }
 
-const codes = { exhausted: 8, unauthenticated: 16 };
+const codes = { exhausted: 8, outOfRange: 11, unauthenticated: 16 };
 /** Deadline exceeded, unavailable: another member may do better, or the same one in a while. */
 const passing: ReadonlySet<number> = new Set([4, 14]);
 /** Of what is exhausted: requests at a time, and the quota, which an operator can raise. */
@@ -315,6 +315,11 @@ class OpenStream implements Stream {
     }
     this.#listener.onMessage(message);
   }
+}
+
+/** Whether etcd has forgotten the revision that it was asked for. */
+export function isCompacted(error: unknown): boolean {
+  return error instanceof EtcdRefusal && error.code === codes.outOfRange;
 }
 
 /** An answer, or what a stream tells. @throws EtcdRefusal, ProtocolError */

@@ -32,10 +32,20 @@ export interface SessionEntry {
   readonly label?: string | undefined;
 }
 
+/**
+ * What a transaction does, besides putting this: so whoever is told of it can see whether something
+ * has been left out of that.
+ */
+export interface LinkEntry {
+  readonly putCount: number;
+  /** Keys. Those that were not there give no event. */
+  readonly deleted: readonly string[];
+}
+
 /** Places within one revision: more than a transaction may have operations. */
 export const placesMax = 1024;
 
-export function writeEntry(entry: SetEntry | SessionEntry): string {
+export function writeEntry(entry: SetEntry | SessionEntry | LinkEntry): string {
   return JSON.stringify(entry);
 }
 
@@ -64,6 +74,18 @@ export function readSession(key: string, value: string): SessionEntry {
   const { pid, host, label } = json;
   if (!isNumber(pid) || typeof host !== 'string' || !isLabel(label)) throw strange(key);
   return json as unknown as SessionEntry;
+}
+
+/** @throws ProtocolError */
+export function readLink(key: string, value: string): LinkEntry {
+  const json = parse(key, value);
+  const { putCount, deleted } = json;
+  const isRight =
+    isNumber(putCount) &&
+    Array.isArray(deleted) &&
+    deleted.every((each) => typeof each === 'string');
+  if (!isRight) throw strange(key);
+  return json as unknown as LinkEntry;
 }
 
 /** For what no client of this version has written. */

@@ -6,8 +6,9 @@
  *     m/RESOURCE         a mark: who held it exclusive died, was robbed, or gave up
  *     t                  changed by each theft
  *     c                  the chain: put by each transaction that changes sets or marks, or brings
- *                        a session, so its version counts them, and whoever follows sees whether
- *                        one is missing. What etcd ends by itself, a session, is not counted
+ *                        a session. Its version counts them, and its value tells what each does,
+ *                        so whoever follows sees whether one is missing, or a part of it. What
+ *                        etcd ends by itself, a session, is not counted
  *
  * Nothing else is kept. In byte order the numbers of one session are in order.
  */

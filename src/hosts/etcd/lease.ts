@@ -8,7 +8,7 @@
 
 import type { Clock } from '../../event-loop/clock.ts';
 import { LeaseGuard } from '../../remote-domain/lease-guard.ts';
-import { linkOf } from './batch.ts';
+import { linked } from './batch.ts';
 import {
   createdAt,
   numberIn,
@@ -127,7 +127,7 @@ export class Lease {
   async #putKey(put: Operation): Promise<TxnResult | undefined> {
     const key = this.#terms.keys.session(this.id);
     const compare = [createdAt(key, 0)];
-    const success = [linkOf(this.#terms.keys), put];
+    const success = linked(this.#terms.keys, [put]);
     const txn = { compare, success, failure: [rangeOf({ key: toBase64(key) })] };
     try {
       return txnIn(await this.#terms.connection.call('/v3/kv/txn', txn, openMsMax));

@@ -450,7 +450,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   /** Sees to it that nothing that was told has been missed, and that the dead are put away. */
   #beat(): void {
     // It may be out of reach; then the next one looks.
-    const reached = this.#log.reachAll(lookMsMax);
+    const reached = this.#log.reach(lookMsMax);
     reached.then(() => this.#lookForDead()).catch(() => undefined);
   }
 

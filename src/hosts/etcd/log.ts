@@ -16,7 +16,6 @@ import { LimitError, ProtocolError, UnavailableError } from '../../domain/errors
 import type { Clock } from '../../event-loop/clock.ts';
 import {
   eventIn,
-  type Found,
   type Json,
   type LogEvent,
   listIn,
@@ -26,7 +25,7 @@ import {
   toBase64,
   txnIn,
 } from './calls.ts';
-import type { EtcdConnection, Stream } from './connection.ts';
+import { type EtcdConnection, isCompacted, type Stream } from './connection.ts';
 import type { Keys } from './keys.ts';
 import type { News, Replica } from './replica.ts';
 
@@ -42,6 +41,19 @@ export interface LogReader {
   onStep(news: News): void;
   /** The log is there, and cannot be read. It is not followed any more. */
   onUnreadable(error: unknown): void;
+}
+
+/** What is there, as etcd tells it. */
+interface Look {
+  readonly revision: number;
+  /** Of all keys. */
+  readonly count: number;
+  /** Of the key that was changed last. */
+  readonly revisionLast: number;
+  /** Of the last transaction that the chain counts. */
+  readonly chainRevision: number;
+  /** Of all keys, at another revision. */
+  readonly countHere: number | undefined;
 }
 
 interface Waiter {
@@ -98,40 +110,45 @@ export class Log {
   }
 
   /**
-   * Resolves when the replica has all that was there when this was called: sets and marks for
-   * certain, and of sessions, whose ends nothing counts, all that the watch has told.
+   * Resolves when the replica has all that was there when this was called, and all keys are read
+   * anew if the watch has left something out: a transaction, or the end of a session, which no
+   * transaction tells of.
    *
    * @throws UnavailableError
    */
   async reach(limitMs: number): Promise<void> {
-    await this.#reach(limitMs, []);
-  }
-
-  /** As {@link reach}, and the ends of sessions for certain, too. @throws UnavailableError */
-  async reachAll(limitMs: number): Promise<void> {
-    const { sessions } = this.#keys;
     const { replica } = this;
-    const [found, revision] = await this.#reach(limitMs, [prefixRange(sessions)]);
-    const there = new Set(found?.items.map(({ key }) => key.slice(sessions.length)));
-    if (replica.hasOver(there, revision)) await this.#readAnew(revision);
-  }
-
-  /** Returns what is in `more`, and at which revision. */
-  async #reach(limitMs: number, more: readonly Json[]): Promise<[Found | undefined, number]> {
-    const { prefix, chain } = this.#keys;
-    const latestFirst = { sort_target: 'MOD', sort_order: 'DESCEND', limit: 1 };
-    const wanted = [{ key: toBase64(chain) }, { ...prefixRange(prefix), ...latestFirst }, ...more];
-    const { revision, ranges } = txnIn(
-      await this.#connection.call('/v3/kv/txn', { success: wanted.map(rangeOf) }, limitMs),
-    );
-    const { replica } = this;
-    const [link, all, rest] = ranges;
-    const count = all?.count ?? 0;
-    const revisionLast = all?.items[0]?.modRevision ?? 0;
+    const { revision: revisionHere, size } = replica;
+    const found = await this.#look(limitMs, revisionHere);
+    const { revision, count, revisionLast, chainRevision, countHere = size } = found;
     await this.#until(() => replica.revision >= revision || replica.isAt(count, revisionLast));
-    const chainRevision = link?.items[0]?.modRevision ?? 0;
-    if (replica.chainRevision < chainRevision) await this.#readAnew(revision);
-    return [rest, revision];
+    const isComplete = replica.chainRevision >= chainRevision && countHere === size;
+    if (!isComplete) await this.#readAnew(revision);
+  }
+
+  /** What is there, and how many keys there were at that revision, unless that is forgotten. */
+  async #look(limitMs: number, revisionHere: number): Promise<Look> {
+    const { prefix, chain } = this.#keys;
+    const all = prefixRange(prefix);
+    const latest = { ...all, sort_target: 'MOD', sort_order: 'DESCEND', limit: 1 };
+    const wanted: Json[] = [{ key: toBase64(chain) }, latest];
+    if (revisionHere > 0) wanted.push({ ...all, revision: revisionHere, count_only: true });
+    try {
+      const { revision, ranges } = txnIn(
+        await this.#connection.call('/v3/kv/txn', { success: wanted.map(rangeOf) }, limitMs),
+      );
+      const [link, last, here] = ranges;
+      return {
+        revision,
+        count: last?.count ?? 0,
+        revisionLast: last?.items[0]?.modRevision ?? 0,
+        chainRevision: link?.items[0]?.modRevision ?? 0,
+        countHere: here?.count,
+      };
+    } catch (error) {
+      if (!isCompacted(error)) throw error;
+      return await this.#look(limitMs, 0);
+    }
   }
 
   /** The watch has left out something that was there at that revision: all keys tell of it. */

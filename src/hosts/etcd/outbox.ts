@@ -14,7 +14,7 @@
 
 import { LimitError, UnavailableError } from '../../domain/errors.ts';
 import type { Clock } from '../../event-loop/clock.ts';
-import { Batch, linkOf, type Victims } from './batch.ts';
+import { Batch, linked, type Victims } from './batch.ts';
 import { createdAt, type Found, prefixRange, rangeOf, toBase64, txnIn } from './calls.ts';
 import type { EtcdConnection } from './connection.ts';
 import type { Keys } from './keys.ts';
@@ -133,7 +133,7 @@ export class Outbox {
     const here = [{ key: toBase64(sessionKey) }, prefixRange(keys.setsOf(lease.id))];
     const txn = {
       compare: [createdAt(sessionKey, lease.createRevision), ...batch.compares],
-      success: [linkOf(keys), ...batch.operations],
+      success: linked(keys, batch.operations),
       failure: here.map(rangeOf),
     };
     try {

@@ -13,7 +13,7 @@
 import type { DeadlockStep } from '../../domain/errors.ts';
 import { circleOf } from '../../sync-domain/snapshot.ts';
 import type { KeyValue, LogEvent } from './calls.ts';
-import { readSession, readSet, type SessionEntry, strange } from './entries.ts';
+import { readLink, readSession, readSet, type SessionEntry, strange } from './entries.ts';
 import { Fold } from './fold.ts';
 import type { Keys } from './keys.ts';
 import { byArrival, LiveSet, tokenOfWaiter } from './live-set.ts';
@@ -160,22 +160,17 @@ export class Replica {
     return { granted, robbed: [], gone, born, changed, circles, haveSessionsEnded };
   }
 
+  /** How many keys there are. */
+  get size(): number {
+    return this.#keys.size;
+  }
+
   /**
    * Whether it is the same as what has so many keys, the latest of them changed by that revision.
    * If this has heard of that one, it has all of those keys; and if it has as many, no other.
    */
   isAt(count: number, revisionLast: number): boolean {
     return this.#keys.size === count && revisionLast <= this.revision;
-  }
-
-  /**
-   * Whether one of the sessions here had come by a revision at which, as `there` tells, it was over.
-   * Nothing counts their ends, so one that a watch leaves out is to be looked for.
-   */
-  hasOver(there: ReadonlySet<string>, revision: number): boolean {
-    return [...this.sessions].some(
-      ([name, { createRevision }]) => createRevision <= revision && !there.has(name),
-    );
   }
 
   isDead({ session }: LiveSet): boolean {
@@ -278,11 +273,19 @@ export class Replica {
     }
   }
 
-  /** Nobody is granted anything by what is only a part of the log. */
+  /** Nobody is granted anything by what is only a part of the log, or of a transaction. */
   #checkChain(events: readonly LogEvent[]): void {
     const link = events.find(({ key }) => key === this.#layout.chain);
-    if (link === undefined || link.isDelete || link.version === this.#chainLength + 1) return;
-    throw new LogGap(`after transaction ${this.#chainLength} etcd tells of ${link.version}`);
+    if (link === undefined || link.isDelete) return;
+    if (link.version !== this.#chainLength + 1) {
+      throw new LogGap(`after transaction ${this.#chainLength} etcd tells of ${link.version}`);
+    }
+    const { putCount, deleted } = readLink(link.key, link.value);
+    const told = new Set(events.filter(({ isDelete }) => isDelete).map(({ key }) => key));
+    const isWhole =
+      events.length - told.size === 1 + putCount &&
+      deleted.every((key) => told.has(key) || !this.#keys.has(key));
+    if (!isWhole) throw new LogGap(`etcd tells of a part of transaction ${link.version}`);
   }
 
   #read(key: string, value: string, createRevision: number, modRevision: number): LiveSet {

@@ -38,8 +38,8 @@ const mutants: readonly Mutant[] = [
     source: [
       {
         file: 'replica.ts',
-        find: 'link === undefined || link.isDelete || link.version === this.#chainLength + 1',
-        replace: 'true',
+        find: 'if (link === undefined || link.isDelete) return;',
+        replace: 'return;',
       },
     ],
     faultNames: ['watch lossy'],

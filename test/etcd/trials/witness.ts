@@ -185,9 +185,10 @@ export class Witness {
     if (endedMs === undefined || !this.replica.isDead(live)) return;
     this.burialCount++;
     this.burialMsMax = Math.max(this.burialMsMax, performance.now() - endedMs);
-    // Granted only when it was dead already, it was never acted on.
-    const grantRevision = revisionOf(this.#granted.get(key)?.token ?? Number.POSITIVE_INFINITY);
-    if (grantRevision > (this.#sessionEnds.get(session) ?? 0)) return;
+    const granted = this.#granted.get(key);
+    // A late copy of its request has made it again; or it was dead before it was granted.
+    if (granted?.createRevision !== createRevision) return;
+    if (revisionOf(granted.token) > (this.#sessionEnds.get(session) ?? 0)) return;
     for (const ref of entry.exclusive) {
       if (this.replica.marks.has(encodeResource(ref, session))) continue;
       this.faults.push(`what ${key} held of ${ref} was given on without a mark`);
