@@ -83,8 +83,8 @@ describe.skipIf(!hasEtcd)(title, { timeout: 20_000 }, () => {
     const grant = await near.acquire({ exclusive: 'a' });
     const waiting = afar.acquire({ exclusive: 'a' });
     await afar.query();
-    // As etcd before 3.4.34 and 3.5.16 does, where it is compacted at that revision, to a watch
-    // that is behind: https://github.com/etcd-io/etcd/issues/18089
+    // As etcd did until 2024, where it was compacted at that revision, to a watch that was behind:
+    // https://github.com/etcd-io/etcd/issues/18089
     let isLeftOut = false;
     network.alters = (line) => {
       const message = JSON.parse(line) as { result: { events?: { type?: string }[] } };

@@ -6,8 +6,8 @@
 import { Replica } from '../../src/hosts/etcd/replica.ts';
 
 /**
- * Whether nothing can have been left out of what a copy is: not so after the end of a session, which
- * the chain does not count.
+ * Whether nothing can have been left out of what a copy is: not so after the end of a session,
+ * which the chain does not count.
  */
 export function isCertain({ revision, chainRevision, resetRevision }: Replica): boolean {
   return revision === chainRevision || revision === resetRevision;
