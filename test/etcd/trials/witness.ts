@@ -169,9 +169,11 @@ export class Witness {
   }
 
   #noteGrant({ token, key, session, entry, createRevision }: LiveSet, isAnew: boolean): void {
+    // Of grants that were made while the log could not be followed it has only a lower bound.
+    if (isAnew) return;
     if (token <= this.#tokenLast) this.faults.push(`${key} has the old token ${token}`);
     this.#tokenLast = token;
-    if (isAnew || this.#granted.has(key)) return;
+    if (this.#granted.has(key)) return;
     const names = [...entry.exclusive, ...entry.shared].map(String);
     const { marks } = this.replica;
     const recovered = names.filter((each) => marks.has(encodeResource(each, session))).sort();
