@@ -31,6 +31,8 @@ export interface TrialPlan {
   readonly faultNames: readonly FaultName[];
   readonly clientCount?: number;
   readonly leaseMs?: number;
+  /** Between two faults, at most. */
+  readonly pauseMsMax?: number;
   /** Of the commands, those that are delivered once more. */
   readonly repeatedShare?: number;
   /** Whether it ends as soon as something stale was accepted. */
@@ -51,13 +53,11 @@ const defaults = {
   sectionCountMin: 0,
   clientCount: 8,
   leaseMs: 1500,
+  pauseMsMax: 500,
   repeatedShare: 0.05,
   endsAtStale: false,
   calmMsMax: 60_000,
 };
-/** Between two faults. */
-const pauseMsMax = 500;
-
 const domainName = 'trial';
 const root = rootOf(domainName);
 
@@ -110,8 +110,8 @@ class Trial {
   }
 
   async run(): Promise<void> {
-    const { seconds, sectionCountMin, clientCount, repeatedShare, leaseMs, faultNames } =
-      this.#plan;
+    const { seconds, sectionCountMin, clientCount, repeatedShare, leaseMs } = this.#plan;
+    const { faultNames, pauseMsMax } = this.#plan;
     const random = this.#random;
     this.#network.repeats = ({ words }) => {
       if (!String(words[0]).startsWith('EVAL') || random() >= repeatedShare) return undefined;
