@@ -130,7 +130,7 @@ function hostRoom(host: string): Room {
   if (host === 'etcd') {
     return {
       name,
-      values: [...values, /^src\/sync-domain\/(snapshot|sets-in-view)\.ts$/],
+      values: [...values, /^src\/sync-domain\/(in-words|sets-in-view|snapshot-entries)\.ts$/],
       builtins: true,
     };
   }

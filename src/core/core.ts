@@ -46,6 +46,11 @@ export class Core {
     if (memory.words[L.TOP] === 0) memory.words[L.TOP] = L.HEADER_WORDS;
   }
 
+  /** The same state in memory of its own, where it can be looked at while this one goes on. */
+  copy(): Core {
+    return new Core(this.memory.copy(this.memory.words[L.TOP]));
+  }
+
   /** A new resource that nobody uses, or 0 if memory is at its end. */
   createResource(tag: number): number {
     if (!reserve(this.memory, 1)) return L.NOBODY;
@@ -379,16 +384,16 @@ export class Core {
   }
 
   /** Every set that waits or is held, in no order. O(memory): for looking on, not for working. */
-  sets(): readonly number[] {
+  sets(from?: number, end?: number): readonly number[] {
     const w = this.memory.words;
-    return this.allSets().filter((set) => (w[set | L.FLAGS] & notSets) === 0);
+    return this.allSets(from, end).filter((set) => (w[set | L.FLAGS] & notSets) === 0);
   }
 
-  /** And every observer, and what was taken away and is not forgotten. */
-  allSets(): readonly number[] {
+  /** And every observer, and what was taken away and is not forgotten. Between words of slots. */
+  allSets(from = 0, end = this.memory.words[L.TOP]): readonly number[] {
     const w = this.memory.words;
     const sets: number[] = [];
-    for (let slot = L.HEADER_WORDS; slot < w[L.TOP]; slot += L.SLOT_WORDS) {
+    for (let slot = Math.max(from, L.HEADER_WORDS); slot < end; slot += L.SLOT_WORDS) {
       if ((w[slot | L.FLAGS] & L.KIND) === L.SET) sets.push(slot);
     }
     return sets;

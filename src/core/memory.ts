@@ -62,6 +62,13 @@ export class Memory {
     if (wordCountKept < this.words.length) this.resize(wordCountKept);
   }
 
+  /** The first so many words, a multiple of 8, in memory of their own. */
+  copy(wordCount: number): Memory {
+    const copy = new Memory({ wordsMin: wordCount, wordsMax: wordCount });
+    copy.words.set(this.words.subarray(0, wordCount));
+    return copy;
+  }
+
   private resize(wordCount: number): void {
     const buffer = new ArrayBuffer(wordCount * 4);
     const words = new Int32Array(buffer);

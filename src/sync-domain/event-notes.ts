@@ -23,7 +23,7 @@ import type { NamedSet } from '../domain/sets.ts';
 import { monotonicUs } from '../event-loop/clock.ts';
 import type { HostGrant } from './grant.ts';
 import type { Host } from './host.ts';
-import { namesOf } from './snapshot.ts';
+import { namesOf } from './in-words.ts';
 
 interface Told {
   readonly domain: EventDomain;
@@ -67,7 +67,7 @@ export class EventNotes {
     const host = this.#host;
     const timeUs = monotonicUs();
     const id = host.core.arrival(set);
-    const names = namesOf(host, set);
+    const names = namesOf(host.sets, set);
     const told = { domain: this.#domain, id, set: names, label, session };
     const live = {
       ...told,
@@ -118,7 +118,7 @@ export class EventNotes {
   /** A grant holds less than before. */
   weakened(set: number, token: number): void {
     const told = this.#of(set);
-    told.set = namesOf(this.#host, set);
+    told.set = namesOf(this.#host.sets, set);
     this.#tell('kds.grant.weaken', told, monotonicUs(), { token });
   }
 
@@ -143,13 +143,13 @@ export class EventNotes {
     // One that ended while nobody listened may have left its place to another.
     const isSame = known?.id === id || known?.token === host.core.token(set);
     if (known !== undefined && isSame) return known;
-    const waitedMs = host.clock.now() - host.sinceOf(set);
+    const waitedMs = host.clock.now() - host.sets.sinceOf(set);
     const told: Told = {
       domain: this.#domain,
       id,
-      set: host.core.firstLink(set) === 0 ? nothing : namesOf(host, set),
-      label: grant === undefined ? host.labelOf(set) : grant.label,
-      session: grant === undefined ? host.sessionLabelOf(set) : grant.scope.label,
+      set: host.core.firstLink(set) === 0 ? nothing : namesOf(host.sets, set),
+      label: grant === undefined ? host.sets.labelOf(set) : grant.label,
+      session: grant === undefined ? host.sets.sessionLabelOf(set) : grant.scope.label,
       sinceUs: monotonicUs() - waitedMs * 1000,
       hasWaited: true,
       token: host.core.isGranted(set) ? host.core.token(set) : undefined,

@@ -5,7 +5,7 @@ import { watched } from '../domain/events.ts';
 import { describe, type NamedSet } from '../domain/sets.ts';
 import { Deadline } from '../event-loop/deadline.ts';
 import type { Host } from './host.ts';
-import { snapshotOf } from './snapshot.ts';
+import { namesOf } from './in-words.ts';
 
 export interface HoldWarning {
   readonly id: number;
@@ -51,7 +51,7 @@ export class HoldWatchdog {
     host.enter();
     for (const set of host.ownSets()) {
       if (!host.core.isGranted(set)) continue;
-      const leftMs = host.sinceOf(set) + this.#warnAfterMs - host.clock.now();
+      const leftMs = host.sets.sinceOf(set) + this.#warnAfterMs - host.clock.now();
       if (leftMs > 0) nextMs = Math.min(nextMs, leftMs);
       else overdue.add(host.core.token(set));
     }
@@ -66,29 +66,34 @@ export class HoldWatchdog {
 
   #tell(tokens: ReadonlySet<number>): void {
     const host = this.#host;
-    const { clock } = host;
+    const { core } = host;
     host.enter();
-    const { held, pending } = snapshotOf(host);
-    if (watched.isWatched) this.#note(tokens, pending.length);
-    host.leave();
-    const now = clock.toEpochMs(clock.now());
-    for (const { id, token, set, label, session, since } of held) {
-      if (token === undefined || !tokens.has(token)) continue;
-      const heldMs = now - since;
-      const pendingCount = pending.length;
-      const warning = { id, token, set, label, session, heldMs, pendingCount };
-      deliver({ deliver: () => this.#report(warning) });
+    const pendingCount = core.sets().filter((set) => !core.isGranted(set)).length;
+    const warnings: HoldWarning[] = [];
+    for (const set of host.ownSets()) {
+      const token = core.token(set);
+      if (core.isGranted(set) && tokens.has(token)) warnings.push(this.#note(set, pendingCount));
     }
+    host.leave();
+    warnings.sort((one, other) => one.token - other.token);
+    for (const warning of warnings) deliver({ deliver: () => this.#report(warning) });
   }
 
   /** Within an operation. */
-  #note(tokens: ReadonlySet<number>, pendingCount: number): void {
-    const { core, clock, events } = this.#host;
-    for (const set of this.#host.ownSets()) {
-      const token = core.token(set);
-      if (!core.isGranted(set) || !tokens.has(token)) continue;
-      events.heldLong(set, token, clock.now() - this.#host.sinceOf(set), pendingCount);
-    }
+  #note(set: number, pendingCount: number): HoldWarning {
+    const { core, clock, events, sets } = this.#host;
+    const token = core.token(set);
+    const heldMs = clock.now() - sets.sinceOf(set);
+    if (watched.isWatched) events.heldLong(set, token, heldMs, pendingCount);
+    return {
+      id: sets.idOf(set),
+      token,
+      set: namesOf(sets, set),
+      label: sets.labelOf(set),
+      session: sets.sessionLabelOf(set),
+      heldMs,
+      pendingCount,
+    };
   }
 }
 

@@ -29,6 +29,7 @@ import type { CarriedHolding } from './holding.ts';
 import { HostRequest, ObserverRequest } from './request.ts';
 import type { ResolvedSet, Resources } from './resources.ts';
 import type { HostSession } from './session.ts';
+import type { SetsInView } from './sets-in-view.ts';
 
 /** What times are told by. */
 export interface HostClock {
@@ -45,6 +46,7 @@ export abstract class Host {
   abstract readonly capabilities: ReadonlySet<Capability>;
   abstract readonly resources: Resources;
   abstract readonly clock: HostClock;
+  abstract readonly sets: SetsInView;
   readonly delivery = new Delivery();
   readonly signals = new Signals<HostRequest>((requests, reason) => {
     this.refuseInTime(requests, reason);
@@ -106,20 +108,6 @@ export abstract class Host {
   protected abstract objects(): readonly (HostRequest | HostGrant)[];
   /** The sets that were asked for through this host, observers not among them. */
   abstract ownSets(): readonly number[];
-
-  idOf(set: number): number {
-    return this.core.arrival(set);
-  }
-
-  tokenOf(set: number): number {
-    return this.core.token(set);
-  }
-
-  /** For people: who asked for a set, and through what session. */
-  abstract labelOf(set: number): string | undefined;
-  abstract sessionLabelOf(set: number): string | undefined;
-  /** When it was granted, or, if it waits, made: on the clock. */
-  abstract sinceOf(set: number): number;
 
   /** What core is to keep with a set from its beginning to its end. */
   protected abstract wordFor(scope: HostSession, label: string | undefined): number;
@@ -351,8 +339,8 @@ export abstract class Host {
     const ignored: string[] = [];
     for (let link = core.firstLink(grant.set); link !== 0; link = core.nextLink(link)) {
       const queue = core.resourceOf(link);
-      if (core.isMarked(queue)) recovered.push(this.resources.nameOf(queue));
-      if (core.isIgnored(link)) ignored.push(this.resources.nameOf(queue));
+      if (core.isMarked(queue)) recovered.push(this.sets.nameOf(queue));
+      if (core.isIgnored(link)) ignored.push(this.sets.nameOf(queue));
     }
     if (recovered.length > 0) grant.details().recovered = recovered;
     if (ignored.length > 0) grant.details().ignored = ignored;

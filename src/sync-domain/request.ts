@@ -10,8 +10,8 @@ import type { RequestOutcome } from '../domain/events.ts';
 import type { SyncGrant, Waiter } from '../domain/grant.ts';
 import { Deadline } from '../event-loop/deadline.ts';
 import type { HostGrant } from './grant.ts';
+import { timedOut } from './in-words.ts';
 import type { HostSession } from './session.ts';
-import { timedOut } from './snapshot.ts';
 
 /** What few requests need. */
 interface WaitDetails {
@@ -98,7 +98,7 @@ export abstract class HostRequest {
       host.owe(unreached, () => this.#timeOut(timeoutMs));
       return;
     }
-    const error = this.set === 0 ? undefined : timedOut(host, this.set, timeoutMs);
+    const error = this.set === 0 ? undefined : timedOut(host.sets, this.set, timeoutMs);
     host.leave();
     if (error !== undefined) host.refuseInTime([this], error);
   }

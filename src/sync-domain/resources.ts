@@ -118,8 +118,6 @@ export abstract class Resources {
   /** What earlier sets left unused can go, if there is much; what is found from now on must not. */
   protected abstract tidy(): void;
   protected isUntidy = false;
-  /** What a queue stands for, for people. */
-  abstract nameOf(queue: number): string;
   /** A queue has fallen idle. */
   abstract idle(queue: number): void;
 

@@ -31,6 +31,7 @@ import type { Snapshot } from '../domain/snapshot.ts';
 import { atOnce, inSlices } from '../event-loop/slices.ts';
 import { HostGrant } from './grant.ts';
 import type { Host } from './host.ts';
+import { circleOf, ownerOf, timedOut } from './in-words.ts';
 import {
   CallbackRequest,
   DirectRequest,
@@ -39,8 +40,8 @@ import {
   PromiseRequest,
 } from './request.ts';
 import type { ResolvedSet } from './resources.ts';
-import { circleOf, ownerOf, timedOut } from './snapshot.ts';
-import { SnapshotNotes } from './snapshot-notes.ts';
+import type { SetsInView } from './sets-in-view.ts';
+import { entriesOf } from './snapshot-entries.ts';
 
 const noOptions: AcquireOptions = Object.freeze({});
 
@@ -169,17 +170,17 @@ export class HostSession implements SyncSession {
   }
 
   async query(): Promise<Snapshot> {
-    let notes: SnapshotNotes;
+    let sets: SetsInView;
     try {
-      notes = this.#note();
+      sets = this.#copy();
     } catch (error) {
       return this.host.askAgain(error, () => this.query());
     }
-    return inSlices(notes.entries());
+    return inSlices(entriesOf(sets));
   }
 
   querySync(): Snapshot {
-    return atOnce(this.#note().entries());
+    return atOnce(entriesOf(this.#copy()));
   }
 
   async close(): Promise<void> {
@@ -263,7 +264,7 @@ export class HostSession implements SyncSession {
     if (held.length > 0) this.host.expect(resolved, held.length, this, label);
     const placed = this.host.arrive(resolved, allBits, this, label);
     if (typeof placed !== 'number') return placed;
-    if (timeoutMs === 0) this.#refuse(placed, timedOut(this.host, placed, 0));
+    if (timeoutMs === 0) this.#refuse(placed, timedOut(this.host.sets, placed, 0));
     if (held.length > 0) this.#refuseCircle(placed, held, label);
     return placed;
   }
@@ -359,11 +360,11 @@ export class HostSession implements SyncSession {
   }
 
   #refuseLocked({ queues, count }: ResolvedSet): void {
-    const { core, resources } = this.host;
+    const { core, sets } = this.host;
     const queue = core.firstLocked(queues, count);
     if (queue === 0) return;
-    const name = describe(resources.nameOf(queue));
-    const owner = ownerOf(this.host, core.setOf(core.firstInQueue(queue)));
+    const name = describe(sets.nameOf(queue));
+    const owner = ownerOf(sets, core.setOf(core.firstInQueue(queue)));
     throw new LockedError(
       `${name} is used by a synchronous caller: it is ${owner}. Ask with locked: 'wait' instead.`,
     );
@@ -392,7 +393,7 @@ export class HostSession implements SyncSession {
     );
     if (circle?.length === 0) return;
     if (circle === undefined) this.#refuse(set, host.resources.memoryIsFull());
-    const { message, steps } = circleOf(host, circle, label);
+    const { message, steps } = circleOf(host.sets, circle, label);
     this.#refuse(set, new DeadlockError(message, steps));
   }
 
@@ -411,12 +412,12 @@ export class HostSession implements SyncSession {
   }
 
   /** The state of this moment. */
-  #note(): SnapshotNotes {
+  #copy(): SetsInView {
     const { host } = this;
     host.enter();
-    const notes = new SnapshotNotes(host);
+    const sets = host.sets.copy();
     host.leave();
-    return notes;
+    return sets;
   }
 
   /** Its own sessions too. */

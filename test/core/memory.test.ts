@@ -32,6 +32,20 @@ describe('memory', () => {
     expect(s.isHeld(s.ask({ exclusive: ['b'] }))).toBe(true);
   });
 
+  it('is copied as it is, and the copy stays so', () => {
+    const s = new Scene({ wordsMin: smallest });
+    const holder = s.ask({ exclusive: ['a'] });
+    const waiter = s.ask({ shared: ['a', 'b'] });
+    const copy = s.core.copy();
+    expect(copy.sets()).toEqual([holder, waiter]);
+    s.end(holder);
+    s.ask({ exclusive: ['c'] });
+    expect([holder, waiter].map((set) => copy.isGranted(set))).toEqual([true, false]);
+    expect(s.isHeld(waiter)).toBe(true);
+    expect(copy.sets()).toEqual([holder, waiter]);
+    expect(findFaults(copy.memory)).toEqual([]);
+  });
+
   it('that the system does not have is refused like what is beyond the limit', () => {
     const memory = new Memory({ wordsMax: 2 ** 40 });
     const { words } = memory;

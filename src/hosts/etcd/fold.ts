@@ -9,8 +9,8 @@
 import { Core, Memory } from '../../core/index.ts';
 import { LimitError } from '../../domain/errors.ts';
 import type { RemoteRef, RemoteSet } from '../../remote-domain/resources.ts';
+import { ownerOf } from '../../sync-domain/in-words.ts';
 import type { SetsInView } from '../../sync-domain/sets-in-view.ts';
-import { ownerOf } from '../../sync-domain/snapshot.ts';
 import { type SetEntry, strange } from './entries.ts';
 import { encodeResource } from './keys.ts';
 import { byArrival, type LiveSet } from './live-set.ts';
@@ -20,7 +20,6 @@ const clock = { now: () => Date.now(), toEpochMs: (timeMs: number) => timeMs };
 export class Fold implements SetsInView {
   core = new Core(new Memory());
   readonly clock = clock;
-  readonly resources = { nameOf: (queue: number): string => this.#names.get(queue)?.name ?? '' };
   #queues = new Map<string, number>();
   #names = new Map<number, { readonly id: string; readonly name: string }>();
   #live = new Map<number, LiveSet>();
@@ -158,7 +157,25 @@ export class Fold implements SetsInView {
   }
 
   sinceOf(set: number): number {
-    return this.liveOf(set).since;
+    const { since, entry } = this.liveOf(set);
+    // A copy has sets that have been granted since it was made.
+    return this.core.isGranted(set) ? since : entry.since;
+  }
+
+  nameOf(queue: number): string {
+    return this.#names.get(queue)?.name ?? '';
+  }
+
+  copy(): Fold {
+    const copy = new Fold();
+    copy.core = this.core.copy();
+    copy.#names = new Map(this.#names);
+    copy.#live = new Map(this.#live);
+    return copy;
+  }
+
+  liveSets(): Iterable<LiveSet> {
+    return this.#live.values();
   }
 
   #queueOf(ref: RemoteRef, session: string): number {

@@ -26,7 +26,7 @@ import { lostError } from '../../remote-domain/lost-error.ts';
 import type { RemoteRequest } from '../../remote-domain/request.ts';
 import type { RemoteRef } from '../../remote-domain/resources.ts';
 import type { RemoteSession } from '../../remote-domain/session.ts';
-import { timedOut } from '../../sync-domain/snapshot.ts';
+import { timedOut } from '../../sync-domain/in-words.ts';
 import { Awake } from './awake.ts';
 import { Burials } from './burials.ts';
 import type { SetEntry } from './entries.ts';

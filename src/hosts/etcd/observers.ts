@@ -7,7 +7,7 @@
 import { WaitTimeoutError } from '../../domain/errors.ts';
 import { Deadline } from '../../event-loop/deadline.ts';
 import type { RemoteRequest } from '../../remote-domain/request.ts';
-import { ownerOf } from '../../sync-domain/snapshot.ts';
+import { ownerOf } from '../../sync-domain/in-words.ts';
 import type { Fold } from './fold.ts';
 import type { LiveSet } from './live-set.ts';
 import type { News } from './replica.ts';

@@ -11,7 +11,7 @@
  */
 
 import type { DeadlockStep } from '../../domain/errors.ts';
-import { circleOf } from '../../sync-domain/snapshot.ts';
+import { circleOf } from '../../sync-domain/in-words.ts';
 import type { KeyValue, LogEvent } from './calls.ts';
 import { readLink, readSession, readSet, type SessionEntry, strange } from './entries.ts';
 import { Fold } from './fold.ts';

@@ -1,10 +1,14 @@
 /** What a client's copy of the state looks like, and whose each set is. */
 
 import type { Snapshot, SnapshotEntry } from '../../domain/snapshot.ts';
-import { snapshotOf } from '../../sync-domain/snapshot.ts';
+import { inSlices } from '../../event-loop/slices.ts';
+import { entriesOf } from '../../sync-domain/snapshot-entries.ts';
 import type { SessionEntry } from './entries.ts';
-import type { LiveSet } from './live-set.ts';
+import type { Fold } from './fold.ts';
 import type { Replica } from './replica.ts';
+
+/** After so many steps the work may be interrupted. */
+const stepCount = 200;
 
 /** The client that a set belongs to, as it told of itself when it came. */
 export interface EtcdClientInfo extends SessionEntry {
@@ -28,20 +32,36 @@ export interface EtcdSnapshot extends Snapshot {
   readonly revision: number;
 }
 
-export function snapshotOfReplica(replica: Replica): EtcdSnapshot {
-  const byId = new Map<number, LiveSet>();
-  for (const live of replica.sets.values()) byId.set(live.id, live);
-  const withClient = (entry: SnapshotEntry): EtcdSnapshotEntry => {
-    const id = byId.get(entry.id)?.session ?? '';
-    const session = replica.sessions.get(id);
-    if (session === undefined) return { ...entry, client: undefined };
-    const { pid, host, label } = session.entry;
-    return { ...entry, client: { id, pid, host, label } };
-  };
-  const { held, pending } = snapshotOf(replica.fold);
-  return {
-    held: held.map(withClient),
-    pending: pending.map(withClient),
-    revision: replica.revision,
-  };
+/** Of this moment, though it takes its time. */
+export function snapshotOfReplica({ fold, sessions, revision }: Replica): Promise<EtcdSnapshot> {
+  return inSlices(entriesWithClients(fold.copy(), new Map(sessions), revision));
+}
+
+function* entriesWithClients(
+  fold: Fold,
+  sessions: Replica['sessions'],
+  revision: number,
+): Generator<void, EtcdSnapshot> {
+  const { held, pending } = yield* entriesOf(fold);
+  const sessionById = new Map<number, string>();
+  for (const live of fold.liveSets()) {
+    sessionById.set(live.id, live.session);
+    if (sessionById.size % stepCount === 0) yield;
+  }
+  function* withClients(entries: readonly SnapshotEntry[]) {
+    const more: EtcdSnapshotEntry[] = [];
+    for (const entry of entries) {
+      const id = sessionById.get(entry.id) ?? '';
+      more.push({ ...entry, client: clientOf(id, sessions.get(id)?.entry) });
+      if (more.length % stepCount === 0) yield;
+    }
+    return more;
+  }
+  return { held: yield* withClients(held), pending: yield* withClients(pending), revision };
+}
+
+function clientOf(id: string, entry: SessionEntry | undefined): EtcdClientInfo | undefined {
+  if (entry === undefined) return undefined;
+  const { pid, host, label } = entry;
+  return { id, pid, host, label };
 }

@@ -12,11 +12,12 @@ import { type EventDomain, whenWatched } from '../../domain/events.ts';
 import { CoarseClock } from '../../event-loop/clock.ts';
 import type { HostGrant } from '../../sync-domain/grant.ts';
 import { Host } from '../../sync-domain/host.ts';
+import { inTheWayOf } from '../../sync-domain/in-words.ts';
 import type { HostRequest } from '../../sync-domain/request.ts';
 import type { HostSession } from '../../sync-domain/session.ts';
-import { inTheWayOf } from '../../sync-domain/snapshot.ts';
 import { Registry } from './registry.ts';
 import { ProcessResources } from './resources.ts';
+import { ProcessSets } from './sets.ts';
 
 /** Beyond so many words, what a burst leaves behind is given back when the last set ends. */
 const wordsKept = 2 ** 16;
@@ -37,10 +38,16 @@ export class ProcessHost extends Host {
   readonly resources: ProcessResources;
   /** What the tags of sets stand for; 0 is nobody's. */
   readonly tagged = new Registry<HostRequest | HostGrant>();
+  readonly sets: ProcessSets;
 
   constructor(label?: string, memory = new Memory()) {
     super(label, memory);
     this.resources = new ProcessResources(this);
+    this.sets = new ProcessSets(this.core, this.clock, {
+      tagged: this.tagged,
+      resources: this.resources.used,
+      label,
+    });
   }
 
   enter(): void {}
@@ -59,7 +66,7 @@ export class ProcessHost extends Host {
   }
 
   block(_: HostSession, set: number): never {
-    const inTheWay = inTheWayOf(this, set);
+    const inTheWay = inTheWayOf(this.sets, set);
     this.drop(set, 'timed-out');
     this.leave();
     throw new WaitTimeoutError(
@@ -76,28 +83,9 @@ export class ProcessHost extends Host {
     return this.core.sets();
   }
 
-  labelOf(set: number): string | undefined {
-    return this.#objectOf(set)?.label;
-  }
-
-  sessionLabelOf(set: number): string | undefined {
-    const object = this.#objectOf(set);
-    return object === undefined ? this.label : object.scope.label;
-  }
-
-  sinceOf(set: number): number {
-    return this.clock.fromNote(this.core.note(set));
-  }
-
   protected untag(set: number): HostRequest | HostGrant | undefined {
     const tag = this.core.tag(set);
     return tag === 0 ? undefined : this.#untag(set, tag);
-  }
-
-  /** What stands for a set: its request, or its grant if that has anything to be told. */
-  #objectOf(set: number): HostRequest | HostGrant | undefined {
-    const tag = this.core.tag(set);
-    return tag === 0 ? undefined : this.tagged.get(tag);
   }
 
   #untag(set: number, tag: number): HostRequest | HostGrant {

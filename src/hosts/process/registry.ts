@@ -30,6 +30,15 @@ export class Registry<T extends object> {
     this.#free = tag;
   }
 
+  /** The same objects by the same numbers. */
+  copy(): Registry<T> {
+    const copy = new Registry<T>();
+    copy.#items = this.#items.slice();
+    copy.#free = this.#free;
+    copy.#count = this.#count;
+    return copy;
+  }
+
   /** Forgets all, and gives back the memory. */
   clear(): void {
     this.#items = [0];

@@ -12,15 +12,12 @@ import { Registry } from './registry.ts';
 const idleCountMax = 1024;
 
 export class ProcessResources extends Resources {
-  readonly #used = new Registry<HostResource>();
+  /** By the tags of their queues. */
+  readonly used = new Registry<HostResource>();
   /** Those that are idle, or will be if no set enters their queue; dropped in turn. */
   readonly #maybeIdle = new Fifo<HostResource>();
   #isFull = false;
   #numberLast = 0;
-
-  nameOf(queue: number): string {
-    return String(this.#of(queue));
-  }
 
   idle(queue: number): void {
     this.#list(this.#of(queue));
@@ -50,8 +47,8 @@ export class ProcessResources extends Resources {
   /** Lets go of all that is idle; true if then no resource has a queue at all. */
   dropIdle(): boolean {
     this.trim(0);
-    if (this.#used.count > 0) return false;
-    this.#used.clear();
+    if (this.used.count > 0) return false;
+    this.used.clear();
     return true;
   }
 
@@ -72,7 +69,7 @@ export class ProcessResources extends Resources {
   }
 
   protected override drop(resource: HostResource): void {
-    this.#used.delete(this.host.core.resourceTag(resource.queue));
+    this.used.delete(this.host.core.resourceTag(resource.queue));
     this.host.core.destroyResource(resource.queue);
     resource.queue = 0;
     this.epoch++;
@@ -81,10 +78,10 @@ export class ProcessResources extends Resources {
 
   /** Gives a resource a queue, and a name its place among the names. */
   #open(resource: HostResource): number {
-    const tag = this.#used.add(resource);
+    const tag = this.used.add(resource);
     const queue = this.host.core.createResource(tag);
     if (queue === 0) {
-      this.#used.delete(tag);
+      this.used.delete(tag);
       throw this.memoryIsFull();
     }
     resource.queue = queue;
@@ -94,7 +91,7 @@ export class ProcessResources extends Resources {
   }
 
   #of(queue: number): HostResource {
-    return this.#used.get(this.host.core.resourceTag(queue));
+    return this.used.get(this.host.core.resourceTag(queue));
   }
 
   #list(resource: HostResource): void {

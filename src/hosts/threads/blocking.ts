@@ -7,9 +7,9 @@ import { DeadlockError, InterruptedError, WaitTimeoutError } from '../../domain/
 import { outcomeOf } from '../../domain/events.ts';
 import type { AcquireSyncOptions } from '../../domain/options.ts';
 import type { HostGrant } from '../../sync-domain/grant.ts';
+import { circleOf, inTheWayOf, timedOut } from '../../sync-domain/in-words.ts';
 import { HostRequest } from '../../sync-domain/request.ts';
 import type { HostSession } from '../../sync-domain/session.ts';
-import { circleOf, inTheWayOf, timedOut } from '../../sync-domain/snapshot.ts';
 import { agentsIn, markDead } from './agents.ts';
 import * as C from './control.ts';
 import type { ThreadsHost } from './host.ts';
@@ -72,7 +72,7 @@ export function blockFor(
 
 /** The main thread of a browser may not sleep, and is not to stand still. */
 function refuse(host: ThreadsHost, set: number): never {
-  const inTheWay = inTheWayOf(host, set);
+  const inTheWay = inTheWayOf(host.sets, set);
   host.drop(set, 'timed-out');
   host.leave();
   throw new WaitTimeoutError(
@@ -99,14 +99,14 @@ function whyNoLonger(
   const { set } = request;
   const at = C.wordsOfAgent(host.agent);
   if (host.control[at + C.INTERRUPTED] !== 0) {
-    return new InterruptedError(`interrupted while it waited: ${inTheWayOf(host, set)}`);
+    return new InterruptedError(`interrupted while it waited: ${inTheWayOf(host.sets, set)}`);
   }
-  if (performance.now() - startMs >= timeoutMs) return timedOut(host, set, timeoutMs);
+  if (performance.now() - startMs >= timeoutMs) return timedOut(host.sets, set, timeoutMs);
   // Not at once: whoever was granted something may just be about to let it go.
   if (turn === 0 || timeoutMs !== Number.POSITIVE_INFINITY) return undefined;
   const circle = host.core.findCircle(set, (kept) => blockedForEver(host, kept));
   if (circle.length === 0) return undefined;
-  const { message, steps } = circleOf(host, circle, request.label);
+  const { message, steps } = circleOf(host.sets, circle, request.label);
   return new DeadlockError(`all of these threads block: ${message}`, steps);
 }
 

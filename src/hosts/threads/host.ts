@@ -35,7 +35,6 @@ import {
   enrol,
   fetch,
   hasNews,
-  isPosted,
   post,
   stateOf,
   vacate,
@@ -48,10 +47,11 @@ import { blockFor } from './blocking.ts';
 import { ArenaClock } from './clock.ts';
 import * as C from './control.ts';
 import { closeAtExit, closedBeforeExit, Supervisor, showLife } from './death.ts';
-import { agentOf, freeLabels, labelIn, sessionIn, slotsOfLabels, writeLabels } from './labels.ts';
+import { agentOf, freeLabels, slotsOfLabels, writeLabels } from './labels.ts';
 import { ArenaLock } from './lock.ts';
 import { lockMsMax, Neighbours } from './neighbours.ts';
 import { ThreadsResources } from './resources.ts';
+import { ArenaSets } from './sets.ts';
 import { thread } from './thread.ts';
 
 const capabilities: ReadonlySet<Capability> = new Set<Capability>([
@@ -69,6 +69,7 @@ const laterMs = 10;
 export class ThreadsHost extends Host {
   readonly capabilities = capabilities;
   readonly clock: ArenaClock;
+  readonly sets: ArenaSets;
   readonly resources: ThreadsResources;
   readonly control: Int32Array;
   readonly memory: ArenaMemory;
@@ -116,6 +117,7 @@ export class ThreadsHost extends Host {
     this.memory = memory;
     this.agent = agent;
     this.clock = new ArenaClock(control, new CoarseClock());
+    this.sets = new ArenaSets(this.core, this.clock);
     this.bell = new Bell(control, agent);
     this.#listener = new BellListener(control, agent, this.bell, () => this.hear());
     this.#lock = new ArenaLock(
@@ -334,20 +336,6 @@ export class ThreadsHost extends Host {
 
   agentOf(set: number): number {
     return agentOf(this.memory.words, this.core.tag(set));
-  }
-
-  labelOf(set: number): string | undefined {
-    return labelIn(this.memory.words, this.core.tag(set));
-  }
-
-  sessionLabelOf(set: number): string | undefined {
-    return sessionIn(this.memory.words, this.core.tag(set));
-  }
-
-  sinceOf(set: number): number {
-    // Its note is written when its owner hears of it.
-    if (isPosted(this.memory.words, set)) return this.clock.now();
-    return this.clock.fromNote(this.core.note(set));
   }
 
   protected untag(set: number): HostRequest | HostGrant | undefined {

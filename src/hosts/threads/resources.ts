@@ -12,7 +12,7 @@ import * as L from '../../core/layout.ts';
 import { type HostResource, type ResolvedSet, Resources } from '../../sync-domain/resources.ts';
 import { SEED } from './control.ts';
 import type { ThreadsHost } from './host.ts';
-import { addName, findName, hashOf, type Key, keyOf, removeName, slotsOfName } from './names.ts';
+import { addName, findName, hashOf, type Key, removeName, slotsOfName } from './names.ts';
 import * as R from './root.ts';
 
 /** So many are kept, used or not, before idle ones are looked for. */
@@ -25,11 +25,6 @@ const rememberedCountMax = 2 ** 16;
 export class ThreadsResources extends Resources {
   declare protected readonly host: ThreadsHost;
   #dropsSeen = 0;
-
-  nameOf(queue: number): string {
-    const { text, isNameless } = keyOf(this.#words, this.host.core.resourceTag(queue));
-    return isNameless ? `#${text}` : text;
-  }
 
   /** All are kept, so core tells of none. */
   idle(): void {}

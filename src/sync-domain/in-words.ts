@@ -1,34 +1,26 @@
-/** Who holds what and who waits for whom, as data and in words. */
+/** Who holds what, and who is in whose way, in words. */
 
 import { type DeadlockStep, WaitTimeoutError } from '../domain/errors.ts';
 import type { NamedSet } from '../domain/sets.ts';
-import type { Snapshot } from '../domain/snapshot.ts';
-import { atOnce } from '../event-loop/slices.ts';
 import type { SetsInView } from './sets-in-view.ts';
-import { SnapshotNotes } from './snapshot-notes.ts';
 
 /** So many resources are told about in an error. */
 const toldCountMax = 3;
 
-/** All of it at once, within an operation. */
-export function snapshotOf(host: SetsInView): Snapshot {
-  return atOnce(new SnapshotNotes(host).entries());
-}
-
-export function namesOf(host: SetsInView, set: number): NamedSet {
-  const { core, resources } = host;
+export function namesOf(view: SetsInView, set: number): NamedSet {
+  const { core } = view;
   const exclusive: string[] = [];
   const shared: string[] = [];
   for (let link = core.firstLink(set); link !== 0; link = core.nextLink(link)) {
     const names = core.isExclusive(link) ? exclusive : shared;
-    names.push(resources.nameOf(core.resourceOf(link)));
+    names.push(view.nameOf(core.resourceOf(link)));
   }
   return { exclusive, shared };
 }
 
 /** In words: what a waiting set waits for. Looks at the head of each queue only. */
-export function inTheWayOf(host: SetsInView, set: number): string {
-  const { core, resources } = host;
+export function inTheWayOf(view: SetsInView, set: number): string {
+  const { core } = view;
   const told: string[] = [];
   let countMore = 0;
   for (let link = core.firstLink(set); link !== 0; link = core.nextLink(link)) {
@@ -40,26 +32,26 @@ export function inTheWayOf(host: SetsInView, set: number): string {
     const queue = core.resourceOf(link);
     const mode = core.isExclusive(link) ? 'exclusive' : 'shared';
     const ahead = core.setOf(core.firstInQueue(queue));
-    told.push(`${mode} ${quote(resources.nameOf(queue))} is ${ownerOf(host, ahead)}`);
+    told.push(`${mode} ${quote(view.nameOf(queue))} is ${ownerOf(view, ahead)}`);
   }
   if (countMore > 0) told.push(`and ${countMore} more`);
   return told.join(', ');
 }
 
 /** The error of a waiting set whose time is over: who is in its way. */
-export function timedOut(host: SetsInView, set: number, timeoutMs: number): WaitTimeoutError {
+export function timedOut(view: SetsInView, set: number, timeoutMs: number): WaitTimeoutError {
   return new WaitTimeoutError(
-    `not granted within ${timeoutMs} ms: ${inTheWayOf(host, set)}. ` +
+    `not granted within ${timeoutMs} ms: ${inTheWayOf(view, set)}. ` +
       'Wait longer, or see query() for who waits for whom.',
   );
 }
 
 /** In words: who stands at the head of a queue, and since when. */
-export function ownerOf(host: SetsInView, set: number): string {
-  const { core } = host;
-  const who = host.labelOf(set) ?? host.sessionLabelOf(set);
-  const name = who === undefined ? `request ${host.idOf(set)}` : JSON.stringify(who);
-  const forSeconds = ((host.clock.now() - host.sinceOf(set)) / 1000).toFixed(1);
+export function ownerOf(view: SetsInView, set: number): string {
+  const { core } = view;
+  const who = view.labelOf(set) ?? view.sessionLabelOf(set);
+  const name = who === undefined ? `request ${view.idOf(set)}` : JSON.stringify(who);
+  const forSeconds = ((view.clock.now() - view.sinceOf(set)) / 1000).toFixed(1);
   return core.isGranted(set)
     ? `held by ${name} for ${forSeconds} s`
     : `due to ${name}, which has waited for ${forSeconds} s`;
@@ -67,15 +59,15 @@ export function ownerOf(host: SetsInView, set: number): string {
 
 /** A circle of sets, the refused one first, as data and in words. */
 export function circleOf(
-  host: SetsInView,
+  view: SetsInView,
   circle: readonly number[],
   label: string | undefined,
 ): { readonly message: string; readonly steps: readonly DeadlockStep[] } {
   const steps = circle.map((set, index) => ({
-    id: host.idOf(set),
-    label: index === 0 ? label : host.labelOf(set),
-    isHeld: host.core.isGranted(set),
-    set: namesOf(host, set),
+    id: view.idOf(set),
+    label: index === 0 ? label : view.labelOf(set),
+    isHeld: view.core.isGranted(set),
+    set: namesOf(view, set),
   }));
   const names = steps.map(
     (step) =>

@@ -1,0 +1,67 @@
+/** What is known of the sets of one event loop: by their tags, and those of their queues. */
+
+import type { Core } from '../../core/index.ts';
+import type { HostGrant } from '../../sync-domain/grant.ts';
+import type { HostClock } from '../../sync-domain/host.ts';
+import type { HostRequest } from '../../sync-domain/request.ts';
+import type { HostResource } from '../../sync-domain/resources.ts';
+import type { SetsInView } from '../../sync-domain/sets-in-view.ts';
+import type { Registry } from './registry.ts';
+
+export interface ProcessObjects {
+  /** What the tags of sets stand for; 0 is nobody's. */
+  readonly tagged: Registry<HostRequest | HostGrant>;
+  /** What the tags of queues stand for. */
+  readonly resources: Registry<HostResource>;
+  /** Of the domain: told of what has no tag. */
+  readonly label: string | undefined;
+}
+
+export class ProcessSets implements SetsInView {
+  readonly core: Core;
+  readonly clock: HostClock;
+  readonly #objects: ProcessObjects;
+
+  constructor(core: Core, clock: HostClock, objects: ProcessObjects) {
+    this.core = core;
+    this.clock = clock;
+    this.#objects = objects;
+  }
+
+  idOf(set: number): number {
+    return this.core.arrival(set);
+  }
+
+  tokenOf(set: number): number {
+    return this.core.token(set);
+  }
+
+  labelOf(set: number): string | undefined {
+    return this.#objectOf(set)?.label;
+  }
+
+  sessionLabelOf(set: number): string | undefined {
+    const object = this.#objectOf(set);
+    return object === undefined ? this.#objects.label : object.scope.label;
+  }
+
+  sinceOf(set: number): number {
+    return this.clock.fromNote(this.core.note(set));
+  }
+
+  nameOf(queue: number): string {
+    return String(this.#objects.resources.get(this.core.resourceTag(queue)));
+  }
+
+  copy(): ProcessSets {
+    const { tagged, resources, label } = this.#objects;
+    const objects = { tagged: tagged.copy(), resources: resources.copy(), label };
+    return new ProcessSets(this.core.copy(), this.clock, objects);
+  }
+
+  /** What stands for a set: its request, or its grant if that has anything to be told. */
+  #objectOf(set: number): HostRequest | HostGrant | undefined {
+    const tag = this.core.tag(set);
+    return tag === 0 ? undefined : this.#objects.tagged.get(tag);
+  }
+}

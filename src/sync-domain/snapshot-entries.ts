@@ -1,0 +1,132 @@
+/**
+ * A snapshot is made in two steps. First the state of one moment is copied, as it is in memory (see
+ * {@link SetsInView.copy}): that stops the domain for some 20 ns a set and link. Then entries are
+ * made of the copy. That takes many times as long, and need not be done at once, as nothing changes
+ * any more.
+ */
+
+import type { Snapshot, SnapshotEntry } from '../domain/snapshot.ts';
+import type { SetsInView } from './sets-in-view.ts';
+
+/** After so many steps the work may be interrupted. */
+const stepCount = 200;
+/** So much of memory is looked through in a step. */
+const stepWords = 2 ** 14;
+
+/** Makes the entries of sets that do not change meanwhile. Yields where it may be interrupted. */
+export function* entriesOf(view: SetsInView): Generator<void, Snapshot> {
+  const sets = yield* setsOf(view);
+  const blockers = yield* blockersOf(view, sets);
+  const toEntry = entryMaker(view);
+  const held = new Map<number, SnapshotEntry>();
+  const pending = new Map<number, SnapshotEntry>();
+  let count = 0;
+  for (const set of sets) {
+    const entry = toEntry(set, blockers[set >> 3]);
+    if (entry.token === undefined) pending.set(entry.id, entry);
+    else held.set(entry.token, entry);
+    if (++count % stepCount === 0) yield;
+  }
+  return { held: yield* inOrder(held), pending: yield* inOrder(pending) };
+}
+
+function* setsOf({ core }: SetsInView): Generator<void, number[]> {
+  const sets: number[] = [];
+  const wordCount = core.memory.words.length;
+  for (let from = 0; from < wordCount; from += stepWords) {
+    const end = Math.min(from + stepWords, wordCount);
+    for (const set of core.sets(from, end)) sets.push(set);
+    yield;
+  }
+  return sets;
+}
+
+function entryMaker(view: SetsInView) {
+  const { core, clock } = view;
+  // A name may have to be read letter by letter.
+  const names = new Map<number, string>();
+  const nameOf = (queue: number): string => {
+    const known = names.get(queue);
+    if (known !== undefined) return known;
+    const name = view.nameOf(queue);
+    names.set(queue, name);
+    return name;
+  };
+  return (set: number, blockers: readonly number[] = []): SnapshotEntry => {
+    const exclusive: string[] = [];
+    const shared: string[] = [];
+    for (let link = core.firstLink(set); link !== 0; link = core.nextLink(link)) {
+      (core.isExclusive(link) ? exclusive : shared).push(nameOf(core.resourceOf(link)));
+    }
+    return {
+      id: view.idOf(set),
+      set: { exclusive, shared },
+      label: view.labelOf(set),
+      session: view.sessionLabelOf(set),
+      token: core.isGranted(set) ? view.tokenOf(set) : undefined,
+      since: clock.toEpochMs(view.sinceOf(set)),
+      waitingFor: blockers.length < 2 ? blockers : [...new Set(blockers)].sort((a, b) => a - b),
+    };
+  };
+}
+
+type Blockers = (readonly number[] | undefined)[];
+
+/** For each waiting set, by its slot, the ids of the nearest ones in its way. */
+function* blockersOf(view: SetsInView, sets: readonly number[]): Generator<void, Blockers> {
+  const { core } = view;
+  // By slot, which is eight words long.
+  const slotCount = core.memory.words.length >> 3;
+  const blockers: Blockers = new Array(slotCount);
+  const isSeen = new Uint8Array(slotCount);
+  let count = 0;
+  for (const set of sets) {
+    for (let link = core.firstLink(set); link !== 0; link = core.nextLink(link)) {
+      const queue = core.resourceOf(link);
+      if (isSeen[queue >> 3] === 1) continue;
+      isSeen[queue >> 3] = 1;
+      yield* blockersIn(view, queue, blockers);
+    }
+    if (++count % stepCount === 0) yield;
+  }
+  return blockers;
+}
+
+/** One walk through a queue. */
+function* blockersIn(view: SetsInView, queue: number, blockers: Blockers): Generator<void> {
+  const { core } = view;
+  let lastExclusive: readonly number[] = [];
+  let sharedSince: number[] = [];
+  let count = 0;
+  for (let link = core.firstInQueue(queue); link !== 0; link = core.nextInQueue(link)) {
+    const set = core.setOf(link);
+    const isExclusive = core.isExclusive(link);
+    if (!core.isGranted(set) && !core.isIgnored(link)) {
+      const nearest = isExclusive && sharedSince.length > 0 ? sharedSince : lastExclusive;
+      const before = blockers[set >> 3];
+      // Neither of the two changes any more.
+      blockers[set >> 3] = before === undefined ? nearest : [...before, ...nearest];
+    }
+    if (isExclusive) {
+      lastExclusive = [view.idOf(set)];
+      sharedSince = [];
+    } else {
+      sharedSince.push(view.idOf(set));
+    }
+    if (++count % stepCount === 0) yield;
+  }
+}
+
+/** Sorted as numbers are, which is quick; a comparison of entries would stop all for long. */
+function* inOrder(byNumber: ReadonlyMap<number, SnapshotEntry>): Generator<void, SnapshotEntry[]> {
+  const numbers = Float64Array.from(byNumber.keys());
+  yield;
+  numbers.sort();
+  yield;
+  const entries: SnapshotEntry[] = [];
+  for (const number of numbers) {
+    entries.push(byNumber.get(number) as SnapshotEntry);
+    if (entries.length % stepCount === 0) yield;
+  }
+  return entries;
+}

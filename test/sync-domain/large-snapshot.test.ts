@@ -1,0 +1,65 @@
+/** A snapshot of many who wait: the domain is not stopped for it, and it is of one moment. */
+
+import { createDomain, type SyncDomain } from 'kds';
+import { createArena, openThreadsDomain } from 'kds/threads';
+import { describe, expect, it } from 'vitest';
+import { longestStopIn } from './stops.ts';
+
+const waiterCount = 100_000;
+/** A domain may be stopped for so long by a snapshot, in ms. */
+const stopMsMax = 50;
+
+const hosts: Readonly<Record<string, () => SyncDomain>> = {
+  'one event loop': () => createDomain(),
+  'an arena': () => openThreadsDomain(createArena({ bytesMax: 2 ** 26 })),
+};
+
+describe.each(Object.entries(hosts))('a snapshot of 100,000 waiters of %s', (_, open) => {
+  function crowded(): { domain: SyncDomain; release: () => void } {
+    const domain = open();
+    const first = domain.acquireSync({ exclusive: ['a', 'b'] }, { label: 'first' });
+    for (let count = 0; count < waiterCount; count++) {
+      const set = count % 2 === 0 ? { exclusive: 'a' } : { shared: ['a', 'b'] };
+      domain.enqueue(set, (grant) => grant.release(), { label: `waiter ${count}` });
+    }
+    return { domain, release: () => first.release() };
+  }
+
+  it('tells of one moment, and lets others work', async () => {
+    const { domain, release } = crowded();
+    let turnCount = 0;
+    let isAsking = true;
+    const look = (): void => {
+      turnCount++;
+      if (isAsking) setImmediate(look);
+    };
+    const asked = domain.query();
+    setImmediate(look);
+    // All of them are through before it is answered, and nothing of that is in it.
+    release();
+    const { held, pending } = await asked;
+    isAsking = false;
+    expect(turnCount).toBeGreaterThan(5);
+    expect(held.map(({ label }) => label)).toEqual(['first']);
+    expect(pending).toHaveLength(waiterCount);
+    const [firstId] = held.map(({ id }) => id);
+    expect(pending[0]).toMatchObject({ label: 'waiter 0', waitingFor: [firstId] });
+    expect(pending[1]).toMatchObject({ label: 'waiter 1', waitingFor: [firstId, pending[0]?.id] });
+    expect(pending[2]).toMatchObject({ label: 'waiter 2', waitingFor: [pending[1]?.id] });
+    const ids = pending.map(({ id }) => id);
+    expect(ids).toEqual(ids.toSorted((a, b) => a - b));
+    expect(await domain.query()).toEqual({ held: [], pending: [] });
+    await domain.close();
+  });
+
+  it(`does not stop it for longer than ${stopMsMax} ms`, async () => {
+    const { domain, release } = crowded();
+    const stopsMs: number[] = [];
+    // What else the machine has to do can only add to them.
+    for (let round = 0; round < 5; round++) stopsMs.push(await longestStopIn(() => domain.query()));
+    console.info(`it was stopped for ${stopsMs.map((ms) => ms.toFixed(0)).join(', ')} ms`);
+    expect(Math.min(...stopsMs)).toBeLessThan(stopMsMax);
+    release();
+    await domain.close();
+  });
+});
