@@ -13,24 +13,17 @@
 
 import { createServer, type Server, type Socket } from 'node:net';
 import type { SyncDomain } from '../../domain/domain.ts';
-import { LimitError, ResourceBusyError } from '../../domain/errors.ts';
+import { ResourceBusyError } from '../../domain/errors.ts';
 import type { SyncGrant } from '../../domain/grant.ts';
 import { describe, type ResourceRef } from '../../domain/sets.ts';
-import type { SnapshotEntry } from '../../domain/snapshot.ts';
 import { Deadline } from '../../event-loop/deadline.ts';
 import { Connection } from './connection.ts';
-import { encodeFrame } from './frames.ts';
 import { beginLife, type Life } from './life.ts';
-import {
-  allLiveBytesMax,
-  allUnreadBytesMax,
-  connectionCountMax,
-  replyBytesMax,
-  unreadMsMax,
-} from './limits.ts';
+import { allLiveBytesMax, allUnreadBytesMax, connectionCountMax, unreadMsMax } from './limits.ts';
 import { holds, type LiveRequest, type ServedSession } from './live-request.ts';
-import type { BrokerSnapshotEntry, ClientInfo, OuterGrant } from './messages.ts';
+import type { ClientInfo, OuterGrant } from './messages.ts';
 import { checkPlace } from './place.ts';
+import { Snapshots } from './snapshots.ts';
 
 /** So many tokens are set aside at once: the next life begins beyond them. */
 const tokensReserved = 2 ** 30;
@@ -104,6 +97,7 @@ export class Broker implements RunningBroker {
   readonly held = new Map<number, LiveRequest>();
   /** By the label of the domain's session: whose it is. */
   readonly clients = new Map<string, { served: ServedSession; info: ClientInfo | undefined }>();
+  readonly snapshots = new Snapshots(this);
   readonly #server: Server;
   readonly #life: Life;
   readonly #idleMs: number;
@@ -251,22 +245,6 @@ export class Broker implements RunningBroker {
     );
   }
 
-  /** @throws LimitError if there is too much to tell. */
-  snapshotFrame(id: number): string {
-    const { held, pending } = this.domain.querySync();
-    const told = {
-      is: 'snapshot',
-      id,
-      held: held.map((entry) => this.#entryOf(entry)).sort(byToken),
-      pending: pending.map((entry) => this.#entryOf(entry)),
-    };
-    const frame = encodeFrame(told);
-    if (frame.length <= replyBytesMax) return frame;
-    throw new LimitError(
-      `a snapshot has ${frame.length} bytes, over the limit of ${replyBytesMax}`,
-    );
-  }
-
   async close(): Promise<void> {
     if (this.#isOpen) {
       this.#isOpen = false;
@@ -283,19 +261,6 @@ export class Broker implements RunningBroker {
       await this.domain.close();
     }
     await this.ended;
-  }
-
-  #entryOf(entry: SnapshotEntry): BrokerSnapshotEntry {
-    const { token, session = '' } = entry;
-    const client = this.clients.get(session);
-    const request = token === undefined ? undefined : this.held.get(token);
-    return {
-      ...entry,
-      session: client?.served.label,
-      ...(request !== undefined && { token: request.token }),
-      ...(request?.sinceMs !== undefined && { since: request.sinceMs }),
-      client: client?.info,
-    };
   }
 
   /** What was asked for in the time of grace is asked of the domain. */
@@ -335,8 +300,4 @@ export class Broker implements RunningBroker {
     this.#reservedUpTo = token + tokensReserved;
     this.#life.noteTokens(this.#reservedUpTo);
   }
-}
-
-function byToken(a: { token?: number | undefined }, b: { token?: number | undefined }): number {
-  return (a.token as number) - (b.token as number);
 }

@@ -29,6 +29,7 @@ import {
   liveBytesMax,
   privateCountMax,
   protocolVersion,
+  queryCountMax,
   requestBytes,
   requestCountMax,
   resourceBytes,
@@ -69,6 +70,7 @@ export class Connection implements Owner {
   #under: readonly OuterGrant[] = [];
   #outer: readonly LiveRequest[] | undefined = undefined;
   #liveBytes = 0;
+  #queryCount = 0;
   #isOpen = true;
   #unsent: string[] = [];
   #unsentLength = 0;
@@ -114,8 +116,12 @@ export class Connection implements Owner {
     const frames = this.#unsent.length === 1 ? (this.#unsent[0] as string) : this.#unsent.join('');
     this.#unsent = [];
     this.#unsentLength = 0;
+    this.#write([frames]);
+  }
+
+  #write(parts: readonly (string | Buffer)[]): void {
     if (!this.#isOpen) return;
-    this.#socket.write(frames);
+    for (const part of parts) this.#socket.write(part);
     const unreadBytes = this.#socket.writableLength;
     if (unreadBytes <= unreadBytesPaused) return;
     if (!this.#socket.isPaused()) {
@@ -254,7 +260,7 @@ export class Connection implements Owner {
     const fault = this.#overLimit(byteCount);
     if (fault !== undefined || served.isEnded) {
       const reason = fault ?? new DomainClosedError(`session ${session} has ended`);
-      this.#tell({ is: 'refused', id, ...errorSent(reason) });
+      this.#tellRefused(id, reason);
       return undefined;
     }
     this.requests.set(id, request);
@@ -336,7 +342,11 @@ export class Connection implements Owner {
 
   #refuse(request: LiveRequest, reason: unknown): void {
     if (!this.#forget(request) || request.served.isEnded) return;
-    this.#tell({ is: 'refused', id: request.id, ...errorSent(reason) });
+    this.#tellRefused(request.id, reason);
+  }
+
+  #tellRefused(id: number, reason: unknown): void {
+    this.#tell({ is: 'refused', id, ...errorSent(reason) });
   }
 
   #deny(request: LiveRequest): void {
@@ -459,20 +469,24 @@ export class Connection implements Owner {
   }
 
   #query(id: number): void {
-    try {
-      this.#send(this.#broker.snapshotFrame(id));
-    } catch (error) {
-      if (!(error instanceof LimitError)) throw error;
-      this.#tell({ is: 'refused', id, ...errorSent(error) });
+    if (this.#queryCount >= queryCountMax) {
+      const reason = `one client has at most ${queryCountMax} queries at the broker`;
+      this.#tellRefused(id, new LimitError(reason));
+      return;
     }
+    this.#queryCount++;
+    this.#broker.snapshots.ask((told) => {
+      this.#queryCount--;
+      this.flush();
+      if (told instanceof Error) this.#tellRefused(id, told);
+      else this.#write([`{"is":"snapshot","id":${id},`, ...told]);
+    });
   }
 
   #close({ id, resource }: Message<'close'>): void {
     const handle = this.#ref(resource);
     if (this.#broker.isUsed(handle)) {
-      const name = typeof handle === 'string' ? handle : String(handle);
-      const error = this.#broker.busyError(name);
-      this.#tell({ is: 'refused', id, ...errorSent(error) });
+      this.#tellRefused(id, this.#broker.busyError(String(handle)));
       return;
     }
     if (typeof resource === 'number') {

@@ -25,6 +25,9 @@ export const allLiveBytesMax = 512 * 2 ** 20;
 export const requestBytes = 512;
 export const resourceBytes = 256;
 
+/** Queries that have not been answered yet, of one connection, at most. */
+export const queryCountMax = 1000;
+
 /** Sessions of one connection, at most, and its resources without a name. */
 export const sessionCountMax = 10_000;
 export const privateCountMax = 65_536;
