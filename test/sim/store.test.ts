@@ -250,6 +250,7 @@ function randomCall(random: SeededRandom, numbers: Map<string, number>): ScriptC
       ? `${random.pick(['R', 'R', 'C', 'A', 'T'])}${before()}`
       : `${random.pick(['P', 'D'])}${before()}\n${part()}`;
   const keeps = (): string => (random.chance(0.8) ? '' : `${before()} ${before()}`);
+  const cursor = (): string[] => (random.chance(0.5) ? ['', ''] : [session, before()]);
   const how = random.pick(['wait', 'wait', 'wait', 'now', 'steal', 'watch']);
   const set = links(how === 'steal' ? 'x' : undefined);
   const life = random.pick(['open', 'open', 'renew', 'renew', 'renew', 'close', 'abandon']);
@@ -263,7 +264,7 @@ function randomCall(random: SeededRandom, numbers: Map<string, number>): ScriptC
     () => ({ name: 'beat', args: [session, life, lease, `about ${session}`] }),
     () => ({ name: 'beat', args: [session, 'open', lease, `about ${session}`] }),
     () => ({ name: 'audit', args: [session, before(), '4'] }),
-    () => ({ name: 'query', args: [session, random.pick(['1', '100'])] }),
+    () => ({ name: 'query', args: [session, random.pick(['1', '100']), ...cursor()] }),
   ])();
 }
 

@@ -12,7 +12,6 @@ import type { Capability } from '../../domain/domain.ts';
 import {
   DomainClosedError,
   LimitError,
-  ProtocolError,
   ResourceBusyError,
   UnavailableError,
   WaitTimeoutError,
@@ -31,13 +30,11 @@ import type { RedisConnection } from './connection.ts';
 import { deadlockError, timeoutInWords } from './in-words.ts';
 import { Lease, outOfReach } from './lease.ts';
 import { keyNameOf, labelSent, linksOf, nameOf, rootOf } from './names.ts';
-import { type ScriptReply, Scripts } from './scripts.ts';
+import { type ScriptReply, Scripts, strangeAnswer } from './scripts.ts';
 import { checkServer } from './server-kind.ts';
 import type { ServerSession } from './server-session.ts';
-import { type RedisSnapshot, readSnapshot } from './snapshot.ts';
+import { type RedisSnapshot, takeSnapshot } from './snapshot.ts';
 
-/** Sets that a snapshot tells of, at most: the server does nothing else meanwhile. */
-const snapshotCountMax = 20_000;
 /** Length of what names a set, at most, in code units. */
 const linksLengthMax = 4 * 2 ** 20;
 /** For so long a server is awaited, in ms, before those who wait are told that there is none. */
@@ -236,10 +233,7 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
   async query(): Promise<RedisSnapshot> {
     if (this.#isClosed) throw new DomainClosedError('the domain is closed');
     this.#changes.flush();
-    const { answer } = await this.scripts.run('query', [this.session.id, `${snapshotCountMax}`]);
-    const [word, ...lists] = answer;
-    if (word === 'sets') return readSnapshot(lists);
-    throw new LimitError(`there are ${lists[0]} sets; a snapshot has at most ${snapshotCountMax}`);
+    return takeSnapshot(this.scripts, this.session.id);
   }
 
   async endSession(_session: RemoteSession<RedisSnapshot>, { grants }: LeftBehind): Promise<void> {
@@ -406,7 +400,7 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
         break;
       default:
         this.#forget(asked);
-        request.refuse(new ProtocolError('redis answered a script of kds with something else'));
+        request.refuse(strangeAnswer());
     }
   }
 

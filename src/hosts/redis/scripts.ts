@@ -156,7 +156,11 @@ function readReply(reply: RedisReply): ScriptReply {
       return { answer, news, damage };
     }
   }
-  throw new ProtocolError('redis answered a script of kds with something else');
+  throw strangeAnswer();
+}
+
+export function strangeAnswer(): ProtocolError {
+  return new ProtocolError('redis answered a script of kds with something else');
 }
 
 /** Refusals that are the same the next time; others, as of a replica or while loading, pass. */

@@ -1,9 +1,12 @@
 /** A snapshot, from what the server tells of all sets (lua/query.lua): who waits for whom. */
 
+import { LimitError } from '../../domain/errors.ts';
 import type { Snapshot, SnapshotEntry } from '../../domain/snapshot.ts';
+import { inSlices } from '../../event-loop/slices.ts';
 import type { RedisReply } from './connection.ts';
 import { namedSet, readAbout } from './in-words.ts';
 import { readLabel, readLinks } from './names.ts';
+import { type Scripts, strangeAnswer } from './scripts.ts';
 
 /** Whose a set is, as that client told of itself. */
 export interface RedisClientInfo {
@@ -34,48 +37,82 @@ interface SetTold {
 /** Fields of a set. */
 const fieldCount = 7;
 
-export function readSnapshot(lists: readonly RedisReply[]): RedisSnapshot {
-  const sets = (lists as readonly (readonly string[])[]).flatMap(readSets);
-  const blockers = blockersOf(sets);
-  const entries = sets.map(({ entry }) => {
-    const waitingFor = entry.token === undefined ? blockers.get(entry.id) : undefined;
-    return { ...entry, waitingFor: [...(waitingFor ?? [])].sort((a, b) => a - b) };
-  });
-  const held = entries.filter(({ token }) => token !== undefined);
-  const pending = entries.filter(({ token }) => token === undefined);
-  return {
-    held: held.sort((one, other) => (one.token as number) - (other.token as number)),
-    pending: pending.sort((one, other) => one.id - other.id),
-  };
+/** Sets that are told of at one moment, at most: that takes the server some 5 µs a set. */
+const pageCount = 4000;
+/** And in all: there must be room for them here. */
+const setCountMax = 200_000;
+/** After so many steps the work may be interrupted. */
+const stepCount = 100;
+
+/**
+ * Of one moment, if there are few sets; otherwise it is put together from several.
+ *
+ * @throws LimitError if there are too many; as {@link Scripts.run} does
+ */
+export async function takeSnapshot(scripts: Scripts, caller: string): Promise<RedisSnapshot> {
+  const sets: SetTold[] = [];
+  let [session, number] = ['', ''];
+  do {
+    const { answer } = await scripts.run('query', [caller, `${pageCount}`, session, number]);
+    const [, endSession, endNumber, ...lists] = answer;
+    if (typeof endSession !== 'string' || typeof endNumber !== 'string') throw strangeAnswer();
+    [session, number] = [endSession, endNumber];
+    await inSlices(readSets(lists, sets));
+    if (sets.length > setCountMax) {
+      throw new LimitError(`there are more than ${setCountMax} sets, the limit of a snapshot`);
+    }
+  } while (session !== '');
+  return inSlices(snapshotOf(sets));
 }
 
-function readSets(list: readonly string[]): readonly SetTold[] {
-  const [session = '', about = ''] = list;
-  const { label, pid, host, command } = readAbout(about);
-  const client: RedisClientInfo = { session, label, pid, host, command };
-  const sets: SetTold[] = [];
-  for (let at = 2; at < list.length; at += fieldCount) {
-    const [id, links = '', since, token, setLabel = '', scope = '', thief] = list.slice(
-      at,
-      at + fieldCount,
-    );
-    const entry: RedisSnapshotEntry = {
-      id: Number(id),
-      set: namedSet(links),
-      label: readLabel(setLabel),
-      session: readLabel(scope),
-      token: token === '' ? undefined : Number(token),
-      since: Number(since),
-      waitingFor: [],
-      client,
-    };
-    sets.push({ entry, links, arrival: thief === '1' ? -entry.id : entry.id });
+function* snapshotOf(sets: readonly SetTold[]): Generator<void, RedisSnapshot> {
+  const blockers = yield* blockersOf(sets);
+  const held: RedisSnapshotEntry[] = [];
+  const pending: RedisSnapshotEntry[] = [];
+  for (const { entry } of sets) {
+    if (entry.token !== undefined) held.push(entry);
+    else {
+      const waitingFor = [...(blockers.get(entry.id) ?? [])].sort((a, b) => a - b);
+      if (pending.push({ ...entry, waitingFor }) % stepCount === 0) yield;
+    }
   }
-  return sets;
+  yield;
+  held.sort((one, other) => (one.token as number) - (other.token as number));
+  yield;
+  pending.sort((one, other) => one.id - other.id);
+  return { held, pending };
+}
+
+function* readSets(lists: readonly RedisReply[], sets: SetTold[]): Generator<void, void> {
+  for (const list of lists as readonly (readonly string[])[]) {
+    const [session = '', about = ''] = list;
+    const { label, pid, host, command } = readAbout(about);
+    const client: RedisClientInfo = { session, label, pid, host, command };
+    for (let at = 2; at < list.length; at += fieldCount) {
+      if (sets.push(readSet(list.slice(at, at + fieldCount), client)) % stepCount === 0) yield;
+    }
+  }
+}
+
+function readSet(fields: readonly string[], client: RedisClientInfo): SetTold {
+  const [id, links = '', since, token, label = '', scope = '', thief] = fields;
+  const entry: RedisSnapshotEntry = {
+    id: Number(id),
+    set: namedSet(links),
+    label: readLabel(label),
+    session: readLabel(scope),
+    token: token === '' ? undefined : Number(token),
+    since: Number(since),
+    waitingFor: [],
+    client,
+  };
+  return { entry, links, arrival: thief === '1' ? -entry.id : entry.id };
 }
 
 /** By id of each set: on each resource the nearest ones ahead that conflict. */
-function blockersOf(sets: readonly SetTold[]): ReadonlyMap<number, ReadonlySet<number>> {
+function* blockersOf(
+  sets: readonly SetTold[],
+): Generator<void, ReadonlyMap<number, ReadonlySet<number>>> {
   const blockers = new Map<number, Set<number>>();
   /** On each resource: the last exclusive one, and those shared that came after it. */
   const queues = new Map<string, { exclusive: readonly number[]; shared: number[] }>();
@@ -92,6 +129,7 @@ function blockersOf(sets: readonly SetTold[]): ReadonlyMap<number, ReadonlySet<n
       }
     }
     blockers.set(entry.id, inTheWay);
+    if (blockers.size % stepCount === 0) yield;
   }
   return blockers;
 }

@@ -1,33 +1,41 @@
--- All that is held or waited for, at one moment.
+-- What is held or waited for: a page of it, at one moment. The server does nothing else meanwhile,
+-- so where there is much, each page is of a moment of its own.
 --
 -- ARGV[2]  how many sets are told of at most
+-- ARGV[3]  where the page before ended, a session, or ''
+-- ARGV[4]  and the number of its last request that was told of, or ''
 --
--- Answers  sets, then for each session a list: it, who it is; and then for each of its sets seven
---          texts, '' for what it has not: id, links, since, token, label, scope, thief
---          limit, and how many there are, if they are too many: the server does nothing else
---          meanwhile
+-- Answers  sets, where this page ends, two texts as above, '' if it is the last; then for each
+--          session a list: it, who it is; and then for each of its sets seven texts, '' for what it
+--          has not: id, links, since, token, label, scope, thief
 
+local left = tonumber(ARGV[2])
 local sessions = demand('ZRANGE', root .. 'sessions', 0, -1)
-local count = 0
+-- By name, as the ends of their leases change from page to page.
+table.sort(sessions)
+local answer = { 'sets', '', '' }
 for _, session in ipairs(sessions) do
-  count = count + demand('ZCARD', root .. 'l:' .. session)
-end
-if count > tonumber(ARGV[2]) then
-  return finish({ 'limit', text(count) })
-end
-local answer = { 'sets' }
-for _, session in ipairs(sessions) do
-  local list = { session, demand('HGET', root .. 's:' .. session, 'about') or '' }
-  for _, id in ipairs(demand('ZRANGE', root .. 'l:' .. session, 0, -1)) do
-    local set = demand('HMGET', root .. 'q:' .. id, 'links', 'since', 'token', 'label', 'scope',
-      'thief', 'watch')
-    if set[1] and not set[7] then
-      list[#list + 1] = id
-      for index = 1, 6 do
-        list[#list + 1] = set[index] or ''
+  if session >= ARGV[3] and left > 0 then
+    local after = session == ARGV[3] and '(' .. ARGV[4] or '-inf'
+    local ids = demand('ZRANGEBYSCORE', root .. 'l:' .. session, after, '+inf', 'LIMIT', 0,
+      text(left), 'WITHSCORES')
+    local list = { session, demand('HGET', root .. 's:' .. session, 'about') or '' }
+    for at = 1, #ids, 2 do
+      local id = ids[at]
+      local set = demand('HMGET', root .. 'q:' .. id, 'links', 'since', 'token', 'label', 'scope',
+        'thief', 'watch')
+      if set[1] and not set[7] then
+        list[#list + 1] = id
+        for index = 1, 6 do
+          list[#list + 1] = set[index] or ''
+        end
       end
     end
+    answer[#answer + 1] = list
+    left = left - #ids / 2
+    if left == 0 then
+      answer[2], answer[3] = session, ids[#ids]
+    end
   end
-  answer[#answer + 1] = list
 end
 return finish(answer)
