@@ -1,6 +1,7 @@
 /** Who holds what, and who is in whose way, in words. */
 
 import { type DeadlockStep, WaitTimeoutError } from '../domain/errors.ts';
+import { circleInWords, ownerInWords, quote } from '../domain/in-words.ts';
 import type { NamedSet } from '../domain/sets.ts';
 import type { SetsInView } from './sets-in-view.ts';
 
@@ -51,10 +52,7 @@ export function ownerOf(view: SetsInView, set: number): string {
   const { core } = view;
   const who = view.labelOf(set) ?? view.sessionLabelOf(set);
   const name = who === undefined ? `request ${view.idOf(set)}` : JSON.stringify(who);
-  const forSeconds = ((view.clock.now() - view.sinceOf(set)) / 1000).toFixed(1);
-  return core.isGranted(set)
-    ? `held by ${name} for ${forSeconds} s`
-    : `due to ${name}, which has waited for ${forSeconds} s`;
+  return ownerInWords(name, core.isGranted(set), view.clock.now() - view.sinceOf(set));
 }
 
 /** A circle of sets, the refused one first, as data and in words. */
@@ -69,26 +67,5 @@ export function circleOf(
     isHeld: view.core.isGranted(set),
     set: namesOf(view, set),
   }));
-  const names = steps.map(
-    (step) =>
-      `${step.label === undefined ? `request ${step.id}` : JSON.stringify(step.label)} ` +
-      `${step.isHeld ? 'holding' : 'waiting for'} ${inWords(step.set)}`,
-  );
-  return {
-    message:
-      `this would wait for ever: ${names.join(' <- ')} <- kept by the first. ` +
-      'Take both sets at once, or release what is held before asking.',
-    steps,
-  };
-}
-
-function inWords({ exclusive, shared }: NamedSet): string {
-  const parts: string[] = [];
-  if (exclusive.length > 0) parts.push(`exclusive ${exclusive.map(quote).join(', ')}`);
-  if (shared.length > 0) parts.push(`shared ${shared.map(quote).join(', ')}`);
-  return parts.join(' and ');
-}
-
-function quote(name: string): string {
-  return JSON.stringify(name.length > 60 ? `${name.slice(0, 60)}…` : name);
+  return { message: circleInWords(steps), steps };
 }

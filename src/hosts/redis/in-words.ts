@@ -1,6 +1,7 @@
 /** What the server says of others, as errors that people read. */
 
 import { DeadlockError, type DeadlockStep } from '../../domain/errors.ts';
+import { circleInWords, ownerInWords, quote } from '../../domain/in-words.ts';
 import type { NamedSet } from '../../domain/sets.ts';
 import { nameOf, readLabel, readLinks } from './names.ts';
 
@@ -40,10 +41,8 @@ function blockerInWords(line: string): string {
   const mode = link.startsWith('x') ? 'exclusive' : 'shared';
   const name = quote(nameOf(link.slice(1)));
   const who = whoInWords(readLabel(label) ?? readLabel(scope), readAbout(about), id);
-  const forSeconds = (Math.max(0, Date.now() - Number(sinceMs)) / 1000).toFixed(1);
-  return how === 'held'
-    ? `${mode} ${name} is held by ${who} for ${forSeconds} s`
-    : `${mode} ${name} is due to ${who}, which has waited for ${forSeconds} s`;
+  const forMs = Math.max(0, Date.now() - Number(sinceMs));
+  return `${mode} ${name} is ${ownerInWords(who, how === 'held', forMs)}`;
 }
 
 function whoInWords(label: string | undefined, about: About, id: string | undefined): string {
@@ -67,16 +66,7 @@ export function deadlockError(
 ): DeadlockError {
   const first: DeadlockStep = { id: 0, label, isHeld: false, set: namedSet(links) };
   const cycle = [first, ...lines.map(readStep)];
-  const told = cycle.map(({ id, label: name, isHeld, set }) => {
-    const whose = name === undefined ? `request ${id}` : JSON.stringify(name);
-    const who = id === 0 && name === undefined ? 'this' : whose;
-    return `${who} ${isHeld ? 'holding' : 'waiting for'} ${setInWords(set)}`;
-  });
-  return new DeadlockError(
-    `this would wait for ever: ${told.join(' <- ')} <- kept by the first. ` +
-      'Take both sets at once, or release what is held before asking.',
-    cycle,
-  );
+  return new DeadlockError(circleInWords(cycle), cycle);
 }
 
 function readStep(line: string): DeadlockStep {
@@ -94,15 +84,4 @@ export function namedSet(links: string): NamedSet {
   const namesOf = (isExclusive: boolean): readonly string[] =>
     all.filter((link) => link.isExclusive === isExclusive).map(({ keyName }) => nameOf(keyName));
   return { exclusive: namesOf(true), shared: namesOf(false) };
-}
-
-function setInWords({ exclusive, shared }: NamedSet): string {
-  const parts: string[] = [];
-  if (exclusive.length > 0) parts.push(`exclusive ${exclusive.map(quote).join(', ')}`);
-  if (shared.length > 0) parts.push(`shared ${shared.map(quote).join(', ')}`);
-  return parts.join(' and ');
-}
-
-function quote(name: string): string {
-  return JSON.stringify(name.length > 60 ? `${name.slice(0, 60)}…` : name);
 }
