@@ -383,13 +383,13 @@ export class Core {
     return isGranted && d[(set | L.SET_STAMP) >> 1] === token;
   }
 
-  /** Every set that waits or is held, in no order. O(memory): for looking on, not for working. */
+  /** Every set that waits or is held (in these words), in no order. O(words): for looking on. */
   sets(from?: number, end?: number): readonly number[] {
     const w = this.memory.words;
     return this.allSets(from, end).filter((set) => (w[set | L.FLAGS] & notSets) === 0);
   }
 
-  /** And every observer, and what was taken away and is not forgotten. Between words of slots. */
+  /** And every observer, and what was taken away and is not forgotten. */
   allSets(from = 0, end = this.memory.words[L.TOP]): readonly number[] {
     const w = this.memory.words;
     const sets: number[] = [];

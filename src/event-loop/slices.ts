@@ -2,6 +2,8 @@
 
 /** So long a slice is, in ms. */
 const sliceMs = 5;
+/** After so many items the work may be interrupted: to look at the time at each would cost more. */
+export const itemsPerStep = 200;
 
 /**
  * Runs what a generator does, which yields wherever it may be interrupted. Short work is done
@@ -24,6 +26,45 @@ export function atOnce<R>(work: Iterator<void, R>): R {
     const step = work.next();
     if (step.done === true) return step.value;
   }
+}
+
+/** Work of this kind: does something with each item. */
+export function* eachInSteps<T>(items: Iterable<T>, act: (item: T) => void): Generator<void, void> {
+  let count = 0;
+  for (const item of items) {
+    act(item);
+    if (++count % itemsPerStep === 0) yield;
+  }
+}
+
+export function* mapInSteps<T, R>(items: Iterable<T>, map: (item: T) => R): Generator<void, R[]> {
+  const results: R[] = [];
+  yield* eachInSteps(items, (item) => results.push(map(item)));
+  return results;
+}
+
+/**
+ * Sorts by numbers; items whose numbers are the same stay in order. Only bare numbers are sorted at
+ * once, which is quick: to compare items would stop all for long.
+ */
+export function* sortInSteps<T>(
+  items: Iterable<T>,
+  numberOf: (item: T) => number,
+): Generator<void, T[]> {
+  const byNumber = new Map<number, T[]>();
+  yield* eachInSteps(items, (item) => {
+    const number = numberOf(item);
+    const same = byNumber.get(number);
+    if (same === undefined) byNumber.set(number, [item]);
+    else same.push(item);
+  });
+  const numbers = Float64Array.from(byNumber.keys());
+  yield;
+  numbers.sort();
+  yield;
+  const sorted: T[] = [];
+  yield* eachInSteps(numbers, (number) => sorted.push(...(byNumber.get(number) as T[])));
+  return sorted;
 }
 
 /** Whatever else is due has its turn. */

@@ -8,7 +8,7 @@ import type { SetsInView } from './sets-in-view.ts';
 /** So many resources are told about in an error. */
 const toldCountMax = 3;
 
-export function namesOf(view: SetsInView, set: number): NamedSet {
+export function namesOf(view: Pick<SetsInView, 'core' | 'nameOf'>, set: number): NamedSet {
   const { core } = view;
   const exclusive: string[] = [];
   const shared: string[] = [];

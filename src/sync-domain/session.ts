@@ -27,7 +27,7 @@ import {
   throwIfAborted,
 } from '../domain/options.ts';
 import { describe, type PreparedSet, type Resource, type SetSpec } from '../domain/sets.ts';
-import type { Snapshot } from '../domain/snapshot.ts';
+import type { Snapshot, SnapshotEntry } from '../domain/snapshot.ts';
 import { atOnce, inSlices } from '../event-loop/slices.ts';
 import { HostGrant } from './grant.ts';
 import type { Host } from './host.ts';
@@ -176,11 +176,11 @@ export class HostSession implements SyncSession {
     } catch (error) {
       return this.host.askAgain(error, () => this.query());
     }
-    return inSlices(entriesOf(sets));
+    return inSlices(entriesOf(sets, asItIs));
   }
 
   querySync(): Snapshot {
-    return atOnce(entriesOf(this.#copy()));
+    return atOnce(entriesOf(this.#copy(), asItIs));
   }
 
   async close(): Promise<void> {
@@ -435,6 +435,10 @@ export class HostSession implements SyncSession {
   #checkOpen(): void {
     if (!this.#isOpen) throw new DomainClosedError('the domain or session is closed');
   }
+}
+
+function asItIs(entry: SnapshotEntry): SnapshotEntry {
+  return entry;
 }
 
 function checkedLabel(options: { label?: string }): string | undefined {

@@ -5,37 +5,35 @@
  * any more.
  */
 
-import type { Snapshot, SnapshotEntry } from '../domain/snapshot.ts';
+import type { SnapshotEntry } from '../domain/snapshot.ts';
+import { itemsPerStep, mapInSteps } from '../event-loop/slices.ts';
+import { inSnapshotOrder } from '../event-loop/snapshot-order.ts';
+import { namesOf } from './in-words.ts';
 import type { SetsInView } from './sets-in-view.ts';
 
-/** After so many steps the work may be interrupted. */
-const stepCount = 200;
 /** So much of memory is looked through in a step. */
-const stepWords = 2 ** 14;
+const wordsPerStep = 2 ** 14;
 
-/** Makes the entries of sets that do not change meanwhile. Yields where it may be interrupted. */
-export function* entriesOf(view: SetsInView): Generator<void, Snapshot> {
+/**
+ * Makes the entries of sets that do not change meanwhile, each with what `finish` adds to it.
+ * Yields where it may be interrupted.
+ */
+export function* entriesOf<E extends SnapshotEntry>(
+  view: SetsInView,
+  finish: (entry: SnapshotEntry, set: number) => E,
+): ReturnType<typeof inSnapshotOrder<E>> {
   const sets = yield* setsOf(view);
   const blockers = yield* blockersOf(view, sets);
   const toEntry = entryMaker(view);
-  const held = new Map<number, SnapshotEntry>();
-  const pending = new Map<number, SnapshotEntry>();
-  let count = 0;
-  for (const set of sets) {
-    const entry = toEntry(set, blockers[set >> 3]);
-    if (entry.token === undefined) pending.set(entry.id, entry);
-    else held.set(entry.token, entry);
-    if (++count % stepCount === 0) yield;
-  }
-  return { held: yield* inOrder(held), pending: yield* inOrder(pending) };
+  const entries = yield* mapInSteps(sets, (set) => finish(toEntry(set, blockers[set >> 3]), set));
+  return yield* inSnapshotOrder(entries);
 }
 
 function* setsOf({ core }: SetsInView): Generator<void, number[]> {
   const sets: number[] = [];
   const wordCount = core.memory.words.length;
-  for (let from = 0; from < wordCount; from += stepWords) {
-    const end = Math.min(from + stepWords, wordCount);
-    for (const set of core.sets(from, end)) sets.push(set);
+  for (let from = 0; from < wordCount; from += wordsPerStep) {
+    sets.push(...core.sets(from, Math.min(from + wordsPerStep, wordCount)));
     yield;
   }
   return sets;
@@ -52,22 +50,16 @@ function entryMaker(view: SetsInView) {
     names.set(queue, name);
     return name;
   };
-  return (set: number, blockers: readonly number[] = []): SnapshotEntry => {
-    const exclusive: string[] = [];
-    const shared: string[] = [];
-    for (let link = core.firstLink(set); link !== 0; link = core.nextLink(link)) {
-      (core.isExclusive(link) ? exclusive : shared).push(nameOf(core.resourceOf(link)));
-    }
-    return {
-      id: view.idOf(set),
-      set: { exclusive, shared },
-      label: view.labelOf(set),
-      session: view.sessionLabelOf(set),
-      token: core.isGranted(set) ? view.tokenOf(set) : undefined,
-      since: clock.toEpochMs(view.sinceOf(set)),
-      waitingFor: blockers.length < 2 ? blockers : [...new Set(blockers)].sort((a, b) => a - b),
-    };
-  };
+  const named = { core, nameOf };
+  return (set: number, blockers: readonly number[] = []): SnapshotEntry => ({
+    id: view.idOf(set),
+    set: namesOf(named, set),
+    label: view.labelOf(set),
+    session: view.sessionLabelOf(set),
+    token: core.isGranted(set) ? view.tokenOf(set) : undefined,
+    since: clock.toEpochMs(view.sinceOf(set)),
+    waitingFor: blockers.length < 2 ? blockers : [...new Set(blockers)].sort((a, b) => a - b),
+  });
 }
 
 type Blockers = (readonly number[] | undefined)[];
@@ -87,7 +79,7 @@ function* blockersOf(view: SetsInView, sets: readonly number[]): Generator<void,
       isSeen[queue >> 3] = 1;
       yield* blockersIn(view, queue, blockers);
     }
-    if (++count % stepCount === 0) yield;
+    if (++count % itemsPerStep === 0) yield;
   }
   return blockers;
 }
@@ -113,20 +105,6 @@ function* blockersIn(view: SetsInView, queue: number, blockers: Blockers): Gener
     } else {
       sharedSince.push(view.idOf(set));
     }
-    if (++count % stepCount === 0) yield;
+    if (++count % itemsPerStep === 0) yield;
   }
-}
-
-/** Sorted as numbers are, which is quick; a comparison of entries would stop all for long. */
-function* inOrder(byNumber: ReadonlyMap<number, SnapshotEntry>): Generator<void, SnapshotEntry[]> {
-  const numbers = Float64Array.from(byNumber.keys());
-  yield;
-  numbers.sort();
-  yield;
-  const entries: SnapshotEntry[] = [];
-  for (const number of numbers) {
-    entries.push(byNumber.get(number) as SnapshotEntry);
-    if (entries.length % stepCount === 0) yield;
-  }
-  return entries;
 }

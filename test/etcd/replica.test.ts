@@ -6,6 +6,7 @@ import type { LogEvent } from '../../src/hosts/etcd/calls.ts';
 import { writeEntry } from '../../src/hosts/etcd/entries.ts';
 import { Keys } from '../../src/hosts/etcd/keys.ts';
 import { type News, Replica } from '../../src/hosts/etcd/replica.ts';
+import { snapshotOfReplica } from '../../src/hosts/etcd/snapshot.ts';
 
 const keys = new Keys('by hand');
 const set = { exclusive: ['a'], shared: [], at: 0, since: 0 };
@@ -40,6 +41,23 @@ describe('a copy of the state', () => {
     // The mark, and the end of its key.
     expect(victim && burialOf(keys, victim)).toHaveLength(2);
   });
+
+  it('tells of all whom one revision grants, also of those who share a token', async () => {
+    const copy = new Copy();
+    const writer = keys.set('1', 1);
+    copy.transact({ [writer]: set });
+    const readers = Array.from({ length: 1000 }, (_, at) => [
+      keys.set('2', at + 1),
+      { ...set, exclusive: [], shared: ['a'], at },
+    ]);
+    copy.transact(Object.fromEntries(readers));
+    expect((await snapshotOfReplica(copy.replica)).pending).toHaveLength(1000);
+    expect(copy.end(writer).granted).toHaveLength(1000);
+    const { held, pending } = await snapshotOfReplica(copy.replica);
+    expect([held.length, pending]).toEqual([1000, []]);
+    expect(new Set(held.map(({ token }) => token)).size).toBeLessThan(1000);
+    expect(new Set(held.map(({ id }) => id)).size).toBe(1000);
+  });
 });
 
 class Copy {
@@ -49,14 +67,26 @@ class Copy {
   /** The next transaction is told of, with what it puts, and not with what it deletes. */
   transact(puts: Readonly<Record<string, object>>, deleted: readonly string[] = []): News {
     this.#revision++;
-    const told = (key: string, value: string, version: number): LogEvent => {
-      const revision = this.#revision;
-      return { key, value, version, isDelete: false, createRevision: revision, revision };
-    };
-    const sets = Object.entries(puts).map(([key, entry]) => told(key, JSON.stringify(entry), 1));
-    const entry = writeEntry({ putCount: sets.length, deleted });
-    const link = told(keys.chain, entry, this.#revision);
-    return this.replica.apply(this.#revision, [link, ...sets]);
+    const sets = Object.entries(puts).map(([key, entry]) => this.#put(key, JSON.stringify(entry)));
+    return this.#apply(sets, sets.length, deleted);
+  }
+
+  /** It deletes this, and that is told too. */
+  end(key: string): News {
+    this.#revision++;
+    const event = { ...this.#put(key, ''), version: 0, isDelete: true };
+    return this.#apply([event], 0, [key]);
+  }
+
+  #apply(events: readonly LogEvent[], putCount: number, deleted: readonly string[]): News {
+    const entry = writeEntry({ putCount, deleted });
+    const link = { ...this.#put(keys.chain, entry), version: this.#revision };
+    return this.replica.apply(this.#revision, [link, ...events]);
+  }
+
+  #put(key: string, value: string): LogEvent {
+    const revision = this.#revision;
+    return { key, value, version: 1, isDelete: false, createRevision: revision, revision };
   }
 
   leaveOut(): void {

@@ -477,9 +477,12 @@ export class Connection implements Owner {
     this.#queryCount++;
     this.#broker.snapshots.ask((told) => {
       this.#queryCount--;
+      if (told instanceof Error) {
+        this.#tellRefused(id, told);
+        return;
+      }
       this.flush();
-      if (told instanceof Error) this.#tellRefused(id, told);
-      else this.#write([`{"is":"snapshot","id":${id},`, ...told]);
+      this.#write([`{"is":"snapshot","id":${id},`, ...told]);
     });
   }
 

@@ -6,14 +6,14 @@
 
 import { LimitError } from '../../domain/errors.ts';
 import type { Snapshot, SnapshotEntry } from '../../domain/snapshot.ts';
-import { inSlices } from '../../event-loop/slices.ts';
+import { inSlices, mapInSteps, sortInSteps } from '../../event-loop/slices.ts';
 import type { Broker } from './broker.ts';
 import { replyBytesMax } from './limits.ts';
 import type { LiveRequest } from './live-request.ts';
 import type { BrokerSnapshotEntry } from './messages.ts';
 
-/** After so many steps the work may be interrupted. */
-const stepCount = 100;
+/** So many entries are encoded at once. */
+const partCount = 100;
 
 /** Told how a frame goes on that has begun with an id, or why there is none. */
 export type SnapshotTold = (parts: readonly Buffer[] | Error) => void;
@@ -53,10 +53,7 @@ export class Snapshots {
   }
 }
 
-function* tellAll(
-  asked: readonly SnapshotTold[],
-  told: readonly Buffer[] | Error,
-): Generator<void, void> {
+function* tellAll(asked: readonly SnapshotTold[], told: readonly Buffer[] | Error) {
   for (const tell of asked) {
     tell(told);
     yield;
@@ -94,27 +91,18 @@ function* encoded(
     parts.push(part);
   };
   function* addList(entries: readonly BrokerSnapshotEntry[]): Generator<void, void> {
-    for (let start = 0; start < entries.length; start += stepCount) {
-      const list = JSON.stringify(entries.slice(start, start + stepCount));
+    for (let start = 0; start < entries.length; start += partCount) {
+      const list = JSON.stringify(entries.slice(start, start + partCount));
       add(`${start === 0 ? '' : ','}${list.slice(1, -1)}`);
       yield;
     }
   }
-  const heldTold = yield* mapped(held, toTold);
   // What was claimed from the life before has the token of then.
-  heldTold.sort((one, other) => (one.token as number) - (other.token as number));
+  const heldTold = yield* mapInSteps(held, toTold);
   add('"held":[');
-  yield* addList(heldTold);
+  yield* addList(yield* sortInSteps(heldTold, ({ token }) => token as number));
   add('],"pending":[');
-  yield* addList(yield* mapped(pending, toTold));
+  yield* addList(yield* mapInSteps(pending, toTold));
   add(']}\n');
   return parts;
-}
-
-function* mapped<T, R>(items: readonly T[], map: (item: T) => R): Generator<void, R[]> {
-  const results: R[] = [];
-  for (const item of items) {
-    if (results.push(map(item)) % stepCount === 0) yield;
-  }
-  return results;
 }

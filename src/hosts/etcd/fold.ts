@@ -166,16 +166,13 @@ export class Fold implements SetsInView {
     return this.#names.get(queue)?.name ?? '';
   }
 
+  /** To be looked at only: it does not find the queues of what is new. */
   copy(): Fold {
     const copy = new Fold();
     copy.core = this.core.copy();
     copy.#names = new Map(this.#names);
     copy.#live = new Map(this.#live);
     return copy;
-  }
-
-  liveSets(): Iterable<LiveSet> {
-    return this.#live.values();
   }
 
   #queueOf(ref: RemoteRef, session: string): number {

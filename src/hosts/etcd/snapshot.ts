@@ -4,11 +4,7 @@ import type { Snapshot, SnapshotEntry } from '../../domain/snapshot.ts';
 import { inSlices } from '../../event-loop/slices.ts';
 import { entriesOf } from '../../sync-domain/snapshot-entries.ts';
 import type { SessionEntry } from './entries.ts';
-import type { Fold } from './fold.ts';
 import type { Replica } from './replica.ts';
-
-/** After so many steps the work may be interrupted. */
-const stepCount = 200;
 
 /** The client that a set belongs to, as it told of itself when it came. */
 export interface EtcdClientInfo extends SessionEntry {
@@ -33,31 +29,15 @@ export interface EtcdSnapshot extends Snapshot {
 }
 
 /** Of this moment, though it takes its time. */
-export function snapshotOfReplica({ fold, sessions, revision }: Replica): Promise<EtcdSnapshot> {
-  return inSlices(entriesWithClients(fold.copy(), new Map(sessions), revision));
-}
-
-function* entriesWithClients(
-  fold: Fold,
-  sessions: Replica['sessions'],
-  revision: number,
-): Generator<void, EtcdSnapshot> {
-  const { held, pending } = yield* entriesOf(fold);
-  const sessionById = new Map<number, string>();
-  for (const live of fold.liveSets()) {
-    sessionById.set(live.id, live.session);
-    if (sessionById.size % stepCount === 0) yield;
-  }
-  function* withClients(entries: readonly SnapshotEntry[]) {
-    const more: EtcdSnapshotEntry[] = [];
-    for (const entry of entries) {
-      const id = sessionById.get(entry.id) ?? '';
-      more.push({ ...entry, client: clientOf(id, sessions.get(id)?.entry) });
-      if (more.length % stepCount === 0) yield;
-    }
-    return more;
-  }
-  return { held: yield* withClients(held), pending: yield* withClients(pending), revision };
+export async function snapshotOfReplica(replica: Replica): Promise<EtcdSnapshot> {
+  const { revision } = replica;
+  const fold = replica.fold.copy();
+  const sessions = new Map(replica.sessions);
+  const withClient = (entry: SnapshotEntry, set: number): EtcdSnapshotEntry => {
+    const { session: id } = fold.liveOf(set);
+    return { ...entry, client: clientOf(id, sessions.get(id)?.entry) };
+  };
+  return { ...(await inSlices(entriesOf(fold, withClient))), revision };
 }
 
 function clientOf(id: string, entry: SessionEntry | undefined): EtcdClientInfo | undefined {

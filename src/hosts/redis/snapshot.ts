@@ -2,7 +2,14 @@
 
 import { LimitError } from '../../domain/errors.ts';
 import type { Snapshot, SnapshotEntry } from '../../domain/snapshot.ts';
-import { inSlices } from '../../event-loop/slices.ts';
+import {
+  eachInSteps,
+  inSlices,
+  itemsPerStep,
+  mapInSteps,
+  sortInSteps,
+} from '../../event-loop/slices.ts';
+import { inSnapshotOrder } from '../../event-loop/snapshot-order.ts';
 import type { RedisReply } from './connection.ts';
 import { namedSet, readAbout } from './in-words.ts';
 import { readLabel, readLinks } from './names.ts';
@@ -41,8 +48,6 @@ const fieldCount = 7;
 const pageCount = 4000;
 /** And in all: there must be room for them here. */
 const setCountMax = 200_000;
-/** After so many steps the work may be interrupted. */
-const stepCount = 100;
 
 /**
  * Of one moment, if there are few sets; otherwise it is put together from several.
@@ -67,20 +72,12 @@ export async function takeSnapshot(scripts: Scripts, caller: string): Promise<Re
 
 function* snapshotOf(sets: readonly SetTold[]): Generator<void, RedisSnapshot> {
   const blockers = yield* blockersOf(sets);
-  const held: RedisSnapshotEntry[] = [];
-  const pending: RedisSnapshotEntry[] = [];
-  for (const { entry } of sets) {
-    if (entry.token !== undefined) held.push(entry);
-    else {
-      const waitingFor = [...(blockers.get(entry.id) ?? [])].sort((a, b) => a - b);
-      if (pending.push({ ...entry, waitingFor }) % stepCount === 0) yield;
-    }
-  }
-  yield;
-  held.sort((one, other) => (one.token as number) - (other.token as number));
-  yield;
-  pending.sort((one, other) => one.id - other.id);
-  return { held, pending };
+  const entries = yield* mapInSteps(sets, ({ entry }) => {
+    if (entry.token !== undefined) return entry;
+    const waitingFor = [...(blockers.get(entry.id) ?? [])].sort((a, b) => a - b);
+    return { ...entry, waitingFor };
+  });
+  return yield* inSnapshotOrder(entries);
 }
 
 function* readSets(lists: readonly RedisReply[], sets: SetTold[]): Generator<void, void> {
@@ -89,7 +86,8 @@ function* readSets(lists: readonly RedisReply[], sets: SetTold[]): Generator<voi
     const { label, pid, host, command } = readAbout(about);
     const client: RedisClientInfo = { session, label, pid, host, command };
     for (let at = 2; at < list.length; at += fieldCount) {
-      if (sets.push(readSet(list.slice(at, at + fieldCount), client)) % stepCount === 0) yield;
+      sets.push(readSet(list.slice(at, at + fieldCount), client));
+      if (sets.length % itemsPerStep === 0) yield;
     }
   }
 }
@@ -116,7 +114,8 @@ function* blockersOf(
   const blockers = new Map<number, Set<number>>();
   /** On each resource: the last exclusive one, and those shared that came after it. */
   const queues = new Map<string, { exclusive: readonly number[]; shared: number[] }>();
-  for (const { entry, links } of [...sets].sort((one, other) => one.arrival - other.arrival)) {
+  const inOrder = yield* sortInSteps(sets, ({ arrival }) => arrival);
+  yield* eachInSteps(inOrder, ({ entry, links }) => {
     const inTheWay = new Set<number>();
     for (const { isExclusive, keyName } of readLinks(links)) {
       const { exclusive, shared } = queues.get(keyName) ?? { exclusive: [], shared: [] };
@@ -129,7 +128,6 @@ function* blockersOf(
       }
     }
     blockers.set(entry.id, inTheWay);
-    if (blockers.size % stepCount === 0) yield;
-  }
+  });
   return blockers;
 }
