@@ -3,9 +3,9 @@
 import type { Core } from '../../core/index.ts';
 import type { HostGrant } from '../../sync-domain/grant.ts';
 import type { HostClock } from '../../sync-domain/host.ts';
+import { HostSets } from '../../sync-domain/host-sets.ts';
 import type { HostRequest } from '../../sync-domain/request.ts';
 import type { HostResource } from '../../sync-domain/resources.ts';
-import type { SetsInView } from '../../sync-domain/sets-in-view.ts';
 import type { Registry } from './registry.ts';
 
 export interface ProcessObjects {
@@ -17,23 +17,12 @@ export interface ProcessObjects {
   readonly label: string | undefined;
 }
 
-export class ProcessSets implements SetsInView {
-  readonly core: Core;
-  readonly clock: HostClock;
+export class ProcessSets extends HostSets {
   readonly #objects: ProcessObjects;
 
   constructor(core: Core, clock: HostClock, objects: ProcessObjects) {
-    this.core = core;
-    this.clock = clock;
+    super(core, clock);
     this.#objects = objects;
-  }
-
-  idOf(set: number): number {
-    return this.core.arrival(set);
-  }
-
-  tokenOf(set: number): number {
-    return this.core.token(set);
   }
 
   labelOf(set: number): string | undefined {
@@ -43,10 +32,6 @@ export class ProcessSets implements SetsInView {
   sessionLabelOf(set: number): string | undefined {
     const object = this.#objectOf(set);
     return object === undefined ? this.#objects.label : object.scope.label;
-  }
-
-  sinceOf(set: number): number {
-    return this.clock.fromNote(this.core.note(set));
   }
 
   nameOf(queue: number): string {

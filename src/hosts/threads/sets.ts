@@ -1,29 +1,11 @@
 /** What is known of the sets of an arena: all of it is in its words. */
 
-import type { Core } from '../../core/index.ts';
-import type { HostClock } from '../../sync-domain/host.ts';
-import type { SetsInView } from '../../sync-domain/sets-in-view.ts';
+import { HostSets } from '../../sync-domain/host-sets.ts';
 import { isPosted } from './agents.ts';
 import { labelIn, sessionIn } from './labels.ts';
 import { keyOf } from './names.ts';
 
-export class ArenaSets implements SetsInView {
-  readonly core: Core;
-  readonly clock: HostClock;
-
-  constructor(core: Core, clock: HostClock) {
-    this.core = core;
-    this.clock = clock;
-  }
-
-  idOf(set: number): number {
-    return this.core.arrival(set);
-  }
-
-  tokenOf(set: number): number {
-    return this.core.token(set);
-  }
-
+export class ArenaSets extends HostSets {
   labelOf(set: number): string | undefined {
     return labelIn(this.#words, this.core.tag(set));
   }
@@ -32,10 +14,9 @@ export class ArenaSets implements SetsInView {
     return sessionIn(this.#words, this.core.tag(set));
   }
 
-  sinceOf(set: number): number {
+  override sinceOf(set: number): number {
     // Its note is written when its owner hears of it.
-    if (isPosted(this.#words, set)) return this.clock.now();
-    return this.clock.fromNote(this.core.note(set));
+    return isPosted(this.#words, set) ? this.clock.now() : super.sinceOf(set);
   }
 
   nameOf(queue: number): string {
