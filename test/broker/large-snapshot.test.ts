@@ -5,13 +5,10 @@ import { connect, type Socket } from 'node:net';
 import { createDomain } from 'kds';
 import { afterAll, expect, it } from 'vitest';
 import { type RunningBroker, serveDomain } from '../../src/hosts/broker/broker.ts';
-import { longestStopIn } from '../sync-domain/stops.ts';
+import { longestStopIn, stopMsMax } from '../sync-domain/stops.ts';
 import { freshSocketPath, removePlaces } from './places.ts';
 import { until } from './programs.ts';
 import { RawClient } from './raw-client.ts';
-
-/** The broker may be stopped for so long by a snapshot, in ms. */
-const stopMsMax = 50;
 
 afterAll(removePlaces);
 

@@ -4,11 +4,9 @@ import { Redis } from 'ioredis';
 import { openRedisDomain } from 'kds/redis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { until } from '../broker/programs.ts';
-import { longestStopIn } from '../sync-domain/stops.ts';
+import { longestStopIn, stopMsMax } from '../sync-domain/stops.ts';
 import { describeWithRedis, type RedisServer, startRedisServer } from './server.ts';
 
-/** Server and client may be stopped for so long by a snapshot, in ms. */
-const stopMsMax = 50;
 const waiterCount = 40_000;
 
 describeWithRedis(`a snapshot of ${waiterCount} waiters in redis`, () => {

@@ -3,11 +3,9 @@
 import { createDomain, type SyncDomain } from 'kds';
 import { createArena, openThreadsDomain } from 'kds/threads';
 import { describe, expect, it } from 'vitest';
-import { longestStopIn } from './stops.ts';
+import { longestStopIn, stopMsMax } from './stops.ts';
 
 const waiterCount = 100_000;
-/** A domain may be stopped for so long by a snapshot, in ms. */
-const stopMsMax = 50;
 
 const hosts: Readonly<Record<string, () => SyncDomain>> = {
   'one event loop': () => createDomain(),

@@ -1,5 +1,8 @@
 /** For how long an event loop is stopped at a time. */
 
+/** By a snapshot of many, nobody may be stopped for so long, in ms. */
+export const stopMsMax = 50;
+
 /** The longest time, in ms, that passes between two turns of this event loop while it works. */
 export async function longestStopIn(work: () => Promise<unknown>): Promise<number> {
   let longestMs = 0;
