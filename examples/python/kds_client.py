@@ -11,7 +11,7 @@ next call, and what was held must not be relied upon.
 import json
 import os
 import socket
-import tempfile
+import stat
 
 
 class RefusedError(Exception):
@@ -30,10 +30,16 @@ def default_socket_path():
     chosen = os.environ.get("KDS_SOCKET")
     if chosen:
         return chosen
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    if runtime.startswith("/"):
-        return os.path.join(runtime, "kds", "broker.sock")
-    return os.path.join(tempfile.gettempdir(), f"kds-{os.getuid()}", "broker.sock")
+    return f"/tmp/kds-{os.geteuid()}/broker.sock"
+
+
+def check_directory(path):
+    """Another user that could put a socket there could pose as the broker."""
+    folder = os.path.dirname(path)
+    found = os.lstat(folder)
+    is_trusted = found.st_uid in (0, os.geteuid()) and not found.st_mode & 0o022
+    if not stat.S_ISDIR(found.st_mode) or not is_trusted:
+        raise PermissionError(f"{folder} is no directory that only you can write to")
 
 
 class Grant:
@@ -59,7 +65,9 @@ class Grant:
 class Domain:
     def __init__(self, path=None, label=None):
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.connect(path or default_socket_path())
+        path = path or default_socket_path()
+        check_directory(path)
+        self._socket.connect(path)
         self._lines = self._socket.makefile("r", encoding="utf-8", newline="\n")
         self._last_id = 0
         self._say({"do": "hello", "version": 1, "pid": os.getpid(), "label": label or "python"})

@@ -4,7 +4,6 @@ import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
-  lchownSync,
   lstatSync,
   mkdirSync,
   rmSync,
@@ -36,12 +35,12 @@ async function refuses(socket: string, why: RegExp): Promise<void> {
 }
 
 describe('the place of the socket', () => {
-  it('is what KDS_SOCKET says, or the runtime directory, or one among temporary files', () => {
+  it('is what KDS_SOCKET says, or follows from the user alone', () => {
     expect(defaultSocketPath({ KDS_SOCKET: '/a/b', XDG_RUNTIME_DIR: '/r' })).toBe('/a/b');
-    expect(defaultSocketPath({ KDS_SOCKET: '', XDG_RUNTIME_DIR: '/r' })).toBe('/r/kds/broker.sock');
-    const own = new RegExp(`/kds-${process.getuid?.()}/broker.sock$`);
-    expect(defaultSocketPath({ XDG_RUNTIME_DIR: 'relative' })).toMatch(own);
-    expect(defaultSocketPath({})).toMatch(own);
+    const own = `/tmp/kds-${process.getuid?.()}/broker.sock`;
+    expect(defaultSocketPath({})).toBe(own);
+    const env = { KDS_SOCKET: '', XDG_RUNTIME_DIR: '/r', TMPDIR: '/t', HOME: '/h', TMP: '/t' };
+    expect(defaultSocketPath(env)).toBe(own);
   });
 
   it('is made for this user alone, directory and socket', async () => {
@@ -54,18 +53,39 @@ describe('the place of the socket', () => {
 
   it('is refused where the path is too long, relative, or leads nowhere', async () => {
     await refuses(join(dirname(freshSocketPath()), 'x'.repeat(100), 'broker.sock'), /limit of 96/);
-    await refuses('/nowhere/at/all/broker.sock', /cannot use/);
+    await refuses('/nowhere/at/all/broker.sock', /cannot use.*make its parent directory/);
     await expect(openBrokerDomain({ socket: 'broker.sock' })).rejects.toThrow(TypeError);
     await expect(openBrokerDomain({ socket: '/a\0b' })).rejects.toThrow(TypeError);
   });
 
-  it('is refused in a directory that others can write to, unless it is sticky', async () => {
+  it('is refused in a directory that others can write to, also in a sticky one', async () => {
     const socket = freshSocketPath();
-    chmodSync(dirname(socket), 0o777);
-    await refuses(socket, /can be written to by others/);
-    chmodSync(dirname(socket), 0o1777);
+    for (const mode of [0o777, 0o1777, 0o770, 0o1770, 0o702]) {
+      chmodSync(dirname(socket), mode);
+      await refuses(socket, /can be written to by others.*mkdir -m 700/);
+    }
+    chmodSync(dirname(socket), 0o755);
     const domain = await openBrokerDomain({ socket, idleMs: 0 });
     await domain.close();
+  });
+
+  it('is refused below a directory that others can write to, unless that is sticky', async () => {
+    const above = dirname(freshSocketPath());
+    const socket = join(above, 'own', 'broker.sock');
+    chmodSync(above, 0o777);
+    await refuses(socket, /can be written to by others, and is not sticky/);
+    chmodSync(above, 0o1777);
+    const domain = await openBrokerDomain({ socket, idleMs: 0 });
+    await domain.close();
+  });
+
+  it('is refused where a link on the way leads through such a directory', async () => {
+    const above = dirname(freshSocketPath());
+    const open = join(above, 'open');
+    mkdirSync(join(open, 'own'), { recursive: true, mode: 0o700 });
+    chmodSync(open, 0o777);
+    symlinkSync('open', join(above, 'link'));
+    await refuses(join(above, 'link', 'own', 'broker.sock'), /open can be written to by others/);
   });
 
   it('is refused where the directory is a symbolic link', async () => {
@@ -81,13 +101,11 @@ describe('the place of the socket', () => {
     await refuses(socket, /belongs to user 65534/);
   });
 
-  it.skipIf(!isRoot)(`${skipped}is refused where the socket is somebody else’s`, async () => {
-    const socket = freshSocketPath();
-    chmodSync(dirname(socket), 0o1777);
-    symlinkSync('other', socket);
-    lchownSync(socket, 65_534, 65_534);
-    await refuses(socket, /belongs to user 65534/);
-    rmSync(socket);
+  it.skipIf(!isRoot)(`${skipped}is refused below a directory of somebody else`, async () => {
+    const above = dirname(freshSocketPath());
+    mkdirSync(join(above, 'own'), { mode: 0o700 });
+    chownSync(above, 65_534, 65_534);
+    await refuses(join(above, 'own', 'broker.sock'), /belongs to user 65534/);
   });
 });
 

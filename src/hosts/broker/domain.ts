@@ -15,8 +15,7 @@ import { defaultSocketPath } from './place.ts';
 export interface BrokerOptions {
   /**
    * The broker's socket, an absolute path of at most 96 bytes. Default: `$KDS_SOCKET`, or else
-   * `kds/broker.sock` in `$XDG_RUNTIME_DIR`, or else in a directory of the user's own among the
-   * temporary files. Domains of one socket are one domain.
+   * `/tmp/kds-UID/broker.sock`, whatever the environment. Domains of one socket are one domain.
    */
   readonly socket?: string | undefined;
   /** Of this client: told in snapshots and errors, of what has no label of its own. */

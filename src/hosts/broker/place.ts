@@ -1,37 +1,37 @@
 /**
- * Where the socket is: in a directory of the user's own, or where KDS_SOCKET says. Whoever can put
- * a socket there could pose as the broker, so a place that others can write to is refused.
+ * Where the socket is: in a directory that follows from the user alone, or where KDS_SOCKET says
+ * (docs/decisions/0014). A process that can put a socket there could pose as the broker, so a
+ * directory that another user can change, or can exchange for another one, is refused.
  */
 
-import { lstatSync, mkdirSync, type Stats, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, isAbsolute, join } from 'node:path';
-import { UnavailableError, UnsupportedError } from '../../domain/errors.ts';
+import { lstatSync, mkdirSync, readFileSync, realpathSync, type Stats } from 'node:fs';
+import { dirname, isAbsolute, resolve } from 'node:path';
+import { KdsError, UnavailableError, UnsupportedError } from '../../domain/errors.ts';
 import { describe } from '../../domain/sets.ts';
 import { socketPathBytesMax } from './limits.ts';
 
-const othersMay = 0o077;
+const ownerMayEnter = 0o100;
 const othersMayWrite = 0o022;
 const sticky = 0o1000;
 
+/** How often a directory that is deleted meanwhile is made again. */
+export const attemptsMax = 10;
+
 /**
- * `$KDS_SOCKET`; or `kds/broker.sock` in `$XDG_RUNTIME_DIR`, which the system gives each user; or
- * in the directory for temporary files, under a name with the user's number.
+ * `$KDS_SOCKET`, or `/tmp/kds-UID/broker.sock`. No other variable makes a difference: a login
+ * shell, cron, sudo and `env -i` of one user have one broker.
  *
  * @throws UnsupportedError where there are no users and no Unix sockets.
  */
 export function defaultSocketPath(env: NodeJS.ProcessEnv = process.env): string {
-  const { KDS_SOCKET: chosen, XDG_RUNTIME_DIR: runtimeFolder } = env;
+  const { KDS_SOCKET: chosen } = env;
   if (chosen !== undefined && chosen !== '') return chosen;
-  if (runtimeFolder !== undefined && isAbsolute(runtimeFolder)) {
-    return join(runtimeFolder, 'kds', 'broker.sock');
-  }
-  return join(tmpdir(), `kds-${userId()}`, 'broker.sock');
+  return `/tmp/kds-${userId()}/broker.sock`;
 }
 
 /**
- * Sees to it that the socket's directory is there and that only this user, or root, could have put
- * the socket there. A directory that is missing is made, if only its parent is there.
+ * Makes the socket's directory if only its parent is there, and checks that only this user, or
+ * root, can have put the socket into it.
  *
  * @throws UnavailableError, TypeError, UnsupportedError
  */
@@ -47,38 +47,61 @@ export function checkPlace(socketPath: string): void {
     );
   }
   const folder = dirname(socketPath);
-  const isMine = makeFolder(folder);
-  // What is in a directory that only we can write to was put there by us.
-  if (!isMine) checkShared(folder, socketPath);
+  for (let attempt = 1; ; attempt++) {
+    makeFolder(folder);
+    try {
+      checkFolder(folder);
+      checkAbove(folder);
+      return;
+    } catch (error) {
+      // It was deleted just now, and is made again.
+      if (codeOf(error) === 'ENOENT' && attempt < attemptsMax) continue;
+      throw error instanceof KdsError ? error : unusable(folder, error);
+    }
+  }
 }
 
-/** Whether the directory is this user's own and nobody else's, as one that is made here is. */
-function makeFolder(folder: string): boolean {
+function makeFolder(folder: string): void {
   try {
     mkdirSync(folder, { mode: 0o700 });
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw unusable(folder, error);
   }
-  // Not where a symbolic link leads: whoever made the link could lead it elsewhere later.
-  const stats = look(folder);
-  return stats.isDirectory() && stats.uid === userId() && (stats.mode & othersMay) === 0;
 }
 
-/** A directory that others can look into is good enough if what is in it can only be ours. */
-function checkShared(folder: string, socketPath: string): void {
-  const stats = look(folder);
+/** What is in a directory that only we can write to was put there by us. */
+function checkFolder(folder: string): void {
+  // Not where a symbolic link leads: the link's owner could lead it elsewhere later.
+  const stats = lstatSync(folder);
   if (stats.isSymbolicLink()) throw refused(folder, 'is a symbolic link');
   if (!stats.isDirectory()) throw refused(folder, 'is no directory');
   if (!isTrusted(stats)) throw refused(folder, `belongs to user ${stats.uid}`);
-  const isOpenToOthers = (stats.mode & othersMayWrite) !== 0 && (stats.mode & sticky) === 0;
-  if (isOpenToOthers) throw refused(folder, 'can be written to by others');
-  for (const lookAt of [lstatSync, statSync]) {
-    try {
-      const socket = lookAt(socketPath);
-      if (!isTrusted(socket)) throw refused(socketPath, `belongs to user ${socket.uid}`);
-    } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error;
+  if ((stats.mode & othersMayWrite) !== 0) throw refused(folder, 'can be written to by others');
+  // Root may enter any directory.
+  if (userId() !== 0 && stats.uid === userId() && (stats.mode & ownerMayEnter) === 0) {
+    throw unusable(folder, new Error('EACCES: its mode does not let its owner enter'));
+  }
+}
+
+/** Another user that can rename what leads to the directory could put one of its own there. */
+function checkAbove(folder: string): void {
+  const paths = new Set([...pathsAbove(resolve(folder)), ...pathsAbove(realpathSync(folder))]);
+  for (const path of paths) {
+    const stats = lstatSync(path);
+    if (!isTrusted(stats) && !isOfNobodyHere(stats)) {
+      throw refused(path, `belongs to user ${stats.uid}`);
     }
+    if (stats.isSymbolicLink()) continue;
+    const isOpenToOthers = (stats.mode & othersMayWrite) !== 0 && (stats.mode & sticky) === 0;
+    if (isOpenToOthers) throw refused(path, 'can be written to by others, and is not sticky');
+  }
+}
+
+function pathsAbove(folder: string): string[] {
+  const paths: string[] = [];
+  for (let path = dirname(folder); ; path = dirname(path)) {
+    paths.push(path);
+    if (path === dirname(path)) return paths;
   }
 }
 
@@ -86,16 +109,20 @@ function isTrusted({ uid }: Stats): boolean {
   return uid === userId() || uid === 0;
 }
 
-function look(path: string): Stats {
+/** In a user namespace root and others of outside are one: `/` and `/tmp` belong to that one. */
+function isOfNobodyHere({ uid }: Stats): boolean {
   try {
-    return lstatSync(path);
-  } catch (error) {
-    throw unusable(path, error);
+    const [, , , count = ''] = readFileSync('/proc/self/uid_map', 'utf8').split(/\s+/);
+    const overflow = Number(readFileSync('/proc/sys/kernel/overflowuid', 'utf8'));
+    return uid === overflow && Number(count) < 2 ** 32 - 1;
+  } catch {
+    return false;
   }
 }
 
-function userId(): number {
-  const id = process.getuid?.();
+/** @throws UnsupportedError where there are no users. */
+export function userId(): number {
+  const id = process.geteuid?.();
   if (id === undefined) {
     throw new UnsupportedError('the broker needs Unix sockets and users, which this system lacks');
   }
@@ -104,26 +131,53 @@ function userId(): number {
 
 function refused(path: string, why: string): UnavailableError {
   return new UnavailableError(
-    `${path} ${why}, so somebody else could pose as the broker: ` +
-      'give the directory to yourself, with mode 0700, or set KDS_SOCKET to another place',
+    `${path} ${why}, so another user could pose as the broker: ` +
+      'set KDS_SOCKET to a path in a directory of your own, made by `mkdir -m 700`',
   );
 }
 
-/** Something about a place did not work, and why. */
+const advice: Readonly<Record<string, string>> = {
+  EACCES: 'give its owner all rights (chmod u+rwx), or set KDS_SOCKET to another path',
+  EPERM: 'set KDS_SOCKET to a path in a directory of your own',
+  ENOENT: 'make its parent directory, or set KDS_SOCKET to another path',
+  ENOTDIR: 'set KDS_SOCKET to a path whose parent is a directory',
+  ELOOP: 'remove the symbolic links that lead in a circle, or set KDS_SOCKET to another path',
+  EROFS: 'the file system is read-only: set KDS_SOCKET to a path on another one',
+  ENOSPC: 'the disk is full: make room, or set KDS_SOCKET to a path on another one',
+  EDQUOT: 'your quota is used up: make room, or set KDS_SOCKET to a path on another disk',
+  EAGAIN: 'too many processes run: raise the limit (ulimit -u), or end some',
+  EMFILE: 'too many files are open: raise the limit (ulimit -n), or close some',
+  ENFILE: 'too many files are open on this machine: end some programs',
+};
+
+/** Something about a place did not work: why, and what to do. */
 export function unusable(path: string, error: unknown): UnavailableError {
+  // What has its reason, and says what to do, is passed on as it is.
+  if (error instanceof KdsError) return new UnavailableError(error.message, { cause: error });
   const why = error instanceof Error ? error.message : String(error);
-  return new UnavailableError(`the broker cannot use ${path}: ${why}`);
+  const code = codeOf(error) ?? /^E[A-Z]+(?=:)/.exec(why)?.[0] ?? '';
+  const toDo = Object.hasOwn(advice, code) ? `; ${advice[code]}` : '';
+  return new UnavailableError(`the broker cannot use ${path}: ${why}${toDo}`, { cause: error });
 }
 
 export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }
 
+const nobodyThere = new Set([
+  'ENOENT',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  // What is there is no socket that a broker listens on, nor a link to one.
+  'ELOOP',
+  'ENOTDIR',
+  'EPROTOTYPE',
+]);
+
 /**
- * Whether a connection failed as nobody serves there: the socket is not there, or nobody listens to
- * it, or whoever did has died before it let this one in.
+ * Whether a connection failed as no broker serves there: the socket is not there, or no process
+ * listens to it, or the one that did has died before it let this one in.
  */
 export function isNobodyThere(error: unknown): boolean {
-  const code = codeOf(error);
-  return code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ECONNRESET';
+  return nobodyThere.has(codeOf(error) ?? '');
 }
