@@ -174,13 +174,18 @@ describe('a broker', () => {
     grant.release();
   });
 
-  it('steps down when another life has begun', async () => {
+  it('steps down when newcomers are led to another one', async () => {
     const socket = freshSocketPath();
     const broker = await runBroker({ socketPath: socket });
-    for (const name of readdirSync(dirname(socket))) rmSync(join(dirname(socket), name));
-    const other = await runBroker({ socketPath: socket });
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(`${socket}.0123456789`, resolve));
+    for (const name of readdirSync(dirname(socket))) {
+      if (name !== 'broker.sock.0123456789') rmSync(join(dirname(socket), name));
+    }
+    symlinkSync('broker.sock.0123456789', `${socket}.life-1`);
+    symlinkSync('broker.sock.0123456789', socket);
     await broker?.ended;
-    await other?.close();
+    await new Promise((resolve) => other.close(resolve));
   });
 });
 

@@ -11,15 +11,16 @@
  * day in µs, or the last life's mark, or the highest token that was claimed, whichever is greatest.
  */
 
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { SyncDomain } from '../../domain/domain.ts';
 import { ResourceBusyError } from '../../domain/errors.ts';
 import type { SyncGrant } from '../../domain/grant.ts';
 import { describe, type ResourceRef } from '../../domain/sets.ts';
 import { Deadline } from '../../event-loop/deadline.ts';
+import { connectionsPossible, turnAway } from './admission.ts';
 import { Connection } from './connection.ts';
 import { beginLife, type Life } from './life.ts';
-import { allLiveBytesMax, allUnreadBytesMax, connectionCountMax, unreadMsMax } from './limits.ts';
+import { allLiveBytesMax, allUnreadBytesMax, tokenStartMax, unreadMsMax } from './limits.ts';
 import { holds, type LiveRequest, type ServedSession } from './live-request.ts';
 import type { ClientInfo, OuterGrant } from './messages.ts';
 import { checkPlace } from './place.ts';
@@ -62,26 +63,19 @@ export async function serveDomain(
   options: BrokerServerOptions,
 ): Promise<RunningBroker | undefined> {
   checkPlace(options.socketPath);
-  const server = createServer();
+  const connectionsMax = connectionsPossible();
   // Those who look whether it lives come before it knows that it does.
   const early: Socket[] = [];
-  const keep = (socket: Socket): void => void early.push(socket);
-  server.on('connection', keep);
-  // Too many files are open, or the like: who could not be let in comes again.
-  server.on('error', () => undefined);
-  const life = await beginLife(options.socketPath, server);
+  let broker: Broker | undefined;
+  const life = await beginLife(options.socketPath, (socket) => {
+    if (broker === undefined) early.push(socket);
+    else broker.connect(socket);
+  });
   if (life === undefined) {
     for (const socket of early) socket.destroy();
     return undefined;
   }
-  let broker: Broker;
-  try {
-    broker = new Broker(domain, server, life, options);
-  } catch (error) {
-    server.close();
-    throw error;
-  }
-  server.off('connection', keep);
+  broker = new Broker(domain, life, connectionsMax, options);
   for (const socket of early) broker.connect(socket);
   return broker;
 }
@@ -98,10 +92,10 @@ export class Broker implements RunningBroker {
   /** By the label of the domain's session: whose it is. */
   readonly clients = new Map<string, { served: ServedSession; info: ClientInfo | undefined }>();
   readonly snapshots = new Snapshots(this);
-  readonly #server: Server;
   readonly #life: Life;
   readonly #idleMs: number;
   readonly #connections = new Set<Connection>();
+  readonly #connectionsMax: number;
   readonly #renewal: ReturnType<typeof setInterval>;
   #graceEndsMs: number;
   #deferred: { readonly by: Connection; readonly request: LiveRequest }[] = [];
@@ -117,15 +111,21 @@ export class Broker implements RunningBroker {
   #isStealing = false;
   #tellEnded: () => void = () => undefined;
 
-  constructor(domain: SyncDomain, server: Server, life: Life, options: BrokerServerOptions) {
+  constructor(
+    domain: SyncDomain,
+    life: Life,
+    connectionsMax: number,
+    options: BrokerServerOptions,
+  ) {
     const { socketPath, idleMs, graceMs } = options;
     this.domain = domain;
     this.socketPath = socketPath;
-    this.#server = server;
     this.#life = life;
+    this.#connectionsMax = connectionsMax;
     this.#idleMs = idleMs;
     this.unreadMsMax = options.unreadMsMax ?? unreadMsMax;
-    this.#offset = Math.max(Date.now() * 1000, life.tokensBefore);
+    const clock = Math.floor(Math.max(0, Math.min(Date.now() * 1000, tokenStartMax)));
+    this.#offset = Math.max(clock, life.tokensBefore);
     this.#tokenLast = this.#offset;
     this.#placeLast = this.#offset;
     this.ended = new Promise((resolve) => {
@@ -134,8 +134,9 @@ export class Broker implements RunningBroker {
     this.#reserve(this.#offset);
     this.#graceEndsMs = life.hasHeirs ? performance.now() + graceMs : 0;
     if (life.hasHeirs) new Deadline(graceMs, () => this.#endGrace());
-    this.#renewal = setInterval(() => this.#renew(), renewMs);
-    server.on('connection', (socket) => this.connect(socket));
+    this.#renewal = setInterval(() => life.renew(), renewMs);
+    // Its clients are to find the other one.
+    life.whenReplaced(() => void this.close());
     this.#restIfIdle();
   }
 
@@ -155,8 +156,12 @@ export class Broker implements RunningBroker {
   }
 
   connect(socket: Socket): void {
-    if (!this.#isOpen || this.#connections.size >= connectionCountMax) {
+    if (!this.#isOpen) {
       socket.destroy();
+      return;
+    }
+    if (this.#connections.size >= this.#connectionsMax) {
+      turnAway(socket, this.#connectionsMax);
       return;
     }
     this.#connectionCount++;
@@ -251,12 +256,8 @@ export class Broker implements RunningBroker {
       clearInterval(this.#renewal);
       this.#idle?.cancel();
       const isClean = this.#connections.size === 0 && !this.isInGrace;
-      try {
-        this.#life.noteTokens(Math.max(this.#tokenLast, this.#placeLast), isClean);
-      } catch {
-        // The next life then takes the mark of this one's beginning, and gives a time of grace.
-      }
-      this.#server.close(() => this.#tellEnded());
+      this.#life.noteTokens(Math.max(this.#tokenLast, this.#placeLast), isClean);
+      void this.#life.close().then(() => this.#tellEnded());
       for (const connection of this.#connections) connection.destroy();
       await this.domain.close();
     }
@@ -282,18 +283,6 @@ export class Broker implements RunningBroker {
     const isFirst = this.#connectionCount === 0;
     const idleMs = isFirst ? Math.max(this.#idleMs, firstIdleMsMin) : this.#idleMs;
     this.#idle = new Deadline(idleMs, () => void this.close());
-  }
-
-  /** Another broker has begun, as what told of this one is gone: its clients are to find that. */
-  #renew(): void {
-    let isFound: boolean;
-    try {
-      isFound = this.#life.renew();
-    } catch {
-      // The directory is gone, or full: nobody else can begin there either.
-      return;
-    }
-    if (!isFound) void this.close();
   }
 
   #reserve(token: number): void {

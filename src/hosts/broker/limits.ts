@@ -12,8 +12,11 @@ export const frameBytesMax = 4 * 2 ** 20;
 /** Bytes of a frame that the broker sends, at most: only a snapshot comes near to it. */
 export const replyBytesMax = 32 * 2 ** 20;
 
-/** Connections, at most. */
+/** Connections, at most; fewer where the broker may not have so many files open. */
 export const connectionCountMax = 8192;
+
+/** A client that is turned away, as there is no room for it, may take so long to go, in ms. */
+export const turnAwayMsMax = 1000;
 
 /** Sets that wait or are held through one connection, at most. */
 export const requestCountMax = 100_000;
@@ -51,6 +54,9 @@ export const commandLengthMax = 1024;
 
 /** A token that a client claims to hold, at most: tokens count µs since 1970, so the year 2112. */
 export const tokenMax = 2 ** 52;
+
+/** Tokens of a broker begin no later than this, whatever the clock is set to: the year 2103. */
+export const tokenStartMax = 2 ** 52 - 2 ** 48;
 
 /** Length of the socket's path, at most, in bytes: the kernel's limit, less 11 (life.ts). */
 export const socketPathBytesMax = 96;

@@ -37,6 +37,7 @@ import type {
   Hello,
   Reclaim,
 } from './messages.ts';
+import { type OwnSign, putUpSign } from './signs.ts';
 import { errorReceived } from './wire-errors.ts';
 
 /** For so long a broker is looked for, in ms, before those who wait are told that there is none. */
@@ -91,6 +92,8 @@ export class Link extends RemoteLink<BrokerSnapshot> {
   /** Sessions that the broker has been told of by way of this connection. */
   readonly #begun = new Set<number>();
   #socket: Socket | undefined;
+  /** While connected, or on the way to the next broker: what is held or awaited may be claimed. */
+  #sign: OwnSign | undefined;
   /** `down`: without a connection, and nobody needs one. */
   #state: 'down' | 'reaching' | 'open' | 'closed' = 'down';
   #unsent: string[] = [];
@@ -238,12 +241,13 @@ export class Link extends RemoteLink<BrokerSnapshot> {
     await Promise.race([this.#end(0), isLate]);
     clearTimeout(timer);
     this.#state = 'closed';
+    this.#takeDownSign();
     this.#socket?.destroy();
     this.#refuseAll(new DomainClosedError('the domain was closed while the request waited'));
   }
 
   /** A connection on which both have said hello; tries again while a broker comes and goes. */
-  async #reach(): Promise<Socket> {
+  async #reach(isAgain = false): Promise<Socket> {
     const untilMs = performance.now() + reachMsMax;
     for (let pauseMs = pauseMsMin; ; pauseMs = Math.min(pauseMs * 2, pauseMsMax)) {
       try {
@@ -252,9 +256,13 @@ export class Link extends RemoteLink<BrokerSnapshot> {
         this.brokerPid = Number(pid);
         return socket;
       } catch (error) {
-        if (error instanceof KdsError || error instanceof TypeError) throw error;
+        // While nobody can serve, nobody else is granted what is held: one refusal ends nothing.
+        const mayPass = isAgain && error instanceof UnavailableError;
+        if (error instanceof KdsError && !mayPass) throw error;
+        if (error instanceof TypeError) throw error;
         if (performance.now() > untilMs) {
-          throw new UnavailableError(`no broker has answered for ${reachMsMax} ms: ${error}`);
+          const why = error instanceof Error ? error.message : String(error);
+          throw new UnavailableError(`no broker has answered for ${reachMsMax} ms: ${why}`);
         }
       }
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
@@ -264,7 +272,7 @@ export class Link extends RemoteLink<BrokerSnapshot> {
   async #reachAgain(): Promise<void> {
     this.#state = 'reaching';
     try {
-      const socket = await this.#reach();
+      const socket = await this.#reach(true);
       if (this.#isClosed()) socket.destroy();
       else this.#adopt(socket);
     } catch (error) {
@@ -291,6 +299,7 @@ export class Link extends RemoteLink<BrokerSnapshot> {
     socket.on('close', () => this.#disconnected(socket));
     this.#socket = socket;
     this.#state = 'open';
+    this.#sign ??= putUpSign('client', this.#place.socketPath);
     this.#begun.clear();
     this.#unsent = [];
     if (this.#expected.size === 0) socket.unref();
@@ -321,11 +330,18 @@ export class Link extends RemoteLink<BrokerSnapshot> {
     this.#state = 'down';
     for (const expected of [...this.#expected.values()]) expected.disconnected?.();
     if (this.#expected.size > 0 || this.#grants.size > 0) void this.#reachAgain();
+    else this.#takeDownSign();
+  }
+
+  #takeDownSign(): void {
+    this.#sign?.close();
+    this.#sign = undefined;
   }
 
   /** There is no broker, or none to talk to: whoever waits is told, and what is held is lost. */
   #giveUp(error: unknown): void {
     this.#state = 'down';
+    this.#takeDownSign();
     this.#socket?.destroy();
     this.#socket = undefined;
     const reason = error instanceof KdsError ? error : new ProtocolError(String(error));
