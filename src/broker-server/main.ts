@@ -1,20 +1,25 @@
 /**
- * The program that is started as the broker: `node broker-server.js SOCKET IDLE_MS GRACE_MS`.
+ * The program that is started as the broker: `node broker-server.js SOCKET IDLE_MS GRACE_MS [FDS]`.
+ * FDS are descriptors, with commas between them, that were left open and are to be closed.
  *
  * Whoever starts it hears `ready` when it serves, or another one does; or why it cannot. From then
  * on nobody need listen. KDS_TRACE, as that had it, names a file for a trace.
  */
 
+import { closeReplaced } from '../hosts/broker/descriptors.ts';
 import { traceIfAsked } from '../inspect/trace.ts';
 import { runBroker } from './run-broker.ts';
 
+const [socketPath, idleMs, graceMs, fds = ''] = process.argv.slice(2);
+closeReplaced(fds);
 process.umask(0o077);
 // Whoever reads may have gone; the terminal too.
 process.stdout.on('error', () => undefined);
 process.on('SIGHUP', () => undefined);
+// With a limit on the size of files (ulimit -f) a write fails, and does not end the broker.
+process.on('SIGXFSZ', () => undefined);
 
 traceIfAsked();
-const [socketPath, idleMs, graceMs] = process.argv.slice(2);
 try {
   const broker = await runBroker({
     socketPath,

@@ -1,10 +1,11 @@
 /** The way to the broker: a socket to the one that serves, or to one that is started for that. */
 
-import { spawn } from 'node:child_process';
-import { existsSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, lstatSync, lutimesSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { UnavailableError } from '../../domain/errors.ts';
+import { replaceInheritable } from './descriptors.ts';
 import { checkPlace, codeOf, isNobodyThere, unusable } from './place.ts';
 
 /** How long a broker may take to start, in ms. */
@@ -57,7 +58,7 @@ export async function reachBroker(place: BrokerPlace): Promise<Socket> {
   try {
     await startBroker(place);
   } finally {
-    rmSync(notice, { force: true });
+    withdraw(notice);
   }
   const started = await dial(socketPath);
   if (started !== undefined) return started;
@@ -77,13 +78,23 @@ function announce(notice: string): boolean {
     if (codeOf(error) !== 'EEXIST') return true;
   }
   try {
-    if (Math.abs(Date.now() - statSync(notice).mtimeMs) < noticeMsMax) return false;
-    utimesSync(notice, new Date(), new Date());
-  } catch {
-    // It has just been taken away.
-    return false;
+    const stats = lstatSync(notice);
+    // Of anything else but a file, and of a disk with a clock of its own, nothing can be told.
+    if (stats.isFile() && Math.abs(Date.now() - stats.mtimeMs) < noticeMsMax) return false;
+    lutimesSync(notice, new Date(), new Date());
+  } catch (error) {
+    // It has just been taken away; whatever else is wrong, the broker itself can tell more.
+    return codeOf(error) !== 'ENOENT';
   }
   return true;
+}
+
+function withdraw(notice: string): void {
+  try {
+    rmSync(notice, { force: true });
+  } catch {
+    // It is no file, or cannot be deleted: it is of no weight in a while.
+  }
 }
 
 /** Undefined if nobody serves there. */
@@ -106,21 +117,15 @@ function dial(socketPath: string): Promise<Socket | undefined> {
  * Starts a broker in a session of its own, so that it outlives the terminal and whoever started it.
  * Resolves when that one, or another one that was quicker, serves.
  */
-function startBroker({ socketPath, program, idleMs, graceMs }: BrokerPlace): Promise<void> {
+function startBroker(place: BrokerPlace): Promise<void> {
+  const { program } = place;
   if (!existsSync(program)) {
     throw new UnavailableError(
       `the broker's program is not at ${program}: set KDS_BROKER_PROGRAM to the file ` +
         'dist/broker-server.js of the package kds',
     );
   }
-  const { NODE_OPTIONS: _, NODE_CHANNEL_FD: __, ...env } = process.env;
-  const args = [program, socketPath, String(idleMs), String(graceMs)];
-  const child = spawn(process.execPath, args, {
-    cwd: '/',
-    detached: true,
-    env,
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
+  const child = spawnBroker(place);
   return new Promise((resolve, reject) => {
     let said = '';
     const timer = setTimeout(() => {
@@ -128,19 +133,41 @@ function startBroker({ socketPath, program, idleMs, graceMs }: BrokerPlace): Pro
     }, startMsMax);
     const finish = (error?: UnavailableError): void => {
       clearTimeout(timer);
-      child.stdout.destroy();
+      child.stdout?.destroy();
       child.unref();
       if (error === undefined) resolve();
       else reject(error);
     };
     child.once('error', (error) => finish(unusable(process.execPath, error)));
-    child.stdout.setEncoding('utf8');
-    child.stdout.on('data', (text: string) => {
+    // Missing if too few descriptors were left; the error says so.
+    child.stdout?.setEncoding('utf8');
+    child.stdout?.on('data', (text: string) => {
       said += text;
       if (said.startsWith('ready\n')) finish();
     });
-    child.stdout.on('end', () => {
+    child.stdout?.on('end', () => {
       finish(new UnavailableError(`a broker did not start: ${said.trim() || 'it gave no reason'}`));
     });
   });
+}
+
+/** The child has nothing of this process but its environment. */
+function spawnBroker({ socketPath, program, idleMs, graceMs }: BrokerPlace): ChildProcess {
+  const { NODE_OPTIONS: _, NODE_CHANNEL_FD: __, ...env } = process.env;
+  try {
+    const inherited = replaceInheritable();
+    const args = [program, socketPath, String(idleMs), String(graceMs), inherited.fds.join(',')];
+    try {
+      return spawn(process.execPath, args, {
+        cwd: '/',
+        detached: true,
+        env,
+        stdio: ['ignore', 'pipe', 'ignore', ...inherited.stdio],
+      });
+    } finally {
+      inherited.close();
+    }
+  } catch (error) {
+    throw unusable(process.execPath, error);
+  }
 }
