@@ -5,6 +5,8 @@
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Plugin } from 'rolldown';
 import { type Bundle, bundleWorker } from '../threads/bundle.ts';
 
@@ -22,6 +24,30 @@ export async function bundleProgram(entry: URL, plugins: readonly Plugin[] = [])
 export async function bundleBroker(): Promise<void> {
   const entry = new URL('../../src/broker-server/main.ts', import.meta.url);
   process.env['KDS_BROKER_PROGRAM'] = await bundleProgram(entry);
+}
+
+/**
+ * From now on brokers that are started have a clock that can be set: the function that is returned
+ * takes how far ahead it is, in ms. All else of them is as `bundleBroker` has made it.
+ */
+export function shiftBrokerClock(folder: string): (aheadMs: number) => void {
+  const clock = join(folder, 'clock');
+  const program = join(folder, 'broker.mjs');
+  const real = process.env['KDS_BROKER_PROGRAM'];
+  writeFileSync(
+    program,
+    `import { readFileSync } from 'node:fs';
+    const { now } = Date;
+    Date.now = () => now() + Number(readFileSync(${JSON.stringify(clock)}, 'utf8'));
+    await import(${JSON.stringify(real)});`,
+  );
+  process.env['KDS_BROKER_PROGRAM'] = program;
+  const set = (aheadMs: number): void => {
+    writeFileSync(`${clock}.new`, String(aheadMs));
+    renameSync(`${clock}.new`, clock);
+  };
+  set(0);
+  return set;
 }
 
 /** Starts a client; it is killed at the end of the tests, if it has not ended by then. */

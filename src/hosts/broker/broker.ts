@@ -20,7 +20,13 @@ import { Deadline } from '../../event-loop/deadline.ts';
 import { connectionsPossible, turnAway } from './admission.ts';
 import { Connection } from './connection.ts';
 import { beginLife, type Life } from './life.ts';
-import { allLiveBytesMax, allUnreadBytesMax, tokenStartMax, unreadMsMax } from './limits.ts';
+import {
+  allLiveBytesMax,
+  allUnreadBytesMax,
+  tokenMax,
+  tokenStartMax,
+  unreadMsMax,
+} from './limits.ts';
 import { holds, type LiveRequest, type ServedSession } from './live-request.ts';
 import type { ClientInfo, OuterGrant } from './messages.ts';
 import { checkPlace } from './place.ts';
@@ -176,6 +182,7 @@ export class Broker implements RunningBroker {
 
   defer(by: Connection, request: LiveRequest): void {
     this.#deferred.push({ by, request });
+    if (request.place <= tokenMax) this.#placeLast = Math.max(this.#placeLast, request.place);
   }
 
   nextPlace(): number {
@@ -196,6 +203,11 @@ export class Broker implements RunningBroker {
     this.#offset = token;
     this.#tokenLast = token;
     if (token > this.#reservedUpTo) this.#reserve(token);
+  }
+
+  /** The last life gave this token, and others since, of which nobody may be left to tell. */
+  passSeen(token: number): void {
+    if (this.isInGrace && token <= tokenStartMax) this.passToken(token + tokensReserved);
   }
 
   /**

@@ -219,7 +219,7 @@ export class Connection implements Owner {
     }
   }
 
-  #greet({ version, label, pid, command, under = [] }: Hello): void {
+  #greet({ version, label, pid, command, under = [], seen }: Hello): void {
     if (version !== protocolVersion) {
       throw new ProtocolError(
         `this broker speaks version ${protocolVersion} of its protocol, the client ${version}: ` +
@@ -233,9 +233,9 @@ export class Connection implements Owner {
     this.info = { number: this.number, label, pid, command };
     this.#under = under;
     this.#open(0, undefined, label);
+    if (seen !== undefined) this.#broker.passSeen(seen);
     const { life, graceMs } = this.#broker;
-    const { number: client } = this;
-    this.#tell({ is: 'hello', version, client, life, pid: process.pid, graceMs });
+    this.#tell({ is: 'hello', version, client: this.number, life, pid: process.pid, graceMs });
   }
 
   #arrive(ask: Ask, byteCount: number): void {

@@ -66,8 +66,17 @@ export class LifeFiles {
       return true;
     } catch (error) {
       if (codeOf(error) === 'EEXIST') return false;
-      throw error;
+      if (!isFull(error) || !this.#unpublish(number - 1)) throw error;
     }
+    return this.claim(number);
+  }
+
+  /** Makes room for a link. False if newcomers are led elsewhere than to a life that is over. */
+  #unpublish(number: number): boolean {
+    const name = this.readPublished();
+    if (name === undefined || name !== this.readClaim(number)) return false;
+    rmSync(this.socketPath, { force: true });
+    return true;
   }
 
   /** Takes a claim back, unless it is another's by now. */
@@ -98,8 +107,7 @@ export class LifeFiles {
       renameSync(fresh, this.socketPath);
     } catch (error) {
       rmSync(fresh, { force: true });
-      const isFull = codeOf(error) === 'ENOSPC' || codeOf(error) === 'EDQUOT';
-      if (!isFull) throw error;
+      if (!isFull(error)) throw error;
       // There is room for as many links as there are. Nobody is led anywhere for a moment.
       rmSync(this.socketPath, { force: true });
       symlinkSync(this.socketName, this.socketPath);
@@ -137,6 +145,11 @@ export class LifeFiles {
   removeSocketOf(number: number): void {
     const name = this.readClaim(number);
     if (name !== undefined && this.#isSocketName(name)) this.#remove(name);
+  }
+
+  /** Makes room: no client needs the notice that one of them starts a broker (dial.ts). */
+  removeNotice(): void {
+    this.#remove(`${this.#base}.starting`);
   }
 
   /** Removes what earlier lives have left behind. */
@@ -178,6 +191,11 @@ export class LifeFiles {
       .map(Number)
       .filter((number) => number <= numberMax);
   }
+}
+
+/** Whether there is no room for what was to be made. */
+export function isFull(error: unknown): boolean {
+  return codeOf(error) === 'ENOSPC' || codeOf(error) === 'EDQUOT';
 }
 
 function readLink(path: string): string | undefined {

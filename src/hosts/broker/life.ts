@@ -19,14 +19,15 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { UnavailableError } from '../../domain/errors.ts';
 import { Deadline } from '../../event-loop/deadline.ts';
-import { LifeFiles } from './life-files.ts';
+import { isFull, LifeFiles } from './life-files.ts';
 import { bootName, fingerprint, type Mark, readMark, writeMark } from './mark.ts';
 import { attemptsMax, checkPlace, codeOf, isNobodyThere, unusable } from './place.ts';
 import { call, findSigns, isListed, type OwnSign, putUpSign, type Sign } from './signs.ts';
 
 /** For so long, in ms, another broker's files are waited for, which it is to put back. */
 const putBackMsMax = 3000;
-const putBackPauseMs = 20;
+/** Between two attempts, in ms. */
+const pauseMs = 30;
 /** Between a change in the directory, or a call, and the look at the files, in ms. */
 const renewPauseMs = 10;
 
@@ -226,18 +227,27 @@ export async function beginLife(
   admit: (socket: Socket) => void,
 ): Promise<Life | undefined> {
   for (let attempt = 1; ; attempt++) {
+    const files = new LifeFiles(socketPath);
     try {
-      const begun = await begin(new LifeFiles(socketPath), admit);
+      const begun = await begin(files, admit);
       if (begun === undefined || begun instanceof Life) return begun;
       if (await awaitOthers(socketPath)) return undefined;
       // They have ended meanwhile.
     } catch (error) {
-      // The directory was deleted just now: it is made again.
-      const isGone = codeOf(error instanceof UnavailableError ? error.cause : error) === 'ENOENT';
-      if (!isGone || attempt === attemptsMax) throw error;
+      const cause = error instanceof UnavailableError ? error.cause : error;
+      const mayPass = codeOf(cause) === 'ENOENT' || isFull(cause);
+      if (!mayPass || attempt === attemptsMax) throw error;
+      // The directory was deleted just now: it is made again. Or others that begin at the same time
+      // have taken the last room, and one of them goes on.
       checkPlace(socketPath);
+      if (isFull(cause)) files.removeNotice();
+      await pause();
     }
   }
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, pauseMs));
 }
 
 /** A life; or undefined if another one goes on; or `hidden` if one does that has lost its files. */
@@ -345,7 +355,7 @@ async function awaitOthers(socketPath: string): Promise<boolean> {
           'path that both see',
       );
     }
-    await new Promise((resolve) => setTimeout(resolve, putBackPauseMs));
+    await pause();
   }
 }
 

@@ -85,6 +85,8 @@ export class Link extends RemoteLink<BrokerSnapshot> {
   /** Of the broker that answered last. */
   brokerPid = 0;
   readonly #grants = new Map<number, RemoteGrant>();
+  /** The greatest token of a grant; 0 before the first. */
+  #tokenSeen = 0;
   readonly #place: BrokerPlace;
   readonly #hello: Hello;
   /** In the order in which they were made. */
@@ -132,6 +134,7 @@ export class Link extends RemoteLink<BrokerSnapshot> {
 
   held(grant: RemoteGrant): void {
     this.#grants.set(grant.id, grant);
+    if (grant.token > this.#tokenSeen) this.#tokenSeen = grant.token;
   }
 
   over({ id }: RemoteGrant): void {
@@ -252,7 +255,8 @@ export class Link extends RemoteLink<BrokerSnapshot> {
     for (let pauseMs = pauseMsMin; ; pauseMs = Math.min(pauseMs * 2, pauseMsMax)) {
       try {
         const socket = await reachBroker(this.#place);
-        const { pid } = await greet(socket, this.#hello);
+        const seen = this.#tokenSeen === 0 ? {} : { seen: this.#tokenSeen };
+        const { pid } = await greet(socket, { ...this.#hello, ...seen });
         this.brokerPid = Number(pid);
         return socket;
       } catch (error) {

@@ -55,14 +55,21 @@ export function readMark(path: string): Mark | undefined {
  */
 export function writeMark(path: string, mark: Mark): void {
   const text = `${JSON.stringify({ ...mark, check: checkOf(mark) }).padEnd(byteCount - 1)}\n`;
-  const fresh = `${path.slice(0, -'.mark'.length)}.${randomBytes(5).toString('hex')}.new`;
+  const unique = `${path.slice(0, -'.mark'.length)}.${randomBytes(5).toString('hex')}`;
+  const fresh = `${unique}.new`;
   try {
     writeInto(fresh, O_WRONLY | O_CREAT | O_EXCL, text);
+    // Whatever a directory of that name is good for, it cannot be replaced by a file.
+    if (isFolder(path)) renameSync(path, `${unique}.old`);
     renameSync(fresh, path);
   } catch {
     rmSync(fresh, { force: true });
     writeInto(path, O_WRONLY, text);
   }
+}
+
+function isFolder(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 /** Equal as long as the file is the same, and as it was. */

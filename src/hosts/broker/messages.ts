@@ -23,6 +23,8 @@ export interface Hello {
   readonly command?: string;
   /** Kept by others while anything that this client asks for waits. */
   readonly under?: readonly OuterGrant[];
+  /** The greatest token that it was given: by a broker that has died, if this one follows it. */
+  readonly seen?: number;
 }
 
 /** A grant of another client, who waits for this one to end. */
@@ -195,6 +197,7 @@ function checkHello(frame: Frame): void {
     throw wrong(frame, 'command', `a text of at most ${commandLengthMax} code units`);
   }
   checkCount(frame, 'pid');
+  checkCount(frame, 'seen');
   if (under !== undefined && !areOuterGrants(under)) {
     throw wrong(frame, 'under', `a list of at most ${outerGrantCountMax} tokens, each with a pid`);
   }
