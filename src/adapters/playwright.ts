@@ -2,10 +2,11 @@
  * kds/playwright: tests that declare what they read and write, and so can run side by side, in all
  * workers and shards of a machine, with others that use the same.
  *
- * Sets are asked for of the broker, so also of tests of other runs, and of `kds run`.
+ * Sets are requested from the broker, so they also exclude tests of other runs, and `kds run`.
  */
 
 import { test as base } from '@playwright/test';
+import { InvalidSetError } from '../domain/errors.ts';
 import type { Grant } from '../domain/grant.ts';
 import { domainOfTests, labelOf, specOf, type TestedSet } from './tested-set.ts';
 
@@ -13,6 +14,8 @@ export type { TestedSet } from './tested-set.ts';
 
 /** Longer than any test should have to wait, in ms, apart from the time that the test has. */
 const timeoutMs = 600_000;
+/** What the fixture has besides, to report what it has waited for in vain. */
+const fixtureMarginMs = 60_000;
 
 export interface HoldingOptions {
   /** For the tests of a file, a `describe` or a project. */
@@ -26,8 +29,9 @@ export interface HoldingFixtures {
 
 /**
  * Playwright's `test`, whose tests hold what they declare while they run: by `test.use`, or one by
- * one by annotations `reads` and `writes`, each with one name. The two add up. A test that declares
- * nothing waits for nobody.
+ * one by annotations `reads` and `writes`, each with one name. The two add up, and are acquired at
+ * once; a `test.use` within another one takes its place. A test that declares nothing waits for
+ * nothing. Each attempt of a retried test has a grant of its own.
  *
  * @example
  * ```ts no-run
@@ -44,20 +48,26 @@ export const test = base.extend<HoldingFixtures & HoldingOptions>({
   grant: [
     async ({ holds }, use, { annotations, titlePath }) => {
       const declared = (type: string): string[] =>
-        annotations.flatMap((one) => (one.type === type ? [one.description ?? ''] : []));
-      const reads = [...listOf(holds.reads), ...declared('reads')];
-      const writes = [...listOf(holds.writes), ...declared('writes')];
+        annotations.flatMap((one) => (one.type === type ? [nameIn(one)] : []));
+      const spec = specOf(holds);
+      const set = {
+        exclusive: [...spec.exclusive, ...declared('writes')],
+        shared: [...spec.shared, ...declared('reads')],
+      };
       const domain = await domainOfTests('playwright');
-      const set = specOf({ reads, writes });
-      const grant = await domain.acquire(set, { label: labelOf(titlePath) });
-      await use(grant);
-      await grant.release();
+      const grant = await domain.acquire(set, { timeoutMs, label: labelOf(titlePath) });
+      try {
+        await use(grant);
+      } finally {
+        await grant.release();
+      }
     },
-    { auto: true, timeout: timeoutMs },
+    { auto: true, timeout: timeoutMs + fixtureMarginMs },
   ],
 });
 
-function listOf<T>(value: T | readonly T[] | undefined): readonly T[] {
-  if (value === undefined) return [];
-  return Array.isArray(value) ? (value as readonly T[]) : [value as T];
+/** @throws InvalidSetError where the name is missing: the test would run without its lock. */
+function nameIn({ type, description }: { type: string; description?: string }): string {
+  if (description !== undefined && description !== '') return description;
+  throw new InvalidSetError(`an annotation of type "${type}" names its resource as "description"`);
 }

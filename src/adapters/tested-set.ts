@@ -4,8 +4,10 @@
  */
 
 import { basename } from 'node:path';
+import { InvalidSetError } from '../domain/errors.ts';
+import { quote } from '../domain/in-words.ts';
 import { labelLengthMax } from '../domain/limits.ts';
-import type { ResourceRef, SetSpec } from '../domain/sets.ts';
+import { describe, listOf, type ResourceRef } from '../domain/sets.ts';
 import { type BrokerDomain, openBrokerDomain } from '../hosts/broker/index.ts';
 
 /** What a test uses: read along with other readers, or written by nobody else meanwhile. */
@@ -14,19 +16,60 @@ export interface TestedSet {
   readonly writes?: ResourceRef | readonly ResourceRef[] | undefined;
 }
 
+/** A set of a test, as lists of its own. */
+export interface TestedSpec {
+  readonly exclusive: readonly ResourceRef[];
+  readonly shared: readonly ResourceRef[];
+}
+
 let opened: Promise<BrokerDomain> | undefined;
 
-/** One for each worker: it is let go of, with all that is held, as the worker ends. */
+/** One per worker: it is closed, and all that is held released, as the worker ends. */
 export function domainOfTests(runner: string): Promise<BrokerDomain> {
-  opened ??= openBrokerDomain({ label: `${runner} in ${basename(process.cwd())}` });
+  if (opened === undefined) {
+    const opening = openBrokerDomain({ label: `${runner} in ${basename(process.cwd())}` });
+    opened = opening;
+    // The next test tries again.
+    opening.catch(() => {
+      if (opened === opening) opened = undefined;
+    });
+  }
   return opened;
 }
 
-export function specOf({ reads = [], writes = [] }: TestedSet): SetSpec {
-  return { exclusive: writes, shared: reads };
+/**
+ * Reads a set once.
+ *
+ * @throws InvalidSetError for a mistyped key, an empty name, or a set of which nothing is defined:
+ * the tests would run without the locks they need.
+ */
+export function specOf(set: TestedSet): TestedSpec {
+  if (typeof set !== 'object' || set === null) {
+    throw new InvalidSetError(
+      `a test's set is an object like { reads: 'a', writes: ['b'] }, not ${describe(set)}`,
+    );
+  }
+  const keys = Object.keys(set);
+  for (const key of keys) {
+    if (key === 'reads' || key === 'writes') continue;
+    throw new InvalidSetError(
+      `a test's set has no ${quote(key)}: name resources under "reads" or "writes"`,
+    );
+  }
+  const { reads, writes } = set;
+  if (keys.length > 0 && reads === undefined && writes === undefined) {
+    throw new InvalidSetError(
+      '"reads" or "writes" of a test\'s set is undefined: pass {} for none',
+    );
+  }
+  const spec = { exclusive: [...listOf(writes)], shared: [...listOf(reads)] };
+  if ([...spec.exclusive, ...spec.shared].includes('')) {
+    throw new InvalidSetError("a resource of a test's set has an empty name");
+  }
+  return spec;
 }
 
-/** The name of a test, as `kds ls` tells it. */
+/** The name of a test, as `kds ls` prints it. */
 export function labelOf(names: readonly string[]): string {
   return names
     .filter((name) => name !== '')

@@ -11,7 +11,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { freshSocketPath, removePlaces } from '../broker/places.ts';
 import { bundleBroker, removePrograms, until } from '../broker/programs.ts';
 import { readJournal } from './journal.ts';
+import { type Outcomes, readPlaywrightReport, readVitestReport } from './reports.ts';
 
+/** Runners start processes of their own: a limit for one that hangs, not for a slow machine. */
+const timeout = 900_000;
 const require = createRequire(import.meta.url);
 const here = fileURLToPath(new URL('.', import.meta.url));
 let folder = '';
@@ -42,23 +45,31 @@ function programOf(packageName: string, file: string): string {
   return join(dirname(require.resolve(`${packageName}/package.json`)), file);
 }
 
-it('tests of Vitest keep out of each other’s way across workers', {
-  timeout: 120_000,
-}, async () => {
+function splitByOutcome(outcomes: Outcomes): { passed: string[]; others: Outcomes } {
+  const passed = Object.keys(outcomes).filter((title) => outcomes[title] === 'passed');
+  const others = Object.entries(outcomes).filter(([, outcome]) => outcome !== 'passed');
+  return { passed: passed.sort(), others: Object.fromEntries(others) };
+}
+
+function deadlockOn(name: string): unknown {
+  return expect.stringContaining(`DeadlockError: deadlock: the test would wait for "${name}"`);
+}
+
+it('tests of Vitest keep out of each other’s way across workers', { timeout }, async () => {
   const program = programOf('vitest', 'vitest.mjs');
   const config = join(here, 'vitest-project/vitest.config.ts');
-  await run(program, ['run', '--config', config], freshSocketPath());
+  await run(program, ['run', '--config', config, 'one.spec', 'two.spec'], freshSocketPath());
   expect(readJournal(join(folder, 'journal'))).toEqual({ met: [], testCount: 8 });
 });
 
-it('tests of Playwright do across workers and shards', { timeout: 120_000 }, async () => {
+it('tests of Playwright do across workers and shards', { timeout }, async () => {
   const program = programOf('@playwright/test', 'cli.js');
   const config = join(here, 'playwright-project/playwright.config.ts');
   const socket = freshSocketPath();
   const shards = ['1/2', '2/2'].map((shard) =>
     run(
       program,
-      ['test', '--config', config, '--shard', shard, '--output', join(folder, shard)],
+      ['test', '--config', config, '--shard', shard, '--output', join(folder, shard), 'one', 'two'],
       socket,
     ),
   );
@@ -66,22 +77,86 @@ it('tests of Playwright do across workers and shards', { timeout: 120_000 }, asy
   expect(readJournal(join(folder, 'journal'))).toEqual({ met: [], testCount: 6 });
 });
 
-it('a test that waits is told of by its name, and nothing is held afterwards', async () => {
+it(
+  'a test that waits is told of by its name, and nothing is held afterwards',
+  async () => {
+    const socket = freshSocketPath();
+    const domain = await openBrokerDomain({ socket, idleMs: 100 });
+    const grant = await domain.acquire({ exclusive: 'db' }, { label: 'somebody else' });
+    const config = join(here, 'vitest-project/vitest.config.ts');
+    const args = ['run', '--config', config, 'one.spec', 'two.spec'];
+    const running = run(programOf('vitest', 'vitest.mjs'), args, socket);
+    await until(async () => (await domain.query()).pending.length >= 2, 'both workers wait');
+    const { pending } = await domain.query();
+    const labels = pending.map(({ label }) => label);
+    expect(labels).toContain('one.spec.ts > each of them writes > one a');
+    expect(pending[0]?.client?.label).toBe('vitest in adapters');
+    await grant.release();
+    await running;
+    await until(async () => (await domain.query()).held.length === 0, 'nothing is held');
+    await domain.close();
+  },
+  timeout,
+);
+
+it('tests of Vitest that run at once, within each other, or end badly leave nothing held', {
+  timeout,
+}, async () => {
+  const report = join(folder, 'report.json');
+  const config = join(here, 'vitest-project/vitest.config.ts');
+  const reporter = ['--reporter', 'json', '--outputFile', report];
+  const args = ['run', '--config', config, ...reporter, 'trouble.spec'];
+  // Its exit code says that tests have failed.
+  await run(programOf('vitest', 'vitest.mjs'), args, freshSocketPath()).catch(() => undefined);
+  const { passed, others } = splitByOutcome(readVitestReport(report));
+  const failed = expect.stringMatching(/^failed/);
+  expect(others).toEqual({
+    'nested waits for itself': deadlockOn('nested'),
+    'a function within waits for itself': deadlockOn('nested'),
+    'suite waits for itself': deadlockOn('suite'),
+    one: 'failed: Error: after each',
+    two: 'failed: Error: after each',
+    three: 'failed: Error: before each',
+    four: 'failed: Error: before each',
+    'is over': failed,
+    'is over again': failed,
+    skipped: 'skipped',
+    'skips itself': 'skipped',
+    'waits in vain': expect.stringMatching(/^failed: TimeoutError: not granted within 10 ms/),
+    'a function waits in vain': failed,
+  });
+  expect(passed).toContain('everything is free');
+  expect(passed).toHaveLength(38);
+  expect(readJournal(join(folder, 'journal'))).toEqual({ met: [], testCount: 25 });
+});
+
+it('tests of Playwright that end badly or are tried again leave nothing held', {
+  timeout,
+}, async () => {
+  const report = join(folder, 'report.json');
+  process.env['PLAYWRIGHT_JSON_OUTPUT_NAME'] = report;
+  const config = join(here, 'playwright-project/playwright.config.ts');
+  const args = ['test', '--config', config, '--reporter', 'json', 'trouble'];
   const socket = freshSocketPath();
   const domain = await openBrokerDomain({ socket, idleMs: 100 });
-  const grant = await domain.acquire({ exclusive: 'db' }, { label: 'somebody else' });
-  const config = join(here, 'vitest-project/vitest.config.ts');
-  const running = run(programOf('vitest', 'vitest.mjs'), ['run', '--config', config], socket);
-  await until(async () => (await domain.query()).pending.length >= 2, 'both workers wait');
-  const { pending } = await domain.query();
-  const labels = pending.map(({ label }) => label);
-  expect(labels).toContain('one.spec.ts > each of them writes > one a');
-  expect(pending[0]?.client?.label).toBe('vitest in adapters');
-  await grant.release();
-  await running;
+  // Its exit code says that tests have failed.
+  await run(programOf('@playwright/test', 'cli.js'), args, socket).catch(() => undefined);
+  delete process.env['PLAYWRIGHT_JSON_OUTPUT_NAME'];
+  const { passed, others } = splitByOutcome(readPlaywrightReport(report));
+  expect(others).toEqual({
+    before: 'failed: Error: before each',
+    after: 'failed: Error: after each',
+    'is over': expect.stringContaining('Test timeout of 100ms exceeded.'),
+    'skips itself': 'skipped',
+    'an annotation without a name': expect.stringMatching(/^failed: InvalidSetError: .*"writes"/),
+    mistyped: expect.stringMatching(/^failed: InvalidSetError: .*"write"/),
+  });
+  const rows = ['row 1', 'row 2', 'row 3'];
+  expect(passed).toEqual(['count once', ...rows, 'takes its place', 'tried again']);
+  expect(readJournal(join(folder, 'journal'))).toEqual({ met: [], testCount: 8 });
   await until(async () => (await domain.query()).held.length === 0, 'nothing is held');
   await domain.close();
-}, 120_000);
+});
 
 it('the journal tells who met whom', () => {
   const path = join(folder, 'journal');

@@ -6,7 +6,18 @@ const source = (path: string): string =>
 
 export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
-  resolve: { alias: { 'kds/vitest': source('src/adapters/vitest.ts') } },
+  resolve: {
+    alias: {
+      'kds/vitest': source('src/adapters/vitest.ts'),
+      'kds/broker': source('src/hosts/broker/index.ts'),
+    },
+  },
   oxc: { target: 'es2022' },
-  test: { include: ['*.spec.ts'], pool: 'forks', maxWorkers: 2 },
+  test: {
+    include: ['**/*.spec.ts'],
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
+  },
 });
