@@ -1,6 +1,18 @@
 import { defineConfig, type UserConfig } from 'tsdown';
 import { luaText } from './lua-text.ts';
 
+/**
+ * Stands at the head of every declaration file, so that it compiles with `lib` es2022 alone.
+ * `Symbol.dispose` has its type in a library of TypeScript's own, and AbortSignal in the DOM or in
+ * @types/node: where one of these is there, the interface is merged with theirs.
+ */
+const declarations = `/// <reference lib="esnext.disposable" />
+declare global {
+  interface AbortSignal {
+    readonly aborted: boolean;
+  }
+}`;
+
 const common: UserConfig = {
   format: 'esm',
   plugins: [luaText()],
@@ -41,6 +53,7 @@ export default defineConfig([
     },
     platform: 'neutral',
     dts: { sourcemap: true },
+    banner: { dts: declarations },
     clean: true,
     // What is read from beside the code, and sent as it is; and what users put before their own.
     copy: ['src/inspect/page.html', { from: 'src/hosts/redis/lua/fence.lua', to: 'dist' }],

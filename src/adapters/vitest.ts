@@ -204,7 +204,7 @@ class HeldForEach implements HeldByTest {
   }
 }
 
-/** Aborts as a run is cancelled; since vitest 3.2. That of a retried test may have aborted already. */
+/** Aborts as a run is cancelled, since vitest 3.2. Of a retried test it may have aborted before. */
 function signalOf({ signal }: { readonly signal?: AbortSignal }): AbortSignal | undefined {
   return signal?.aborted ? undefined : signal;
 }

@@ -43,8 +43,8 @@ export interface TaskSpec extends Declaration {
   readonly task: string;
   /** What that function gets. Cloned, as postMessage does. */
   readonly data?: unknown;
-  /** Objects in `data` that are moved and not cloned. */
-  readonly transfer?: readonly Transferable[] | undefined;
+  /** Objects in `data` that are moved and not cloned: an ArrayBuffer, a MessagePort, and so on. */
+  readonly transfer?: readonly object[] | undefined;
   readonly run?: undefined;
 }
 

@@ -23,7 +23,9 @@ export const attemptsMax = 10;
  *
  * @throws UnsupportedError where there are no users and no Unix sockets.
  */
-export function defaultSocketPath(env: NodeJS.ProcessEnv = process.env): string {
+export function defaultSocketPath(
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): string {
   const { KDS_SOCKET: chosen } = env;
   if (chosen !== undefined && chosen !== '') return chosen;
   return `/tmp/kds-${userId()}/broker.sock`;

@@ -9,7 +9,7 @@
 
 import { type ClientRequest, Agent as PlainAgent, request as requestPlain } from 'node:http';
 import { request as requestSecure, Agent as SecureAgent } from 'node:https';
-import type { SecureContextOptions } from 'node:tls';
+import type { ConnectionOptions } from 'node:tls';
 import { LimitError, ProtocolError, UnavailableError } from '../../domain/errors.ts';
 import type { Clock } from '../../event-loop/clock.ts';
 import { Awake } from './awake.ts';
@@ -21,11 +21,40 @@ const answerLengthMax = 2 ** 29 - 1024;
 const pauseMsMin = 20;
 const pauseMsMax = 500;
 
+type Pem = string | Uint8Array;
+
+/** Of the options of node:tls those that certificates need, declared without Node's types. */
+export interface EtcdTls {
+  /** The authorities that are trusted, in place of the well-known ones. */
+  readonly ca?: Pem | readonly Pem[] | undefined;
+  /** What this client presents. */
+  readonly cert?: Pem | readonly Pem[] | undefined;
+  /** The private key of `cert`. */
+  readonly key?:
+    | Pem
+    | readonly (Pem | { readonly pem: Pem; readonly passphrase?: string | undefined })[]
+    | undefined;
+  /** `cert` and `key` in one, encoded as PFX or PKCS12. */
+  readonly pfx?:
+    | Pem
+    | readonly (Pem | { readonly buf: Pem; readonly passphrase?: string | undefined })[]
+    | undefined;
+  /** Of `key` or `pfx`. */
+  readonly passphrase?: string | undefined;
+  /** Lists of certificates that were revoked. */
+  readonly crl?: Pem | readonly Pem[] | undefined;
+  /** The name that the certificate must have, if not the one in the URL. */
+  readonly servername?: string | undefined;
+  readonly ciphers?: string | undefined;
+  readonly minVersion?: 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3' | undefined;
+  readonly maxVersion?: 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3' | undefined;
+}
+
 export interface Members {
   /** `http://host:port` each. */
   readonly urls: readonly URL[];
   readonly auth?: { readonly username: string; readonly password: string } | undefined;
-  readonly tls?: SecureContextOptions | undefined;
+  readonly tls?: EtcdTls | undefined;
 }
 
 export interface Listener {
@@ -223,10 +252,11 @@ export class EtcdConnection {
 class Member {
   readonly url: URL;
   readonly agent: PlainAgent | SecureAgent;
-  readonly #tls: SecureContextOptions | undefined;
+  readonly #tls: ConnectionOptions | undefined;
 
-  constructor(url: URL, tls: SecureContextOptions | undefined) {
+  constructor(url: URL, given: EtcdTls | undefined) {
     this.url = url;
+    const tls = given as ConnectionOptions | undefined;
     this.#tls = tls;
     const keep = { keepAlive: true, noDelay: true };
     this.agent =

@@ -2,14 +2,13 @@
 
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import type { SecureContextOptions } from 'node:tls';
 import type { Domain } from '../../domain/domain.ts';
 import { LimitError, UnavailableError } from '../../domain/errors.ts';
 import { checkIsObject, checkLabel } from '../../domain/options.ts';
 import { describe } from '../../domain/sets.ts';
 import { systemClock } from '../../event-loop/clock.ts';
 import { RemoteSession } from '../../remote-domain/session.ts';
-import { EtcdConnection, EtcdRefusal, type Members } from './connection.ts';
+import { EtcdConnection, EtcdRefusal, type EtcdTls, type Members } from './connection.ts';
 import type { SessionEntry } from './entries.ts';
 import type { EtcdGrant } from './grant.ts';
 import { Keys } from './keys.ts';
@@ -33,8 +32,8 @@ export interface EtcdCluster {
   /** `http://host:port` of one member, or of several: then one may fail. */
   readonly hosts: string | readonly string[];
   readonly auth?: { readonly username: string; readonly password: string } | undefined;
-  /** For `https:`: what certificates are trusted and shown, as for node:tls. */
-  readonly tls?: SecureContextOptions | undefined;
+  /** For `https:`: which certificates are trusted and presented. */
+  readonly tls?: EtcdTls | undefined;
 }
 
 /** Its grants can be checked by etcd itself, and its snapshots tell whose each set is. */
