@@ -1,11 +1,14 @@
 /**
  * The command line, read by `parseArgs` of node:util, and its errors in words of kds.
  *
- * `parseArgs` does not stop at the first word that is no option. Where a command follows, it is
- * asked twice: once, leniently, to tell where the options end; then for these alone.
+ * `parseArgs` does not stop at the first word that is no option. So it first takes the words apart,
+ * leniently: that shows where the options end, and each is checked here. Then it reads these alone.
  */
 
 import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { nameLengthMax } from '../domain/limits.ts';
+import { escaped } from './messages.ts';
+import { didYouMean } from './near-words.ts';
 
 /** The command line is at fault: kds says so, and how to get help, and ends with 64. */
 export class UsageError extends Error {
@@ -20,16 +23,17 @@ interface ReadArguments<T extends OptionTable> {
   readonly positionals: readonly string[];
 }
 
+type OptionToken = Extract<ReturnType<typeof tokensOf>[number], { kind: 'option' }>;
+
 /** Options anywhere. @throws UsageError */
 export function readOptions<T extends OptionTable>(
   args: readonly string[],
   options: T,
 ): ReadArguments<T> {
-  try {
-    return parseArgs({ args: [...args], options, allowPositionals: true });
-  } catch (error) {
-    throw usageError(error);
+  for (const token of tokensOf(args, options)) {
+    if (token.kind === 'option') checkOption(token, options);
   }
+  return parseArgs({ args: [...args], options, allowPositionals: true });
 }
 
 /** Options up to the first word that is none, or `--`; the rest as it is. @throws UsageError */
@@ -37,19 +41,53 @@ export function readOptionsBefore<T extends OptionTable>(
   args: readonly string[],
   options: T,
 ): ReadArguments<T> {
-  const lenient = { args: [...args], options, allowPositionals: true, strict: false };
-  const { tokens } = parseArgs({ ...lenient, tokens: true });
-  const end = tokens.find(({ kind }) => kind !== 'option');
+  const end = tokensOf(args, options).find(({ kind }) => kind !== 'option');
   const index = end?.index ?? args.length;
   const { values } = readOptions(args.slice(0, index), options);
   const rest = args.slice(end?.kind === 'option-terminator' ? index + 1 : index);
   return { values, positionals: rest };
 }
 
-function usageError(error: unknown): unknown {
-  const isOfParser =
-    error instanceof Error && 'code' in error && /^ERR_PARSE_ARGS/.test(String(error.code));
-  return isOfParser ? new UsageError((error as Error).message) : error;
+function tokensOf(args: readonly string[], options: OptionTable) {
+  const config = { args: [...args], options, allowPositionals: true, strict: false, tokens: true };
+  return parseArgs(config as typeof config & { tokens: true }).tokens;
+}
+
+/** @throws UsageError */
+function checkOption({ name, rawName, value, inlineValue }: OptionToken, options: OptionTable) {
+  const option = Object.hasOwn(options, name) ? options[name] : undefined;
+  if (option === undefined) {
+    const known = Object.keys(options).filter(({ length }) => length > 1);
+    const near = didYouMean(
+      rawName,
+      known.map((each) => `--${each}`),
+    );
+    throw new UsageError(`there is no option ${escaped(rawName)}${near}`);
+  }
+  if (option.type === 'boolean') {
+    if (value === undefined) return;
+    throw new UsageError(`${rawName} takes no value, and is given ${quoted(value)}`);
+  }
+  if (value === undefined) throw new UsageError(`${rawName} needs a value`);
+  const shown = quoted(value);
+  // The value was left out, or its variable is not set: the next word is no value, but an option.
+  if (!inlineValue && value.length > 1 && value.startsWith('-')) {
+    const other = rawName.startsWith('--') ? `${rawName}=VALUE` : `${rawName}VALUE`;
+    throw new UsageError(
+      `${rawName} needs a value, and ${shown} follows it: ` +
+        `write a value that begins with a dash as ${other}`,
+    );
+  }
+  // In a word of its own a name may begin like this; here another name would be meant.
+  if (inlineValue && !rawName.startsWith('--') && value.startsWith('=')) {
+    const long = name.length > 1 ? ` or --${name}=VALUE` : '';
+    throw new UsageError(`${rawName} would have the value ${shown}: write ${rawName} VALUE${long}`);
+  }
+}
+
+/** What was given, in messages: always in quotes. */
+function quoted(text: string): string {
+  return escaped(JSON.stringify(text));
 }
 
 const unitsMs: Readonly<Record<string, number>> = {
@@ -65,7 +103,7 @@ export function readDuration(text: string, option: string): number {
   const [, digits = '', unit = 's'] = /^(\d+(?:\.\d*)?|\.\d+)(ms|s|m|h|d)?$/.exec(text) ?? [];
   if (digits === '') {
     throw new UsageError(
-      `${option} is a time in seconds, or with ms, s, m, h or d, not ${JSON.stringify(text)}`,
+      `${option} is a time in seconds, or with ms, s, m, h or d, not ${quoted(text)}`,
     );
   }
   return Number(digits) * (unitsMs[unit] as number);
@@ -80,7 +118,7 @@ export function readDelay(text: string, option: string): number {
 export function readExitCode(text: string, option: string): number {
   const code = /^\d{1,3}$/.test(text) ? Number(text) : Number.NaN;
   if (!(code <= 255)) {
-    throw new UsageError(`${option} is an exit code from 0 to 255, not ${JSON.stringify(text)}`);
+    throw new UsageError(`${option} is an exit code from 0 to 255, not ${quoted(text)}`);
   }
   return code;
 }
@@ -89,7 +127,7 @@ export function readExitCode(text: string, option: string): number {
 export function readPort(text: string, option: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
   if (port <= 65_535) return port;
-  throw new UsageError(`${option} is a port from 0 to 65535, not ${JSON.stringify(text)}`);
+  throw new UsageError(`${option} is a port from 0 to 65535, not ${quoted(text)}`);
 }
 
 /** A port that was asked for cannot be had: what to throw. */
@@ -106,10 +144,36 @@ export function readChoice<T extends string>(
 ): T {
   const chosen = choices.find((choice) => choice === text);
   if (chosen !== undefined) return chosen;
-  throw new UsageError(`${option} is ${choices.join(', ')}, not ${JSON.stringify(text)}`);
+  throw new UsageError(`${option} is ${choices.join(', ')}, not ${quoted(text)}`);
 }
 
-/** Just one, as `kds why NAME` has it. @throws UsageError */
+/**
+ * A name that is empty is that of a variable that is not set, more often than not: the lock would
+ * be another one than was meant.
+ *
+ * @throws UsageError
+ */
+export function checkNames(names: readonly string[], option: string): void {
+  if (!names.includes('')) return;
+  throw new UsageError(`${option} has an empty name: is a variable of the script not set?`);
+}
+
+/** The name of one resource, as `kds why NAME` has it. @throws UsageError */
+export function readName(positionals: readonly string[]): string {
+  const name = readOnly(positionals, 'NAME');
+  checkNames([name], 'NAME');
+  checkNameLengths([name]);
+  return name;
+}
+
+/** @throws UsageError */
+export function checkNameLengths(names: readonly string[]): void {
+  const tooLong = names.find(({ length }) => length > nameLengthMax);
+  if (tooLong === undefined) return;
+  throw new UsageError(`a name has at most ${nameLengthMax} characters, not ${tooLong.length}`);
+}
+
+/** Just one. @throws UsageError */
 export function readOnly(positionals: readonly string[], what: string): string {
   const [only, ...more] = positionals;
   if (only === undefined) throw new UsageError(`${what} is missing`);
@@ -120,5 +184,6 @@ export function readOnly(positionals: readonly string[], what: string): string {
 /** @throws UsageError */
 export function readNone(positionals: readonly string[]): void {
   const [first] = positionals;
-  if (first !== undefined) throw new UsageError(`nothing is known of ${JSON.stringify(first)}`);
+  if (first === undefined) return;
+  throw new UsageError(`the argument ${quoted(first)} is one too many`);
 }

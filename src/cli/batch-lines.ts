@@ -3,7 +3,8 @@
  * runs, so that a mistake in the last one does not leave the work half done.
  */
 
-import { nameLengthMax } from '../domain/limits.ts';
+import { nameLengthMax, setSizeMax } from '../domain/limits.ts';
+import { didYouMean } from './near-words.ts';
 
 /** What a line says. */
 export interface BatchLine {
@@ -62,7 +63,8 @@ function readLine(text: string, number: number, numbers: ReadonlyMap<string, num
   const object = parse(text);
   for (const key of Object.keys(object)) {
     if (!keys.includes(key)) {
-      throw new Fault(`nothing is known of ${JSON.stringify(key)}: there is ${keys.join(', ')}`);
+      const near = didYouMean(key, keys) || `: there is ${keys.join(', ')}`;
+      throw new Fault(`nothing is known of ${JSON.stringify(key)}${near}`);
     }
   }
   const run = readRun(object['run']);
@@ -71,15 +73,19 @@ function readLine(text: string, number: number, numbers: ReadonlyMap<string, num
     throw new Fault(`line ${numbers.get(id)} has the id ${JSON.stringify(id)} already`);
   }
   const command = typeof run === 'string' ? run : run.join(' ');
+  const [reads, writes] = [readNames(object, 'reads'), readNames(object, 'writes')];
+  if (reads.length + writes.length > setSizeMax) {
+    throw new Fault(`reads and writes have over ${setSizeMax} names together`);
+  }
   return {
     number,
     run,
     id,
     label: readText(object, 'label') ?? id ?? command.slice(0, labelLengthTold),
-    reads: readNames(object, 'reads'),
-    writes: readNames(object, 'writes'),
+    reads,
+    writes,
     after: readTexts(object, 'after').map((each) => numberOf(each, numbers)),
-    cwd: readText(object, 'cwd'),
+    cwd: readFolder(object),
     env: readEnvironment(object['env']),
   };
 }
@@ -114,6 +120,12 @@ function readText(object: Readonly<Record<string, unknown>>, key: string): strin
   throw new Fault(`${key} is a string`);
 }
 
+function readFolder(object: Readonly<Record<string, unknown>>): string | undefined {
+  const cwd = readText(object, 'cwd');
+  if (cwd === '' || cwd?.includes('\0')) throw new Fault('cwd is the path of a directory');
+  return cwd;
+}
+
 function readTexts(object: Readonly<Record<string, unknown>>, key: string): readonly string[] {
   const value = object[key] ?? [];
   const values: readonly unknown[] = Array.isArray(value) ? value : [value];
@@ -123,6 +135,7 @@ function readTexts(object: Readonly<Record<string, unknown>>, key: string): read
 
 function readNames(object: Readonly<Record<string, unknown>>, key: string): readonly string[] {
   const names = readTexts(object, key);
+  if (names.includes('')) throw new Fault(`${key} has an empty name`);
   if (names.every((name) => name.length <= nameLengthMax)) return names;
   throw new Fault(`${key} has a name over the limit of ${nameLengthMax} code units`);
 }
@@ -136,8 +149,8 @@ function numberOf(id: string, numbers: ReadonlyMap<string, number>): number {
 function readEnvironment(env: unknown): Readonly<Record<string, string>> {
   if (env === undefined) return {};
   const isObject = typeof env === 'object' && env !== null && !Array.isArray(env);
-  if (isObject && Object.values(env).every((value) => typeof value === 'string')) {
-    return env as Record<string, string>;
-  }
+  const isVariable = ([name, value]: readonly [string, unknown]): boolean =>
+    /^[^=\0]+$/.test(name) && typeof value === 'string' && !value.includes('\0');
+  if (isObject && Object.entries(env).every(isVariable)) return env as Record<string, string>;
   throw new Fault('env is an object of strings');
 }

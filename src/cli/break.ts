@@ -1,7 +1,7 @@
 /** `kds break NAME`: takes a resource away from whoever holds it, and says whom that hurt. */
 
 import { createInterface } from 'node:readline/promises';
-import { readOnly, readOptions, UsageError } from './arguments.ts';
+import { readName, readOptions, UsageError } from './arguments.ts';
 import { type DomainAddress, readAddress } from './domain-address.ts';
 import { durationText, type Entry, modeOf, setText, whoText } from './entries.ts';
 import { exitCode } from './exit-codes.ts';
@@ -20,7 +20,7 @@ const options = {
 export async function breakGrants(args: readonly string[]): Promise<number | undefined> {
   const { values, positionals } = readOptions(args, options);
   if (values.help) return undefined;
-  const name = readOnly(positionals, 'NAME');
+  const name = readName(positionals);
   const address = readAddress(values.domain, values.socket);
   const holders = holdersOf(name, (await readSnapshot(address)).held);
   if (holders.length === 0) {

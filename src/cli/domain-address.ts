@@ -49,6 +49,7 @@ export function readAddress(domain: string | undefined, socket: string | undefin
 
 /** Where the broker is: what `--socket` says, or KDS_SOCKET, or the user's own. */
 export function readSocket(text: string | undefined): string {
+  if (text === '') throw new UsageError('--socket is a path, and is empty');
   if (text !== undefined) return resolve(text);
   const path = defaultSocketPath();
   if (isAbsolute(path)) return path;
@@ -77,6 +78,7 @@ function readDomain(text: string, option: string): RedisAddress {
     }
     if (url.searchParams.getAll(key).length > 1) throw new UsageError(`${option} has two ${key}s`);
   }
+  if (url.searchParams.get('name') === '') throw new UsageError(`${option} has an empty name`);
   const lease = url.searchParams.get('lease');
   return {
     at: 'redis',

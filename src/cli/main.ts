@@ -7,7 +7,8 @@
 import { readFileSync } from 'node:fs';
 import { UsageError } from './arguments.ts';
 import { exitCode } from './exit-codes.ts';
-import { say } from './messages.ts';
+import { escaped, say } from './messages.ts';
+import { didYouMean } from './near-words.ts';
 import { run } from './run.ts';
 
 async function main([name = '', ...args]: readonly string[]): Promise<number> {
@@ -18,7 +19,7 @@ async function main([name = '', ...args]: readonly string[]): Promise<number> {
   if (name === '--version' || name === '-V') return version();
   if (name === '') throw new UsageError('a command is missing');
   const { commands } = await import('./commands.ts');
-  if (!Object.hasOwn(commands, name)) throw unknownCommand(name);
+  if (!Object.hasOwn(commands, name)) throw await unknownCommand(name);
   return (await commands[name]?.(args)) ?? (await help(name));
 }
 
@@ -27,14 +28,21 @@ async function trace(name: string): Promise<void> {
   if (name === 'run' || name === 'batch') (await import('./commands.ts')).traceIfAsked();
 }
 
-function unknownCommand(name: string): UsageError {
-  return new UsageError(`there is no command ${JSON.stringify(name)}`);
+async function unknownCommand(name: string): Promise<UsageError> {
+  const { commands } = await import('./commands.ts');
+  const names = ['run', 'help', ...Object.keys(commands)];
+  // As with flock(1), which has no commands.
+  const isOption = name.startsWith('-');
+  const near = isOption
+    ? ': a command comes before its options, as in kds run -x NAME COMMAND'
+    : didYouMean(name, names);
+  return new UsageError(`there is no command ${escaped(JSON.stringify(name))}${near}`);
 }
 
 async function help(command: string): Promise<number> {
   const { helpOf } = await import('./commands.ts');
   const text = helpOf(command);
-  if (text === undefined) throw unknownCommand(command);
+  if (text === undefined) throw await unknownCommand(command);
   process.stdout.write(`${text}\n`);
   return exitCode.done;
 }

@@ -1,13 +1,18 @@
 /** What kds says to people on stderr, while the command may be writing there too. */
 
 import { writeSync } from 'node:fs';
+import { escaped } from '../domain/shown-text.ts';
 
 export { escaped, shown } from '../domain/shown-text.ts';
 
-/** At once, and in whole lines; whoever does not listen any more is no trouble. */
+/**
+ * At once, and in whole lines; a reader that is gone is no trouble. Names, labels and the messages
+ * of others are part of the text: nothing in it is an order to the terminal.
+ */
 export function say(text: string): void {
+  const lines = text.split('\n').map((line) => escaped(line));
   try {
-    writeSync(2, `kds: ${text}\n`);
+    writeSync(2, `kds: ${lines.join('\n')}\n`);
   } catch {
     // Closed, or a pipe that is full: the exit code says it too.
   }

@@ -1,7 +1,9 @@
 /** What `kds run` is asked to do, in the letters that flock(1) has given its options. */
 
-import { labelLengthMax, nameLengthMax, setSizeMax } from '../domain/limits.ts';
+import { labelLengthMax, setSizeMax } from '../domain/limits.ts';
 import {
+  checkNameLengths,
+  checkNames,
   readChoice,
   readDelay,
   readDuration,
@@ -57,12 +59,14 @@ export function readRunArguments(args: readonly string[]): RunArguments | undefi
   const exclusive = [...(values.exclusive ?? []), ...(values.e ?? [])];
   const shared = values.shared ?? [];
   const { label } = values;
+  checkNames(exclusive, '-x');
+  checkNames(shared, '-s');
   checkLengths([...exclusive, ...shared], label);
   const wait = values.timeout ?? values.wait;
   const isNow = values.nonblock === true || values.nb === true;
   const timeoutMs = wait === undefined ? undefined : readDuration(wait, '-w');
   const code = values['conflict-exit-code'];
-  return {
+  const read = {
     exclusive,
     shared,
     timeoutMs: isNow ? 0 : timeoutMs,
@@ -73,6 +77,10 @@ export function readRunArguments(args: readonly string[]): RunArguments | undefi
     address: readAddress(values.domain, values.socket),
     command: commandOf(values.command, positionals),
   };
+  if (exclusive.length + shared.length === 0) {
+    throw new UsageError('no resource is named: give at least one -x NAME or -s NAME');
+  }
+  return read;
 }
 
 function commandOf(script: string | undefined, positionals: readonly string[]): readonly string[] {
@@ -91,10 +99,7 @@ function checkLengths(names: readonly string[], label: string | undefined): void
   if (names.length > setSizeMax) {
     throw new UsageError(`a set has at most ${setSizeMax} resources, not ${names.length}`);
   }
-  const tooLong = names.find(({ length }) => length > nameLengthMax);
-  if (tooLong !== undefined) {
-    throw new UsageError(`a name has at most ${nameLengthMax} characters, not ${tooLong.length}`);
-  }
+  checkNameLengths(names);
   if (label !== undefined && label.length > labelLengthMax) {
     throw new UsageError(`a label has at most ${labelLengthMax} characters, not ${label.length}`);
   }

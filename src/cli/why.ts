@@ -1,7 +1,7 @@
 /** `kds why NAME`: who holds it, and who stands in line for it, in order. */
 
 import { explain, modeOf } from '../inspect/index.ts';
-import { readOnly, readOptions } from './arguments.ts';
+import { readName, readOptions } from './arguments.ts';
 import { readAddress } from './domain-address.ts';
 import type { Entry, Listing } from './entries.ts';
 import { exitCode } from './exit-codes.ts';
@@ -20,7 +20,7 @@ const options = {
 export async function why(args: readonly string[]): Promise<number | undefined> {
   const { values, positionals } = readOptions(args, options);
   if (values.help) return undefined;
-  const name = readOnly(positionals, 'NAME');
+  const name = readName(positionals);
   const all = await readSnapshot(readAddress(values.domain, values.socket));
   const isAbout = (entry: Entry): boolean => modeOf(entry, name) !== undefined;
   const about = { held: all.held.filter(isAbout), pending: all.pending.filter(isAbout) };
