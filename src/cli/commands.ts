@@ -27,7 +27,7 @@ export const commands: Readonly<Record<string, Command>> = {
   completion,
 };
 
-export { traceIfAsked } from '../inspect/trace.ts';
 export { helpOf } from './help.ts';
 export { openInRedis } from './open-redis.ts';
+export { traceOrSay } from './trace-or-say.ts';
 export { tellWhatIsWaitedFor } from './waiting-notice.ts';

@@ -23,9 +23,9 @@ async function main([name = '', ...args]: readonly string[]): Promise<number> {
   return (await commands[name]?.(args)) ?? (await help(name));
 }
 
-/** Of `serve` the broker itself sees to it; whoever only looks has nothing to tell. */
+/** `serve` does so by itself; other commands have no sets of their own. */
 async function trace(name: string): Promise<void> {
-  if (name === 'run' || name === 'batch') (await import('./commands.ts')).traceIfAsked();
+  if (name === 'run' || name === 'batch') (await import('./commands.ts')).traceOrSay();
 }
 
 async function unknownCommand(name: string): Promise<UsageError> {

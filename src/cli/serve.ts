@@ -2,11 +2,11 @@
 
 import { runBroker } from '../broker-server/run-broker.ts';
 import { serveMetrics } from '../inspect/prometheus.ts';
-import { traceIfAsked } from '../inspect/trace.ts';
 import { cannotListen, readDuration, readNone, readOptions, readPort } from './arguments.ts';
 import { readSocket } from './domain-address.ts';
 import { exitCode } from './exit-codes.ts';
 import { say } from './messages.ts';
+import { traceOrSay } from './trace-or-say.ts';
 
 const options = {
   idle: { type: 'string' },
@@ -23,7 +23,7 @@ export async function serve(args: readonly string[]): Promise<number | undefined
   const { idle, grace, socket } = values;
   const port = values.metrics === undefined ? undefined : readPort(values.metrics, '--metrics');
   process.umask(0o077);
-  traceIfAsked();
+  traceOrSay();
   const broker = await runBroker({
     socketPath: readSocket(socket),
     idleMs: idle === undefined ? undefined : readDuration(idle, '--idle'),

@@ -15,6 +15,14 @@ export { type CheckedDomain, type CheckedTrace, checkTrace } from './check-trace
 const unwrittenMax = 64 * 1024;
 const unwrittenMs = 200;
 
+export interface TracingOptions {
+  /**
+   * Called once, with what the file system refuses with, if the trace cannot be written or ends
+   * early. By default the process emits a warning. May be called as the process exits.
+   */
+  readonly onFailure?: ((error: Error) => void) | undefined;
+}
+
 export interface Tracing {
   /** Writes what is left, and ends. Doing it again does nothing. */
   stop(): void;
@@ -23,7 +31,7 @@ export interface Tracing {
 /**
  * Appends all events of all domains of this thread to a file, from now on. Threads and processes
  * may write to the same file. What is written is complete lines; it is written after 64 KiB or 0.2
- * s, and as the process exits. If that fails, the trace ends with a warning of the process. Costs
+ * s, and as the process exits. If that fails, the trace ends, and the program goes on. Costs
  * some µs an event, and whatever the disk does, synchronously.
  *
  * @throws what the file system refuses with.
@@ -41,7 +49,7 @@ export interface Tracing {
  * console.log(faults); // []
  * rmSync(folder, { recursive: true });
  */
-export function traceTo(path: string): Tracing {
+export function traceTo(path: string, options: TracingOptions = {}): Tracing {
   begin(path);
   const title = `${basename(process.argv[1] ?? process.title)} ${process.pid}`;
   const format = new TraceFormat({ pid: process.pid, threadId, title });
@@ -61,30 +69,55 @@ export function traceTo(path: string): Tracing {
   };
   /** The program is not to suffer for its trace. */
   const giveUp = (error: unknown): void => {
-    stopWatching();
-    process.off('exit', stop);
-    process.emitWarning(`the trace ends, as ${path} cannot be written: ${String(error)}`);
+    end();
+    reportFailure(path, error, options);
   };
   const add = (lines: readonly string[]): void => {
     for (const line of lines) unwritten += `${line},\n`;
-    if (unwritten.length > unwrittenMax) write();
+    if (unwritten.length > unwrittenMax || isOver) write();
     else timer ??= setTimeout(write, unwrittenMs).unref();
   };
   const stopWatching = watchEvents((name, event) => add(format.add(name, event)));
-  const stop = (): void => {
+  let isOver = false;
+  const end = (): void => {
+    isOver = true;
     stopWatching();
     process.off('exit', stop);
+  };
+  const stop = (): void => {
+    if (isOver) return;
+    end();
     add(format.endAll(nowUs()));
-    write();
   };
   process.on('exit', stop);
   return { stop };
 }
 
-/** If the environment's KDS_TRACE names a file, {@link traceTo} that. */
-export function traceIfAsked(): Tracing | undefined {
-  const path = process.env['KDS_TRACE'];
-  return path === undefined || path === '' ? undefined : traceTo(path);
+/**
+ * If the environment's KDS_TRACE names a file, {@link traceTo} that. Where it cannot be written
+ * there is no trace, and the program goes on.
+ */
+export function traceIfAsked(options: TracingOptions = {}): Tracing | undefined {
+  const { KDS_TRACE: path = '' } = process.env;
+  if (path === '') return undefined;
+  try {
+    return traceTo(path, options);
+  } catch (error) {
+    reportFailure(path, error, options);
+    return undefined;
+  }
+}
+
+function reportFailure(path: string, error: unknown, { onFailure }: TracingOptions): void {
+  const cause = error instanceof Error ? error : new Error(String(error));
+  if (onFailure !== undefined) {
+    onFailure(cause);
+    return;
+  }
+  const warning = new Error(`the trace ends, as ${path} cannot be written: ${cause.message}`);
+  warning.name = 'Warning';
+  // At once: `emitWarning` does so on the next turn, and there is none as the process exits.
+  process.emit('warning', warning);
 }
 
 /** Whoever makes the file opens the array that all is in. */

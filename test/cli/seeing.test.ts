@@ -1,6 +1,7 @@
 /** What there is to see by way of the command: the page, metrics, traces. */
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { openBrokerDomain } from 'kds/broker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freshName, Shop } from './kds.ts';
 
@@ -102,6 +103,56 @@ describe('KDS_TRACE and kds check-trace', () => {
     expect(failed.stdout).toContain('came earlier and is live');
     const json = await shop.kds(['check-trace', '--json', altered]).ended;
     expect(JSON.parse(json.stdout).faults).toHaveLength(1);
+  });
+
+  const notWritten: readonly (readonly [string, string, RegExp])[] = [
+    ['a directory that is missing', '/no/such/trace.json', /ENOENT/],
+    ['a directory', '/', /EISDIR/],
+    ...(existsSync('/dev/full') ? [['a full disk', '/dev/full', /ENOSPC/] as const] : []),
+  ];
+
+  it.each(notWritten)('%s costs the trace, not the command', async (_, path, reason) => {
+    const env = { KDS_TRACE: path };
+    const isTold = (stderr: string): void => {
+      expect(stderr).toMatch(/^kds: KDS_TRACE: there is no trace from here on: .*\n$/);
+      expect(stderr).toMatch(reason);
+    };
+    const run = await shop.kds(['run', '-x', freshName(), 'sh', '-c', 'exit 3'], { env }).ended;
+    expect(run.code).toBe(3);
+    isTold(run.stderr);
+    const input = `${JSON.stringify({ run: 'exit 4', writes: freshName() })}\n`;
+    const batch = await shop.kds(['batch', '-k', '-'], { env, input }).ended;
+    expect(batch.code).toBe(2);
+    isTold(batch.stderr.replace(/^kds: (line 1|0 of 1).*\n/gm, ''));
+    expect(await shop.kds(['ls'], { env }).ended).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  it('a trace that fails in the middle costs neither command nor exit code', async () => {
+    const env = { KDS_TRACE: shop.file('soon-gone/trace.json') };
+    mkdirSync(shop.file('soon-gone'));
+    const command = ['sh', '-c', 'rm -r "$1"; echo gone; read line; exit 6', 'sh'];
+    const args = ['run', '-x', freshName(), ...command, shop.file('soon-gone')];
+    const running = shop.kds(args, { env });
+    await running.says(/gone/);
+    running.child.stdin?.end('\n');
+    const ended = await running.ended;
+    expect(ended.code).toBe(6);
+    expect(ended.stderr.match(/there is no trace from here on/g)).toHaveLength(1);
+  });
+
+  it('a broker whose trace cannot be written serves all the same', async () => {
+    const env = { KDS_TRACE: '/no/such/trace.json' };
+    const socket = shop.file('untraced.sock');
+    const args = ['run', '--socket', socket, '-x', 'a', 'echo', 'ran'];
+    expect(await shop.kds(args, { env }).ended).toMatchObject({ code: 0, stdout: 'ran\n' });
+    const domain = await openBrokerDomain({ socket, start: false });
+    process.kill(domain.brokerPid, 'SIGTERM');
+    await domain.close();
+    const server = shop.kds(['serve', '--socket', shop.file('served.sock')], { env });
+    await server.says(/serves at/);
+    expect(server.stderr).toMatch(/^kds: KDS_TRACE: there is no trace/);
+    server.kill('SIGTERM');
+    expect((await server.ended).code).toBe(0);
   });
 
   it('what is no trace, or not there, is told of', async () => {
