@@ -1,15 +1,16 @@
 /** The process of a line of `kds batch`. */
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import type { Grant } from '../domain/grant.ts';
 import type { BatchLine } from './batch-lines.ts';
 import { environmentUnder } from './command-environment.ts';
+import { CannotRunError, runCommand } from './command-process.ts';
 import { exitCodeOfSignal } from './exit-codes.ts';
 
-/** It ended otherwise than with exit code 0. */
+/** The command did not end with exit code 0, or lost its set. */
 export class CommandFailedError extends Error {
   override readonly name = 'CommandFailedError';
-  /** As a shell tells it; undefined if it could not be run. */
+  /** As a shell reports it; undefined if the command could not be run. */
   readonly exitCode: number | undefined;
 
   constructor(message: string, exitCode: number | undefined) {
@@ -45,31 +46,22 @@ export async function runLine(
   return runProgram(['/bin/sh', '-c', line.run], line, grant, onStart);
 }
 
-function runProgram(
+async function runProgram(
   [program = '', ...args]: readonly string[],
   line: BatchLine,
   grant: Grant,
   onStart: (child: ChildProcess) => void,
 ): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, {
-      stdio: ['ignore', 'inherit', 'inherit'],
-      env: environmentUnder(grant, line.writes, line.reads, { ...process.env, ...line.env }),
-      cwd: line.cwd,
-    });
-    child.once('error', (error) => {
-      if (child.pid !== undefined) return;
-      reject(new CommandFailedError(`cannot be run: ${error.message}`, undefined));
-    });
-    child.once('exit', (code, signal) => {
-      if (code === 0) resolve();
-      else if (signal !== null) reject(failedBy(signal));
-      else reject(new CommandFailedError(`exit code ${code}`, code ?? undefined));
-    });
-    if (child.pid !== undefined) onStart(child);
-  });
-}
-
-function failedBy(signal: NodeJS.Signals): CommandFailedError {
-  return new CommandFailedError(`ended by ${signal}`, exitCodeOfSignal(signal));
+  const env = environmentUnder(grant, line.writes, line.reads, { ...process.env, ...line.env });
+  const start = { program, args, stdin: 'ignore', env, cwd: line.cwd } as const;
+  try {
+    const { code, signal } = await runCommand(start, onStart);
+    if (signal !== null) {
+      throw new CommandFailedError(`ended by ${signal}`, exitCodeOfSignal(signal));
+    }
+    if (code !== 0) throw new CommandFailedError(`exit code ${code}`, code ?? undefined);
+  } catch (error) {
+    if (!(error instanceof CannotRunError)) throw error;
+    throw new CommandFailedError(`cannot be run: ${error.message}`, undefined);
+  }
 }

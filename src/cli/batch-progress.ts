@@ -31,9 +31,15 @@ export class BatchProgress {
 
   failed(label: string, what: string): void {
     this.#failed++;
-    this.#clear();
-    say(what);
+    this.note(what);
     this.#end(label);
+  }
+
+  /** Above the line, on a terminal. */
+  note(text: string): void {
+    this.#clear();
+    say(text);
+    this.#drawSoon();
   }
 
   skipped(label: string): void {

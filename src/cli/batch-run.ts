@@ -11,8 +11,9 @@ import type { BatchLine } from './batch-lines.ts';
 import { CommandFailedError, runLine } from './batch-process.ts';
 import { BatchProgress } from './batch-progress.ts';
 import { exitCode, exitCodeOfSignal } from './exit-codes.ts';
+import { endWhenLost, type LostPolicy } from './lost-command.ts';
 import { shown } from './messages.ts';
-import { catchSignals } from './terminal-signals.ts';
+import { SignalsCaught } from './terminal-signals.ts';
 
 /** As make has it: something failed. */
 export const somethingFailed = 2;
@@ -21,6 +22,8 @@ export interface BatchOptions {
   readonly concurrency: number;
   readonly keepsGoing: boolean;
   readonly isJson: boolean;
+  /** For each line whose set is taken away. */
+  readonly lostPolicy: LostPolicy;
 }
 
 const endings: ReadonlySet<NodeJS.Signals> = new Set(['SIGINT', 'SIGTERM', 'SIGHUP']);
@@ -55,7 +58,8 @@ class Batch {
   }
 
   async run(): Promise<number> {
-    this.#listen();
+    const signals = this.#catchSignals();
+    signals.forwardTo(() => this.#running);
     const ends: Promise<void>[] = [];
     for (const line of this.#lines) {
       if (this.#isStopping) {
@@ -69,6 +73,7 @@ class Batch {
       await job.enqueued.catch(() => undefined);
     }
     await Promise.all(ends);
+    signals.stopForwarding();
     await this.#queue.close();
     this.#progress.close();
     if (this.#stoppedBy !== undefined) return exitCodeOfSignal(this.#stoppedBy);
@@ -76,21 +81,12 @@ class Batch {
   }
 
   /** A signal is handed on to what runs; some also end the batch. */
-  #listen(): void {
-    const endBy = (signal: NodeJS.Signals): void => {
+  #catchSignals(): SignalsCaught {
+    return new SignalsCaught((signal) => {
+      if (!endings.has(signal)) return;
       this.#stoppedBy = signal;
       this.#stop();
-    };
-    const signals = catchSignals(() => undefined);
-    signals.child = {
-      kill: (signal) => {
-        for (const child of this.#running) child.kill(signal);
-        if (endings.has(signal)) endBy(signal);
-        return true;
-      },
-    };
-    // The terminal's key has reached what runs, and is not handed on; the batch ends all the same.
-    process.on('SIGINT', endBy);
+    });
   }
 
   /** Nothing more is started. The latest first, so that no set comes only to be given back. */
@@ -101,14 +97,30 @@ class Batch {
 
   async #runLine(line: BatchLine, { grant }: Parameters<JobRun>[0]): Promise<void> {
     this.#progress.begin(line.label);
-    let child: ChildProcess | undefined;
-    const onLost = (): void => void child?.kill('SIGTERM');
-    grant.signal.addEventListener('abort', onLost, { once: true });
-    await runLine(line, grant, (started) => {
-      child = started;
-      this.#running.add(started);
-      started.once('exit', () => this.#running.delete(started));
-    });
+    const { lostPolicy } = this.#options;
+    const say = (text: string): void => this.#progress.note(lineText(line, text));
+    let isLost = grant.signal.aborted;
+    const noteLoss = (): void => {
+      isLost = lostPolicy.onLost !== 'ignore';
+    };
+    grant.signal.addEventListener('abort', noteLoss, { once: true });
+    try {
+      if (isLost) throw new CommandFailedError('not started', undefined);
+      await runLine(line, grant, (child) => {
+        this.#running.add(child);
+        child.once('exit', () => this.#running.delete(child));
+        endWhenLost(child, grant.signal, lostPolicy, say);
+      });
+      if (isLost) throw new CommandFailedError('exit code 0', 0);
+    } catch (error) {
+      // Before the job ends, since then the next one is started.
+      this.#isFailed = true;
+      if (!this.#options.keepsGoing) this.#stop();
+      // Whatever it has ended with: it may not have had the set while it worked.
+      if (!isLost || !(error instanceof CommandFailedError)) throw error;
+      const what = `its set was taken away: ${error.message}`;
+      throw new CommandFailedError(what, error.exitCode);
+    }
   }
 
   /** Tells what has become of a line. */
@@ -146,7 +158,11 @@ type JobRun = (job: { readonly grant: Parameters<typeof runLine>[1] }) => Promis
 
 function messageOf(line: BatchLine, reason: unknown): string {
   const what = reason instanceof Error ? reason.message : String(reason);
-  return `line ${line.number}, ${shown(line.label)}: ${what}`;
+  return lineText(line, what);
+}
+
+function lineText({ number, label }: BatchLine, text: string): string {
+  return `line ${number}, ${shown(label)}: ${text}`;
 }
 
 function tellEnd({ number, id, label }: BatchLine, job: Job, error: unknown, ms: number): void {

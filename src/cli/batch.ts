@@ -22,6 +22,7 @@ import { type BatchLine, type BatchPlan, readLines } from './batch-lines.ts';
 import { runBatch, somethingFailed, specOf } from './batch-run.ts';
 import { readAddress } from './domain-address.ts';
 import { exitCode } from './exit-codes.ts';
+import { lostOptions, readLostPolicy } from './lost-command.ts';
 import { say, shown } from './messages.ts';
 import { type OpenedDomain, openAt } from './open-domain.ts';
 
@@ -36,6 +37,7 @@ const options = {
   domain: { type: 'string' },
   socket: { type: 'string' },
   label: { type: 'string' },
+  ...lostOptions,
   help: { type: 'boolean', short: 'h' },
 } as const;
 
@@ -47,6 +49,7 @@ export async function batch(args: readonly string[]): Promise<number | undefined
   if (values.help === true) return undefined;
   const plan = readPlan(readOnly(positionals, 'FILE, or - for standard input,'));
   const concurrency = readConcurrency(values.jobs);
+  const lostPolicy = readLostPolicy(values);
   const graph =
     values.graph === undefined
       ? undefined
@@ -75,7 +78,8 @@ export async function batch(args: readonly string[]): Promise<number | undefined
       });
   try {
     const isJson = values.json === true;
-    const code = await runBatch(opened.domain, plan.lines, { concurrency, keepsGoing, isJson });
+    const how = { concurrency, keepsGoing, isJson, lostPolicy };
+    const code = await runBatch(opened.domain, plan.lines, how);
     return code === exitCode.done && plan.faults.length > 0 ? somethingFailed : code;
   } finally {
     await opened.close();
@@ -123,7 +127,9 @@ async function tellPlan(
     tellUnordered(queue, lines);
   } else {
     for (const { run } of lines) {
-      process.stdout.write(`${typeof run === 'string' ? run : run.map(shown).join(' ')}\n`);
+      process.stdout.write(
+        `${typeof run === 'string' ? run : run.map((word) => shown(word)).join(' ')}\n`,
+      );
     }
   }
   await queue.close();

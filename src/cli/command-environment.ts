@@ -10,7 +10,8 @@ export function environmentUnder(
   shared: readonly string[],
   base: NodeJS.ProcessEnv = process.env,
 ): NodeJS.ProcessEnv {
-  const { KDS_RECOVERED: _, ...env } = base;
+  // Of another kds around this one.
+  const { KDS_RECOVERED: _, KDS_RECOVERED_FILE: __, KDS_RESOURCES_FILE: ___, ...env } = base;
   return {
     ...env,
     KDS_TOKEN: String(token),

@@ -4,8 +4,6 @@ import { labelLengthMax, setSizeMax } from '../domain/limits.ts';
 import {
   checkNameLengths,
   checkNames,
-  readChoice,
-  readDelay,
   readDuration,
   readExitCode,
   readOptionsBefore,
@@ -13,10 +11,7 @@ import {
 } from './arguments.ts';
 import { type DomainAddress, readAddress } from './domain-address.ts';
 import { exitCode } from './exit-codes.ts';
-
-const onLostChoices = ['term', 'kill', 'ignore'] as const;
-
-type OnLost = (typeof onLostChoices)[number];
+import { type LostPolicy, lostOptions, readLostPolicy } from './lost-command.ts';
 
 export interface RunArguments {
   readonly exclusive: readonly string[];
@@ -25,8 +20,7 @@ export interface RunArguments {
   readonly timeoutMs: number | undefined;
   readonly notGrantedCode: number;
   readonly label: string | undefined;
-  readonly onLost: OnLost;
-  readonly killAfterMs: number;
+  readonly lostPolicy: LostPolicy;
   readonly address: DomainAddress;
   /** The program and its arguments; never empty. */
   readonly command: readonly string[];
@@ -45,8 +39,7 @@ const options = {
   close: { type: 'boolean', short: 'o' },
   command: { type: 'string', short: 'c' },
   label: { type: 'string' },
-  'on-lost': { type: 'string' },
-  'kill-after': { type: 'string' },
+  ...lostOptions,
   domain: { type: 'string' },
   socket: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
@@ -66,21 +59,23 @@ export function readRunArguments(args: readonly string[]): RunArguments | undefi
   const isNow = values.nonblock === true || values.nb === true;
   const timeoutMs = wait === undefined ? undefined : readDuration(wait, '-w');
   const code = values['conflict-exit-code'];
-  const read = {
-    exclusive,
-    shared,
-    timeoutMs: isNow ? 0 : timeoutMs,
-    notGrantedCode: code === undefined ? exitCode.notGranted : readExitCode(code, '-E'),
-    label,
-    onLost: readChoice(values['on-lost'] ?? 'term', onLostChoices, '--on-lost'),
-    killAfterMs: readDelay(values['kill-after'] ?? '10s', '--kill-after'),
-    address: readAddress(values.domain, values.socket),
-    command: commandOf(values.command, positionals),
-  };
+  const notGrantedCode = code === undefined ? exitCode.notGranted : readExitCode(code, '-E');
+  const lostPolicy = readLostPolicy(values);
+  const address = readAddress(values.domain, values.socket);
+  const command = commandOf(values.command, positionals);
   if (exclusive.length + shared.length === 0) {
     throw new UsageError('no resource is named: give at least one -x NAME or -s NAME');
   }
-  return read;
+  return {
+    exclusive,
+    shared,
+    timeoutMs: isNow ? 0 : timeoutMs,
+    notGrantedCode,
+    label,
+    lostPolicy,
+    address,
+    command,
+  };
 }
 
 function commandOf(script: string | undefined, positionals: readonly string[]): readonly string[] {

@@ -6,16 +6,17 @@
  * kernel's word to a broker, or in Redis when its lease has ended.
  */
 
-import { type ChildProcess, spawn } from 'node:child_process';
 import type { Domain } from '../domain/domain.ts';
 import type { Grant } from '../domain/grant.ts';
 import { openBrokerDomain } from '../hosts/broker/index.ts';
 import { environmentUnder } from './command-environment.ts';
+import { CannotRunError, runCommand } from './command-process.ts';
 import { exitCode, exitCodeOfSignal } from './exit-codes.ts';
+import { endWhenLost } from './lost-command.ts';
 import { say, shown } from './messages.ts';
 import type { OpenedDomain } from './open-domain.ts';
 import { type RunArguments, readRunArguments } from './run-arguments.ts';
-import { catchSignals, dieInterrupted, type SignalsCaught } from './terminal-signals.ts';
+import { dieInterrupted, SignalsCaught } from './terminal-signals.ts';
 
 /** Somebody who waits on a terminal is told what for, after so long, in ms. */
 const noticeMs = 1000;
@@ -34,18 +35,23 @@ export async function run(args: readonly string[]): Promise<number | undefined> 
   const wanted = readRunArguments(args);
   if (wanted === undefined) return undefined;
   const stop = new AbortController();
-  const signals = catchSignals((signal) => stop.abort(new Stopped(signal)));
+  // Once the set is granted, nothing listens for that any more.
+  const signals = new SignalsCaught((signal) => stop.abort(new Stopped(signal)));
   let opened: OpenedDomain | undefined;
   let code: number;
   try {
     opened = await unlessAborted(open(wanted), stop.signal);
     const grant = await take(opened.domain, wanted, stop.signal);
-    code = await runCommand(wanted, grant, signals);
-    void grant.release();
+    try {
+      code = await codeOfCommand(wanted, grant, signals);
+    } finally {
+      void grant.release();
+    }
   } catch (error) {
     code = codeOfEnd(error, wanted);
+  } finally {
+    await opened?.close();
   }
-  await opened?.close();
   const isInterrupted = code === exitCodeOfSignal('SIGINT') && signals.isInterruptedByKey;
   if (isInterrupted) dieInterrupted();
   return code;
@@ -84,49 +90,26 @@ async function tellWait(domain: Domain): Promise<void> {
 }
 
 /** What comes of the command, whatever it is, as an exit code. */
-function runCommand(wanted: RunArguments, grant: Grant, signals: SignalsCaught): Promise<number> {
+async function codeOfCommand(
+  wanted: RunArguments,
+  grant: Grant,
+  signals: SignalsCaught,
+): Promise<number> {
   const [program = '', ...args] = wanted.command;
-  return new Promise((resolve) => {
-    const child = spawn(program, args, {
-      stdio: 'inherit',
-      env: environmentUnder(grant, wanted.exclusive, wanted.shared),
+  const env = environmentUnder(grant, wanted.exclusive, wanted.shared);
+  try {
+    const { code, signal } = await runCommand({ program, args, stdin: 'inherit', env }, (child) => {
+      signals.forwardTo(() => [child]);
+      endWhenLost(child, grant.signal, wanted.lostPolicy, say);
     });
-    child.once('error', (error) => {
-      // What it says of a command that runs is of no consequence: that one goes on.
-      if (child.pid !== undefined) return;
-      const isMissing = 'code' in error && error.code === 'ENOENT';
-      say(`cannot run ${shown(program)}: ${reasonOf(error)}`);
-      resolve(isMissing ? exitCode.notFound : exitCode.cannotRun);
-    });
-    child.once('exit', (code, signal) => {
-      resolve(signal === null ? (code ?? exitCode.internal) : exitCodeOfSignal(signal));
-    });
-    if (child.pid === undefined) return;
-    signals.child = child;
-    grant.signal.addEventListener('abort', () => endCommand(child, wanted), { once: true });
-    if (grant.signal.aborted) endCommand(child, wanted);
-  });
-}
-
-/** The set was taken away: the command must not go on as if it had it. */
-function endCommand(child: ChildProcess, { onLost, killAfterMs }: RunArguments): void {
-  const isOver = child.exitCode !== null || child.signalCode !== null;
-  if (isOver) return;
-  if (onLost === 'ignore') {
-    say('the set was taken away; the command goes on, as --on-lost=ignore says');
-    return;
+    return signal === null ? (code ?? exitCode.internal) : exitCodeOfSignal(signal);
+  } catch (error) {
+    if (!(error instanceof CannotRunError)) throw error;
+    say(`cannot run ${shown(program)}: ${error.message}`);
+    return error.exitCode;
+  } finally {
+    signals.stopForwarding();
   }
-  const signal = onLost === 'kill' ? 'SIGKILL' : 'SIGTERM';
-  say(`the set was taken away: the command is sent ${signal}`);
-  child.kill(signal);
-  if (onLost === 'kill') return;
-  // One that is stopped hears of nothing else.
-  child.kill('SIGCONT');
-  const timer = setTimeout(() => {
-    say(`the command has not ended since: it is sent SIGKILL`);
-    child.kill('SIGKILL');
-  }, killAfterMs);
-  child.once('exit', () => clearTimeout(timer));
 }
 
 /** @throws what is not about the set not being granted. */
@@ -137,13 +120,6 @@ function codeOfEnd(error: unknown, { notGrantedCode, timeoutMs }: RunArguments):
   // Like flock, who asks to have it now or never is told by the exit code alone.
   if (timeoutMs !== 0) say(error.message);
   return notGrantedCode;
-}
-
-function reasonOf(error: Error): string {
-  const code = 'code' in error ? String(error.code) : '';
-  if (code === 'ENOENT') return 'there is no such program';
-  if (code === 'EACCES') return 'it may not be run';
-  return error.message;
 }
 
 function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -1,15 +1,17 @@
 /**
- * Signals that come to kds while it waits, or while the command runs.
+ * Signals that come to kds while it waits, or while commands run.
  *
- * Kds and the command are in one process group, so that the terminal's keys stop, continue and
- * interrupt both, as the shell expects of a job. What the terminal sends has therefore reached the
- * command already, and handing it on would interrupt it twice, which many programs take for "at
- * once, without cleaning up". Node does not tell who sent a signal; so while this group is in the
- * foreground of a terminal, INT, QUIT and WINCH are taken to be the terminal's.
+ * Kds and its commands are in one process group, so that the terminal's keys stop, continue and
+ * interrupt all of it, as the shell expects of a job. What was sent to the whole group has reached
+ * the commands already, and handing it on would signal them twice, which many programs take for "at
+ * once, without cleaning up". A sentinel in the group finds that out for the signals that end it.
+ * While the group is in the foreground of a terminal, INT, QUIT and WINCH are the terminal's.
  */
 
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
+import { GroupSentinel } from './group-sentinel.ts';
+import { isHangupIgnored } from './hangup.ts';
+import { isInForeground, isInOwnGroup } from './process-groups.ts';
 
 const forwarded = [
   'SIGTERM',
@@ -24,31 +26,67 @@ const forwarded = [
 ] as const;
 
 const ofTerminal: ReadonlySet<NodeJS.Signals> = new Set(['SIGINT', 'SIGQUIT', 'SIGWINCH']);
-/** They end nobody who does not listen for them. */
+/** They end no process that has no handler for them; and a second one does no harm. */
 const harmless: ReadonlySet<NodeJS.Signals> = new Set(['SIGWINCH', 'SIGCONT']);
 
-export interface SignalsCaught {
-  /** What it is handed on to, from now on; until then a signal ends kds, by way of `onStop`. */
-  child: { kill(signal: NodeJS.Signals): boolean } | undefined;
-  /** Somebody at the terminal pressed the key for it. */
-  isInterruptedByKey: boolean;
-}
+/**
+ * From a signal to its handing on. timeout(1) signals kds first and then the group, and systemd one
+ * process after the other: what comes within this time is one signal.
+ */
+const forwardDelayMs = 100;
 
-/** Catches what would end this process. */
-export function catchSignals(onStop: (signal: NodeJS.Signals) => void): SignalsCaught {
-  const caught: SignalsCaught = { child: undefined, isInterruptedByKey: false };
-  for (const signal of forwarded) {
-    process.on(signal, () => {
-      const isOfTerminal = ofTerminal.has(signal) && isInForeground();
-      if (isOfTerminal && signal === 'SIGINT') caught.isInterruptedByKey = true;
-      if (caught.child === undefined) {
-        if (!harmless.has(signal)) onStop(signal);
-      } else if (!isOfTerminal) {
-        caught.child.kill(signal);
-      }
-    });
+export class SignalsCaught {
+  readonly #sentinel = new GroupSentinel();
+  readonly #pending = new Set<NodeJS.Signals>();
+  #children: () => Iterable<ChildProcess> = () => [];
+  /** The key for it was pressed at the terminal. */
+  isInterruptedByKey = false;
+
+  /** Catches what would end this process, and calls `onSignal`, at once, for each of them. */
+  constructor(onSignal: (signal: NodeJS.Signals) => void) {
+    for (const signal of forwarded) process.on(signal, () => this.#catch(signal, onSignal));
   }
-  return caught;
+
+  /** Hands signals on to these, from now on. */
+  forwardTo(children: () => Iterable<ChildProcess>): void {
+    this.#children = children;
+    this.#sentinel.start();
+  }
+
+  stopForwarding(): void {
+    this.#children = () => [];
+    this.#sentinel.stop();
+  }
+
+  #catch(signal: NodeJS.Signals, onSignal: (signal: NodeJS.Signals) => void): void {
+    if (signal === 'SIGHUP' && isHangupIgnored) return;
+    const isOfTerminal = ofTerminal.has(signal) && isInForeground();
+    if (isOfTerminal && signal === 'SIGINT') this.isInterruptedByKey = true;
+    if (harmless.has(signal)) {
+      if (!isOfTerminal) this.#send(signal, false);
+      return;
+    }
+    onSignal(signal);
+    if (!isOfTerminal) this.#forward(signal);
+  }
+
+  #forward(signal: NodeJS.Signals): void {
+    if (this.#pending.has(signal)) return;
+    this.#pending.add(signal);
+    // A command that ends meanwhile is not waited for.
+    setTimeout(async () => {
+      const isOfGroup = await this.#sentinel.wasHitBy(signal);
+      this.#pending.delete(signal);
+      this.#send(signal, isOfGroup);
+    }, forwardDelayMs).unref();
+  }
+
+  #send(signal: NodeJS.Signals, isOfGroup: boolean): void {
+    for (const child of this.#children()) {
+      const hasIt = isOfGroup && child.pid !== undefined && isInOwnGroup(child.pid);
+      if (!hasIt) child.kill(signal);
+    }
+  }
 }
 
 /**
@@ -58,26 +96,4 @@ export function catchSignals(onStop: (signal: NodeJS.Signals) => void): SignalsC
 export function dieInterrupted(): void {
   process.removeAllListeners('SIGINT');
   process.kill(process.pid, 'SIGINT');
-}
-
-/** Whether this process is in the group that a terminal's keys send signals to. */
-function isInForeground(): boolean {
-  try {
-    const [group, foreground] = processGroups();
-    return group !== undefined && group === foreground;
-  } catch {
-    return false;
-  }
-}
-
-/** The process group, and that in the foreground of its terminal. */
-function processGroups(): readonly (string | undefined)[] {
-  if (process.platform === 'linux') {
-    const stat = readFileSync('/proc/self/stat', 'utf8');
-    // After the name in parentheses, which may hold anything: state ppid pgrp session tty tpgid.
-    const [, , group, , , foreground] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return [group, foreground];
-  }
-  const args = ['-o', 'pgid=,tpgid=', '-p', String(process.pid)];
-  return execFileSync('ps', args, { encoding: 'utf8' }).trim().split(/\s+/);
 }

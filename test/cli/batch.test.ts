@@ -105,6 +105,13 @@ describe('a command that fails', () => {
     expect(readFileSync(log, 'utf8')).toBe('failed\nslow\n');
   });
 
+  it('is the last also where the next one has its set already, and waits for a place', async () => {
+    const lines = [{ run: 'exit 1' }, { run: 'echo never', reads: freshName() }];
+    const ended = await batch(lines, ['-j', '1']).ended;
+    expect(ended).toMatchObject({ code: 2, stdout: '' });
+    expect(ended.stderr).toContain('0 of 2 done, 1 failed, 1 not run');
+  });
+
   it('with --keep-going stops only what comes after it; others see that it failed', async () => {
     const name = freshName();
     const lines = [
@@ -120,8 +127,18 @@ describe('a command that fails', () => {
     const lines = [{ run: ['/no/such/program'] }, { run: ['sh', '-c', 'kill -9 $$'] }];
     const { code, stderr } = await batch(lines, ['-k']).ended;
     expect(code).toBe(2);
-    expect(stderr).toMatch(/line 1, \/no\/such\/program: cannot be run: .*ENOENT/);
+    expect(stderr).toMatch(/line 1, \/no\/such\/program: cannot be run: there is no such program/);
     expect(stderr).toContain('ended by SIGKILL');
+  });
+
+  it('is one whose directory is missing, or is no program at all', async () => {
+    const lines = [{ run: ['true'], cwd: '/no/such' }, { run: ['/dev/null/x'] }, { run: ['/'] }];
+    const { code, stderr } = await batch(lines, ['-k']).ended;
+    expect(code).toBe(2);
+    expect(stderr).toContain('cannot be run: there is no directory /no/such');
+    expect(stderr).toMatch(/cannot be run: .*ENOTDIR/);
+    expect(stderr).toContain('cannot be run: permission denied');
+    expect(stderr).not.toMatch(/^ +at /m);
   });
 
   it('is told in JSON where that is asked for', async () => {
@@ -141,13 +158,82 @@ describe('a command that fails', () => {
   });
 });
 
+describe('a command whose set is taken away', () => {
+  const steal = async (name: string): Promise<void> => {
+    const grant = await shop.domain.acquire({ exclusive: name }, { steal: true });
+    await grant.release();
+  };
+  const deaf = "trap '' TERM; echo ready; while :; do read line; done";
+
+  it('and that takes no notice of TERM is killed, and its line has failed', async () => {
+    const name = freshName();
+    const lines = [
+      { run: `${deaf} </dev/zero`, writes: name, label: 'deaf' },
+      { run: 'echo never', reads: name },
+    ];
+    const running = batch(lines, ['--kill-after', '50ms', '-j', '1']);
+    await running.says(/ready/);
+    await steal(name);
+    const { code, stdout, stderr } = await running.ended;
+    expect({ code, stdout }).toEqual({ code: 2, stdout: 'ready\n' });
+    expect(stderr).toContain('line 1, deaf: the set was taken away: the command is sent SIGTERM');
+    expect(stderr).toContain('line 1, deaf: the command has not ended since: it is sent SIGKILL');
+    expect(stderr).toContain('line 1, deaf: its set was taken away: ended by SIGKILL');
+    expect(stderr).toContain('0 of 2 done, 1 failed, 1 not run');
+  });
+
+  it('has failed though it ends with 0, and a batch that keeps going goes on', async () => {
+    const name = freshName();
+    const polite = "trap 'exit 0' TERM; echo ready; while :; do sleep 0.01; done";
+    const lines = [{ run: polite, writes: name }, { run: 'echo next' }];
+    const running = batch(lines, ['-k', '-j', '1', '--json']);
+    await running.says(/ready/);
+    await steal(name);
+    const { code, stdout } = await running.ended;
+    expect(code).toBe(2);
+    expect(stdout).toContain('"state":"failed","exitCode":0,"error":"its set was taken away');
+    expect(stdout).toContain('next\n');
+  });
+
+  it('is killed at once by --on-lost=kill, though it is stopped', async () => {
+    const name = freshName();
+    const lines = [{ run: 'echo "pid $$"; exec sleep 1000', writes: name }];
+    const running = batch(lines, ['--on-lost=kill']);
+    const [, pid] = await running.says(/pid (\d+)/);
+    process.kill(Number(pid), 'SIGSTOP');
+    await steal(name);
+    await running.says(/its set was taken away: ended by SIGKILL/);
+    expect((await running.ended).code).toBe(2);
+  });
+
+  it('goes on with --on-lost=ignore, and counts by what it ends with', async () => {
+    const [name, file] = [freshName(), shop.file('go')];
+    const lines = [{ run: `echo ready; until [ -e ${file} ]; do sleep 0.01; done`, writes: name }];
+    const running = batch(lines, ['--on-lost', 'ignore']);
+    await running.says(/ready/);
+    await steal(name);
+    await running.says(/the command goes on, as --on-lost=ignore says/);
+    writeFileSync(file, '');
+    expect(await running.ended).toMatchObject({ code: 0 });
+  });
+});
+
 describe('a line that is none', () => {
+  const tooMany = Array.from({ length: 65_537 }, (_, index) => `${index}`);
   const bad: readonly [string, string][] = [
     ['{"run": "true"', 'no JSON'],
     ['["true"]', 'not an object'],
     ['{"reads": "a"}', 'run is missing'],
     ['{"run": []}', 'run is missing'],
-    ['{"run": "true", "raeds": "a"}', 'nothing is known of "raeds"'],
+    ['{"run": "true", "raeds": "a"}', 'nothing is known of "raeds": did you mean reads?'],
+    ['{"run": "true", "colour": "a"}', 'nothing is known of "colour": there is run, id'],
+    ['{"run": "true", "reads": ""}', 'reads has an empty name'],
+    ['{"run": "true", "writes": ["a", ""]}', 'writes has an empty name'],
+    [`{"run": "true", "writes": ${JSON.stringify(tooMany)}}`, 'over 65536 names'],
+    ['{"run": "true", "cwd": ""}', 'cwd is the path of a directory'],
+    ['{"run": "true", "cwd": "a\\u0000"}', 'cwd is the path of a directory'],
+    ['{"run": "true", "env": {"A": "\\u0000"}}', 'env is an object of strings'],
+    ['{"run": "true", "env": {"A=B": "c"}}', 'env is an object of strings'],
     ['{"run": "true", "reads": 1}', 'reads is a string, or a list'],
     ['{"run": "true", "after": "nobody"}', 'after names "nobody"'],
     ['{"run": "true", "env": {"A": 1}}', 'env is an object of strings'],
@@ -190,6 +276,12 @@ describe('to look before', () => {
   it('--dry-run prints the commands, and runs none', async () => {
     const ended = await batch(lines, ['--dry-run']).ended;
     expect(ended).toMatchObject({ code: 0, stdout: 'echo made\necho a\necho b\n' });
+  });
+
+  it('--dry-run prints a list of words as they are, in quotes where they need them', async () => {
+    const listed = [{ run: ['cc', '-c', 'a b.c', '', 'x'.repeat(10), 'last'] }];
+    const ended = await batch(listed, ['-n']).ended;
+    expect(ended).toMatchObject({ code: 0, stdout: 'cc -c "a b.c" "" xxxxxxxxxx last\n' });
   });
 
   it('--graph tells what waits for what', async () => {

@@ -27,6 +27,8 @@ export interface Ended {
 export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string;
+  /** In a process group of its own, as a shell with job control has it, which can be signalled. */
+  readonly isGroup?: boolean;
 }
 
 /** A process under way. */
@@ -94,7 +96,8 @@ export class Shop {
 
   constructor() {
     const { KDS_BROKER_PROGRAM: _, NO_COLOR: __, FORCE_COLOR: ___, CI: ____, ...env } = process.env;
-    this.env = { ...env, KDS_SOCKET: this.socket, SHELL: '/bin/sh' };
+    // `_` is what the suite was started by, which is not what a shell in a test starts.
+    this.env = { ...env, _: process.execPath, KDS_SOCKET: this.socket, SHELL: '/bin/sh' };
   }
 
   /** Bundles the command, and serves. */
@@ -147,8 +150,10 @@ export class Shop {
     return `'${process.execPath}' '${this.program}'`;
   }
 
-  start(program: string, args: readonly string[], { env, input }: StartOptions = {}): Running {
-    const options: SpawnOptions = { env: { ...this.env, ...env }, stdio: 'pipe' };
+  start(program: string, args: readonly string[], how: StartOptions = {}): Running {
+    const { env, input, isGroup = false } = how;
+    const merged = { ...this.env, ...env };
+    const options: SpawnOptions = { env: merged, stdio: 'pipe', detached: isGroup };
     const running = new Running(spawn(program, args, options), input);
     this.#running.add(running);
     void running.ended.then(() => this.#running.delete(running));

@@ -63,6 +63,24 @@ describe('the command', () => {
     expect(missing.stderr).toContain('no-such-program-at-all');
     expect((await run(['-n', '-x', name, 'true'])).code).toBe(0);
   });
+
+  it('that cannot be started for another reason is 126, and the set is let go of', async () => {
+    const name = freshName();
+    const text = shop.file('text');
+    writeFileSync(text, '#!/no/such/interpreter\n');
+    chmodSync(text, 0o700);
+    for (const [words, code, message] of [
+      [['/dev/null/program'], 126, /cannot run \/dev\/null\/program: .*ENOTDIR/],
+      [[`/${'x'.repeat(5000)}`], 126, /ENAMETOOLONG/],
+      [[text], 127, /the interpreter that it names is missing/],
+    ] as const) {
+      const ended = await run(['-x', name, ...words]);
+      expect(ended).toMatchObject({ code, stdout: '' });
+      expect(ended.stderr).toMatch(message);
+      expect(ended.stderr).not.toMatch(/^ +at /m);
+      expect((await run(['-n', '-x', name, 'true'])).code).toBe(0);
+    }
+  });
 });
 
 describe('a set', () => {

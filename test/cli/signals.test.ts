@@ -1,5 +1,6 @@
 /** Signals, and every way in which kds, the command or the grant can come to an end. */
 
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isRunning, until } from '../broker/programs.ts';
@@ -74,6 +75,137 @@ describe('a signal to kds', () => {
       grant.release();
     },
   );
+});
+
+/** Its children, or undefined where that cannot be seen. */
+const childrenOf = (pid: number): readonly string[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+const withoutProc = existsSync('/proc/self/task') ? '' : ' (skipped: no /proc)';
+
+describe.skipIf(withoutProc !== '')(`a signal to the whole process group${withoutProc}`, () => {
+  /** Says each signal that it gets, and ends by USR2. */
+  const script = `for (const name of ['TERM', 'HUP', 'INT', 'QUIT', 'USR1', 'ALRM'])
+      process.on('SIG' + name, () => console.log('got SIG' + name));
+    process.on('SIGUSR2', () => process.exit(7));
+    setInterval(() => {}, 1000); console.log('ready')`;
+  const command = [process.execPath, '-e', script];
+
+  /** With its command, and what finds out where signals go. */
+  async function start(args: readonly string[]): Promise<Running> {
+    const running = shop.start(process.execPath, [shop.program, ...args], { isGroup: true });
+    await running.says(/ready/);
+    await until(() => childrenOf(running.pid).length === 2, 'a sentinel is there');
+    return running;
+  }
+
+  it.each(['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGALRM'] as const)(
+    '%s reaches the command once, and once again the next time',
+    async (signal) => {
+      const running = await start(['run', '-x', freshName(), ...command]);
+      for (const round of [1, 2]) {
+        const [, sentinel] = childrenOf(running.pid);
+        process.kill(-running.pid, signal);
+        await running.says(new RegExp(`(got ${signal}\\n){${round}}`));
+        await until(() => {
+          const [, next] = childrenOf(running.pid);
+          return next !== undefined && next !== sentinel;
+        }, 'another sentinel is there');
+      }
+      // It is handed on after what came before it, if that were handed on too.
+      running.kill('SIGUSR2');
+      const ended = await running.ended;
+      expect(ended).toMatchObject({ code: 7, stdout: `ready\n${`got ${signal}\n`.repeat(2)}` });
+    },
+  );
+
+  it('and to kds itself before that, as timeout(1) has it, is one', async () => {
+    const running = await start(['run', '-x', freshName(), ...command]);
+    running.kill('SIGSTOP');
+    running.kill('SIGTERM');
+    process.kill(-running.pid, 'SIGTERM');
+    running.kill('SIGCONT');
+    await running.says(/got SIGTERM/);
+    running.kill('SIGUSR2');
+    expect(await running.ended).toMatchObject({ code: 7, stdout: 'ready\ngot SIGTERM\n' });
+  });
+
+  const withoutSetsid = has('setsid') ? '' : ' (skipped: no setsid)';
+  it.skipIf(withoutSetsid !== '')(`is handed on to one that left it${withoutSetsid}`, async () => {
+    const running = await start(['run', '-x', freshName(), 'setsid', ...command]);
+    process.kill(-running.pid, 'SIGTERM');
+    await running.says(/got SIGTERM/);
+    running.kill('SIGUSR2');
+    expect(await running.ended).toMatchObject({ code: 7, stdout: 'ready\ngot SIGTERM\n' });
+  });
+
+  it('reaches each line of a batch once', async () => {
+    writeFileSync(shop.file('lines'), `${JSON.stringify({ run: command })}\n`.repeat(2));
+    const args = ['batch', '-j', '2', shop.file('lines')];
+    const running = shop.start(process.execPath, [shop.program, ...args], { isGroup: true });
+    await running.says(/ready\nready/);
+    await until(() => childrenOf(running.pid).length === 3, 'a sentinel is there');
+    process.kill(-running.pid, 'SIGUSR1');
+    await running.says(/got SIGUSR1\ngot SIGUSR1/);
+    running.kill('SIGUSR2');
+    const ended = await running.ended;
+    expect(ended.stdout).toBe(`ready\nready\ngot SIGUSR1\ngot SIGUSR1\n`);
+  });
+
+  it('is found out by a process that ends with kds', async () => {
+    const running = await start(['run', '-x', freshName(), ...command]);
+    const [child, sentinel] = childrenOf(running.pid).map(Number);
+    running.kill('SIGKILL');
+    await until(() => !isRunning(sentinel as number), 'the sentinel has ended');
+    process.kill(child as number, 'SIGKILL');
+  });
+});
+
+describe('a signal that was ignored as kds was started', () => {
+  /** HUP comes to kds and the command, as the terminal sends it to all of a session. */
+  const script = `echo "pid $$"; read line; echo "went on"`;
+  const nohup = (args: string): string => `nohup ${shop.word} ${args} 2>&1`;
+  const env = { _: '/usr/bin/nohup' };
+
+  it('by nohup stays so: HUP ends neither kds nor the command', async () => {
+    const running = shop.kds(['run', '-x', freshName(), 'sh', '-c', script], { env });
+    const [, pid] = await running.says(/pid (\d+)/);
+    process.kill(Number(pid), 'SIGHUP');
+    running.kill('SIGHUP');
+    running.child.stdin?.end('\n');
+    expect(await running.ended).toMatchObject({ code: 0, stdout: `pid ${pid}\nwent on\n` });
+  });
+
+  it('nor its wait', async () => {
+    const name = freshName();
+    const grant = await shop.domain.acquire({ exclusive: name });
+    const running = shop.kds(['run', '-x', name, 'echo', 'through'], { env });
+    await shop.waiting(name, 1);
+    running.kill('SIGHUP');
+    // Would end it, if that had not come before and were not ignored.
+    await shop.waiting(name, 1);
+    grant.release();
+    expect(await running.ended).toMatchObject({ code: 0, stdout: 'through\n' });
+  });
+
+  it('nor a batch; and what cannot be run still is 126 or 127', async () => {
+    const input = `${JSON.stringify({ run: script.replace('read line', 'kill -HUP $$ $PPID') })}\n`;
+    const ended = await shop.kds(['batch', '-'], { env, input }).ended;
+    expect(ended).toMatchObject({ code: 0 });
+    expect(ended.stdout).toMatch(/went on/);
+    const missing = shop.kds(['run', '-x', freshName(), '/no/such/program'], { env });
+    expect((await missing.ended).code).toBe(127);
+    const folder = shop.kds(['run', '-x', freshName(), shop.folder], { env });
+    expect((await folder.ended).code).toBe(126);
+  });
+
+  const withoutNohup = has('nohup') && has('bash') ? '' : ' (skipped: no nohup or bash)';
+  it.skipIf(withoutNohup !== '')(`which bash starts${withoutNohup}`, async () => {
+    const name = freshName();
+    const args = `run -x '${name}' sh -c 'kill -HUP $$ $PPID; echo "went on"'`;
+    const ended = await shop.start('bash', ['-c', nohup(args)]).ended;
+    expect(ended).toMatchObject({ code: 0 });
+    expect(ended.stdout).toMatch(/went on/);
+  });
 });
 
 describe('the set is let go of', () => {

@@ -1,0 +1,69 @@
+/** What becomes of a command whose set is taken away: `--on-lost` and `--kill-after`. */
+
+import type { ChildProcess } from 'node:child_process';
+import { readChoice, readDelay } from './arguments.ts';
+
+const onLostChoices = ['term', 'kill', 'ignore'] as const;
+
+export interface LostPolicy {
+  /** A TERM, then a KILL; a KILL at once; or nothing but a message. */
+  readonly onLost: (typeof onLostChoices)[number];
+  /** From the TERM to the KILL. */
+  readonly killAfterMs: number;
+}
+
+export const lostOptions = {
+  'on-lost': { type: 'string' },
+  'kill-after': { type: 'string' },
+} as const;
+
+/** @throws UsageError */
+export function readLostPolicy(values: {
+  readonly 'on-lost'?: string | undefined;
+  readonly 'kill-after'?: string | undefined;
+}): LostPolicy {
+  return {
+    onLost: readChoice(values['on-lost'] ?? 'term', onLostChoices, '--on-lost'),
+    killAfterMs: readDelay(values['kill-after'] ?? '10s', '--kill-after'),
+  };
+}
+
+/**
+ * Once the set is lost, ends the command, which must not go on as if it had the set. Reaches the
+ * command itself, not what it has started.
+ */
+export function endWhenLost(
+  child: ChildProcess,
+  lost: AbortSignal,
+  policy: LostPolicy,
+  say: (text: string) => void,
+): void {
+  const end = (): void => endCommand(child, policy, say);
+  lost.addEventListener('abort', end, { once: true });
+  child.once('exit', () => lost.removeEventListener('abort', end));
+  if (lost.aborted) end();
+}
+
+function endCommand(
+  child: ChildProcess,
+  { onLost, killAfterMs }: LostPolicy,
+  say: (text: string) => void,
+): void {
+  const isOver = child.exitCode !== null || child.signalCode !== null;
+  if (isOver) return;
+  if (onLost === 'ignore') {
+    say('the set was taken away; the command goes on, as --on-lost=ignore says');
+    return;
+  }
+  const signal = onLost === 'kill' ? 'SIGKILL' : 'SIGTERM';
+  say(`the set was taken away: the command is sent ${signal}`);
+  child.kill(signal);
+  if (onLost === 'kill') return;
+  // A stopped process handles no other signal.
+  child.kill('SIGCONT');
+  const timer = setTimeout(() => {
+    say('the command has not ended since: it is sent SIGKILL');
+    child.kill('SIGKILL');
+  }, killAfterMs);
+  child.once('exit', () => clearTimeout(timer));
+}
