@@ -9,6 +9,7 @@ import { InvalidSetError } from '../domain/errors.ts';
 import { type GrantLostEvent, watched } from '../domain/events.ts';
 import type { Grant } from '../domain/grant.ts';
 import type { ResourceRef } from '../domain/sets.ts';
+import { checkOnRead } from './checked-signal.ts';
 import { noteLoss, noteRelease, noteWeakening } from './event-notes.ts';
 import type { RemoteLink } from './link.ts';
 import { lostError } from './lost-error.ts';
@@ -58,13 +59,15 @@ export class RemoteGrant implements Grant, Deliverable {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
-      if (this.#state === 'lost') this.#controller.abort(this.#reason);
+      checkOnRead(this.#controller.signal, () => this.#checkLease());
     }
+    this.#checkLease();
     return this.#controller.signal;
   }
 
   /** @internal Neither let go of nor taken away. */
   get isHeld(): boolean {
+    this.#checkLease();
     return this.#state === 'held';
   }
 
@@ -138,8 +141,15 @@ export class RemoteGrant implements Grant, Deliverable {
     return this.scope.link;
   }
 
+  /** If the lease is over, or the grant lost otherwise, its signal has aborted on return. */
+  #checkLease(): void {
+    if (this.#state === 'held') this.#link.checkLease();
+    if (this.#state === 'lost') this.#controller?.abort(this.#reason);
+  }
+
   /** False if it had ended before. */
   #end(): boolean {
+    this.#checkLease();
     if (this.#state !== 'held') return false;
     this.#state = 'over';
     this.scope.tracked.delete(this);
@@ -166,6 +176,7 @@ export class RemoteGrant implements Grant, Deliverable {
   }
 
   #checkHeld(): void {
+    this.#checkLease();
     if (this.#state === 'lost') throw this.#reason;
     if (this.#state === 'over') throw lostError(this.token, 'was released before');
   }

@@ -18,6 +18,7 @@ export class LeaseGuard {
   readonly #clock: Clock;
   readonly #onEnd: () => void;
   #endMs = Number.NEGATIVE_INFINITY;
+  #isRunning = false;
   #cancel: () => void = () => undefined;
 
   /** `onEnd` is called once the lease is over, unless it is renewed or ended before. */
@@ -30,12 +31,24 @@ export class LeaseGuard {
     return this.#clock.nowMs() < this.#endMs;
   }
 
+  /**
+   * Calls `onEnd` now if the lease is over. An event loop that was blocked has not run the timer
+   * yet, so every call whose result depends on the lease begins with this.
+   */
+  check(): void {
+    if (!this.#isRunning || this.isValid) return;
+    this.#cancel();
+    this.#isRunning = false;
+    this.#onEnd();
+  }
+
   /** The server has confirmed a lease of so many ms; it was asked to at `sentMs` of the clock. */
   renewed(sentMs: number, leaseMs: number): void {
     const endMs = sentMs + leaseMs * (1 - marginShare);
     // Answers may overtake each other.
     if (endMs <= this.#endMs) return;
     this.#endMs = endMs;
+    this.#isRunning = true;
     this.#cancel();
     this.#arm();
   }
@@ -43,6 +56,7 @@ export class LeaseGuard {
   /** Nothing is held by it any more. */
   end(): void {
     this.#endMs = Number.NEGATIVE_INFINITY;
+    this.#isRunning = false;
     this.#cancel();
   }
 
@@ -50,7 +64,7 @@ export class LeaseGuard {
     const leftMs = this.#endMs - this.#clock.nowMs();
     this.#cancel = this.#clock.after(Math.max(timerMsMin, leftMs), () => {
       if (this.isValid) this.#arm();
-      else this.#onEnd();
+      else this.check();
     });
   }
 }

@@ -55,6 +55,13 @@ export abstract class RemoteLink<S extends Snapshot = Snapshot> {
     return new RemoteGrant(request, granted);
   }
 
+  /**
+   * Loses the grants of a lease that is over by this client's own clock, before anything else is
+   * done with them: the timer that does it otherwise is late where the event loop was blocked.
+   * Backends without a lease have nothing to check.
+   */
+  checkLease(): void {}
+
   /** Somebody holds a grant, from now on. */
   abstract held(grant: RemoteGrant): void;
 

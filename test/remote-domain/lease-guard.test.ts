@@ -60,4 +60,23 @@ describe('a lease guard', () => {
   it('holds nothing until it has been renewed', () => {
     expect(new LeaseGuard(new MovedClock(), () => undefined).isValid).toBe(false);
   });
+
+  it('is over at the first check after its end, though its timer has not run, and once', () => {
+    const clock = new MovedClock();
+    let endCount = 0;
+    const guard = new LeaseGuard(clock, () => endCount++);
+    guard.check();
+    guard.renewed(clock.nowMs(), 10_000);
+    guard.check();
+    expect(endCount).toBe(0);
+    clock.stopFor(9001);
+    guard.check();
+    guard.check();
+    expect([endCount, clock.timerCount]).toEqual([1, 0]);
+    guard.renewed(clock.nowMs(), 10_000);
+    guard.end();
+    clock.stopFor(20_000);
+    guard.check();
+    expect(endCount).toBe(1);
+  });
 });

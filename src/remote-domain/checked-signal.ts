@@ -1,0 +1,28 @@
+/**
+ * An abort signal that is up to date whenever it is read. The event loop aborts a signal in a timer
+ * or on a message, and a program that has blocked the event loop may read `aborted` before either
+ * has run.
+ */
+
+type Read = (this: AbortSignal) => unknown;
+
+const readAborted = getterOf('aborted');
+const readReason = getterOf('reason');
+
+/** `check` runs before each read of the signal's state, and may abort the signal. */
+export function checkOnRead(signal: AbortSignal, check: () => void): void {
+  const checked = (read: Read) => () => {
+    check();
+    return read.call(signal);
+  };
+  Object.defineProperties(signal, {
+    aborted: { get: checked(readAborted) },
+    reason: { get: checked(readReason) },
+    throwIfAborted: { value: checked(AbortSignal.prototype.throwIfAborted) },
+  });
+}
+
+function getterOf(name: 'aborted' | 'reason'): Read {
+  const getter = Object.getOwnPropertyDescriptor(AbortSignal.prototype, name)?.get;
+  return getter ?? (() => undefined);
+}
