@@ -71,6 +71,11 @@ export class Lease {
     return this.#guard.isValid;
   }
 
+  /** `events.ranOut` now, if the lease has run out by the clock. */
+  check(): void {
+    this.#guard.check();
+  }
+
   /** @throws what the first beat fails with. */
   async open(): Promise<void> {
     await this.#beat();
@@ -134,6 +139,7 @@ export class Lease {
 
   /** True if another is to follow at once. */
   async #beat(): Promise<boolean> {
+    this.check();
     const { session } = this;
     const sentMs = this.#clock.nowMs();
     const reply = await this.#run(this.#isOpen ? 'renew' : 'open');

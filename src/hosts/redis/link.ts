@@ -163,7 +163,12 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
     });
   }
 
+  override checkLease(): void {
+    this.#lease.check();
+  }
+
   ask(request: RemoteRequest): void {
+    this.checkLease();
     const { set, timeoutMs } = request.terms;
     const links = linksOf(set, this.#client);
     if (links.length > linksLengthMax) {
