@@ -29,6 +29,8 @@ export interface GrantSeen {
   fate: Fate;
   /** It has been taken from its holder, even if a server that took over has it again. */
   wasTaken: boolean;
+  /** Its holder has ended it, even if a server that took over has it again. */
+  wasEnded: boolean;
 }
 
 interface SetSeen {
@@ -135,8 +137,10 @@ export class ServerWitness implements Witness {
       // Only its own session lets go of a set; whoever else does, or who comes as a thief, takes
       // it.
       if (script === 'enqueue') this.#took(grant, 'robbed');
-      else if (set.session === caller) grant.fate = 'ended';
-      else this.#took(grant, 'swept');
+      else if (set.session === caller) {
+        grant.fate = 'ended';
+        grant.wasEnded = true;
+      } else this.#took(grant, 'swept');
     }
     const granted = [...this.#sets.values()].filter(
       ({ id, token, isObserver }) =>
@@ -166,7 +170,7 @@ export class ServerWitness implements Witness {
     const order = this.grants.size;
     const grant: GrantSeen = {
       ...{ token, session, order, grantedAtMs },
-      ...{ fate: 'live', wasTaken: false },
+      ...{ fate: 'live', wasTaken: false, wasEnded: false },
     };
     this.grants.set(token, grant);
   }
