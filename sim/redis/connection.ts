@@ -166,6 +166,19 @@ export class SimulatedConnection implements RedisConnection {
     });
   }
 
+  async publish(channel: string, text: string): Promise<void> {
+    await this.send('PUBLISH', channel, text);
+  }
+
+  /** The connection for messages is made anew; resolves when all subscriptions hold on it. */
+  renewSubscriptions(): Promise<void> {
+    this.#cutMessages();
+    const confirmed = [...this.#subscriptions.values()].map(
+      (subscription) => new Promise<void>((resolve) => subscription.confirmed.push(resolve)),
+    );
+    return Promise.all(confirmed).then(() => undefined);
+  }
+
   onReconnect(listener: () => void): void {
     this.#reconnectListeners.push(listener);
   }

@@ -14,8 +14,15 @@ export interface RedisConnection {
    * command may or may not have run, or may yet run. May take for ever.
    */
   send(command: string, ...args: readonly string[]): Promise<RedisReply>;
+  /** Sends a message to those who have subscribed. Rejects as {@link send} does. */
+  publish(channel: string, text: string): Promise<void>;
   /** Resolves when the server has it. Holds across reconnects, during which messages are lost. */
   subscribe(channel: string, onMessage: (text: string) => void): Promise<void>;
+  /**
+   * Gives up the connection for messages, though it may not be known to be lost, and makes another.
+   * Resolves when all subscriptions hold on that one; messages were lost meanwhile.
+   */
+  renewSubscriptions(): Promise<void>;
   /** `listener` is told each time that commands, or messages, get through again. */
   onReconnect(listener: () => void): void;
   /** Ends the subscriptions, and nothing else of the user's. */

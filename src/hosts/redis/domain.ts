@@ -8,11 +8,11 @@ import { checkIsObject, checkLabel } from '../../domain/options.ts';
 import { checkName, describe } from '../../domain/sets.ts';
 import { systemClock } from '../../event-loop/clock.ts';
 import { RemoteSession } from '../../remote-domain/session.ts';
+import { clusterError } from './cluster-error.ts';
 import type { RedisConnection } from './connection.ts';
 import { connectIoredis, type IoredisClient } from './ioredis.ts';
 import { RedisLink } from './link.ts';
-import { connectNodeRedis, type NodeRedisClient } from './node-redis.ts';
-import { clusterError } from './server-kind.ts';
+import { connectNodeRedis, type NodeRedisClient, type NodeRedisSentinel } from './node-redis.ts';
 import type { RedisSnapshot } from './snapshot.ts';
 
 export interface RedisOptions {
@@ -30,7 +30,7 @@ export interface RedisOptions {
 }
 
 /** A client that is connected, or is about to be. */
-export type RedisClient = IoredisClient | NodeRedisClient;
+export type RedisClient = IoredisClient | NodeRedisClient | NodeRedisSentinel;
 
 const leaseMsDefault = 10_000;
 const leaseMsMin = 300;
@@ -97,11 +97,25 @@ export async function openRedisDomain(
 
 function connect(client: RedisClient): RedisConnection {
   if (typeof client !== 'object' || client === null) throw noClient(client);
-  if ('isCluster' in client && client.isCluster === true) throw clusterError();
-  if ('sendCommand' in client && 'isReady' in client) return connectNodeRedis(client);
-  if ('call' in client && 'status' in client) return connectIoredis(client);
-  if ('slots' in client || 'masters' in client) throw clusterError();
+  const isCluster = 'isCluster' in client && client.isCluster === true;
+  if (isCluster || 'slots' in client || 'masters' in client) throw clusterError();
+  if ('sendCommand' in client && 'isReady' in client && 'duplicate' in client) {
+    return connectNodeRedis(client);
+  }
+  if ('call' in client && 'status' in client && 'duplicate' in client) {
+    return connectIoredis(client);
+  }
+  if ('sendCommand' in client || 'execute' in client) throw borrowedClient();
   throw noClient(client);
+}
+
+/** A pool, or what it or a sentinel lends. */
+function borrowedClient(): TypeError {
+  return new TypeError(
+    'a pool of node-redis, or a client that it or a sentinel lends, cannot be used: commands of ' +
+      'kds must arrive in order, and it makes connections of its own. Give a client of ' +
+      'createClient or createSentinel',
+  );
 }
 
 function noClient(client: unknown): TypeError {

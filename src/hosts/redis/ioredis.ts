@@ -43,8 +43,18 @@ export function connectIoredis(client: IoredisClient): RedisConnection {
     for (const channel of channels.keys()) await subscriber?.subscribe(channel);
     tellReady();
   };
+  const send = async (command: string, args: readonly string[]): Promise<unknown> => {
+    if (!open.has(client.status)) throw new UnavailableError(`the client is ${client.status}`);
+    return client.call(command, ...args);
+  };
   const startSubscriber = (): IoredisSubscriber => {
-    const made = client.duplicate({ keyPrefix: '', lazyConnect: true, maxRetriesPerRequest: null });
+    // Its own queue keeps a subscription until it is connected, whatever the user wants of his.
+    const made = client.duplicate({
+      keyPrefix: '',
+      lazyConnect: true,
+      maxRetriesPerRequest: null,
+      enableOfflineQueue: true,
+    });
     made.on('error', () => undefined);
     made.on('message', (channel, text) => channels.get(channel as string)?.(text as string));
     made.on('ready', () => void subscribeAgain().catch(() => undefined));
@@ -53,15 +63,18 @@ export function connectIoredis(client: IoredisClient): RedisConnection {
   const stop = onReady(client, tellReady);
 
   return {
-    send: async (command, ...args) => {
-      if (!open.has(client.status)) throw new UnavailableError(`the client is ${client.status}`);
-      return (await client.call(command, ...args)) as RedisReply;
-    },
+    send: async (command, ...args) => (await send(command, args)) as RedisReply,
+    publish: async (channel, text) => void (await send('PUBLISH', [keyPrefix + channel, text])),
     subscribe: async (channel, onMessage) => {
       subscriber ??= startSubscriber();
       const prefixed = keyPrefix + channel;
       channels.set(prefixed, onMessage);
       await subscriber.subscribe(prefixed);
+    },
+    renewSubscriptions: async () => {
+      subscriber?.disconnect();
+      subscriber = startSubscriber();
+      for (const channel of channels.keys()) await subscriber.subscribe(channel);
     },
     onReconnect: (listener) => void listeners.push(listener),
     close: async () => {
