@@ -74,6 +74,18 @@ const commands: Readonly<Record<string, Command>> = {
       });
     },
   },
+  HDEL: {
+    arity: -3,
+    run: ({ keyspace }, [key = '', ...names]) => {
+      const found = fieldsOf(keyspace, key);
+      const there = names.filter((name) => found.has(name));
+      if (there.length === 0) return 0;
+      const { fields } = keyspace.write(key, 'hash');
+      const removed = count(there, (name) => fields.delete(name));
+      keyspace.tidy(key);
+      return removed;
+    },
+  },
   HINCRBY: {
     arity: 4,
     run: ({ keyspace }, [key = '', field = '', by = '']) => {

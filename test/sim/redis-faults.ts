@@ -129,7 +129,7 @@ export const redisFaults: readonly Fault[] = [
   {
     name: 'a new connection is taken for one to the same server',
     file: 'link.ts',
-    find: 'this.#isAuditDue = true;\n      this.#lease.beatNow();',
+    find: 'this.#isAuditDue = true;\n    this.#lease.beatNow();',
     replace: 'this.#lease.beatNow();',
     climate: 'failing',
   },

@@ -30,6 +30,7 @@ import type { RedisConnection } from './connection.ts';
 import { deadlockError, timeoutInWords } from './in-words.ts';
 import { Lease, outOfReach } from './lease.ts';
 import { keyNameOf, labelSent, linksOf, nameOf, rootOf } from './names.ts';
+import { outageMsMax, whenReached } from './reach.ts';
 import { type ScriptReply, Scripts, strangeAnswer } from './scripts.ts';
 import { checkServer } from './server-kind.ts';
 import type { ServerSession } from './server-session.ts';
@@ -37,16 +38,11 @@ import { type RedisSnapshot, takeSnapshot } from './snapshot.ts';
 
 /** Length of what names a set, at most, in code units. */
 const linksLengthMax = 4 * 2 ** 20;
-/** For so long a server is awaited, in ms, before those who wait are told that there is none. */
-const outageMsMax = 10_000;
 /** A call that takes longer than this, in ms, is taken for lost; or than a third of the lease. */
 const callMsMin = 1000;
 const callMsMax = 10_000;
 /** By so much longer, in ms, one whose time is over waits to be told who was in the way. */
 const explainMsMax = 5000;
-/** Between attempts to reach a server at first, in ms. */
-const reachPauseMs = 20;
-
 const capabilities: ReadonlySet<Capability> = new Set<Capability>([
   'settled',
   'downgrade',
@@ -130,9 +126,13 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
         this.#changes.giveUp();
       },
       expired: () => this.#expired(),
-      failed: (reason) => this.#failed(reason),
+      failed: (reason) => this.#heartbeatFailed(reason),
     });
     this.#changes = new Changes(this.scripts, this);
+  }
+
+  get #channel(): string {
+    return `${this.#root}c:${this.#client}`;
   }
 
   get session(): ServerSession {
@@ -150,17 +150,19 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
    * a kind that cannot be used; what it refuses with.
    */
   async open(): Promise<void> {
-    const untilMs = this.#clock.nowMs() + outageMsMax;
-    await this.#whenReached(untilMs, () => checkServer(this.scripts));
+    await this.#whenReached(() => checkServer(this.scripts));
     const onMessage = (text: string): void => this.#message(text);
-    const channel = `${this.#root}c:${this.#client}`;
-    await this.scripts.inTime(this.#connection.subscribe(channel, onMessage));
-    await this.#whenReached(untilMs, () => this.#lease.open());
-    this.#connection.onReconnect(() => {
-      // It may be another server, that has not heard of all that this one was told.
-      this.#isAuditDue = true;
-      this.#lease.beatNow();
-    });
+    await this.#whenReached(() =>
+      this.scripts.inTime(this.#connection.subscribe(this.#channel, onMessage)),
+    );
+    await this.#whenReached(() => this.#lease.open());
+    this.#connection.onReconnect(() => this.#reconnected());
+  }
+
+  #reconnected(): void {
+    // It may be another server, that has not heard of all that this one was told.
+    this.#isAuditDue = true;
+    this.#lease.beatNow();
   }
 
   override checkLease(): void {
@@ -238,7 +240,7 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
   async query(): Promise<RedisSnapshot> {
     if (this.#isClosed) throw new DomainClosedError('the domain is closed');
     this.#changes.flush();
-    return takeSnapshot(this.scripts, this.session.id);
+    return this.#whenReached(() => takeSnapshot(this.scripts, this.session.id));
   }
 
   async endSession(_session: RemoteSession<RedisSnapshot>, { grants }: LeftBehind): Promise<void> {
@@ -256,18 +258,9 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
     await this.#connection.close();
   }
 
-  /** Does it again while the server cannot be reached. */
-  async #whenReached(untilMs: number, attempt: () => Promise<void>): Promise<void> {
-    for (;;) {
-      try {
-        await attempt();
-        return;
-      } catch (error) {
-        const isLate = this.#clock.nowMs() > untilMs;
-        if (!(error instanceof UnavailableError) || isLate) throw error;
-      }
-      await new Promise<void>((resolve) => this.#clock.after(reachPauseMs, resolve));
-    }
+  /** Also of what only reads: as long as a request would wait. */
+  #whenReached<T>(attempt: () => Promise<T>): Promise<T> {
+    return whenReached(this.#clock, attempt, () => this.#isClosed);
   }
 
   /** It may be at the server, and is not wanted: whatever it was granted is given back. */
@@ -325,7 +318,9 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
     this.#changes.flush();
     const name = keyNameOf(resource, this.#client);
     // Where anything waits, something is triggered.
-    const count = await this.scripts.send('EXISTS', `${this.#root}t:${name}`);
+    const count = await this.#whenReached(() =>
+      this.scripts.send('EXISTS', `${this.#root}t:${name}`),
+    );
     if (Number(count) === 0) return;
     throw new ResourceBusyError(
       `resource ${JSON.stringify(nameOf(name))} is held or waited for: release or cancel first`,
@@ -534,6 +529,19 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
   /** For {@link Changes} too: a call was not answered, or refused. */
   failed(error: unknown): void {
     this.#failed(error);
+  }
+
+  /**
+   * A heartbeat that is refused for good keeps no lease, so all that waits would wait in vain: it
+   * ends with that error.
+   */
+  #heartbeatFailed(error: unknown): void {
+    this.#failed(error);
+    if (this.#isClosed || error instanceof UnavailableError) return;
+    for (const asked of [...this.asked.values()]) {
+      this.#giveBack(asked);
+      asked.request.refuse(error);
+    }
   }
 
   #failed(error: unknown): void {

@@ -5,7 +5,7 @@
  */
 
 import { createHash } from 'node:crypto';
-import { KdsError, LimitError, ProtocolError, UnavailableError } from '../../domain/errors.ts';
+import { ProtocolError, UnavailableError } from '../../domain/errors.ts';
 import type { Clock } from '../../event-loop/clock.ts';
 import type { RedisConnection, RedisReply } from './connection.ts';
 import { text as audit } from './lua/audit.lua';
@@ -18,6 +18,7 @@ import { text as query } from './lua/query.lua';
 import { text as rule } from './lua/rule.lua';
 import { text as state } from './lua/state.lua';
 import { text as steal } from './lua/steal.lua';
+import { errorOf } from './refusals.ts';
 
 export type ScriptName = 'enqueue' | 'change' | 'beat' | 'audit' | 'query';
 
@@ -161,24 +162,4 @@ function readReply(reply: RedisReply): ScriptReply {
 
 export function strangeAnswer(): ProtocolError {
   return new ProtocolError('redis answered a script of kds with something else');
-}
-
-/** Refusals that are the same the next time; others, as of a replica or while loading, pass. */
-const lasting = /^(NOPERM|NOAUTH|WRONGPASS|WRONGTYPE|CROSSSLOT|MOVED|ERR\b)/;
-
-function errorOf(error: unknown): Error {
-  if (error instanceof KdsError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  const damaged = /KDS_DAMAGED (.*?)( script: .*)?$/s.exec(message)?.[1];
-  if (damaged !== undefined) {
-    return new ProtocolError(
-      `a key of kds is damaged, or somebody else's: ${damaged}. ` +
-        'Nothing was done: see what has written it, and remove it, or use another domain name',
-    );
-  }
-  if (/\bOOM\b/.test(message)) {
-    return new LimitError(`redis is at the end of its memory: ${message}`);
-  }
-  if (lasting.test(message)) return new ProtocolError(`redis refuses: ${message}`);
-  return new UnavailableError(`redis is out of reach, or refuses for now: ${message}`);
 }

@@ -28,13 +28,13 @@ local function explain(number, id)
   for mode, name in eachLink(set[2] or '') do
     isPending[name] = not demand('ZSCORE', root .. 't:' .. name, mode .. id)
   end
-  answer[#answer + 1] = table.concat(seldom().blockersOf(number, set[2] or '', isPending), '\n')
+  return table.concat(seldom().blockersOf(number, set[2] or '', isPending), '\n')
 end
 
 -- Nothing of a part that is not held is touched.
 local function weaken(kind, id, names)
   local key = root .. 'q:' .. id
-  local set = demand('HMGET', key, 'token', 'links', 'watch')
+  local set = try('HMGET', key, 'token', 'links', 'watch') or {}
   if not set[1] or set[3] then
     return
   end
@@ -72,13 +72,17 @@ for index = 3, #ARGV do
     weaken(kind, id, names)
   elseif id then
     if kind == 'T' then
-      explain(number, id)
+      -- Other changes of this call may be done already: a damaged key must not stop them.
+      local isKnown, blockers = pcall(explain, number, id)
+      answer[#answer + 1] = isKnown and blockers or nil
     end
     remove(id, fates[kind])
   end
 end
 settleUp()
 if tonumber(ARGV[2]) > tonumber(top) then
+  -- A server short of memory refuses a script that begins with what takes some, and no other.
+  try('HDEL', root .. 's:' .. caller, 'top')
   try('HSET', root .. 's:' .. caller, 'top', ARGV[2])
 end
 return finish(answer)
