@@ -35,6 +35,7 @@ import { type ScriptReply, Scripts, strangeAnswer } from './scripts.ts';
 import { checkServer } from './server-kind.ts';
 import type { ServerSession } from './server-session.ts';
 import { type RedisSnapshot, takeSnapshot } from './snapshot.ts';
+import { SubscriptionCheck } from './subscription-check.ts';
 
 /** Length of what names a set, at most, in code units. */
 const linksLengthMax = 4 * 2 ** 20;
@@ -98,6 +99,7 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
   readonly #client: string;
   readonly #lease: Lease;
   readonly #changes: Changes;
+  readonly #subscription: SubscriptionCheck;
   /** By number, in the present session. */
   readonly #askedByNumber = new Map<number, Asked>();
   readonly #grantsByNumber = new Map<number, RemoteGrant>();
@@ -129,6 +131,15 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
       failed: (reason) => this.#heartbeatFailed(reason),
     });
     this.#changes = new Changes(this.scripts, this);
+    this.#subscription = new SubscriptionCheck({
+      connection,
+      clock,
+      channel: this.#channel,
+      leaseMs,
+      isUp: () => this.isUp,
+      inTime: (reply) => this.scripts.inTime(reply),
+      onRenewed: () => this.#reconnected(),
+    });
   }
 
   get #channel(): string {
@@ -157,6 +168,7 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
     );
     await this.#whenReached(() => this.#lease.open());
     this.#connection.onReconnect(() => this.#reconnected());
+    this.#subscription.start();
   }
 
   #reconnected(): void {
@@ -251,6 +263,7 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
 
   async close(left: LeftBehind): Promise<void> {
     this.#isClosed = true;
+    this.#subscription.stop();
     for (const grant of left.grants) void this.change('R', grant);
     this.#changes.flush();
     await this.#lease.close();
@@ -456,6 +469,7 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
   }
 
   #message(text: string): void {
+    if (this.#subscription.take(text)) return;
     const [session, ...lines] = text.split('\n');
     if (session !== this.session.id) return;
     this.delivery.asOne(() => {

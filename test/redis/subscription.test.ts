@@ -1,0 +1,124 @@
+import { describe, expect, it } from 'vitest';
+import type { RedisConnection } from '../../src/hosts/redis/connection.ts';
+import { checksPerLease, SubscriptionCheck } from '../../src/hosts/redis/subscription-check.ts';
+import { MovedClock } from '../event-loop/moved-clock.ts';
+import { libraries } from './clients.ts';
+import { soon, withRedisServer } from './opened.ts';
+import { describeWithRedis } from './server.ts';
+import { SilentNetwork } from './silent-network.ts';
+
+const leaseMs = 6000;
+
+/** A check whose messages come, or do not, as the test wants. */
+class Checked {
+  readonly clock = new MovedClock();
+  isSilent = false;
+  isUp = true;
+  publishes = true;
+  renewCount = 0;
+  isRenewable = true;
+  readonly check: SubscriptionCheck;
+
+  constructor() {
+    this.check = new SubscriptionCheck({
+      connection: {
+        publish: async (_channel: string, text: string) => {
+          if (!this.publishes) throw new Error('not answered');
+          if (!this.isSilent) this.check.take(text);
+        },
+        renewSubscriptions: async () => {
+          this.renewCount++;
+          if (!this.isRenewable) throw new Error('not connected');
+          this.isSilent = false;
+        },
+        close: async () => undefined,
+      } as unknown as RedisConnection,
+      clock: this.clock,
+      channel: 'c',
+      leaseMs,
+      isUp: () => this.isUp,
+      inTime: (reply) => reply,
+      onRenewed: () => undefined,
+    });
+    this.check.start();
+  }
+
+  /** Goes on by some ms, and lets what is promised happen on the way. */
+  async move(ms: number): Promise<void> {
+    for (let leftMs = ms; leftMs > 0; leftMs -= 50) {
+      this.clock.move(Math.min(50, leftMs));
+      await new Promise(setImmediate);
+    }
+  }
+}
+
+describe('the check of a subscription', () => {
+  it('notices a silent death within a third of the lease, whenever that is', async () => {
+    for (let atMs = 0; atMs < leaseMs / checksPerLease; atMs += 100) {
+      const checked = new Checked();
+      await checked.move(leaseMs + atMs);
+      checked.isSilent = true;
+      await checked.move(leaseMs / 3 + 50);
+      expect([atMs, checked.renewCount]).toEqual([atMs, 1]);
+    }
+  });
+
+  it('leaves a connection alone whose messages come', async () => {
+    const checked = new Checked();
+    await checked.move(10 * leaseMs);
+    expect(checked.renewCount).toBe(0);
+  });
+
+  it('concludes nothing while the server does not answer', async () => {
+    const checked = new Checked();
+    await checked.move(leaseMs);
+    checked.isSilent = true;
+    checked.publishes = false;
+    await checked.move(leaseMs);
+    checked.publishes = true;
+    checked.isUp = false;
+    await checked.move(leaseMs);
+    expect(checked.renewCount).toBe(0);
+  });
+
+  it('tries again if the new connection cannot be made', async () => {
+    const checked = new Checked();
+    checked.isSilent = true;
+    checked.isRenewable = false;
+    await checked.move(leaseMs);
+    expect(checked.renewCount).toBeGreaterThan(2);
+    checked.isRenewable = true;
+    await checked.move(leaseMs / checksPerLease + 50);
+    const { renewCount } = checked;
+    await checked.move(leaseMs);
+    expect(checked.renewCount).toBe(renewCount);
+  });
+});
+
+describeWithRedis('a subscription that falls silent', () => {
+  const redis = withRedisServer();
+
+  it.each(Object.keys(libraries))('is made anew, and messages come again: %s', async (library) => {
+    const network = await SilentNetwork.before(redis.server.port);
+    redis.atEnd(() => network.close());
+    const make = libraries[library] as (typeof libraries)[string];
+    const { client, end } = await make(network.port);
+    redis.atEnd(end);
+    // Heartbeats are too seldom to stand in for a message, and checks come each 2 s.
+    const domain = await redis.open(client, { leaseMs: 12_000 });
+    const holder = await redis.open();
+    await expect.poll(() => network.subscriptionCount, soon).toBe(1);
+    network.silenceSubscriptions();
+    expect(network.subscriptionCount).toBe(0);
+    await expect.poll(() => network.subscriptionCount, soon).toBe(1);
+    for (let round = 0; round < 3; round++) {
+      const grant = await holder.acquire({ exclusive: 'a' });
+      const next = domain.acquire({ exclusive: 'a' });
+      await domain.query();
+      await grant.release();
+      await (await next).release();
+    }
+    await domain.close();
+    await expect.poll(() => network.subscriptionCount, soon).toBe(0);
+  });
+});
