@@ -20,6 +20,8 @@ export interface ConformanceHost {
    * stack takes. Where each is a trip to somewhere else, fewer show as much.
    */
   readonly chainLength?: number;
+  /** How deep sessions stand within one another; 20,000 unless told. */
+  readonly sessionDepth?: number;
   /** How many runs of random operations it takes part in; 200 unless told. */
   readonly randomRunCount?: number;
   /** A state of its own, with nothing in it, and a domain on it. Called for every test. */

@@ -11,6 +11,7 @@ import { testBadInput } from './bad-input.ts';
 import { testCallbackObjects } from './callback-objects.ts';
 import { testCallbacks } from './callbacks.ts';
 import { testClosing } from './closing.ts';
+import { testEnding } from './ending.ts';
 import { testGrants } from './grants.ts';
 import { testHolding } from './holding.ts';
 import type { ConformanceHost } from './host.ts';
@@ -75,6 +76,7 @@ export function testConformance(runner: Runner, host: ConformanceHost): void {
     testLocked(suite);
     testHolding(suite);
     testSessions(suite);
+    testEnding(suite);
     testSnapshots(suite);
     testClosing(suite);
     testRandomRuns(suite);

@@ -16,6 +16,8 @@ export interface World {
   readonly setCountMax: number;
   /** Holders may also die, which leaves marks. */
   readonly died?: boolean;
+  /** Any number of sets, up to so many, may end at one moment. Default one at a time. */
+  readonly endsTogetherMax?: number;
   /** Which parts of a grant are downgraded and released, besides all of it. */
   readonly parts?: 'any' | 'one resource';
   /** Arrivals that name a resource both exclusive and shared. */
@@ -144,6 +146,21 @@ function* operationsIn(
       yield { do: 'downgrade', place, part };
       yield { do: 'release part', place, part };
     }
+  }
+  yield* endsTogetherIn(oracle, world);
+}
+
+/** The order in which they are named must not matter: it is that of arrival, or the other way. */
+function* endsTogetherIn(
+  oracle: Oracle,
+  { endsTogetherMax = 1, died = false }: World,
+): Generator<Operation> {
+  for (const places of subsets([...oracle.live.keys()])) {
+    if (places.length < 2 || places.length > endsTogetherMax) continue;
+    const isReversed = places.length % 2 === 0;
+    const inSomeOrder = isReversed ? places.toReversed() : places;
+    yield { do: 'remove all', places: inSomeOrder, died: false };
+    if (died) yield { do: 'remove all', places: inSomeOrder, died: true };
   }
 }
 

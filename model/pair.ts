@@ -36,6 +36,7 @@ export type Operation =
   | { readonly do: 'steal'; readonly spec: OracleSpec; readonly sync?: boolean }
   | { readonly do: 'observe'; readonly spec: OracleSpec }
   | { readonly do: 'remove'; readonly place: number; readonly died: boolean }
+  | { readonly do: 'remove all'; readonly places: readonly number[]; readonly died: boolean }
   | { readonly do: 'downgrade'; readonly place: number; readonly part?: readonly string[] }
   | { readonly do: 'release part'; readonly place: number; readonly part: readonly string[] }
   | { readonly do: 'keep'; readonly name: string; readonly isKept: boolean }
@@ -140,6 +141,12 @@ export class Pair {
         return this.#observe(operation);
       case 'remove':
         this.#remove(this.#at(operation.place), operation.died);
+        return 'done';
+      case 'remove all':
+        this.#removeAll(
+          operation.places.map((place) => this.#at(place)),
+          operation.died,
+        );
         return 'done';
       case 'keep':
         this.#keep(operation.name, operation.isKept);
@@ -262,6 +269,13 @@ export class Pair {
     }
     this.core.remove(ref, died);
     this.#settle(this.oracle.remove(set, died), [], isObserver ? [] : touched);
+  }
+
+  #removeAll(sets: readonly Live[], died: boolean): void {
+    this.#noteEnd(sets.filter(({ granted }) => granted));
+    const touched = sets.flatMap(({ isObserver, modes }) => (isObserver ? [] : [...modes.keys()]));
+    this.core.removeAll(sets.map(refOf), died);
+    this.#settle(this.oracle.removeAll(sets, died), [], touched);
   }
 
   #weaken(operation: Operation & { readonly do: 'downgrade' | 'release part' }): void {

@@ -22,7 +22,9 @@ export function tableOf({ held, pending }: Listing, columns: number): string[] {
   const nowMs = Date.now();
   const rows = [...held, ...pending].map((entry) => cellsOf(entry, nowMs));
   const all = [head, ...rows];
-  const widths = head.map((_, column) => Math.max(...all.map((cells) => cellOf(cells, column))));
+  const widths = head.map((_, column) =>
+    all.reduce((width, cells) => Math.max(width, cellOf(cells, column)), 0),
+  );
   return all.map((cells, index) => {
     const padded = cells.map((cell, column) => cell.padEnd(widths[column] as number));
     const line = cut(padded.join('  ').trimEnd(), columns);

@@ -12,14 +12,15 @@
  */
 
 import { declaredFor, findCycle, type KeptFor } from './cycle.ts';
-import { declareEdge, dropEdges } from './edges.ts';
+import { declareEdge } from './edges.ts';
+import { clear, detach, end, markLeft } from './ending.ts';
 import { giveTokens, markGranted, tick } from './granted.ts';
 import { save } from './journal.ts';
 import * as L from './layout.ts';
 import type { Memory } from './memory.ts';
-import { advance, append, putFirst, saveEnds, unlink } from './queue.ts';
+import { advance, append, putFirst, saveEnds } from './queue.ts';
 import { allocate, free, type Refs, reserve, reset } from './slots.ts';
-import { unwatchAll, watch } from './watches.ts';
+import { watch } from './watches.ts';
 
 /** Bits of {@link Core.enqueue}: asked for by a synchronous caller. */
 export const SYNC = L.SET_SYNC;
@@ -33,8 +34,6 @@ export const UNUSUAL = L.SET_UNUSUAL;
 
 /** What neither waits nor is held. */
 const notSets = L.SET_OBSERVER | L.SET_LOST;
-/** If a resource is kept, and the other is not true of it, nothing is to be done as it idles. */
-const quietlyIdle = L.RESOURCE_KEPT | L.RESOURCE_IGNORED;
 const smallIntegerMax = 2 ** 31 - 1;
 
 export class Core {
@@ -188,6 +187,22 @@ export class Core {
     const { words: w, doubles: d } = this.memory;
     if ((w[set | L.FLAGS] & L.KIND) !== L.SET) throw broken('only live sets end');
     end(w, d, set, died);
+    if (w[L.GRANTED_FIRST] !== L.NOBODY) giveTokens(w, d);
+  }
+
+  /**
+   * Sets end at one moment, in one operation: none of them is granted as another one goes, and the
+   * sets that are granted get their tokens in one arrival order (I6). Each is named once.
+   */
+  removeAll(sets: readonly number[], died: boolean): void {
+    const { words: w, doubles: d } = this.memory;
+    if (sets.some((set) => (w[set | L.FLAGS] & L.KIND) !== L.SET)) {
+      throw broken('only live sets end');
+    }
+    // The latest first: a set is in the way of later ones only.
+    const latestFirst = [...sets].sort((one, other) => this.arrival(other) - this.arrival(one));
+    for (const set of latestFirst) end(w, d, set, died);
+    if (w[L.GRANTED_FIRST] !== L.NOBODY) giveTokens(w, d);
   }
 
   /** Frees a set that {@link takeLost} has told about. */
@@ -521,67 +536,6 @@ function revoke(w: Int32Array, resource: number): void {
       w[L.LOST_FIRST] = set;
     }
   }
-}
-
-/** Ends a set and frees it. */
-function end(w: Int32Array, d: Float64Array, set: number, died: boolean): void {
-  const last = clear(w, d, set, died);
-  save(w, set);
-  w[set | L.FLAGS] = 0;
-  free(w, set, last);
-  if (w[L.GRANTED_FIRST] !== L.NOBODY) giveTokens(w, d);
-}
-
-/** Ends all links, watches and edges of a set, and returns the last slot of its chain. */
-function clear(w: Int32Array, d: Float64Array, set: number, died: boolean): number {
-  const flags = w[set | L.FLAGS];
-  if ((flags & L.SET_OBSERVER) !== 0) return unwatchAll(w, set);
-  let last = set;
-  for (let link = w[set | L.CHAIN]; link !== L.NOBODY; link = w[link | L.CHAIN]) {
-    detach(w, d, link, flags, died);
-    last = link;
-  }
-  if (w[set | L.SET_EDGES] !== L.NOBODY) dropEdges(w, set);
-  return last;
-}
-
-/** Ends one link of a set with these flags; its slot stays the caller's. */
-function detach(
-  w: Int32Array,
-  d: Float64Array,
-  link: number,
-  setFlags: number,
-  died: boolean,
-): void {
-  const resource = w[link | L.LINK_RESOURCE];
-  save(w, resource);
-  let flags = w[resource | L.FLAGS];
-  if ((setFlags & L.SET_SYNC) !== 0) w[resource | L.FLAGS] = flags -= L.RESOURCE_SYNC_ONE;
-  const isMarked = (flags & L.RESOURCE_RECOVERED) !== 0;
-  if (isMarked !== died && (setFlags & L.SET_GRANTED) !== 0) {
-    markLeft(w, resource, w[link | L.FLAGS], died);
-  }
-  const isEmpty = unlink(w, d, resource, link);
-  if (isEmpty && (flags & quietlyIdle) !== L.RESOURCE_KEPT) fallIdle(w, resource);
-}
-
-/** An exclusive holder leaves: by death, and the mark is set; normally, and it is cleared. */
-function markLeft(w: Int32Array, resource: number, linkFlags: number, died: boolean): void {
-  const isMarked = (w[resource | L.FLAGS] & L.RESOURCE_RECOVERED) !== 0;
-  if (isMarked === died || (linkFlags & L.LINK_EXCLUSIVE) === 0) return;
-  // Who went without waiting for it has not owned it, so cannot say that it is whole again.
-  if (!died && (linkFlags & L.LINK_TRIGGERED) === 0) return;
-  w[resource | L.FLAGS] ^= L.RESOURCE_RECOVERED;
-  w[L.MARKED] += died ? 1 : -1;
-}
-
-function fallIdle(w: Int32Array, resource: number): void {
-  const flags = w[resource | L.FLAGS];
-  if ((flags & L.RESOURCE_IGNORED) !== 0) w[resource | L.FLAGS] = flags & ~L.RESOURCE_IGNORED;
-  // The mark must outlive the queue: the next to come is told.
-  if ((flags & (L.RESOURCE_RECOVERED | L.RESOURCE_KEPT)) !== 0) return;
-  w[resource | L.CHAIN] = w[L.IDLE_FIRST];
-  w[L.IDLE_FIRST] = resource;
 }
 
 function unchoose(w: Int32Array, resource: number): boolean {

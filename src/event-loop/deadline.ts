@@ -6,13 +6,19 @@ const delayMsMax = 2 ** 31 - 1;
 
 export class Deadline {
   #timer: ReturnType<typeof setTimeout>;
-  readonly #atMs: number;
+  /** When it is over, on the clock of `performance.now()`. */
+  readonly atMs: number;
   readonly #onTime: () => void;
 
   constructor(delayMs: number, onTime: () => void) {
-    this.#atMs = performance.now() + delayMs;
+    this.atMs = performance.now() + delayMs;
     this.#onTime = onTime;
     this.#timer = this.#arm(delayMs);
+  }
+
+  /** Whether its time is over, within the resolution of timers. */
+  get isDue(): boolean {
+    return this.atMs - performance.now() < 1;
   }
 
   cancel(): void {
@@ -27,8 +33,7 @@ export class Deadline {
 
   #fire(): void {
     // Timers may fire a little early; what is left then is less than their resolution.
-    const leftMs = this.#atMs - performance.now();
-    if (leftMs >= 1) this.#timer = this.#arm(leftMs);
-    else this.#onTime();
+    if (this.isDue) this.#onTime();
+    else this.#timer = this.#arm(this.atMs - performance.now());
   }
 }

@@ -63,7 +63,10 @@ export function* sortInSteps<T>(
   numbers.sort();
   yield;
   const sorted: T[] = [];
-  yield* eachInSteps(numbers, (number) => sorted.push(...(byNumber.get(number) as T[])));
+  yield* eachInSteps(numbers, (number) => {
+    // Not all as arguments: a call takes only as many as the stack has room for.
+    for (const item of byNumber.get(number) as T[]) sorted.push(item);
+  });
   return sorted;
 }
 

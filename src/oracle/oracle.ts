@@ -85,6 +85,13 @@ export class Oracle<Tag = unknown> {
     return this.#settle();
   }
 
+  /** Sets end at one moment. Returns the newly granted, in arrival order. */
+  removeAll(sets: readonly OracleSet<Tag>[], died = false): readonly OracleSet<Tag>[] {
+    for (const set of sets) this.#leave(set, [...set.modes.keys()], died);
+    this.live = this.live.filter((other) => !sets.includes(other));
+    return this.#settle();
+  }
+
   /** A granted set keeps these resources (all, if none are named) shared only. */
   downgrade(set: OracleSet<Tag>, part?: readonly string[]): readonly OracleSet<Tag>[] {
     const names = part ?? [...set.modes.keys()];

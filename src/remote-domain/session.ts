@@ -182,11 +182,16 @@ export class RemoteSession<S extends Snapshot = Snapshot> implements Session {
     else await this.link.endSession(this, left);
   }
 
-  /** Its own sessions too. Returns what went through them and lives. */
+  /** Its own sessions too, however deep. Returns what went through them and lives. */
   #shut(): readonly (RemoteRequest | RemoteGrant)[] {
-    this.#isOpen = false;
-    const children = [...this.#children];
-    return [...this.tracked, ...children.flatMap((child) => child.#shut())];
+    const owned: (RemoteRequest | RemoteGrant)[] = [];
+    const sessions: RemoteSession<S>[] = [this];
+    for (const session of sessions) {
+      session.#isOpen = false;
+      for (const object of session.tracked) owned.push(object);
+      for (const child of session.#children) sessions.push(child);
+    }
+    return owned;
   }
 
   #checkOpen(): void {

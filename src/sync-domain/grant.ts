@@ -115,22 +115,15 @@ export class HostGrant implements SyncGrant, Deliverable {
     return this.own;
   }
 
+  /** @internal Its holder has let go. */
+  forgetSet(): void {
+    this.set = 0;
+    if (this.scope.tracked !== undefined) this.scope.tracked.delete(this);
+  }
+
   /** @internal It was taken away: tells who listens. */
   deliver(): void {
     this.own?.controller?.abort(this.#lostError());
-  }
-
-  /** @internal Its session or domain ends. Listeners are told as {@link Delivery.asOne} ends. */
-  close(): void {
-    const { scope, set } = this;
-    if (!this.isHeld) return;
-    // First, so that it is told before its successors are.
-    const { host } = scope;
-    host.delivery.direct(this);
-    host.enter();
-    host.take(set, this.token);
-    scope.tracked?.delete(this);
-    host.leave();
   }
 
   /** Now, or as soon as the state can be reached. */
@@ -155,10 +148,7 @@ export class HostGrant implements SyncGrant, Deliverable {
     const { host } = scope;
     host.enter();
     const isReleased = host.release(set, this.token, died);
-    if (isReleased) {
-      this.set = 0;
-      if (scope.tracked !== undefined) scope.tracked.delete(this);
-    }
+    if (isReleased) this.forgetSet();
     host.leave();
     return isReleased;
   }

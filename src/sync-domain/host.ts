@@ -22,10 +22,12 @@ import type { AcquireSyncOptions } from '../domain/options.ts';
 import type { PreparedSet, SetSpec } from '../domain/sets.ts';
 import { Delivery } from '../event-loop/delivery.ts';
 import { Signals } from '../event-loop/signals.ts';
+import { TimeLimits } from '../event-loop/time-limits.ts';
 import { EventNotes } from './event-notes.ts';
 import { HostGrant } from './grant.ts';
 import type { HoldWatchdog } from './hold-watchdog.ts';
 import type { CarriedHolding } from './holding.ts';
+import { timedOut } from './in-words.ts';
 import { HostRequest, ObserverRequest } from './request.ts';
 import type { ResolvedSet, Resources } from './resources.ts';
 import type { HostSession } from './session.ts';
@@ -49,7 +51,14 @@ export abstract class Host {
   abstract readonly sets: SetsInView;
   readonly delivery = new Delivery();
   readonly signals = new Signals<HostRequest>((requests, reason) => {
-    this.refuseInTime(requests, reason);
+    this.refuseInTime(requests, () => reason);
+  });
+  /** Limits that are over at the same time end their requests in one operation. */
+  readonly timeLimits = new TimeLimits<HostRequest>((due) => {
+    const limits = new Map(due.map((limit) => [limit.item, limit.timeoutMs]));
+    this.refuseInTime(limits.keys(), (request) => {
+      return timedOut(this.sets, request.set, limits.get(request) as number);
+    });
   });
   carried: CarriedHolding | undefined = undefined;
   watchdog: HoldWatchdog | undefined = undefined;
@@ -197,14 +206,6 @@ export abstract class Host {
     return true;
   }
 
-  /** The end of a grant that its holder has not asked for. Otherwise as {@link release}. */
-  take(set: number, token: number): boolean {
-    if (!this.core.isHeld(set, token)) return false;
-    if (watched.isWatched) this.events.lost(set, token, 'closed');
-    this.end(set, false);
-    return true;
-  }
-
   /** A waiting set ends, ungranted. Within an operation. */
   drop(set: number, outcome: RequestOutcome): void {
     if (watched.isWatched) this.events.missed(set, outcome);
@@ -219,48 +220,102 @@ export abstract class Host {
     this.setCount--;
   }
 
-  /** Requests end at one moment, and none is granted because another one goes. */
-  refuse(requests: Iterable<HostRequest>, reason: unknown): void {
-    const waiting = [...requests].filter(({ set }) => set !== 0);
-    waiting.sort((a, b) => this.core.arrival(a.set) - this.core.arrival(b.set));
-    const outcome = outcomeOf(reason);
-    this.delivery.asOne(() => {
-      // The latest first: a set is in the way of later ones only.
-      const refused = waiting.toReversed().filter((request) => request.leave(outcome));
-      for (const request of refused.reverse()) request.refuse(reason);
-    });
+  /** Requests end at one moment, each for its own reason. Within an operation. */
+  refuse(requests: Iterable<HostRequest>, reasonOf: (request: HostRequest) => unknown): void {
+    const waiting = this.#waitingOf(requests);
+    // While all of them are there: a reason tells who is in the way.
+    const reasons = waiting.map(reasonOf);
+    if (waiting.length === 0) return;
+    this.#endTogether(waiting, [], outcomeOf(reasons[0]), false);
+    for (const [index, request] of waiting.entries()) request.refuse(reasons[index]);
   }
 
   /** Now, or all of them as soon as the state can be reached. */
-  refuseInTime(requests: Iterable<HostRequest>, reason: unknown): void {
+  refuseInTime(requests: Iterable<HostRequest>, reasonOf: (request: HostRequest) => unknown): void {
+    const all = [...requests];
     try {
-      this.delivery.asOne(() => {
-        this.enter();
-        this.refuse(requests, reason);
-        this.leave();
-      });
+      this.enter();
     } catch (error) {
-      this.owe(error, () => this.refuseInTime(requests, reason));
+      this.owe(error, () => this.refuseInTime(all, reasonOf));
+      return;
+    }
+    this.refuse(all, reasonOf);
+    this.leave();
+  }
+
+  /** Ends these as their session or domain ends. Within an operation. */
+  endAll(objects: readonly (HostRequest | HostGrant)[], others: readonly number[] = []): void {
+    const waiting = this.#waitingOf(objects.filter((object) => object instanceof HostRequest));
+    const grants = objects.filter((object) => object instanceof HostGrant && object.isHeld);
+    const held = new Set([...grants.map(({ set }) => set), ...others]);
+    for (const { set } of waiting) held.delete(set);
+    if (waiting.length + held.size === 0) return;
+    const reason = closedMeanwhile();
+    if (watched.isWatched) {
+      for (const set of held) this.events.lost(set, this.core.token(set), 'closed');
+    }
+    this.#endTogether(waiting, [...held], outcomeOf(reason), false);
+    for (const request of waiting) request.refuse(reason);
+    for (const grant of grants as readonly HostGrant[]) {
+      grant.scope.tracked?.delete(grant);
+      // Before its successors are: what is direct is told as the operation ends.
+      this.delivery.direct(grant);
     }
   }
 
-  /** Ends these at one moment, so that nothing that is held goes to one that waits. */
-  endAll(objects: readonly (HostRequest | HostGrant)[]): void {
-    const requests = objects.filter((object) => object instanceof HostRequest);
-    this.delivery.asOne(() => {
-      if (requests.length > 0) this.refuse(requests, closedMeanwhile());
-      for (const object of objects) if (object instanceof HostGrant) object.close();
-    });
+  /** Ends what its owner wants no more, or has `died` with. Within an operation. */
+  endUnwanted(ended: readonly (HostRequest | HostGrant)[], died: boolean): void {
+    const waiting = this.#waitingOf(ended.filter((each) => each instanceof HostRequest));
+    const grants = ended
+      .map((each) => (each instanceof HostGrant ? each : each.takeUntold()))
+      .filter((grant) => grant?.isHeld === true);
+    const held: number[] = [];
+    for (const grant of new Set(grants as readonly HostGrant[])) {
+      const { set, token } = grant;
+      if (watched.isWatched) this.events.released(set, token, died);
+      held.push(set);
+      grant.forgetSet();
+      if (died) this.delivery.direct(grant);
+    }
+    this.#endTogether(waiting, held, 'cancelled', died);
   }
 
-  /** Ends everything that went through this host. */
+  /**
+   * Sets end at one moment: nothing that one of them leaves goes to another, and those that are
+   * granted are reported in one arrival order as the operation ends (I6).
+   */
+  #endTogether(
+    waiting: readonly HostRequest[],
+    held: readonly number[],
+    outcome: RequestOutcome,
+    died: boolean,
+  ): void {
+    const sets = [...held];
+    for (const request of waiting) {
+      const { set } = request;
+      if (watched.isWatched) this.events.missed(set, outcome);
+      request.endWaiting();
+      sets.push(set);
+    }
+    for (const set of sets) {
+      this.untag(set);
+      this.forgetWord(set);
+    }
+    this.core.removeAll(sets, died);
+    this.setCount -= sets.length;
+  }
+
+  /** Those that wait, in arrival order. */
+  #waitingOf(requests: Iterable<HostRequest>): readonly HostRequest[] {
+    const waiting = [...requests].filter(({ set }) => set !== 0);
+    return waiting.sort((a, b) => this.core.arrival(a.set) - this.core.arrival(b.set));
+  }
+
+  /** Ends everything that went through this host, at one moment. */
   close(): void {
-    this.delivery.asOne(() => {
-      this.endAll(this.objects());
-      this.enter();
-      for (const set of this.ownSets()) this.take(set, this.core.token(set));
-      this.leave();
-    });
+    this.enter();
+    this.endAll(this.objects(), this.ownSets());
+    this.leave();
     this.watchdog?.stop();
   }
 

@@ -8,15 +8,14 @@
 import type { Callback, Deliverable } from '../domain/callback.ts';
 import type { RequestOutcome } from '../domain/events.ts';
 import type { SyncGrant, Waiter } from '../domain/grant.ts';
-import { Deadline } from '../event-loop/deadline.ts';
+import type { TimeLimit } from '../event-loop/time-limits.ts';
 import type { HostGrant } from './grant.ts';
-import { timedOut } from './in-words.ts';
 import type { HostSession } from './session.ts';
 
 /** What few requests need. */
 interface WaitDetails {
   label?: string | undefined;
-  deadline?: Deadline;
+  timeLimit?: TimeLimit<HostRequest>;
   signal?: AbortSignal;
   callback?: Callback;
   onRefused?: ((reason: unknown) => void) | undefined;
@@ -52,7 +51,7 @@ export abstract class HostRequest {
   start({ signal, timeoutMs, label }: WaitOptions): void {
     if (label !== undefined) this.details().label = label;
     if (timeoutMs !== undefined && timeoutMs !== Number.POSITIVE_INFINITY) {
-      this.details().deadline = new Deadline(timeoutMs, () => this.#timeOut(timeoutMs));
+      this.details().timeLimit = this.scope.host.timeLimits.add(timeoutMs, this);
     }
     if (signal !== undefined) {
       this.details().signal = signal;
@@ -67,7 +66,7 @@ export abstract class HostRequest {
 
     const details = this.waitDetails;
     if (details === undefined) return;
-    details.deadline?.cancel();
+    details.timeLimit?.cancel();
     if (details.signal !== undefined) this.scope.host.signals.remove(details.signal, this);
     details.callback?.count(-1);
   }
@@ -85,22 +84,14 @@ export abstract class HostRequest {
     return set !== 0;
   }
 
+  /** The grant that it has and was not told of, and is not told of from now on. */
+  takeUntold(): HostGrant | undefined {
+    return undefined;
+  }
+
   protected details(): WaitDetails {
     this.waitDetails ??= {};
     return this.waitDetails;
-  }
-
-  #timeOut(timeoutMs: number): void {
-    const { host } = this.scope;
-    try {
-      host.enter();
-    } catch (unreached) {
-      host.owe(unreached, () => this.#timeOut(timeoutMs));
-      return;
-    }
-    const error = this.set === 0 ? undefined : timedOut(host.sets, this.set, timeoutMs);
-    host.leave();
-    if (error !== undefined) host.refuseInTime([this], error);
   }
 }
 
@@ -188,7 +179,7 @@ export class CallbackRequest extends HostRequest implements Waiter, Deliverable 
 
   /** Runs the callback, unless it has run, or the grant has been taken away meanwhile. */
   deliver(): void {
-    const grant = this.#takeDue();
+    const grant = this.takeUntold();
     if (grant === undefined) return;
     if (grant.isHeld) this.#onGrant(grant);
     else this.refuse(grant.signal.reason);
@@ -197,7 +188,7 @@ export class CallbackRequest extends HostRequest implements Waiter, Deliverable 
   cancel(): boolean {
     if (this.set !== 0 && this.leave('cancelled')) return true;
     if (!this.#due?.isHeld) return false;
-    this.#takeDue()?.release();
+    this.takeUntold()?.release();
     return true;
   }
 
@@ -207,7 +198,7 @@ export class CallbackRequest extends HostRequest implements Waiter, Deliverable 
     this.scope.host.delivery.queued({ deliver: () => onRefused(reason) });
   }
 
-  #takeDue(): HostGrant | undefined {
+  override takeUntold(): HostGrant | undefined {
     const grant = this.#due;
     this.#due = undefined;
     if (grant !== undefined) this.waitDetails?.callback?.notDue(this);

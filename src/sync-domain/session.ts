@@ -5,6 +5,7 @@
 
 import { PASS_LOCKED, SYNC } from '../core/index.ts';
 import type { Capability, SyncSession } from '../domain/domain.ts';
+import { type Ended, type EndsTogether, endsTogether } from '../domain/ending.ts';
 import {
   DeadlockError,
   DomainClosedError,
@@ -35,7 +36,7 @@ import { circleOf, ownerOf, timedOut } from './in-words.ts';
 import {
   CallbackRequest,
   DirectRequest,
-  type HostRequest,
+  HostRequest,
   ObserverRequest,
   PromiseRequest,
 } from './request.ts';
@@ -45,7 +46,7 @@ import { entriesOf } from './snapshot-entries.ts';
 
 const noOptions: AcquireOptions = Object.freeze({});
 
-export class HostSession implements SyncSession {
+export class HostSession implements SyncSession, EndsTogether {
   readonly label: string | undefined;
   /** @internal */
   readonly host: Host;
@@ -193,6 +194,15 @@ export class HostSession implements SyncSession {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** @internal */
+  [endsTogether](ended: readonly Ended[], died: boolean): void {
+    const { host } = this;
+    const own = ended.filter((each) => each instanceof HostRequest || each instanceof HostGrant);
+    host.enter();
+    host.endUnwanted(own, died);
+    host.leave();
   }
 
   /**
@@ -397,18 +407,22 @@ export class HostSession implements SyncSession {
     this.#refuse(set, new DeadlockError(message, steps));
   }
 
+  /** One operation. If the state is out of reach this throws, and nothing is half closed. */
   #close(): void {
     if (!this.#isOpen) return;
-    // If the state is out of reach this throws, and nothing is half closed.
-    this.host.enter();
-    this.host.leave();
-    this.#shut();
-    if (this.#parent === undefined) {
-      this.host.close();
-      return;
-    }
-    this.#parent.#children.delete(this);
-    this.host.endAll(this.#owned());
+    const { host } = this;
+    host.delivery.asOne(() => {
+      if (this.#parent === undefined) {
+        host.close();
+        this.#shut();
+        return;
+      }
+      host.enter();
+      // Not before: what a set of its own has come to is known from here on.
+      host.endAll(this.#shut());
+      this.#parent.#children.delete(this);
+      host.leave();
+    });
   }
 
   /** The state of this moment. */
@@ -420,16 +434,16 @@ export class HostSession implements SyncSession {
     return sets;
   }
 
-  /** Its own sessions too. */
-  #shut(): void {
-    this.#isOpen = false;
-    for (const child of this.#children) child.#shut();
-  }
-
-  /** What went through it and lives, its own sessions included. */
-  #owned(): readonly (HostRequest | HostGrant)[] {
-    const children = [...this.#children];
-    return [...(this.tracked ?? []), ...children.flatMap((child) => child.#owned())];
+  /** Its own sessions too, however deep. Returns what went through them and lives. */
+  #shut(): readonly (HostRequest | HostGrant)[] {
+    const owned: (HostRequest | HostGrant)[] = [];
+    const sessions: HostSession[] = [this];
+    for (const session of sessions) {
+      session.#isOpen = false;
+      for (const object of session.tracked ?? []) owned.push(object);
+      for (const child of session.#children) sessions.push(child);
+    }
+    return owned;
   }
 
   #checkOpen(): void {

@@ -24,6 +24,8 @@ testConformance(
     capabilities,
     sync: false,
     connects: true,
+    // A client has at most 10,000 sessions at the broker.
+    sessionDepth: 9000,
     open: async () => {
       const socket = freshSocketPath();
       const broker = await runBroker({ socketPath: socket });
@@ -74,6 +76,7 @@ describe('with requests from several processes', () => {
       capabilities,
       sync: false,
       connects: true,
+      sessionDepth: 9000,
       open: async () => {
         const socket = freshSocketPath();
         const broker = await runBroker({ socketPath: socket });

@@ -20,6 +20,7 @@ export const faults = [
   'a downgrade lets go of all',
   'settled waits for nobody',
   'a closed session keeps what it holds',
+  'sets that end together are ended one by one',
   'a lost grant is not told',
   'a holding is not looked at',
   'an id changes with the grant',

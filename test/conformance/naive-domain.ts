@@ -206,16 +206,18 @@ export class NaiveDomain implements Session {
 
   async close(): Promise<void> {
     if (this.#isClosed) return;
-    this.#isClosed = true;
-    for (const child of this.#children) await child.close();
-    const waiting = [...this.requests].reverse();
-    const held = [...this.grants];
+    const domains: NaiveDomain[] = [this];
+    for (const domain of domains) {
+      domain.#isClosed = true;
+      domains.push(...domain.#children);
+    }
+    const waiting = domains.flatMap(({ requests }) => [...requests]);
+    const held = domains.flatMap(({ grants }) => [...grants]);
     const keeps = this.server.fault === 'a closed session keeps what it holds';
     for (const request of waiting) request.onRefused(new DomainClosedError('it was closed'));
     for (const grant of held) grant.lose();
     await this.server.ask(() => {
-      for (const request of waiting) this.server.remove(request.set);
-      if (!keeps) for (const { set } of held) this.server.remove(set);
+      this.server.removeAll([...waiting, ...(keeps ? [] : held)].map(({ set }) => set));
     });
   }
 

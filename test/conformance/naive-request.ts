@@ -101,7 +101,7 @@ export class NaiveRequest implements Owner, Waiter {
     const { server } = this.domain;
     const isOwn = server.fault === 'an abort has a reason of its own';
     this.onRefused(isOwn ? new Error('aborted') : this.#signal?.reason);
-    server.send(() => server.remove(this.set));
+    server.removeSoon(() => this.set);
   };
 
   #end(): void {

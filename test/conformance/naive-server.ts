@@ -38,6 +38,7 @@ export class NaiveServer {
   readonly fault: Fault | undefined;
   readonly #oracle: FaultyOracle<Note>;
   #clock = 0;
+  #leaving: (() => Live | undefined)[] | undefined;
 
   constructor(fault?: Fault) {
     this.fault = fault;
@@ -108,6 +109,28 @@ export class NaiveServer {
   /** Ends a set, if it has not ended. */
   remove(set: Live | undefined, died = false): void {
     if (this.isLive(set)) this.#tell(this.#oracle.remove(set, died));
+  }
+
+  /** Ends sets at one moment, those of them that have not ended. */
+  removeAll(sets: readonly (Live | undefined)[]): void {
+    if (this.fault === 'sets that end together are ended one by one') {
+      for (const set of sets) this.remove(set);
+    } else {
+      this.#tell(this.#oracle.removeAll(sets.filter((set): set is Live => this.isLive(set))));
+    }
+  }
+
+  /** Ends, at one moment, all that is named in one go. */
+  removeSoon(setOf: () => Live | undefined): void {
+    if (this.#leaving === undefined) {
+      const leaving: (() => Live | undefined)[] = [];
+      this.#leaving = leaving;
+      queueMicrotask(() => {
+        this.#leaving = undefined;
+      });
+      this.send(() => this.removeAll(leaving.map((each) => each())));
+    }
+    this.#leaving.push(setOf);
   }
 
   downgrade(set: Live, part?: readonly string[]): void {

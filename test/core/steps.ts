@@ -32,6 +32,7 @@ export function aStep({ resourceCount, setSizeMax, arrivals }: StepOptions): fc.
     steal: 2,
     observe: 3,
     remove: 30,
+    'remove all': 4,
     downgrade: 7,
     'release part': 7,
     keep: 2,
@@ -87,6 +88,13 @@ export function operationOf(
       return isThere
         ? { do: kind, place: yes ? place : place % 3, died: step.place % 4 === 0 }
         : undefined;
+    case 'remove all': {
+      const isNamed = (at: number): boolean => (at + step.place) % 3 === 0;
+      const places = [...oracle.live.keys()].filter(isNamed);
+      return places.length === 0
+        ? undefined
+        : { do: kind, places: yes ? places : places.reverse(), died: step.place % 4 === 0 };
+    }
     default:
       return isThere ? weakeningOf(kind, step, oracle, place, names) : undefined;
   }

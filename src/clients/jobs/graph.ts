@@ -97,8 +97,8 @@ function edgesOf(jobs: readonly QueueJob[], names: Names): GraphEdge[] {
         .map(keyOf)
         .filter((key) => !writes.has(key)),
     );
-    for (const key of writes) edges.push(...write(useOf(ofFamily, key), to, names.of(key)));
-    for (const key of reads) edges.push(...read(useOf(ofFamily, key), to, names.of(key)));
+    for (const key of writes) write(edges, useOf(ofFamily, key), to, names.of(key));
+    for (const key of reads) read(edges, useOf(ofFamily, key), to, names.of(key));
   }
   return edges;
 }
@@ -118,19 +118,18 @@ function useOf(uses: Map<ResourceRef, Use>, key: ResourceRef): Use {
   return use;
 }
 
-function read(use: Use, to: number, resource: string): GraphEdge[] {
+function read(edges: GraphEdge[], use: Use, to: number, resource: string): void {
   use.readers.push(to);
-  return use.writer === undefined ? [] : [{ from: use.writer, to, kind: 'write-read', resource }];
+  if (use.writer !== undefined) edges.push({ from: use.writer, to, kind: 'write-read', resource });
 }
 
-function write(use: Use, to: number, resource: string): GraphEdge[] {
+function write(edges: GraphEdge[], use: Use, to: number, resource: string): void {
   const { writer, readers } = use;
   use.writer = to;
   use.readers = [];
-  if (readers.length > 0) {
-    return readers.map((from): GraphEdge => ({ from, to, kind: 'read-write', resource }));
-  }
-  return writer === undefined ? [] : [{ from: writer, to, kind: 'write-write', resource }];
+  for (const from of readers) edges.push({ from, to, kind: 'read-write', resource });
+  if (readers.length > 0 || writer === undefined) return;
+  edges.push({ from: writer, to, kind: 'write-write', resource });
 }
 
 /** See {@link JobQueue.check}. */

@@ -147,6 +147,9 @@ class DomainJobQueue implements JobQueue {
   /** Have ended, and their dependents do not know it yet. */
   readonly #telling = new Line<QueueJob>(() => true);
   #isTelling = false;
+  /** Parents whose sub-jobs have all ended. */
+  readonly #parentsToEnd: QueueJob[] = [];
+  #isEndingParents = false;
   #drained: Deferred<JobCounts> | undefined;
 
   constructor(domain: Domain, options: JobQueueOptions) {
@@ -221,10 +224,14 @@ class DomainJobQueue implements JobQueue {
   /** Those that have not ended, parents before their sub-jobs, else as they were submitted. */
   #jobs(family: Family): QueueJob[] {
     const jobs: QueueJob[] = [];
-    for (const job of [...family.ring.jobs(), ...family.line.items()]) {
+    const open = [...family.ring.jobs(), ...family.line.items()].reverse();
+    for (let job = open.pop(); job !== undefined; job = open.pop()) {
       jobs.push(job);
       const children = job.rare?.children;
-      if (children !== undefined) jobs.push(...this.#jobs(children));
+      if (children === undefined) continue;
+      for (const child of [...children.ring.jobs(), ...children.line.items()].reverse()) {
+        open.push(child);
+      }
     }
     return jobs;
   }
@@ -437,15 +444,26 @@ class DomainJobQueue implements JobQueue {
     if (isFailure) this.#tellFailure(job, value);
     this.#tellDependents(job);
     this.#admit(family);
-    const { lender } = family;
-    const outcome = lender?.rare?.outcome;
-    if (lender !== undefined && outcome !== undefined && family.isEmpty) {
-      this.#endRun(lender, outcome.isOk, outcome.value);
-    }
+    if (family.isEmpty && family.lender !== undefined) this.#endParent(family.lender);
     if (this.size === 0 && this.#drained !== undefined) {
       this.#drained.resolve(this.counts);
       this.#drained = undefined;
     }
+  }
+
+  /**
+   * Its sub-jobs have ended, so it does if its own run is over. One after the other: jobs may be
+   * nested deeper than a stack.
+   */
+  #endParent(parent: QueueJob): void {
+    this.#parentsToEnd.push(parent);
+    if (this.#isEndingParents) return;
+    this.#isEndingParents = true;
+    for (let job = this.#parentsToEnd.pop(); job !== undefined; job = this.#parentsToEnd.pop()) {
+      const outcome = job.rare?.outcome;
+      if (outcome !== undefined) this.#endRun(job, outcome.isOk, outcome.value);
+    }
+    this.#isEndingParents = false;
   }
 
   #tellFailure(job: QueueJob, error: unknown): void {

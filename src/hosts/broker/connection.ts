@@ -8,6 +8,7 @@
  */
 
 import type { Socket } from 'node:net';
+import { endTogether } from '../../domain/ending.ts';
 import {
   DomainClosedError,
   InvalidSetError,
@@ -103,11 +104,15 @@ export class Connection implements Owner {
     this.#ask(request, leftMs === undefined ? ask : { ...ask, timeoutMs: leftMs });
   }
 
-  /** The broker ends. */
+  /**
+   * The broker ends. What it holds is left to the end of the domain: until all connections are cut
+   * off, nothing may be granted to others that its client can still claim from the next broker.
+   */
   destroy(): void {
     this.flush();
+    this.#isOpen = false;
     this.#socket.destroy();
-    this.#die();
+    this.#deadline.cancel();
   }
 
   flush(): void {
@@ -402,20 +407,17 @@ export class Connection implements Owner {
     }
   }
 
-  /** The latest first, so that none of them is granted what another one leaves. */
   #cancel(ids: readonly number[]): void {
     const requests = ids.flatMap((id) => this.requests.get(id) ?? []);
-    for (const request of requests.toReversed()) this.#drop(request, false);
+    this.#drop(requests, false);
   }
 
-  /** It is not wanted any more, whatever has become of it. */
-  #drop(request: LiveRequest, isDead: boolean): void {
-    const { waiter, observing, grant } = request;
-    if (!this.#forget(request)) return;
-    waiter?.cancel();
-    observing?.abort();
-    if (isDead) grant?.abandon();
-    else grant?.release();
+  /** These are not wanted any more, whatever has become of them. All end at one moment. */
+  #drop(requests: readonly LiveRequest[], isDead: boolean): void {
+    const dropped = requests.filter((request) => this.#forget(request));
+    for (const { observing } of dropped) observing?.abort();
+    const ended = dropped.flatMap(({ waiter, grant }) => waiter ?? grant ?? []);
+    endTogether(this.#broker.domain, ended, isDead);
   }
 
   #begin({ session, parent = 0, label }: Message<'session'>): void {
@@ -444,10 +446,10 @@ export class Connection implements Owner {
   /** A session ends in order: its grants are released, and leave no mark. */
   #end(id: number, number: number): void {
     const ended = this.#session(number);
-    const isWithin = (at: ServedSession | undefined): boolean =>
-      at !== undefined && (at === ended || isWithin(at.parent));
     for (const [each, served] of this.#sessions) {
-      if (!isWithin(served)) continue;
+      let at: ServedSession | undefined = served;
+      while (at !== undefined && at !== ended) at = at.parent;
+      if (at === undefined) continue;
       served.isEnded = true;
       this.#forgetSession(each, served);
     }
@@ -579,14 +581,12 @@ export class Connection implements Owner {
     this.#broker.leave(this);
   }
 
-  /** The latest first, and those who wait before what is held, so that none gets another's. */
+  /** All that it waits for and holds ends at one moment. */
   #die(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#deadline.cancel();
-    const requests = [...this.requests.values()].reverse();
-    for (const request of requests) if (request.grant === undefined) this.#drop(request, true);
-    for (const request of requests) this.#drop(request, true);
+    this.#drop([...this.requests.values()], true);
     for (const [number, served] of this.#sessions) {
       this.#forgetSession(number, served);
       if (served.parent === undefined) void served.session.close();

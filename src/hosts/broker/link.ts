@@ -29,7 +29,7 @@ import { Asked } from './asked.ts';
 import { type BrokerPlace, reachBroker } from './dial.ts';
 import { encodeFrame, type Frame, FrameDecoder } from './frames.ts';
 import { greet } from './greet.ts';
-import { frameBytesMax, replyBytesMax } from './limits.ts';
+import { frameBytesMax, replyBytesMax, sessionCountMax } from './limits.ts';
 import type {
   BrokerSnapshot,
   BrokerSnapshotEntry,
@@ -200,15 +200,35 @@ export class Link extends RemoteLink<BrokerSnapshot> {
     this.#flushSoon();
   }
 
-  /** The broker is to know of a session before it is told of anything that goes through it. */
-  sessionSent({ number, parent, label }: RemoteSession): number {
-    if (parent === undefined) return 0;
-    const above = this.sessionSent(parent);
-    if (this.#state !== 'open' || this.#begun.has(number)) return number;
-    this.#begun.add(number);
-    const named = label === undefined ? {} : { label };
-    this.#unsent.push(encodeFrame({ do: 'session', session: number, parent: above, ...named }));
-    return number;
+  /**
+   * The broker is to know of a session, and of those around it, before it is told of anything that
+   * goes through it.
+   *
+   * @throws LimitError if that would be more than the broker keeps for one client.
+   */
+  sessionSent(session: RemoteSession): number {
+    if (this.#state !== 'open') return session.number;
+    const unsent: RemoteSession[] = [];
+    let at = session;
+    for (; at.parent !== undefined && !this.#begun.has(at.number); at = at.parent) unsent.push(at);
+    // The domain itself is one of them, there.
+    if (this.#begun.size + unsent.length >= sessionCountMax) {
+      throw new LimitError(
+        `one client has at most ${sessionCountMax} sessions at the broker: close some first`,
+      );
+    }
+    for (const { number, parent, label } of unsent.reverse()) {
+      this.#begun.add(number);
+      const named = label === undefined ? {} : { label };
+      const frame = {
+        do: 'session',
+        session: number,
+        parent: parent?.number ?? 0,
+        ...named,
+      } as const;
+      this.#unsent.push(encodeFrame(frame));
+    }
+    return session.number;
   }
 
   async endSession({ number }: RemoteSession<BrokerSnapshot>): Promise<void> {
@@ -367,8 +387,15 @@ export class Link extends RemoteLink<BrokerSnapshot> {
   }
 
   #say(expected: Expected): void {
-    // Before anything is encoded: it may have to tell of a session first.
-    const frame = encodeFrame(expected.message());
+    let message: ClientMessage;
+    try {
+      // Before anything is encoded: it may have to tell of a session first.
+      message = expected.message();
+    } catch (error) {
+      expected.refuse(error);
+      return;
+    }
+    const frame = encodeFrame(message);
     // No code unit takes more than three bytes.
     if (frame.length * 3 > frameBytesMax && Buffer.byteLength(frame) - 1 > frameBytesMax) {
       expected.refuse(new LimitError(`a set takes at most ${frameBytesMax} bytes to be told of`));

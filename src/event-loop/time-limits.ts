@@ -1,0 +1,109 @@
+/**
+ * The time limits of a domain's requests. Limits that are over at the same time are reported at
+ * once, so that the host can end those requests in one operation: otherwise the first to end would
+ * grant something to the next, and the sets behind them would be granted in the order of timers
+ * instead of arrival (I6).
+ *
+ * A heap, the earliest first, so that starting and cancelling cost O(log n). Each limit has a timer
+ * of its own, which is what a faked clock can move.
+ */
+
+import { Deadline } from './deadline.ts';
+
+/** One request's limit. */
+export interface TimeLimit<T> {
+  readonly item: T;
+  readonly timeoutMs: number;
+  cancel(): void;
+}
+
+export class TimeLimits<T> {
+  readonly #heap: Entry<T>[] = [];
+  readonly #onTime: (due: readonly TimeLimit<T>[]) => void;
+
+  /** `onTime` receives all limits that are over, once each. None is empty. */
+  constructor(onTime: (due: readonly TimeLimit<T>[]) => void) {
+    this.#onTime = onTime;
+  }
+
+  /** A limit begins to run. */
+  add(timeoutMs: number, item: T): TimeLimit<T> {
+    const entry = new Entry(this, timeoutMs, item, () => this.#over(entry));
+    entry.index = this.#heap.length;
+    this.#heap.push(entry);
+    this.#rise(entry);
+    return entry;
+  }
+
+  /** For {@link Entry}: does nothing to one that is over or was cancelled. */
+  remove(entry: Entry<T>): void {
+    const { index } = entry;
+    if (index < 0) return;
+    entry.index = -1;
+    const last = this.#heap.pop() as Entry<T>;
+    if (last === entry) return;
+    this.#put(last, index);
+    this.#rise(last);
+    this.#sink(last);
+  }
+
+  #over(first: Entry<T>): void {
+    const due: Entry<T>[] = [first];
+    this.remove(first);
+    for (let next = this.#heap[0]; next?.deadline.isDue; next = this.#heap[0]) {
+      next.cancel();
+      due.push(next);
+    }
+    this.#onTime(due);
+  }
+
+  #rise(entry: Entry<T>): void {
+    while (entry.index > 0) {
+      const above = this.#heap[(entry.index - 1) >> 1] as Entry<T>;
+      if (above.deadline.atMs <= entry.deadline.atMs) return;
+      const { index } = above;
+      this.#put(above, entry.index);
+      this.#put(entry, index);
+    }
+  }
+
+  #sink(entry: Entry<T>): void {
+    for (;;) {
+      const left = this.#heap[2 * entry.index + 1];
+      const right = this.#heap[2 * entry.index + 2];
+      if (left === undefined) return;
+      const isRight = right !== undefined && right.deadline.atMs < left.deadline.atMs;
+      const below = isRight ? right : left;
+      if (entry.deadline.atMs <= below.deadline.atMs) return;
+      const { index } = below;
+      this.#put(below, entry.index);
+      this.#put(entry, index);
+    }
+  }
+
+  #put(entry: Entry<T>, index: number): void {
+    entry.index = index;
+    this.#heap[index] = entry;
+  }
+}
+
+class Entry<T> implements TimeLimit<T> {
+  readonly item: T;
+  readonly timeoutMs: number;
+  readonly deadline: Deadline;
+  /** Its place in the heap; -1: over or cancelled. */
+  index = -1;
+  readonly #limits: TimeLimits<T>;
+
+  constructor(limits: TimeLimits<T>, timeoutMs: number, item: T, onTime: () => void) {
+    this.#limits = limits;
+    this.timeoutMs = timeoutMs;
+    this.item = item;
+    this.deadline = new Deadline(timeoutMs, onTime);
+  }
+
+  cancel(): void {
+    this.deadline.cancel();
+    this.#limits.remove(this);
+  }
+}
