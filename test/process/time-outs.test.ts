@@ -1,6 +1,6 @@
 /** Deadlines of one event loop: any length, never early, and whatever the system's clock does. */
 
-import { createDomain } from 'kds';
+import { createDomain, type SetSpec, type SyncGrant } from 'kds';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { tracesIn } from './inside.ts';
 
@@ -42,6 +42,50 @@ describe('timeoutMs', () => {
       expect(tracesIn(domain)).toEqual([]);
     },
   );
+
+  it('ends requests together that are due together: none is granted as another one goes', async () => {
+    const domain = createDomain();
+    const reader = domain.acquireSync({ shared: 'a' });
+    const refused: string[] = [];
+    const ask = (label: string, set: SetSpec, timeoutMs: number) =>
+      domain.acquire(set, { label, timeoutMs }).catch(({ message }) => {
+        refused.push(`${label}: ${message}`);
+      });
+    ask('reader behind', { shared: 'a' }, 1e9);
+    ask('writer', exclusive, 50);
+    ask('second', { shared: 'a' }, 50);
+    ask('third', { shared: 'a' }, 51);
+    const last = domain.acquire({ shared: 'a' }, { timeoutMs: 1000 });
+    await vi.advanceTimersByTimeAsync(50);
+    expect(refused).toEqual([
+      expect.stringMatching(/^writer: not granted within 50 ms: exclusive "a" is held/),
+      expect.stringMatching(/^second: not granted within 50 ms: shared "a" is held/),
+    ]);
+    // One that was due later is granted, as nothing is in its way any more.
+    expect(domain.querySync().held.map(({ label }) => label)).toContain('third');
+    reader.release();
+    (await last).release();
+  });
+
+  it('grants in arrival order, whichever of the requests that end together came first', async () => {
+    const domain = createDomain();
+    domain.acquireSync({ shared: ['a', 'b', 'c'] });
+    for (const name of ['c', 'a', 'b']) {
+      domain.acquire({ exclusive: name }, { timeoutMs: 50 }).catch(() => undefined);
+    }
+    const told: string[] = [];
+    const tokens: number[] = [];
+    for (const name of ['a', 'b', 'c']) {
+      const onGrant = ({ token }: SyncGrant): void => {
+        told.push(name);
+        tokens.push(token);
+      };
+      domain.enqueue({ shared: name }, onGrant, { delivery: 'direct' });
+    }
+    await vi.advanceTimersByTimeAsync(50);
+    expect(told).toEqual(['a', 'b', 'c']);
+    expect(tokens).toEqual(tokens.toSorted((one, other) => one - other));
+  });
 
   it('that never ends takes no timer', async () => {
     const { domain, holder, waiting } = waitFor(Number.POSITIVE_INFINITY);
