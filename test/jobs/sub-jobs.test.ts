@@ -1,5 +1,6 @@
 /** Jobs within jobs: what is lent, what is asked for, whose slot they have. */
 
+import { createDomain } from 'kds';
 import { createJobQueue, type Job, type RunningJob } from 'kds/jobs';
 import { describe, expect, it } from 'vitest';
 import { failureOf, Gate, hosts, nothing, turn } from './hosts.ts';
@@ -182,5 +183,30 @@ describe.each(hosts)('a sub-job on the host %s', (_, open) => {
     });
     expect(await parent.done).toEqual([true, true, false, true]);
     expect(kept?.covers({ shared: 'a' })).toBe(false);
+  });
+});
+
+describe('sub-jobs deeper than a stack has frames for', () => {
+  const depth = 20_000;
+
+  it('are listed, and end from the innermost to the outermost', async () => {
+    const queue = createJobQueue(createDomain());
+    const ended: number[] = [];
+    const [innermost, all] = [new Gate(), new Gate()];
+    const nest = async (job: RunningJob, at: number): Promise<void> => {
+      if (at === depth) {
+        all.open();
+        await innermost.passed;
+        return;
+      }
+      void job.submit({ run: (sub) => nest(sub, at + 1) }).done.then(() => ended.push(at));
+    };
+    const outermost = queue.submit({ run: (job) => nest(job, 1) });
+    await all.passed;
+    expect(queue.graph().jobs).toHaveLength(depth);
+    expect(queue.check()).toEqual([]);
+    innermost.open();
+    await outermost.done;
+    expect(ended).toEqual(Array.from({ length: depth - 1 }, (_, index) => depth - 1 - index));
   });
 });
