@@ -6,12 +6,12 @@
  * on nobody need listen. KDS_TRACE, as that had it, names a file for a trace.
  */
 
-import { closeReplaced } from '../hosts/broker/descriptors.ts';
+import { closeInherited } from '../hosts/broker/descriptors.ts';
 import { traceIfAsked } from '../inspect/trace.ts';
 import { runBroker } from './run-broker.ts';
 
 const [socketPath, idleMs, graceMs, fds = ''] = process.argv.slice(2);
-closeReplaced(fds);
+closeInherited(fds);
 process.umask(0o077);
 // Whoever reads may have gone; the terminal too.
 process.stdout.on('error', () => undefined);

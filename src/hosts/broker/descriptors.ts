@@ -4,25 +4,24 @@
  * as a shell's `200>lock` is, and can neither change that nor close what it did not open itself.
  *
  * So each such descriptor is replaced in the child by one of /dev/null, as if it were one of the
- * standard ones; the broker, which is told the numbers, closes those.
+ * standard ones; the broker, which is given the numbers, closes those. It also closes what is still
+ * left open for a child of its own: one that is beyond the limit on open files, which cannot be
+ * replaced. Node's own are not; but in a row that begins at 0, Node has changed all of them.
  */
 
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 
+/** Where the limit on open files is not known: the least that a system has by default, and less. */
+const fdMaxDefault = 240;
+
 /** The descriptors beyond the standard ones that a child would inherit. */
-function inheritable(): number[] {
-  for (const folder of ['/proc/self/fd', '/dev/fd']) {
-    let names: readonly string[];
-    try {
-      names = readdirSync(folder);
-    } catch {
-      continue;
-    }
-    return names
-      .map(Number)
-      .filter((fd) => Number.isSafeInteger(fd) && fd > 2 && !isClosedByExec(fd));
+function inheritable(folder: string): number[] {
+  try {
+    const fds = readdirSync(folder).map(Number);
+    return fds.filter((fd) => Number.isSafeInteger(fd) && fd > 2 && !isClosedByExec(fd));
+  } catch {
+    return [];
   }
-  return [];
 }
 
 /** False also where that is not known. */
@@ -46,7 +45,7 @@ function isMissing(error: unknown): boolean {
 export interface Replacement {
   /** For `stdio` of `spawn`, from descriptor 3 on. */
   readonly stdio: readonly ('ignore' | number)[];
-  /** The numbers of those that were replaced, for `closeReplaced` in the child. */
+  /** The numbers of those that were replaced, for `closeInherited` in the child. */
   readonly fds: readonly number[];
   /** To be called when the child has been started. */
   close(): void;
@@ -54,7 +53,8 @@ export interface Replacement {
 
 /** @throws what the system refuses to open /dev/null with. */
 export function replaceInheritable(): Replacement {
-  const fds = inheritable();
+  const folder = process.platform === 'linux' ? '/proc/self/fd' : '/dev/fd';
+  const fds = inheritable(folder).filter((fd) => fd < replaceableMax());
   if (fds.length === 0) return { stdio: [], fds, close: () => undefined };
   const nothing = openSync('/dev/null', 'r');
   const stdio = new Array<'ignore' | number>(Math.max(...fds) - 2).fill('ignore');
@@ -62,7 +62,26 @@ export function replaceInheritable(): Replacement {
   return { stdio, fds, close: () => closeSync(nothing) };
 }
 
+/** Beyond it there is no room for the copies that are made on the way. */
+function replaceableMax(): number {
+  const roomForCopies = 16;
+  try {
+    const limits = readFileSync('/proc/self/limits', 'latin1');
+    const [, soft = '0'] = /^Max open files +(\d+)/m.exec(limits) ?? [];
+    return Number(soft) - roomForCopies;
+  } catch {
+    return fdMaxDefault;
+  }
+}
+
 /** In the child: `text` is the list of `fds`, with commas between them. */
-export function closeReplaced(text: string): void {
-  for (const digits of text.split(',')) if (digits !== '') closeSync(Number(digits));
+export function closeInherited(text: string): void {
+  const replaced = text.split(',').filter((digits) => digits !== '');
+  for (const fd of [...replaced.map(Number), ...inheritable('/proc/self/fd')]) {
+    try {
+      closeSync(fd);
+    } catch {
+      // It is not open: one that was beyond the limit of the program, or was listed twice.
+    }
+  }
 }

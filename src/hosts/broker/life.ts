@@ -17,7 +17,7 @@
 import { chmodSync, type FSWatcher, watch } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { UnavailableError } from '../../domain/errors.ts';
+import { KdsError, UnavailableError } from '../../domain/errors.ts';
 import { Deadline } from '../../event-loop/deadline.ts';
 import { isFull, LifeFiles } from './life-files.ts';
 import { bootName, fingerprint, type Mark, readMark, writeMark } from './mark.ts';
@@ -236,7 +236,9 @@ export async function beginLife(
     } catch (error) {
       const cause = error instanceof UnavailableError ? error.cause : error;
       const mayPass = codeOf(cause) === 'ENOENT' || isFull(cause);
-      if (!mayPass || attempt === attemptsMax) throw error;
+      if (!mayPass || attempt === attemptsMax) {
+        throw error instanceof KdsError ? error : unusable(files.folder, error);
+      }
       // The directory was deleted just now: it is made again. Or others that begin at the same time
       // have taken the last room, and one of them goes on.
       checkPlace(socketPath);

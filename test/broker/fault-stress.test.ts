@@ -1,0 +1,228 @@
+/**
+ * Processes that ask for random sets, while the broker's files are deleted, its clock is stepped,
+ * its disk is full, and it or its clients are killed: all of it at random, one upon the other.
+ * `KDS_STRESS_SECONDS` says for how long, and `KDS_SEED` with which random numbers.
+ *
+ * Where that can be done the clients are of a user of their own, with different environments and no
+ * KDS_SOCKET, and the directory that they find is a file system of its own, which can be full.
+ */
+
+import { type ChildProcess, fork, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  appendFileSync,
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findSigns } from '../../src/hosts/broker/signs.ts';
+import { checkJournal, type Line } from '../stress/journal.ts';
+import { randomFrom } from '../stress/random.ts';
+import { freshSocketPath, removePlaces } from './places.ts';
+import {
+  bundleBroker,
+  bundleProgram,
+  heard,
+  removePrograms,
+  shiftBrokerClock,
+} from './programs.ts';
+
+const seconds = Number(process.env['KDS_STRESS_SECONDS'] ?? 8);
+const seed = Number(process.env['KDS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+const clientCount = 6;
+/** On a busy machine a client may be long in coming back. */
+const graceMs = 4000;
+const isLinux = process.platform === 'linux';
+const isRoot = process.getuid?.() === 0;
+/** No user of this machine has that number; another run of these tests has another one. */
+const uid = 40_000 + (process.pid % 10_000);
+const folder = `/tmp/kds-${uid}`;
+
+const environments: readonly NodeJS.ProcessEnv[] = [
+  {},
+  { TMPDIR: '/var/tmp', HOME: '/nonexistent' },
+  { XDG_RUNTIME_DIR: '/run/user/0', HOME: '/' },
+  { PATH: '/bin', KDS_SOCKET: '' },
+];
+
+const children = new Set<ChildProcess>();
+let program = '';
+let isMounted = false;
+let setClock: (aheadMs: number) => void = () => undefined;
+
+beforeAll(async () => {
+  await bundleBroker();
+  const bundled = await bundleProgram(new URL('./stress-client.ts', import.meta.url));
+  // Where any user can read them.
+  const shared = dirname(freshSocketPath());
+  chmodSync(shared, 0o755);
+  program = join(shared, 'client.mjs');
+  copyFileSync(bundled, program);
+  copyFileSync(String(process.env['KDS_BROKER_PROGRAM']), join(shared, 'real-broker.mjs'));
+  process.env['KDS_BROKER_PROGRAM'] = join(shared, 'real-broker.mjs');
+  setClock = shiftBrokerClock(shared);
+  if (!isRoot) return;
+  mkdirSync(folder, { mode: 0o700 });
+  chownSync(folder, uid, uid);
+  const options = `size=64k,nr_inodes=16,mode=700,uid=${uid},gid=${uid}`;
+  isMounted = spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', folder]).status === 0;
+});
+
+afterAll(() => {
+  for (const child of children) child.kill('SIGKILL');
+  if (isMounted) spawnSync('umount', ['-l', folder]);
+  if (isRoot) rmSync(folder, { recursive: true, force: true });
+  removePrograms();
+  removePlaces();
+});
+
+/** What the clients use, and what is done to it. */
+class Place {
+  readonly socket: string;
+  readonly #random: () => number;
+  readonly counts = { deletions: 0, kills: 0, steps: 0, fillings: 0 };
+
+  constructor(random: () => number) {
+    this.#random = random;
+    this.socket = isRoot ? join(folder, 'broker.sock') : freshSocketPath();
+  }
+
+  /** The process that serves, by the sign of it that only this user's can have. */
+  brokerPid(): number | undefined {
+    // As the user of the clients, whose sign it is.
+    const listing = readFileSync('/proc/net/unix', 'utf8');
+    const user = isRoot ? uid : process.getuid?.();
+    const signs = listing.matchAll(new RegExp(`@kds/broker/${user}/[0-9a-f]+/(\\d+)/`, 'g'));
+    const pids = [...signs].map(([, pid]) => Number(pid));
+    if (!isRoot) return [...findSigns('broker', this.socket)][0]?.pid;
+    return pids[0];
+  }
+
+  deleteSome(): void {
+    this.counts.deletions++;
+    const isAll = this.#random() < 0.5;
+    for (const name of readdirSync(dirname(this.socket))) {
+      const path = join(dirname(this.socket), name);
+      if (isAll || this.#random() < 0.5) rmSync(path, { recursive: true, force: true });
+    }
+    if (!isMounted && this.#random() < 0.3) {
+      rmSync(dirname(this.socket), { recursive: true, force: true });
+    }
+  }
+
+  killBroker(): void {
+    const pid = this.brokerPid();
+    if (pid === undefined) return;
+    this.counts.kills++;
+    process.kill(pid, 'SIGKILL');
+  }
+
+  stepClock(): void {
+    this.counts.steps++;
+    setClock((this.#random() - 0.5) * 20 * 366 * 86_400_000);
+  }
+
+  fill(): void {
+    if (!isMounted) return;
+    this.counts.fillings++;
+    try {
+      for (let n = 0; n < 40; n++) {
+        writeFileSync(join(folder, `filler-${n}`), Buffer.alloc(n === 0 ? 2 ** 16 : 0));
+      }
+    } catch {
+      // That is what it is for.
+    }
+  }
+
+  makeRoom(): void {
+    for (const name of isMounted ? readdirSync(folder) : []) {
+      if (name.startsWith('filler-')) rmSync(join(folder, name), { force: true });
+    }
+  }
+}
+
+describe.skipIf(!isLinux)(
+  `${isLinux ? '' : 'skipped: not Linux: '}under faults of all kinds`,
+  () => {
+    it('no two that conflict hold at once, nothing is lost, and tokens grow', {
+      timeout: (seconds + 120) * 1000,
+    }, async () => {
+      console.log(`stress of the broker's place: KDS_SEED=${seed}`);
+      const random = randomFrom(seed);
+      const place = new Place(random);
+      const journal = join(dirname(program), 'journal');
+      writeFileSync(journal, '');
+      chmodSync(journal, 0o666);
+      let startedCount = 0;
+      const start = async (): Promise<ChildProcess & { readonly name: string }> => {
+        const name = String(++startedCount);
+        const env = environments[startedCount % environments.length];
+        const socket = isRoot ? '' : place.socket;
+        const child = fork(
+          program,
+          [socket, journal, String(seed + startedCount), name, String(graceMs)],
+          {
+            execArgv: [],
+            serialization: 'advanced',
+            cwd: '/',
+            env: { ...env, KDS_BROKER_PROGRAM: process.env['KDS_BROKER_PROGRAM'] },
+            ...(isRoot && { uid, gid: uid }),
+          },
+        );
+        children.add(child);
+        child.once('exit', () => children.delete(child));
+        await heard(child);
+        return Object.assign(child, { name });
+      };
+      const clients = await Promise.all(Array.from({ length: clientCount }, start));
+      const endMs = performance.now() + seconds * 1000;
+      const faults = [
+        () => place.deleteSome(),
+        () => place.deleteSome(),
+        () => place.killBroker(),
+        () => place.stepClock(),
+        () => place.fill(),
+        () => place.makeRoom(),
+      ];
+      /** All of it at least once, however short the run is. */
+      const due = [...faults];
+      while (performance.now() < endMs || due.length > 0) {
+        await new Promise((resolve) => setTimeout(resolve, 50 + random() * 500));
+        if (random() < 0.8 || due.length > 0) {
+          const upon = 1 + Math.floor(random() * 3);
+          for (let n = 0; n < upon; n++) {
+            (due.pop() ?? faults[Math.floor(random() * faults.length)])?.();
+          }
+          continue;
+        }
+        const at = Math.floor(random() * clients.length);
+        const { name } = clients[at] as { readonly name: string };
+        appendFileSync(journal, `${JSON.stringify({ client: name, do: 'kill' })}\n`);
+        clients[at]?.kill('SIGKILL');
+        // One that finds no room may say so; the others have to go on.
+        place.makeRoom();
+        clients[at] = await start();
+      }
+      place.makeRoom();
+      const failures = readFileSync(journal, 'utf8').match(/.*"failed".*/g);
+      expect(failures, 'clients that ended by themselves').toBe(null);
+      const ends = clients.map((client) => once(client, 'exit'));
+      for (const client of clients) client.send('stop');
+      expect(await Promise.all(ends)).toEqual(clients.map(() => [0, null]));
+      const text = readFileSync(journal, 'utf8').trimEnd();
+      const found = checkJournal(text.split('\n').map((line) => JSON.parse(line) as Line));
+      console.log(`${found.grantCount} grants, ${startedCount} clients`, place.counts);
+      expect(found.faults).toEqual([]);
+      expect(found.lostCount, 'grants lost').toBe(0);
+      expect(found.grantCount).toBeGreaterThan(50);
+      expect(place.counts.kills).toBeGreaterThan(0);
+    });
+  },
+);
