@@ -244,7 +244,11 @@ export abstract class Host {
   }
 
   /** Ends these as their session or domain ends. Within an operation. */
-  endAll(objects: readonly (HostRequest | HostGrant)[], others: readonly number[] = []): void {
+  endAll(
+    objects: readonly (HostRequest | HostGrant)[],
+    others: readonly number[] = [],
+    died = false,
+  ): void {
     const waiting = this.#waitingOf(objects.filter((object) => object instanceof HostRequest));
     const grants = objects.filter((object) => object instanceof HostGrant && object.isHeld);
     const held = new Set([...grants.map(({ set }) => set), ...others]);
@@ -252,9 +256,10 @@ export abstract class Host {
     if (waiting.length + held.size === 0) return;
     const reason = closedMeanwhile();
     if (watched.isWatched) {
-      for (const set of held) this.events.lost(set, this.core.token(set), 'closed');
+      const cause = died ? 'died' : 'closed';
+      for (const set of held) this.events.lost(set, this.core.token(set), cause);
     }
-    this.#endTogether(waiting, [...held], outcomeOf(reason), false);
+    this.#endTogether(waiting, [...held], outcomeOf(reason), died);
     for (const request of waiting) request.refuse(reason);
     for (const grant of grants as readonly HostGrant[]) {
       grant.scope.tracked?.delete(grant);
@@ -311,10 +316,10 @@ export abstract class Host {
     return waiting.sort((a, b) => this.core.arrival(a.set) - this.core.arrival(b.set));
   }
 
-  /** Ends everything that went through this host, at one moment. */
-  close(): void {
+  /** Ends everything that went through this host, at one moment; `died`: and it left that behind. */
+  close(died = false): void {
     this.enter();
-    this.endAll(this.objects(), this.ownSets());
+    this.endAll(this.objects(), this.ownSets(), died);
     this.leave();
     this.watchdog?.stop();
   }

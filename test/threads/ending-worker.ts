@@ -3,7 +3,14 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { openThreadsDomain } from '../../src/hosts/threads/index.ts';
 
-export type Ending = 'exits' | 'fails' | 'has no more to do' | 'fails in a callback of ours';
+export type Ending =
+  | 'exits'
+  | 'exits with 0'
+  | 'fails'
+  | 'rejects unhandled'
+  | 'has no more to do'
+  | 'fails in a callback of ours'
+  | 'closes its domain';
 
 const { arena, ending } = workerData as { arena: never; ending: Ending };
 const domain = openThreadsDomain(arena, { label: ending });
@@ -19,6 +26,8 @@ if (ending === 'fails in a callback of ours') {
   domain.enqueue({ shared: 'y' }, () => {});
   parentPort?.once('message', () => {
     if (ending === 'fails') throw new Error('on purpose');
-    process.exit(7);
+    if (ending === 'rejects unhandled') void Promise.reject(new Error('on purpose'));
+    else if (ending === 'closes its domain') void domain.close();
+    else process.exit(ending === 'exits' ? 7 : 0);
   });
 }

@@ -44,30 +44,57 @@ export function blockFor(
   host.tag(request);
   noteBlocked(host, set, timeoutMs);
   host.leave();
-  // Whoever else is granted something meanwhile is told when this thread goes on.
-  return host.delivery.asOne(() => {
-    for (let turn = 0; ; turn++) {
-      const spinMs = turn === 0 ? Math.min(spinUs / 1000, timeoutMs) : 0;
-      sleep(host, startMs + spinMs, startMs + timeoutMs);
-      if (turn > 0) buryTheGone(host);
-      const grant = host.heardOf(request);
-      if (grant !== undefined) {
-        noteBlocked(host, 0, timeoutMs);
-        return grant;
-      }
-      host.enter();
-      const error = request.granted ?? whyNoLonger(host, request, startMs, timeoutMs, turn);
-      if (error === undefined) {
-        host.leave();
-        continue;
-      }
+  try {
+    // Whoever else is granted something meanwhile is told when this thread goes on.
+    return host.delivery.asOne(() => untilGranted(host, request, startMs, { timeoutMs, spinUs }));
+  } catch (error) {
+    if (isOver(request)) throw error;
+    // The lock cannot be had, so the set still waits, or is granted: nobody would ever release it.
+    noteBlocked(host, 0, timeoutMs);
+    host.owe(error, () => giveUp(host, request));
+    throw error;
+  }
+}
+
+function untilGranted(
+  host: ThreadsHost,
+  request: BlockedRequest,
+  startMs: number,
+  { timeoutMs, spinUs }: { readonly timeoutMs: number; readonly spinUs: number },
+): HostGrant {
+  for (let turn = 0; ; turn++) {
+    const spinMs = turn === 0 ? Math.min(spinUs / 1000, timeoutMs) : 0;
+    sleep(host, startMs + spinMs, startMs + timeoutMs);
+    if (turn > 0) buryTheGone(host);
+    const grant = host.heardOf(request);
+    if (grant !== undefined) {
       noteBlocked(host, 0, timeoutMs);
-      if (request.granted === undefined) request.leave(outcomeOf(error));
-      host.leave();
-      if (request.granted !== undefined) return request.granted;
-      throw error;
+      return grant;
     }
-  });
+    host.enter();
+    const error = request.granted ?? whyNoLonger(host, request, startMs, timeoutMs, turn);
+    if (error === undefined) {
+      host.leave();
+      continue;
+    }
+    noteBlocked(host, 0, timeoutMs);
+    if (request.granted === undefined) request.leave(outcomeOf(error));
+    host.leave();
+    if (request.granted !== undefined) return request.granted;
+    throw error;
+  }
+}
+
+function isOver({ set, granted }: BlockedRequest): boolean {
+  return set === 0 && granted === undefined;
+}
+
+/** Nobody waits for its end any more. */
+function giveUp(host: ThreadsHost, request: BlockedRequest): void {
+  host.enter();
+  request.leave('refused');
+  request.granted?.release();
+  host.leave();
 }
 
 /** The main thread of a browser may not sleep, and is not to stand still. */

@@ -54,16 +54,28 @@ function buryInTime(host: ThreadsHost, agent: number): void {
   }
 }
 
-/** Closes a domain as its thread ends in good order. */
+/**
+ * Closes a domain as its thread ends by itself. Whatever it holds then it has not released, so that
+ * is `recovered` for the next, as it is after `terminate()`.
+ */
 export function closeAtExit(host: ThreadsHost): void {
   if (workerThreads()?.isMainThread !== false) return;
   if (!isExitHeard) {
     isExitHeard = true;
     globalThis.process.once('exit', () => {
-      for (const open of openHosts) open.close();
+      for (const open of openHosts) closeAsDead(open);
     });
   }
   openHosts.add(host);
+}
+
+/** If the lock cannot be had, those who notice the end of this thread do it. */
+function closeAsDead(host: ThreadsHost): void {
+  try {
+    host.close(true);
+  } catch (error) {
+    if (!(error instanceof UnavailableError)) throw error;
+  }
 }
 
 /** It has been closed before. */

@@ -65,6 +65,8 @@ const capabilities: ReadonlySet<Capability> = new Set<Capability>([
 
 /** So long the event loop has before the lock is tried again. */
 const laterMs = 10;
+/** Of the time between two such turns so much counts: if more has passed, the loop stood still. */
+const askAgainMsMax = 100;
 
 export class ThreadsHost extends Host {
   readonly capabilities = capabilities;
@@ -85,8 +87,12 @@ export class ThreadsHost extends Host {
   readonly #dead: number[] = [];
   #isClosed = false;
   #supervisor: Supervisor | undefined = undefined;
-  /** Since when the lock could not be had, by those who ask again. */
-  #unreachedSinceMs: number | undefined = undefined;
+  /** When those who ask again last did so in vain, 0 if not since the lock was had; and how long. */
+  #askedAgainMs = 0;
+  #unreachedMs = 0;
+  /** To be done as soon as the lock can be had. */
+  #owed: (() => void)[] = [];
+  #isPayDue = false;
   readonly #whenClosed: (() => void)[] = [];
   /** Agents for whom this operation has brought something about. */
   #rung: number[] = [];
@@ -194,18 +200,26 @@ export class ThreadsHost extends Host {
     this.#listener.listen();
   }
 
-  /** A thread that may not sleep for the lock comes back for it after a turn of its event loop. */
+  /** What may not be lost is done as the next operation begins, at the latest by a timer. */
   override owe(error: unknown, task: () => void): void {
-    if (thread.maySleep) throw error;
-    this.#later(error, task);
+    if (!(error instanceof UnavailableError)) throw error;
+    this.#owed.push(task);
+    this.#payLater(error);
   }
 
-  /** So does who awaits something, until the lock has been out of reach for too long. */
+  /**
+   * A thread that may not sleep for the lock comes back for it after a turn of its event loop, until
+   * that has been in vain too often.
+   */
   override async askAgain<T>(error: unknown, ask: () => Promise<T>): Promise<T> {
     if (thread.maySleep || !(error instanceof UnavailableError)) throw error;
     const nowMs = performance.now();
-    this.#unreachedSinceMs ??= nowMs;
-    if (nowMs - this.#unreachedSinceMs > lockMsMax) throw error;
+    const isFirst = this.#askedAgainMs === 0;
+    this.#unreachedMs = isFirst
+      ? 0
+      : this.#unreachedMs + Math.min(nowMs - this.#askedAgainMs, askAgainMsMax);
+    this.#askedAgainMs = nowMs;
+    if (this.#unreachedMs > lockMsMax) throw error;
     await new Promise((resolve) => setTimeout(resolve, laterMs));
     return ask();
   }
@@ -282,9 +296,9 @@ export class ThreadsHost extends Host {
     return super.observe(set, scope);
   }
 
-  override close(): void {
+  override close(died = false): void {
     if (this.#isClosed) return;
-    super.close();
+    super.close(died);
     this.#isClosed = true;
     this.#listener.close();
     for (const tell of this.#whenClosed) tell();
@@ -381,7 +395,7 @@ export class ThreadsHost extends Host {
   /** The lock is ours, and what a dead one was about is to be undone. */
   #prepare(): void {
     const { memory } = this;
-    this.#unreachedSinceMs = undefined;
+    this.#askedAgainMs = 0;
     if (memory.isStale) memory.refresh();
     // Whoever made it larger did not get to this.
     if (memory.words[L.JOURNAL_STAMPS] !== memory.end) layJournal(memory.words, memory.end);
@@ -396,6 +410,12 @@ export class ThreadsHost extends Host {
       this.#renew();
     }
     this.resources.follow();
+    if (this.#owed.length > 0) {
+      const owed = this.#owed;
+      this.#owed = [];
+      for (const task of owed) task();
+      this.#renew();
+    }
   }
 
   /** The first one in an arena sees to it that it is in order: later on others rely on that. */
@@ -509,6 +529,22 @@ export class ThreadsHost extends Host {
   #later(error: unknown, task: () => void): void {
     if (!(error instanceof UnavailableError)) throw error;
     unref(setTimeout(task, laterMs));
+  }
+
+  #payLater(error: unknown): void {
+    if (this.#isPayDue) return;
+    this.#isPayDue = true;
+    this.#later(error, () => {
+      this.#isPayDue = false;
+      if (this.#owed.length === 0 || this.#isClosed) return;
+      try {
+        this.enter();
+      } catch (again) {
+        this.#payLater(again);
+        return;
+      }
+      this.leave();
+    });
   }
 
   #ring(agent: number): void {

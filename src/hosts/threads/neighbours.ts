@@ -1,13 +1,23 @@
 /** What the arena's lock must know of other agents, and of the thread it is used in. */
 
+import * as L from '../../core/layout.ts';
 import { UnavailableError } from '../../domain/errors.ts';
 import { generationOf, markDead, stateOf } from './agents.ts';
 import * as C from './control.ts';
 import { hasGoneThread } from './liveness.ts';
 import type { LockEnvironment } from './lock.ts';
 
-/** So long the lock may be another's before its thread is thought to have ended unnoticed. */
+/**
+ * So long the lock may be another's, and no operation may begin, before the owner's thread is
+ * thought to have ended unnoticed. Of the time between two looks of the waiting thread at most a
+ * slice counts: if more has passed, the waiting thread did not run either, as when the whole
+ * process was stopped, and then nothing is known of the owner.
+ */
 export const lockMsMax = 5000;
+/** As long as a thread sleeps for the lock, with some delay. */
+const sliceMsMax = 25;
+/** The same for a thread that may not sleep, and looks again and again. */
+const sliceAwakeMsMax = 2;
 /** So long a thread that may not sleep stands still for it, before its event loop has a turn. */
 const standMsMax = 50;
 /** And so long if it has just done so in vain. */
@@ -19,15 +29,20 @@ export class Neighbours implements LockEnvironment {
   readonly generation: number;
   readonly maySleep: boolean;
   readonly #control: Int32Array;
-  /** Whose the lock was found to be, and since when. */
+  /** The header of core's words, which the owner of the lock changes. */
+  readonly #words: Int32Array;
+  /** Whose the lock was found to be, in which operation, when last, and for how long in all. */
   #owner = -1;
-  #startMs = 0;
+  #operation = 0;
+  #lookedMs = 0;
+  #waitedMs = 0;
   /** Whom this thread has stood still for in vain, and when. */
   #givenUp = -1;
   #givenUpMs = 0;
 
   constructor(control: Int32Array, agent: number, maySleep: boolean) {
     this.#control = control;
+    this.#words = new Int32Array(control.buffer, control.byteLength, L.HEADER_WORDS);
     this.generation = generationOf(control, agent);
     this.maySleep = maySleep;
   }
@@ -37,15 +52,23 @@ export class Neighbours implements LockEnvironment {
   }
 
   stillWaits(lookCount: number, owner: number): void {
-    if (lookCount === 0 || owner !== this.#owner) {
-      this.#owner = owner;
-      this.#startMs = performance.now();
+    const nowMs = performance.now();
+    const operation = Atomics.load(this.#words, L.JOURNAL_OPERATION);
+    const isSame = owner === this.#owner && operation === this.#operation;
+    if (lookCount > 0 && isSame) {
+      const sliceMs = this.maySleep ? sliceMsMax : sliceAwakeMsMax;
+      this.#waitedMs += Math.min(nowMs - this.#lookedMs, sliceMs);
+    } else {
+      this.#waitedMs = 0;
     }
+    if (!isSame) this.#givenUp = -1;
+    this.#owner = owner;
+    this.#operation = operation;
+    this.#lookedMs = nowMs;
     const isQuestion = this.maySleep && lookCount % looksPerQuestion === looksPerQuestion - 1;
     if (isQuestion && markDead(this.#control, owner, hasGoneThread)) return;
-    const nowMs = performance.now();
     const limitMs = this.#limitMs(owner, nowMs);
-    if (nowMs - this.#startMs < limitMs) return;
+    if (this.#waitedMs < limitMs) return;
     this.#givenUp = owner;
     this.#givenUpMs = nowMs;
     throw new UnavailableError(
@@ -56,8 +79,9 @@ export class Neighbours implements LockEnvironment {
   }
 
   #limitMs(owner: number, nowMs: number): number {
-    if (this.maySleep) return lockMsMax;
     const isAgain = owner === this.#givenUp && nowMs - this.#givenUpMs < lockMsMax;
+    // What is owed is tried from timers, and between them the event loop must have its turns.
+    if (this.maySleep) return isAgain ? standMsMax : lockMsMax;
     return isAgain ? standAgainMsMax : standMsMax;
   }
 }
