@@ -9,6 +9,7 @@
 import { GrantLostError, InvalidSetError } from '../../domain/errors.ts';
 import { checkIsObject, checkLabel } from '../../domain/options.ts';
 import { describe, type SetSpec } from '../../domain/sets.ts';
+import { checkCanShareMemory } from '../../domain/shared-memory.ts';
 import { guardView } from './guarded-view.ts';
 import { type BufferHandle, checkBufferHandle } from './handle.ts';
 
@@ -113,6 +114,7 @@ export function createBuffer(options: BufferOptions): SharedBuffer {
   checkGuarded(isGuarded);
   const [a, b, c, d] = globalThis.crypto.getRandomValues(new Uint32Array(4)).map((n) => n >>> 0);
   const resource = `${label ?? 'buffer'} ${[a, b, c, d].map((n) => n?.toString(36)).join('-')}`;
+  checkCanShareMemory();
   const memory = new SharedArrayBuffer(byteLength);
   return new MemoryBuffer({ kind: 'kds-buffer', resource, label, memory }, isGuarded);
 }

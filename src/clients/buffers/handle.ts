@@ -2,6 +2,7 @@
 
 import { ProtocolError } from '../../domain/errors.ts';
 import { describe } from '../../domain/sets.ts';
+import { isSharedMemory } from '../../domain/shared-memory.ts';
 
 export interface BufferHandle {
   readonly kind: 'kds-buffer';
@@ -21,6 +22,6 @@ export function checkBufferHandle(handle: BufferHandle): void {
     throw new TypeError(`a buffer's handle is its property handle, not ${describe(handle)}`);
   }
   const { resource, memory } = handle;
-  if (typeof resource === 'string' && memory instanceof SharedArrayBuffer) return;
+  if (typeof resource === 'string' && isSharedMemory(memory)) return;
   throw new ProtocolError('the handle of a buffer is damaged: it lacks its resource or its memory');
 }

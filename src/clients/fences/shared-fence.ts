@@ -12,6 +12,7 @@
 import { FenceFailedError, ProtocolError, UnsupportedError } from '../../domain/errors.ts';
 import { checkIsObject, checkTimeout } from '../../domain/options.ts';
 import { describe } from '../../domain/sets.ts';
+import { checkCanShareMemory, isSharedMemory } from '../../domain/shared-memory.ts';
 import type { FenceCallback } from './callback-list.ts';
 import { Fence, type FenceFunction, type FenceOptions, type FenceStatus } from './fence.ts';
 import { blockOn, endWord, errorIn, errorNumberMax, hasEnded, setErrorIn } from './fence-word.ts';
@@ -43,6 +44,7 @@ export function createFenceArena(count: number): FenceArena {
   if (!Number.isInteger(count) || count < 1 || count > countMax) {
     throw new RangeError(`count is a whole number from 1 to ${countMax}, not ${count}`);
   }
+  checkCanShareMemory();
   const buffer = new SharedArrayBuffer((headWords + count * fenceWords) * 4);
   new Float64Array(buffer, 0, 1)[EPOCH] = Date.now();
   return { kind: 'kds-fences', version: 1, buffer };
@@ -64,7 +66,7 @@ export function createFenceArena(count: number): FenceArena {
  */
 export function openFence(arena: FenceArena, index: number, options?: FenceOptions): SharedFence {
   const { kind, version, buffer } = (arena ?? {}) as Partial<FenceArena>;
-  if (kind !== 'kds-fences' || !(buffer instanceof SharedArrayBuffer)) {
+  if (kind !== 'kds-fences' || !isSharedMemory(buffer)) {
     throw new TypeError(`an arena is made by createFenceArena(), not ${describe(arena)}`);
   }
   if (version !== 1) {

@@ -6,6 +6,7 @@
 import { endOfSlots, layJournal, Memory } from '../../core/index.ts';
 import { ProtocolError } from '../../domain/errors.ts';
 import { describe } from '../../domain/sets.ts';
+import { checkCanShareMemory, isSharedMemory } from '../../domain/shared-memory.ts';
 import { stateOf } from './agents.ts';
 import * as C from './control.ts';
 import { isLaidOut, layRoot } from './root.ts';
@@ -40,9 +41,11 @@ const inboxBytes = 80;
 /**
  * Makes an arena. Give it to `openThreadsDomain` in every thread that is to lock in it.
  *
- * @throws RangeError for options out of their bounds, or if the system has not that much memory.
+ * @throws RangeError for options out of their bounds, or if the system has not that much memory;
+ * UnsupportedError in a page that is not cross-origin isolated, by the headers COOP and COEP.
  */
 export function createArena(options: ArenaOptions = {}): Arena {
+  checkCanShareMemory();
   const { bytesMax = bytesMaxDefault, agentsMax = C.agentCountMaxDefault } = options;
   checkCount('bytesMax', bytesMax, bytesMinLimit, bytesMaxLimit);
   checkCount('agentsMax', agentsMax, 2, C.agentCountLimit);
@@ -90,7 +93,8 @@ function checkCount(name: string, value: number, min: number, max: number): void
  */
 export function controlOf(arena: Arena): Int32Array {
   const { kind, buffer } = (arena ?? {}) as Partial<Arena>;
-  if (kind !== 'kds-arena' || !isShared(buffer)) {
+  if (kind !== 'kds-arena' || !isSharedMemory(buffer)) {
+    checkCanShareMemory();
     throw new TypeError(`an arena is made by createArena(), and this is ${describe(arena)}`);
   }
   if (buffer.byteLength < C.controlWordsFor(0) * 4) throw damaged('it is too short');
@@ -132,10 +136,6 @@ function checkAgents(control: Int32Array): void {
   // An owner who had come meanwhile, or gone, would have changed the word.
   const isNobodys = lock !== 0 && !isAnybodyThere && Atomics.load(control, C.LOCK) === lock;
   if (isNobodys) throw damaged('its lock is taken by nobody');
-}
-
-function isShared(buffer: unknown): buffer is SharedArrayBuffer {
-  return typeof SharedArrayBuffer === 'function' && buffer instanceof SharedArrayBuffer;
 }
 
 export function damaged(what: string): ProtocolError {
