@@ -4,18 +4,21 @@
  * one is done twice changes nothing (lua/change.lua).
  */
 
+import type { Place } from './link.ts';
 import type { ScriptReply, Scripts } from './scripts.ts';
 import type { ServerSession } from './server-session.ts';
 
 /** Released, abandoned, cancelled, out of time, a part released, weakened. */
 export type ChangeKind = 'R' | 'A' | 'C' | 'T' | 'P' | 'D';
 
-/** So many at once, as the server does nothing else meanwhile. */
+/** Changes in a call, and names in their sets: the server does nothing else meanwhile. */
 const callCountMax = 256;
+const callLinksMax = 1024;
 
 interface Change {
   readonly session: ServerSession;
   readonly number: number;
+  readonly linkCount: number;
   readonly text: string;
   /** Told who was in the way, if that was asked, and can be known. */
   readonly done: (blockers: readonly string[]) => void;
@@ -44,15 +47,14 @@ export class Changes {
   /** Resolves when it is done, or can have no effect, or the lease has run out meanwhile. */
   add(
     kind: ChangeKind,
-    session: ServerSession,
-    number: number,
+    { session, number, linkCount }: Place,
     names: readonly string[] = [],
   ): Promise<readonly string[]> {
     if (session !== this.#owner.session) return Promise.resolve([]);
     const text = `${kind}${number}${names.length > 0 ? `\n${names.join('\n')}\n` : ''}`;
     return new Promise((done) => {
       if (this.#isHopeless) done([]);
-      this.#queue.push({ session, number, text, done });
+      this.#queue.push({ session, number, linkCount, text, done });
       if (this.#isFlushDue) return;
       this.#isFlushDue = true;
       queueMicrotask(() => this.flush());
@@ -63,8 +65,18 @@ export class Changes {
   flush(): void {
     this.#isFlushDue = false;
     while (this.#owner.isUp && this.#queue.length > 0) {
-      void this.#call(this.#queue.splice(0, callCountMax));
+      void this.#call(this.#queue.splice(0, this.#callCount()));
     }
+  }
+
+  /** How many of those that are due make one call: at least one. */
+  #callCount(): number {
+    let linkCount = 0;
+    for (const [index, change] of this.#queue.entries()) {
+      linkCount += change.linkCount;
+      if (index === callCountMax || (index > 0 && linkCount > callLinksMax)) return index;
+    }
+    return this.#queue.length;
   }
 
   /** The lease goes on. */

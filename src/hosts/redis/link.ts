@@ -55,6 +55,8 @@ const capabilities: ReadonlySet<Capability> = new Set<Capability>([
 export interface Place {
   readonly session: ServerSession;
   readonly number: number;
+  /** Names in the set. */
+  readonly linkCount: number;
 }
 
 /** A request that waits for the server's word. */
@@ -246,7 +248,7 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
     const place = this.#places.get(grant);
     if (place === undefined) return;
     const names = part.map((ref) => keyNameOf(ref, this.#client));
-    await this.#changes.add(kind, place.session, place.number, names);
+    await this.#changes.add(kind, place, names);
   }
 
   async query(): Promise<RedisSnapshot> {
@@ -278,7 +280,7 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
 
   /** It may be at the server, and is not wanted: whatever it was granted is given back. */
   giveBackNumber(session: ServerSession, number: number): void {
-    void this.#changes.add('C', session, number);
+    void this.#changes.add('C', { session, number, linkCount: 1 });
   }
 
   /** The server has no trace of it: it is asked anew, by another number. */
@@ -323,16 +325,15 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
     const { place } = asked;
     this.#forget(asked);
     asked.request.settled();
-    if (place !== undefined) this.giveBackNumber(place.session, place.number);
+    if (place !== undefined) void this.#changes.add('C', place);
   }
 
   protected async closeResource(resource: RemoteRef): Promise<void> {
     if (this.#isClosed) throw new DomainClosedError('the domain is closed');
     this.#changes.flush();
     const name = keyNameOf(resource, this.#client);
-    // Where anything waits, something is triggered.
     const count = await this.#whenReached(() =>
-      this.scripts.send('EXISTS', `${this.#root}t:${name}`),
+      this.scripts.send('EXISTS', `${this.#root}t:${name}`, `${this.#root}w:${name}`),
     );
     if (Number(count) === 0) return;
     throw new ResourceBusyError(
@@ -344,7 +345,9 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
     this.#changes.flush();
     const { session } = this;
     const { terms, scope } = asked.request;
-    asked.place ??= { session, number: session.nextNumber() };
+    const { exclusive = [], shared = [] } = terms.set;
+    const linkCount = exclusive.length + shared.length;
+    asked.place ??= { session, number: session.nextNumber(), linkCount };
     asked.state = 'sent';
     const { place } = asked;
     this.#askedByNumber.set(place.number, asked);
@@ -446,7 +449,7 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
   #giveBack(asked: Asked): void {
     const { place } = asked;
     this.#forget(asked);
-    if (place !== undefined) this.giveBackNumber(place.session, place.number);
+    if (place !== undefined) void this.#changes.add('C', place);
   }
 
   /** Its time is over. From here on a grant comes too late. */
@@ -460,7 +463,7 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
       refuse([]);
       return;
     }
-    const told = this.#changes.add('T', place.session, place.number);
+    const told = this.#changes.add('T', place);
     const stop = this.#clock.after(this.isUp ? explainMsMax : 0, () => refuse([]));
     void told.then((blockers) => {
       stop();
@@ -478,11 +481,12 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
   }
 
   /** What came with an answer. Also for {@link Changes}. */
-  heard({ news, damage }: ScriptReply, session: ServerSession): void {
-    this.#heard({ answer: [], news, damage }, session);
+  heard(reply: ScriptReply, session: ServerSession): void {
+    this.#heard(reply, session);
   }
 
-  #heard({ news, damage }: ScriptReply, session: ServerSession): void {
+  #heard({ news, damage, isUnfinished }: ScriptReply, session: ServerSession): void {
+    if (isUnfinished) this.#lease.beatNow();
     if (damage !== '') this.#warn(`a key of kds is damaged, or somebody else's: ${damage}`);
     if (news === '') return;
     this.delivery.asOne(() => {
@@ -534,7 +538,7 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
     this.delivery.asOne(() => {
       for (const { grant, place } of [...this.grants.values()]) {
         // Should the server still have it, the next one is to be warned.
-        void this.#changes.add('A', place.session, place.number);
+        void this.#changes.add('A', place);
         grant.lose(lostError(grant.token, `is lost, as ${how}`), 'died');
       }
     });

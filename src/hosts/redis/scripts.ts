@@ -22,7 +22,12 @@ import { errorOf } from './refusals.ts';
 
 export type ScriptName = 'enqueue' | 'change' | 'beat' | 'audit' | 'query';
 
-const seldomAtEnqueue = seldom('blockersOf heldAmong findCircle rob', blockers, circle, steal);
+const seldomAtEnqueue = seldom(
+  'blockersOf heldAmong findCircle rob robSome',
+  blockers,
+  circle,
+  steal,
+);
 const seldomAtChange = seldom('blockersOf', blockers);
 
 /** Each script with the fragments that it needs, as the server is given it. */
@@ -59,6 +64,8 @@ export interface ScriptReply {
   readonly news: string;
   /** '' or the first key found to be damaged. */
   readonly damage: string;
+  /** Queues are left that are to move on: a heartbeat is due. */
+  readonly isUnfinished: boolean;
 }
 
 interface Call {
@@ -152,9 +159,9 @@ function digestOf(text: string): string {
 
 function readReply(reply: RedisReply): ScriptReply {
   if (Array.isArray(reply)) {
-    const [answer, news, damage] = reply;
+    const [answer, news, damage, unfinished] = reply;
     if (Array.isArray(answer) && typeof news === 'string' && typeof damage === 'string') {
-      return { answer, news, damage };
+      return { answer, news, damage, isUnfinished: unfinished === 'more' };
     }
   }
   throw strangeAnswer();

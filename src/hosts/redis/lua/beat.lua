@@ -12,7 +12,7 @@
 -- cleared away goes on, as nothing that it holds was given to anybody.
 
 local setsMax = 256
-local budget = setsMax
+local budget, linksLeft = setsMax, 1024
 local key, what, leaseMs = root .. 's:' .. caller, ARGV[2], tonumber(ARGV[3])
 
 local function forget(session)
@@ -24,10 +24,15 @@ end
 -- granted what another one leaves. True if none is left.
 local function clear(session, fate)
   local ids = demand('ZRANGE', root .. 'l:' .. session, 0, budget)
-  local held = {}
-  local isAll = #ids <= budget
+  local held, count = {}, 0
   for index = 1, math.min(#ids, budget) do
-    if demand('HGET', root .. 'q:' .. ids[index], 'token') then
+    if linksLeft <= 0 then
+      break
+    end
+    count = index
+    local set = demand('HMGET', root .. 'q:' .. ids[index], 'token', 'links')
+    linksLeft = linksLeft - select(2, string.gsub(set[2] or '', '\n', ''))
+    if set[1] then
       held[#held + 1] = ids[index]
     elseif not remove(ids[index], fate) then
       call('ZREM', root .. 'l:' .. session, ids[index])
@@ -36,11 +41,11 @@ local function clear(session, fate)
   for _, id in ipairs(held) do
     remove(id, fate)
   end
-  budget = budget - math.min(#ids, budget)
-  if isAll then
+  budget = budget - count
+  if count == #ids then
     forget(session)
   end
-  return isAll
+  return count == #ids
 end
 
 local function sweep()
@@ -48,7 +53,7 @@ local function sweep()
   local now = text(nowMs())
   local ended = demand('ZRANGEBYSCORE', root .. 'sessions', '-inf', now, 'LIMIT', 0, setsMax)
   for _, session in ipairs(ended) do
-    if budget <= 0 or not clear(session, 'died') then
+    if budget <= 0 or linksLeft <= 0 or not clear(session, 'died') then
       isClean = false
       break
     end
@@ -62,7 +67,13 @@ local function sweep()
       call('HSET', root .. 's:' .. last[1], 'until', text(nowMs() + lease))
     end
   end
-  return isClean
+  return isClean and #ended < setsMax
+end
+
+-- Also what calls of others have left.
+local function goOnLater()
+  lookAside()
+  settleUp()
 end
 
 demand('SCARD', root .. 'recovered')
@@ -71,8 +82,8 @@ local known = demand('HMGET', key, 'told', 'top')
 
 if what == 'close' or what == 'abandon' then
   local isAll = clear(caller, what == 'abandon' and 'died' or 'done')
-  settleUp()
-  return finish({ 'closed', isAll and '' or 'more' })
+  goOnLater()
+  return finish({ 'closed', isAll and unfinished or 'more' })
 end
 if known[2] or what == 'open' then
   local untilMs = text(nowMs() + leaseMs)
@@ -85,8 +96,8 @@ if known[2] or what == 'open' then
   end
 end
 local isClean = sweep()
-settleUp()
+goOnLater()
 if not known[2] and what ~= 'open' then
   return finish({ 'expired' })
 end
-return finish({ 'alive', known[1] or '0', known[2] or '0', isClean and '' or 'more' })
+return finish({ 'alive', known[1] or '0', known[2] or '0', isClean and unfinished or 'more' })

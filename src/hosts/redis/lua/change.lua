@@ -34,7 +34,7 @@ end
 -- Nothing of a part that is not held is touched.
 local function weaken(kind, id, names)
   local key = root .. 'q:' .. id
-  local set = try('HMGET', key, 'token', 'links', 'watch') or {}
+  local set = try('HMGET', key, 'token', 'links', 'watch', 'thief') or {}
   if not set[1] or set[3] then
     return
   end
@@ -51,7 +51,8 @@ local function weaken(kind, id, names)
       touch(name)
       try('ZREM', root .. 't:' .. name, mode .. id)
       if kind == 'D' then
-        try('ZADD', root .. 't:' .. name, id, 's' .. id)
+        -- Its place stays: one that steals is before all others.
+        try('ZADD', root .. 't:' .. name, set[4] and '-' .. id or id, 's' .. id)
       end
     end
     if isKept or kind == 'D' then

@@ -48,13 +48,14 @@ elseif isThief then
   demand('SCARD', root .. 'recovered')
 end
 
+lookAside()
 -- Of each name, whether this set's link there has to wait.
 local isPending, pendingCount = {}, 0
 for mode, name in eachLink(links) do
-  -- Where nothing is triggered, nothing waits.
+  -- Where nothing is triggered, nothing waits, unless it is due.
   local front = demand('ZRANGE', root .. 't:' .. name, 0, 0)[1]
   local waits = front and not mayTrigger(mode, front)
-  if front and not waits then
+  if (front or isDue) and not waits then
     waits = demand('ZCARD', root .. 'w:' .. name) > 0
   end
   if isWatch then
@@ -78,6 +79,11 @@ if isWatch and pendingCount == 0 then
   return refuse({ 'settled' })
 end
 if how == 'now' and pendingCount > 0 then
+  -- Links that are due are in the way for now only: they are through when this is asked again.
+  if isDue then
+    settleUp()
+    return refuse({ 'over' })
+  end
   return refuse(seldom().blockersOf('denied', links, isPending))
 end
 local keeps = {}
@@ -88,6 +94,11 @@ if ARGV[7] ~= '' and pendingCount > 0 then
   if circle then
     return refuse(circle)
   end
+end
+
+if isThief and seldom().robSome(links) then
+  settleUp()
+  return refuse({ 'over' })
 end
 
 local id = nextNumber()

@@ -2,12 +2,14 @@
 --
 -- In the queue of each name stand first the links that are triggered (t:), one exclusive or any
 -- number of shared ones, then those that wait (w:), both by arrival. A set is granted when none of
--- its links is pending. `mayTrigger` decides, `advance` walks on; nothing else triggers, so the
--- first link that waits is never one that need not. However a link leaves, or weakens, `advance`
+-- its links is pending. `mayTrigger` decides, `settleUp` walks on; nothing else triggers, so the
+-- first link that waits is never one that need not. However a link leaves, or weakens, `settleUp`
 -- follows: a cancelled writer lets through the readers behind it, and nobody is woken too early.
 --
 -- It is the algorithm of src/core/queue.ts, and costs the same: O(links that leave + links that
--- are triggered), each times the logarithm of a queue.
+-- are triggered), each times the logarithm of a queue. One call triggers a bounded number of them.
+-- A queue that is due meanwhile has links in w: that need not wait; as whoever comes stands behind
+-- them, nobody overtakes.
 
 local function isShared(link)
   return string.sub(link, 1, 1) == 's'
@@ -42,52 +44,124 @@ local function countDown(id)
   return left ~= nil
 end
 
+-- Links that this call may yet trigger, and observers that it may yet end: the server does nothing
+-- else meanwhile. What is left is in `due`, and goes on in further calls, of anybody.
+local workLeft = 128
+
 -- Ends the watches for which nothing older is left; `oldest` is the arrival of what is, if any.
+-- True unless some are left for another call.
 local function settleAll(eyes, oldest)
   local limit = oldest and '(' .. oldest or '+inf'
-  for _, id in ipairs(try('ZRANGEBYSCORE', eyes, '-inf', limit) or {}) do
-    try('ZREM', eyes, id)
-    countDown(id)
+  local count = math.max(workLeft, 0)
+  local ids = try('ZRANGEBYSCORE', eyes, '-inf', limit, 'LIMIT', 0, count + 1) or {}
+  for index = 1, math.min(#ids, count) do
+    try('ZREM', eyes, ids[index])
+    countDown(ids[index])
   end
+  workLeft = workLeft - #ids
+  return #ids <= count
 end
 
 local function settle(name)
   local front = try('ZRANGE', root .. 't:' .. name, 0, 0, 'WITHSCORES') or {}
   local behind = try('ZRANGE', root .. 'w:' .. name, 0, 0, 'WITHSCORES') or {}
-  settleAll(root .. 'ox:' .. name, front[2])
-  -- Behind links that are shared and triggered, the first that waits is exclusive.
-  local exclusive = front[1] and isShared(front[1]) and behind or front
-  settleAll(root .. 'os:' .. name, exclusive[2])
+  -- Where nothing is triggered, what waits is due.
+  local isAll = settleAll(root .. 'ox:' .. name, front[2] or behind[2])
+  -- Behind links that are shared and triggered, the first that waits is exclusive, or is due.
+  local exclusive = front[1] and not isShared(front[1]) and front or behind
+  return settleAll(root .. 'os:' .. name, exclusive[2]) and isAll
 end
 
--- Most often no name has a mark and nobody observes: one look tells both.
-local isMarked, isWatched
+-- Most often no name has a mark, nobody observes, and nothing is due: one look tells all.
+local isMarked, isWatched, isDue
 local function lookAside()
   if isMarked == nil then
-    local isAny = try('EXISTS', root .. 'recovered', root .. 'watch') ~= 0
+    local isAny = try('EXISTS', root .. 'recovered', root .. 'watch', root .. 'due') ~= 0
     isMarked = isAny and try('EXISTS', root .. 'recovered') == 1
     isWatched = isAny and try('EXISTS', root .. 'watch') == 1
+    isDue = isAny and try('EXISTS', root .. 'due') == 1
   end
 end
 
-local function advance(name)
+-- The first link that waits for a name, if it need not any more.
+local function firstDue(name)
   local waiting, triggered = root .. 'w:' .. name, root .. 't:' .. name
   local first = (try('ZRANGE', waiting, 0, 0) or {})[1]
-  while first do
-    local front = try('ZRANGE', triggered, 0, 0)
-    if not front or not mayTrigger(first, front[1]) then
+  local front = first and try('ZRANGE', triggered, 0, 0)
+  return front and mayTrigger(first, front[1]) and first or nil
+end
+
+local function trigger(name, link)
+  local id = setOf(link)
+  workLeft = workLeft - 1
+  call('ZREM', root .. 'w:' .. name, link)
+  if countDown(id) then
+    call('ZADD', root .. 't:' .. name, id, link)
+  end
+end
+
+-- A heap of names by the arrival of their first link that is due: { arrival, name, link }.
+local heads = {}
+local function addHead(name)
+  local link = firstDue(name)
+  if not link then
+    return
+  end
+  local at = #heads + 1
+  heads[at] = { tonumber(setOf(link)), name, link }
+  while at > 1 do
+    local above = math.floor(at / 2)
+    if heads[above][1] <= heads[at][1] then
       break
     end
-    local id = setOf(first)
-    call('ZREM', waiting, first)
-    if countDown(id) then
-      call('ZADD', triggered, id, first)
-    end
-    first = call('ZRANGE', waiting, 0, 0)[1]
+    heads[above], heads[at] = heads[at], heads[above]
+    at = above
   end
-  lookAside()
-  if isWatched then
-    settle(name)
+end
+
+local function takeHead()
+  local first, count = heads[1], #heads
+  heads[1] = heads[count]
+  heads[count] = nil
+  count = count - 1
+  local at = 1
+  while true do
+    local least = at
+    for below = 2 * at, 2 * at + 1 do
+      if below <= count and heads[below][1] < heads[least][1] then
+        least = below
+      end
+    end
+    if least == at then
+      return first
+    end
+    heads[least], heads[at] = heads[at], heads[least]
+    at = least
+  end
+end
+
+local function addDue(arrival, name)
+  try('ZADD', root .. 'due', arrival, name)
+  isDue = true
+end
+
+-- Names that earlier calls have left, the one whose link came first before the others.
+local function goOn()
+  while isDue and workLeft > 0 do
+    local first = try('ZRANGE', root .. 'due', 0, 0, 'WITHSCORES') or {}
+    local name = first[1]
+    if not name then
+      isDue = false
+      return
+    end
+    local link = firstDue(name)
+    if link and tonumber(setOf(link)) > tonumber(first[2]) then
+      addDue(setOf(link), name)
+    elseif link then
+      trigger(name, link)
+    elseif not isWatched or settle(name) then
+      try('ZREM', root .. 'due', name)
+    end
   end
 end
 
@@ -162,10 +236,32 @@ local function remove(id, fate)
   return session
 end
 
--- Moves on all queues that were touched, and grants in the order of arrival.
+-- Moves on the queues that were touched, by the arrival of their links, and grants in that order.
 local function settleUp()
+  if touched[1] then
+    lookAside()
+  end
   for _, name in ipairs(touched) do
-    advance(name)
+    addHead(name)
+  end
+  while heads[1] and workLeft > 0 and not isDue do
+    local head = takeHead()
+    trigger(head[2], head[3])
+    addHead(head[2])
+  end
+  for _, head in ipairs(heads) do
+    addDue(setOf(head[3]), head[2])
+  end
+  if isWatched then
+    for _, name in ipairs(touched) do
+      if not settle(name) then
+        addDue('0', name)
+      end
+    end
+  end
+  if isDue then
+    goOn()
+    unfinished = isDue and 'more' or ''
   end
   if not ripe[1] then
     return

@@ -4,8 +4,9 @@
 --          the script finds out whose queues a release hands over; all are in one slot.
 -- ARGV[1]  the session of the caller: '<client>.<number>'
 --
--- Returns  { answer, news, damage }: the answer of the script, a list of texts; what was told to
---          the caller meanwhile, as by its channel; '' or the first key found to be damaged.
+-- Returns  { answer, news, damage, unfinished }: the answer of the script, a list of texts; what was
+--          told to the caller meanwhile, as by its channel; '' or the first key found to be damaged;
+--          'more' if queues are left that are to move on, by the next heartbeat of anybody, or ''
 --
 -- Keys, after <root>; a name is escaped, so that it has no control character:
 --   seq          the last number given. Never removed
@@ -23,6 +24,8 @@
 --   c:<client>   no key, but a channel: a session, and then its news, a line each. A line is its
 --                number in the news of that session, and then, by tabs: granted, number of the
 --                request, id, token, names recovered; or settled, number; or lost, number
+--   due          sorted set: names whose queues are to move on, by the arrival of the first link
+--                that is due there
 --   recovered    set: names whose exclusive holder died, and was not followed by a healthy one
 --
 -- A link is 'x<id>' or 's<id>', exclusive or shared. `links` has 'x<name>\n' or 's<name>\n'
@@ -61,7 +64,7 @@ local function isRefusedForNow(err)
   return false
 end
 
-local damage = ''
+local damage, unfinished = '', ''
 local function try(command, key, ...)
   local reply = redis.pcall(command, key, ...)
   if type(reply) ~= 'table' or not reply.err then
@@ -141,5 +144,5 @@ local function finish(answer)
       try('PUBLISH', channel, session .. '\n' .. table.concat(news[session], '\n'))
     end
   end
-  return { answer, table.concat(news[caller] or {}, '\n'), damage }
+  return { answer, table.concat(news[caller] or {}, '\n'), damage, unfinished }
 end
