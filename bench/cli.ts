@@ -1,4 +1,4 @@
-/** `kds run -- true`, as a shell would start it, beside what no such command could do without. */
+/** `kds run -x a -- true` from a shell, beside what such a command cannot do without. */
 
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -24,7 +24,10 @@ export function runTrue(): Subject[] {
   };
   const node = process.execPath;
   return [
-    { name: 'kds run -- true', sample: () => timed([node, program, 'run', '--', 'true']) },
+    {
+      name: 'kds run -x a -- true',
+      sample: () => timed([node, program, 'run', '-x', 'a', '--', 'true']),
+    },
     {
       name: 'kds run -x a -s b -- true',
       sample: () => timed([node, program, 'run', '-x', 'a', '-s', 'b', '--', 'true']),
