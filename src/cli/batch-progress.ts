@@ -1,6 +1,7 @@
 /** What a batch is about, in the last line of a terminal; elsewhere only what went wrong. */
 
 import { escaped, say } from './messages.ts';
+import { cutTo } from './text-width.ts';
 
 const drawMs = 100;
 
@@ -77,7 +78,7 @@ export class BatchProgress {
     const text = `kds: ${this.#summary()}${running === '' ? '' : `; running ${running}`}`;
     const width = Math.max(20, (process.stderr.columns ?? 80) - 1);
     this.#clear();
-    process.stderr.write(text.length > width ? `${text.slice(0, width - 1)}…` : text);
+    process.stderr.write(cutTo(text, width));
     this.#isDrawn = true;
   }
 

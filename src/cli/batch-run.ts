@@ -12,7 +12,8 @@ import { CommandFailedError, runLine } from './batch-process.ts';
 import { BatchProgress } from './batch-progress.ts';
 import { exitCode, exitCodeOfSignal } from './exit-codes.ts';
 import { endWhenLost, type LostPolicy } from './lost-command.ts';
-import { shown } from './messages.ts';
+import { inCommands, shown } from './messages.ts';
+import { jsonText, print } from './output.ts';
 import { SignalsCaught } from './terminal-signals.ts';
 
 /** As make has it: something failed. */
@@ -158,7 +159,7 @@ type JobRun = (job: { readonly grant: Parameters<typeof runLine>[1] }) => Promis
 
 function messageOf(line: BatchLine, reason: unknown): string {
   const what = reason instanceof Error ? reason.message : String(reason);
-  return lineText(line, what);
+  return lineText(line, inCommands(what, line.writes[0] ?? line.reads[0]));
 }
 
 function lineText({ number, label }: BatchLine, text: string): string {
@@ -168,8 +169,8 @@ function lineText({ number, label }: BatchLine, text: string): string {
 function tellEnd({ number, id, label }: BatchLine, job: Job, error: unknown, ms: number): void {
   const code = error === undefined ? 0 : undefined;
   const exit = error instanceof CommandFailedError ? error.exitCode : code;
-  const message = error instanceof Error ? error.message : undefined;
+  const message = error instanceof Error ? inCommands(error.message) : undefined;
   const { state } = job;
   const told = { line: number, id, label, state, exitCode: exit, error: message };
-  process.stdout.write(`${JSON.stringify({ ...told, ms: Math.round(ms) })}\n`);
+  print(jsonText({ ...told, ms: Math.round(ms) }));
 }

@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import { checkTrace } from '../inspect/trace.ts';
 import { readOnly, readOptions, UsageError } from './arguments.ts';
 import { exitCode } from './exit-codes.ts';
-import { print } from './output.ts';
+import { escaped } from './messages.ts';
+import { jsonText, print } from './output.ts';
 
 const options = { json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } as const;
 
@@ -14,14 +15,14 @@ export async function checkTraceFile(args: readonly string[]): Promise<number | 
   if (values.help) return undefined;
   const checked = checkTrace(read(readOnly(positionals, 'FILE')));
   if (values.json) {
-    print(JSON.stringify(checked));
+    print(jsonText(checked));
   } else {
     for (const { name, requestCount, grantCount, olderCount, faults } of checked.domains) {
       const older = olderCount === 0 ? '' : `, ${olderCount} requests older than the trace`;
       const counts = `${requestCount} requests, ${grantCount} grants, ${faults.length} faults`;
-      print(`${name}: ${counts}${older}`);
+      print(escaped(`${name}: ${counts}${older}`));
     }
-    for (const fault of checked.faults) print(fault);
+    for (const fault of checked.faults) print(escaped(fault));
   }
   return checked.faults.length === 0 ? exitCode.done : exitCode.no;
 }

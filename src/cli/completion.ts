@@ -34,9 +34,10 @@ const optionsOf = {
   ],
   batch: [
     ...['-j=', '-k', '-n', '--jobs=', '--keep-going', '--dry-run', '--graph=', '--check'],
-    ...['--json', '--local', '--label=', '--domain=', '--socket=', '--help'],
+    ...['--json', '--local', '--label=', '--on-lost=', '--kill-after='],
+    ...['--domain=', '--socket=', '--help'],
   ],
-  ls: ['--json', '--names', '--watch', '--domain=', '--socket=', '--help'],
+  ls: ['--json', '--names', '-0', '--null', '--watch', '--domain=', '--socket=', '--help'],
   why: ['--json', '--domain=', '--socket=', '--help'],
   break: ['--yes', '--domain=', '--socket=', '--help'],
   top: ['--interval=', '--web', '--port=', '--domain=', '--socket=', '--help'],
@@ -53,6 +54,13 @@ function words(command: Completed): string {
 const completed = Object.keys(optionsOf) as Completed[];
 
 const bash = `# kds: eval "$(kds completion bash)"
+_kds_names() {
+  # As words of the shell, whatever is in them.
+  local name
+  while IFS= read -r -d '' name; do
+    case $name in "$1"*) COMPREPLY+=("$(printf %q "$name")") ;; esac
+  done < <(kds ls --names -0 2>/dev/null)
+}
 _kds() {
   local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} word at
   local command=\${COMP_WORDS[1]} options=
@@ -86,7 +94,7 @@ _kds() {
   fi
   case $previous in
     -x|-s|-e|--exclusive|--shared)
-      mapfile -t COMPREPLY < <(compgen -W "$(kds ls --names 2>/dev/null)" -- "$current")
+      _kds_names "$current"
       return ;;
     --on-lost)
       mapfile -t COMPREPLY < <(compgen -W 'term kill ignore' -- "$current")
@@ -103,7 +111,11 @@ ${completed.map((name) => `    ${name}) options='${words(name)}' ;;`).join('\n')
     help) options='${commands}' ;;
   esac
   case $command in
-    why|break) [ "\${current#-}" = "$current" ] && options=$(kds ls --names 2>/dev/null) ;;
+    why|break)
+      if [ "\${current#-}" = "$current" ]; then
+        _kds_names "$current"
+        return
+      fi ;;
   esac
   mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
 }
@@ -113,7 +125,7 @@ const zsh = `#compdef kds
 # kds: eval "$(kds completion zsh)", after compinit
 _kds_names() {
   local -a names
-  names=("\${(@f)$(kds ls --names 2>/dev/null)}")
+  names=(\${(0)"$(kds ls --names -0 2>/dev/null)"})
   compadd -a names
 }
 _kds() {
@@ -148,8 +160,11 @@ _kds() {
         '(-n --dry-run)'{-n,--dry-run}'[run none]' \\
         '--graph[what waits for what]:form:(dot mermaid json)' \\
         '--check[pairs ordered by their lines only]' '--json[a line for each end]' \\
+        '--on-lost[if the set is taken away]:how:(term kill ignore)' \\
+        '--kill-after[between term and kill]:time:' \\
         '--local[without the broker]' '--label[told to others]:text:' ':file:_files' ;;
-    ls) _arguments $place '--json[JSON]' '--names[only names]' '--watch[again and again]' ;;
+    ls) _arguments $place '--json[JSON]' '--names[only names]' \\
+        '(-0 --null)'{-0,--null}'[names end in NUL]' '--watch[again and again]' ;;
     why) _arguments $place '--json[JSON]' ':name:_kds_names' ;;
     break) _arguments $place '(-y --yes)'{-y,--yes}'[do not ask]' ':name:_kds_names' ;;
     top)
@@ -165,6 +180,8 @@ _kds() {
 }
 compdef _kds kds`;
 
+const fishNames = '(kds ls --names -0 2>/dev/null | string split0)';
+
 const fish = `# kds: kds completion fish | source
 function __kds_at
     set -l words (commandline -opc)
@@ -178,7 +195,7 @@ complete -c kds -n __kds_first -a '${commands}'
 complete -c kds -n __kds_first -l help
 complete -c kds -n __kds_first -l version
 ${completed.flatMap((name) => optionsOf[name].map((option) => fishOption(name, option))).join('\n')}
-complete -c kds -n '__kds_at why break' -a '(kds ls --names 2>/dev/null)'
+complete -c kds -n '__kds_at why break' -a '${fishNames}'
 complete -c kds -n '__kds_at completion' -a 'bash zsh fish'
 complete -c kds -n '__kds_at run' -a '(__fish_complete_subcommand)'`;
 
@@ -190,7 +207,7 @@ function fishOption(command: Completed, option: string): string {
   if (name === '--on-lost') return `${line} -xa 'term kill ignore'`;
   if (name === '--socket') return `${line} -rF`;
   const isName = ['-x', '-s', '-e', '--exclusive', '--shared'].includes(name);
-  return isName ? `${line} -xa '(kds ls --names 2>/dev/null)'` : `${line} -x`;
+  return isName ? `${line} -xa '${fishNames}'` : `${line} -x`;
 }
 
 const scripts = { bash, zsh, fish } as const;

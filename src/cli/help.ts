@@ -41,6 +41,7 @@ kds COMMAND --help says more. kds --version tells the version.`,
        kds run [-x NAME]... [-s NAME]... [options] -c STRING
 
 Runs COMMAND while the whole set is held: all of it at one moment, first come, first served.
+At least one NAME is needed; an empty name is refused.
 
   -x, --exclusive NAME  to be held by nobody else meanwhile; also -e
   -s, --shared NAME     to be held along with others who want it shared
@@ -58,7 +59,7 @@ ${placeLines(17)}
 
 Exit code: the command's own; 128+N if signal N ended it; 75 not granted in time;
 69 the broker, or Redis, is out of reach; 64 wrong usage, or in a kds run that holds what it
-would wait for; 126 cannot be run; 127 not found.`,
+would wait for; 126 cannot be run; 127 not found. A reason is printed for each of these.`,
 
   batch: `usage: kds batch [options] FILE | -
 
@@ -81,18 +82,23 @@ and such as begin with #, are nothing.
       --graph FORM   print what waits for what: dot, mermaid or json; run none
       --check        print the pairs whose order only the order of lines lays down
       --json         a line of JSON for each command as it ends
+      --on-lost HOW  if the set of a command is taken away: term (default), kill or
+                     ignore; unless ignored, its line has failed
+      --kill-after TIME
+                     from term to kill (default 10s)
       --local        keep out of nobody's way but each other's: without the broker
       --label TEXT   told by ls and why (default "kds batch")
 ${placeLines()}
 
 Exit code: 0 all done; 2 something failed, or a line was none; 128+N stopped by signal N.`,
 
-  ls: `usage: kds ls [--json | --names] [--watch] [--domain URL | --socket PATH]
+  ls: `usage: kds ls [--json | --names [-0]] [--watch] [--domain URL | --socket PATH]
 
 Who holds what, then who waits, in order: a table on a terminal, lines with tabs in a pipe.
 
       --json         one line of JSON: { "held": [...], "pending": [...] }
-      --names        only the names of resources, a line each
+      --names        only the names of resources, a line each, quoted where needed
+  -0, --null         with --names: a NUL after each, nothing quoted
       --watch        again each second; in a pipe, whenever it has changed
 ${placeLines()}`,
 

@@ -14,6 +14,7 @@ import {
 } from './entries.ts';
 import { shown } from './messages.ts';
 import { coloured } from './output.ts';
+import { cutTo, padded, widthOf } from './text-width.ts';
 
 const head = ['ID', 'STATE', 'FOR', 'PID', 'SET', 'LABEL', 'WAITS FOR', 'COMMAND'];
 
@@ -23,18 +24,18 @@ export function tableOf({ held, pending }: Listing, columns: number): string[] {
   const rows = [...held, ...pending].map((entry) => cellsOf(entry, nowMs));
   const all = [head, ...rows];
   const widths = head.map((_, column) =>
-    all.reduce((width, cells) => Math.max(width, cellOf(cells, column)), 0),
+    all.reduce((width, cells) => Math.max(width, cellWidthOf(cells, column)), 0),
   );
   return all.map((cells, index) => {
-    const padded = cells.map((cell, column) => cell.padEnd(widths[column] as number));
-    const line = cut(padded.join('  ').trimEnd(), columns);
+    const aligned = cells.map((cell, column) => padded(cell, widths[column] as number));
+    const line = cutTo(aligned.join('  ').trimEnd(), columns);
     if (index === 0) return coloured('bold', line);
     return coloured(cells[1] === 'held' ? 'green' : 'yellow', line);
   });
 }
 
-function cellOf(cells: readonly string[], column: number): number {
-  return (cells[column] as string).length;
+function cellWidthOf(cells: readonly string[], column: number): number {
+  return widthOf(cells[column] as string);
 }
 
 function cellsOf(entry: Entry, nowMs: number): string[] {
@@ -71,8 +72,4 @@ function stateOf({ token }: Entry): string {
 
 function shownOrNone(label: string, none: string): string {
   return label === '' ? none : shown(label);
-}
-
-function cut(line: string, columns: number): string {
-  return line.length <= columns ? line : `${line.slice(0, Math.max(0, columns - 1))}…`;
 }

@@ -1,11 +1,12 @@
 /** `kds ls`: all that is held, by token, then all who wait, in order. */
 
-import { readNone, readOptions } from './arguments.ts';
+import { readNone, readOptions, UsageError } from './arguments.ts';
 import { readAddress } from './domain-address.ts';
 import type { Listing } from './entries.ts';
 import { exitCode } from './exit-codes.ts';
 import { plainLineOf, tableOf } from './listing.ts';
-import { columnCount, isForPeople, print } from './output.ts';
+import { shown } from './messages.ts';
+import { columnCount, isForPeople, jsonText, print } from './output.ts';
 import { watchReader } from './reader-gone.ts';
 import { readSnapshot, type Snapshots, snapshotsAt } from './snapshots.ts';
 
@@ -14,6 +15,7 @@ const watchMs = 1000;
 const options = {
   json: { type: 'boolean' },
   names: { type: 'boolean' },
+  null: { type: 'boolean', short: '0' },
   watch: { type: 'boolean' },
   domain: { type: 'string' },
   socket: { type: 'string' },
@@ -24,9 +26,21 @@ export async function ls(args: readonly string[]): Promise<number | undefined> {
   const { values, positionals } = readOptions(args, options);
   if (values.help) return undefined;
   readNone(positionals);
+  if (values.null && (!values.names || values.json || values.watch)) {
+    throw new UsageError('-0 goes with --names, and neither with --json nor with --watch');
+  }
   const tell = values.json ? jsonOf : values.names ? namesOf : listingOf;
   if (values.watch) return watch(snapshotsAt(readAddress(values.domain, values.socket)), tell);
-  const text = tell(await readSnapshot(readAddress(values.domain, values.socket)));
+  const snapshot = await readSnapshot(readAddress(values.domain, values.socket));
+  if (values.null) {
+    process.stdout.write(
+      allNames(snapshot)
+        .map((name) => `${name}\0`)
+        .join(''),
+    );
+    return exitCode.done;
+  }
+  const text = tell(snapshot);
   if (text !== '') print(text);
   return exitCode.done;
 }
@@ -49,15 +63,20 @@ async function watch(snapshots: Snapshots, tell: (snapshot: Listing) => string):
 
 /** One line. */
 function jsonOf(snapshot: Listing): string {
-  return JSON.stringify(snapshot);
+  return jsonText(snapshot);
 }
 
-/** For completion in shells. */
-function namesOf({ held, pending }: Listing): string {
+/** A line each, in quotes where it is no plain word. */
+function namesOf(snapshot: Listing): string {
+  return allNames(snapshot)
+    .map((name) => shown(name))
+    .join('\n');
+}
+
+/** Each once, in order. */
+function allNames({ held, pending }: Listing): readonly string[] {
   const names = [...held, ...pending].flatMap(({ set }) => [...set.exclusive, ...set.shared]);
-  // A line is a name: what does not fit on one cannot be completed.
-  const told = [...new Set(names)].filter((name) => !/[\p{Cc}]/u.test(name));
-  return told.sort().join('\n');
+  return [...new Set(names)].sort();
 }
 
 function listingOf(snapshot: Listing): string {

@@ -7,7 +7,7 @@
 import { readFileSync } from 'node:fs';
 import { UsageError } from './arguments.ts';
 import { exitCode } from './exit-codes.ts';
-import { escaped, say } from './messages.ts';
+import { escaped, inCommands, say } from './messages.ts';
 import { didYouMean } from './near-words.ts';
 import { run } from './run.ts';
 
@@ -68,7 +68,7 @@ function codeOfError(error: unknown): number {
     say(error instanceof Error ? (error.stack ?? error.message) : String(error));
     return exitCode.internal;
   }
-  say(error.message);
+  say(inCommands(error.message));
   if (code === 'KDS_USAGE') say('kds --help and kds COMMAND --help tell what there is');
   if (code === 'KDS_DEADLOCK') {
     say('it is held around this command: name all that is needed in the outer kds run, or unset');

@@ -17,3 +17,18 @@ export function say(text: string): void {
     // Closed, or a pipe that is full: the exit code says it too.
   }
 }
+
+/**
+ * A message that is written for programs, in the words of the shell: what names a call names the
+ * command for it. `name` is one of the resources that it is about.
+ */
+export function inCommands(message: string, name?: string): string {
+  const command = name === undefined ? 'kds ls' : `kds why ${inShell(name)}`;
+  return message.replaceAll('query()', command);
+}
+
+/** As a word that a POSIX shell reads as that text, which is to be shown, and so has no orders. */
+function inShell(text: string): string {
+  if (/^[\w@%+:,./-]+$/.test(text)) return text;
+  return `'${escaped(text).replaceAll("'", "'\\''")}'`;
+}

@@ -13,7 +13,7 @@ import { environmentUnder } from './command-environment.ts';
 import { CannotRunError, runCommand } from './command-process.ts';
 import { exitCode, exitCodeOfSignal } from './exit-codes.ts';
 import { endWhenLost } from './lost-command.ts';
-import { say, shown } from './messages.ts';
+import { inCommands, say, shown } from './messages.ts';
 import type { OpenedDomain } from './open-domain.ts';
 import { type RunArguments, readRunArguments } from './run-arguments.ts';
 import { dieInterrupted, SignalsCaught } from './terminal-signals.ts';
@@ -113,12 +113,13 @@ async function codeOfCommand(
 }
 
 /** @throws what is not about the set not being granted. */
-function codeOfEnd(error: unknown, { notGrantedCode, timeoutMs }: RunArguments): number {
+function codeOfEnd(error: unknown, wanted: RunArguments): number {
+  const { exclusive, shared, notGrantedCode, timeoutMs } = wanted;
   if (error instanceof Stopped) return exitCodeOfSignal(error.signal);
   const isLate = error instanceof Error && 'code' in error && error.code === 'KDS_WAIT_TIMEOUT';
   if (!isLate) throw error;
   // Like flock, who asks to have it now or never is told by the exit code alone.
-  if (timeoutMs !== 0) say(error.message);
+  if (timeoutMs !== 0) say(inCommands(error.message, exclusive[0] ?? shared[0]));
   return notGrantedCode;
 }
 

@@ -5,9 +5,10 @@ import { placeText, readAddress } from './domain-address.ts';
 import { exitCode } from './exit-codes.ts';
 import { FullScreen } from './full-screen.ts';
 import { tableOf } from './listing.ts';
-import { escaped } from './messages.ts';
+import { escaped, inCommands } from './messages.ts';
 import { columnCount, isForPeople } from './output.ts';
 import { type Snapshots, snapshotsAt } from './snapshots.ts';
+import { cutTo } from './text-width.ts';
 import { topWeb } from './top-web.ts';
 
 const refreshMsMin = 100;
@@ -78,8 +79,9 @@ async function linesOf(snapshots: Snapshots): Promise<readonly string[]> {
     const { held, pending } = snapshot;
     const counts = `${held.length} held, ${pending.length} wait`;
     const title = `kds  ${counts}  ${escaped(snapshots.place)}`;
-    return [title.slice(0, columnCount()), '', ...tableOf(snapshot, columnCount())];
+    return [cutTo(title, columnCount()), '', ...tableOf(snapshot, columnCount())];
   } catch (error) {
-    return [`kds  ${error instanceof Error ? error.message : String(error)}`];
+    const reason = error instanceof Error ? error.message : String(error);
+    return [cutTo(`kds  ${escaped(inCommands(reason))}`, columnCount())];
   }
 }

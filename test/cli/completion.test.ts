@@ -15,7 +15,7 @@ const source = (path: string): string =>
 
 beforeAll(async () => {
   await shop.open();
-  await shop.domain.acquire({ exclusive: 'one', shared: 'two' });
+  await shop.domain.acquire({ exclusive: 'one', shared: ['two', 'x y\n$z'] });
 });
 afterAll(() => shop.close());
 
@@ -37,7 +37,8 @@ describe('the completion', () => {
     ['kds run --exc', /^--exclusive$/],
     ['kds run --on-lost k', /^kill$/],
     ['kds run -x on', /^one$/],
-    ['kds why ', /^one two$/],
+    ['kds why ', /^one two \$'x y\\n\$z'$/],
+    ['kds run -x x', /^\$'x y\\n\$z'$/],
     ['kds break t', /^two$/],
     ['kds run -x one -- mkfif', /^mkfifo$/],
     ['kds run -n -w 5 mkfif', /^mkfifo$/],
@@ -55,10 +56,39 @@ describe('the completion', () => {
   });
 });
 
+describe('names of any text are completed, each as one word', () => {
+  const wordsOf = (stdout: string): readonly string[] => stdout.split('\0').slice(0, -1).sort();
+  const names = ['one', 'two', 'x y\n$z'];
+
+  const withoutZsh = has('zsh') ? '' : ' (skipped: no zsh)';
+  it.skipIf(withoutZsh !== '')(`by zsh${withoutZsh}`, async () => {
+    const script = `kds() { ${shop.word} "$@"; }; compdef() { :; }
+      compadd() { printf '%s\\0' "\${names[@]}"; }
+      ${await scriptOf('zsh')}
+      _kds_names`;
+    const ended = await shop.start('zsh', ['-f', '-c', script]).ended;
+    expect(ended.stderr).toBe('');
+    expect(wordsOf(ended.stdout)).toEqual(names);
+  });
+
+  const withoutFish = has('fish') ? '' : ' (skipped: no fish)';
+  it.skipIf(withoutFish !== '')(`by fish${withoutFish}`, async () => {
+    const script = `function kds; ${shop.word} $argv; end
+      ${await scriptOf('fish')}
+      complete -C 'kds why ' | string escape`;
+    writeFileSync(shop.file('names.fish'), script);
+    const ended = await shop.start('fish', ['--no-config', shop.file('names.fish')]).ended;
+    expect(ended.stderr).toBe('');
+    expect(ended.stdout).toContain('one\ntwo\n');
+    expect(ended.stdout).toContain('$z');
+  });
+});
+
 describe('each option', () => {
   const optionsOf = (file: string): string[] => {
     const [, table = ''] = /const options = \{\n([\s\S]*?)\n\} as const/.exec(source(file)) ?? [];
-    const names = [...table.matchAll(/^ {2}'?([\w-]+)'?: \{/gm)].map(([, name = '']) => name);
+    const own = [...table.matchAll(/^ {2}'?([\w-]+)'?: \{/gm)].map(([, name = '']) => name);
+    const names = table.includes('...lostOptions') ? [...own, 'on-lost', 'kill-after'] : own;
     return names.map((name) => (name.length === 1 ? `-${name}` : `--${name}`));
   };
   // Other spellings of options that are there, as flock(1) has them.

@@ -78,10 +78,43 @@ describe('kds ls', () => {
     expect(stdout.trimEnd()).not.toContain('\n');
   });
 
-  it('--names is each name once, in order', async () => {
+  it('--names is each name once, in order, quoted where it is no plain word', async () => {
+    const odd = ['two\nlines', 'a b', '"q', 'esc\x9b1m', '\u202erev'];
     await hold('1', '-x', 'b', '-s', 'a');
-    await hold('2', '-s', 'a', '-x', 'two\nlines');
-    expect((await shop.kds(['ls', '--names']).ended).stdout).toBe('a\nb\n');
+    await hold('2', '-s', 'a', ...odd.flatMap((name) => ['-x', name]));
+    const { stdout } = await shop.kds(['ls', '--names']).ended;
+    const told = stdout.trimEnd().split('\n');
+    expect(told.map((line) => (line.startsWith('"') ? JSON.parse(line) : line))).toEqual(
+      ['a', 'b', ...odd].sort(),
+    );
+    expect(stdout).not.toMatch(/[^\P{C}\n]/u);
+    const raw = await shop.kds(['ls', '--names', '-0']).ended;
+    expect(raw.stdout).toBe(
+      ['a', 'b', ...odd]
+        .sort()
+        .map((name) => `${name}\0`)
+        .join(''),
+    );
+  });
+
+  it.each([[['-0']], [['-0', '--json']], [['--names', '-0', '--watch']]])(
+    'refuses -0 where no names are printed once: %j',
+    async (args) => {
+      expect((await shop.kds(['ls', ...args]).ended).code).toBe(64);
+    },
+  );
+
+  it('--json has no orders for a terminal in it', async () => {
+    const name = 'a\x9b1m\u202e\u{e0001}';
+    await hold('1', '-x', name);
+    for (const args of [
+      ['ls', '--json'],
+      ['why', '--json', name],
+    ]) {
+      const { stdout } = await shop.kds(args).ended;
+      expect(stdout).not.toMatch(/[^\P{C}\n]/u);
+      expect(JSON.parse(stdout).held[0].set.exclusive).toEqual([name]);
+    }
   });
 
   it('--watch tells again when something has changed', async () => {
