@@ -71,7 +71,7 @@ class Batch {
       this.#jobs.set(line.number, job);
       ends.push(this.#follow(line, job));
       // The ring is full: whoever waits for a place in it comes before the next line.
-      await job.enqueued.catch(() => undefined);
+      if (job.state === 'submitted') await (job.enqueued ?? job.started).catch(() => undefined);
     }
     await Promise.all(ends);
     signals.stopForwarding();

@@ -100,6 +100,21 @@ describe.each(hosts)('a job queue on the host %s', (_, open) => {
     expect(runningMax).toBe(3);
   });
 
+  it('has no enqueued for a job without a set, in the ring or in line for it', async () => {
+    const queue = createJobQueue(open(), { capacity: 1, isPaused: true });
+    const jobs = [{}, { reads: [], writes: [] }].map((set) =>
+      queue.submit({ ...set, run: () => undefined }),
+    );
+    expect(jobs.map(({ enqueued, state }) => ({ enqueued, state }))).toEqual([
+      { enqueued: undefined, state: 'ready' },
+      { enqueued: undefined, state: 'submitted' },
+    ]);
+    expect(() => queue.submit({ run: () => undefined })).toThrow('job.started');
+    queue.resume();
+    await jobs[1]?.started;
+    expect((await queue.drain()).done).toBe(2);
+  });
+
   it('makes those who submit wait for a place in the ring, and keeps their order', async () => {
     const domain = open();
     const queue = createJobQueue(domain, { capacity: 2 });

@@ -16,7 +16,7 @@ import type { SyncDomain } from '../../domain/domain.ts';
 import { InvalidSetError, type KdsErrorCode } from '../../domain/errors.ts';
 import type { SyncGrant, Waiter } from '../../domain/grant.ts';
 import type { LockedPolicy } from '../../domain/options.ts';
-import { describe, type Resource, type SetSpec } from '../../domain/sets.ts';
+import { describe, type Resource, type ResourceRef, type SetSpec } from '../../domain/sets.ts';
 
 /** Refuse with -EBUSY if a synchronous caller holds or has queued on a resource of the set. */
 export const KDS_FLAG_LOCKED_FAIL = 0;
@@ -37,9 +37,16 @@ export const EBUSY = 16;
 /** Negated: what it returns where memory or a limit of kds is at its end. */
 export const ENOMEM = 12;
 
+/** Negated, in an error pointer: what `kds_waitall` returns where a signal, `interrupt`, ends it. */
+export const ERESTARTSYS = 512;
+
 /** Filled by `kds_resource_init`. */
 export interface kds_resource {
-  waiters?: Resource | undefined;
+  /**
+   * The name of its queue. So the object, or a copy of it, is the same resource in every thread of
+   * an arena: put it into the message or the workerData that the buffer is in.
+   */
+  waiters?: string | undefined;
 }
 
 export type kds_callback_fn<P = unknown, E = unknown> = (
@@ -57,7 +64,10 @@ export interface kds_callback<P = unknown, E = unknown> {
 /** Bit i set: resource i is wanted exclusive. Words of 32 bits, the lowest first; or one number. */
 export type kds_bitmap = Uint32Array | readonly number[] | bigint;
 
-/** A request, waiting or granted. It has nothing to see: release it through a pointer to it. */
+/**
+ * A request, waiting or granted. It has nothing to see: release it through a pointer to it. As in
+ * the C it may be an error in place of a set, to be asked with `IS_ERR`.
+ */
 export type kds_resource_set = ResourceSet;
 
 /** The C's `struct kds_resource_set **`. */
@@ -68,14 +78,15 @@ export interface kds_resource_set_pointer {
 /** The calls of kds.h. All of them return at once, but `kds_waitall` where the host can block. */
 export interface Kds {
   /**
-   * Makes a resource that only this object stands for.
+   * Makes a resource that this object stands for, and copies of it in other threads of the arena.
    *
    * @throws TypeError if it is one already, or no object; DomainClosedError.
    */
   kds_resource_init(resource: kds_resource): void;
 
   /**
-   * Ends a resource; returns 0. It can be initialised again.
+   * Ends a resource; returns 0. It can be initialised again. Once for all threads: copies of the
+   * object must not be used any more.
    *
    * @throws ResourceBusyError while a set holds it or waits for it; TypeError if it is none.
    */
@@ -125,7 +136,8 @@ export interface Kds {
   /**
    * Takes the resources as a synchronous caller, blocking for so many jiffies (ms) at most. Returns
    * the set, or null if it timed out; that is at once where the host cannot block, as nobody could
-   * release anything meanwhile.
+   * release anything meanwhile. Returns ERR_PTR(-ERESTARTSYS) if `interrupt` of another thread's
+   * domain ended the wait: check with `IS_ERR` before the set is released.
    *
    * @throws WaitTimeoutError for KDS_WAIT_BLOCKING where the host cannot block and the set is not
    * free; LimitError; RangeError for a time-out that is none; else as `kds_async_waitall`.
@@ -142,7 +154,7 @@ export interface Kds {
    * that never runs. Nulls the pointer first. Does nothing if it is null, or the set was released
    * before through another pointer.
    *
-   * @throws TypeError if it is no pointer to a set.
+   * @throws TypeError if it is no pointer to a set, or one to an error.
    */
   kds_resource_set_release(pprset: kds_resource_set_pointer): void;
 }
@@ -172,17 +184,17 @@ export interface Kds {
 export function classic(domain: SyncDomain): Kds {
   return {
     kds_resource_init: (resource) => initResource(domain, resource),
-    kds_resource_term: termResource,
+    kds_resource_term: (resource) => termResource(domain, resource),
     kds_callback_init: initCallback,
     kds_callback_term: termCallback,
     kds_async_waitall: (pprset, flags, cb, parameter, extraParameter, count, bitmap, list) => {
       checkPointer(pprset);
       const callback = deliveryOf(cb, parameter, extraParameter);
       const locked = policyOf(flags);
-      return request(domain, pprset, setOf(count, bitmap, list), locked, callback);
+      return request(domain, pprset, setOf(domain, count, bitmap, list), locked, callback);
     },
     kds_waitall: (count, bitmap, list, jiffies) =>
-      take(domain, setOf(count, bitmap, list), jiffies),
+      take(domain, setOf(domain, count, bitmap, list), jiffies),
     kds_resource_set_release: release,
   };
 }
@@ -221,6 +233,47 @@ class ResourceSet {
     else if (stage.name === 'granted') stage.grant.release();
   }
 }
+
+/** What a pointer to a set has in it where the C has a negative errno. */
+class ErrorPointer extends ResourceSet {
+  readonly errno: number;
+
+  constructor(errno: number) {
+    super();
+    this.errno = errno;
+  }
+}
+
+/**
+ * A pointer that is an error, as linux/err.h has it.
+ *
+ * @param error A negative errno.
+ * @throws RangeError for what is none.
+ */
+export function ERR_PTR(error: number): kds_resource_set {
+  if (!Number.isInteger(error) || error >= 0 || error < -errnoMax) {
+    throw new RangeError(`an error is an errno from -${errnoMax} to -1, not ${describe(error)}`);
+  }
+  return new ErrorPointer(error);
+}
+
+/** Whether a pointer is an error, and no set; false for null. */
+export function IS_ERR(pointer: kds_resource_set | null): boolean {
+  return pointer instanceof ErrorPointer;
+}
+
+/**
+ * The negative errno of a pointer that is an error.
+ *
+ * @throws TypeError if it is none.
+ */
+export function PTR_ERR(pointer: kds_resource_set | null): number {
+  if (pointer instanceof ErrorPointer) return pointer.errno;
+  throw new TypeError('the pointer is no error: ask IS_ERR() first');
+}
+
+/** As MAX_ERRNO of linux/err.h. */
+const errnoMax = 4095;
 
 interface BoundCallback {
   readonly delivery: Callback;
@@ -263,7 +316,9 @@ function take(domain: SyncDomain, set: SetSpec, jiffies: number): ResourceSet | 
     rset.granted(domain.acquireSync(set, { timeoutMs: jiffies }));
     return rset;
   } catch (error) {
-    if (codeOf(error) === 'KDS_WAIT_TIMEOUT' && jiffies !== KDS_WAIT_BLOCKING) return null;
+    const code = codeOf(error);
+    if (code === 'KDS_WAIT_TIMEOUT' && jiffies !== KDS_WAIT_BLOCKING) return null;
+    if (code === 'KDS_INTERRUPTED') return ERR_PTR(-ERESTARTSYS);
     throw error;
   }
 }
@@ -275,31 +330,70 @@ function release(pprset: kds_resource_set_pointer): void {
   if (!(rset instanceof ResourceSet)) {
     throw new TypeError(`a pointer to a kds_resource_set holds one or null, not ${describe(rset)}`);
   }
+  if (IS_ERR(rset)) {
+    throw new TypeError(`the pointer is an error, ${PTR_ERR(rset)}, and no kds_resource_set`);
+  }
   pprset.value = null;
   rset.end();
 }
 
+/** Of what was initialised in this thread. */
+const handles = new WeakMap<
+  kds_resource,
+  { handle: Resource; arena: SharedArrayBuffer | undefined }
+>();
+
 function initResource(domain: SyncDomain, resource: kds_resource): void {
-  if (handleOf(resource) !== undefined) {
+  if (nameOf(resource) !== undefined) {
     throw new TypeError('the kds_resource is initialised already: kds_resource_term() it first');
   }
-  resource.waiters = domain.resource();
+  const name = `kds_resource ${randomHex()}`;
+  handles.set(resource, { handle: domain.resource(name), arena: arenaOf(domain) });
+  resource.waiters = name;
 }
 
-function termResource(resource: kds_resource): number {
-  const handle = handleOf(resource);
-  if (handle === undefined) {
+function termResource(domain: SyncDomain, resource: kds_resource): number {
+  const name = nameOf(resource);
+  if (name === undefined) {
     throw new TypeError('the kds_resource is not initialised: kds_resource_init() it first');
   }
   // Not a promise where the state is within reach, as it is in a SyncDomain.
-  handle.close();
+  (handles.get(resource)?.handle ?? domain.resource(name)).close();
+  handles.delete(resource);
   resource.waiters = undefined;
   return 0;
 }
 
-function handleOf(resource: kds_resource): Resource | undefined {
-  if (typeof resource === 'object' && resource !== null) return resource.waiters;
-  throw new TypeError(`a kds_resource is an object, not ${describe(resource)}`);
+/**
+ * What to request: the handle, which its domain knows for its own; or the name, in another domain of
+ * the same arena, and for an object that has come from another thread.
+ */
+function refOf(domain: SyncDomain, resource: kds_resource, name: string): ResourceRef {
+  const known = handles.get(resource);
+  const isShared = known?.arena !== undefined && known.arena === arenaOf(domain);
+  return known === undefined || isShared ? name : known.handle;
+}
+
+/** The memory that a domain of `kds/threads` shares. */
+function arenaOf(domain: SyncDomain & { readonly arena?: { readonly buffer: SharedArrayBuffer } }) {
+  return domain.arena?.buffer;
+}
+
+function nameOf(resource: kds_resource): string | undefined {
+  if (typeof resource !== 'object' || resource === null) {
+    throw new TypeError(`a kds_resource is an object, not ${describe(resource)}`);
+  }
+  const { waiters } = resource;
+  if (waiters === undefined || typeof waiters === 'string') return waiters;
+  throw new TypeError(
+    `waiters of a kds_resource is the name of its queue, not ${describe(waiters)}`,
+  );
+}
+
+/** Of 128 bits, so that no two threads choose the same. */
+function randomHex(): string {
+  const words = crypto.getRandomValues(new Uint32Array(4));
+  return Array.from(words, (word) => word.toString(16).padStart(8, '0')).join('');
 }
 
 function initCallback<P, E>(
@@ -362,7 +456,12 @@ function policyOf(flags: number): LockedPolicy {
   throw new RangeError(`flags are one of KDS_FLAG_LOCKED_*, not ${describe(flags)}`);
 }
 
-function setOf(count: number, bitmap: kds_bitmap, list: readonly kds_resource[]): SetSpec {
+function setOf(
+  domain: SyncDomain,
+  count: number,
+  bitmap: kds_bitmap,
+  list: readonly kds_resource[],
+): SetSpec {
   if (!Array.isArray(list)) {
     throw new TypeError(`a resource list is an array, not ${describe(list)}`);
   }
@@ -372,17 +471,18 @@ function setOf(count: number, bitmap: kds_bitmap, list: readonly kds_resource[])
     );
   }
   const words = wordsOf(bitmap, count);
-  const exclusive: Resource[] = [];
-  const shared: Resource[] = [];
+  const exclusive: ResourceRef[] = [];
+  const shared: ResourceRef[] = [];
   for (let index = 0; index < count; index++) {
-    const handle: Resource | undefined = list[index]?.waiters;
-    if (handle === undefined) {
+    const resource = list[index];
+    const name = resource?.waiters;
+    if (resource === undefined || typeof name !== 'string') {
       throw new InvalidSetError(
         `resource ${index} of the list is not initialised: kds_resource_init() it first`,
       );
     }
     const isExclusive = (((words[index >>> 5] as number) >>> (index & 31)) & 1) === 1;
-    (isExclusive ? exclusive : shared).push(handle);
+    (isExclusive ? exclusive : shared).push(refOf(domain, resource, name));
   }
   return { exclusive, shared };
 }

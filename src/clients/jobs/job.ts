@@ -45,9 +45,10 @@ export interface Job<R = unknown> {
   readonly state: JobState;
   /**
    * When its set stands in all queues, so that what is asked for from now on comes later: at once
-   * while the ring has room. Rejects as `done` if that never comes about.
+   * while the ring has room. Rejects as `done` if that never comes about. Undefined for a job that
+   * declares no resource, as for the atoms of kds.txt: there is no queue that it could stand in.
    */
-  readonly enqueued: Promise<void>;
+  readonly enqueued: Promise<void> | undefined;
   /** When it begins to run. Rejects as `done` if it never does. */
   readonly started: Promise<void>;
   /**
@@ -165,7 +166,8 @@ export class QueueJob implements Job, RunningJob {
     return moves[this.state].length > 0;
   }
 
-  get enqueued(): Promise<void> {
+  get enqueued(): Promise<void> | undefined {
+    if (listOf(this.reads).length === 0 && listOf(this.writes).length === 0) return undefined;
     const details = this.details();
     if (details.enqueued === undefined) {
       details.enqueued = new Deferred();

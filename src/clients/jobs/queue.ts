@@ -61,8 +61,8 @@ export interface JobQueue {
   readonly counts: JobCounts;
 
   /**
-   * Takes a job in. If the ring is full the job stands in line for a place: await `enqueued` before
-   * you submit more. Not for use inside a job, which would wait for itself: there it is
+   * Takes a job in. If the ring is full the job stands in line for a place: await `enqueued`, or
+   * `started` of a job without a set, before you submit more. Not for use inside a job, which would wait for itself: there it is
    * {@link RunningJob.submit}.
    *
    * @throws TypeError for what is no job, or comes `after` what is no job of this queue;
@@ -324,7 +324,8 @@ class DomainJobQueue implements JobQueue {
   #tooMany(): LimitError {
     return new LimitError(
       `the ring of ${this.#capacity} jobs is full, and as many stand in line for it: ` +
-        'await job.enqueued before you submit more, or make capacity larger',
+        'await job.enqueued (of a job without a set: job.started) before you submit more, or ' +
+        'make capacity larger',
     );
   }
 

@@ -12,6 +12,8 @@ import { ThreadsHost } from './host.ts';
 export interface ThreadsDomain extends SyncDomain {
   /** Its number in the arena: what {@link interrupt} takes. Given again once it is closed. */
   readonly agent: number;
+  /** Where the state is: what {@link openThreadsDomain} was called with. */
+  readonly arena: Arena;
   /**
    * When this worker ends, however it does, what its domains in the arena hold or wait for is
    * released, as by holders who died. Call it once for each worker, from the thread that made it,
@@ -51,15 +53,17 @@ export function openThreadsDomain(arena: Arena, options: DomainOptions = {}): Th
     host.close();
     throw error;
   }
-  return new ThreadsSession(host, options.label);
+  return new ThreadsSession(host, options.label, arena);
 }
 
 class ThreadsSession extends HostSession implements ThreadsDomain {
   readonly #host: ThreadsHost;
+  readonly arena: Arena;
 
-  constructor(host: ThreadsHost, label: string | undefined) {
+  constructor(host: ThreadsHost, label: string | undefined, arena: Arena) {
     super(host, undefined, label);
     this.#host = host;
+    this.arena = arena;
   }
 
   get agent(): number {
