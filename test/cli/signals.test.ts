@@ -181,8 +181,6 @@ describe('a signal that was ignored as kds was started', () => {
     const running = shop.kds(['run', '-x', name, 'echo', 'through'], { env });
     await shop.waiting(name, 1);
     running.kill('SIGHUP');
-    // Would end it, if that had not come before and were not ignored.
-    await shop.waiting(name, 1);
     grant.release();
     expect(await running.ended).toMatchObject({ code: 0, stdout: 'through\n' });
   });
@@ -196,6 +194,18 @@ describe('a signal that was ignored as kds was started', () => {
     expect((await missing.ended).code).toBe(127);
     const folder = shop.kds(['run', '-x', freshName(), shop.folder], { env });
     expect((await folder.ended).code).toBe(126);
+  });
+
+  const noNohup = has('nohup') ? '' : ' (skipped: no nohup)';
+  it.skipIf(noNohup !== '')(`or by nohup inside: the set is kept too${noNohup}`, async () => {
+    const name = freshName();
+    const running = shop.kds(['run', '-x', name, '--', 'nohup', 'sh', '-c', script]);
+    const [, pid] = await running.says(/pid (\d+)/);
+    process.kill(Number(pid), 'SIGHUP');
+    running.kill('SIGHUP');
+    expect(await isFree(name)).toBe(false);
+    running.child.stdin?.end('\n');
+    expect((await running.ended).stdout).toMatch(/went on\n$/);
   });
 
   const withoutNohup = has('nohup') && has('bash') ? '' : ' (skipped: no nohup or bash)';

@@ -1,10 +1,10 @@
 /** Traces: what is in them, that runs that obey the rule pass, and that altered ones do not. */
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createDomain, type SyncDomain } from 'kds';
-import { checkTrace, traceTo } from 'kds/inspect/trace';
+import { checkTrace, traceIfAsked, traceTo } from 'kds/inspect/trace';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { randomFrom } from '../stress/random.ts';
 import { hostileNames, unsafe } from './hostile-names.ts';
@@ -259,5 +259,54 @@ describe('a trace that was altered by hand fails', () => {
     const event = { name: 'kds.request.start', cat: 'kds', ph: 'i', ts: 1, pid: 1, tid: 0 };
     const text = JSON.stringify({ traceEvents: [event] });
     expect(() => checkTrace(text)).toThrow(/not whole: kds.request.start/);
+  });
+});
+
+describe('a trace that cannot be written', () => {
+  it('ends once, and reports why, whatever happens afterwards', async () => {
+    const errors: Error[] = [];
+    const lost = join(folder, 'lost');
+    mkdirSync(lost);
+    const tracing = traceTo(join(lost, 'trace.json'), { onFailure: (error) => errors.push(error) });
+    rmSync(lost, { recursive: true });
+    const domain = createDomain();
+    // Over what is kept before it is written.
+    const label = 'x'.repeat(1024);
+    for (let turn = 0; turn < 200; turn++)
+      (await domain.acquire({ shared: 'a' }, { label })).release();
+    tracing.stop();
+    tracing.stop();
+    expect(errors).toEqual([expect.objectContaining({ code: 'ENOENT' })]);
+  });
+
+  it('is refused at the start by traceTo, and reported by traceIfAsked', () => {
+    const missing = join(folder, 'missing', 'trace.json');
+    expect(() => traceTo(missing)).toThrow(expect.objectContaining({ code: 'ENOENT' }));
+    const { KDS_TRACE } = process.env;
+    const errors: Error[] = [];
+    process.env['KDS_TRACE'] = missing;
+    try {
+      expect(traceIfAsked({ onFailure: (error) => errors.push(error) })).toBe(undefined);
+    } finally {
+      if (KDS_TRACE === undefined) delete process.env['KDS_TRACE'];
+      else process.env['KDS_TRACE'] = KDS_TRACE;
+    }
+    expect(errors).toEqual([expect.objectContaining({ code: 'ENOENT' })]);
+  });
+
+  it('is a warning of the process, also as the process exits', async () => {
+    const missing = join(folder, 'missing', 'trace.json');
+    const warnings: string[] = [];
+    const onWarning = (warning: Error): void => void warnings.push(warning.message);
+    process.on('warning', onWarning);
+    mkdirSync(join(folder, 'missing'));
+    const tracing = traceTo(missing);
+    const grant = await createDomain().acquire({ exclusive: 'a' });
+    rmSync(join(folder, 'missing'), { recursive: true });
+    // Nothing comes after this, as in an exit handler.
+    tracing.stop();
+    process.off('warning', onWarning);
+    grant.release();
+    expect(warnings).toEqual([expect.stringMatching(/^the trace ends, as .*ENOENT/)]);
   });
 });
