@@ -4,7 +4,7 @@ import type { Domain } from '../src/domain/domain.ts';
 import { labelLengthMax } from '../src/domain/limits.ts';
 import type { AcquireOptions, EnqueueOptions } from '../src/domain/options.ts';
 import type { SetSpec } from '../src/domain/sets.ts';
-import { check, fails, failureOf, show } from './assertions.ts';
+import { check, equal, fails, failureOf, show } from './assertions.ts';
 import type { Suite } from './suite.ts';
 
 const nothing = () => undefined;
@@ -34,6 +34,25 @@ const notSets: readonly unknown[] = [
   { exclusive: new Set(['a']) },
   { shared: [Symbol('a')] },
   { exclusive: 'a', shared: [5n] },
+  { exclusive: undefined },
+  { shared: undefined },
+  { exclusive: undefined, shared: 'a' },
+  { exclusive: 'a', shared: undefined },
+  { exclusive: undefined, shared: undefined },
+  Promise.resolve({ exclusive: 'a' }),
+  new Date(0),
+  /a/,
+  new Error('a set'),
+  new (class Resources {})(),
+  new URLSearchParams('exclusive=a'),
+  new ArrayBuffer(1),
+  { [Symbol('exclusive')]: 'a' },
+  Object.create({ share: 'a' }),
+  Object.defineProperty({}, 'share', { value: 'a' }),
+  (function (..._: unknown[]) {
+    // biome-ignore lint/complexity/noArguments: it is a list that is not an array.
+    return arguments;
+  })('a'),
 ];
 
 const notOptions: readonly unknown[] = [
@@ -73,6 +92,29 @@ export function testBadInput({ group, test, needing }: Suite): void {
       }
       await w.see({ held: ['holder'] });
       await w.free('a', 'b');
+    });
+
+    test('an empty object is the empty set, and so is one of no prototype', async (w) => {
+      await w.take('holder', { exclusive: 'a' });
+      for (const empty of [{}, Object.create(null), Object.freeze({})] as readonly SetSpec[]) {
+        await (await w.domain.acquire(empty)).release();
+        const { exclusive, shared } = w.domain.prepare(empty);
+        equal({ exclusive, shared }, { exclusive: [], shared: [] }, 'prepared');
+      }
+    });
+
+    test('an object whose class names resources is a set', async (w) => {
+      class Resources {
+        get exclusive(): string {
+          return 'a';
+        }
+      }
+      const inherited = Object.create({ exclusive: 'a' }) as SetSpec;
+      for (const set of [new Resources(), inherited]) {
+        const grant = await w.domain.acquire(set);
+        equal(await w.domain.tryAcquire({ shared: 'a' }), null, 'a try of what it names');
+        await grant.release();
+      }
     });
 
     test('options that are none are refused, and leave no trace', async (w) => {

@@ -1,9 +1,10 @@
 /** Requests with a callback: where it runs, in what order, and that it runs at most once. */
 
+import { Callback } from '../src/domain/callback.ts';
 import type { Grant } from '../src/domain/grant.ts';
 import { check, equal, failureOf } from './assertions.ts';
 import type { Suite } from './suite.ts';
-import { uncaughtDuring } from './uncaught.ts';
+import { uncaughtDuring, unhandledDuring } from './uncaught.ts';
 
 const deliveries = ['queued', 'direct'] as const;
 
@@ -142,10 +143,8 @@ export function testCallbacks({ group, test, needing }: Suite): void {
     for (const delivery of deliveries) {
       test(`a ${delivery} callback that throws stops no other, and is reported`, async (w) => {
         const error = new Error('thrown by a callback on purpose');
-        const grants: Grant[] = [];
         const holder = await w.take('holder', { exclusive: 'a' });
-        const onGrant = (grant: Grant) => {
-          grants.push(grant);
+        const onGrant = () => {
           throw error;
         };
         const reported = await uncaughtDuring(1, async () => {
@@ -153,10 +152,57 @@ export function testCallbacks({ group, test, needing }: Suite): void {
           const next = await w.enqueue('next', { shared: 'a' }, { delivery });
           await holder.release();
           await next.granted();
-          await w.see({ held: ['throws', 'next'] });
         });
         check(reported[0] === error, `another error is reported: ${String(reported[0])}`);
-        for (const grant of grants) await grant.release();
+        await w.see({ held: ['next'] });
+      });
+
+      test(`what a ${delivery} callback that throws has been granted is recovered`, async (w) => {
+        const error = new Error('thrown by a callback on purpose');
+        const signals: AbortSignal[] = [];
+        const onGrant = ({ signal }: Grant) => {
+          signals.push(signal);
+          throw error;
+        };
+        const set = { exclusive: 'a', shared: 'b' };
+        await uncaughtDuring(2, async () => {
+          w.domain.enqueue(set, onGrant, { delivery });
+          const callback = new Callback({ delivery }, (grant) => onGrant(grant));
+          w.domain.enqueue(set, () => undefined, { delivery: callback });
+        });
+        const { grant } = await w.take('next', { exclusive: ['a', 'b'] });
+        equal(grant.recovered, ['a'], 'what is recovered');
+        equal(
+          signals.map(({ reason }) => reason === error),
+          [true, true],
+          'whether the signals tell why',
+        );
+      });
+
+      test(`a ${delivery} callback that lets go before it throws leaves no mark`, async (w) => {
+        await uncaughtDuring(1, async () => {
+          const onGrant = (grant: Grant) => {
+            void grant.release();
+            throw new Error('thrown by a callback on purpose');
+          };
+          w.domain.enqueue({ exclusive: 'a' }, onGrant, { delivery });
+        });
+        const { grant } = await w.take('next', { exclusive: 'a' });
+        equal(grant.recovered, [], 'what is recovered');
+      });
+
+      test(`a ${delivery} async callback throws when its promise rejects`, async (w) => {
+        const error = new Error('rejected by a callback on purpose');
+        const reported = await unhandledDuring(1, async () => {
+          const onGrant = async () => {
+            await w.domain.query();
+            throw error;
+          };
+          w.domain.enqueue({ exclusive: 'a' }, onGrant, { delivery });
+        });
+        check(reported[0] === error, `another error is reported: ${String(reported[0])}`);
+        const { grant } = await w.take('next', { exclusive: 'a' });
+        equal(grant.recovered, ['a'], 'what is recovered');
       });
     }
   });

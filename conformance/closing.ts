@@ -72,13 +72,15 @@ export function testClosing({ group, test, needing }: Suite): void {
       await refusesEverything(w.domain);
     });
 
-    test('a run that is under way ends as its function does', async (w) => {
-      const result = await w.domain.run({ exclusive: 'a' }, async (grant) => {
+    test('a run that is under way goes on, and rejects when its function returns', async (w) => {
+      let hasReturned = false;
+      const running = w.domain.run({ exclusive: 'a' }, async (grant) => {
         await w.close();
         isError(await reasonOf(grant.signal, 'the run'), 'KDS_GRANT_LOST');
-        return 'done';
+        hasReturned = true;
       });
-      equal(result, 'done', 'the result');
+      await fails(() => running, 'KDS_GRANT_LOST');
+      check(hasReturned, 'the function was cut off');
     });
 
     const settled = needing('settled');

@@ -1,11 +1,12 @@
 /** Holding a set while a function runs. */
 
+import type { Grant } from '../src/domain/grant.ts';
 import type { AcquireOptions } from '../src/domain/options.ts';
 import type { SetSpec } from '../src/domain/sets.ts';
 import { check, equal, fails, failureOf } from './assertions.ts';
 import type { Suite } from './suite.ts';
 
-export function testRun({ group, test }: Suite): void {
+export function testRun({ group, test, needing }: Suite): void {
   group('run', () => {
     test('it passes the grant in and the value out, and releases', async (w) => {
       const values: readonly unknown[] = [42, undefined, null, { some: 'object' }];
@@ -109,6 +110,69 @@ export function testRun({ group, test }: Suite): void {
       await w.see({ held: ['holder'] });
       await w.free('b');
       equal(count, 0, 'how often it ran');
+    });
+
+    const steal = needing('steal');
+    steal('a function that fails has its own error told, also if the grant was lost', async (w) => {
+      const error = new Error('on purpose');
+      const running = w.domain.run({ exclusive: 'a' }, async () => {
+        await w.take('thief', { exclusive: 'a' }, { steal: true });
+        await w.domain.query();
+        throw error;
+      });
+      check((await failureOf(() => running)) === error, 'another error');
+    });
+
+    test('it rejects if its session was closed while the function ran', async (w) => {
+      const session = w.domain.session();
+      const running = session.run({ exclusive: 'a' }, async () => {
+        await session.close();
+        return 'value';
+      });
+      await fails(() => running, 'KDS_GRANT_LOST');
+      await w.free('a');
+    });
+
+    test('a function that lets go by itself, or gives up, has its value returned', async (w) => {
+      const ends: readonly ((grant: Grant) => unknown)[] = [
+        (grant) => grant.release(),
+        (grant) => grant.abandon(),
+        (grant) => grant.abandon(new Error('half done')),
+      ];
+      for (const end of ends) {
+        const running = w.domain.run({ exclusive: 'a' }, async (grant) => {
+          await end(grant);
+          return 'value';
+        });
+        equal(await running, 'value', 'the result');
+        await w.free('a');
+      }
+    });
+
+    test('what an async generator reads is not held for it: it holds a grant itself', async (w) => {
+      const set = { exclusive: 'table' };
+      const rows = await w.domain.run(set, async function* () {
+        yield await w.domain.tryAcquire(set);
+      });
+      // The generator was returned before its body began, so the grant was released.
+      for await (const grant of rows) {
+        check(grant !== null, 'the set is held while the generator is read');
+        await grant.release();
+      }
+      async function* heldRows() {
+        const grant = await w.domain.acquire(set);
+        try {
+          yield 1;
+          yield 2;
+        } finally {
+          await grant.release();
+        }
+      }
+      for await (const row of heldRows()) {
+        equal(await w.domain.tryAcquire(set), null, `a try at row ${row}`);
+        if (row === 2) break;
+      }
+      await w.free('table');
     });
 
     test('without a function it takes nothing', async (w) => {

@@ -3,6 +3,28 @@
 import { check, equal, fails, failureOf } from './assertions.ts';
 import type { Suite } from './suite.ts';
 
+/** Signals of a library, which abort as a listener is added to them. */
+const eagerSignals: Readonly<Record<string, (reason: unknown) => AbortSignal>> = {
+  'a signal that calls its listener as that is added': (reason) => eagerSignal(reason, true, true),
+  'a signal that has aborted as its listener is added, and does not call it': (reason) =>
+    eagerSignal(reason, true, false),
+  'a signal that calls its listener, and does not say that it has aborted': (reason) =>
+    eagerSignal(reason, false, true),
+};
+
+function eagerSignal(reason: unknown, aborts: boolean, calls: boolean): AbortSignal {
+  const signal = {
+    aborted: false,
+    reason,
+    addEventListener: (_: string, listener: () => void) => {
+      signal.aborted = aborts;
+      if (calls) listener();
+    },
+    removeEventListener: () => undefined,
+  };
+  return signal as unknown as AbortSignal;
+}
+
 export function testSignals({ group, test }: Suite): void {
   group('signals', () => {
     test('a request whose signal aborts is refused with the reason itself', async (w) => {
@@ -121,6 +143,69 @@ export function testSignals({ group, test }: Suite): void {
       await next.release();
       await w.see({});
       equal(listeners.size, 0, 'listeners left');
+    });
+
+    for (const [what, eager] of Object.entries(eagerSignals)) {
+      test(`${what} is not overlooked, and leaves no trace`, async (w) => {
+        await w.take('holder', { exclusive: 'a' });
+        const reason = new Error('while it was listened to');
+        for (const set of [{ exclusive: ['b', 'a'] }, { shared: 'a' }]) {
+          const ask = await w.ask('asks', set, { signal: eager(reason) });
+          check((await ask.refusal()) === reason, 'acquire: another reason');
+          const request = await w.enqueue('enqueues', set, { signal: eager(reason) });
+          check((await request.refusal()) === reason, 'enqueue: another reason');
+          equal(request.cancel(), false, 'cancel() afterwards');
+          const run = () => w.domain.run(set, { signal: eager(reason) }, () => check(false, 'run'));
+          check((await failureOf(run)) === reason, 'run: another reason');
+          await w.see({ held: ['holder'] });
+        }
+        await w.free('b');
+      });
+    }
+
+    test('a signal that a getter aborts, of an option or a set, refuses the request', async (w) => {
+      const reason = new Error('by a getter');
+      await w.take('holder', { exclusive: 'a' });
+      for (const name of ['a', 'b']) {
+        const byOption = new AbortController();
+        const options = {
+          signal: byOption.signal,
+          get label() {
+            byOption.abort(reason);
+            return 'aborts';
+          },
+        };
+        const acquired = failureOf(() => w.domain.acquire({ exclusive: name }, options));
+        check((await acquired) === reason, 'an option: another reason');
+        const bySet = new AbortController();
+        const set = {
+          get exclusive() {
+            bySet.abort(reason);
+            return name;
+          },
+        };
+        const { signal } = bySet;
+        const enqueued = failureOf(async () => {
+          const request = await w.enqueue('enqueued', set, { signal });
+          throw await request.refusal();
+        });
+        check((await enqueued) === reason, 'a set: another reason');
+      }
+      await w.see({ held: ['holder'] });
+      await w.free('b');
+    });
+
+    test('a signal whose own code grants the request is of no effect any more', async (w) => {
+      const holder = await w.take('holder', { exclusive: 'a' });
+      const signal = {
+        aborted: false,
+        reason: undefined,
+        addEventListener: () => void holder.grant.release(),
+        removeEventListener: () => undefined,
+      } as unknown as AbortSignal;
+      const waiting = await w.ask('waiting', { exclusive: 'a' }, { signal });
+      await waiting.granted();
+      await w.see({ held: ['waiting'] });
     });
 
     test('what is no signal is refused, and leaves no trace', async (w) => {

@@ -131,13 +131,15 @@ export function testSteal({ group, needing }: Suite): void {
       check(holder.grant.signal.aborted, 'the holder is not told');
     });
 
-    test('a run that is robbed goes on, and ends as its function does', async (w) => {
-      const result = await w.domain.run({ exclusive: 'a' }, async (grant) => {
+    test('a run that is robbed goes on, and rejects when its function returns', async (w) => {
+      const labels: string[] = [];
+      const running = w.domain.run({ exclusive: 'a' }, async (grant) => {
         const thief = await w.take('thief', { exclusive: 'a' }, steal);
         isError(await reasonOf(grant.signal, 'the run'), 'KDS_GRANT_LOST');
-        return thief.label;
+        labels.push(thief.label);
       });
-      equal(result, 'thief', 'the result');
+      await fails(() => running, 'KDS_GRANT_LOST');
+      equal(labels, ['thief'], 'what ran');
       await w.see({ held: ['thief'] });
     });
 

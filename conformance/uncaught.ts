@@ -11,10 +11,43 @@ interface Emitter {
   off(event: string, listener: Listener): unknown;
 }
 
-const uncaught = 'uncaughtException';
+/** What a runtime reports: in Node, and in browsers. */
+interface Report {
+  readonly event: string;
+  readonly browserEvent: string;
+  /** What is reported, of the event of a browser. */
+  readonly of: (event: Event) => unknown;
+}
 
-/** Runs `body`, and returns the first `count` errors that are reported, when they are. */
-export async function uncaughtDuring(
+const uncaught: Report = {
+  event: 'uncaughtException',
+  browserEvent: 'error',
+  of: (event) => (event as ErrorEvent).error,
+};
+const unhandled: Report = {
+  event: 'unhandledRejection',
+  browserEvent: 'unhandledrejection',
+  of: (event) => (event as PromiseRejectionEvent).reason,
+};
+
+/** Runs `body`, and returns the first `count` uncaught errors, when they have been reported. */
+export function uncaughtDuring(
+  count: number,
+  body: () => Promise<void>,
+): Promise<readonly unknown[]> {
+  return reportedDuring(uncaught, count, body);
+}
+
+/** The same of rejections that nobody handles. */
+export function unhandledDuring(
+  count: number,
+  body: () => Promise<void>,
+): Promise<readonly unknown[]> {
+  return reportedDuring(unhandled, count, body);
+}
+
+async function reportedDuring(
+  report: Report,
   count: number,
   body: () => Promise<void>,
 ): Promise<readonly unknown[]> {
@@ -23,13 +56,13 @@ export async function uncaughtDuring(
   const reported = new Promise<void>((resolve) => {
     end = resolve;
   });
-  const stop = listen((error) => {
+  const stop = listen(report, (error) => {
     errors.push(error);
     if (errors.length === count) end();
   });
   try {
     await body();
-    await within(reported, `${count} uncaught exception(s)`);
+    await within(reported, `${count} report(s) of ${report.event}`);
   } finally {
     stop();
   }
@@ -37,25 +70,26 @@ export async function uncaughtDuring(
 }
 
 /** In place of all others; they are back when the function that is returned has been called. */
-function listen(listener: Listener): () => void {
+function listen(report: Report, listener: Listener): () => void {
   const { process } = globalThis as unknown as { readonly process?: Partial<Emitter> };
-  if (process?.rawListeners === undefined) return listenInBrowser(listener);
+  if (process?.rawListeners === undefined) return listenInBrowser(report, listener);
   const emitter = process as Emitter;
-  const others = [...emitter.rawListeners(uncaught)];
-  for (const other of others) emitter.off(uncaught, other);
-  emitter.on(uncaught, listener);
+  const { event } = report;
+  const others = [...emitter.rawListeners(event)];
+  for (const other of others) emitter.off(event, other);
+  emitter.on(event, listener);
   return () => {
-    emitter.off(uncaught, listener);
-    for (const other of others) emitter.on(uncaught, other);
+    emitter.off(event, listener);
+    for (const other of others) emitter.on(event, other);
   };
 }
 
-function listenInBrowser(listener: Listener): () => void {
-  const onError = (event: ErrorEvent) => {
+function listenInBrowser({ browserEvent, of }: Report, listener: Listener): () => void {
+  const onEvent = (event: Event) => {
     event.preventDefault();
     event.stopImmediatePropagation();
-    listener(event.error);
+    listener(of(event));
   };
-  globalThis.addEventListener('error', onError, { capture: true });
-  return () => globalThis.removeEventListener('error', onError, { capture: true });
+  globalThis.addEventListener(browserEvent, onEvent, { capture: true });
+  return () => globalThis.removeEventListener(browserEvent, onEvent, { capture: true });
 }

@@ -7,7 +7,7 @@ import { basename } from 'node:path';
 import { InvalidSetError } from '../domain/errors.ts';
 import { quote } from '../domain/in-words.ts';
 import { labelLengthMax } from '../domain/limits.ts';
-import { describe, listOf, type ResourceRef } from '../domain/sets.ts';
+import { describe, type ResourceRef } from '../domain/sets.ts';
 import { type BrokerDomain, openBrokerDomain } from '../hosts/broker/index.ts';
 
 /** What a test uses: read along with other readers, or written by nobody else meanwhile. */
@@ -62,11 +62,16 @@ export function specOf(set: TestedSet): TestedSpec {
       '"reads" or "writes" of a test\'s set is undefined: pass {} for none',
     );
   }
-  const spec = { exclusive: [...listOf(writes)], shared: [...listOf(reads)] };
+  const spec = { exclusive: listOf(writes), shared: listOf(reads) };
   if ([...spec.exclusive, ...spec.shared].includes('')) {
     throw new InvalidSetError("a resource of a test's set has an empty name");
   }
   return spec;
+}
+
+function listOf(refs: TestedSet['reads']): readonly ResourceRef[] {
+  if (refs === undefined) return [];
+  return Array.isArray(refs) ? [...refs] : [refs as ResourceRef];
 }
 
 /** The name of a test, as `kds ls` prints it. */

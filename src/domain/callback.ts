@@ -2,6 +2,7 @@
  * A callback with a delivery of its own, shared by many requests (kds.h: kds_callback_init, _term).
  */
 
+import { type CapturedContext, lookForContext, runInContext } from './context.ts';
 import { ResourceBusyError } from './errors.ts';
 import type { Grant } from './grant.ts';
 import type { Delivery } from './options.ts';
@@ -27,6 +28,46 @@ export function deliver(request: Deliverable): void {
   }
 }
 
+/**
+ * For hosts: calls the function of a request with its grant, in the context of the request. One
+ * that throws has not said what becomes of its grant, and nobody else can: the grant is abandoned,
+ * so its exclusive resources are recovered by the next holder. An async function throws when its
+ * promise rejects; any other promise may be somebody's who handles it, and is left alone.
+ */
+export function callBack<G extends Grant & { readonly isHeld: boolean }>(
+  context: CapturedContext,
+  onGrant: (grant: G) => unknown,
+  grant: G,
+): void {
+  let result: unknown;
+  try {
+    result = runInContext(context, onGrant, grant);
+  } catch (error) {
+    giveUp(grant, error);
+    throw error;
+  }
+  if (result instanceof Promise && isAsync(onGrant)) {
+    result.then(undefined, (error) => {
+      giveUp(grant, error);
+      // The promise that this makes is rejected and unhandled, as the function's own would be.
+      throw error;
+    });
+  }
+}
+
+function giveUp(grant: Grant & { readonly isHeld: boolean }, error: unknown): void {
+  if (!grant.isHeld) return;
+  try {
+    grant.abandon(error)?.catch(throwUncaught);
+  } catch (unreached) {
+    throwUncaught(unreached);
+  }
+}
+
+function isAsync(fn: unknown): boolean {
+  return Object.prototype.toString.call(fn) === '[object AsyncFunction]';
+}
+
 /** For hosts: throws from a task of its own, where it is an uncaught exception like any. */
 export function throwUncaught(error: unknown): void {
   queueMicrotask(() => {
@@ -38,6 +79,9 @@ export interface CallbackOptions {
   /** Default 'queued'. */
   readonly delivery?: Delivery | undefined;
 }
+
+/** For hosts: whether a value is a {@link Callback}, and not a proxy of one. */
+export let isCallback: (value: unknown) => value is Callback;
 
 /**
  * Give it as `delivery` of any number of requests.
@@ -69,6 +113,12 @@ export class Callback {
     this.#run = run;
   }
 
+  static {
+    // By its private field: a proxy of a callback has none, and would run code within operations.
+    isCallback = (value): value is Callback =>
+      typeof value === 'object' && value !== null && #due in value;
+  }
+
   get isOpen(): boolean {
     return this.#isOpen;
   }
@@ -87,13 +137,17 @@ export class Callback {
       );
     }
     this.#isOpen = false;
+    lookForContext();
     for (const request of this.#due) deliver(request);
   }
 
   /** For hosts: the function that a request is told with. */
   wrap<G extends Grant>(onGrant: (grant: G) => void): (grant: G) => void {
     const run = this.#run as CallbackFunction<G> | undefined;
-    return run === undefined ? onGrant : (grant) => run(grant, onGrant);
+    if (run === undefined) return onGrant;
+    // As async as what it calls, so that a rejection is seen as one.
+    if (isAsync(run)) return async (grant) => run(grant, onGrant);
+    return (grant) => run(grant, onGrant);
   }
 
   /** For hosts: a request begins (1) or ends (-1) to wait with it. */

@@ -67,3 +67,11 @@ export interface Waiter {
    */
   cancel(): boolean;
 }
+
+/**
+ * For clients: whether a grant was taken away, and not let go of by its holder. A grant of another
+ * copy of this package is asked by its signal.
+ */
+export function isLost(grant: Grant): boolean {
+  return (grant as { readonly isLost?: boolean }).isLost ?? grant.signal.aborted;
+}

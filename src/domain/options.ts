@@ -1,6 +1,6 @@
 /** Options of a request, and their check at the boundary. */
 
-import { Callback } from './callback.ts';
+import { type Callback, isCallback } from './callback.ts';
 import { DomainClosedError, LimitError } from './errors.ts';
 import type { Grant } from './grant.ts';
 import { labelLengthMax } from './limits.ts';
@@ -59,10 +59,25 @@ export interface AcquireSyncOptions {
   readonly label?: string | undefined;
 }
 
-/** @throws TypeError, RangeError, LimitError */
-export function checkOptions(options: AcquireOptions): void {
+/** The options of a request, each read once: the caller's own object is not looked at again. */
+export interface RequestOptions {
+  readonly signal: AbortSignal | undefined;
+  readonly timeoutMs: number | undefined;
+  readonly locked: LockedPolicy | undefined;
+  readonly holding: Grant | readonly Grant[] | undefined;
+  readonly steal: boolean | undefined;
+  readonly label: string | undefined;
+}
+
+/**
+ * Reads options. Runs code of the caller's (getters, proxies), so it is called outside of
+ * operations.
+ *
+ * @throws TypeError, RangeError, LimitError
+ */
+export function readOptions(options: AcquireOptions): RequestOptions {
   checkIsObject(options);
-  const { signal, timeoutMs, locked, steal, label } = options;
+  const { signal, timeoutMs, locked, steal, label, holding } = options;
   if (signal !== undefined && !isSignal(signal)) {
     throw new TypeError(`signal is an AbortSignal, not ${describe(signal)}`);
   }
@@ -74,9 +89,24 @@ export function checkOptions(options: AcquireOptions): void {
     throw new TypeError(`steal is a boolean, not ${describe(steal)}`);
   }
   if (label !== undefined) checkLabel(label);
+  return { signal, timeoutMs, locked, holding, steal, label };
 }
 
-/** How a request made with a callback is told. */
+/** The grants of the option `holding`, each read once. */
+export function holdingList(
+  holding: Grant | readonly Grant[] | undefined,
+): readonly (Grant | undefined)[] {
+  if (holding === undefined) return [];
+  return isList(holding)
+    ? Array.from({ length: holding.length }, (_, at) => holding[at])
+    : [holding];
+}
+
+function isList(holding: Grant | readonly Grant[]): holding is readonly Grant[] {
+  return Array.isArray(holding);
+}
+
+/** The callbacks of a request, read once. */
 export interface EnqueueTerms {
   readonly isDirect: boolean;
   readonly callback: Callback | undefined;
@@ -84,22 +114,26 @@ export interface EnqueueTerms {
 }
 
 /**
- * What {@link Domain.enqueue} is given besides what other requests are.
+ * Reads what only {@link Domain.enqueue} takes.
  *
- * @throws TypeError; DomainClosedError if the callback is closed.
+ * @throws TypeError
  */
-export function checkEnqueue(onGrant: unknown, options: EnqueueOptions): EnqueueTerms {
+export function readEnqueueOptions(onGrant: unknown, options: EnqueueOptions): EnqueueTerms {
   checkFunction(onGrant, 'onGrant');
   checkIsObject(options);
   const { onRefused, delivery: given } = options;
   if (onRefused !== undefined) checkFunction(onRefused, 'onRefused');
-  const callback = given instanceof Callback ? given : undefined;
+  const callback = isCallback(given) ? given : undefined;
   const delivery = callback === undefined ? given : callback.delivery;
   if (delivery !== undefined && delivery !== 'queued' && delivery !== 'direct') {
     throw new TypeError(`delivery is 'queued', 'direct' or a Callback, not ${describe(delivery)}`);
   }
-  if (callback?.isOpen === false) throw new DomainClosedError('the callback is closed');
   return { isDirect: delivery === 'direct', callback, onRefused };
+}
+
+/** @throws DomainClosedError. After all has been read, as a getter may close it. */
+export function checkCallbackOpen(callback: Callback | undefined): void {
+  if (callback?.isOpen === false) throw new DomainClosedError('the callback is closed');
 }
 
 /** @throws TypeError for what are no options of any kind. */
@@ -146,14 +180,14 @@ export function checkLabel(label: string): void {
   }
 }
 
-/** Whoever wants it has given up already. */
-export function throwIfAborted({ signal }: AcquireOptions): void {
+/** Runs code of the caller's, if the signal is not one of the platform. */
+export function throwIfAborted({ signal }: Pick<AcquireOptions, 'signal'>): void {
   // Not by its own method, which a library's may lack.
   if (signal?.aborted) throw signal.reason;
 }
 
 /** Signals of another realm or of a library are welcome. */
-function isSignal(signal: AbortSignal): boolean {
+export function isSignal(signal: AbortSignal): boolean {
   return (
     typeof signal === 'object' &&
     signal !== null &&

@@ -40,24 +40,146 @@ export interface NamedSet {
   readonly shared: readonly string[];
 }
 
-/** @throws InvalidSetError for what is not a set at all, or has a key that no set has. */
-export function checkSpec(spec: SetSpec): void {
+/**
+ * The resources that a caller names, read once and completely before an operation begins. A list
+ * may be a proxy or have getters, so it is read element by element, and never again.
+ */
+export class RequestedRefs {
+  /** The first {@link count} are valid, exclusive resources first. A resource may occur twice. */
+  readonly refs: ResourceRef[] = [];
+  count = 0;
+  exclusiveCount = 0;
+  /** A request uses it, so what is read meanwhile needs memory of its own. */
+  isTaken = false;
+
+  /** Memory of its own, for a request that keeps it. */
+  copy(): RequestedRefs {
+    const copy = new RequestedRefs();
+    for (let index = 0; index < this.count; index++) copy.refs.push(this.refs[index] as string);
+    copy.count = this.count;
+    copy.exclusiveCount = this.exclusiveCount;
+    return copy;
+  }
+
+  get exclusive(): readonly ResourceRef[] {
+    return this.refs.slice(0, this.exclusiveCount);
+  }
+
+  get shared(): readonly ResourceRef[] {
+    return this.refs.slice(this.exclusiveCount, this.count);
+  }
+}
+
+/** Returns a handle that a set may name; throws InvalidSetError for any other value. */
+export type AcceptHandle = (ref: unknown) => ResourceRef;
+
+/**
+ * Reads a set. Runs code of the caller's (getters, proxies), so it is called outside of operations.
+ *
+ * @throws InvalidSetError, LimitError
+ */
+export function readSpec(spec: SetSpec, into: RequestedRefs, accept: AcceptHandle): void {
+  const keyCount = checkKeys(spec);
+  const { exclusive, shared } = spec;
+  const listCount = (exclusive === undefined ? 0 : 1) + (shared === undefined ? 0 : 1);
+  if (listCount < keyCount || listCount === 0) checkAbsent(spec, exclusive, shared);
+  let count = 0;
+  if (exclusive !== undefined) count = readList(exclusive, into.refs, 0, accept);
+  into.exclusiveCount = count;
+  if (shared !== undefined) count = readList(shared, into.refs, count, accept);
+  into.count = count;
+}
+
+/** Reads the resources of one list, or a single one. The same rules as {@link readSpec}. */
+export function readRefs(
+  named: ResourceRef | readonly ResourceRef[],
+  into: RequestedRefs,
+  accept: AcceptHandle,
+): void {
+  into.count = readList(named, into.refs, 0, accept);
+  into.exclusiveCount = into.count;
+}
+
+/** Returns how many there are then. */
+function readList(
+  named: ResourceRef | readonly ResourceRef[],
+  refs: ResourceRef[],
+  countBefore: number,
+  accept: AcceptHandle,
+): number {
+  if (!isRefList(named)) {
+    if (countBefore === setSizeMax) checkSetSize(setSizeMax + 1);
+    refs[countBefore] = typeof named === 'string' ? named : accept(named);
+    return countBefore + 1;
+  }
+  const { length } = named;
+  const count = countBefore + length;
+  if (!(length >= 0 && count <= setSizeMax)) refuseLength(length, count);
+  for (let index = 0; index < length; index++) {
+    const ref: unknown = named[index];
+    refs[countBefore + index] = typeof ref === 'string' ? ref : accept(ref);
+  }
+  return count;
+}
+
+/** Returns how many lists it has. A key that no set has would leave a resource unlocked. */
+function checkKeys(spec: SetSpec): number {
   if (typeof spec !== 'object' || spec === null) {
     throw new InvalidSetError(
       `a set is an object like { exclusive: 'a', shared: ['b'] }, not ${describe(spec)}`,
     );
   }
+  let keyCount = 0;
   for (const key in spec) {
+    keyCount++;
     if (key !== 'exclusive' && key !== 'shared') {
       throw new InvalidSetError(
         `a set has no ${describe(key)}: name resources under 'exclusive' or 'shared'`,
       );
     }
   }
-  // Else a list, which has no key when it is empty, and a Set or Map would pass for the empty set.
-  if (spec.exclusive === undefined && spec.shared === undefined && Symbol.iterator in spec) {
+  return keyCount;
+}
+
+/** A list may be left out; a key whose value is undefined names nothing by mistake. */
+function checkAbsent(spec: SetSpec, exclusive: unknown, shared: unknown): void {
+  if (exclusive === undefined && 'exclusive' in spec) throw undefinedList('exclusive');
+  if (shared === undefined && 'shared' in spec) throw undefinedList('shared');
+  if (exclusive === undefined && shared === undefined) checkEmpty(spec);
+}
+
+function undefinedList(key: 'exclusive' | 'shared'): InvalidSetError {
+  return new InvalidSetError(
+    `'${key}' of a set is undefined: name a resource, or leave the key out`,
+  );
+}
+
+/**
+ * Only a plain object without keys is the empty set: a promise, a list, a Map, an instance of a
+ * class, or an object with symbols is not meant as a set of nothing.
+ */
+function checkEmpty(spec: object): void {
+  const prototype: object | null = Object.getPrototypeOf(spec);
+  // By shape and not by identity, as an object of another realm is as good.
+  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
+  if (isPlain && Reflect.ownKeys(spec).length === 0) return;
+  if ('then' in spec) {
+    throw new InvalidSetError(
+      'a set is an object like { exclusive: "a" }, not a promise: await it',
+    );
+  }
+  if (Symbol.iterator in spec) {
     throw new InvalidSetError("a set is an object like { exclusive: ['a', 'b'] }, not a list");
   }
+  throw new InvalidSetError(
+    "a set names resources under 'exclusive' or 'shared', and is {} if not",
+  );
+}
+
+/** A proxy of a list may claim any length, also one that no list has. */
+function refuseLength(length: number, count: number): never {
+  checkSetSize(count);
+  throw new InvalidSetError(`a list of ${describe(length)} resources is no list`);
 }
 
 /** @throws InvalidSetError, LimitError */
@@ -75,30 +197,20 @@ export function checkName(name: unknown): asserts name is string {
 }
 
 /** @throws LimitError */
-export function checkSetSize(size: number): void {
+function checkSetSize(size: number): void {
   if (size > setSizeMax) {
     throw new LimitError(`a set of ${size} resources is over the limit of ${setSizeMax}`);
   }
 }
 
-export function isRefList(
-  refs: ResourceRef | readonly ResourceRef[],
-): refs is readonly ResourceRef[] {
+function isRefList(refs: ResourceRef | readonly ResourceRef[]): refs is readonly ResourceRef[] {
   return Array.isArray(refs);
 }
 
-/** What is named, whether one or many, or none. */
-export function listOf(
-  refs: ResourceRef | readonly ResourceRef[] | undefined,
-): readonly ResourceRef[] {
-  if (refs === undefined) return [];
-  return isRefList(refs) ? refs : [refs];
-}
-
-/** For hosts: a set names a handle that is no more. */
-export function closedResource(handle: Resource): InvalidSetError {
+/** For hosts: a set names a handle that is closed. `name` as a snapshot shows it. */
+export function closedResource(name: string): InvalidSetError {
   return new InvalidSetError(
-    `resource ${describe(String(handle))} is closed: make a new handle with resource()`,
+    `resource ${describe(name)} is closed: make a new handle with resource()`,
   );
 }
 

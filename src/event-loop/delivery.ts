@@ -7,6 +7,7 @@
  */
 
 import { type Deliverable, deliver } from '../domain/callback.ts';
+import { lookForContext } from '../domain/context.ts';
 import { Fifo } from './fifo.ts';
 
 export class Delivery {
@@ -38,7 +39,7 @@ export class Delivery {
 
   /** Ends every call that may have granted something. */
   runDirect(): void {
-    if (this.#isHeldBack) return;
+    if (this.#isHeldBack || this.#direct.size === 0) return;
     this.#isHeldBack = true;
     this.#drain(this.#direct);
     this.#isHeldBack = false;
@@ -57,6 +58,7 @@ export class Delivery {
   }
 
   #drain(items: Fifo<Deliverable>): void {
+    lookForContext();
     for (let item = items.shift(); item !== undefined; item = items.shift()) deliver(item);
   }
 }

@@ -71,6 +71,16 @@ export class RemoteGrant implements Grant, Deliverable {
     return this.#state === 'held';
   }
 
+  /** @internal Taken away before its holder has let go. */
+  get isLost(): boolean {
+    return this.#state === 'lost';
+  }
+
+  /** @internal Also false for a proxy of a grant. */
+  static isGrant(value: unknown): value is RemoteGrant {
+    return typeof value === 'object' && value !== null && #state in value;
+  }
+
   /** @internal What is left of it. */
   get set(): RemoteSet {
     return this.#set;
@@ -98,9 +108,9 @@ export class RemoteGrant implements Grant, Deliverable {
   }
 
   downgrade(part?: ResourceRef | readonly ResourceRef[]): void | Promise<void> {
-    const { exclusive = [], shared = [] } = this.#set;
     const chosen = part === undefined ? this.#all() : this.#choose(part);
     if (chosen.size === 0) return;
+    const { exclusive = [], shared = [] } = this.#set;
     this.#set = {
       exclusive: exclusive.filter((ref) => !chosen.has(ref)),
       shared: [...shared, ...exclusive.filter((ref) => chosen.has(ref))],
@@ -164,8 +174,9 @@ export class RemoteGrant implements Grant, Deliverable {
   }
 
   #choose(part: ResourceRef | readonly ResourceRef[]): ReadonlySet<RemoteRef> {
-    const held = this.#all();
+    // First, as it runs code of the caller's, which may change what is held.
     const chosen = new Set(this.#link.resources.refsOf(part));
+    const held = this.#all();
     for (const ref of chosen) {
       if (held.has(ref)) continue;
       throw new InvalidSetError(

@@ -3,7 +3,8 @@
  * also for tries and observers, and with a callback. It ends exactly once (I7).
  */
 
-import type { Callback, Deliverable } from '../domain/callback.ts';
+import { type Callback, callBack, type Deliverable, throwUncaught } from '../domain/callback.ts';
+import { type CapturedContext, runInContext } from '../domain/context.ts';
 import { watched } from '../domain/events.ts';
 import type { Grant, Waiter } from '../domain/grant.ts';
 import type { LockedPolicy } from '../domain/options.ts';
@@ -53,12 +54,36 @@ export abstract class RemoteRequest {
   start(): void {
     const { link, tracked } = this.scope;
     const { signal } = this.terms;
-    // First, as what takes no listener throws.
-    if (signal !== undefined) link.signals.add(signal, this);
     this.#isWaiting = true;
     tracked.add(this);
+    if (signal !== undefined && !this.#follow(signal)) return;
     if (watched.isWatched) noteStart(this);
     link.ask(this);
+  }
+
+  /**
+   * False if it has ended by the time that the signal has its listener: that runs code of the
+   * caller's, which may abort the signal or close the session. Nothing has been asked for by then.
+   *
+   * @throws what a signal throws that takes no listener.
+   */
+  #follow(signal: AbortSignal): boolean {
+    const { link, tracked } = this.scope;
+    let isWaiting: boolean;
+    try {
+      isWaiting = link.signals.add(signal, this);
+    } catch (error) {
+      if (this.#isWaiting) {
+        this.#isWaiting = false;
+        tracked.delete(this);
+        throw error;
+      }
+      throwUncaught(error);
+      return false;
+    }
+    if (isWaiting) return this.#isWaiting;
+    if (this.endWaiting()) this.tellRefused(signal.reason);
+    return false;
   }
 
   /** For hosts: it could not be had at once; told once, however often it is asked anew. */
@@ -144,6 +169,7 @@ export class CallbackRequest extends RemoteRequest implements Waiter, Deliverabl
   readonly #onRefused: ((reason: unknown) => void) | undefined;
   readonly #callback: Callback | undefined;
   readonly #isDirect: boolean;
+  readonly #context: CapturedContext;
   /** Granted, and due to be told. */
   #due: RemoteGrant | undefined = undefined;
 
@@ -155,6 +181,7 @@ export class CallbackRequest extends RemoteRequest implements Waiter, Deliverabl
       readonly onRefused: ((reason: unknown) => void) | undefined;
       readonly callback: Callback | undefined;
       readonly isDirect: boolean;
+      readonly context: CapturedContext;
     },
   ) {
     super(scope, terms);
@@ -162,6 +189,7 @@ export class CallbackRequest extends RemoteRequest implements Waiter, Deliverabl
     this.#onRefused = told.onRefused;
     this.#callback = told.callback;
     this.#isDirect = told.isDirect;
+    this.#context = told.context;
   }
 
   override start(): void {
@@ -184,7 +212,7 @@ export class CallbackRequest extends RemoteRequest implements Waiter, Deliverabl
   deliver(): void {
     const grant = this.#takeDue();
     if (grant === undefined) return;
-    if (grant.isHeld) this.#onGrant(grant);
+    if (grant.isHeld) callBack(this.#context, this.#onGrant, grant);
     else this.tellRefused(grant.signal.reason);
   }
 
@@ -210,7 +238,8 @@ export class CallbackRequest extends RemoteRequest implements Waiter, Deliverabl
   protected override tellRefused(reason: unknown): void {
     const onRefused = this.#onRefused;
     if (onRefused === undefined) return;
-    this.scope.link.delivery.queued({ deliver: () => onRefused(reason) });
+    const deliver = (): void => void runInContext(this.#context, onRefused, reason);
+    this.scope.link.delivery.queued({ deliver });
   }
 
   #takeDue(): RemoteGrant | undefined {

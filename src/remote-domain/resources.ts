@@ -1,15 +1,16 @@
 /** A client's handles and prepared sets, and what its host is told of the sets that it names. */
 
+import type { InvalidSetError } from '../domain/errors.ts';
 import {
   checkName,
-  checkSetSize,
-  checkSpec,
   closedResource,
   foreignSet,
-  listOf,
   type PreparedSet,
+  RequestedRefs,
   type Resource,
   type ResourceRef,
+  readRefs,
+  readSpec,
   type SetSpec,
 } from '../domain/sets.ts';
 
@@ -27,29 +28,35 @@ type Close = (resource: RemoteRef) => Promise<void>;
 
 export class RemoteResource implements Resource {
   readonly name: string | undefined;
-  readonly owner: RemoteResources;
+  readonly #owner: RemoteResources;
   /** What the host is told. */
   readonly ref: RemoteRef;
   isOpen = true;
 
   constructor(owner: RemoteResources, name: string | undefined, ref: RemoteRef) {
-    this.owner = owner;
+    this.#owner = owner;
     this.name = name;
     this.ref = ref;
   }
 
+  /** Whose handle a value is; undefined for any other value, also for a proxy of a handle. */
+  static ownerOf(value: unknown): RemoteResources | undefined {
+    if (typeof value !== 'object' || value === null || !(#owner in value)) return undefined;
+    return value.#owner;
+  }
+
   async close(): Promise<void> {
-    if (this.isOpen) await this.owner.close(this);
+    if (this.isOpen) await this.#owner.close(this);
   }
 
   /** For people. */
   toString(): string {
-    return this.name ?? `#${this.ref}`;
+    return shownName(this);
   }
 }
 
 class RemotePreparedSet implements PreparedSet {
-  readonly owner: RemoteResources;
+  readonly #owner: RemoteResources;
   readonly exclusive: readonly ResourceRef[];
   readonly shared: readonly ResourceRef[];
   readonly set: RemoteSet;
@@ -60,12 +67,17 @@ class RemotePreparedSet implements PreparedSet {
     exclusive: ReadonlyMap<RemoteRef, ResourceRef>,
     shared: ReadonlyMap<RemoteRef, ResourceRef>,
   ) {
-    this.owner = owner;
+    this.#owner = owner;
     this.exclusive = [...exclusive.values()];
     this.shared = [...shared.values()];
     this.set = { exclusive: [...exclusive.keys()], shared: [...shared.keys()] };
     const refs = [...this.exclusive, ...this.shared];
     this.handles = refs.filter((ref) => ref instanceof RemoteResource);
+  }
+
+  /** Whose set a value is; undefined for any other value, also for a proxy of one. */
+  static ownerOf(value: object): RemoteResources | undefined {
+    return #owner in value ? value.#owner : undefined;
   }
 }
 
@@ -97,17 +109,12 @@ export class RemoteResources {
   }
 
   prepare(spec: SetSpec): PreparedSet {
-    if (spec instanceof RemotePreparedSet) {
-      if (spec.owner === this) return spec;
-      throw foreignSet();
-    }
-    checkSpec(spec);
+    const requested = this.#read(spec);
+    if (requested instanceof RemotePreparedSet) return requested;
     const exclusive = new Map<RemoteRef, ResourceRef>();
     const shared = new Map<RemoteRef, ResourceRef>();
-    const [exclusiveRefs, sharedRefs] = [listOf(spec.exclusive), listOf(spec.shared)];
-    checkSetSize(exclusiveRefs.length + sharedRefs.length);
-    for (const ref of exclusiveRefs) exclusive.set(this.#open(ref), ref);
-    for (const ref of sharedRefs) {
+    for (const ref of requested.exclusive) exclusive.set(this.#open(ref), ref);
+    for (const ref of requested.shared) {
       const opened = this.#open(ref);
       if (!exclusive.has(opened)) shared.set(opened, ref);
     }
@@ -116,52 +123,68 @@ export class RemoteResources {
 
   /** What the host is told of a set. */
   setOf(spec: SetSpec | PreparedSet): RemoteSet {
-    if (spec instanceof RemotePreparedSet) {
-      if (spec.owner !== this) throw foreignSet();
-      for (const handle of spec.handles) if (!handle.isOpen) throw closedResource(handle);
-      return spec.set;
+    const requested = this.#read(spec);
+    if (requested instanceof RemotePreparedSet) {
+      for (const handle of requested.handles) if (!handle.isOpen) throw closed(handle);
+      return requested.set;
     }
-    checkSpec(spec);
-    const { exclusive: exclusiveRefs, shared: sharedRefs } = spec;
-    const exclusive = this.#refList(exclusiveRefs);
-    const shared = this.#refList(sharedRefs);
-    checkSetSize((exclusive?.length ?? 0) + (shared?.length ?? 0));
+    const exclusive = requested.exclusive.map((ref) => this.#open(ref));
+    const shared = requested.shared.map((ref) => this.#open(ref));
     return {
-      ...(exclusive !== undefined && { exclusive }),
-      ...(shared !== undefined && { shared }),
+      ...(exclusive.length > 0 && { exclusive }),
+      ...(shared.length > 0 && { shared }),
     };
   }
 
   /** What the host is told of a part of what is held. */
   refsOf(part: ResourceRef | readonly ResourceRef[]): readonly RemoteRef[] {
-    const refs = listOf(part);
-    checkSetSize(refs.length);
-    // Holes in a list too: they are no names.
-    return Array.from(refs, (ref) => this.#find(ref));
+    const requested = new RequestedRefs();
+    readRefs(part, requested, this.#acceptHandle);
+    return requested.refs.map((ref) => this.#find(ref));
   }
 
-  #refList(refs: ResourceRef | readonly ResourceRef[] | undefined): RemoteRef[] | undefined {
-    if (refs === undefined) return undefined;
-    if (!Array.isArray(refs)) return [this.#open(refs as ResourceRef)];
-    checkSetSize(refs.length);
-    const found: RemoteRef[] = [];
-    // By index, as a hole in a list is no name.
-    for (let index = 0; index < refs.length; index++) found.push(this.#open(refs[index]));
-    return found;
+  /**
+   * Reads a set once and completely; from then on nothing of the caller's is looked at.
+   *
+   * @throws InvalidSetError, LimitError
+   */
+  #read(spec: SetSpec | PreparedSet): RequestedRefs | RemotePreparedSet {
+    const owner = spec instanceof RemotePreparedSet ? RemotePreparedSet.ownerOf(spec) : undefined;
+    if (owner === this) return spec as RemotePreparedSet;
+    if (owner !== undefined) throw foreignSet();
+    const requested = new RequestedRefs();
+    readSpec(spec, requested, this.#acceptHandle);
+    return requested;
   }
+
+  readonly #acceptHandle = (ref: unknown): ResourceRef => {
+    const owner = RemoteResource.ownerOf(ref);
+    if (owner === this) return ref as RemoteResource;
+    if (owner !== undefined) throw foreignSet();
+    checkName(ref);
+    return ref;
+  };
 
   #open(ref: ResourceRef): RemoteRef {
-    const isClosed = ref instanceof RemoteResource && ref.owner === this && !ref.isOpen;
-    if (isClosed) throw closedResource(ref);
+    if (typeof ref !== 'string' && !(ref as RemoteResource).isOpen) {
+      throw closed(ref as RemoteResource);
+    }
     return this.#find(ref);
   }
 
+  /** Of a name, or of a handle that has been accepted. */
   #find(ref: ResourceRef): RemoteRef {
-    if (ref instanceof RemoteResource) {
-      if (ref.owner !== this) throw foreignSet();
-      return ref.ref;
-    }
+    if (typeof ref !== 'string') return (ref as RemoteResource).ref;
     checkName(ref);
     return ref;
   }
+}
+
+/** Not by its own toString(), which a caller may have replaced. */
+function shownName({ name, ref }: RemoteResource): string {
+  return name ?? `#${ref}`;
+}
+
+function closed(handle: RemoteResource): InvalidSetError {
+  return closedResource(shownName(handle));
 }

@@ -4,16 +4,19 @@
  * the word of whoever keeps the state.
  */
 
+import { captureContext } from '../domain/context.ts';
 import type { Capability, Session } from '../domain/domain.ts';
 import { DomainClosedError, InvalidSetError } from '../domain/errors.ts';
 import type { Grant, Waiter } from '../domain/grant.ts';
 import {
   type AcquireOptions,
-  checkEnqueue,
+  checkCallbackOpen,
   checkIsObject,
   checkLabel,
-  checkOptions,
   type EnqueueOptions,
+  holdingList,
+  readEnqueueOptions,
+  readOptions,
   type SettledOptions,
   throwIfAborted,
 } from '../domain/options.ts';
@@ -71,7 +74,10 @@ export class RemoteSession<S extends Snapshot = Snapshot> implements Session {
     // It may have been taken away since: then it is somebody else's by now.
     if (!grant.isHeld) throw grant.signal.reason;
     try {
-      return await fn(grant);
+      const result = await fn(grant);
+      // What it has come to was not made in exclusion, whatever it says.
+      if (grant.isLost) throw grant.signal.reason;
+      return result;
     } finally {
       grant.release();
     }
@@ -82,10 +88,12 @@ export class RemoteSession<S extends Snapshot = Snapshot> implements Session {
     onGrant: (grant: Grant) => void,
     options: EnqueueOptions = noOptions,
   ): Waiter {
-    const { isDirect, callback, onRefused } = checkEnqueue(onGrant, options);
-    const terms = this.#check('acquire', set, options);
+    const { isDirect, callback, onRefused } = readEnqueueOptions(onGrant, options);
+    const terms = this.#read('acquire', set, options);
+    checkCallbackOpen(callback);
     const tell = callback === undefined ? onGrant : callback.wrap(onGrant);
-    const told = { onGrant: tell, onRefused, callback, isDirect };
+    const context = captureContext();
+    const told = { onGrant: tell, onRefused, callback, isDirect, context };
     const request = new CallbackRequest(this, terms, told);
     request.start();
     return request;
@@ -102,10 +110,10 @@ export class RemoteSession<S extends Snapshot = Snapshot> implements Session {
   }
 
   session(options: { label?: string } = noOptions as object): RemoteSession<S> {
-    this.#checkOpen();
     checkIsObject(options);
     const { label } = options;
     if (label !== undefined) checkLabel(label);
+    this.#checkOpen();
     const session = new RemoteSession<S>(this.link, this, label);
     this.#children.add(session);
     return session;
@@ -134,36 +142,37 @@ export class RemoteSession<S extends Snapshot = Snapshot> implements Session {
     set: SetSpec | PreparedSet,
     options: AcquireOptions,
   ): Promise<Grant | null> {
-    const terms = this.#check(how, set, options);
+    const terms = this.#read(how, set, options);
     return new Promise((resolve, reject) => {
       new PromiseRequest(this, terms, resolve, reject).start();
     });
   }
 
-  #check(
+  /**
+   * Reads all that a request asks for, once. It runs code of the caller's, so whether the session
+   * is open is looked at last.
+   */
+  #read(
     how: RequestTerms['how'],
     spec: SetSpec | PreparedSet,
     options: AcquireOptions,
   ): RequestTerms {
-    this.#checkOpen();
-    if (options !== noOptions) checkOptions(options);
-    const { locked, steal, label, signal } = options;
-    const holding = options === noOptions ? nothingHeld : this.#heldBy(options);
-    const isEndless = options.timeoutMs === Number.POSITIVE_INFINITY;
-    const timeoutMs = isEndless ? undefined : options.timeoutMs;
+    const { locked, steal, label, signal, timeoutMs, holding } = readOptions(options);
+    const held = this.#heldBy(holding);
     const set = this.link.resources.setOf(spec);
-    throwIfAborted(options);
-    if (steal === true && set.shared !== undefined && set.shared.length > 0) {
+    throwIfAborted({ signal });
+    this.#checkOpen();
+    if (steal === true && set.shared !== undefined) {
       throw new InvalidSetError('steal takes exclusive resources only');
     }
-    return { how, set, label, locked, steal, holding, timeoutMs, signal };
+    const limitMs = timeoutMs === Number.POSITIVE_INFINITY ? undefined : timeoutMs;
+    return { how, set, label, locked, steal, holding: held, timeoutMs: limitMs, signal };
   }
 
-  #heldBy({ holding }: AcquireOptions): readonly RemoteGrant[] {
+  #heldBy(holding: AcquireOptions['holding']): readonly RemoteGrant[] {
     if (holding === undefined) return nothingHeld;
-    const declared = (Array.isArray(holding) ? holding : [holding]) as readonly Grant[];
-    return declared.map((grant) => {
-      if (grant instanceof RemoteGrant && grant.scope.link === this.link) return grant;
+    return holdingList(holding).map((grant) => {
+      if (RemoteGrant.isGrant(grant) && grant.scope.link === this.link) return grant;
       throw new TypeError(`holding is a grant of this domain, not ${describe(grant)}`);
     });
   }

@@ -22,7 +22,7 @@ export interface DomainOptions {
 }
 
 /** @throws TypeError, RangeError, LimitError */
-export function checkDomainOptions(options: DomainOptions): void {
+export function readDomainOptions(options: DomainOptions): DomainOptions {
   checkIsObject(options);
   const { carryHolding, holdWarningMs, onHoldWarning, label } = options;
   if (carryHolding !== undefined && typeof carryHolding !== 'boolean') {
@@ -31,6 +31,7 @@ export function checkDomainOptions(options: DomainOptions): void {
   if (onHoldWarning !== undefined) checkFunction(onHoldWarning, 'onHoldWarning');
   if (holdWarningMs !== undefined) checkTimeout(holdWarningMs, 'holdWarningMs');
   if (label !== undefined) checkLabel(label);
+  return { carryHolding, holdWarningMs, onHoldWarning, label };
 }
 
 /** @throws UnsupportedError for `carryHolding` where the runtime cannot. */

@@ -7,7 +7,7 @@ import type { Deliverable } from '../domain/callback.ts';
 import { GrantLostError, InvalidSetError } from '../domain/errors.ts';
 import { watched } from '../domain/events.ts';
 import type { SyncGrant } from '../domain/grant.ts';
-import type { PreparedSet, ResourceRef, SetSpec } from '../domain/sets.ts';
+import type { PreparedSet, RequestedRefs, ResourceRef, SetSpec } from '../domain/sets.ts';
 import type { HostSession } from './session.ts';
 
 /** What few grants need. */
@@ -61,13 +61,19 @@ export class HostGrant implements SyncGrant, Deliverable {
     return this.set !== 0 && this.scope.host.core.isHeld(this.set, this.token);
   }
 
+  /** @internal Taken away before its holder has let go. */
+  get isLost(): boolean {
+    return this.set !== 0 && !this.scope.host.core.isHeld(this.set, this.token);
+  }
+
   covers(set: SetSpec | PreparedSet): boolean {
     if (this.set === 0) return false;
     const { host } = this.scope;
+    const requested = host.resources.read(set);
     host.enter();
     let isCovered: boolean;
     try {
-      isCovered = this.isHeld && host.coversSet(this.set, set);
+      isCovered = this.isHeld && host.coversSet(this.set, requested);
     } catch (error) {
       throw host.undo(error);
     }
@@ -82,11 +88,12 @@ export class HostGrant implements SyncGrant, Deliverable {
 
   downgrade(part?: ResourceRef | readonly ResourceRef[]): void {
     const { host } = this.scope;
+    const requested = part === undefined ? undefined : host.resources.readPart(part);
     host.enter();
     try {
       this.#checkHeld();
-      if (part !== undefined) this.#choose(part);
-      host.core.downgrade(this.set, part !== undefined);
+      if (requested !== undefined) this.#choose(requested);
+      host.core.downgrade(this.set, requested !== undefined);
       if (watched.isWatched) host.events.weakened(this.set, this.token);
     } catch (error) {
       throw host.undo(error);
@@ -155,10 +162,11 @@ export class HostGrant implements SyncGrant, Deliverable {
 
   #releasePart(part: ResourceRef | readonly ResourceRef[]): void {
     const { host } = this.scope;
+    const requested = host.resources.readPart(part);
     host.enter();
     try {
       this.#checkHeld();
-      this.#choose(part);
+      this.#choose(requested);
       host.core.removeChosen(this.set);
       if (host.core.firstLink(this.set) === 0) this.#end(false);
       else if (watched.isWatched) host.events.weakened(this.set, this.token);
@@ -168,9 +176,9 @@ export class HostGrant implements SyncGrant, Deliverable {
     host.leave();
   }
 
-  #choose(part: ResourceRef | readonly ResourceRef[]): void {
+  #choose(part: RequestedRefs): void {
     const { core, resources } = this.scope.host;
-    const resolved = resources.resolvePart(part);
+    const resolved = resources.resolveExisting(part);
     if (resolved && core.choose(this.set, resolved.queues, resolved.count)) return;
     throw new InvalidSetError(
       `grant ${this.token} does not hold all of that part: nothing is done`,

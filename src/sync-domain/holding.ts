@@ -32,12 +32,6 @@ export class CarriedHolding {
     return this.#context.getStore() ?? [];
   }
 
-  /** Runs in the caller's context, whoever calls it: what *they* hold is not the caller's. */
-  bind<A>(fn: (argument: A) => void): (argument: A) => void {
-    const { grants } = this;
-    return (argument) => this.#context.run(grants, () => fn(argument));
-  }
-
   run<R>(grant: HostGrant, fn: () => R): R {
     return this.#context.run([...this.grants.filter(({ isHeld }) => isHeld), grant], fn);
   }

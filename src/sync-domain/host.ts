@@ -19,7 +19,6 @@ import {
   whenWatched,
 } from '../domain/events.ts';
 import type { AcquireSyncOptions } from '../domain/options.ts';
-import type { PreparedSet, SetSpec } from '../domain/sets.ts';
 import { Delivery } from '../event-loop/delivery.ts';
 import { Signals } from '../event-loop/signals.ts';
 import { TimeLimits } from '../event-loop/time-limits.ts';
@@ -29,7 +28,7 @@ import type { HoldWatchdog } from './hold-watchdog.ts';
 import type { CarriedHolding } from './holding.ts';
 import { timedOut } from './in-words.ts';
 import { HostRequest, ObserverRequest } from './request.ts';
-import type { ResolvedSet, Resources } from './resources.ts';
+import type { RequestedSet, ResolvedSet, Resources } from './resources.ts';
 import type { HostSession } from './session.ts';
 import type { SetsInView } from './sets-in-view.ts';
 
@@ -180,7 +179,7 @@ export abstract class Host {
   }
 
   /** Whether a granted set owns all of another, or more. Within an operation. */
-  coversSet(set: number, wanted: SetSpec | PreparedSet): boolean {
+  coversSet(set: number, wanted: RequestedSet): boolean {
     const part = this.resources.resolveExisting(wanted);
     if (part === undefined) return false;
     const { queues, exclusiveCount, count } = part;
@@ -197,6 +196,11 @@ export abstract class Host {
       return !core.isIgnored(link) && (core.isExclusive(link) || !isExclusive);
     }
     return false;
+  }
+
+  /** Whether a grant, by its set and token, is held: false for 0, which is no set. */
+  isHeld(set: number, token: number): boolean {
+    return set !== 0 && this.core.isHeld(set, token);
   }
 
   /** Ends the set of a grant; false if it had ended before. Within an operation. */

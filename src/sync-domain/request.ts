@@ -5,7 +5,8 @@
  * while it waits, and 0 from then on.
  */
 
-import type { Callback, Deliverable } from '../domain/callback.ts';
+import { type Callback, callBack, type Deliverable, throwUncaught } from '../domain/callback.ts';
+import { type CapturedContext, runInContext } from '../domain/context.ts';
 import type { RequestOutcome } from '../domain/events.ts';
 import type { SyncGrant, Waiter } from '../domain/grant.ts';
 import type { TimeLimit } from '../event-loop/time-limits.ts';
@@ -19,10 +20,10 @@ interface WaitDetails {
   signal?: AbortSignal;
   callback?: Callback;
   onRefused?: ((reason: unknown) => void) | undefined;
+  context?: CapturedContext;
 }
 
 export interface WaitOptions {
-  readonly signal?: AbortSignal | undefined;
   readonly timeoutMs?: number | undefined;
   readonly label?: string | undefined;
 }
@@ -47,16 +48,32 @@ export abstract class HostRequest {
   /** Told once, unless granted; it has left. */
   abstract refuse(reason: unknown): void;
 
-  /** Begins to wait, on these terms. */
-  start({ signal, timeoutMs, label }: WaitOptions): void {
+  /** Begins to wait, on these terms. Within the operation in which its set arrived. */
+  start({ timeoutMs, label }: WaitOptions): void {
     if (label !== undefined) this.details().label = label;
     if (timeoutMs !== undefined && timeoutMs !== Number.POSITIVE_INFINITY) {
       this.details().timeLimit = this.scope.host.timeLimits.add(timeoutMs, this);
     }
-    if (signal !== undefined) {
-      this.details().signal = signal;
-      this.scope.host.signals.add(signal, this);
+  }
+
+  /**
+   * Ends as soon as a signal aborts. After the operation in which its set arrived, as this runs
+   * code of the caller's; so it may have been granted by then, or may be while this runs.
+   *
+   * @throws what a signal throws that takes no listener. Then the request has left.
+   */
+  follow(signal: AbortSignal): void {
+    if (this.set === 0) return;
+    this.details().signal = signal;
+    let isWaiting: boolean;
+    try {
+      isWaiting = this.scope.host.signals.add(signal, this);
+    } catch (error) {
+      if (this.leave('refused')) throw error;
+      throwUncaught(error);
+      return;
     }
+    if (!isWaiting && this.leave('cancelled')) this.refuse(signal.reason);
   }
 
   /** It waits no more, and leaves no timer and no listener behind. */
@@ -160,8 +177,13 @@ export class CallbackRequest extends HostRequest implements Waiter, Deliverable 
   }
 
   /** What only callbacks have: where they run, and who is told if they never do. */
-  onTerms(callback: Callback | undefined, onRefused?: (reason: unknown) => void): void {
+  onTerms(
+    callback: Callback | undefined,
+    onRefused: ((reason: unknown) => void) | undefined,
+    context: CapturedContext,
+  ): void {
     if (onRefused !== undefined) this.details().onRefused = onRefused;
+    if (context !== undefined) this.details().context = context;
     if (callback === undefined) return;
     this.details().callback = callback;
     if (this.set !== 0) callback.count(1);
@@ -181,7 +203,7 @@ export class CallbackRequest extends HostRequest implements Waiter, Deliverable 
   deliver(): void {
     const grant = this.takeUntold();
     if (grant === undefined) return;
-    if (grant.isHeld) this.#onGrant(grant);
+    if (grant.isHeld) callBack(this.waitDetails?.context, this.#onGrant, grant);
     else this.refuse(grant.signal.reason);
   }
 
@@ -193,9 +215,10 @@ export class CallbackRequest extends HostRequest implements Waiter, Deliverable 
   }
 
   override refuse(reason: unknown): void {
-    const onRefused = this.waitDetails?.onRefused;
+    const { onRefused, context } = this.waitDetails ?? {};
     if (onRefused === undefined) return;
-    this.scope.host.delivery.queued({ deliver: () => onRefused(reason) });
+    const deliver = (): void => void runInContext(context, onRefused, reason);
+    this.scope.host.delivery.queued({ deliver });
   }
 
   override takeUntold(): HostGrant | undefined {

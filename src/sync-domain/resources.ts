@@ -9,19 +9,21 @@
 import { LimitError, ResourceBusyError } from '../domain/errors.ts';
 import {
   checkName,
-  checkSetSize,
-  checkSpec,
   closedResource,
   describe,
   foreignSet,
-  isRefList,
-  listOf,
   type PreparedSet,
+  RequestedRefs,
   type Resource,
   type ResourceRef,
+  readRefs,
+  readSpec,
   type SetSpec,
 } from '../domain/sets.ts';
 import type { Host } from './host.ts';
+
+/** Names of this many resources are kept from one request to the next. */
+const refsKept = 64;
 
 export class HostResource implements Resource {
   readonly name: string | undefined;
@@ -34,23 +36,32 @@ export class HostResource implements Resource {
   isOpen = true;
   /** In the list of those that may be idle. */
   isListed = false;
-  readonly owner: Resources;
+  readonly #owner: Resources;
   /** What tells it from others without a name. */
   readonly number: number;
 
   constructor(owner: Resources, name: string | undefined, number: number) {
-    this.owner = owner;
+    this.#owner = owner;
     this.name = name;
     this.number = number;
   }
 
+  /**
+   * Whose handle a value is; undefined for any other value. Also for a proxy of a handle, which
+   * has no private fields: it would run code of the caller's within operations.
+   */
+  static ownerOf(value: unknown): Resources | undefined {
+    if (typeof value !== 'object' || value === null || !(#owner in value)) return undefined;
+    return value.#owner;
+  }
+
   close(): void {
-    this.owner.close(this);
+    this.#owner.close(this);
   }
 
   /** For people. */
   toString(): string {
-    return this.name ?? `#${this.number}`;
+    return shownName(this);
   }
 }
 
@@ -63,7 +74,7 @@ export class ResolvedSet {
 
 /** Resources without doubles, exclusive ones first. */
 export class HostPreparedSet implements PreparedSet {
-  readonly owner: Resources;
+  readonly #owner: Resources;
   readonly resolved = new ResolvedSet();
   /** While this is the owner's, no queue has been dropped, so `resolved` is right. */
   epoch = -1;
@@ -77,10 +88,24 @@ export class HostPreparedSet implements PreparedSet {
     exclusive: ReadonlyMap<HostResource, ResourceRef>,
     shared: ReadonlyMap<HostResource, ResourceRef>,
   ) {
-    this.owner = owner;
+    this.#owner = owner;
     this.refs = [...exclusive.values(), ...shared.values()];
     this.resources = [...exclusive.keys(), ...shared.keys()];
     this.exclusiveCount = exclusive.size;
+  }
+
+  /** Whose set a value is; undefined for any other value, also for a proxy of one. */
+  static ownerOf(value: HostPreparedSet): Resources | undefined {
+    try {
+      return value.#owner;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** It never changes, so a request may keep it. */
+  copy(): this {
+    return this;
   }
 
   get exclusive(): readonly ResourceRef[] {
@@ -92,12 +117,20 @@ export class HostPreparedSet implements PreparedSet {
   }
 }
 
+/** What a caller asks for, once it has been read: nothing of the caller's is left in it. */
+export type RequestedSet = RequestedRefs | HostPreparedSet;
+
 export abstract class Resources {
   /** The last names used, and all with an open handle. */
   protected readonly names = new Map<string, HostResource>();
   /** Counts the queues dropped. */
   protected epoch = 0;
   protected readonly host: Host;
+  /**
+   * Memory for what is read next. A read takes it and {@link resolve} gives it back, so a set that
+   * code of the caller's asks for in between has memory of its own.
+   */
+  #requested = new RequestedRefs();
   /** What was named last, unless it was a prepared set. */
   readonly #scratch = new ResolvedSet();
   /** What {@link resolve} has found so far, while it looks. */
@@ -135,84 +168,98 @@ export abstract class Resources {
   }
 
   prepare(spec: SetSpec): HostPreparedSet {
-    if (spec instanceof HostPreparedSet) {
-      if (spec.owner === this) return spec;
-      throw foreignSet();
-    }
-    checkSpec(spec);
+    const requested = this.read(spec);
+    if (requested instanceof HostPreparedSet) return requested;
     const exclusive = new Map<HostResource, ResourceRef>();
     const shared = new Map<HostResource, ResourceRef>();
     const fresh = new Map<ResourceRef, HostResource>();
     const find = (ref: ResourceRef): HostResource => {
       const resource = fresh.get(ref) ?? this.#find(ref);
-      if (!resource.isOpen) throw closedResource(resource);
+      if (!resource.isOpen) throw closedResource(shownName(resource));
       fresh.set(ref, resource);
       return resource;
     };
-    const [exclusiveRefs, sharedRefs] = [listOf(spec.exclusive), listOf(spec.shared)];
-    checkSetSize(exclusiveRefs.length + sharedRefs.length);
-    for (const ref of exclusiveRefs) exclusive.set(find(ref), ref);
-    for (const ref of sharedRefs) {
+    for (const ref of requested.exclusive) exclusive.set(find(ref), ref);
+    for (const ref of requested.shared) {
       const resource = find(ref);
       if (!exclusive.has(resource)) shared.set(resource, ref);
     }
     return new HostPreparedSet(this, exclusive, shared);
   }
 
-  /** What a set asks for; good until the next call. Within an operation. */
-  resolve(spec: SetSpec | PreparedSet): ResolvedSet {
-    if (this.isUntidy) this.tidy();
-    const isReady = spec instanceof HostPreparedSet && spec.owner === this;
-    if (isReady && spec.epoch === this.epoch) return spec.resolved;
-    return this.#resolve(spec);
+  /**
+   * Reads a set, once and completely. Not within an operation, as it may run code of the caller's.
+   *
+   * @throws InvalidSetError, LimitError
+   */
+  read(spec: SetSpec | PreparedSet): RequestedSet {
+    if (spec instanceof HostPreparedSet) {
+      const owner = HostPreparedSet.ownerOf(spec);
+      if (owner === this) return spec;
+      if (owner !== undefined) throw foreignSet();
+    }
+    let requested = this.#requested;
+    if (requested.isTaken) {
+      requested = new RequestedRefs();
+      this.#requested = requested;
+    }
+    requested.isTaken = true;
+    readSpec(spec, requested, this.#acceptHandle);
+    return requested;
   }
 
-  #resolve(spec: SetSpec | PreparedSet): ResolvedSet {
-    if (spec instanceof HostPreparedSet) {
-      if (spec.owner !== this) throw foreignSet();
-      this.#resolvePrepared(spec);
-      return spec.resolved;
+  /** The same for a part of what is held. */
+  readPart(part: ResourceRef | readonly ResourceRef[]): RequestedRefs {
+    const requested = new RequestedRefs();
+    readRefs(part, requested, this.#acceptHandle);
+    return requested;
+  }
+
+  readonly #acceptHandle = (ref: unknown): ResourceRef => {
+    const owner = HostResource.ownerOf(ref);
+    if (owner === this) return ref as HostResource;
+    if (owner !== undefined) throw foreignSet();
+    checkName(ref);
+    return ref;
+  };
+
+  /** The queues of what is asked for; good until the next call. Within an operation. */
+  resolve(requested: RequestedSet): ResolvedSet {
+    if (this.isUntidy) this.tidy();
+    if (requested instanceof HostPreparedSet) {
+      if (requested.epoch !== this.epoch) this.#resolvePrepared(requested);
+      return requested.resolved;
     }
-    checkSpec(spec);
-    const { exclusive, shared } = spec;
+    const { refs, count } = requested;
     const scratch = this.#scratch;
     scratch.count = 0;
     this.resolving = scratch;
-    this.#resolveList(exclusive);
-    scratch.exclusiveCount = scratch.count;
-    this.#resolveList(shared);
+    for (let index = 0; index < count; index++) {
+      scratch.queues[index] = this.#use(this.#find(refs[index] as ResourceRef));
+      scratch.count++;
+    }
+    scratch.exclusiveCount = requested.exclusiveCount;
+    // What names much is kept no longer than its request needs it.
+    if (count <= refsKept) requested.isTaken = false;
     return scratch;
   }
 
-  /** A part of a set that is held; undefined if some of it is not even in use. */
-  resolvePart(part: ResourceRef | readonly ResourceRef[]): ResolvedSet | undefined {
+  /**
+   * The same of resources that are in use: brings nothing into use, and returns undefined if some
+   * of them are not.
+   */
+  resolveExisting(requested: RequestedSet): ResolvedSet | undefined {
+    const { refs, exclusiveCount } = requested;
     const scratch = this.#scratch;
     scratch.count = 0;
-    return this.#addExisting(listOf(part)) ? scratch : undefined;
-  }
-
-  /** The same of a set with its modes, which brings nothing into use. */
-  resolveExisting(spec: SetSpec | PreparedSet): ResolvedSet | undefined {
-    if (!(spec instanceof HostPreparedSet)) checkSpec(spec);
-    else if (spec.owner !== this) throw foreignSet();
-    const { exclusive, shared } = spec;
-    const scratch = this.#scratch;
-    scratch.count = 0;
-    if (!this.#addExisting(listOf(exclusive))) return undefined;
-    scratch.exclusiveCount = scratch.count;
-    return this.#addExisting(listOf(shared)) ? scratch : undefined;
-  }
-
-  /** False if one of them is not in use. */
-  #addExisting(refs: readonly ResourceRef[]): boolean {
-    const scratch = this.#scratch;
-    checkSetSize(scratch.count + refs.length);
-    for (const ref of refs) {
-      const queue = this.existingQueueOf(this.#find(ref));
-      if (queue === 0) return false;
+    const count = requested instanceof HostPreparedSet ? refs.length : requested.count;
+    for (let index = 0; index < count; index++) {
+      const queue = this.existingQueueOf(this.#find(refs[index] as ResourceRef));
+      if (queue === 0) return undefined;
       scratch.queues[scratch.count++] = queue;
     }
-    return true;
+    scratch.exclusiveCount = exclusiveCount;
+    return scratch;
   }
 
   close(resource: HostResource): void {
@@ -251,36 +298,16 @@ export abstract class Resources {
     set.epoch = this.epoch;
   }
 
-  #resolveList(refs: ResourceRef | readonly ResourceRef[] | undefined): void {
-    if (refs === undefined) return;
-    if (!isRefList(refs)) {
-      checkSetSize(this.#scratch.count + 1);
-      this.#resolveOne(refs);
-      return;
-    }
-    checkSetSize(this.#scratch.count + refs.length);
-    for (let index = 0; index < refs.length; index++) this.#resolveOne(refs[index] as ResourceRef);
-  }
-
-  #resolveOne(ref: ResourceRef): void {
-    const scratch = this.#scratch;
-    scratch.queues[scratch.count] = this.#use(this.#find(ref));
-    scratch.count++;
-  }
-
   #use(resource: HostResource): number {
-    if (!resource.isOpen) throw closedResource(resource);
+    if (!resource.isOpen) throw closedResource(shownName(resource));
     return this.queueOf(resource);
   }
 
+  /** Of a name, or of a handle that has been accepted. */
   #find(ref: ResourceRef): HostResource {
-    if (typeof ref === 'string') {
-      const resource = this.names.get(ref);
-      if (resource !== undefined) return resource;
-    } else if (ref instanceof HostResource) {
-      if (ref.owner !== this) throw foreignSet();
-      return ref;
-    }
+    if (typeof ref !== 'string') return ref as HostResource;
+    const resource = this.names.get(ref);
+    if (resource !== undefined) return resource;
     checkName(ref);
     return this.#create(ref, false);
   }
@@ -293,8 +320,13 @@ export abstract class Resources {
   }
 }
 
+/** Not by its own toString(), which a caller may have replaced. */
+function shownName({ name, number }: HostResource): string {
+  return name ?? `#${number}`;
+}
+
 function busy(resource: HostResource): ResourceBusyError {
   return new ResourceBusyError(
-    `resource ${describe(String(resource))} is held or waited for: release or cancel first`,
+    `resource ${describe(shownName(resource))} is held or waited for: release or cancel first`,
   );
 }

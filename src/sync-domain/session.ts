@@ -4,6 +4,7 @@
  */
 
 import { PASS_LOCKED, SYNC } from '../core/index.ts';
+import { captureContext } from '../domain/context.ts';
 import type { Capability, SyncSession } from '../domain/domain.ts';
 import { type Ended, type EndsTogether, endsTogether } from '../domain/ending.ts';
 import {
@@ -18,12 +19,15 @@ import type { Grant, SyncGrant, Waiter } from '../domain/grant.ts';
 import {
   type AcquireOptions,
   type AcquireSyncOptions,
-  checkEnqueue,
+  checkCallbackOpen,
   checkIsObject,
   checkLabel,
-  checkOptions,
   checkSpin,
   type EnqueueOptions,
+  holdingList,
+  type RequestOptions,
+  readEnqueueOptions,
+  readOptions,
   type SettledOptions,
   throwIfAborted,
 } from '../domain/options.ts';
@@ -40,11 +44,24 @@ import {
   ObserverRequest,
   PromiseRequest,
 } from './request.ts';
-import type { ResolvedSet } from './resources.ts';
+import type { RequestedSet, ResolvedSet } from './resources.ts';
 import type { SetsInView } from './sets-in-view.ts';
 import { entriesOf } from './snapshot-entries.ts';
 
 const noOptions: AcquireOptions = Object.freeze({});
+const noneHeld: readonly HeldSet[] = Object.freeze([]);
+const noTerms: RequestTerms = Object.freeze({ ...readOptions(noOptions), held: noneHeld });
+
+/** A grant that the caller keeps while it waits, as core knows it. */
+interface HeldSet {
+  readonly set: number;
+  readonly token: number;
+}
+
+/** What a request asks for beside its set, read once. */
+interface RequestTerms extends RequestOptions {
+  readonly held: readonly HeldSet[];
+}
 
 export class HostSession implements SyncSession, EndsTogether {
   readonly label: string | undefined;
@@ -68,13 +85,17 @@ export class HostSession implements SyncSession, EndsTogether {
   }
 
   acquire(set: SetSpec | PreparedSet, options: AcquireOptions = noOptions): Promise<SyncGrant> {
+    let terms = noTerms;
+    let requested: RequestedSet | undefined;
     let placed: HostGrant | number;
     try {
-      placed = this.#place(set, 0, options);
+      if (options !== noOptions || this.host.carried !== undefined) terms = this.#terms(options);
+      requested = this.#read(set, terms);
+      placed = this.#place(requested, 0, terms);
     } catch (error) {
-      return this.#acquireAgain(error, set, options);
+      return this.#acquireAgain(error, requested, terms);
     }
-    return typeof placed === 'number' ? this.#promise(placed, options) : Promise.resolve(placed);
+    return typeof placed === 'number' ? this.#promise(placed, terms) : Promise.resolve(placed);
   }
 
   tryAcquire(set: SetSpec | PreparedSet, options?: { label?: string }): Promise<SyncGrant | null> {
@@ -98,7 +119,12 @@ export class HostSession implements SyncSession, EndsTogether {
     // The session may have been closed since the grant: then it is somebody else's by now.
     if (!grant.isHeld) throw grant.signal.reason;
     try {
-      return await (carried === undefined ? fn(grant) : carried.run(grant, () => fn(grant)));
+      const result = await (carried === undefined
+        ? fn(grant)
+        : carried.run(grant, () => fn(grant)));
+      // What it has come to was not made in exclusion, whatever it says.
+      if (grant.isLost) throw grant.signal.reason;
+      return result;
     } finally {
       grant.release();
     }
@@ -109,16 +135,21 @@ export class HostSession implements SyncSession, EndsTogether {
     onGrant: (grant: SyncGrant) => void,
     options: EnqueueOptions = noOptions,
   ): Waiter {
-    const { isDirect, callback, onRefused } = checkEnqueue(onGrant, options);
-    const placed = this.#place(set, 0, options);
+    const { isDirect, callback, onRefused } = readEnqueueOptions(onGrant, options);
+    const isUsual = options === noOptions && this.host.carried === undefined;
+    const terms = isUsual ? noTerms : this.#terms(options);
+    const requested = this.#read(set, terms);
+    checkCallbackOpen(callback);
+    const placed = this.#place(requested, 0, terms);
     const Request = isDirect ? DirectRequest : CallbackRequest;
-    const tell = this.#bind(callback === undefined ? onGrant : callback.wrap(onGrant));
+    const tell = callback === undefined ? onGrant : callback.wrap(onGrant);
     const request = new Request(this, typeof placed === 'number' ? placed : 0, tell);
-    if (callback !== undefined || onRefused !== undefined) {
-      request.onTerms(callback, onRefused && this.#bind(onRefused));
+    const context = captureContext();
+    if (callback !== undefined || onRefused !== undefined || context !== undefined) {
+      request.onTerms(callback, onRefused, context);
     }
     if (typeof placed === 'number') {
-      this.#wait(request, options);
+      this.#wait(request, terms);
     } else {
       request.tell(placed);
       this.host.delivery.runDirect();
@@ -137,10 +168,10 @@ export class HostSession implements SyncSession, EndsTogether {
   }
 
   session(options: { label?: string } = noOptions as object): SyncSession {
-    this.#checkOpen();
     checkIsObject(options);
     const { label } = options;
     if (label !== undefined) checkLabel(label);
+    this.#checkOpen();
     const session = new HostSession(this.host, this, label);
     this.#children.add(session);
     return session;
@@ -148,13 +179,26 @@ export class HostSession implements SyncSession, EndsTogether {
 
   settled(set: SetSpec | PreparedSet, options: SettledOptions = noOptions): Promise<void> {
     try {
-      const observer = this.#observe(set, options);
+      const terms = readOptions(options);
+      return this.#settled(this.#read(set, terms), terms);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #settled(requested: RequestedSet, terms: RequestOptions): Promise<void> {
+    try {
+      const observer = this.#observe(requested, terms);
       if (observer === 0) return Promise.resolve();
       return new Promise((resolve, reject) => {
-        this.#wait(new ObserverRequest(this, observer, resolve, reject), options);
+        this.#wait(new ObserverRequest(this, observer, resolve, reject), terms);
       });
     } catch (error) {
-      return this.host.askAgain(error, () => this.settled(set, options));
+      const kept = requested.copy();
+      return this.host.askAgain(error, async () => {
+        throwIfAborted(terms);
+        return this.#settled(kept, terms);
+      });
     }
   }
 
@@ -166,8 +210,11 @@ export class HostSession implements SyncSession, EndsTogether {
     checkIsObject(options);
     const { timeoutMs, label, spinUs } = options;
     if (spinUs !== undefined) checkSpin(spinUs);
-    const placed = this.#place(set, SYNC, { timeoutMs, label });
-    return typeof placed === 'number' ? this.host.block(this, placed, options) : placed;
+    const isUsual = options === noOptions && this.host.carried === undefined;
+    const terms = isUsual ? noTerms : this.#terms({ timeoutMs, label });
+    const placed = this.#place(this.#read(set, terms), SYNC, terms);
+    if (typeof placed !== 'number') return placed;
+    return this.host.block(this, placed, { timeoutMs, label, spinUs });
   }
 
   async query(): Promise<Snapshot> {
@@ -205,19 +252,33 @@ export class HostSession implements SyncSession, EndsTogether {
     host.leave();
   }
 
+  /** The options, read; and what the caller keeps while it waits. */
+  #terms(options: AcquireOptions): RequestTerms {
+    const { signal, timeoutMs, locked, holding, steal, label } = readOptions(options);
+    return { signal, timeoutMs, locked, holding, steal, label, held: this.#heldBy(holding) };
+  }
+
+  /**
+   * The set, read, and the last look at the signal: from here on nothing of the caller's runs until
+   * the operation has ended.
+   */
+  #read(set: SetSpec | PreparedSet, terms: Pick<RequestOptions, 'signal'>): RequestedSet {
+    const requested = this.host.resources.read(set);
+    if (terms.signal !== undefined) throwIfAborted(terms);
+    return requested;
+  }
+
   /**
    * The grant, or the set that now waits: then the operation goes on, and {@link #wait} ends it.
    */
-  #place(spec: SetSpec | PreparedSet, bits: number, options: AcquireOptions): HostGrant | number {
+  #place(requested: RequestedSet, bits: number, terms: RequestTerms): HostGrant | number {
     this.#checkOpen();
+    if (terms !== noTerms) return this.#placeWith(requested, bits, terms);
     const { host } = this;
-    if (options !== noOptions || host.carried !== undefined) {
-      return this.#placeWith(spec, bits, options);
-    }
     host.enter();
     let placed: HostGrant | number;
     try {
-      placed = host.arrive(host.resources.resolve(spec), bits, this, undefined);
+      placed = host.arrive(host.resources.resolve(requested), bits, this, undefined);
     } catch (error) {
       throw host.undo(error);
     }
@@ -225,18 +286,12 @@ export class HostSession implements SyncSession, EndsTogether {
     return placed;
   }
 
-  #placeWith(
-    spec: SetSpec | PreparedSet,
-    bits: number,
-    options: AcquireOptions,
-  ): HostGrant | number {
+  #placeWith(requested: RequestedSet, bits: number, terms: RequestTerms): HostGrant | number {
     const { host } = this;
-    checkOptions(options);
-    const held = this.#heldBy(options);
     host.enter();
     let placed: HostGrant | number;
     try {
-      placed = this.#arriveWith(host.resources.resolve(spec), bits, options, held);
+      placed = this.#arriveWith(host.resources.resolve(requested), bits, terms);
     } catch (error) {
       throw host.undo(error);
     }
@@ -244,30 +299,39 @@ export class HostSession implements SyncSession, EndsTogether {
     return placed;
   }
 
-  #promise(placed: number, options: AcquireOptions): Promise<SyncGrant> {
+  #promise(placed: number, terms: RequestTerms): Promise<SyncGrant> {
     return new Promise((resolve, reject) => {
-      this.#wait(new PromiseRequest(this, placed, resolve, reject), options);
+      this.#wait(new PromiseRequest(this, placed, resolve, reject), terms);
     });
   }
 
   /** Apart from where all pass: a function with a closure in it makes room for that each time. */
   #acquireAgain(
     error: unknown,
-    set: SetSpec | PreparedSet,
-    options: AcquireOptions,
+    requested: RequestedSet | undefined,
+    terms: RequestTerms,
   ): Promise<SyncGrant> {
-    return this.host.askAgain(error, () => this.acquire(set, options));
+    // It could not even be read.
+    if (requested === undefined) return Promise.reject(error);
+    const kept = requested.copy();
+    return this.host.askAgain(error, async () => {
+      throwIfAborted(terms);
+      return this.#acquireRead(kept, terms);
+    });
   }
 
-  #arriveWith(
-    resolved: ResolvedSet,
-    bits: number,
-    options: AcquireOptions,
-    held: readonly HostGrant[],
-  ): HostGrant | number {
-    // Last of all that may run code of the caller's (getters): from here on nothing changes.
-    throwIfAborted(options);
-    const { steal, locked, timeoutMs, label } = options;
+  #acquireRead(requested: RequestedSet, terms: RequestTerms): Promise<SyncGrant> {
+    let placed: HostGrant | number;
+    try {
+      placed = this.#place(requested, 0, terms);
+    } catch (error) {
+      return this.#acquireAgain(error, requested, terms);
+    }
+    return typeof placed === 'number' ? this.#promise(placed, terms) : Promise.resolve(placed);
+  }
+
+  #arriveWith(resolved: ResolvedSet, bits: number, terms: RequestTerms): HostGrant | number {
+    const { steal, locked, timeoutMs, label, held } = terms;
     if (steal === true) return this.#steal(resolved, label);
     if (locked === 'fail') this.#refuseLocked(resolved);
     const allBits = locked === 'ignore' ? bits | PASS_LOCKED : bits;
@@ -284,13 +348,14 @@ export class HostSession implements SyncSession, EndsTogether {
     bits: number,
     options: { label?: string } | undefined,
   ): HostGrant | null {
-    this.#checkOpen();
-    const label = options === undefined ? undefined : checkedLabel(options);
+    const label = options === undefined ? undefined : readOptions(options).label;
     const { host } = this;
+    const requested = host.resources.read(spec);
+    this.#checkOpen();
     host.enter();
     let grant: HostGrant | null;
     try {
-      const placed = host.arrive(host.resources.resolve(spec), bits, this, label);
+      const placed = host.arrive(host.resources.resolve(requested), bits, this, label);
       grant = typeof placed === 'number' ? this.#giveUp(placed) : placed;
     } catch (error) {
       throw host.undo(error);
@@ -301,20 +366,17 @@ export class HostSession implements SyncSession, EndsTogether {
   }
 
   /** The observer, or 0 if there is nothing to wait for; otherwise as {@link #place}. */
-  #observe(spec: SetSpec | PreparedSet, options: SettledOptions): number {
+  #observe(requested: RequestedSet, { timeoutMs }: RequestOptions): number {
     this.#checkOpen();
-    checkOptions(options);
     const { host } = this;
     host.enter();
     let observer: number;
     try {
-      const resolved = host.resources.resolve(spec);
-      throwIfAborted(options);
-      observer = host.observe(resolved, this);
+      observer = host.observe(host.resources.resolve(requested), this);
       if (host.core.isGranted(observer)) {
         host.end(observer, false);
         observer = 0;
-      } else if (options.timeoutMs === 0) {
+      } else if (timeoutMs === 0) {
         const error = 'not settled now: something that conflicts is live';
         this.#refuse(observer, new WaitTimeoutError(error));
       }
@@ -326,24 +388,13 @@ export class HostSession implements SyncSession, EndsTogether {
   }
 
   /** From now on the request stands for its set. The operation that placed it ends. */
-  #wait(request: HostRequest, options: AcquireOptions): void {
+  #wait(request: HostRequest, terms: RequestOptions): void {
     const { host } = this;
     host.tag(request);
     this.tracked?.add(request);
-    try {
-      if (options !== noOptions) request.start(options);
-    } catch (error) {
-      // Whatever throws here is the caller's: a getter, or a signal that takes no listener.
-      request.leave('refused');
-      throw error;
-    } finally {
-      host.leave();
-    }
-  }
-
-  #bind<A>(fn: (argument: A) => void): (argument: A) => void {
-    const { carried } = this.host;
-    return carried === undefined ? fn : carried.bind(fn);
+    if (terms !== noTerms) request.start(terms);
+    host.leave();
+    if (terms.signal !== undefined) request.follow(terms.signal);
   }
 
   #steal(resolved: ResolvedSet, label: string | undefined): HostGrant {
@@ -380,27 +431,25 @@ export class HostSession implements SyncSession, EndsTogether {
     );
   }
 
-  #heldBy({ holding }: AcquireOptions): readonly HostGrant[] {
-    const carried = this.host.carried?.grants.filter(({ isHeld }) => isHeld) ?? [];
-    if (holding === undefined) return carried;
-    const declared = (Array.isArray(holding) ? holding : [holding]) as readonly Grant[];
-    const held = new Set(carried);
-    for (const grant of declared) {
+  /** What has been released or lost is kept by nobody, so it cannot close a circle. */
+  #heldBy(holding: RequestOptions['holding']): readonly HeldSet[] {
+    const grants: readonly (Grant | undefined)[] = this.host.carried?.grants ?? [];
+    if (holding === undefined && grants.length === 0) return noneHeld;
+    const held = new Map<number, HeldSet>();
+    for (const grant of [...grants, ...holdingList(holding)]) {
       if (!(grant instanceof HostGrant) || grant.scope.host !== this.host) {
         throw new TypeError(`holding is a grant of this domain, not ${describe(grant)}`);
       }
-      // What has been released or lost is kept by nobody, so it cannot close a circle.
-      if (grant.isHeld) held.add(grant);
+      const { set, token } = grant;
+      if (this.host.isHeld(set, token)) held.set(set, { set, token });
     }
-    return [...held];
+    return [...held.values()];
   }
 
-  #refuseCircle(set: number, held: readonly HostGrant[], label: string | undefined): void {
+  #refuseCircle(set: number, held: readonly HeldSet[], label: string | undefined): void {
     const { host } = this;
-    const circle = host.core.declareHolding(
-      set,
-      held.filter(({ isHeld }) => isHeld).map(({ set }) => set),
-    );
+    const kept = held.filter(({ set, token }) => host.isHeld(set, token)).map(({ set }) => set);
+    const circle = host.core.declareHolding(set, kept);
     if (circle?.length === 0) return;
     if (circle === undefined) this.#refuse(set, host.resources.memoryIsFull());
     const { message, steps } = circleOf(host.sets, circle, label);
@@ -453,9 +502,4 @@ export class HostSession implements SyncSession, EndsTogether {
 
 function asItIs(entry: SnapshotEntry): SnapshotEntry {
   return entry;
-}
-
-function checkedLabel(options: { label?: string }): string | undefined {
-  checkOptions(options);
-  return options.label;
 }

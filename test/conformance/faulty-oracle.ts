@@ -25,6 +25,12 @@ export const faults = [
   'a holding is not looked at',
   'an id changes with the grant',
   'a name is trimmed',
+  'a list that is undefined is an empty one',
+  'a getter is read again',
+  'a signal that aborts as it is listened to is overlooked',
+  'a callback runs in the context of its releaser',
+  'a callback that throws keeps its grant',
+  'a run that is robbed succeeds',
 ] as const;
 
 export type Fault = (typeof faults)[number];

@@ -24,13 +24,16 @@ import type { OracleSpec } from 'kds/conformance';
 import {
   checkFunction,
   checkLabel,
-  checkOptions,
+  readOptions,
   throwIfAborted,
 } from '../../src/domain/options.ts';
-import { checkName, checkSpec } from '../../src/domain/sets.ts';
+import { checkName, RequestedRefs, readRefs, readSpec } from '../../src/domain/sets.ts';
 import { NaiveGrant, NaiveRequest } from './naive-request.ts';
 import type { NaiveServer, Terms } from './naive-server.ts';
 import { runHeld } from './run-held.ts';
+
+/** A proxy of a handle is not in it. */
+const made = new WeakSet<object>();
 
 class NaiveResource implements Resource {
   readonly name: string | undefined;
@@ -42,6 +45,7 @@ class NaiveResource implements Resource {
     this.client = client;
     this.name = name;
     this.key = name === undefined ? `#${client.server.tick()}` : `=${name}`;
+    made.add(this);
   }
 
   async close(): Promise<void> {
@@ -53,6 +57,12 @@ class NaiveResource implements Resource {
     this.isOpen = false;
     if (this.name !== undefined) handles.delete(this.name);
   }
+}
+
+function acceptHandle(ref: unknown): ResourceRef {
+  if (ref instanceof NaiveResource && made.has(ref)) return ref;
+  checkName(ref);
+  return ref;
 }
 
 /** What the sessions of one client share. */
@@ -83,19 +93,30 @@ class NaiveClient {
     return ref.key;
   }
 
-  keysOf(refs: ResourceRef | readonly ResourceRef[] | undefined): Map<string, ResourceRef> {
-    const list = refs === undefined ? [] : Array.isArray(refs) ? refs : [refs as ResourceRef];
-    return new Map(list.map((ref: ResourceRef) => [this.keyOf(ref), ref]));
+  keysOf(refs: readonly ResourceRef[]): Map<string, ResourceRef> {
+    return new Map(refs.map((ref) => [this.keyOf(ref), ref]));
+  }
+
+  keysOfPart(part: ResourceRef | readonly ResourceRef[]): readonly string[] {
+    const requested = new RequestedRefs();
+    readRefs(part, requested, acceptHandle);
+    return requested.refs.map((ref) => this.keyOf(ref));
   }
 
   resolve(set: SetSpec | PreparedSet): OracleSpec & { readonly refs: PreparedSet } {
-    checkSpec(set);
-    const isPrepared = Object.isFrozen(set);
+    const requested = new RequestedRefs();
+    const { fault } = this.server;
+    const isLax = fault === 'a list that is undefined is an empty one';
+    if (isLax && Object(set).exclusive === undefined)
+      return this.resolve({ ...set, exclusive: [] });
+    if (fault === 'a getter is read again') void Object(set).exclusive;
+    readSpec(set, requested, acceptHandle);
+    const isPrepared = Object.isFrozen(set) && requested.count > 0;
     if (isPrepared && !this.prepared.has(set)) {
       throw new InvalidSetError('a prepared set of another domain');
     }
-    const exclusive = this.keysOf(set.exclusive);
-    const shared = this.keysOf(set.shared);
+    const exclusive = this.keysOf(requested.exclusive);
+    const shared = this.keysOf(requested.shared);
     for (const key of exclusive.keys()) shared.delete(key);
     const size = exclusive.size + shared.size;
     if (size > setSizeMax) throw new LimitError(`a set of ${size} resources is too large`);
@@ -156,7 +177,6 @@ export class NaiveDomain implements Session {
     onGrant: (grant: Grant) => void,
     options: EnqueueOptions = {},
   ): Waiter {
-    checkOptions(options);
     checkFunction(onGrant, 'onGrant');
     const { delivery = 'queued', onRefused } = options;
     if (onRefused !== undefined) checkFunction(onRefused, 'onRefused');
@@ -232,17 +252,17 @@ export class NaiveDomain implements Session {
     onGranted: (grant: Grant) => void,
     onRefused: (reason: unknown) => void,
   ): NaiveRequest {
-    this.#checkOpen();
-    checkOptions(options);
-    const holding = this.#heldBy(options);
-    throwIfAborted(options);
+    const own = readOptions(options);
+    const holding = this.#heldBy(own);
     const spec = this.client.resolve(set);
-    if (options.steal === true && spec.refs.shared.length > 0) {
+    throwIfAborted(own);
+    this.#checkOpen();
+    const { timeoutMs, steal } = own;
+    if (steal === true && spec.refs.shared.length > 0) {
       throw new InvalidSetError('steal takes exclusive resources only');
     }
-    const { timeoutMs, steal } = options;
     const terms: Terms = { timeoutMs, steal, holding, isTry: kind.isTry === true };
-    const request = new NaiveRequest(this, options, kind.isCallback === true, onGranted, onRefused);
+    const request = new NaiveRequest(this, own, kind.isCallback === true, onGranted, onRefused);
     this.requests.add(request);
     request.start(spec, terms, kind.isObserver === true);
     return request;

@@ -10,6 +10,8 @@ import {
   type Waiter,
 } from 'kds';
 import type { OracleSpec } from 'kds/conformance';
+import { callBack, deliver } from '../../src/domain/callback.ts';
+import { captureContext, lookForContext, runInContext } from '../../src/domain/context.ts';
 import type { NaiveDomain } from './naive-domain.ts';
 import type { Live, Owner, Terms } from './naive-server.ts';
 
@@ -25,6 +27,7 @@ export class NaiveRequest implements Owner, Waiter {
   readonly #tellGranted: (grant: Grant) => void;
   readonly #tellRefused: (reason: unknown) => void;
   #grant: NaiveGrant | undefined;
+  readonly #context = captureContext();
   #isOver = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -51,8 +54,11 @@ export class NaiveRequest implements Owner, Waiter {
     const { server } = this.domain;
     const { timeoutMs = 0 } = terms;
     if (this.#signal !== undefined) {
-      setMaxListeners(0, this.#signal);
+      if (this.#signal instanceof EventTarget) setMaxListeners(0, this.#signal);
       this.#signal.addEventListener('abort', this.#abort);
+      const isEager = server.fault !== 'a signal that aborts as it is listened to is overlooked';
+      if (this.#signal.aborted && isEager) this.#abort();
+      if (this.#isOver) return;
     }
     server.send(() => {
       this.set = isObserver ? server.observe(spec, terms, this) : server.arrive(spec, terms, this);
@@ -73,14 +79,27 @@ export class NaiveRequest implements Owner, Waiter {
     const grant = new NaiveGrant(this.domain, set, token, recovered);
     this.#grant = grant;
     if (!set.isObserver) this.domain.grants.add(grant);
-    if (this.#isCallback && server.fault === 'a callback is told twice') this.#tellGranted(grant);
-    this.#tellGranted(grant);
+    if (!this.#isCallback) {
+      this.#tellGranted(grant);
+      return;
+    }
+    if (server.fault === 'a callback is told twice') this.#call(grant);
+    deliver({ deliver: () => this.#call(grant) });
   }
 
   onRefused(reason: unknown): void {
     if (this.#isOver) return;
     this.#end();
-    this.#tellRefused(reason);
+    lookForContext();
+    deliver({ deliver: () => void runInContext(this.#context, this.#tellRefused, reason) });
+  }
+
+  #call(grant: NaiveGrant): void {
+    const { fault } = this.domain.server;
+    const isAnywhere = fault === 'a callback runs in the context of its releaser';
+    lookForContext();
+    if (isAnywhere || fault === 'a callback that throws keeps its grant') this.#tellGranted(grant);
+    else callBack(this.#context, this.#tellGranted, grant);
   }
 
   onLost(): void {
@@ -122,6 +141,7 @@ export class NaiveGrant implements Grant {
   readonly ignored: readonly string[] = [];
   readonly #controller = new AbortController();
   #isOver = false;
+  isLost = false;
 
   constructor(domain: NaiveDomain, set: Live, token: number, recovered: readonly string[]) {
     this.domain = domain;
@@ -132,6 +152,10 @@ export class NaiveGrant implements Grant {
 
   get signal(): AbortSignal {
     return this.#controller.signal;
+  }
+
+  get isHeld(): boolean {
+    return !this.#isOver;
   }
 
   async release(part?: ResourceRef | readonly ResourceRef[]): Promise<void> {
@@ -170,6 +194,7 @@ export class NaiveGrant implements Grant {
   lose(): void {
     if (this.#isOver) return;
     this.#end();
+    this.isLost = this.domain.server.fault !== 'a run that is robbed succeeds';
     this.#controller.abort(new GrantLostError(`grant ${this.token} was taken away`));
   }
 
@@ -184,9 +209,9 @@ export class NaiveGrant implements Grant {
     part: ResourceRef | readonly ResourceRef[] | undefined,
     change: (keys: readonly string[]) => void,
   ): Promise<void> {
-    if (this.#isOver) throw new GrantLostError(`grant ${this.token} has ended`);
     const { server, client } = this.domain;
-    const keys = [...client.keysOf(part).keys()];
+    const keys = part === undefined ? [] : client.keysOfPart(part);
+    if (this.#isOver) throw new GrantLostError(`grant ${this.token} has ended`);
     await server.ask(() => {
       if (!server.isLive(this.set)) throw new GrantLostError(`grant ${this.token} was lost`);
       const lacks = keys.filter((key) => !this.set.modes.has(key));

@@ -1,7 +1,7 @@
 /** `run` by way of `acquire`, for domains of tests that have nothing of their own to add to it. */
 
 import type { Domain } from '../../src/domain/domain.ts';
-import type { Grant } from '../../src/domain/grant.ts';
+import { type Grant, isLost } from '../../src/domain/grant.ts';
 import { type AcquireOptions, checkFunction } from '../../src/domain/options.ts';
 import type { PreparedSet, SetSpec } from '../../src/domain/sets.ts';
 
@@ -18,7 +18,9 @@ export async function runHeld<R>(
   checkFunction(fn, 'fn');
   const grant = await domain.acquire(set, isShort ? {} : optionsOrFn);
   try {
-    return await (fn as Body<R>)(grant);
+    const result = await (fn as Body<R>)(grant);
+    if (isLost(grant)) throw grant.signal.reason;
+    return result;
   } finally {
     await grant.release();
   }

@@ -224,14 +224,11 @@ describe('options that are none', () => {
     await expectRefusals(['enqueue'], { exclusive: 'free' }, options, error);
   });
 
-  it('a getter that throws only when it is read again leaves no trace either', async () => {
+  it('a getter that throws leaves no trace', async () => {
     for (const way of ['acquire', 'run', 'enqueue', 'settled']) {
-      let reads = 0;
       const options = {
-        get label() {
-          reads++;
-          if (reads > 1) throw new SyntaxError('read too often');
-          return 'once';
+        get label(): string {
+          throw new SyntaxError('cannot be read');
         },
       };
       const world = busyDomain();

@@ -23,15 +23,16 @@ import {
   setSizeMax,
   type Waiter,
 } from 'kds';
-import { deliver } from '../../src/domain/callback.ts';
+import { callBack, deliver } from '../../src/domain/callback.ts';
+import { captureContext, lookForContext, runInContext } from '../../src/domain/context.ts';
 import {
   checkFunction,
   checkIsObject,
   checkLabel,
-  checkOptions,
+  readOptions,
   throwIfAborted,
 } from '../../src/domain/options.ts';
-import { checkName, checkSpec } from '../../src/domain/sets.ts';
+import { checkName, RequestedRefs, readRefs, readSpec } from '../../src/domain/sets.ts';
 import { Signals } from '../../src/event-loop/signals.ts';
 import { runHeld } from '../conformance/run-held.ts';
 import {
@@ -100,9 +101,15 @@ export class RemoteClient {
   /** Its answer is expected, under the number that is returned. */
   expect(answered: Answered): number {
     const id = this.nextId();
-    if (answered.signal !== undefined) this.#signals.add(answered.signal, answered);
     this.#answered.set(id, answered);
     return id;
+  }
+
+  /** Its request has been sent: an abort from now on comes after it. */
+  follow(answered: Answered): void {
+    const { signal } = answered;
+    if (signal !== undefined && !this.#signals.add(signal, answered))
+      this.#abort(new Set([answered]));
   }
 
   signalId(signal: AbortSignal): number {
@@ -148,6 +155,9 @@ export class RemoteClient {
   }
 }
 
+/** A proxy of a handle is not in it. */
+const made = new WeakSet<object>();
+
 class RemoteResource implements Resource {
   readonly client: RemoteClient;
   readonly id: number;
@@ -158,6 +168,7 @@ class RemoteResource implements Resource {
     this.client = client;
     this.name = name;
     this.id = client.nextId();
+    made.add(this);
     client.post({ do: 'resource', id: this.id, ...(name !== undefined && { name }) });
   }
 
@@ -176,6 +187,8 @@ class RemoteGrant implements Grant {
   readonly ignored: readonly string[];
   readonly #controller = new AbortController();
   #reason: unknown;
+  #isOver = false;
+  isLost = false;
 
   constructor(client: RemoteClient, id: number, { token, recovered, ignored }: GrantSent) {
     this.client = client;
@@ -190,7 +203,13 @@ class RemoteGrant implements Grant {
     return this.#controller.signal;
   }
 
+  /** Neither let go of nor taken away. */
+  get isHeld(): boolean {
+    return !this.#isOver && !this.isLost;
+  }
+
   release(part?: ResourceRef | readonly ResourceRef[]): Promise<void> {
+    if (part === undefined) this.#isOver = true;
     return this.#change('release', part);
   }
 
@@ -200,6 +219,7 @@ class RemoteGrant implements Grant {
 
   async abandon(reason?: unknown): Promise<void> {
     this.#reason = reason;
+    this.#isOver = true;
     await this.client.call({ do: 'abandon', grant: this.id });
   }
 
@@ -208,6 +228,7 @@ class RemoteGrant implements Grant {
   }
 
   lose(error: ErrorSent): void {
+    if (!this.#isOver) this.isLost = true;
     this.#controller.abort(this.#reason ?? receiveError(error));
   }
 
@@ -216,7 +237,7 @@ class RemoteGrant implements Grant {
     refs: ResourceRef | readonly ResourceRef[] | undefined,
   ): Promise<void> {
     const { client, id } = this;
-    const part = refs === undefined ? {} : { part: listOf(refs).map((ref) => sent(client, ref)) };
+    const part = refs === undefined ? {} : { part: sentPart(client, refs) };
     await client.call({ do: change, grant: id, ...part });
   }
 }
@@ -270,10 +291,10 @@ export class RemoteDomain implements Session {
   ): Waiter {
     checkFunction(onGrant, 'onGrant');
     checkIsObject(options);
-    const { onRefused } = options;
+    const { onRefused, delivery: given } = options;
     if (onRefused !== undefined) checkFunction(onRefused, 'onRefused');
-    const callback = options.delivery instanceof Callback ? options.delivery : undefined;
-    const delivery = callback?.delivery ?? (options.delivery as 'queued' | 'direct' | undefined);
+    const callback = given instanceof Callback ? given : undefined;
+    const delivery = callback?.delivery ?? (given as 'queued' | 'direct' | undefined);
     if (delivery !== undefined && delivery !== 'queued' && delivery !== 'direct') {
       throw new TypeError('delivery is one of three');
     }
@@ -284,10 +305,14 @@ export class RemoteDomain implements Session {
       if (isOver) return;
       isOver = true;
       callback?.count(-1);
+      lookForContext();
       deliver({ deliver: after });
     };
-    const granted = (grant: Grant | null): void => endOnce(() => tell(grant as Grant));
-    const refused = (reason: unknown): void => endOnce(() => onRefused?.(reason));
+    const context = captureContext();
+    const granted = (grant: Grant | null): void =>
+      endOnce(() => callBack(context, tell, grant as RemoteGrant));
+    const refused = (reason: unknown): void =>
+      endOnce(() => onRefused && runInContext(context, onRefused, reason));
     const request = this.#ask('enqueue', set, options, granted, refused, delivery);
     callback?.count(1);
     const cancel = (): boolean => {
@@ -302,9 +327,10 @@ export class RemoteDomain implements Session {
     this.#checkOpen();
     const client = this.#client;
     if (client.prepared.has(set)) return set as PreparedSet;
-    const setSent = sentSet(client, set);
-    const exclusive = [...new Set(listOf(set.exclusive).map((ref) => named(client, ref)))];
-    const shared = [...new Set(listOf(set.shared).map((ref) => named(client, ref)))].filter(
+    const requested = requestedIn(client, set) as RequestedRefs;
+    const setSent = sentSet(client, requested);
+    const exclusive = [...new Set(requested.exclusive.map((ref) => named(client, ref)))];
+    const shared = [...new Set(requested.shared.map((ref) => named(client, ref)))].filter(
       (ref) => !exclusive.includes(ref),
     );
     if (exclusive.length + shared.length > setSizeMax) {
@@ -362,19 +388,25 @@ export class RemoteDomain implements Session {
     refuse: (reason: unknown) => void,
     delivery?: 'queued' | 'direct',
   ): Waiter {
-    this.#checkOpen();
-    checkOptions(options);
+    const own = readOptions(options);
     const client = this.#client;
-    const optionsSent = sentOptions(client, options);
-    throwIfAborted(options);
-    const setSent = sentSet(client, set);
+    const optionsSent = sentOptions(client, own);
+    const setSent = sentSet(client, requestedIn(client, set));
+    throwIfAborted(own);
+    this.#checkOpen();
     const settle = (value: unknown): void => {
       granted(value ? new RemoteGrant(client, id, value as GrantSent) : null);
     };
-    const answered = { signal: options.signal, settle, refuse };
+    const answered = { signal: own.signal, settle, refuse };
     const id = client.expect(answered);
     const terms = delivery === undefined ? optionsSent : { ...optionsSent, delivery };
     client.post({ do: 'ask', id, how, session: this.#id, set: setSent, options: terms });
+    try {
+      client.follow(answered);
+    } catch (error) {
+      client.post({ do: 'cancel', request: id });
+      throw error;
+    }
     const cancel = (): boolean => {
       client.forget(answered);
       client.post({ do: 'cancel', request: id });
@@ -407,18 +439,39 @@ function kept(client: RemoteClient, grant: Grant): number {
   throw new TypeError('holding is a grant of this domain');
 }
 
-function sentSet(client: RemoteClient, set: SetSpec | PreparedSet): SetSent {
+/** Read once; the number of a set that was prepared. */
+function requestedIn(client: RemoteClient, set: SetSpec | PreparedSet): RequestedRefs | number {
   const prepared = client.prepared.get(set);
   if (prepared !== undefined) return prepared;
-  checkSpec(set);
-  if (Object.isFrozen(set)) throw new InvalidSetError('a prepared set of another domain');
-  const { exclusive, shared } = set;
+  const requested = new RequestedRefs();
+  readSpec(set, requested, acceptHandle);
+  if (Object.isFrozen(set) && requested.count > 0) {
+    throw new InvalidSetError('a prepared set of another domain');
+  }
+  return requested;
+}
+
+function sentSet(client: RemoteClient, requested: RequestedRefs | number): SetSent {
+  if (typeof requested === 'number') return requested;
   return {
-    ...(exclusive !== undefined && {
-      exclusive: listOf(exclusive).map((ref) => sent(client, ref)),
-    }),
-    ...(shared !== undefined && { shared: listOf(shared).map((ref) => sent(client, ref)) }),
+    exclusive: requested.exclusive.map((ref) => sent(client, ref)),
+    shared: requested.shared.map((ref) => sent(client, ref)),
   };
+}
+
+function sentPart(
+  client: RemoteClient,
+  part: ResourceRef | readonly ResourceRef[],
+): readonly RefSent[] {
+  const requested = new RequestedRefs();
+  readRefs(part, requested, acceptHandle);
+  return requested.refs.map((ref) => sent(client, ref));
+}
+
+function acceptHandle(ref: unknown): ResourceRef {
+  if (ref instanceof RemoteResource && made.has(ref)) return ref;
+  checkName(ref);
+  return ref;
 }
 
 function sent(client: RemoteClient, ref: ResourceRef): RefSent {

@@ -15,7 +15,7 @@ import {
   checkFunction,
   checkIsObject,
   checkLabel,
-  checkOptions,
+  readOptions,
   throwIfAborted,
 } from '../../domain/options.ts';
 import { describe } from '../../domain/sets.ts';
@@ -185,10 +185,11 @@ export class Fence implements PromiseLike<void> {
    */
   wait(options: FenceWaitOptions = {}): Promise<undefined> {
     return new Promise((resolve, reject) => {
-      checkOptions(options);
-      throwIfAborted(options);
-      const { signal, timeoutMs = Number.POSITIVE_INFINITY } = options;
+      const { signal, timeoutMs = Number.POSITIVE_INFINITY } = readOptions(options);
+      throwIfAborted({ signal });
+      let isOver = false;
       const ended = (): void => {
+        isOver = true;
         timer?.cancel();
         if (signal !== undefined) aborts.remove(signal, aborted);
         if (this.status === 'error') reject(this.error);
@@ -196,6 +197,7 @@ export class Fence implements PromiseLike<void> {
       };
       const giveUp = (reason: unknown): void => {
         if (callback?.remove() !== true) return;
+        isOver = true;
         timer?.cancel();
         if (signal !== undefined) aborts.remove(signal, aborted);
         reject(reason);
@@ -209,6 +211,8 @@ export class Fence implements PromiseLike<void> {
         giveUp(this.timedOut(0));
       } else {
         if (signal !== undefined) aborts.add(signal, aborted);
+        // It may have ended or been given up while the signal's own code ran.
+        if (isOver) return;
         timer = Timer.start(timeoutMs, () => giveUp(this.timedOut(timeoutMs)));
       }
     });

@@ -11,7 +11,7 @@
 import type { Domain } from '../../domain/domain.ts';
 import { UnsupportedError, WaitTimeoutError } from '../../domain/errors.ts';
 import type { Grant, Waiter } from '../../domain/grant.ts';
-import { checkIsObject, checkLabel, checkOptions, checkTimeout } from '../../domain/options.ts';
+import { checkIsObject, checkLabel, checkTimeout, readOptions } from '../../domain/options.ts';
 import { describe, type PreparedSet, type SetSpec } from '../../domain/sets.ts';
 import type { FenceCallback } from './callback-list.ts';
 import { Fence } from './fence.ts';
@@ -46,8 +46,7 @@ export function exportFence(
   options: ExportOptions = {},
 ): Fence {
   checkDomain(domain);
-  checkOptions(options);
-  const { label, signal } = options;
+  const { label, signal } = readOptions(options);
   if (!domain.capabilities.has('settled')) {
     throw new UnsupportedError(
       "this domain cannot tell when a set is settled: capability 'settled'",

@@ -53,8 +53,9 @@ export class Timeline {
   /** @throws TypeError, LimitError for options that are none. */
   constructor(options: TimelineOptions = {}) {
     checkIsObject(options);
-    if (options.label !== undefined) checkLabel(options.label);
-    this.label = options.label;
+    const { label } = options;
+    if (label !== undefined) checkLabel(label);
+    this.label = label;
   }
 
   /** The last point that is reached: it and all before it have ended. */

@@ -79,7 +79,7 @@ export async function openBrokerDomain(options: BrokerOptions = {}): Promise<Bro
   const { place, hello } = checkBrokerOptions(options);
   const link = new Link(place, hello);
   await link.open();
-  return new LinkedDomain(link, undefined, options.label);
+  return new LinkedDomain(link, undefined, hello.label);
 }
 
 function checkBrokerOptions(options: BrokerOptions): { place: BrokerPlace; hello: Hello } {

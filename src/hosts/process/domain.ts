@@ -1,7 +1,7 @@
 /** A domain in one event loop. */
 
 import type { SyncDomain } from '../../domain/domain.ts';
-import { checkDomainOptions, type DomainOptions, equip } from '../../sync-domain/domain-options.ts';
+import { type DomainOptions, equip, readDomainOptions } from '../../sync-domain/domain-options.ts';
 import { HostSession } from '../../sync-domain/session.ts';
 import { ProcessHost } from './host.ts';
 
@@ -19,8 +19,8 @@ import { ProcessHost } from './host.ts';
  * console.log(total);
  */
 export function createDomain(options: DomainOptions = {}): SyncDomain {
-  checkDomainOptions(options);
-  const host = new ProcessHost(options.label);
-  equip(host, options);
-  return new HostSession(host, undefined, options.label);
+  const own = readDomainOptions(options);
+  const host = new ProcessHost(own.label);
+  equip(host, own);
+  return new HostSession(host, undefined, own.label);
 }

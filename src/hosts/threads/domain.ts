@@ -2,7 +2,7 @@
 
 import type { SyncDomain } from '../../domain/domain.ts';
 import { describe } from '../../domain/sets.ts';
-import { checkDomainOptions, type DomainOptions, equip } from '../../sync-domain/domain-options.ts';
+import { type DomainOptions, equip, readDomainOptions } from '../../sync-domain/domain-options.ts';
 import { HostSession } from '../../sync-domain/session.ts';
 import { type Arena, controlOf } from './arena.ts';
 import { type WatchedWorker, watchWorker } from './death.ts';
@@ -45,15 +45,15 @@ export interface ThreadsDomain extends SyncDomain {
  */
 export function openThreadsDomain(arena: Arena, options: DomainOptions = {}): ThreadsDomain {
   const control = controlOf(arena);
-  checkDomainOptions(options);
-  const host = ThreadsHost.open(control, options.label);
+  const own = readDomainOptions(options);
+  const host = ThreadsHost.open(control, own.label);
   try {
-    equip(host, options);
+    equip(host, own);
   } catch (error) {
     host.close();
     throw error;
   }
-  return new ThreadsSession(host, options.label, arena);
+  return new ThreadsSession(host, own.label, arena);
 }
 
 class ThreadsSession extends HostSession implements ThreadsDomain {
