@@ -133,22 +133,44 @@ describe.each(hosts)('a job on the host %s', (_, open) => {
     expect(await job.done).toBe('through');
   });
 
-  it('whose grant is stolen has its signal abort', async () => {
+  it('whose grant is stolen has its signal abort, and fails when its function ends', async () => {
     const domain = open();
     const queue = createJobQueue(domain, quiet);
     const aborted = new Gate();
+    const covered: boolean[] = [];
     const job = queue.submit({
       writes: 'a',
       run: async (self) => {
         self.signal.addEventListener('abort', aborted.open);
-        const covered = self.covers({ exclusive: 'a' });
+        covered.push(self.covers({ exclusive: 'a' }));
         await aborted.passed;
-        return [covered, self.covers({ exclusive: 'a' })];
+        covered.push(self.covers({ exclusive: 'a' }));
       },
     });
     await job.started;
     (await domain.acquire({ exclusive: 'a' }, { steal: true })).release();
-    expect(await job.done).toEqual([true, false]);
+    await expect(job.done).rejects.toMatchObject({ code: 'KDS_GRANT_LOST' });
+    expect([job.state, covered]).toEqual(['failed', [true, false]]);
+  });
+
+  it('whose grant is stolen before it starts never does', async () => {
+    const domain = open();
+    const queue = createJobQueue(domain, { ...quiet, isPaused: true });
+    let hasRun = false;
+    const job = queue.submit({
+      writes: 'a',
+      run: () => {
+        hasRun = true;
+      },
+    });
+    await job.enqueued;
+    await domain.query();
+    (await domain.acquire({ exclusive: 'a' }, { steal: true })).release();
+    await domain.query();
+    queue.resume();
+    await expect(job.done).rejects.toMatchObject({ code: 'KDS_GRANT_LOST' });
+    await expect(job.started).rejects.toMatchObject({ code: 'KDS_GRANT_LOST' });
+    expect(hasRun).toBe(false);
   });
 
   it('fails with the reason if its domain is closed while it waits', async () => {

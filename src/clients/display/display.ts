@@ -9,6 +9,7 @@
  */
 
 import { throwUncaught } from '../../domain/callback.ts';
+import { captureContext, lookForContext, runInContext } from '../../domain/context.ts';
 import type { Domain } from '../../domain/domain.ts';
 import { DomainClosedError, LimitError } from '../../domain/errors.ts';
 import type { Grant, Waiter } from '../../domain/grant.ts';
@@ -34,7 +35,10 @@ export interface DisplayOptions<B extends DisplayBuffer, G extends Grant = Grant
    * Infinity.
    */
   readonly deadlineMs?: number | undefined;
-  /** Told at the vsync from which on a frame is on the screen. */
+  /**
+   * Called at the vsync from which on a frame is on the screen, in the asynchronous context of the
+   * call that made the display.
+   */
   readonly onShown?: ((frame: ShownFrame<B, G>) => void) | undefined;
   /** Told in snapshots and errors. Default 'display'. */
   readonly label?: string | undefined;
@@ -140,8 +144,7 @@ export function createDisplay<B extends DisplayBuffer, G extends Grant = Grant>(
   if (typeof domain?.enqueue !== 'function') {
     throw new TypeError(`a display works in a domain, not ${describe(domain)}`);
   }
-  checkDisplayOptions(options);
-  return new SwapChain(domain, options);
+  return new SwapChain(domain, readDisplayOptions(options));
 }
 
 type Counted = 'shown' | FlipFailure;
@@ -153,6 +156,8 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
   readonly #isMailbox: boolean;
   readonly #deadlineMs: number;
   readonly #onShown: ((frame: ShownFrame<B, G>) => void) | undefined;
+  /** Of the call that made the display. */
+  readonly #context = captureContext();
   readonly #name: string;
   readonly #stop: () => void;
   /** Pending and ready, in the order of `present`. */
@@ -182,7 +187,7 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
 
   constructor(domain: Domain<G>, options: DisplayOptions<B, G>) {
     this.#domain = domain;
-    this.buffers = [...options.buffers];
+    this.buffers = options.buffers;
     this.#vsync = options.vsync;
     this.#isMailbox = options.mode === 'mailbox';
     this.#deadlineMs = options.deadlineMs ?? Number.POSITIVE_INFINITY;
@@ -410,8 +415,11 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
     this.#count(flip, 'shown');
     before?.move('replaced');
     letGo(before?.grant);
+    const onShown = this.#onShown;
+    if (onShown === undefined) return;
+    lookForContext();
     try {
-      this.#onShown?.(this.#shown);
+      runInContext(this.#context, onShown, this.#shown);
     } catch (error) {
       throwUncaught(error);
     }
@@ -478,17 +486,19 @@ function letGo(grant: Grant | undefined): void {
   grant?.release()?.catch(() => {});
 }
 
-function checkDisplayOptions<B extends DisplayBuffer, G extends Grant>(
+function readDisplayOptions<B extends DisplayBuffer, G extends Grant>(
   options: DisplayOptions<B, G>,
-): void {
+): DisplayOptions<B, G> {
   checkIsObject(options);
-  const { buffers, vsync, mode, deadlineMs, onShown, label } = options;
-  if (!Array.isArray(buffers)) {
-    throw new TypeError(`buffers are a list of 2 to 16, not ${describe(buffers)}`);
+  const { buffers: given, vsync, mode, deadlineMs, onShown, label } = options;
+  if (!Array.isArray(given)) {
+    throw new TypeError(`buffers are a list of 2 to 16, not ${describe(given)}`);
   }
-  if (buffers.length < 2 || buffers.length > 16) {
-    throw new RangeError(`a swap chain has 2 to 16 buffers, not ${buffers.length}`);
+  const { length } = given;
+  if (!(length >= 2 && length <= 16)) {
+    throw new RangeError(`a swap chain has 2 to 16 buffers, not ${length}`);
   }
+  const buffers = Array.from({ length }, (_, index) => given[index] as B);
   if (buffers.some((buffer) => buffer?.resource === undefined)) {
     throw new TypeError('each buffer of a swap chain has a resource');
   }
@@ -501,4 +511,5 @@ function checkDisplayOptions<B extends DisplayBuffer, G extends Grant>(
   if (deadlineMs !== undefined) checkTimeout(deadlineMs, 'deadlineMs');
   if (onShown !== undefined) checkFunction(onShown, 'onShown');
   if (label !== undefined) checkLabel(label);
+  return { buffers, vsync, mode, deadlineMs, onShown, label };
 }

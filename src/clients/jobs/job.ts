@@ -5,11 +5,12 @@
  * nobody looks at is an unhandled rejection, like that of any promise.
  */
 
-import type { Grant, Waiter } from '../../domain/grant.ts';
+import type { CapturedContext } from '../../domain/context.ts';
+import { type Grant, isLost, type Waiter } from '../../domain/grant.ts';
 import type { ResourceRef, SetSpec } from '../../domain/sets.ts';
 import { Deferred } from './deferred.ts';
 import type { Family } from './family.ts';
-import { copyOf, type JobSet, type JobSpec, listOf } from './spec.ts';
+import { type JobSet, type JobSpec, listOf, type ReadSpec, wantedIn } from './spec.ts';
 
 export type JobState =
   /** The ring is full: it stands in line for a place, and in no queue of the domain yet. */
@@ -53,7 +54,8 @@ export interface Job<R = unknown> {
   readonly started: Promise<void>;
   /**
    * Its result, once its set is released. Rejects with what `run` threw; JobSkippedError; the
-   * reason of a cancel; UnavailableError if its worker ended; or why its set was refused.
+   * reason of a cancel; UnavailableError if its worker ended; why its set was refused; or
+   * GrantLostError if its grant was taken away, unless `run` itself failed.
    */
   readonly done: Promise<R>;
   /**
@@ -98,6 +100,8 @@ export type Slot = 'queue' | 'parent';
 
 /** What few jobs have. */
 class JobDetails {
+  /** Of the call that submitted it: its function runs in that context. */
+  context: CapturedContext;
   /** Of its sub-jobs. */
   children: Family | undefined;
   /** While they live: what it comes after, and what comes after it. */
@@ -124,7 +128,7 @@ interface Outcome {
 
 export class QueueJob implements Job, RunningJob {
   readonly id: number;
-  readonly spec: JobSpec<unknown>;
+  readonly spec: ReadSpec;
   readonly reads: ResourceRef | readonly ResourceRef[];
   readonly writes: ResourceRef | readonly ResourceRef[];
   readonly family: Family;
@@ -145,12 +149,12 @@ export class QueueJob implements Job, RunningJob {
   /** Its result, or why it did not succeed, once it has ended. */
   value: unknown = undefined;
 
-  constructor(family: Family, id: number, spec: JobSpec<unknown>) {
+  constructor(family: Family, id: number, spec: ReadSpec) {
     this.family = family;
     this.id = id;
     this.spec = spec;
-    this.reads = copyOf(spec.reads);
-    this.writes = copyOf(spec.writes);
+    this.reads = spec.reads;
+    this.writes = spec.writes;
   }
 
   details(): JobDetails {
@@ -220,9 +224,19 @@ export class QueueJob implements Job, RunningJob {
     return details.controller.signal;
   }
 
-  covers({ exclusive = [], shared = [] }: SetSpec): boolean {
+  covers(set: SetSpec): boolean {
+    const { exclusive, shared } = wantedIn(set);
     if (this.state !== 'running' || !this.#hasAll) return false;
-    return isWithin(this, listOf(exclusive), listOf(shared));
+    return isWithin(this, exclusive, shared);
+  }
+
+  /** Why what it has is not its own any more: a grant, or one that lends to it, was taken away. */
+  get loss(): { readonly reason: unknown } | undefined {
+    for (let job: QueueJob | undefined = this; job !== undefined; job = job.family.lender) {
+      const { held } = job;
+      if (held !== undefined && isLost(held)) return { reason: held.signal.reason };
+    }
+    return undefined;
   }
 
   cancel(reason: unknown = new DOMException('the job was cancelled', 'AbortError')): boolean {

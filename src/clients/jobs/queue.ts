@@ -11,6 +11,7 @@
 
 import { AbortListeners } from '../../domain/abort-listeners.ts';
 import { throwUncaught } from '../../domain/callback.ts';
+import { captureContext, lookForContext, runInContext } from '../../domain/context.ts';
 import type { Domain } from '../../domain/domain.ts';
 import { DomainClosedError, JobSkippedError, LimitError } from '../../domain/errors.ts';
 import type { Grant } from '../../domain/grant.ts';
@@ -27,7 +28,7 @@ import { findUnordered, graphOf, type JobGraph, type UnorderedPair } from './gra
 import { type Job, type JobOwner, type JobState, QueueJob } from './job.ts';
 import { Line } from './line.ts';
 import { Slots } from './slots.ts';
-import { checkJobSpec, type JobSpec, listOf } from './spec.ts';
+import { type JobSpec, type ReadSpec, readJobSpec } from './spec.ts';
 import { checkCount, WorkerPool, type WorkersOptions } from './worker-pool.ts';
 
 export interface JobQueueOptions {
@@ -42,7 +43,8 @@ export interface JobQueueOptions {
   /** Told in snapshots, in the names under which parents lend to sub-jobs. */
   readonly label?: string | undefined;
   /**
-   * Hears of every job that fails; then failures that nobody awaits are no unhandled rejections.
+   * Called for every job that fails, in the asynchronous context of the call that submitted it;
+   * then failures that nobody awaits are no unhandled rejections.
    */
   readonly onFailure?: ((job: Job, error: unknown) => void) | undefined;
 }
@@ -120,8 +122,7 @@ export function createJobQueue(domain: Domain, options: JobQueueOptions = {}): J
   if (typeof domain?.enqueue !== 'function') {
     throw new TypeError(`a job queue works in a domain, not ${describe(domain)}`);
   }
-  checkQueueOptions(options);
-  return new DomainJobQueue(domain, options);
+  return new DomainJobQueue(domain, readQueueOptions(options));
 }
 
 class DomainJobQueue implements JobQueue {
@@ -178,8 +179,9 @@ class DomainJobQueue implements JobQueue {
   }
 
   submit<R>(spec: JobSpec<R>): Job<R> {
-    if (!this.#isOpen) throw new DomainClosedError('the job queue is closed');
-    return this.#submit(this.#family, spec);
+    const own = readJobSpec(spec);
+    this.#checkOpen();
+    return this.#submit(this.#family, own) as Job<R>;
   }
 
   pause(): void {
@@ -239,17 +241,21 @@ class DomainJobQueue implements JobQueue {
   // -------------------------------------------------------------------------------------------
   // In
 
+  #checkOpen(): void {
+    if (!this.#isOpen) throw new DomainClosedError('the job queue is closed');
+  }
+
   #submitTo<R>(parent: QueueJob, spec: JobSpec<R>): Job<R> {
+    const own = readJobSpec(spec);
     if (parent.state !== 'running') {
       throw new TypeError(`job ${parent.id} has ended, or has not begun: it has no sub-jobs`);
     }
     const details = parent.details();
     details.children ??= new Family(this.#owner, this.#name, parent);
-    return this.#submit(details.children, spec);
+    return this.#submit(details.children, own) as Job<R>;
   }
 
-  #submit<R>(family: Family, spec: JobSpec<R>): Job<R> {
-    checkJobSpec(spec);
+  #submit(family: Family, spec: ReadSpec): QueueJob {
     const { signal } = spec;
     if (spec.task !== undefined && this.#workers === undefined) {
       throw new TypeError('a job with a task needs a queue with workers: see its option workers');
@@ -259,6 +265,8 @@ class DomainJobQueue implements JobQueue {
     const isFull = family.ring.count >= this.#capacity || family.lineCount > 0;
     if (isFull && family.lineCount >= this.#capacity) throw this.#tooMany();
     const job = new QueueJob(family, ++this.#idLast, spec);
+    const context = captureContext();
+    if (context !== undefined) job.details().context = context;
     if (after.length > 0) {
       job.details().after = after;
       job.afterCount = after.length;
@@ -270,9 +278,21 @@ class DomainJobQueue implements JobQueue {
     } else {
       this.#enqueueOrForget(job);
     }
-    if (signal !== undefined) this.#listeners.add(signal, job);
     if (after.length > 0) this.#beginAfter(job, after);
-    return job as Job<R>;
+    if (signal !== undefined && job.isLive) this.#follow(job, signal);
+    return job;
+  }
+
+  /** Last, as it runs the signal's own code, if it has any. */
+  #follow(job: QueueJob, signal: AbortSignal): void {
+    try {
+      this.#listeners.add(signal, job);
+    } catch (error) {
+      // A signal that takes no listener.
+      if (!job.cancel(error)) throwUncaught(error);
+      else throw error;
+    }
+    if (!job.isLive) this.#listeners.remove(signal, job);
   }
 
   /** Its set stands in all queues from now on. It is in the ring, also if that fails. */
@@ -297,9 +317,9 @@ class DomainJobQueue implements JobQueue {
     }
   }
 
-  #afterIn(family: Family, { after }: JobSpec<unknown>): readonly QueueJob[] {
-    if (after === undefined) return [];
-    return [...new Set(listOf(after))].map((job) => {
+  #afterIn(family: Family, { after }: ReadSpec): readonly QueueJob[] {
+    if (after.length === 0) return [];
+    return [...new Set(after)].map((job) => {
       if (job instanceof QueueJob && job.family === family) return job;
       const wanted = family.lender === undefined ? 'a job of this queue' : 'a sub-job of this job';
       throw new TypeError(`after names ${wanted}, not ${describe(job)}`);
@@ -357,6 +377,7 @@ class DomainJobQueue implements JobQueue {
   }
 
   #pump(): void {
+    lookForContext();
     while (!this.#isPaused) {
       const job = this.#starting.shift();
       if (job === undefined) break;
@@ -366,11 +387,19 @@ class DomainJobQueue implements JobQueue {
   }
 
   #start(job: QueueJob): void {
-    const { spec } = job;
+    const { spec, loss } = job;
+    if (loss !== undefined) {
+      this.#end(job, 'failed', loss.reason);
+      return;
+    }
     job.move('running');
+    const context = job.rare?.context;
     let result: unknown;
     try {
-      result = spec.task === undefined ? spec.run(job) : this.#workers?.run(job, spec);
+      result =
+        spec.task === undefined
+          ? runInContext<QueueJob>(context, spec.run, job, spec.self)
+          : this.#workers?.run(job, spec);
     } catch (error) {
       this.#over(job, false, error);
       return;
@@ -396,6 +425,12 @@ class DomainJobQueue implements JobQueue {
   }
 
   #endRun(job: QueueJob, isOk: boolean, value: unknown): void {
+    const loss = isOk ? job.loss : undefined;
+    if (loss !== undefined) {
+      // What it has come to was not made in exclusion, whatever it says.
+      this.#end(job, 'failed', loss.reason);
+      return;
+    }
     const cancelReason = job.rare?.cancelReason;
     const isCancelled = cancelReason !== undefined && value === cancelReason.reason;
     this.#end(job, isOk ? 'done' : isCancelled ? 'cancelled' : 'failed', value);
@@ -468,8 +503,10 @@ class DomainJobQueue implements JobQueue {
   }
 
   #tellFailure(job: QueueJob, error: unknown): void {
+    const onFailure = this.#onFailure;
+    if (onFailure === undefined) return;
     try {
-      this.#onFailure?.(job, error);
+      runInContext(job.rare?.context, () => onFailure(job, error), undefined);
     } catch (thrown) {
       throwUncaught(thrown);
     }
@@ -560,9 +597,9 @@ function skippedAfter({ id, label, value }: QueueJob): JobSkippedError {
   return new JobSkippedError(message, { cause: value });
 }
 
-function checkQueueOptions(options: JobQueueOptions): void {
+function readQueueOptions(options: JobQueueOptions): JobQueueOptions {
   checkIsObject(options);
-  const { capacity, concurrency, label, onFailure, isPaused } = options;
+  const { capacity, concurrency, label, onFailure, isPaused, workers } = options;
   if (capacity !== undefined) checkCount('capacity', capacity, capacityLimit);
   if (concurrency !== undefined && concurrency !== Number.POSITIVE_INFINITY) {
     checkCount('concurrency', concurrency, Number.MAX_SAFE_INTEGER);
@@ -572,4 +609,5 @@ function checkQueueOptions(options: JobQueueOptions): void {
   if (isPaused !== undefined && typeof isPaused !== 'boolean') {
     throw new TypeError(`isPaused is a boolean, not ${describe(isPaused)}`);
   }
+  return { capacity, concurrency, label, onFailure, isPaused, workers };
 }

@@ -4,7 +4,7 @@ import { UnsupportedError } from '../../domain/errors.ts';
 import { checkFunction } from '../../domain/options.ts';
 import { describe, type SetSpec } from '../../domain/sets.ts';
 import { isWithin } from './job.ts';
-import { listOf } from './spec.ts';
+import { wantedIn } from './spec.ts';
 import { type FromWorker, isToWorker, type NamedSet, type ToWorker } from './task-messages.ts';
 
 /** A task as its function sees it. Takes the place of a grant where one has to be shown. */
@@ -107,8 +107,9 @@ class Task implements RunningTask {
     return this.controller.signal;
   }
 
-  covers({ exclusive, shared }: SetSpec): boolean {
-    return this.isRunning && isWithin(this.#set, listOf(exclusive), listOf(shared));
+  covers(set: SetSpec): boolean {
+    const { exclusive, shared } = wantedIn(set);
+    return this.isRunning && isWithin(this.#set, exclusive, shared);
   }
 }
 

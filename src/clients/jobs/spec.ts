@@ -1,7 +1,14 @@
 /** What a job declares, and its check at the boundary. */
 
-import { checkLabel } from '../../domain/options.ts';
-import { describe, type ResourceRef } from '../../domain/sets.ts';
+import { checkLabel, isSignal } from '../../domain/options.ts';
+import {
+  describe,
+  RequestedRefs,
+  type ResourceRef,
+  readRefs,
+  readSpec,
+  type SetSpec,
+} from '../../domain/sets.ts';
 import type { Job, RunningJob } from './job.ts';
 
 /** What becomes of a job if one that it comes `after` does not succeed. */
@@ -58,12 +65,40 @@ export interface JobSet {
   readonly writes: ResourceRef | readonly ResourceRef[];
 }
 
-/** The caller may use his list again. */
-export function copyOf(
-  refs: ResourceRef | readonly ResourceRef[] | undefined,
-): ResourceRef | readonly ResourceRef[] {
+/** What a job is submitted as, read once: the caller's own object is not looked at again. */
+export type ReadSpec = JobSpec<unknown> & {
+  readonly reads: readonly ResourceRef[];
+  readonly writes: readonly ResourceRef[];
+  readonly after: readonly Job<unknown>[];
+  /** What `run` has as its `this`. */
+  readonly self: object;
+};
+
+/** The resources of a set that is compared with a job's, read once. */
+export function wantedIn(set: SetSpec): RequestedRefs {
+  const wanted = new RequestedRefs();
+  const accept = (ref: unknown): ResourceRef => ref as ResourceRef;
+  const hasBoth = typeof set === 'object' && set !== null && 'exclusive' in set && 'shared' in set;
+  // A prepared set has more keys than these two.
+  if (hasBoth) readSpec({ exclusive: set.exclusive, shared: set.shared }, wanted, accept);
+  else readSpec(set, wanted, accept);
+  return wanted;
+}
+
+function namesOf(refs: ResourceRef | readonly ResourceRef[] | undefined): readonly ResourceRef[] {
   if (refs === undefined) return none;
-  return isList(refs) ? refs.slice() : refs;
+  const read = new RequestedRefs();
+  // Which handles there may be is for the domain to say.
+  readRefs(refs, read, (ref) => ref as ResourceRef);
+  return read.refs;
+}
+
+/** By index, as a list may have an iterator of its own, or none. */
+function itemsOf<T>(items: T | readonly T[] | undefined): readonly T[] {
+  if (items === undefined) return [];
+  if (!isList(items)) return [items];
+  const { length } = items;
+  return Array.from({ length }, (_, index) => items[index] as T);
 }
 
 export function listOf<T>(items: T | readonly T[] | undefined): readonly T[] {
@@ -75,12 +110,18 @@ function isList<T>(items: T | readonly T[]): items is readonly T[] {
   return Array.isArray(items);
 }
 
-/** @throws TypeError, LimitError */
-export function checkJobSpec(spec: JobSpec<unknown>): void {
+/**
+ * Reads what a job is submitted as. Runs code of the caller's (getters, proxies).
+ *
+ * @throws TypeError, LimitError
+ */
+export function readJobSpec(spec: JobSpec<unknown>): ReadSpec {
   if (typeof spec !== 'object' || spec === null) {
     throw new TypeError(`a job is an object like { writes: 'a', run }, not ${describe(spec)}`);
   }
-  const { run, task, afterFailure, label, signal } = spec;
+  const { run, task, afterFailure, label, signal, data, transfer } = spec as TaskSpec & {
+    readonly run?: RunSpec<unknown>['run'];
+  };
   if ((run === undefined) === (task === undefined)) {
     throw new TypeError('a job has either run, a function, or task, the name of one in a worker');
   }
@@ -94,7 +135,14 @@ export function checkJobSpec(spec: JobSpec<unknown>): void {
     throw new TypeError(`afterFailure is 'skip', 'run' or 'fail', not ${describe(afterFailure)}`);
   }
   if (label !== undefined) checkLabel(label);
-  if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
+  if (signal !== undefined && !isSignal(signal)) {
     throw new TypeError(`signal is an AbortSignal, not ${describe(signal)}`);
   }
+  const reads = namesOf(spec.reads);
+  const writes = namesOf(spec.writes);
+  const after = itemsOf(spec.after);
+  const declared = { reads, writes, after, afterFailure, label, signal, self: spec };
+  return (
+    run === undefined ? { ...declared, task, data, transfer } : { ...declared, run }
+  ) as ReadSpec;
 }

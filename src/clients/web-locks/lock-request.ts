@@ -11,6 +11,12 @@
  */
 
 import type { Abortable, AbortListeners } from '../../domain/abort-listeners.ts';
+import {
+  type CapturedContext,
+  captureContext,
+  lookForContext,
+  runInContext,
+} from '../../domain/context.ts';
 import type { Domain } from '../../domain/domain.ts';
 import type { KdsError } from '../../domain/errors.ts';
 import type { Grant, Waiter } from '../../domain/grant.ts';
@@ -37,6 +43,8 @@ export class LockRequest implements Abortable {
   #grant: Grant | undefined = undefined;
   /** Its lock was taken away before the grant was told of. */
   #lostBy: unknown = undefined;
+  /** Of the call of request(): the callback runs in that one. */
+  readonly #context: CapturedContext = captureContext();
 
   /** Returns the promise of the request, which is made at once. */
   static promise(agent: LockAgent, terms: LockTerms): Promise<unknown> {
@@ -63,7 +71,7 @@ export class LockRequest implements Abortable {
     const { names, mode, ifAvailable, steal, signal } = this.#terms;
     publishStart(this.#terms);
     const set = mode === 'shared' ? { shared: names } : { exclusive: names };
-    if (signal !== undefined) aborts.add(signal, this);
+    if (signal !== undefined && !this.#follow(signal, aborts)) return;
     if (ifAvailable) {
       domain.tryAcquire(set).then(this.#onGrant, this.#onNotTaken);
       return;
@@ -74,6 +82,22 @@ export class LockRequest implements Abortable {
     } catch (error) {
       this.#onNotTaken(error);
     }
+    // It may have been aborted within that call.
+    if (this.#isOver) this.#waiter?.cancel();
+  }
+
+  /** False if the request is over by the time that the signal has its listener. */
+  #follow(signal: AbortSignal, aborts: AbortListeners): boolean {
+    try {
+      aborts.add(signal, this);
+    } catch (error) {
+      this.#fail(error);
+    }
+    return !this.#isOver;
+  }
+
+  get #isOver(): boolean {
+    return this.#state === 'over';
   }
 
   /** The domain does not even let it wait. */
@@ -87,6 +111,10 @@ export class LockRequest implements Abortable {
 
   /** Null if it was to be had at once, and was not. */
   readonly #onGrant = (grant: Grant | null): void => {
+    if (this.#isOver) {
+      void grant?.release();
+      return;
+    }
     this.#grant = grant ?? undefined;
     this.#queueCall(grant !== null);
   };
@@ -122,7 +150,11 @@ export class LockRequest implements Abortable {
     else publishMiss(this.#terms);
     const { callback } = this.#terms;
     const lock = isGranted ? this.#createLocks() : null;
-    const waiting = new Promise((resolve) => resolve(Reflect.apply(callback, undefined, [lock])));
+    const call = (resolve: (value: unknown) => void): void => {
+      resolve(runInContext(this.#context, callback, lock));
+    };
+    lookForContext();
+    const waiting = new Promise(call);
     if (isGranted) this.#watch();
     waiting.then(this.#onDone, this.#onFailed);
   }

@@ -56,10 +56,12 @@ export function convertArguments(args: readonly unknown[]): LockTerms {
 /** A list is kds's own: a set. By the standard it would be the name 'a,b'. */
 function convertNames(value: unknown): string | readonly string[] {
   if (!Array.isArray(value)) return toDOMString(value);
-  if (value.length > setSizeMax) {
-    throw new LimitError(`a set of ${value.length} names is over the limit of ${setSizeMax}`);
+  const { length } = value;
+  if (length > setSizeMax) {
+    throw new LimitError(`a set of ${length} names is over the limit of ${setSizeMax}`);
   }
-  return [...new Set(Array.from(value, toDOMString))];
+  // By index, as a list may have an iterator of its own.
+  return [...new Set(Array.from({ length }, (_, index) => toDOMString(value[index])))];
 }
 
 /** Not by String(), which has a string for every symbol. */
