@@ -30,7 +30,11 @@ export interface Domain<G extends Grant = Grant> {
   /** Takes a set if it can be had at once. Overtakes nobody: null also if others wait for it. */
   tryAcquire(set: SetSpec | PreparedSet, options?: { label?: string }): Promise<G | null>;
 
-  /** Runs `fn` while the set is held; releases however it ends. Rejects as `acquire`, and `fn`. */
+  /**
+   * Runs `fn` while the set is held; releases however it ends. Rejects as `acquire` and `fn` do; and
+   * with GrantLostError if `fn` returned, but the grant was lost meanwhile. A generator or stream
+   * that `fn` returns is read after the release: let it acquire the set itself.
+   */
   run<R>(set: SetSpec | PreparedSet, fn: (grant: G) => R | Promise<R>): Promise<R>;
   run<R>(
     set: SetSpec | PreparedSet,
@@ -41,7 +45,9 @@ export interface Domain<G extends Grant = Grant> {
   /**
    * Asks for a set and returns; `onGrant` is called when it is granted, once, and owns the grant.
    * Never waits. Throws as `acquire` rejects, but for what can only be known later, which
-   * `onRefused` is told. (kds.h: kds_async_waitall.)
+   * `onRefused` is told. Both run in the asynchronous context (AsyncLocalStorage) of this call. If
+   * `onGrant` throws, or is an async function that rejects, the grant is abandoned unless it was
+   * released, and the error is reported as uncaught. (kds.h: kds_async_waitall.)
    */
   enqueue(
     set: SetSpec | PreparedSet,

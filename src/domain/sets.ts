@@ -20,7 +20,10 @@ export interface Resource {
 /** A resource: its name, any string whatever, or a handle. */
 export type ResourceRef = string | Resource;
 
-/** Wanted by a request: a resource named twice counts once, and exclusive wins. */
+/**
+ * Wanted by a request: a resource named twice counts once, and exclusive wins. Read once, when the
+ * request is made. `{}` is the empty set; a key whose value is undefined is an InvalidSetError.
+ */
 export interface SetSpec {
   /** To be held by nobody else meanwhile. */
   readonly exclusive?: ResourceRef | readonly ResourceRef[];
@@ -51,6 +54,8 @@ export class RequestedRefs {
   exclusiveCount = 0;
   /** A request uses it, so what is read meanwhile needs memory of its own. */
   isTaken = false;
+  /** For hosts: what a prepared set has in its place. */
+  readonly resolved: undefined = undefined;
 
   /** Memory of its own, for a request that keeps it. */
   copy(): RequestedRefs {

@@ -74,7 +74,9 @@ export class ResolvedSet {
 
 /** Resources without doubles, exclusive ones first. */
 export class HostPreparedSet implements PreparedSet {
-  readonly #owner: Resources;
+  readonly owner: Resources;
+  /** Itself: a proxy of it shows another object here than it is. */
+  readonly self: HostPreparedSet;
   readonly resolved = new ResolvedSet();
   /** While this is the owner's, no queue has been dropped, so `resolved` is right. */
   epoch = -1;
@@ -88,19 +90,11 @@ export class HostPreparedSet implements PreparedSet {
     exclusive: ReadonlyMap<HostResource, ResourceRef>,
     shared: ReadonlyMap<HostResource, ResourceRef>,
   ) {
-    this.#owner = owner;
+    this.owner = owner;
+    this.self = this;
     this.refs = [...exclusive.values(), ...shared.values()];
     this.resources = [...exclusive.keys(), ...shared.keys()];
     this.exclusiveCount = exclusive.size;
-  }
-
-  /** Whose set a value is; undefined for any other value, also for a proxy of one. */
-  static ownerOf(value: HostPreparedSet): Resources | undefined {
-    try {
-      return value.#owner;
-    } catch {
-      return undefined;
-    }
   }
 
   /** It never changes, so a request may keep it. */
@@ -193,10 +187,9 @@ export abstract class Resources {
    * @throws InvalidSetError, LimitError
    */
   read(spec: SetSpec | PreparedSet): RequestedSet {
-    if (spec instanceof HostPreparedSet) {
-      const owner = HostPreparedSet.ownerOf(spec);
-      if (owner === this) return spec;
-      if (owner !== undefined) throw foreignSet();
+    if (spec instanceof HostPreparedSet && spec.self === spec) {
+      if (spec.owner === this) return spec;
+      throw foreignSet();
     }
     let requested = this.#requested;
     if (requested.isTaken) {
@@ -226,10 +219,16 @@ export abstract class Resources {
   /** The queues of what is asked for; good until the next call. Within an operation. */
   resolve(requested: RequestedSet): ResolvedSet {
     if (this.isUntidy) this.tidy();
-    if (requested instanceof HostPreparedSet) {
-      if (requested.epoch !== this.epoch) this.#resolvePrepared(requested);
-      return requested.resolved;
+    const { resolved } = requested;
+    if (resolved !== undefined) {
+      const prepared = requested as HostPreparedSet;
+      if (prepared.epoch !== this.epoch) this.#resolvePrepared(prepared);
+      return resolved;
     }
+    return this.#resolveRefs(requested as RequestedRefs);
+  }
+
+  #resolveRefs(requested: RequestedRefs): ResolvedSet {
     const { refs, count } = requested;
     const scratch = this.#scratch;
     scratch.count = 0;

@@ -85,17 +85,18 @@ export class HostSession implements SyncSession, EndsTogether {
   }
 
   acquire(set: SetSpec | PreparedSet, options: AcquireOptions = noOptions): Promise<SyncGrant> {
-    let terms = noTerms;
+    if (options !== noOptions || this.host.carried !== undefined) {
+      return this.#acquireWith(set, options);
+    }
     let requested: RequestedSet | undefined;
     let placed: HostGrant | number;
     try {
-      if (options !== noOptions || this.host.carried !== undefined) terms = this.#terms(options);
-      requested = this.#read(set, terms);
-      placed = this.#place(requested, 0, terms);
+      requested = this.host.resources.read(set);
+      placed = this.#place(requested, 0);
     } catch (error) {
-      return this.#acquireAgain(error, requested, terms);
+      return this.#acquireAgain(error, requested, noTerms);
     }
-    return typeof placed === 'number' ? this.#promise(placed, terms) : Promise.resolve(placed);
+    return typeof placed === 'number' ? this.#promise(placed, noTerms) : Promise.resolve(placed);
   }
 
   tryAcquire(set: SetSpec | PreparedSet, options?: { label?: string }): Promise<SyncGrant | null> {
@@ -140,7 +141,7 @@ export class HostSession implements SyncSession, EndsTogether {
     const terms = isUsual ? noTerms : this.#terms(options);
     const requested = this.#read(set, terms);
     checkCallbackOpen(callback);
-    const placed = this.#place(requested, 0, terms);
+    const placed = this.#placeWith(requested, 0, terms);
     const Request = isDirect ? DirectRequest : CallbackRequest;
     const tell = callback === undefined ? onGrant : callback.wrap(onGrant);
     const request = new Request(this, typeof placed === 'number' ? placed : 0, tell);
@@ -212,7 +213,7 @@ export class HostSession implements SyncSession, EndsTogether {
     if (spinUs !== undefined) checkSpin(spinUs);
     const isUsual = options === noOptions && this.host.carried === undefined;
     const terms = isUsual ? noTerms : this.#terms({ timeoutMs, label });
-    const placed = this.#place(this.#read(set, terms), SYNC, terms);
+    const placed = this.#placeWith(this.#read(set, terms), SYNC, terms);
     if (typeof placed !== 'number') return placed;
     return this.host.block(this, placed, { timeoutMs, label, spinUs });
   }
@@ -268,12 +269,20 @@ export class HostSession implements SyncSession, EndsTogether {
     return requested;
   }
 
+  #acquireWith(set: SetSpec | PreparedSet, options: AcquireOptions): Promise<SyncGrant> {
+    try {
+      const terms = this.#terms(options);
+      return this.#acquireRead(this.#read(set, terms), terms);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
   /**
    * The grant, or the set that now waits: then the operation goes on, and {@link #wait} ends it.
    */
-  #place(requested: RequestedSet, bits: number, terms: RequestTerms): HostGrant | number {
+  #place(requested: RequestedSet, bits: number): HostGrant | number {
     this.#checkOpen();
-    if (terms !== noTerms) return this.#placeWith(requested, bits, terms);
     const { host } = this;
     host.enter();
     let placed: HostGrant | number;
@@ -287,6 +296,8 @@ export class HostSession implements SyncSession, EndsTogether {
   }
 
   #placeWith(requested: RequestedSet, bits: number, terms: RequestTerms): HostGrant | number {
+    if (terms === noTerms) return this.#place(requested, bits);
+    this.#checkOpen();
     const { host } = this;
     host.enter();
     let placed: HostGrant | number;
@@ -323,7 +334,7 @@ export class HostSession implements SyncSession, EndsTogether {
   #acquireRead(requested: RequestedSet, terms: RequestTerms): Promise<SyncGrant> {
     let placed: HostGrant | number;
     try {
-      placed = this.#place(requested, 0, terms);
+      placed = this.#placeWith(requested, 0, terms);
     } catch (error) {
       return this.#acquireAgain(error, requested, terms);
     }
