@@ -1,4 +1,4 @@
-/** What a job is submitted as is read once, and its function runs in the context of its submitter. */
+/** A job's specification is read once, and its function runs in the context of the submitter. */
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { createJobQueue, type RunSpec } from 'kds/jobs';

@@ -1,4 +1,4 @@
-/** The asynchronous context of a lock's callback, and signals that abort as they are listened to. */
+/** The asynchronous context of a lock's callback, and signals that abort while listened to. */
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { createDomain } from 'kds';
