@@ -18,7 +18,7 @@ export interface TimeLimit<T> {
 }
 
 export class TimeLimits<T> {
-  readonly #heap: Entry<T>[] = [];
+  private readonly heap: Entry<T>[] = [];
   readonly #onTime: (due: readonly TimeLimit<T>[]) => void;
 
   /** `onTime` receives all limits that are over, once each. None is empty. */
@@ -28,10 +28,10 @@ export class TimeLimits<T> {
 
   /** A limit begins to run. */
   add(timeoutMs: number, item: T): TimeLimit<T> {
-    const entry = new Entry(this, timeoutMs, item, () => this.#over(entry));
-    entry.index = this.#heap.length;
-    this.#heap.push(entry);
-    this.#rise(entry);
+    const entry = new Entry(this, timeoutMs, item);
+    entry.index = this.heap.length;
+    this.heap.push(entry);
+    this.rise(entry);
     return entry;
   }
 
@@ -40,70 +40,70 @@ export class TimeLimits<T> {
     const { index } = entry;
     if (index < 0) return;
     entry.index = -1;
-    const last = this.#heap.pop() as Entry<T>;
+    const last = this.heap.pop() as Entry<T>;
     if (last === entry) return;
-    this.#put(last, index);
-    this.#rise(last);
-    this.#sink(last);
+    this.put(last, index);
+    this.rise(last);
+    this.sink(last);
   }
 
-  #over(first: Entry<T>): void {
+  /** For {@link Entry}: its timer has fired. */
+  over(first: Entry<T>): void {
     const due: Entry<T>[] = [first];
     this.remove(first);
-    for (let next = this.#heap[0]; next?.deadline.isDue; next = this.#heap[0]) {
+    for (let next = this.heap[0]; next?.isDue; next = this.heap[0]) {
       next.cancel();
       due.push(next);
     }
     this.#onTime(due);
   }
 
-  #rise(entry: Entry<T>): void {
+  private rise(entry: Entry<T>): void {
     while (entry.index > 0) {
-      const above = this.#heap[(entry.index - 1) >> 1] as Entry<T>;
-      if (above.deadline.atMs <= entry.deadline.atMs) return;
+      const above = this.heap[(entry.index - 1) >> 1] as Entry<T>;
+      if (above.atMs <= entry.atMs) return;
       const { index } = above;
-      this.#put(above, entry.index);
-      this.#put(entry, index);
+      this.put(above, entry.index);
+      this.put(entry, index);
     }
   }
 
-  #sink(entry: Entry<T>): void {
+  private sink(entry: Entry<T>): void {
     for (;;) {
-      const left = this.#heap[2 * entry.index + 1];
-      const right = this.#heap[2 * entry.index + 2];
+      const left = this.heap[2 * entry.index + 1];
+      const right = this.heap[2 * entry.index + 2];
       if (left === undefined) return;
-      const isRight = right !== undefined && right.deadline.atMs < left.deadline.atMs;
+      const isRight = right !== undefined && right.atMs < left.atMs;
       const below = isRight ? right : left;
-      if (entry.deadline.atMs <= below.deadline.atMs) return;
+      if (entry.atMs <= below.atMs) return;
       const { index } = below;
-      this.#put(below, entry.index);
-      this.#put(entry, index);
+      this.put(below, entry.index);
+      this.put(entry, index);
     }
   }
 
-  #put(entry: Entry<T>, index: number): void {
+  private put(entry: Entry<T>, index: number): void {
     entry.index = index;
-    this.#heap[index] = entry;
+    this.heap[index] = entry;
   }
 }
 
-class Entry<T> implements TimeLimit<T> {
+class Entry<T> extends Deadline implements TimeLimit<T> {
   readonly item: T;
   readonly timeoutMs: number;
-  readonly deadline: Deadline;
   /** Its place in the heap; -1: over or cancelled. */
   index = -1;
-  readonly #limits: TimeLimits<T>;
+  private readonly limits: TimeLimits<T>;
 
-  constructor(limits: TimeLimits<T>, timeoutMs: number, item: T, onTime: () => void) {
-    this.#limits = limits;
+  constructor(limits: TimeLimits<T>, timeoutMs: number, item: T) {
+    super(timeoutMs, () => limits.over(this));
+    this.limits = limits;
     this.timeoutMs = timeoutMs;
     this.item = item;
-    this.deadline = new Deadline(timeoutMs, onTime);
   }
 
-  cancel(): void {
-    this.deadline.cancel();
-    this.#limits.remove(this);
+  override cancel(): void {
+    super.cancel();
+    this.limits.remove(this);
   }
 }

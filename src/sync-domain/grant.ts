@@ -122,10 +122,10 @@ export class HostGrant implements SyncGrant, Deliverable {
     return this.own;
   }
 
-  /** @internal Its holder has let go. */
+  /** @internal Its holder has let go, together with others. */
   forgetSet(): void {
     this.set = 0;
-    if (this.scope.tracked !== undefined) this.scope.tracked.delete(this);
+    this.scope.tracked?.delete(this);
   }
 
   /** @internal It was taken away: tells who listens. */
@@ -155,7 +155,10 @@ export class HostGrant implements SyncGrant, Deliverable {
     const { host } = scope;
     host.enter();
     const isReleased = host.release(set, this.token, died);
-    if (isReleased) this.forgetSet();
+    if (isReleased) {
+      this.set = 0;
+      if (scope.tracked !== undefined) scope.tracked.delete(this);
+    }
     host.leave();
     return isReleased;
   }

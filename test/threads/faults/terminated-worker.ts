@@ -102,7 +102,7 @@ function answer(order: Order): Answer {
     while (Atomics.load(order.to, 0) === RUNNING && !isWaitedFor());
     grant?.release();
   } else {
-    grant = domain.acquireSync({ exclusive: order.exclusive }, { timeoutMs: 20_000 });
+    grant = domain.acquireSync({ exclusive: order.exclusive });
     return { token: grant.token, recovered: grant.recovered };
   }
   return {};

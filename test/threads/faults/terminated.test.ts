@@ -11,7 +11,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { createArena, openThreadsDomain, type ThreadsDomain } from 'kds/threads';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { controlOf } from '../../../src/hosts/threads/arena.ts';
 import * as C from '../../../src/hosts/threads/control.ts';
 import { type Bundle, bundleWorker } from '../bundle.ts';
@@ -38,7 +38,7 @@ class Thread {
 
   /** Resolves when it has stopped, and says how. */
   async stopped(): Promise<number> {
-    const { async, value } = Atomics.waitAsync(this.state, 0, RUNNING, 30_000);
+    const { async, value } = Atomics.waitAsync(this.state, 0, RUNNING);
     if (async) await value;
     return Atomics.load(this.state, 0);
   }
@@ -46,11 +46,19 @@ class Thread {
 
 let bundle: Bundle;
 /** Started ahead: each serves one death. */
-const fresh: Thread[] = [];
+let fresh: Thread[] = [];
+/** All that a test has started, spinning or not, so that it can end them. */
+let started: Thread[] = [];
 let other: Thread;
 
+function start(): Thread {
+  const thread = new Thread(bundle.path);
+  started.push(thread);
+  return thread;
+}
+
 function next(): Thread {
-  while (fresh.length < 4) fresh.push(new Thread(bundle.path));
+  while (fresh.length < 4) fresh.push(start());
   return fresh.shift() as Thread;
 }
 
@@ -58,11 +66,18 @@ beforeAll(async () => {
   bundle = await bundleWorker(new URL('./terminated-worker.ts', import.meta.url), {
     countSteps: true,
   });
-  other = new Thread(bundle.path);
 });
-afterAll(async () => {
-  await Promise.all([other, ...fresh].map(({ worker }) => worker.terminate()));
-  bundle.remove();
+afterAll(() => bundle.remove());
+
+// A test that is cut off must not go on with threads of the next one: each has its own, and none
+// is left, as those that have stopped spin for ever.
+beforeEach(() => {
+  other = start();
+});
+afterEach(async () => {
+  const ended = started.map(({ worker }) => worker.terminate());
+  [fresh, started] = [[], []];
+  await Promise.all(ended);
 });
 
 interface Trial {
@@ -214,12 +229,13 @@ async function die(operation: Operation, step: number): Promise<[boolean, boolea
 }
 
 describe('a worker terminated at any step, as it', () => {
-  it.each(Object.keys(stories) as Operation[])(
+  it.for(Object.keys(stories) as Operation[])(
     '%s, leaves the others what is theirs',
-    async (operation) => {
+    { timeout: 600_000 },
+    async (operation, { signal }) => {
       const first = seed % every;
       let [deathCount, withLockCount] = [0, 0];
-      for (let step = first; ; step += every) {
+      for (let step = first; !signal.aborted; step += every) {
         try {
           const [isCut, hasLock] = await die(operation, step);
           deathCount++;
@@ -232,6 +248,5 @@ describe('a worker terminated at any step, as it', () => {
       console.info(`${operation}: ${deathCount} deaths, ${withLockCount} with the lock`);
       expect(withLockCount).toBeGreaterThan(0);
     },
-    120_000,
   );
 });
