@@ -6,7 +6,7 @@ import { UnsupportedError } from './errors.ts';
 export function checkCanShareMemory(): void {
   if (typeof globalThis.SharedArrayBuffer === 'function') return;
   throw new UnsupportedError(
-    'no SharedArrayBuffer here: a browser offers it only to a page that is cross-origin isolated. ' +
+    'no SharedArrayBuffer: a browser offers it only to a page that is cross-origin isolated. ' +
       'Serve the page with the headers Cross-Origin-Opener-Policy (COOP): same-origin and ' +
       'Cross-Origin-Embedder-Policy (COEP): require-corp',
   );

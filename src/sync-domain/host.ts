@@ -320,7 +320,7 @@ export abstract class Host {
     return waiting.sort((a, b) => this.core.arrival(a.set) - this.core.arrival(b.set));
   }
 
-  /** Ends everything that went through this host, at one moment; `died`: and it left that behind. */
+  /** Ends all that went through this host, at one moment; `died`: as left by a dead holder. */
   close(died = false): void {
     this.enter();
     this.endAll(this.objects(), this.ownSets(), died);

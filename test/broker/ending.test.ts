@@ -30,7 +30,7 @@ function growing(grants: readonly Granted[]): boolean {
 const acquire = (id: number, ...exclusive: readonly string[]) => ({ do: 'acquire', id, exclusive });
 const read = (id: number, ...shared: readonly string[]) => ({ do: 'acquire', id, shared });
 
-/** A client that holds c, b and a, taken in this order, and waits for a and d; and one behind it. */
+/** A client that holds c, b and a, taken in this order, and waits for d and a; one behind it. */
 async function twoClients(socketPath: string) {
   const first = await RawClient.greeted(socketPath);
   first.say(acquire(1, 'c'), acquire(2, 'b'), acquire(3, 'a'), acquire(4, 'd', 'a'));

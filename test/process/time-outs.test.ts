@@ -43,7 +43,7 @@ describe('timeoutMs', () => {
     },
   );
 
-  it('ends requests together that are due together: none is granted as another one goes', async () => {
+  it('ends requests together that are due together: none is granted as another goes', async () => {
     const domain = createDomain();
     const reader = domain.acquireSync({ shared: 'a' });
     const refused: string[] = [];
@@ -67,7 +67,7 @@ describe('timeoutMs', () => {
     (await last).release();
   });
 
-  it('grants in arrival order, whichever of the requests that end together came first', async () => {
+  it('grants in arrival order, whichever request that ends together came first', async () => {
     const domain = createDomain();
     domain.acquireSync({ shared: ['a', 'b', 'c'] });
     for (const name of ['c', 'a', 'b']) {

@@ -87,7 +87,7 @@ export class ThreadsHost extends Host {
   readonly #dead: number[] = [];
   #isClosed = false;
   #supervisor: Supervisor | undefined = undefined;
-  /** When those who ask again last did so in vain, 0 if not since the lock was had; and how long. */
+  /** When those who ask again last did so in vain (0: not since it was had); and how long. */
   #askedAgainMs = 0;
   #unreachedMs = 0;
   /** To be done as soon as the lock can be had. */
@@ -208,7 +208,7 @@ export class ThreadsHost extends Host {
   }
 
   /**
-   * A thread that may not sleep for the lock comes back for it after a turn of its event loop, until
+   * A thread that may not sleep for the lock comes back after a turn of its event loop, until
    * that has been in vain too often.
    */
   override async askAgain<T>(error: unknown, ask: () => Promise<T>): Promise<T> {
