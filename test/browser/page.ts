@@ -277,6 +277,33 @@ const scenarios = {
     return { stepCount, ends, longestPauseMs: pause.end() };
   },
 
+  /** For the page around a frame: takes a set in the page's arena, in the frame's realm. */
+  async takeInFrame(arena: Arena) {
+    const grant = await acquire(openThreadsDomain(arena, { label: 'frame' }), x);
+    return { token: grant.token, isForeign: !(arena.buffer instanceof SharedArrayBuffer) };
+  },
+
+  /** A frame of the same origin holds a set in the page's arena, and is removed. */
+  async frameEnds() {
+    const world = new World();
+    const frame = document.createElement('iframe');
+    frame.src = location.pathname;
+    await new Promise((resolve) => {
+      frame.onload = resolve;
+      document.body.append(frame);
+    });
+    const inner = frame.contentWindow as unknown as Window & { scenarios: Scenarios };
+    world.domain.attachWorker(inner);
+    const { isForeign } = await inner.scenarios.takeInFrame(world.arena);
+    await world.shown(2);
+    const mine = acquire(world.domain, x);
+    await world.pending(1);
+    frame.remove();
+    const grant = await mine;
+    grant.release();
+    return { isForeign, recovered: grant.recovered, ...(await world.end()) };
+  },
+
   async refusals() {
     const world = new World();
     const worker = await world.worker();

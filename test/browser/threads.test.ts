@@ -59,6 +59,11 @@ describe.skipIf(chromium === undefined)(
       },
     );
 
+    it('a frame uses the arena of its page, and its end is noticed', async () => {
+      const seen = await site.run('frameEnds', []);
+      expect(seen).toEqual({ isForeign: true, recovered: ['x'], ...inOrder });
+    });
+
     it.each(['block', 'await'] as const)(
       'a worker terminated while it waits (%s) lets those behind it through',
       async (how) => {
