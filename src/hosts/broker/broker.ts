@@ -141,8 +141,10 @@ export class Broker implements RunningBroker {
     this.#graceEndsMs = life.hasHeirs ? performance.now() + graceMs : 0;
     if (life.hasHeirs) new Deadline(graceMs, () => this.#endGrace());
     this.#renewal = setInterval(() => life.renew(), renewMs);
-    // Its clients are to find the other one.
-    life.whenReplaced(() => void this.close());
+    // Its clients, if there are any, are to find the other one.
+    const isNeeded = (): boolean =>
+      this.#idle === undefined || this.isInGrace || this.#connections.size > 0;
+    life.whenOver(() => void this.close(), isNeeded);
     this.#restIfIdle();
   }
 

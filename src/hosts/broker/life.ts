@@ -60,7 +60,8 @@ export class Life implements Heritage {
   #isOpen = true;
   #renewal: Promise<boolean> | undefined;
   #renewalDue: Deadline | undefined;
-  #onReplaced: () => void = () => undefined;
+  #onOver: () => void = () => undefined;
+  #isNeeded: () => boolean = () => true;
 
   constructor(begun: Begun, heritage: Heritage) {
     const { files, number, server, sign, admit } = begun;
@@ -80,9 +81,13 @@ export class Life implements Heritage {
     this.#watch();
   }
 
-  /** Runs once, when it is found that another life has begun instead of this one. */
-  whenReplaced(onReplaced: () => void): void {
-    this.#onReplaced = onReplaced;
+  /**
+   * `onOver` runs when another life has begun instead of this one; or when files are gone that no
+   * client needs, as it ends without one: then it is not put back what was deleted on purpose.
+   */
+  whenOver(onOver: () => void, isNeeded: () => boolean): void {
+    this.#onOver = onOver;
+    this.#isNeeded = isNeeded;
   }
 
   /**
@@ -102,7 +107,7 @@ export class Life implements Heritage {
       .catch(() => true)
       .then((isFound) => {
         this.#renewal = undefined;
-        if (!isFound && this.#isOpen) this.#onReplaced();
+        if (!isFound && this.#isOpen) this.#onOver();
         return isFound;
       });
   }
@@ -124,12 +129,13 @@ export class Life implements Heritage {
     });
   }
 
-  /** False if another life has begun, which newcomers find. */
+  /** False if another life has begun, which newcomers find, or if this one is not needed. */
   async #restore(): Promise<boolean> {
     const files = this.#files;
+    const isWhole = this.#socket !== undefined && files.socketIdentity() === this.#socket;
+    if (!isWhole && !this.#isNeeded()) return false;
     checkPlace(files.socketPath);
     this.#watch();
-    const isWhole = this.#socket !== undefined && files.socketIdentity() === this.#socket;
     if (!isWhole || files.readClaim(files.highest()) !== files.socketName) {
       if (await this.#isReplaced()) return false;
       if (!isWhole) await this.#listenAgain();

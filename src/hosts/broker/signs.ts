@@ -66,8 +66,12 @@ export function putUpSign(
     onCall();
   });
   server.on('error', () => undefined);
-  // It listens when this returns, or will not.
-  server.listen({ path: `\0${name}`, exclusive: true });
+  try {
+    // It listens when this returns, or will not.
+    server.listen({ path: `\0${name}`, exclusive: true });
+  } catch {
+    return undefined;
+  }
   if (!server.listening) return undefined;
   server.unref();
   return { pid: process.pid, name, close: () => void server.close() };
