@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { type BrokerDomain, type BrokerOptions, openBrokerDomain } from 'kds/broker';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { findSigns, putUpSign } from '../../src/hosts/broker/signs.ts';
+import { removeFolder } from '../temporary-folder.ts';
 import { freshSocketPath, removePlaces } from './places.ts';
 import { bundleBroker, isRunning, removePrograms, until } from './programs.ts';
 
@@ -37,9 +38,18 @@ afterAll(() => {
   removePlaces();
 });
 
+/** The broker may have put its own back in time. */
+function unlessBack(make: () => void): void {
+  try {
+    make();
+  } catch (error) {
+    if (!String(error).includes('EEXIST')) throw error;
+  }
+}
+
 const deletions: Readonly<Record<string, (socket: string) => void>> = {
   'all of its files': (socket) => {
-    for (const path of filesOf(socket)) rmSync(path);
+    for (const path of filesOf(socket)) rmSync(path, { force: true });
   },
   'its socket': (socket) => {
     for (const path of filesOf(socket)) if (/\.[0-9a-f]{10}$/.test(path)) rmSync(path);
@@ -51,10 +61,10 @@ const deletions: Readonly<Record<string, (socket: string) => void>> = {
   'all but its claim': (socket) => {
     for (const path of filesOf(socket)) if (!path.includes('.life-')) rmSync(path);
   },
-  'its directory': (socket) => rmSync(dirname(socket), { recursive: true }),
+  'its directory': (socket) => removeFolder(dirname(socket)),
   'its directory, and an empty one put there': (socket) => {
-    rmSync(dirname(socket), { recursive: true });
-    mkdirSync(dirname(socket), { mode: 0o700 });
+    removeFolder(dirname(socket));
+    unlessBack(() => mkdirSync(dirname(socket), { mode: 0o700 }));
   },
   'its directory moved away': (socket) => {
     renameSync(dirname(socket), `${dirname(socket)}-moved`);
@@ -63,13 +73,13 @@ const deletions: Readonly<Record<string, (socket: string) => void>> = {
   'its files replaced by rubbish': (socket) => {
     for (const path of filesOf(socket)) {
       rmSync(path);
-      writeFileSync(path, 'rubbish');
+      unlessBack(() => writeFileSync(path, 'rubbish', { flag: 'wx' }));
     }
   },
   'its files replaced by links in a circle': (socket) => {
     for (const path of filesOf(socket)) {
       rmSync(path);
-      symlinkSync(path, path);
+      unlessBack(() => symlinkSync(path, path));
     }
   },
 };
