@@ -184,9 +184,13 @@ describe.skipIf(skipped !== '')(`${skipped}a broker`, () => {
       (await domain.acquire({ exclusive: String(index) })).release();
     }
     await domains.pop()?.close();
-    const next = await openBrokerDomain({ socket, start: false });
-    expect(await next.tryAcquire({ exclusive: 'a' })).toBe(null);
-    for (const domain of [next, ...domains]) await domain.close();
+    let next: BrokerDomain | undefined;
+    await until(async () => {
+      next = await openBrokerDomain({ socket, start: false }).catch(() => undefined);
+      return next !== undefined;
+    }, 'the broker has noticed that there is room');
+    expect(await next?.tryAcquire({ exclusive: 'a' })).toBe(null);
+    for (const domain of [next, ...domains]) await domain?.close();
     child.stdin.end();
   });
 
