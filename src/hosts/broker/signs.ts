@@ -8,7 +8,6 @@
  * a wish to be seen is ever sent to a sign, so a false one gets nothing (docs/decisions/0014).
  */
 
-import { createHash, randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { basename, dirname, join } from 'node:path';
@@ -32,10 +31,21 @@ const listing = '/proc/net/unix';
 /** All that the kernel has room for: else some versions of Node fill it up, and others do not. */
 const nameLength = 107;
 
+/** Of this thread. */
+let signCount = 0;
+
 /** What the names of a kind begin with, for the brokers or clients of one socket. */
 function beginOf(kind: SignKind, socketPath: string): string {
-  const hash = createHash('sha256').update(realPath(socketPath)).digest('hex').slice(0, 32);
-  return `kds/${kind}/${userId()}/${hash}/`;
+  return `kds/${kind}/${userId()}/${hashOf(realPath(socketPath))}/`;
+}
+
+/** FNV-1a of 64 bits, in 16 digits. To load node:crypto would cost each `kds run` some ms. */
+function hashOf(path: string): string {
+  let hash = 0xcbf29ce484222325n;
+  for (const byte of Buffer.from(path)) {
+    hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
+  }
+  return hash.toString(16).padStart(16, '0');
 }
 
 /** The same for all that see one socket, also while its directory, which is no link, is gone. */
@@ -58,7 +68,9 @@ export function putUpSign(
   onCall: () => void = () => undefined,
 ): OwnSign | undefined {
   if (process.platform !== 'linux') return undefined;
-  const unique = `${process.pid}/${randomBytes(8).toString('hex')}/`;
+  signCount++;
+  // Threads of one process count for themselves.
+  const unique = `${process.pid}/${signCount}-${Math.random().toString(36).slice(2)}/`;
   const name = `${beginOf(kind, socketPath)}${unique}`.padEnd(nameLength, '-');
   const server = createServer((socket) => {
     socket.on('error', () => undefined);
