@@ -83,7 +83,9 @@ end
 settleUp()
 if tonumber(ARGV[2]) > tonumber(top) then
   -- A server short of memory refuses a script that begins with what takes some, and no other.
-  try('HDEL', root .. 's:' .. caller, 'top')
+  if not touched[1] then
+    try('HDEL', root .. 's:' .. caller, 'top')
+  end
   try('HSET', root .. 's:' .. caller, 'top', ARGV[2])
 end
 return finish(answer)

@@ -48,12 +48,14 @@ elseif isThief then
   demand('SCARD', root .. 'recovered')
 end
 
-lookAside()
 -- Of each name, whether this set's link there has to wait.
 local isPending, pendingCount = {}, 0
 for mode, name in eachLink(links) do
   -- Where nothing is triggered, nothing waits, unless it is due.
   local front = demand('ZRANGE', root .. 't:' .. name, 0, 0)[1]
+  if not front then
+    lookAside()
+  end
   local waits = front and not mayTrigger(mode, front)
   if (front or isDue) and not waits then
     waits = demand('ZCARD', root .. 'w:' .. name) > 0
@@ -80,6 +82,7 @@ if isWatch and pendingCount == 0 then
 end
 if how == 'now' and pendingCount > 0 then
   -- Links that are due are in the way for now only: they are through when this is asked again.
+  lookAside()
   if isDue then
     settleUp()
     return refuse({ 'over' })

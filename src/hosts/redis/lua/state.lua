@@ -53,25 +53,18 @@ local function demand(command, key, ...)
   return reply
 end
 
--- What a server refuses to every script at this time, it refuses to the first write of each: so
--- nothing has been written, and the client does all of it again.
-local function isRefusedForNow(err)
-  for _, code in ipairs({ 'READONLY', 'NOREPLICAS', 'MISCONF', 'MASTERDOWN', 'OOM' }) do
-    if string.find(err, code, 1, true) then
-      return true
-    end
-  end
-  return false
-end
-
 local damage, unfinished = '', ''
 local function try(command, key, ...)
   local reply = redis.pcall(command, key, ...)
   if type(reply) ~= 'table' or not reply.err then
     return reply
   end
-  if isRefusedForNow(reply.err) then
-    error(reply.err, 0)
+  -- What a server refuses to every script at this time, it refuses to the first write of each: so
+  -- nothing has been written, and the client does all of it again.
+  for _, code in ipairs({ 'READONLY', 'NOREPLICAS', 'MISCONF', 'MASTERDOWN', 'OOM' }) do
+    if string.find(reply.err, code, 1, true) then
+      error(reply.err, 0)
+    end
   end
   if damage == '' then
     damage = key .. ' ' .. reply.err
