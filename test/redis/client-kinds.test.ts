@@ -3,7 +3,7 @@ import { Redis as Valkey, Cluster as ValkeyCluster } from 'iovalkey';
 import type { RedisClient } from 'kds/redis';
 import { createClient, createClientPool, createCluster, createSentinel } from 'redis';
 import { describe, expect, it } from 'vitest';
-import { withRedisServer } from './opened.ts';
+import { aborted, withRedisServer } from './opened.ts';
 import { startWatched } from './sentinel.ts';
 import { describeWithRedis, startRedisServer } from './server.ts';
 
@@ -137,5 +137,36 @@ describeWithRedis('a server with a replica and a sentinel', () => {
       await next.release();
       expect((await after).token).toBeGreaterThan(next.token);
     });
+  });
+});
+
+describeWithRedis('a client that its owner uses, as the manual says', () => {
+  const redis = withRedisServer();
+
+  it('loses its grants if a blocking command lasts longer than the lease', async () => {
+    const client = redis.client();
+    const domain = await redis.open(client, { leaseMs: 600 });
+    const grant = await domain.acquire({ exclusive: 'a' });
+    client.blpop('jobs', 0).catch(() => undefined);
+    expect(await aborted(grant.signal)).toMatchObject({ code: 'KDS_GRANT_LOST' });
+    await redis.admin.lpush('jobs', 'one');
+  });
+
+  it('loses its grants if another database is selected', async () => {
+    const client = redis.client();
+    const domain = await redis.open(client, { leaseMs: 600 });
+    const grant = await domain.acquire({ exclusive: 'a' });
+    await client.select(1);
+    expect(await aborted(grant.signal)).toMatchObject({ code: 'KDS_GRANT_LOST' });
+  });
+
+  it('may run transactions by multi()', async () => {
+    const client = redis.client();
+    const domain = await redis.open(client);
+    const multi = client.multi().set('mine', '1');
+    const grant = await domain.acquire({ exclusive: 'a' });
+    expect(await multi.exec()).toHaveLength(1);
+    await grant.release();
+    expect(grant.signal.aborted).toBe(false);
   });
 });

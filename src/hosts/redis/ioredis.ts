@@ -54,6 +54,8 @@ export function connectIoredis(client: IoredisClient): RedisConnection {
       lazyConnect: true,
       maxRetriesPerRequest: null,
       enableOfflineQueue: true,
+      // A refusal of what the library subscribes by itself would be nobody's to catch.
+      autoResubscribe: false,
     });
     made.on('error', () => undefined);
     made.on('message', (channel, text) => channels.get(channel as string)?.(text as string));
