@@ -83,7 +83,7 @@ export function testWaiting({ group, test }: Suite): void {
 
     test('a time-out has no effect after the grant', async (w) => {
       const holder = await w.take('holder', { exclusive: 'a' }, { timeoutMs: shortMs });
-      const next = await w.ask('next', { exclusive: 'a' }, { timeoutMs: 15_000 });
+      const next = await w.ask('next', { exclusive: 'a' }, { timeoutMs: 600_000 });
       const late = await w.ask('late', { exclusive: 'a' }, { timeoutMs: 2 * shortMs });
       await late.refused('KDS_WAIT_TIMEOUT');
       await w.see({ held: ['holder'], pending: ['next'] });

@@ -55,7 +55,7 @@ const large: readonly NamedWorld[] = [
 const worlds = process.env['KDS_MODEL'] === 'large' ? [...everyDay, ...large] : everyDay;
 
 describe('nobody is let in early, and nobody sleeps for ever, where', () => {
-  it.each(worlds)('%s', { timeout: 600_000 }, (name, world) => {
+  it.each(worlds)('%s', { timeout: 3_600_000 }, (name, world) => {
     const { stateCount, transitionCount, endCount, failure } = explore(world);
     console.info(`${name}: ${stateCount} states, ${transitionCount} transitions, ${endCount} ends`);
     expect(failure).toBeUndefined();

@@ -2,7 +2,7 @@
 
 import { rmSync } from 'node:fs';
 
-const msMax = 10_000;
+const msMax = 120_000;
 const pauseMs = 20;
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 

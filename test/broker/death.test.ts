@@ -87,7 +87,7 @@ describe('a process that holds something and expects nothing', () => {
     const socket = freshSocketPath();
     const domain = await open(socket);
     await once(startClient(holder, socket, 'a', 'exit'), 'exit');
-    const grant = await domain.acquire({ exclusive: 'a' }, { timeoutMs: 10_000 });
+    const grant = await domain.acquire({ exclusive: 'a' });
     expect(grant.recovered).toEqual([]);
   });
 
@@ -97,7 +97,7 @@ describe('a process that holds something and expects nothing', () => {
     const child = startClient(holder, socket, 'a', 'leave');
     const exited = once(child, 'exit');
     expect(await exited).toEqual([0, null]);
-    const grant = await domain.acquire({ exclusive: 'a' }, { timeoutMs: 10_000 });
+    const grant = await domain.acquire({ exclusive: 'a' });
     expect(grant.recovered).toEqual(['a']);
   });
 });

@@ -17,7 +17,9 @@ const seconds = Number(process.env['KDS_STRESS_SECONDS'] ?? 8);
 const seed = Number(process.env['KDS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const clientCount = 6;
 /** On a busy machine a client may be long in coming back. */
-const graceMs = 3000;
+/** Long enough for clients on a slow machine to come back in. */
+const graceMs = 10_000;
+const grantCountMin = 200;
 
 let program = '';
 
@@ -33,7 +35,7 @@ afterAll(() => {
 
 describe('under load, while clients and brokers are killed', () => {
   it('no two that conflict hold at once, and none is left behind', {
-    timeout: (seconds + 60) * 1000,
+    timeout: (seconds + 1200) * 1000,
   }, async () => {
     console.log(`stress of the broker: KDS_SEED=${seed}`);
     const random = randomFrom(seed);
@@ -52,7 +54,10 @@ describe('under load, while clients and brokers are killed', () => {
     const clients = await Promise.all(Array.from({ length: clientCount }, start));
     const endMs = performance.now() + seconds * 1000;
     let brokerKills = 0;
-    while (performance.now() < endMs) {
+    /** However slow the machine is: until enough has happened to be judged. */
+    const isEnough = () =>
+      brokerKills > 0 && readFileSync(journal, 'utf8').split('"begin"').length > grantCountMin;
+    while (performance.now() < endMs || !isEnough()) {
       await new Promise((resolve) => setTimeout(resolve, 100 + random() * 500));
       if (random() < 0.2 || (brokerKills === 0 && performance.now() > endMs - seconds * 500)) {
         brokerKills++;
@@ -80,7 +85,7 @@ describe('under load, while clients and brokers are killed', () => {
     console.log(`${grantCount} grants, ${startedCount} clients, ${brokerKills} brokers killed`);
     expect(faults).toEqual([]);
     expect(lostCount, 'grants lost').toBe(0);
-    expect(grantCount).toBeGreaterThan(100);
+    expect(grantCount).toBeGreaterThan(grantCountMin / 2);
     expect(brokerKills).toBeGreaterThan(0);
   });
 });

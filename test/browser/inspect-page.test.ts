@@ -241,7 +241,7 @@ describe.skipIf(executablePath === undefined)(`the page in Chromium${missing}`, 
   });
 
   if (folder !== undefined) {
-    it('is pictured for the documents', { timeout: 60_000 }, async () => {
+    it('is pictured for the documents', async () => {
       const business = new Business(domain);
       await open();
       await business.run(picturedMs);

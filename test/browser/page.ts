@@ -172,7 +172,8 @@ const scenarios = {
     const workers = [await world.worker(), await world.worker()];
     const ends = workers.map((worker) => worker.tell({ do: 'contend', durationMs }));
     const untilMs = performance.now() + durationMs;
-    while (performance.now() < untilMs) {
+    // However slow the machine is: until it has been in some sections.
+    while (performance.now() < untilMs || world.sections.countOf(0) <= 20) {
       const wanted = Sections.choose();
       const isTry = Math.random() < 0.3;
       const grant = isTry ? tryAcquire(world.domain, wanted) : await acquire(world.domain, wanted);
@@ -308,15 +309,14 @@ const scenarios = {
     const world = new World();
     const worker = await world.worker();
     await worker.tell({ do: 'take', set: x, how: 'block' });
-    const refused = [{}, { timeoutMs: 0 }, { timeoutMs: 50 }].map((options) => {
-      const startMs = performance.now();
+    // Who would wait for an hour waits longer than the test may take.
+    const refused = [{}, { timeoutMs: 0 }, { timeoutMs: 3_600_000 }].map((options) => {
       try {
         world.domain.acquireSync(x, options);
         return 'granted';
       } catch (error) {
-        const isSlow = performance.now() - startMs > 40;
         const { code, name } = error as KdsError;
-        return `${code ?? name}${isSlow ? ' late' : ''}`;
+        return code ?? name;
       }
     });
     const pendingCount = world.domain.querySync().pending.length;

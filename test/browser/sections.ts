@@ -58,7 +58,12 @@ export class Sections {
     Atomics.add(this.#inside, partiesStart + this.#party, 1);
   }
 
-  /** How often this party was in. */
+  /** How often this one's party was in. */
+  get count(): number {
+    return this.countOf(this.#party);
+  }
+
+  /** How often a party was in. */
   countOf(party: number): number {
     return Atomics.load(this.#inside, partiesStart + party);
   }

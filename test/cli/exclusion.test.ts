@@ -78,7 +78,7 @@ describe('commands with a resource in common', () => {
 });
 
 describe('two resources, asked for in opposite orders', () => {
-  it('by fifty shells: all of them end', { timeout: 120_000 }, async () => {
+  it('by fifty shells: all of them end', async () => {
     const [a, b] = [freshName(), freshName()];
     const journal = shop.file('fifty');
     const work = `sh -c 'echo "+ $$" >>"$0"; echo "- $$" >>"$0"' '${journal}'`;

@@ -44,8 +44,9 @@ export class Running {
     this.child = child;
     child.stdout?.setEncoding('utf8').on('data', (text) => this.#hear('stdout', text));
     child.stderr?.setEncoding('utf8').on('data', (text) => this.#hear('stderr', text));
-    if (input === undefined) child.stdin?.on('error', () => undefined);
-    else child.stdin?.end(input);
+    // One that has ended reads no more, which its exit code says.
+    child.stdin?.on('error', () => undefined);
+    if (input !== undefined) child.stdin?.end(input);
     this.ended = once(child, 'close').then(([code, signal]) => {
       for (const look of this.#waiting) look();
       const { stdout, stderr } = this;

@@ -350,7 +350,7 @@ describe('when the set is taken away', () => {
 });
 
 describe('when the broker is killed', () => {
-  it('the command goes on, and nobody else gets what it holds', { timeout: 60_000 }, async () => {
+  it('the command goes on, and nobody else gets what it holds', async () => {
     const socket = shop.file('mortal.sock');
     const server = shop.kds(['serve', '--socket', socket]);
     await server.says(/serves at/);

@@ -166,7 +166,7 @@ describe.each(modes)(`ten thousand frames (KDS_SEED=${seed}), %s`, (mode) => {
       },
     );
     await expectSound(outcome, mode, queue, domain);
-  }, 120_000);
+  });
 
   it('rendered by workers, some of which are killed: the same', async () => {
     const domain = openThreadsDomain(createArena());
@@ -202,5 +202,5 @@ describe.each(modes)(`ten thousand frames (KDS_SEED=${seed}), %s`, (mode) => {
     const outcome = await play(domain, mode, random, elapse, render, kill);
     expect(killCount).toBe(20);
     await expectSound(outcome, mode, queue, domain);
-  }, 120_000);
+  });
 });

@@ -15,7 +15,7 @@ import { EtcdCluster, hasEtcd } from './server.ts';
 const leaseSeconds = 2;
 
 const title = hasEtcd ? 'when a watch leaves out' : 'skipped: no etcd';
-describe.skipIf(!hasEtcd)(title, { timeout: 20_000 }, () => {
+describe.skipIf(!hasEtcd)(title, () => {
   let cluster: EtcdCluster;
   let network: BadNetwork;
   let deaths: BadNetwork;

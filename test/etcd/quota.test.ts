@@ -10,7 +10,7 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'an etcd at its quota' : 'skipped: no etcd',
   it('keeps what is held, and takes what was said meanwhile once there is space', async () => {
     const cluster = await EtcdCluster.start({ quotaBytes: 200_000 });
     const [member] = cluster.members as [EtcdMember];
-    const domain = await openEtcdDomain(member.url, { name: 'full', leaseSeconds: 2 });
+    const domain = await openEtcdDomain(member.url, { name: 'full', leaseSeconds: 10 });
     const grant = await domain.acquire({ exclusive: 'a' });
     const fill = () =>
       member.call('/v3/kv/txn', { success: [putOf('elsewhere', 'x'.repeat(20_000))] });
@@ -20,7 +20,7 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'an etcd at its quota' : 'skipped: no etcd',
     const waiting = domain.acquire({ exclusive: 'a' });
     const released = grant.release();
     // Longer than a lease.
-    await new Promise((resolve) => setTimeout(resolve, 3000));
+    await new Promise((resolve) => setTimeout(resolve, 12_000));
     expect(grant.signal.aborted).toBe(false);
     await makeSpace(member);
     await released;

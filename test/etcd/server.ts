@@ -15,7 +15,7 @@ import { PeerNetwork } from './peer-network.ts';
 
 export const hasEtcd = spawnSync('etcd', ['--version']).status === 0;
 
-const startMsMax = 60_000;
+const startMsMax = 600_000;
 /** Somebody else may take a port that was free. */
 const attemptsMax = 5;
 

@@ -53,7 +53,7 @@ describe(`jobs with random reads and writes (KDS_SEED=${seed})`, () => {
     expect(others).toEqual({ failed: 0, skipped: 0, cancelled: 0 });
     expect([...cells]).toEqual([...inOrder(steps)]);
     expect(domain.querySync()).toEqual(nothing);
-  }, 120_000);
+  });
 
   it('do in workers, on the threads host, what they do in order', async () => {
     const steps = randomSteps(jobCount, randomFrom(seed + 1));
@@ -69,7 +69,7 @@ describe(`jobs with random reads and writes (KDS_SEED=${seed})`, () => {
     expect([...new Int32Array(memory)]).toEqual([...inOrder(steps)]);
     expect(domain.querySync()).toEqual(nothing);
     await queue.close();
-  }, 120_000);
+  });
 
   it('would not, if they did not declare what they read', async () => {
     const random = randomFrom(seed);

@@ -43,7 +43,7 @@ export class ChildProcesses {
     const { status, stdout, stderr } = spawnSync(process.execPath, argv, {
       cwd: this.#folder,
       encoding: 'utf8',
-      timeout: 50_000,
+      timeout: 1_000_000,
     });
     return { status, stdout, stderr };
   }

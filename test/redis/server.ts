@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe } from 'vitest';
 
-const startMsMax = 30_000;
+const startMsMax = 600_000;
 const attemptMax = 5;
 
 /** Whether there is one; if not, tests say so in their names, and `.ci/no-skips.mjs` refuses. */

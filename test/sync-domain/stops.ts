@@ -1,22 +1,35 @@
-/** For how long an event loop is stopped at a time. */
+/** In how many slices long work is done, whatever the speed of the machine. */
 
-/** By a snapshot of many, nobody may be stopped for so long, in ms. */
-export const stopMsMax = 50;
+import { vi } from 'vitest';
 
-/** The longest time, in ms, that passes between two turns of this event loop while it works. */
-export async function longestStopIn(work: () => Promise<unknown>): Promise<number> {
-  let longestMs = 0;
-  let lastMs = performance.now();
-  let isAtWork = true;
-  const turn = (): void => {
-    const nowMs = performance.now();
-    longestMs = Math.max(longestMs, nowMs - lastMs);
-    lastMs = nowMs;
-    if (isAtWork) setImmediate(turn);
-  };
-  setImmediate(turn);
-  await work();
-  isAtWork = false;
-  await new Promise(setImmediate);
-  return longestMs;
+/** By the clock of `slicesOf` a slice ends after so many steps of the work. */
+const stepsPerSliceMax = 5;
+/** As src/event-loop/slices.ts has it. */
+const itemsPerStep = 200;
+
+/**
+ * The slices in which a thing is done with so many items at least: of a thousand items, which take
+ * a few ms on any machine of today.
+ */
+export function sliceCountMin(itemCount: number): number {
+  return Math.floor(itemCount / (stepsPerSliceMax * itemsPerStep));
+}
+
+/**
+ * In how many slices work is done: how often it lets others have their turn. The clock goes on by a
+ * ms each time that it is read, so slices of 5 ms end after five looks at it at the latest, and not
+ * where the machine is slow, or fast.
+ */
+export async function slicesOf(work: () => Promise<unknown>): Promise<number> {
+  const realNow = performance.now.bind(performance);
+  let aheadMs = 0;
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => realNow() + ++aheadMs);
+  const turns = vi.spyOn(globalThis, 'setImmediate');
+  try {
+    await work();
+    return turns.mock.calls.length;
+  } finally {
+    turns.mockRestore();
+    clock.mockRestore();
+  }
 }

@@ -41,7 +41,7 @@ function run(prelude: string, main: string, worker = ''): readonly string[] {
     };
     ${main}`;
   const argv = ['--input-type=module', '--eval', code];
-  const options = { encoding: 'utf8', timeout: 30_000 } as const;
+  const options = { encoding: 'utf8', timeout: 600_000 } as const;
   const { status, stdout, stderr } = spawnSync(process.execPath, argv, options);
   expect([status, stderr]).toEqual([0, '']);
   return stdout.split('\n').filter((line) => line !== '');

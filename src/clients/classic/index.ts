@@ -37,7 +37,7 @@ export const EBUSY = 16;
 /** Negated: what it returns where memory or a limit of kds is at its end. */
 export const ENOMEM = 12;
 
-/** Negated, in an error pointer: what `kds_waitall` returns where a signal, `interrupt`, ends it. */
+/** Negated, in an error pointer: what `kds_waitall` returns where `interrupt` ends it. */
 export const ERESTARTSYS = 512;
 
 /** Filled by `kds_resource_init`. */
@@ -365,8 +365,8 @@ function termResource(domain: SyncDomain, resource: kds_resource): number {
 }
 
 /**
- * What to request: the handle, which its domain knows for its own; or the name, in another domain of
- * the same arena, and for an object that has come from another thread.
+ * What to request: the handle, which its domain knows for its own; or the name, in another domain
+ * of the same arena, and for an object that has come from another thread.
  */
 function refOf(domain: SyncDomain, resource: kds_resource, name: string): ResourceRef {
   const known = handles.get(resource);

@@ -64,8 +64,8 @@ export interface JobQueue {
 
   /**
    * Takes a job in. If the ring is full the job stands in line for a place: await `enqueued`, or
-   * `started` of a job without a set, before you submit more. Not for use inside a job, which would wait for itself: there it is
-   * {@link RunningJob.submit}.
+   * `started` of a job without a set, before you submit more. Not for use inside a job, which would
+   * wait for itself: there it is {@link RunningJob.submit}.
    *
    * @throws TypeError for what is no job, or comes `after` what is no job of this queue;
    * InvalidSetError; LimitError if as many stand in line as the ring has places;

@@ -38,7 +38,7 @@ export interface ClientOrders {
 }
 
 /** For so long a client tries to come in. */
-const openMsMax = 60_000;
+const openMsMax = 600_000;
 const attemptMs = 300;
 const askerCount = 4;
 

@@ -119,7 +119,7 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'a host that is broken so that' : 'skipped: 
 
   it.each(mutants.filter(({ isSlow = false }) => isLong || !isSlow))(
     '$name is noticed',
-    { timeout: 240_000 },
+    { timeout: 1_200_000 },
     async ({ source, noticed, name: _, isSlow, ...plan }) => {
       const entry = new URL('./client.ts', import.meta.url);
       const program = await bundleProgram(entry, [faultySource(source, 'etcd')]);

@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { commandBytes } from '../resp.ts';
 
-const startMsMax = 30_000;
+const startMsMax = 600_000;
 
 export class RedisProcess {
   readonly folder: string = mkdtempSync(join(tmpdir(), 'kds-redis-'));

@@ -21,7 +21,7 @@ describeWithRedis('with clients, network and server at fault', () => {
   afterAll(removePrograms);
 
   it('none overlaps unless the server let its lease end, nothing stale is taken, nothing is left', {
-    timeout: (10 * seconds + 180) * 1000,
+    timeout: (10 * seconds + 1200) * 1000,
   }, async () => {
     console.log(`redis on trial: KDS_SEED=${seed}`);
     const { faults, sectionCount, story } = await runTrial({

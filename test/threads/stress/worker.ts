@@ -9,15 +9,17 @@ import { traceIfAsked } from '../../../src/inspect/trace.ts';
 
 export interface StressData {
   readonly arena: Arena;
-  /** Per resource: who writes (worker + 1), and how many read; then per worker its sections. */
+  /**
+   * Per resource: who writes (worker + 1), and how many read; then per worker its sections; then
+   * whether it is time to stop.
+   */
   readonly counters: SharedArrayBuffer;
   readonly worker: number;
   readonly seed: number;
-  readonly untilMs: number;
 }
 
 export const resourceCount = 5;
-const { arena, counters, worker, seed, untilMs } = workerData as StressData;
+const { arena, counters, worker, seed } = workerData as StressData;
 const inside = new Int32Array(counters);
 // Of all that happens, if KDS_TRACE names a file.
 traceIfAsked();
@@ -105,7 +107,7 @@ async function once(): Promise<void> {
   }
 }
 
-while (Date.now() < untilMs) {
+while (Atomics.load(inside, inside.length - 1) === 0) {
   for (let turn = 0; turn < 20; turn++) await once();
   await new Promise((resolve) => setImmediate(resolve));
 }
