@@ -4,7 +4,14 @@
  * and release. For `since` in snapshots that is precise enough; deadlines do not use it.
  */
 
-import { Deadline } from './deadline.ts';
+import {
+  isOnlyDateFaked,
+  isTimeFaked,
+  realEpochMs,
+  realNowMs,
+  setRealTimeout,
+} from '../domain/real-time.ts';
+import { Deadline, type DeadlineOptions } from './deadline.ts';
 import { unref } from './unref.ts';
 
 const freshMs = 1;
@@ -12,17 +19,31 @@ const freshMs = 1;
 const driftMsMax = 1000;
 
 export class CoarseClock {
-  /** Times are told in ms since this, so that they are small integers. */
-  readonly #startMs = performance.now();
-  #epochMs = Date.now();
+  readonly #isReal: boolean;
+  /** What it reads at present, and on what: a test may fake it, or restore it, at any time. */
+  #source: () => number;
+  #owner: object;
+  /** Its times are in ms since it was made, so that they are small integers. */
+  #startMs: number;
+  #epochMs: number;
   #nowMs = -1;
+  #lastMs = 0;
   readonly #expire = (): void => {
     this.#nowMs = -1;
   };
 
-  /** Ms since this clock was made, whatever becomes of the system's. */
+  /** `isReal`: a clock that a test has faked in one thread is not that of other threads. */
+  constructor({ isReal = false } = {}) {
+    this.#isReal = isReal;
+    this.#owner = this.#ownerInForce();
+    this.#source = isReal ? realNowMs : (this.#owner as typeof performance).now;
+    this.#startMs = this.#source.call(this.#owner);
+    this.#epochMs = isReal ? realEpochMs() : Date.now();
+  }
+
+  /** Ms since this clock was made; it never goes back, whatever becomes of the system's. */
   now(): number {
-    return this.#nowMs >= 0 ? this.#nowMs : this.#read();
+    return this.#nowMs >= 0 && !isTimeFaked() ? this.#nowMs : this.#read();
   }
 
   /** The last time whose low 32 bits were noted so: right for 49 days. */
@@ -37,20 +58,67 @@ export class CoarseClock {
   }
 
   #read(): number {
-    this.#nowMs = Math.floor(performance.now() - this.#startMs);
+    this.#followSource();
+    const readMs = this.#source.call(this.#owner) - this.#startMs;
+    // A time of day that a test has faked may be set back.
+    if (readMs < this.#lastMs) this.#startMs -= this.#lastMs - readMs;
+    const nowMs = Math.floor(Math.max(readMs, this.#lastMs));
+    this.#lastMs = nowMs;
     // Followed only when it has been set, so that what is told of one moment stays the same.
-    const epochMs = Date.now() - this.#nowMs;
-    if (Math.abs(epochMs - this.#epochMs) > driftMsMax) this.#epochMs = epochMs;
-    unref(setTimeout(this.#expire, freshMs));
-    return this.#nowMs;
+    const epochMs = (this.#isReal ? realEpochMs() : Date.now()) - nowMs;
+    if (!(Math.abs(epochMs - this.#epochMs) <= driftMsMax)) this.#epochMs = epochMs;
+    // By a real timer: a faked one might never be over.
+    if (this.#nowMs < 0) unref(setRealTimeout(this.#expire, freshMs));
+    this.#nowMs = nowMs;
+    return nowMs;
+  }
+
+  /** If it is another one now, the time goes on from where the last one has come to. */
+  #followSource(): void {
+    if (this.#isReal) return;
+    const owner = this.#ownerInForce();
+    const { now } = owner;
+    if (now === this.#source) return;
+    this.#startMs += now.call(owner) - this.#source.call(this.#owner);
+    this.#source = now;
+    this.#owner = owner;
+    this.#epochMs = Number.NaN;
+  }
+
+  /** Where the time of day is faked and `performance` is not, the time of day is the test's time. */
+  #ownerInForce(): { now(): number } {
+    return isOnlyDateFaked() ? Date : performance;
   }
 }
 
-/** µs on the clock of the machine that never goes back; in browsers since the page was loaded. */
+type Reading = number | readonly [seconds: number, nanoseconds: number];
+
+/** The function in force, and what it is called on. */
+const monotonic = { fn: monotonicInForce(), owner: performance, offsetUs: 0 };
+
+/**
+ * µs on the clock of the machine that never goes back; in browsers since the page was loaded. If a
+ * test fakes that clock, or restores it, this one goes on from where it has come to.
+ */
 export function monotonicUs(): number {
-  const hrtime = globalThis.process?.hrtime as (() => [number, number]) | undefined;
-  if (hrtime === undefined) return performance.now() * 1000;
-  const [seconds, nanoseconds] = hrtime();
+  const fn = monotonicInForce();
+  if (fn !== monotonic.fn) {
+    const nowUs = toUs(monotonic.fn.call(monotonic.owner)) + monotonic.offsetUs;
+    monotonic.fn = fn;
+    monotonic.owner = performance;
+    monotonic.offsetUs = nowUs - toUs(fn.call(performance));
+  }
+  return toUs(monotonic.fn.call(monotonic.owner)) + monotonic.offsetUs;
+}
+
+function monotonicInForce(): () => Reading {
+  const hrtime = globalThis.process?.hrtime as (() => Reading) | undefined;
+  return hrtime ?? performance.now;
+}
+
+function toUs(reading: Reading): number {
+  if (typeof reading === 'number') return reading * 1000;
+  const [seconds, nanoseconds] = reading;
   return seconds * 1e6 + nanoseconds / 1000;
 }
 
@@ -58,14 +126,20 @@ export function monotonicUs(): number {
 export interface Clock {
   /** Ms since a moment of its own; it never goes back, whatever becomes of the system's time. */
   nowMs(): number;
-  /** Calls once, in so many ms, however many. Returns what prevents it. Keeps no process alive. */
-  after(delayMs: number, onTime: () => void): () => void;
+  /**
+   * Calls once, in so many ms, however many. Returns what prevents it. Without options it keeps no
+   * process alive and goes by real time.
+   */
+  after(delayMs: number, onTime: () => void, options?: DeadlineOptions): () => void;
 }
 
+const leaseTime: DeadlineOptions = { isReal: true };
+
+/** Real time: a server whose lease it is does not know of a test's fake timers. */
 export const systemClock: Clock = {
-  nowMs: () => performance.now(),
-  after: (delayMs, onTime) => {
-    const deadline = new Deadline(delayMs, onTime);
+  nowMs: realNowMs,
+  after: (delayMs, onTime, options = leaseTime) => {
+    const deadline = new Deadline(delayMs, onTime, options);
     return () => deadline.cancel();
   },
 };

@@ -8,6 +8,7 @@
 
 import { type Deliverable, deliver } from '../domain/callback.ts';
 import { lookForContext } from '../domain/context.ts';
+import { queueRealMicrotask } from '../domain/real-time.ts';
 import { Fifo } from './fifo.ts';
 
 export class Delivery {
@@ -34,7 +35,7 @@ export class Delivery {
     this.#queued.push(item);
     if (this.#isQueued) return;
     this.#isQueued = true;
-    queueMicrotask(this.#runQueued);
+    queueRealMicrotask(this.#runQueued);
   }
 
   /** Ends every call that may have granted something. */

@@ -1,5 +1,7 @@
 /** Long work, a slice at a time, so that the event loop is not stopped for long. */
 
+import { setRealImmediate } from '../domain/real-time.ts';
+
 /** So long a slice is, in ms. */
 const sliceMs = 5;
 /** After so many items the work may be interrupted: to look at the time at each would cost more. */
@@ -72,9 +74,5 @@ export function* sortInSteps<T>(
 
 /** Whatever else is due has its turn. */
 function turn(): Promise<void> {
-  const immediate = globalThis.setImmediate as ((run: () => void) => unknown) | undefined;
-  return new Promise((resolve) => {
-    if (immediate === undefined) setTimeout(resolve, 0);
-    else immediate(resolve);
-  });
+  return new Promise(setRealImmediate);
 }

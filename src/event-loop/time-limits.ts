@@ -5,10 +5,11 @@
  * instead of arrival (I6).
  *
  * A heap, the earliest first, so that starting and cancelling cost O(log n). Each limit has a timer
- * of its own, which is what a faked clock can move.
+ * of its own, which is what a faked clock can move, so there is a heap for each clock in use. A fake
+ * timer whose clock is not known ends its request alone.
  */
 
-import { Deadline } from './deadline.ts';
+import { callersTime, Deadline } from './deadline.ts';
 
 /** One request's limit. */
 export interface TimeLimit<T> {
@@ -18,7 +19,7 @@ export interface TimeLimit<T> {
 }
 
 export class TimeLimits<T> {
-  private readonly heap: Entry<T>[] = [];
+  readonly #heaps = new Map<() => number, Heap<T>>();
   readonly #onTime: (due: readonly TimeLimit<T>[]) => void;
 
   /** `onTime` receives all limits that are over, once each. None is empty. */
@@ -29,33 +30,62 @@ export class TimeLimits<T> {
   /** A limit begins to run. */
   add(timeoutMs: number, item: T): TimeLimit<T> {
     const entry = new Entry(this, timeoutMs, item);
-    entry.index = this.heap.length;
-    this.heap.push(entry);
-    this.rise(entry);
+    if (entry.clock !== undefined) this.#heapOf(entry.clock).add(entry);
     return entry;
   }
 
   /** For {@link Entry}: does nothing to one that is over or was cancelled. */
   remove(entry: Entry<T>): void {
-    const { index } = entry;
-    if (index < 0) return;
-    entry.index = -1;
-    const last = this.heap.pop() as Entry<T>;
-    if (last === entry) return;
-    this.put(last, index);
-    this.rise(last);
-    this.sink(last);
+    if (entry.index < 0 || entry.clock === undefined) return;
+    const heap = this.#heapOf(entry.clock);
+    heap.remove(entry);
+    if (heap.first === undefined) this.#heaps.delete(entry.clock);
   }
 
   /** For {@link Entry}: its timer has fired. */
   over(first: Entry<T>): void {
     const due: Entry<T>[] = [first];
     this.remove(first);
-    for (let next = this.heap[0]; next?.isDue; next = this.heap[0]) {
+    const heap = first.clock && this.#heaps.get(first.clock);
+    for (let next = heap?.first; next?.isDue; next = heap?.first) {
       next.cancel();
       due.push(next);
     }
     this.#onTime(due);
+  }
+
+  #heapOf(clock: () => number): Heap<T> {
+    let heap = this.#heaps.get(clock);
+    if (heap === undefined) {
+      heap = new Heap();
+      this.#heaps.set(clock, heap);
+    }
+    return heap;
+  }
+}
+
+/** Limits by one clock. */
+class Heap<T> {
+  private readonly heap: Entry<T>[] = [];
+
+  get first(): Entry<T> | undefined {
+    return this.heap[0];
+  }
+
+  add(entry: Entry<T>): void {
+    entry.index = this.heap.length;
+    this.heap.push(entry);
+    this.rise(entry);
+  }
+
+  remove(entry: Entry<T>): void {
+    const { index } = entry;
+    entry.index = -1;
+    const last = this.heap.pop() as Entry<T>;
+    if (last === entry) return;
+    this.put(last, index);
+    this.rise(last);
+    this.sink(last);
   }
 
   private rise(entry: Entry<T>): void {
@@ -96,7 +126,7 @@ class Entry<T> extends Deadline implements TimeLimit<T> {
   private readonly limits: TimeLimits<T>;
 
   constructor(limits: TimeLimits<T>, timeoutMs: number, item: T) {
-    super(timeoutMs, () => limits.over(this));
+    super(timeoutMs, () => limits.over(this), callersTime);
     this.limits = limits;
     this.timeoutMs = timeoutMs;
     this.item = item;

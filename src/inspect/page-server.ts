@@ -11,6 +11,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { clearRealTimeout, setRealTimeout } from '../domain/real-time.ts';
 import type { InspectedSnapshot } from './entries.ts';
 import { PageViews } from './page-view.ts';
 
@@ -94,7 +95,7 @@ class Page implements RunningPage {
   }
 
   async close(): Promise<void> {
-    clearTimeout(this.#timer);
+    clearRealTimeout(this.#timer);
     for (const viewer of this.#viewers) viewer.end();
     this.#viewers.clear();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
@@ -154,7 +155,7 @@ class Page implements RunningPage {
     response.write('retry: 1000\n\n');
     this.#viewers.add(response);
     request.once('close', () => this.#viewers.delete(response));
-    clearTimeout(this.#timer);
+    clearRealTimeout(this.#timer);
     void this.#look();
   }
 
@@ -168,7 +169,7 @@ class Page implements RunningPage {
       if (!viewer.writableNeedDrain) viewer.write(message);
     }
     if (this.#viewers.size === 0) return;
-    this.#timer = setTimeout(() => void this.#look(), this.#intervalMs);
+    this.#timer = setRealTimeout(() => void this.#look(), this.#intervalMs);
     this.#timer.unref();
   }
 

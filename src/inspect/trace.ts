@@ -7,6 +7,7 @@ import { appendFileSync, closeSync, openSync, writeSync } from 'node:fs';
 import { basename } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { watchEvents } from '../domain/events.ts';
+import { clearRealTimeout, setRealTimeout } from '../domain/real-time.ts';
 import { TraceFormat } from './trace-format.ts';
 
 export { type CheckedDomain, type CheckedTrace, checkTrace } from './check-trace.ts';
@@ -56,7 +57,7 @@ export function traceTo(path: string, options: TracingOptions = {}): Tracing {
   let unwritten = '';
   let timer: ReturnType<typeof setTimeout> | undefined;
   const write = (): void => {
-    clearTimeout(timer);
+    clearRealTimeout(timer);
     timer = undefined;
     const lines = unwritten;
     unwritten = '';
@@ -75,7 +76,7 @@ export function traceTo(path: string, options: TracingOptions = {}): Tracing {
   const add = (lines: readonly string[]): void => {
     for (const line of lines) unwritten += `${line},\n`;
     if (unwritten.length > unwrittenMax || isOver) write();
-    else timer ??= setTimeout(write, unwrittenMs).unref();
+    else timer ??= setRealTimeout(write, unwrittenMs).unref();
   };
   const stopWatching = watchEvents((name, event) => add(format.add(name, event)));
   let isOver = false;

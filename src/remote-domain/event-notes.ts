@@ -15,6 +15,7 @@ import {
   publish,
   type RequestOutcome,
 } from '../domain/events.ts';
+import { queueRealMicrotask } from '../domain/real-time.ts';
 import type { NamedSet } from '../domain/sets.ts';
 import { monotonicUs } from '../event-loop/clock.ts';
 import type { RemoteGrant } from './grant.ts';
@@ -126,5 +127,5 @@ function tell<Name extends EventName>(
   link.delivery.direct({
     deliver: () => publish(name, event as unknown as DomainEvents[Name]),
   });
-  queueMicrotask(() => link.delivery.runDirect());
+  queueRealMicrotask(() => link.delivery.runDirect());
 }

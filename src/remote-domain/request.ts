@@ -8,6 +8,7 @@ import { type CapturedContext, runInContext } from '../domain/context.ts';
 import { watched } from '../domain/events.ts';
 import type { Grant, Waiter } from '../domain/grant.ts';
 import type { LockedPolicy } from '../domain/options.ts';
+import { realNowMs } from '../domain/real-time.ts';
 import { noteEnd, noteGrant, noteMiss, noteRefusal, noteStart } from './event-notes.ts';
 import type { Granted, RemoteGrant } from './grant.ts';
 import type { RemoteSet } from './resources.ts';
@@ -37,7 +38,7 @@ export abstract class RemoteRequest {
   constructor(scope: RemoteSession, terms: RequestTerms) {
     this.scope = scope;
     this.terms = terms;
-    this.#startMs = terms.timeoutMs === undefined ? 0 : performance.now();
+    this.#startMs = terms.timeoutMs === undefined ? 0 : realNowMs();
     this.id = scope.link.nextId();
   }
 
@@ -93,7 +94,7 @@ export abstract class RemoteRequest {
 
   /** What is left of its time, in ms: at first as it was given, so that an error names that. */
   leftMs(timeoutMs: number): number {
-    const waitedMs = performance.now() - this.#startMs;
+    const waitedMs = realNowMs() - this.#startMs;
     return waitedMs < 1 ? timeoutMs : Math.max(0, timeoutMs - waitedMs);
   }
 

@@ -24,6 +24,8 @@ export class HoldWatchdog {
   readonly #warnAfterMs: number;
   readonly #report: (warning: HoldWarning) => void;
   #deadline: Deadline | undefined;
+  /** More than one only if a test has faked the timers, or restored them, meanwhile. */
+  readonly #deadlines = new Set<Deadline>();
   /** Tokens of those that are overdue and were told of. */
   #reported: ReadonlySet<number> = new Set();
 
@@ -35,36 +37,48 @@ export class HoldWatchdog {
 
   /** Something is held: its time runs. */
   watch(): void {
-    this.#deadline ??= new Deadline(this.#warnAfterMs, () => this.#look());
+    // One that was set by fake timers is never over once those are gone.
+    if (this.#deadline?.isCurrent !== true) this.#lookIn(this.#warnAfterMs);
   }
 
   /** Nothing is held any more, nor will be. */
   stop(): void {
-    this.#deadline?.cancel();
+    for (const deadline of this.#deadlines) deadline.cancel();
+    this.#deadlines.clear();
   }
 
-  #look(): void {
-    this.#deadline = undefined;
+  #lookIn(delayMs: number): void {
+    const dueMs = this.#host.clock.now() + delayMs;
+    const deadline = new Deadline(delayMs, () => {
+      this.#deadlines.delete(deadline);
+      if (this.#deadline === deadline) this.#deadline = undefined;
+      this.#look(dueMs);
+    });
+    this.#deadline = deadline;
+    this.#deadlines.add(deadline);
+  }
+
+  /** By the timers it is `dueMs`, though a clock beside faked timers may have stood still. */
+  #look(dueMs: number): void {
     const host = this.#host;
     let nextMs = Number.POSITIVE_INFINITY;
     const overdue = new Set<number>();
     host.enter();
+    const nowMs = Math.max(host.clock.now(), dueMs);
     for (const set of host.ownSets()) {
       if (!host.core.isGranted(set)) continue;
-      const leftMs = host.sets.sinceOf(set) + this.#warnAfterMs - host.clock.now();
+      const leftMs = host.sets.sinceOf(set) + this.#warnAfterMs - nowMs;
       if (leftMs > 0) nextMs = Math.min(nextMs, leftMs);
       else overdue.add(host.core.token(set));
     }
     host.leave();
     const fresh = [...overdue].filter((token) => !this.#reported.has(token));
     this.#reported = overdue;
-    if (nextMs < Number.POSITIVE_INFINITY) {
-      this.#deadline = new Deadline(nextMs, () => this.#look());
-    }
-    if (fresh.length > 0) this.#tell(new Set(fresh));
+    if (nextMs < Number.POSITIVE_INFINITY) this.#lookIn(nextMs);
+    if (fresh.length > 0) this.#tell(new Set(fresh), nowMs);
   }
 
-  #tell(tokens: ReadonlySet<number>): void {
+  #tell(tokens: ReadonlySet<number>, nowMs: number): void {
     const host = this.#host;
     const { core } = host;
     host.enter();
@@ -72,7 +86,8 @@ export class HoldWatchdog {
     const warnings: HoldWarning[] = [];
     for (const set of host.ownSets()) {
       const token = core.token(set);
-      if (core.isGranted(set) && tokens.has(token)) warnings.push(this.#note(set, pendingCount));
+      if (core.isGranted(set) && tokens.has(token))
+        warnings.push(this.#note(set, pendingCount, nowMs));
     }
     host.leave();
     warnings.sort((one, other) => one.token - other.token);
@@ -80,10 +95,10 @@ export class HoldWatchdog {
   }
 
   /** Within an operation. */
-  #note(set: number, pendingCount: number): HoldWarning {
-    const { core, clock, events, sets } = this.#host;
+  #note(set: number, pendingCount: number, nowMs: number): HoldWarning {
+    const { core, events, sets } = this.#host;
     const token = core.token(set);
-    const heldMs = clock.now() - sets.sinceOf(set);
+    const heldMs = nowMs - sets.sinceOf(set);
     if (watched.isWatched) events.heldLong(set, token, heldMs, pendingCount);
     return {
       id: sets.idOf(set),

@@ -1,7 +1,7 @@
 /**
  * Programs that use the library in a process of their own: to see it end, run out of memory or meet
- * an uncaught exception. They import bundles of the sources as `./kds.js` and, of the jobs, as
- * `./jobs.js`.
+ * an uncaught exception. They import bundles of the sources as `./kds.js`, and of clients as
+ * `./jobs.js`, `./fences.js` and `./web-locks.js`.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -29,7 +29,12 @@ export class ChildProcesses {
     const folder = mkdtempSync(join(root, '.tmp-process-'));
     await build({
       cwd: root,
-      input: { kds: './src/index.ts', jobs: './src/clients/jobs/index.ts' },
+      input: {
+        kds: './src/index.ts',
+        jobs: './src/clients/jobs/index.ts',
+        fences: './src/clients/fences/index.ts',
+        'web-locks': './src/clients/web-locks/index.ts',
+      },
       platform: 'browser',
       logLevel: 'silent',
       output: { dir: folder, entryFileNames: '[name].js' },

@@ -1,7 +1,8 @@
 /** Deadlines of one event loop: any length, never early, and whatever the system's clock does. */
 
 import { createDomain, type SetSpec, type SyncGrant } from 'kds';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { ChildProcesses } from './child.ts';
 import { tracesIn } from './inside.ts';
 
 const exclusive = { exclusive: 'a' };
@@ -125,17 +126,114 @@ describe('timeoutMs', () => {
     await vi.advanceTimersByTimeAsync(2);
     expect(seen.reason).toMatchObject({ name: 'TimeoutError' });
   });
+});
 
-  it('a timer that fires early is set again', async () => {
-    const { seen } = waitFor(1000);
-    const startMs = performance.now();
-    const clock = vi.spyOn(performance, 'now').mockImplementation(() => startMs + 400);
-    await vi.advanceTimersByTimeAsync(1000);
-    expect(seen).toEqual({});
-    clock.mockImplementation(() => startMs + 1000);
-    await vi.advanceTimersByTimeAsync(600);
-    expect(seen.reason).toMatchObject({ name: 'TimeoutError' });
-    clock.mockRestore();
+describe('a process', () => {
+  let children: ChildProcesses;
+  beforeAll(async () => {
+    children = await ChildProcesses.prepare();
+  });
+  afterAll(() => children.dispose());
+
+  /** What a program prints, and its exit code: nothing else keeps it alive than what it asks for. */
+  function run(program: string) {
+    const { status, stdout, stderr } = children.run(`
+      import { createDomain } from './kds.js';
+      import { Fence, importFence } from './fences.js';
+      import { LockManager } from './web-locks.js';
+      const domain = createDomain();
+      const holder = domain.acquireSync({ exclusive: 'a' });
+      const say = (text) => console.log(text);
+      const sayCode = ({ code }) => console.log(code);
+      async function main() { ${program} }
+      main().catch(sayCode);
+    `);
+    expect(stderr).toBe('');
+    return `${stdout.trim()} ${status}`;
+  }
+
+  it.each([
+    ['acquire', "await domain.acquire({ exclusive: 'a' }, { timeoutMs: 20 });"],
+    ['run', "await domain.run({ exclusive: 'a' }, { timeoutMs: 20 }, () => {});"],
+    ['settled', "await domain.settled({ exclusive: 'a' }, { timeoutMs: 20 });"],
+    [
+      'enqueue',
+      "domain.enqueue({ exclusive: 'a' }, () => {}, { timeoutMs: 20, onRefused: sayCode });",
+    ],
+    ['a session', "await domain.session().acquire({ exclusive: 'a' }, { timeoutMs: 20 });"],
+    ['a fence', 'await new Fence().wait({ timeoutMs: 20 });'],
+    [
+      'an import of a fence',
+      "await importFence(domain, { exclusive: 'b' }, new Fence(), { limitMs: 20 });",
+    ],
+  ])('lives until the time-out of %s has been told of', (_, program) => {
+    expect(run(program)).toBe('KDS_WAIT_TIMEOUT 0');
+  });
+
+  it.each([
+    ['a request without a time-out', "await domain.acquire({ exclusive: 'a' });"],
+    [
+      'one whose time-out is Infinity',
+      "await domain.acquire({ exclusive: 'a' }, { timeoutMs: Infinity });",
+    ],
+    [
+      'a lock of the Web Locks API',
+      `
+      const locks = new LockManager(domain);
+      await locks.request('a', () => {});
+    `,
+    ],
+    ['a fence', 'await new Fence().wait();'],
+    ['a domain in which something is held', ''],
+    ['a watchdog', "createDomain({ holdWarningMs: 1e8 }).acquireSync({ exclusive: 'a' });"],
+    [
+      'a request whose signal is AbortSignal.timeout',
+      `
+      const signal = AbortSignal.timeout(1e8);
+      await domain.acquire({ exclusive: 'a' }, { signal });
+    `,
+    ],
+  ])('is not kept alive by %s', (_, program) => {
+    expect(run(program)).toBe(' 0');
+  });
+
+  it.each([
+    ['granted', 'holder.release();'],
+    ['cancelled', 'waiter.cancel();'],
+    ['aborted', 'stop.abort();'],
+    ['closed with its domain', 'await domain.close();'],
+  ])('ends as soon as a request with a long time-out is %s', (_, end) => {
+    const told = run(`
+      const stop = new AbortController();
+      const options = { timeoutMs: 1e12, signal: stop.signal, onRefused: () => {} };
+      const waiter = domain.enqueue({ exclusive: 'a' }, () => {}, options);
+      setTimeout(async () => { ${end} }, 20);
+    `);
+    expect(told).toBe(' 0');
+  });
+
+  it('lives beyond the longest timer of the platform', () => {
+    const told = run(`
+      domain.enqueue({ exclusive: 'a' }, () => {}, { timeoutMs: 2 ** 40 });
+      const active = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout');
+      setImmediate(() => { say(active().length); process.exit(); });
+    `);
+    expect(told).toBe('1 0');
+  });
+
+  it('sets a timer again that fires before its time', () => {
+    const { stdout } = children.run(`
+      const late = globalThis.setTimeout;
+      globalThis.setTimeout = function setTimeout(run, ms) { return late(run, ms * 0.4); };
+      const { createDomain } = await import('./kds.js');
+      const domain = createDomain();
+      domain.acquireSync({ exclusive: 'a' });
+      const startMs = performance.now();
+      await domain.acquire({ exclusive: 'a' }, { timeoutMs: 100 }).catch(({ code }) => {
+        console.log(code, performance.now() - startMs > 99);
+      });
+    `);
+    expect(stdout).toBe('KDS_WAIT_TIMEOUT true\n');
   });
 });
 

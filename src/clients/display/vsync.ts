@@ -1,5 +1,6 @@
 /** Where the beat comes from: a timer, a browser's frames, or a test. */
 
+import { realNowMs, setRealImmediate, setRealTimeout } from '../../domain/real-time.ts';
 import { describe } from '../../domain/sets.ts';
 
 export interface VsyncEvent {
@@ -24,7 +25,8 @@ const coarseMs = 1.5;
 
 /**
  * A vsync by timer, within some tenths of a millisecond of its time if the event loop is free, and
- * without drift. Keeps the process alive while it is used.
+ * without drift. Keeps the process alive while it is used. It goes by real time where a test has
+ * faked the timers: {@link manualVsync} is for tests.
  *
  * @param options `hz`: 1 to 1000. Default 60.
  * @throws TypeError, RangeError
@@ -43,7 +45,7 @@ class TimerVsync implements Vsync {
   }
 
   now(): number {
-    return performance.now();
+    return realNowMs();
   }
 
   start(onVsync: (event: VsyncEvent) => void): () => void {
@@ -53,26 +55,21 @@ class TimerVsync implements Vsync {
     const wait = (): void => {
       if (isStopped) return;
       const leftMs = startMs + (number + 1) * this.#periodMs - this.now();
-      if (leftMs > coarseMs) setTimeout(wait, leftMs - coarseMs);
-      else if (leftMs > 0) nextTurn(wait);
+      if (leftMs > coarseMs) setRealTimeout(wait, leftMs - coarseMs);
+      else if (leftMs > 0) setRealImmediate(wait);
       else tick();
     };
     const tick = (): void => {
       number = Math.max(number + 1, Math.floor((this.now() - startMs) / this.#periodMs));
       // First, so that one who throws stops no beat.
-      nextTurn(wait);
+      setRealImmediate(wait);
       onVsync({ timeMs: startMs + number * this.#periodMs, number });
     };
-    setTimeout(wait, 0);
+    setRealTimeout(wait, 0);
     return () => {
       isStopped = true;
     };
   }
-}
-
-function nextTurn(fn: () => void): void {
-  if (typeof setImmediate === 'function') setImmediate(fn);
-  else setTimeout(fn, 0);
 }
 
 /**

@@ -10,6 +10,7 @@
 
 import { AbortListeners } from '../../domain/abort-listeners.ts';
 import { throwUncaught } from '../../domain/callback.ts';
+import type { Deadline } from '../../domain/deadline.ts';
 import { InvalidSetError, LimitError, WaitTimeoutError } from '../../domain/errors.ts';
 import {
   checkFunction,
@@ -20,7 +21,7 @@ import {
 } from '../../domain/options.ts';
 import { describe } from '../../domain/sets.ts';
 import { CallbackList, type FenceCallback } from './callback-list.ts';
-import { Timer } from './timer.ts';
+import { startTimer } from './timer.ts';
 import { Turns } from './turns.ts';
 
 export type FenceStatus = 'pending' | 'ok' | 'error';
@@ -203,7 +204,7 @@ export class Fence implements PromiseLike<void> {
         reject(reason);
       };
       const aborted = { abortBy: giveUp };
-      let timer: Timer | undefined;
+      let timer: Deadline | undefined;
       const callback = this.addCallback(ended);
       if (callback === null) {
         ended();
@@ -213,7 +214,7 @@ export class Fence implements PromiseLike<void> {
         if (signal !== undefined) aborts.add(signal, aborted);
         // It may have ended or been given up while the signal's own code ran.
         if (isOver) return;
-        timer = Timer.start(timeoutMs, () => giveUp(this.timedOut(timeoutMs)));
+        timer = startTimer(timeoutMs, () => giveUp(this.timedOut(timeoutMs)));
       }
     });
   }

@@ -8,6 +8,7 @@
  * that.
  */
 
+import type { Deadline } from '../../domain/deadline.ts';
 import type { Domain } from '../../domain/domain.ts';
 import { UnsupportedError, WaitTimeoutError } from '../../domain/errors.ts';
 import type { Grant, Waiter } from '../../domain/grant.ts';
@@ -15,7 +16,7 @@ import { checkIsObject, checkLabel, checkTimeout, readOptions } from '../../doma
 import { describe, type PreparedSet, type SetSpec } from '../../domain/sets.ts';
 import type { FenceCallback } from './callback-list.ts';
 import { Fence } from './fence.ts';
-import { Timer } from './timer.ts';
+import { startTimer } from './timer.ts';
 
 export interface ExportOptions {
   readonly label?: string | undefined;
@@ -125,7 +126,7 @@ class Import {
   #waiter: Waiter | undefined = undefined;
   #grant: Grant | undefined = undefined;
   #callback: FenceCallback | null = null;
-  #timer: Timer | undefined = undefined;
+  #timer: Deadline | undefined = undefined;
   #isOver = false;
 
   constructor(domain: Domain, fence: Fence, over: Fence, limitMs: number) {
@@ -145,7 +146,7 @@ class Import {
     } as const;
     this.#waiter = this.#domain.enqueue(set, onGrant, options);
     if (this.#isOver) return;
-    this.#timer = Timer.start(this.#limitMs, () => this.#expire());
+    this.#timer = startTimer(this.#limitMs, () => this.#expire());
     // One that has failed already has only to be told of.
     this.#callback = this.#fence.addCallback(() => this.#hear());
   }

@@ -11,6 +11,7 @@
 
 import { FenceFailedError, ProtocolError, UnsupportedError } from '../../domain/errors.ts';
 import { checkIsObject, checkTimeout } from '../../domain/options.ts';
+import { queueRealMicrotask, realNowMs } from '../../domain/real-time.ts';
 import { describe } from '../../domain/sets.ts';
 import { checkCanShareMemory, isSharedMemory } from '../../domain/shared-memory.ts';
 import type { FenceCallback } from './callback-list.ts';
@@ -141,8 +142,8 @@ export class SharedFence extends Fence {
     checkIsObject(options);
     const { timeoutMs = Number.POSITIVE_INFINITY } = options;
     checkTimeout(timeoutMs);
-    const endMs = performance.now() + timeoutMs;
-    const leftMs = (): number => Math.max(0, endMs - performance.now());
+    const endMs = realNowMs() + timeoutMs;
+    const leftMs = (): number => Math.max(0, endMs - realNowMs());
     let word: number;
     try {
       word = blockOn(this.#words, this.#at + STATE, leftMs);
@@ -203,7 +204,7 @@ export class SharedFence extends Fence {
       : Atomics.waitAsync(this.#words, this.#at + STATE, word);
     if (waiting?.async === true) void waiting.value.then(heard);
     // It has ended, or changed, since the callback was added.
-    else queueMicrotask(heard);
+    else queueRealMicrotask(heard);
   }
 }
 

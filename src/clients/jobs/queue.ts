@@ -21,6 +21,7 @@ import {
   checkLabel,
   type EnqueueOptions,
 } from '../../domain/options.ts';
+import { queueRealMicrotask } from '../../domain/real-time.ts';
 import { describe } from '../../domain/sets.ts';
 import { Deferred } from './deferred.ts';
 import { Family } from './family.ts';
@@ -373,7 +374,7 @@ class DomainJobQueue implements JobQueue {
   #schedulePump(): void {
     if (this.#isPumpDue || this.#isPaused) return;
     this.#isPumpDue = true;
-    queueMicrotask(() => this.#pump());
+    queueRealMicrotask(() => this.#pump());
   }
 
   #pump(): void {

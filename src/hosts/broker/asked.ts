@@ -1,24 +1,28 @@
 /** A request, as it is asked of the broker, and asked again of the one that follows it. */
 
 import { WaitTimeoutError } from '../../domain/errors.ts';
-import { Deadline } from '../../event-loop/deadline.ts';
+import { callersTime, Deadline, type DeadlineOptions } from '../../event-loop/deadline.ts';
 import type { RemoteRequest } from '../../remote-domain/request.ts';
 import type { Frame } from './frames.ts';
 import type { Expected, Link } from './link.ts';
-import type { ClientMessage } from './messages.ts';
+import type { Ask, ClientMessage } from './messages.ts';
 import { errorReceived } from './wire-errors.ts';
 
 /**
- * The broker ends a wait in time, as it knows who is in the way. If it says nothing for so much
- * longer, in ms, it is out of reach.
+ * The broker ends a wait in time, as it knows which request is in the way. If it says nothing for
+ * so much longer, in ms, it is asked: its timers may not be those of this process.
  */
+const patienceMs = 100;
+/** If it does not answer that for so much longer, in ms, it is out of reach. */
 const silenceMsMax = 5000;
+const brokersTime: DeadlineOptions = { keepsAlive: true, isReal: true };
 
 export class Asked implements Expected {
   readonly id: number;
   readonly #link: Link;
   readonly #request: RemoteRequest;
-  readonly #deadline: Deadline | undefined;
+  #deadline: Deadline | undefined = undefined;
+  #stopAsking: (() => void) | undefined = undefined;
   #place: number | undefined;
 
   constructor(link: Link, request: RemoteRequest) {
@@ -26,10 +30,8 @@ export class Asked implements Expected {
     this.id = request.id;
     this.#link = link;
     this.#request = request;
-    this.#deadline =
-      timeoutMs === undefined
-        ? undefined
-        : new Deadline(timeoutMs + silenceMsMax, () => this.#hearNothing(timeoutMs));
+    if (timeoutMs === 0) this.#giveUpIn(silenceMsMax, 0);
+    else if (timeoutMs !== undefined) this.#limitTo(timeoutMs);
   }
 
   message(): ClientMessage {
@@ -75,11 +77,51 @@ export class Asked implements Expected {
   /** Nothing is to be heard of it any more. */
   end(): void {
     this.#deadline?.cancel();
+    this.#stopAsking?.();
   }
 
-  #hearNothing(timeoutMs: number): void {
-    const why = `not granted within ${timeoutMs} ms, and the broker does not answer`;
+  #limitTo(timeoutMs: number): void {
+    const ask = (): void => this.#askWhy(timeoutMs);
+    const wait = (): void => {
+      this.#deadline = new Deadline(patienceMs, ask, brokersTime);
+    };
+    this.#deadline = new Deadline(timeoutMs, wait, callersTime);
+  }
+
+  /** What is in the way is in the way of the same request, made now or never. */
+  #askWhy(timeoutMs: number): void {
+    this.#giveUpIn(silenceMsMax, timeoutMs);
+    const id = this.#link.nextId();
+    const refuse = (reason: unknown): void => this.#timeOut(timeoutMs, reason);
+    this.#stopAsking = this.#link.askBesides({
+      id,
+      message: () => {
+        const { place: _, holding: __, steal: ___, ...message } = this.message() as Ask;
+        return { ...message, id, timeoutMs: 0 };
+      },
+      hear: (frame) => {
+        if (frame['is'] === 'refused') refuse(errorReceived(frame));
+        else if (frame['is'] !== 'waiting') refuse(undefined);
+      },
+      refuse,
+    });
+  }
+
+  #timeOut(timeoutMs: number, reason: unknown): void {
+    const isKnown = reason instanceof WaitTimeoutError;
+    const why = isKnown ? reason.message.replace(/^not \w+ (within 0 ms|now)/, '') : '';
+    const { how } = this.#request.terms;
+    const what = how === 'settled' ? 'settled' : 'granted';
     this.#link.cancel([this.#request]);
-    this.refuse(new WaitTimeoutError(`${why}: see whether it is stopped or cannot be started`));
+    this.refuse(new WaitTimeoutError(`not ${what} within ${timeoutMs} ms${why}`));
+  }
+
+  #giveUpIn(delayMs: number, timeoutMs: number): void {
+    const giveUp = (): void => {
+      const why = `not granted within ${timeoutMs} ms, and the broker does not answer`;
+      this.#link.cancel([this.#request]);
+      this.refuse(new WaitTimeoutError(`${why}: see whether it is stopped or cannot be started`));
+    };
+    this.#deadline = new Deadline(delayMs, giveUp, brokersTime);
   }
 }

@@ -5,6 +5,7 @@ import { existsSync, lstatSync, lutimesSync, rmSync, writeFileSync } from 'node:
 import { connect, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { UnavailableError } from '../../domain/errors.ts';
+import { clearRealTimeout, setRealTimeout } from '../../domain/real-time.ts';
 import { replaceInheritable } from './descriptors.ts';
 import { checkPlace, codeOf, isNobodyThere, unusable } from './place.ts';
 
@@ -128,11 +129,11 @@ function startBroker(place: BrokerPlace): Promise<void> {
   const child = spawnBroker(place);
   return new Promise((resolve, reject) => {
     let said = '';
-    const timer = setTimeout(() => {
+    const timer = setRealTimeout(() => {
       finish(new UnavailableError(`a broker did not start within ${startMsMax} ms`));
     }, startMsMax);
     const finish = (error?: UnavailableError): void => {
-      clearTimeout(timer);
+      clearRealTimeout(timer);
       child.stdout?.destroy();
       child.unref();
       if (error === undefined) resolve();

@@ -19,9 +19,10 @@ export async function greet(socket: Socket, hello: Hello): Promise<Frame> {
   const decoder = new FrameDecoder(frameBytesMax);
   try {
     return await new Promise<Frame>((resolve, reject) => {
-      const deadline = new Deadline(helloMsMax, () => {
+      const late = (): void => {
         reject(new UnavailableError(`the broker has not answered within ${helloMsMax} ms`));
-      });
+      };
+      const deadline = new Deadline(helloMsMax, late, { isReal: true });
       const end = (error: unknown): void => {
         deadline.cancel();
         reject(error);

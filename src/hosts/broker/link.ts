@@ -20,6 +20,12 @@ import {
   UnavailableError,
 } from '../../domain/errors.ts';
 import type { EventDomain } from '../../domain/events.ts';
+import {
+  clearRealTimeout,
+  queueRealMicrotask,
+  realNowMs,
+  setRealTimeout,
+} from '../../domain/real-time.ts';
 import type { RemoteGrant } from '../../remote-domain/grant.ts';
 import { RemoteLink } from '../../remote-domain/link.ts';
 import type { RemoteRequest } from '../../remote-domain/request.ts';
@@ -167,6 +173,14 @@ export class Link extends RemoteLink<BrokerSnapshot> {
     else if (this.#state === 'down') void this.#reachAgain();
   }
 
+  /** Asks what is to be known of a request that waits. Returns what withdraws the question. */
+  askBesides(expected: Expected): () => void {
+    this.#expect(expected);
+    return () => {
+      if (this.#forget(expected)) this.#tell({ do: 'cancel', ids: [expected.id] });
+    };
+  }
+
   /** Asks what is answered once, and returns the answer. */
   #ask(asked: { do: 'query' } | { do: 'close'; resource: string | number }): Promise<Frame> {
     if (this.#isClosed()) return Promise.reject(new DomainClosedError('the domain is closed'));
@@ -259,10 +273,10 @@ export class Link extends RemoteLink<BrokerSnapshot> {
   async close(): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const isLate = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, partingMsMax);
+      timer = setRealTimeout(resolve, partingMsMax);
     });
     await Promise.race([this.#end(0), isLate]);
-    clearTimeout(timer);
+    clearRealTimeout(timer);
     this.#state = 'closed';
     this.#takeDownSign();
     this.#socket?.destroy();
@@ -271,7 +285,7 @@ export class Link extends RemoteLink<BrokerSnapshot> {
 
   /** A connection on which both have said hello; tries again while a broker comes and goes. */
   async #reach(isAgain = false): Promise<Socket> {
-    const untilMs = performance.now() + reachMsMax;
+    const untilMs = realNowMs() + reachMsMax;
     for (let pauseMs = pauseMsMin; ; pauseMs = Math.min(pauseMs * 2, pauseMsMax)) {
       try {
         const socket = await reachBroker(this.#place);
@@ -284,12 +298,12 @@ export class Link extends RemoteLink<BrokerSnapshot> {
         const mayPass = isAgain && error instanceof UnavailableError;
         if (error instanceof KdsError && !mayPass) throw error;
         if (error instanceof TypeError) throw error;
-        if (performance.now() > untilMs) {
+        if (realNowMs() > untilMs) {
           const why = error instanceof Error ? error.message : String(error);
           throw new UnavailableError(`no broker has answered for ${reachMsMax} ms: ${why}`);
         }
       }
-      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      await new Promise<void>((resolve) => setRealTimeout(resolve, pauseMs));
     }
   }
 
@@ -410,7 +424,7 @@ export class Link extends RemoteLink<BrokerSnapshot> {
     if (this.#isFlushDue) return;
     this.#isFlushDue = true;
     dueLinks.add(this);
-    queueMicrotask(this.#flushDue);
+    queueRealMicrotask(this.#flushDue);
   }
 
   /** Writes what is due; what fits into the socket's buffer is on its way when this returns. */

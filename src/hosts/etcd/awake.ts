@@ -1,19 +1,21 @@
 /** Keeps the process alive while something is expected; sockets and timers of this host do not. */
 
+import { setRealInterval } from '../../domain/real-time.ts';
+
 const longMs = 2 ** 30;
 
 export class Awake {
   #count = 0;
-  #timer: ReturnType<typeof setInterval> | undefined;
+  #clear: () => void = () => undefined;
 
   begin(): void {
     this.#count++;
-    if (this.#count === 1) this.#timer = setInterval(() => undefined, longMs);
+    if (this.#count === 1) this.#clear = setRealInterval(() => undefined, longMs).clear;
   }
 
   end(): void {
     this.#count--;
-    if (this.#count === 0) clearInterval(this.#timer);
+    if (this.#count === 0) this.#clear();
   }
 
   async during<T>(work: () => Promise<T>): Promise<T> {

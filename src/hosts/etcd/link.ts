@@ -19,7 +19,7 @@ import {
 } from '../../domain/errors.ts';
 import type { EventDomain, GrantLostEvent } from '../../domain/events.ts';
 import { describe } from '../../domain/sets.ts';
-import { Deadline } from '../../event-loop/deadline.ts';
+import { callersTime, Deadline } from '../../event-loop/deadline.ts';
 import type { Granted, RemoteGrant } from '../../remote-domain/grant.ts';
 import { type LeftBehind, RemoteLink } from '../../remote-domain/link.ts';
 import { lostError } from '../../remote-domain/lost-error.ts';
@@ -138,12 +138,16 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
       request.refuse(this.#broken);
       return;
     }
+    if (timeoutMs !== undefined && timeoutMs > 0) {
+      const timeOut = (): void => {
+        if (how === 'settled') this.#observers.timeOut(request, timeoutMs);
+        else this.#timeOut(request, timeoutMs);
+      };
+      asked.deadline = new Deadline(timeoutMs, timeOut, callersTime);
+    }
     if (how === 'settled') {
       this.#look(() => this.#observers.add(request, this.#session), request);
       return;
-    }
-    if (timeoutMs !== undefined && timeoutMs > 0) {
-      asked.deadline = new Deadline(timeoutMs, () => this.#timeOut(request, timeoutMs));
     }
     if (this.#state === 'open') this.#enter(request);
     else if (this.#state === 'down') void this.#openAgain();

@@ -5,7 +5,6 @@
  */
 
 import { WaitTimeoutError } from '../../domain/errors.ts';
-import { Deadline } from '../../event-loop/deadline.ts';
 import type { RemoteRequest } from '../../remote-domain/request.ts';
 import { ownerOf } from '../../sync-domain/in-words.ts';
 import type { Fold } from './fold.ts';
@@ -16,7 +15,6 @@ interface Observer {
   readonly request: RemoteRequest;
   readonly session: string;
   readonly left: Set<LiveSet>;
-  readonly deadline: Deadline | undefined;
 }
 
 export class Observers {
@@ -40,15 +38,11 @@ export class Observers {
       request.settled();
       return;
     }
-    const timeOut = (): void => this.#timeOut(request, timeoutMs ?? 0);
-    const deadline =
-      timeoutMs === undefined ? undefined : new Deadline(request.leftMs(timeoutMs), timeOut);
-    this.#observers.set(request.id, { request, session, left, deadline });
-    if (timeoutMs === 0) timeOut();
+    this.#observers.set(request.id, { request, session, left });
+    if (timeoutMs === 0) this.timeOut(request, 0);
   }
 
   remove(request: RemoteRequest): void {
-    this.#observers.get(request.id)?.deadline?.cancel();
     this.#observers.delete(request.id);
   }
 
@@ -64,9 +58,14 @@ export class Observers {
     }
   }
 
-  #timeOut(request: RemoteRequest, timeoutMs: number): void {
+  /** Its time is over, perhaps before it is known what it would wait for. */
+  timeOut(request: RemoteRequest, timeoutMs: number): void {
     const [live] = this.#observers.get(request.id)?.left ?? [];
-    if (live === undefined) return;
+    if (live === undefined) {
+      const why = 'etcd has not yet told what is held';
+      request.refuse(new WaitTimeoutError(`not settled within ${timeoutMs} ms: ${why}`));
+      return;
+    }
     const what = [...live.entry.exclusive, ...live.entry.shared].slice(0, 3).map(String).join(', ');
     const owner = `${JSON.stringify(what)} is ${ownerOf(this.#fold, live.set)}`;
     request.refuse(new WaitTimeoutError(`not settled within ${timeoutMs} ms: ${owner}`));

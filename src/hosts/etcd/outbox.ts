@@ -13,6 +13,7 @@
  */
 
 import { LimitError, UnavailableError } from '../../domain/errors.ts';
+import { queueRealMicrotask } from '../../domain/real-time.ts';
 import type { Clock } from '../../event-loop/clock.ts';
 import { Batch, linked, type Victims } from './batch.ts';
 import { createdAt, type Found, prefixRange, rangeOf, toBase64, txnIn } from './calls.ts';
@@ -62,7 +63,7 @@ export class Outbox {
     if (!this.#isBusy) {
       this.#isBusy = true;
       // What one call of the user's says is said in one go.
-      queueMicrotask(() => void this.#work());
+      queueRealMicrotask(() => void this.#work());
     }
     return new Promise((resolve) => own.waiting.push(resolve));
   }

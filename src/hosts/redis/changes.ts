@@ -4,6 +4,7 @@
  * one is done twice changes nothing (lua/change.lua).
  */
 
+import { queueRealMicrotask } from '../../domain/real-time.ts';
 import type { Place } from './link.ts';
 import type { ScriptReply, Scripts } from './scripts.ts';
 import type { ServerSession } from './server-session.ts';
@@ -57,7 +58,7 @@ export class Changes {
       this.#queue.push({ session, number, linkCount, text, done });
       if (this.#isFlushDue) return;
       this.#isFlushDue = true;
-      queueMicrotask(() => this.flush());
+      queueRealMicrotask(() => this.flush());
     });
   }
 

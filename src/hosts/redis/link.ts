@@ -18,6 +18,7 @@ import {
 } from '../../domain/errors.ts';
 import type { EventDomain } from '../../domain/events.ts';
 import type { Clock } from '../../event-loop/clock.ts';
+import { callersTime, type DeadlineOptions } from '../../event-loop/deadline.ts';
 import type { RemoteGrant } from '../../remote-domain/grant.ts';
 import { type LeftBehind, RemoteLink } from '../../remote-domain/link.ts';
 import { lostError } from '../../remote-domain/lost-error.ts';
@@ -44,6 +45,7 @@ const callMsMin = 1000;
 const callMsMax = 10_000;
 /** By so much longer, in ms, one whose time is over waits to be told who was in the way. */
 const explainMsMax = 5000;
+const explainTime: DeadlineOptions = { keepsAlive: true, isReal: true };
 const capabilities: ReadonlySet<Capability> = new Set<Capability>([
   'settled',
   'downgrade',
@@ -198,7 +200,7 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
       // Now or never is for the server to say.
       stopDeadline:
         timeoutMs !== undefined && timeoutMs > 0
-          ? this.#clock.after(timeoutMs, () => this.#timeOut(asked, timeoutMs))
+          ? this.#clock.after(timeoutMs, () => this.#timeOut(asked, timeoutMs), callersTime)
           : () => undefined,
       place: undefined,
       state: 'due',
@@ -464,7 +466,8 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
       return;
     }
     const told = this.#changes.add('T', place);
-    const stop = this.#clock.after(this.isUp ? explainMsMax : 0, () => refuse([]));
+    const limitMs = this.isUp ? explainMsMax : 0;
+    const stop = this.#clock.after(limitMs, () => refuse([]), explainTime);
     void told.then((blockers) => {
       stop();
       refuse(blockers);

@@ -10,6 +10,12 @@
  * nothing tells when it is. So who waits on the channel also looks at the bell from time to time.
  */
 
+import {
+  clearRealTimeout,
+  queueRealMicrotask,
+  setRealInterval,
+  setRealTimeout,
+} from '../../domain/real-time.ts';
 import { unref } from '../../event-loop/unref.ts';
 import type { Bell } from './bell.ts';
 import * as C from './control.ts';
@@ -55,7 +61,7 @@ export class BellListener {
     const ringing = canWaitAsync ? this.#bell.ringing() : undefined;
     if (ringing !== undefined) void ringing.then(heard);
     // It may have been rung by somebody who did not know yet how to reach it.
-    else if (canWaitAsync || this.#bell.isRung) queueMicrotask(heard);
+    else if (canWaitAsync || this.#bell.isRung) queueRealMicrotask(heard);
     else this.#lookAgain();
   }
 
@@ -68,11 +74,11 @@ export class BellListener {
   set keepsAlive(isNeeded: boolean) {
     if (this.#keeper === undefined) {
       if (!isNeeded) return;
-      const timer = setInterval(() => {}, idleMs);
+      const { timer, clear } = setRealInterval(() => {}, idleMs);
       const canKeep = typeof timer === 'object';
       this.#keeper = canKeep ? timer : {};
       // A browser's page stays by itself.
-      if (!canKeep) clearInterval(timer);
+      if (!canKeep) clear();
     }
     if (isNeeded) this.#keeper.ref?.();
     else this.#keeper.unref?.();
@@ -81,7 +87,7 @@ export class BellListener {
   close(): void {
     this.#isClosed = true;
     this.keepsAlive = false;
-    clearTimeout(this.#looker);
+    clearRealTimeout(this.#looker);
     this.#channel?.close();
   }
 
@@ -92,7 +98,7 @@ export class BellListener {
       if (this.#bell.isRung) this.#heard();
       else this.#lookAgain();
     };
-    this.#looker ??= setTimeout(look, lookMs);
+    this.#looker ??= setRealTimeout(look, lookMs);
     unref(this.#looker);
   }
 

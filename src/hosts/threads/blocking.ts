@@ -6,6 +6,7 @@
 import { DeadlockError, InterruptedError, WaitTimeoutError } from '../../domain/errors.ts';
 import { outcomeOf } from '../../domain/events.ts';
 import type { AcquireSyncOptions } from '../../domain/options.ts';
+import { realNowMs } from '../../domain/real-time.ts';
 import type { HostGrant } from '../../sync-domain/grant.ts';
 import { circleOf, inTheWayOf, timedOut } from '../../sync-domain/in-words.ts';
 import { HostRequest } from '../../sync-domain/request.ts';
@@ -38,7 +39,7 @@ export function blockFor(
   { timeoutMs = Number.POSITIVE_INFINITY, spinUs = 0, label }: AcquireSyncOptions,
 ): HostGrant {
   if (!thread.maySleep) return refuse(host, set);
-  const startMs = performance.now();
+  const startMs = realNowMs();
   const request = new BlockedRequest(scope, set);
   request.start({ label });
   host.tag(request);
@@ -111,8 +112,8 @@ function refuse(host: ThreadsHost, set: number): never {
 function sleep({ bell }: ThreadsHost, spinUntilMs: number, untilMs: number): void {
   do {
     if (bell.isRung) return;
-  } while (performance.now() < spinUntilMs);
-  const leftMs = untilMs - performance.now();
+  } while (realNowMs() < spinUntilMs);
+  const leftMs = untilMs - realNowMs();
   if (leftMs > 0) bell.sleep(Math.min(leftMs, sleepMsMax));
 }
 
@@ -128,7 +129,7 @@ function whyNoLonger(
   if (host.control[at + C.INTERRUPTED] !== 0) {
     return new InterruptedError(`interrupted while it waited: ${inTheWayOf(host.sets, set)}`);
   }
-  if (performance.now() - startMs >= timeoutMs) return timedOut(host.sets, set, timeoutMs);
+  if (realNowMs() - startMs >= timeoutMs) return timedOut(host.sets, set, timeoutMs);
   // Not at once: whoever was granted something may just be about to let it go.
   if (turn === 0 || timeoutMs !== Number.POSITIVE_INFINITY) return undefined;
   const circle = host.core.findCircle(set, (kept) => blockedForEver(host, kept));

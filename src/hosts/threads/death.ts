@@ -7,6 +7,7 @@
  * ended. */
 
 import { UnavailableError } from '../../domain/errors.ts';
+import { setRealTimeout } from '../../domain/real-time.ts';
 import { agentsIn, dropClaims, generationOf, markDead } from './agents.ts';
 import * as C from './control.ts';
 import type { ThreadsHost } from './host.ts';
@@ -50,7 +51,7 @@ function buryInTime(host: ThreadsHost, agent: number): void {
     host.bury(agent);
   } catch (error) {
     if (!(error instanceof UnavailableError)) throw error;
-    setTimeout(() => buryInTime(host, agent));
+    setRealTimeout(() => buryInTime(host, agent), 0);
   }
 }
 
@@ -155,7 +156,8 @@ export class Supervisor {
         const sign = signOf(this.#host.control, agent, generation);
         if (signs.has(sign)) this.#watch(agent, generation);
       }
-      await new Promise((resolve) => setTimeout(resolve, Math.min(againMs, lookAgainMsMax)));
+      const pauseMs = Math.min(againMs, lookAgainMsMax);
+      await new Promise<void>((resolve) => setRealTimeout(resolve, pauseMs));
       if (this.#host.isClosed) break;
     }
     this.#isSearching = false;

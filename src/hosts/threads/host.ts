@@ -22,6 +22,7 @@ import type { Capability } from '../../domain/domain.ts';
 import { KdsError, UnavailableError } from '../../domain/errors.ts';
 import { type EventDomain, watched } from '../../domain/events.ts';
 import type { AcquireSyncOptions } from '../../domain/options.ts';
+import { realNowMs, setRealTimeout } from '../../domain/real-time.ts';
 import { CoarseClock } from '../../event-loop/clock.ts';
 import { unref } from '../../event-loop/unref.ts';
 import { HostGrant } from '../../sync-domain/grant.ts';
@@ -122,7 +123,7 @@ export class ThreadsHost extends Host {
     this.control = control;
     this.memory = memory;
     this.agent = agent;
-    this.clock = new ArenaClock(control, new CoarseClock());
+    this.clock = new ArenaClock(control, new CoarseClock({ isReal: true }));
     this.sets = new ArenaSets(this.core, this.clock);
     this.bell = new Bell(control, agent);
     this.#listener = new BellListener(control, agent, this.bell, () => this.hear());
@@ -213,14 +214,14 @@ export class ThreadsHost extends Host {
    */
   override async askAgain<T>(error: unknown, ask: () => Promise<T>): Promise<T> {
     if (thread.maySleep || !(error instanceof UnavailableError)) throw error;
-    const nowMs = performance.now();
+    const nowMs = realNowMs();
     const isFirst = this.#askedAgainMs === 0;
     this.#unreachedMs = isFirst
       ? 0
       : this.#unreachedMs + Math.min(nowMs - this.#askedAgainMs, askAgainMsMax);
     this.#askedAgainMs = nowMs;
     if (this.#unreachedMs > lockMsMax) throw error;
-    await new Promise((resolve) => setTimeout(resolve, laterMs));
+    await new Promise<void>((resolve) => setRealTimeout(resolve, laterMs));
     return ask();
   }
 
@@ -528,7 +529,7 @@ export class ThreadsHost extends Host {
   /** The lock is another's, who may have died; this event loop may be about to hear of that. */
   #later(error: unknown, task: () => void): void {
     if (!(error instanceof UnavailableError)) throw error;
-    unref(setTimeout(task, laterMs));
+    unref(setRealTimeout(task, laterMs));
   }
 
   #payLater(error: unknown): void {

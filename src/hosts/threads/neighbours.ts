@@ -2,6 +2,7 @@
 
 import * as L from '../../core/layout.ts';
 import { UnavailableError } from '../../domain/errors.ts';
+import { realNowMs } from '../../domain/real-time.ts';
 import { generationOf, markDead, stateOf } from './agents.ts';
 import * as C from './control.ts';
 import { hasGoneThread } from './liveness.ts';
@@ -52,7 +53,7 @@ export class Neighbours implements LockEnvironment {
   }
 
   stillWaits(lookCount: number, owner: number): void {
-    const nowMs = performance.now();
+    const nowMs = realNowMs();
     const operation = Atomics.load(this.#words, L.JOURNAL_OPERATION);
     const isSame = owner === this.#owner && operation === this.#operation;
     if (lookCount > 0 && isSame) {
