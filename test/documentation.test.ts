@@ -2,13 +2,16 @@
  * Runs what the documents show.
  *
  * Every `ts` and `js` block of README.md and docs/, and every `@example` in a doc comment, becomes
- * a module of its own: written to a folder that git ignores, type-checked, and imported through
- * vitest, where `kds` means the sources. Blank lines put each line of a module at its line in the
- * document, so that an error's position is the position in the document.
+ * a file of its own: written to a folder that git ignores, type-checked, and run by Node in a
+ * process of its own, as a reader would run it. There `kds` is a bundle of the sources, made once.
+ * Blank lines put each line of a file at its line in the document, so that an error's position is
+ * the position in the document.
  *
  * Words after the language change that: `no-run` only type-checks, `no-check` only parses.
  */
+import { execFile } from 'node:child_process';
 import {
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -17,15 +20,18 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join, relative, sep } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
+import { build } from 'rolldown';
 import ts from 'typescript';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { luaText } from '../lua-text.ts';
 import { freshSocketPath, removePlaces } from './broker/places.ts';
 import { bundleBroker, removePrograms } from './broker/programs.ts';
 import { removeFolder } from './temporary-folder.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const exampleTimeoutMs = 10_000;
+/** One that hangs is ended; a busy machine has long been through by then. */
+const exampleTimeoutMs = 120_000;
 
 type Treatment = 'run' | 'type-check' | 'parse';
 
@@ -142,18 +148,87 @@ function fileOf(example: Example): string {
   return join(folder, `${name}.${example.language}`);
 }
 
-/** Runs an example; an error gets the document's name and line in front. */
+/** Runs an example to its end; an error gets the document's name and line in front. */
 async function run(example: Example): Promise<void> {
   const file = write(example);
-  try {
-    await import(/* @vite-ignore */ pathToFileURL(file).href);
-  } catch (error) {
-    const thrown = error instanceof Error ? error : new Error(String(error));
-    const [, line] = new RegExp(`${relative(folder, file)}:(\\d+)`).exec(thrown.stack ?? '') ?? [];
-    const message = `${example.path}:${line ?? example.line} ${thrown.message}`;
-    throw new Error(message, { cause: error });
-  }
+  const { code, stderr } = await runFile(compile(file));
+  if (code === 0) return;
+  const [, line] = new RegExp(`${relative(folder, file)}:(\\d+)`).exec(stderr) ?? [];
+  // As Node tells it, it stands above the stack.
+  const [, told = stderr] = /^(?:Uncaught )?(?:\w*Error: )(.*)$/m.exec(stderr) ?? [];
+  const ended = code === 13 ? 'what it awaits at the top level never ends' : told;
+  throw new Error(`${example.path}:${line ?? example.line} ${ended}`, { cause: stderr });
 }
+
+/** Beside it, in the JavaScript of the oldest Node, with a map back to its lines. */
+function compile(file: string): string {
+  const { outputText } = ts.transpileModule(readFileSync(file, 'utf8'), {
+    fileName: file,
+    compilerOptions: {
+      target: ts.ScriptTarget.ES2022,
+      module: ts.ModuleKind.ESNext,
+      verbatimModuleSyntax: false,
+      inlineSourceMap: true,
+      inlineSources: true,
+    },
+  });
+  const compiled = `${file}.mjs`;
+  writeFileSync(compiled, outputText);
+  return compiled;
+}
+
+/** Its exit code, null if it did not end, and what it wrote to stderr. */
+function runFile(file: string): Promise<{ readonly code: number | null; readonly stderr: string }> {
+  const args = ['--enable-source-maps', file];
+  const options = { cwd: folder, timeout: exampleTimeoutMs, killSignal: 'SIGKILL' } as const;
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, args, options, (_, __, stderr) => {
+      resolve({ code: child.exitCode, stderr });
+    });
+  });
+}
+
+/** What `import` finds as `kds` from a folder: the sources, by the entries of the package. */
+async function installPackage(into: string): Promise<void> {
+  const { name, version, exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const entries = Object.entries(sourceOf).map(([entry, source]) => [entry, join(root, source)]);
+  const home = join(into, 'node_modules', name);
+  await build({
+    cwd: root,
+    input: Object.fromEntries(entries),
+    platform: 'node',
+    external: /^(?!kds)[@a-z]/,
+    logLevel: 'silent',
+    plugins: [luaText()],
+    transform: { target: 'es2022' },
+    output: { dir: join(home, 'dist'), entryFileNames: '[name].js' },
+  });
+  copyFileSync(join(root, 'src/inspect/page.html'), join(home, 'dist/page.html'));
+  const manifest = { name, version, type: 'module', exports };
+  writeFileSync(join(home, 'package.json'), JSON.stringify(manifest));
+}
+
+/** By the name of the file in dist. */
+const sourceOf: Readonly<Record<string, string>> = {
+  index: 'src/index.ts',
+  threads: 'src/hosts/threads/index.ts',
+  broker: 'src/hosts/broker/index.ts',
+  redis: 'src/hosts/redis/index.ts',
+  etcd: 'src/hosts/etcd/index.ts',
+  classic: 'src/clients/classic/index.ts',
+  jobs: 'src/clients/jobs/index.ts',
+  buffers: 'src/clients/buffers/index.ts',
+  display: 'src/clients/display/index.ts',
+  'web-locks': 'src/clients/web-locks/index.ts',
+  fences: 'src/clients/fences/index.ts',
+  inspect: 'src/inspect/index.ts',
+  'inspect-trace': 'src/inspect/trace.ts',
+  'inspect-otel': 'src/inspect/otel.ts',
+  'inspect-page': 'src/inspect/page-server.ts',
+  vitest: 'src/adapters/vitest.ts',
+  playwright: 'src/adapters/playwright.ts',
+  conformance: 'conformance/index.ts',
+};
 
 /** What TypeScript says about a set of examples, by the file of each. */
 function typeErrors(examples: readonly Example[]): Map<string, string[]> {
@@ -190,10 +265,7 @@ beforeAll(async () => {
   process.env['KDS_SOCKET'] = freshSocketPath();
   mkdirSync(join(root, '.tmp-docs'), { recursive: true });
   folder = mkdtempSync(join(root, '.tmp-docs', 'run-'));
-});
-
-afterEach(() => {
-  vi.restoreAllMocks();
+  await installPackage(folder);
 });
 
 afterAll(() => {
@@ -218,12 +290,12 @@ describe.runIf(examples.length > 0)('the examples', () => {
   });
 
   const toRun = examples.filter((example) => example.treatment === 'run');
-  it.each(titled(toRun))('%s runs', { timeout: exampleTimeoutMs }, async (_, example) => {
-    for (const method of ['log', 'info', 'warn', 'table'] as const) {
-      vi.spyOn(console, method).mockImplementation(() => {});
-    }
-    await run(example);
-  });
+  const timeout = 2 * exampleTimeoutMs;
+  // Those of the broker share one.
+  const usesBroker = ({ code }: Example): boolean => code.includes('kds/broker');
+  it.each(titled(toRun.filter(usesBroker)))('%s runs', { timeout }, (_, example) => run(example));
+  const alone = titled(toRun.filter((example) => !usesBroker(example)));
+  it.concurrent.each(alone)('%s runs', { timeout }, (_, example) => run(example));
 });
 
 describe('the search for examples', () => {
@@ -308,6 +380,11 @@ describe('the trial of examples', () => {
   it('an example that throws is reported at its line in the document', async () => {
     const failing = { ...example('const a = 1;\n\nthrow new Error("no " + a);'), line: 40 };
     await expect(run(failing)).rejects.toThrow('docs/page.md:42 no 1');
+  });
+
+  it('an example that awaits what never comes is reported', async () => {
+    const stuck = { ...example('await new Promise(() => {});'), line: 80 };
+    await expect(run(stuck)).rejects.toThrow('docs/page.md:80 what it awaits at the top level');
   });
 
   it('an example with a type error is reported at its line in the document', () => {
