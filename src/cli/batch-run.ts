@@ -7,13 +7,14 @@ import type { ChildProcess } from 'node:child_process';
 import { createJobQueue, type Job, type JobQueue } from '../clients/jobs/index.ts';
 import type { Domain } from '../domain/domain.ts';
 import { labelLengthMax } from '../domain/limits.ts';
+import { jsonText } from '../domain/shown-text.ts';
 import type { BatchLine } from './batch-lines.ts';
 import { CommandFailedError, runLine } from './batch-process.ts';
 import { BatchProgress } from './batch-progress.ts';
 import { exitCode, exitCodeOfSignal } from './exit-codes.ts';
 import { endWhenLost, type LostPolicy } from './lost-command.ts';
 import { inCommands, shown } from './messages.ts';
-import { jsonText, print } from './output.ts';
+import { print } from './output.ts';
 import { SignalsCaught } from './terminal-signals.ts';
 
 /** As make has it: something failed. */

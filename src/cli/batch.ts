@@ -16,6 +16,7 @@ import {
   type Job,
   type JobQueue,
 } from '../clients/jobs/index.ts';
+import { jsonText } from '../domain/shown-text.ts';
 import { createDomain } from '../index.ts';
 import { readChoice, readOnly, readOptions, UsageError } from './arguments.ts';
 import { type BatchLine, type BatchPlan, readLines } from './batch-lines.ts';
@@ -121,7 +122,7 @@ async function tellPlan(
   for (const line of lines) jobs.set(line.number, queue.submit(specOf(line, jobs, async () => {})));
   if (graph !== undefined) {
     const plan = queue.graph();
-    if (graph === 'json') process.stdout.write(`${JSON.stringify(plan)}\n`);
+    if (graph === 'json') process.stdout.write(`${jsonText(plan)}\n`);
     else process.stdout.write(graph === 'dot' ? graphAsDot(plan) : graphAsMermaid(plan));
   } else if (isCheck) {
     tellUnordered(queue, lines);

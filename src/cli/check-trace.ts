@@ -1,11 +1,12 @@
 /** `kds check-trace FILE`: whether a run that KDS_TRACE has recorded obeyed the rule. */
 
 import { readFileSync } from 'node:fs';
+import { jsonText } from '../domain/shown-text.ts';
 import { checkTrace } from '../inspect/trace.ts';
 import { readOnly, readOptions, UsageError } from './arguments.ts';
 import { exitCode } from './exit-codes.ts';
 import { escaped } from './messages.ts';
-import { jsonText, print } from './output.ts';
+import { print } from './output.ts';
 
 const options = { json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } as const;
 

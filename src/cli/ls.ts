@@ -1,12 +1,13 @@
 /** `kds ls`: all that is held, by token, then all who wait, in order. */
 
+import { jsonText } from '../domain/shown-text.ts';
 import { readNone, readOptions, UsageError } from './arguments.ts';
 import { readAddress } from './domain-address.ts';
 import type { Listing } from './entries.ts';
 import { exitCode } from './exit-codes.ts';
 import { plainLineOf, tableOf } from './listing.ts';
 import { shown } from './messages.ts';
-import { columnCount, isForPeople, jsonText, print } from './output.ts';
+import { columnCount, isForPeople, print } from './output.ts';
 import { watchReader } from './reader-gone.ts';
 import { readSnapshot, type Snapshots, snapshotsAt } from './snapshots.ts';
 

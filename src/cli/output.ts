@@ -24,15 +24,6 @@ export function print(text: string): void {
   stdout.write(`${text}\n`);
 }
 
-/** In one line. What a terminal would take for orders is escaped, as JSON has it. */
-export function jsonText(value: unknown): string {
-  return JSON.stringify(value).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) =>
-    Array.from({ length: character.length }, (_, index) => {
-      return `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`;
-    }).join(''),
-  );
-}
-
 export type Colour = 'green' | 'yellow' | 'bold' | 'dim';
 
 export function coloured(colour: Colour, text: string): string {

@@ -1,12 +1,13 @@
 /** `kds why NAME`: who holds it, and who stands in line for it, in order. */
 
+import { jsonText } from '../domain/shown-text.ts';
 import { explain, modeOf } from '../inspect/index.ts';
 import { readName, readOptions } from './arguments.ts';
 import { readAddress } from './domain-address.ts';
 import type { Entry, Listing } from './entries.ts';
 import { exitCode } from './exit-codes.ts';
 import { plainLineOf } from './listing.ts';
-import { coloured, isForPeople, jsonText, print } from './output.ts';
+import { coloured, isForPeople, print } from './output.ts';
 import { readSnapshot } from './snapshots.ts';
 
 const options = {

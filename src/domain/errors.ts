@@ -4,6 +4,8 @@
  * type or range at all throw TypeError and RangeError, as anywhere.
  */
 
+import { escaped } from './shown-text.ts';
+
 export type KdsErrorCode =
   | 'KDS_INVALID_SET'
   | 'KDS_WAIT_TIMEOUT'
@@ -22,6 +24,11 @@ export type KdsErrorCode =
 
 export abstract class KdsError extends Error {
   abstract readonly code: KdsErrorCode;
+
+  /** Whatever it quotes, and from wherever: a terminal is shown no character that it obeys. */
+  constructor(message?: string, options?: ErrorOptions) {
+    super(message === undefined ? message : escaped(message), options);
+  }
 }
 
 /** The set itself is at fault: an unknown key, a foreign or closed resource, a part it lacks. */

@@ -1,14 +1,9 @@
 /** Sets, and who holds or awaits them, in words: for errors that people read. */
 
 import type { DeadlockStep } from './errors.ts';
+import { labelLengthMax } from './limits.ts';
 import type { NamedSet } from './sets.ts';
-
-/** Of a name so many code units are told. */
-const nameLengthMax = 60;
-
-export function quote(name: string): string {
-  return JSON.stringify(name.length > nameLengthMax ? `${name.slice(0, nameLengthMax)}…` : name);
-}
+import { quote } from './shown-text.ts';
 
 /** Who stands at the head of a queue, and for how long. */
 export function ownerInWords(who: string, isHeld: boolean, forMs: number): string {
@@ -22,7 +17,7 @@ export function ownerInWords(who: string, isHeld: boolean, forMs: number): strin
 export function circleInWords(steps: readonly DeadlockStep[]): string {
   const told = steps.map(({ id, label, isHeld, set }) => {
     const unnamed = id === 0 ? 'this' : `request ${id}`;
-    const who = label === undefined ? unnamed : JSON.stringify(label);
+    const who = label === undefined ? unnamed : quote(label, labelLengthMax);
     return `${who} ${isHeld ? 'holding' : 'waiting for'} ${setInWords(set)}`;
   });
   return (
@@ -33,7 +28,8 @@ export function circleInWords(steps: readonly DeadlockStep[]): string {
 
 function setInWords({ exclusive, shared }: NamedSet): string {
   const parts: string[] = [];
-  if (exclusive.length > 0) parts.push(`exclusive ${exclusive.map(quote).join(', ')}`);
-  if (shared.length > 0) parts.push(`shared ${shared.map(quote).join(', ')}`);
+  if (exclusive.length > 0)
+    parts.push(`exclusive ${exclusive.map((name) => quote(name)).join(', ')}`);
+  if (shared.length > 0) parts.push(`shared ${shared.map((name) => quote(name)).join(', ')}`);
   return parts.join(' and ');
 }

@@ -4,6 +4,7 @@
 
 import { InvalidSetError, LimitError } from './errors.ts';
 import { nameLengthMax, setSizeMax } from './limits.ts';
+import { escaped, quote } from './shown-text.ts';
 
 /** Something that can be held. Made by {@link Domain.resource}; useful only with its own domain. */
 export interface Resource {
@@ -226,9 +227,9 @@ export function foreignSet(): InvalidSetError {
 
 /** A value in an error message, shortened. */
 export function describe(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.slice(0, 60));
+  if (typeof value === 'string') return quote(value);
   if (typeof value === 'object' && value !== null) {
     return Array.isArray(value) ? 'an array' : 'an object of another kind';
   }
-  return typeof value === 'function' ? 'a function' : String(value);
+  return typeof value === 'function' ? 'a function' : escaped(String(value));
 }

@@ -85,7 +85,7 @@ export class CoarseClock {
     this.#epochMs = Number.NaN;
   }
 
-  /** Where the time of day is faked and `performance` is not, the time of day is the test's time. */
+  /** Where a test has faked the time of day and not `performance`, that is its time. */
   #ownerInForce(): { now(): number } {
     return isOnlyDateFaked() ? Date : performance;
   }

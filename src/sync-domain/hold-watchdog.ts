@@ -2,7 +2,9 @@
 
 import { deliver } from '../domain/callback.ts';
 import { watched } from '../domain/events.ts';
-import { describe, type NamedSet } from '../domain/sets.ts';
+import { labelLengthMax } from '../domain/limits.ts';
+import type { NamedSet } from '../domain/sets.ts';
+import { quote } from '../domain/shown-text.ts';
 import { Deadline } from '../event-loop/deadline.ts';
 import type { Host } from './host.ts';
 import { namesOf } from './in-words.ts';
@@ -114,9 +116,10 @@ export class HoldWatchdog {
 
 /** Where nobody else is told: as a warning of the process, or on the console of a browser. */
 export function reportAsWarning({ set, label, heldMs, pendingCount }: HoldWarning): void {
-  const names = [...set.exclusive, ...set.shared].slice(0, 5).map(describe);
+  const names = [...set.exclusive, ...set.shared].slice(0, 5).map((name) => quote(name));
+  const who = label === undefined ? 'a grant' : quote(label, labelLengthMax);
   const message =
-    `${label === undefined ? 'a grant' : JSON.stringify(label)} has held ${names.join(', ')} ` +
+    `${who} has held ${names.join(', ')} ` +
     `for ${heldMs} ms, and ${pendingCount} request(s) wait in this domain`;
   const emitWarning = globalThis.process?.emitWarning as
     | ((message: string, type: string) => void)

@@ -1,8 +1,10 @@
 /** Who holds what, and who is in whose way, in words. */
 
 import { type DeadlockStep, WaitTimeoutError } from '../domain/errors.ts';
-import { circleInWords, ownerInWords, quote } from '../domain/in-words.ts';
+import { circleInWords, ownerInWords } from '../domain/in-words.ts';
+import { labelLengthMax } from '../domain/limits.ts';
 import type { NamedSet } from '../domain/sets.ts';
+import { quote } from '../domain/shown-text.ts';
 import type { SetsInView } from './sets-in-view.ts';
 
 /** So many resources are told about in an error. */
@@ -51,7 +53,7 @@ export function timedOut(view: SetsInView, set: number, timeoutMs: number): Wait
 export function ownerOf(view: SetsInView, set: number): string {
   const { core } = view;
   const who = view.labelOf(set) ?? view.sessionLabelOf(set);
-  const name = who === undefined ? `request ${view.idOf(set)}` : JSON.stringify(who);
+  const name = who === undefined ? `request ${view.idOf(set)}` : quote(who, labelLengthMax);
   return ownerInWords(name, core.isGranted(set), view.clock.now() - view.sinceOf(set));
 }
 

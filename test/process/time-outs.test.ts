@@ -135,7 +135,7 @@ describe('a process', () => {
   });
   afterAll(() => children.dispose());
 
-  /** What a program prints, and its exit code: nothing else keeps it alive than what it asks for. */
+  /** What a program prints, and its exit code: only what it asks for may keep it alive. */
   function run(program: string) {
     const { status, stdout, stderr } = children.run(`
       import { createDomain } from './kds.js';

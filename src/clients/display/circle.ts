@@ -6,6 +6,8 @@
  */
 
 import { DeadlockError, type DeadlockStep } from '../../domain/errors.ts';
+import { labelLengthMax } from '../../domain/limits.ts';
+import { quote } from '../../domain/shown-text.ts';
 import type { Snapshot, SnapshotEntry } from '../../domain/snapshot.ts';
 
 /** The error if the request of that label waits for the grant of that token; else undefined. */
@@ -56,6 +58,6 @@ function errorOf(way: readonly SnapshotEntry[]): DeadlockError {
 }
 
 function tell({ label, id, set }: SnapshotEntry): string {
-  const names = [...set.exclusive, ...set.shared].map((name) => JSON.stringify(name)).join(', ');
-  return `${label === undefined ? `request ${id}` : JSON.stringify(label)} (${names})`;
+  const names = [...set.exclusive, ...set.shared].map((name) => quote(name)).join(', ');
+  return `${label === undefined ? `request ${id}` : quote(label, labelLengthMax)} (${names})`;
 }

@@ -19,6 +19,7 @@ import {
 import type { SyncGrant } from '../../domain/grant.ts';
 import { labelLengthMax } from '../../domain/limits.ts';
 import type { Resource, ResourceRef, SetSpec } from '../../domain/sets.ts';
+import { cut } from '../../domain/shown-text.ts';
 import { Deadline } from '../../event-loop/deadline.ts';
 import { lostError } from '../../remote-domain/lost-error.ts';
 import type { RemoteRef, RemoteSet } from '../../remote-domain/resources.ts';
@@ -436,7 +437,7 @@ export class Connection implements Owner {
     const pid = this.info?.pid;
     const who = pid === undefined ? whose : `${whose}, pid ${pid}`;
     const shown = label ?? this.info?.label;
-    const told = shown === undefined ? who : `${shown.slice(0, labelLengthTold)} (${who})`;
+    const told = shown === undefined ? who : `${cut(shown, labelLengthTold)} (${who})`;
     const session = (parent?.session ?? this.#broker.domain).session({ label: told });
     const served = { session, parent, label, isEnded: false };
     this.#sessions.set(number, served);

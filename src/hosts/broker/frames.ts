@@ -5,6 +5,7 @@
 
 import { isUtf8 } from 'node:buffer';
 import { ProtocolError } from '../../domain/errors.ts';
+import { quote } from '../../domain/shown-text.ts';
 
 const lineFeed = 10;
 
@@ -80,5 +81,5 @@ function parse(line: Buffer): Frame {
 }
 
 function excerpt(line: Buffer): string {
-  return JSON.stringify(line.subarray(0, 60).toString('latin1'));
+  return quote(line.subarray(0, 60).toString('latin1'));
 }

@@ -5,6 +5,7 @@
 
 import { ProtocolError } from '../../domain/errors.ts';
 import { labelLengthMax, nameLengthMax, setSizeMax } from '../../domain/limits.ts';
+import { quote } from '../../domain/shown-text.ts';
 import type { RemoteRef } from '../../remote-domain/resources.ts';
 import type { Json } from './calls.ts';
 
@@ -91,7 +92,7 @@ export function readLink(key: string, value: string): LinkEntry {
 /** For what no client of this version has written. */
 export function strange(key: string): ProtocolError {
   return new ProtocolError(
-    `etcd has something at ${JSON.stringify(key)} that this version of kds does not write: ` +
+    `etcd has something at ${quote(key, 1000)} that this version of kds does not write: ` +
       'give the domain a name of its own, and one version of kds to all of its clients',
   );
 }

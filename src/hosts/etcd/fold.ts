@@ -8,6 +8,7 @@
 
 import { Core, Memory } from '../../core/index.ts';
 import { LimitError } from '../../domain/errors.ts';
+import { quote } from '../../domain/shown-text.ts';
 import type { RemoteRef, RemoteSet } from '../../remote-domain/resources.ts';
 import { ownerOf } from '../../sync-domain/in-words.ts';
 import type { SetsInView } from '../../sync-domain/sets-in-view.ts';
@@ -130,7 +131,7 @@ export class Fold implements SetsInView {
     for (const [ref, isExclusive] of modesOf(set)) {
       const mode = isExclusive ? 'exclusive' : 'shared';
       for (const live of this.inTheWay({ [mode]: [ref] }, session)) {
-        return `${mode} ${JSON.stringify(nameOf(ref).slice(0, 60))} is ${ownerOf(this, live.set)}`;
+        return `${mode} ${quote(nameOf(ref))} is ${ownerOf(this, live.set)}`;
       }
     }
     return 'etcd has not been heard of';

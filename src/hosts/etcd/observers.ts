@@ -5,6 +5,7 @@
  */
 
 import { WaitTimeoutError } from '../../domain/errors.ts';
+import { quote } from '../../domain/shown-text.ts';
 import type { RemoteRequest } from '../../remote-domain/request.ts';
 import { ownerOf } from '../../sync-domain/in-words.ts';
 import type { Fold } from './fold.ts';
@@ -66,8 +67,9 @@ export class Observers {
       request.refuse(new WaitTimeoutError(`not settled within ${timeoutMs} ms: ${why}`));
       return;
     }
-    const what = [...live.entry.exclusive, ...live.entry.shared].slice(0, 3).map(String).join(', ');
-    const owner = `${JSON.stringify(what)} is ${ownerOf(this.#fold, live.set)}`;
+    const names = [...live.entry.exclusive, ...live.entry.shared].slice(0, 3);
+    const what = quote(names.map(String).join(', '));
+    const owner = `${what} is ${ownerOf(this.#fold, live.set)}`;
     request.refuse(new WaitTimeoutError(`not settled within ${timeoutMs} ms: ${owner}`));
   }
 }

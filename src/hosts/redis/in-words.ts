@@ -1,9 +1,14 @@
 /** What the server says of others, as errors that people read. */
 
 import { DeadlockError, type DeadlockStep } from '../../domain/errors.ts';
-import { circleInWords, ownerInWords, quote } from '../../domain/in-words.ts';
+import { circleInWords, ownerInWords } from '../../domain/in-words.ts';
+import { labelLengthMax } from '../../domain/limits.ts';
 import type { NamedSet } from '../../domain/sets.ts';
+import { cut, escaped, quote } from '../../domain/shown-text.ts';
 import { nameOf, readLabel, readLinks } from './names.ts';
+
+/** As long as a name of the domain name system can be. */
+const hostLengthMax = 253;
 
 /** Who a client is, as it tells of itself. */
 export interface About {
@@ -48,8 +53,9 @@ function blockerInWords(line: string): string {
 function whoInWords(label: string | undefined, about: About, id: string | undefined): string {
   const known = label ?? about.label;
   const { pid, host } = about;
-  const where = pid === undefined ? '' : ` (pid ${pid}${host === undefined ? '' : ` on ${host}`})`;
-  return `${known === undefined ? `request ${id}` : JSON.stringify(known)}${where}`;
+  const on = host === undefined ? '' : ` on ${escaped(cut(host, hostLengthMax))}`;
+  const where = pid === undefined ? '' : ` (pid ${pid}${on})`;
+  return `${known === undefined ? `request ${id}` : quote(known, labelLengthMax)}${where}`;
 }
 
 export function timeoutInWords(timeoutMs: number, blockers: readonly string[]): string {

@@ -17,6 +17,7 @@ import {
   WaitTimeoutError,
 } from '../../domain/errors.ts';
 import type { EventDomain } from '../../domain/events.ts';
+import { escaped, quote } from '../../domain/shown-text.ts';
 import type { Clock } from '../../event-loop/clock.ts';
 import { callersTime, type DeadlineOptions } from '../../event-loop/deadline.ts';
 import type { RemoteGrant } from '../../remote-domain/grant.ts';
@@ -339,7 +340,7 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
     );
     if (Number(count) === 0) return;
     throw new ResourceBusyError(
-      `resource ${JSON.stringify(nameOf(name))} is held or waited for: release or cancel first`,
+      `resource ${quote(nameOf(name))} is held or waited for: release or cancel first`,
     );
   }
 
@@ -587,7 +588,7 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
   #warn(text: string): void {
     if (this.#warnedOf.size >= 100 || this.#warnedOf.has(text)) return;
     this.#warnedOf.add(text);
-    process.emitWarning(text, { type: 'KdsWarning', code: 'KDS_PROTOCOL' });
+    process.emitWarning(escaped(text), { type: 'KdsWarning', code: 'KDS_PROTOCOL' });
   }
 }
 
