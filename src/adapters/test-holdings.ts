@@ -9,8 +9,8 @@
 
 import { DeadlockError } from '../domain/errors.ts';
 import type { Grant } from '../domain/grant.ts';
-import { quote } from '../domain/in-words.ts';
 import type { ResourceRef } from '../domain/sets.ts';
+import { quote } from '../domain/shown-text.ts';
 import { domainOfTests, type TestedSpec } from './tested-set.ts';
 
 /** A test, a suite or a file, as the runner knows it. */

@@ -5,9 +5,9 @@
 
 import { basename } from 'node:path';
 import { InvalidSetError } from '../domain/errors.ts';
-import { quote } from '../domain/in-words.ts';
 import { labelLengthMax } from '../domain/limits.ts';
 import { describe, type ResourceRef } from '../domain/sets.ts';
+import { quote } from '../domain/shown-text.ts';
 import { type BrokerDomain, openBrokerDomain } from '../hosts/broker/index.ts';
 
 /** What a test uses: read along with other readers, or written by nobody else meanwhile. */

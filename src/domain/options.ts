@@ -18,7 +18,10 @@ export type LockedPolicy =
 export interface AcquireOptions {
   /** Stop waiting when it aborts: rejects with `signal.reason` itself. No effect once granted. */
   readonly signal?: AbortSignal | undefined;
-  /** How long to wait at most, in ms. 0: now or never. Infinity (default): as long as it takes. */
+  /**
+   * How long to wait at most, in ms. 0: now or never. Infinity (default): as long as it takes. A
+   * finite one keeps the process alive until the request ends.
+   */
   readonly timeoutMs?: number | undefined;
   /** Default 'wait'. */
   readonly locked?: LockedPolicy | undefined;

@@ -180,7 +180,8 @@ export class Fence implements PromiseLike<void> {
   }
 
   /**
-   * The same with an end to waiting, which does not change the fence. Keeps no process alive.
+   * The same with an end to waiting, which does not change the fence. A finite `timeoutMs` keeps
+   * the process alive until the wait ends.
    *
    * Rejects with the fence's error; WaitTimeoutError; `signal.reason`; TypeError, RangeError.
    */
