@@ -2,6 +2,7 @@
 
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { unsafe } from '../inspect/hostile-names.ts';
 import { freshName, Shop } from './kds.ts';
 
 const shop = new Shop();
@@ -150,6 +151,16 @@ describe('when it is not granted in time', () => {
       const ended = await run([flag, String(code), '-n', '-x', name, 'true']);
       expect(ended.code).toBe(code);
     }
+  });
+
+  it('a name and label of others are shown escaped', async () => {
+    const hostile = 'na\x9b31m\u202eme';
+    const held = await shop.domain.acquire({ exclusive: hostile }, { label: hostile });
+    const ended = await run(['-w', '0.05', '-x', hostile, 'true']);
+    expect(ended.code).toBe(75);
+    expect(ended.stderr).toMatch(/^kds: not granted .*na\\u009b31m\\u202eme.*na\\u009b/);
+    expect(ended.stderr).not.toMatch(unsafe);
+    held.release();
   });
 
   it('nobody is left in line', async () => {
