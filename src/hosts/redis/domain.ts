@@ -45,7 +45,8 @@ export interface RedisDomain extends Domain {
 /**
  * Opens a domain whose state a Redis (6.2 or later) or Valkey server keeps, by way of a client of
  * ioredis, iovalkey or node-redis that is yours: it is used for commands, and duplicated for
- * messages. Do not block it, nor select another database on it. Waits until the server has answered.
+ * messages. Do not block it, nor select another database on it. Waits until the server has
+ * answered.
  *
  * The server keeps what this client holds for as long as it hears of it: see `leaseMs`. If it
  * may have heard nothing for so long, the grants are lost here first: `grant.signal` aborts. No

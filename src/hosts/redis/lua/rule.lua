@@ -147,9 +147,9 @@ local function remove(id, fate)
   return session
 end
 
--- What most calls do without: several queues that move on at once, what earlier calls have left, and
--- observers. It is made where it is needed, as each run of a script makes all functions that are
--- not within another one.
+-- What most calls do without: several queues that move on at once, what earlier calls have left,
+-- and observers. It is made where it is needed, as each run of a script makes all functions that
+-- are not within another one.
 local function seldomMoves()
   -- Ends the watches for which nothing older is left; `oldest` is the arrival of what is, if any.
   -- True unless some are left for another call.

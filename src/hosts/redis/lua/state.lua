@@ -4,8 +4,8 @@
 --          the script finds out whose queues a release hands over; all are in one slot.
 -- ARGV[1]  the session of the caller: '<client>.<number>'
 --
--- Returns  { answer, news, damage, unfinished }: the answer of the script, a list of texts; what was
---          told to the caller meanwhile, as by its channel; '' or the first key found to be damaged;
+-- Returns  { answer, news, damage, unfinished }: the answer of the script, a list of texts; news of
+--          the caller, as by its channel; '' or the first key found to be damaged;
 --          'more' if queues are left that are to move on, by the next heartbeat of anybody, or ''
 --
 -- Keys, after <root>; a name is escaped, so that it has no control character:
@@ -31,8 +31,9 @@
 -- A link is 'x<id>' or 's<id>', exclusive or shared. `links` has 'x<name>\n' or 's<name>\n'
 -- An id is the set's arrival. One that steals stands before all others: its arrival there is -id.
 --
--- Nothing is rolled back when a script fails. So whatever can be refused is read first, by `demand`,
--- which stops at a key of another type; from the first write on `try` is used, which goes on.
+-- Nothing is rolled back when a script fails. So whatever can be refused is read first, by
+-- `demand`, which stops at a key of another type; from the first write on `try` is used, which
+-- goes on.
 
 local call = redis.call
 local unpack = unpack or table.unpack
