@@ -147,128 +147,128 @@ local function remove(id, fate)
   return session
 end
 
--- What most calls do without: several queues that move on at once, what earlier calls have left,
--- and observers. It is made where it is needed, as each run of a script makes all functions that
--- are not within another one.
-local function seldomMoves()
-  -- Ends the watches for which nothing older is left; `oldest` is the arrival of what is, if any.
-  -- True unless some are left for another call.
-  local function settleAll(eyes, oldest)
-    local limit = oldest and '(' .. oldest or '+inf'
-    local count = math.max(workLeft, 0)
-    local ids = try('ZRANGEBYSCORE', eyes, '-inf', limit, 'LIMIT', 0, count + 1) or {}
-    for index = 1, math.min(#ids, count) do
-      try('ZREM', eyes, ids[index])
-      countDown(ids[index])
-    end
-    workLeft = workLeft - #ids
-    return #ids <= count
-  end
-
-  local function settle(name)
-    local front = try('ZRANGE', root .. 't:' .. name, 0, 0, 'WITHSCORES') or {}
-    local behind = try('ZRANGE', root .. 'w:' .. name, 0, 0, 'WITHSCORES') or {}
-    -- Where nothing is triggered, what waits is due.
-    local isAll = settleAll(root .. 'ox:' .. name, front[2] or behind[2])
-    -- Behind links that are shared and triggered, the first that waits is exclusive, or is due.
-    local exclusive = front[1] and not isShared(front[1]) and front or behind
-    return settleAll(root .. 'os:' .. name, exclusive[2]) and isAll
-  end
-
-  -- A heap of names by the arrival of their first link that is due: { arrival, name, link }.
-  local heads = {}
-  local function addHead(name, link)
-    if not link then
-      return
-    end
-    local at = #heads + 1
-    heads[at] = { tonumber(setOf(link)), name, link }
-    while at > 1 do
-      local above = math.floor(at / 2)
-      if heads[above][1] <= heads[at][1] then
-        break
-      end
-      heads[above], heads[at] = heads[at], heads[above]
-      at = above
-    end
-  end
-
-  local function takeHead()
-    local first, count = heads[1], #heads
-    heads[1] = heads[count]
-    heads[count] = nil
-    count = count - 1
-    local at = 1
-    while true do
-      local least = at
-      for below = 2 * at, 2 * at + 1 do
-        if below <= count and heads[below][1] < heads[least][1] then
-          least = below
-        end
-      end
-      if least == at then
-        return first
-      end
-      heads[least], heads[at] = heads[at], heads[least]
-      at = least
-    end
-  end
-
-  local function addDue(arrival, name)
-    try('ZADD', root .. 'due', arrival, name)
-    isDue = true
-  end
-
-  -- Names that earlier calls have left, the one whose link came first before the others.
-  local function goOn()
-    while isDue and workLeft > 0 do
-      local first = try('ZRANGE', root .. 'due', 0, 0, 'WITHSCORES') or {}
-      local name = first[1]
-      if not name then
-        isDue = false
-        return
-      end
-      local link = firstDue(name)
-      if link and tonumber(setOf(link)) > tonumber(first[2]) then
-        addDue(setOf(link), name)
-      elseif link then
-        trigger(name, link)
-      elseif not isWatched or settle(name) then
-        try('ZREM', root .. 'due', name)
-      end
-    end
-  end
-
-
-  -- `links`: the first one that is due in each queue that was touched, if any.
-  local function moveAll(links)
-    for _, name in ipairs(touched) do
-      addHead(name, links[name])
-    end
-    while heads[1] and workLeft > 0 and not isDue do
-      local head = takeHead()
-      trigger(head[2], head[3])
-      addHead(head[2], firstDue(head[2]))
-    end
-    for _, head in ipairs(heads) do
-      addDue(setOf(head[3]), head[2])
-    end
-    if isWatched then
-      for _, name in ipairs(touched) do
-        if not settle(name) then
-          addDue('0', name)
-        end
-      end
-    end
-    goOn()
-    unfinished = isDue and 'more' or ''
-  end
-
-  return moveAll
-end
-
 -- Moves on the queues that were touched, by the arrival of their links, and grants in that order.
 local function settleUp()
+  -- What most calls do without: several queues that move on at once, what earlier calls have left,
+  -- and observers. It is made where it is needed, as each run of a script makes all functions that
+  -- are not within another one.
+  local function seldomMoves()
+    -- Ends the watches for which nothing older is left; `oldest` is the arrival of what is, if any.
+    -- True unless some are left for another call.
+    local function settleAll(eyes, oldest)
+      local limit = oldest and '(' .. oldest or '+inf'
+      local count = math.max(workLeft, 0)
+      local ids = try('ZRANGEBYSCORE', eyes, '-inf', limit, 'LIMIT', 0, count + 1) or {}
+      for index = 1, math.min(#ids, count) do
+        try('ZREM', eyes, ids[index])
+        countDown(ids[index])
+      end
+      workLeft = workLeft - #ids
+      return #ids <= count
+    end
+
+    local function settle(name)
+      local front = try('ZRANGE', root .. 't:' .. name, 0, 0, 'WITHSCORES') or {}
+      local behind = try('ZRANGE', root .. 'w:' .. name, 0, 0, 'WITHSCORES') or {}
+      -- Where nothing is triggered, what waits is due.
+      local isAll = settleAll(root .. 'ox:' .. name, front[2] or behind[2])
+      -- Behind links that are shared and triggered, the first that waits is exclusive, or is due.
+      local exclusive = front[1] and not isShared(front[1]) and front or behind
+      return settleAll(root .. 'os:' .. name, exclusive[2]) and isAll
+    end
+
+    -- A heap of names by the arrival of their first link that is due: { arrival, name, link }.
+    local heads = {}
+    local function addHead(name, link)
+      if not link then
+        return
+      end
+      local at = #heads + 1
+      heads[at] = { tonumber(setOf(link)), name, link }
+      while at > 1 do
+        local above = math.floor(at / 2)
+        if heads[above][1] <= heads[at][1] then
+          break
+        end
+        heads[above], heads[at] = heads[at], heads[above]
+        at = above
+      end
+    end
+
+    local function takeHead()
+      local first, count = heads[1], #heads
+      heads[1] = heads[count]
+      heads[count] = nil
+      count = count - 1
+      local at = 1
+      while true do
+        local least = at
+        for below = 2 * at, 2 * at + 1 do
+          if below <= count and heads[below][1] < heads[least][1] then
+            least = below
+          end
+        end
+        if least == at then
+          return first
+        end
+        heads[least], heads[at] = heads[at], heads[least]
+        at = least
+      end
+    end
+
+    local function addDue(arrival, name)
+      try('ZADD', root .. 'due', arrival, name)
+      isDue = true
+    end
+
+    -- Names that earlier calls have left, the one whose link came first before the others.
+    local function goOn()
+      while isDue and workLeft > 0 do
+        local first = try('ZRANGE', root .. 'due', 0, 0, 'WITHSCORES') or {}
+        local name = first[1]
+        if not name then
+          isDue = false
+          return
+        end
+        local link = firstDue(name)
+        if link and tonumber(setOf(link)) > tonumber(first[2]) then
+          addDue(setOf(link), name)
+        elseif link then
+          trigger(name, link)
+        elseif not isWatched or settle(name) then
+          try('ZREM', root .. 'due', name)
+        end
+      end
+    end
+
+
+    -- `links`: the first one that is due in each queue that was touched, if any.
+    local function moveAll(links)
+      for _, name in ipairs(touched) do
+        addHead(name, links[name])
+      end
+      while heads[1] and workLeft > 0 and not isDue do
+        local head = takeHead()
+        trigger(head[2], head[3])
+        addHead(head[2], firstDue(head[2]))
+      end
+      for _, head in ipairs(heads) do
+        addDue(setOf(head[3]), head[2])
+      end
+      if isWatched then
+        for _, name in ipairs(touched) do
+          if not settle(name) then
+            addDue('0', name)
+          end
+        end
+      end
+      goOn()
+      unfinished = isDue and 'more' or ''
+    end
+
+    return moveAll
+  end
+
   if touched[1] then
     lookAside()
   end
