@@ -1,22 +1,23 @@
 /** What a command that runs under a grant finds in its environment. */
 
 import type { Grant } from '../domain/grant.ts';
-import { textOfOuterGrants } from '../hosts/broker/outer-grants.ts';
+import { textOfOuterGrants } from '../domain/outer-grants.ts';
 
 /** `base`, with KDS_TOKEN, KDS_RESOURCES, KDS_UNDER, and KDS_RECOVERED if something was. */
 export function environmentUnder(
-  { token, recovered }: Grant,
+  grant: Grant,
   exclusive: readonly string[],
   shared: readonly string[],
   base: NodeJS.ProcessEnv = process.env,
 ): NodeJS.ProcessEnv {
+  const { token, recovered } = grant;
   // Of another kds around this one.
   const { KDS_RECOVERED: _, KDS_RECOVERED_FILE: __, KDS_RESOURCES_FILE: ___, ...env } = base;
   return {
     ...env,
     KDS_TOKEN: String(token),
     KDS_RESOURCES: JSON.stringify({ exclusive, shared }),
-    KDS_UNDER: textOfOuterGrants(token),
+    KDS_UNDER: textOfOuterGrants(grant),
     ...(recovered.length > 0 && { KDS_RECOVERED: JSON.stringify(recovered) }),
   };
 }

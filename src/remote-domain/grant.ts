@@ -8,6 +8,7 @@ import type { Deliverable } from '../domain/callback.ts';
 import { InvalidSetError } from '../domain/errors.ts';
 import { type GrantLostEvent, watched } from '../domain/events.ts';
 import type { Grant } from '../domain/grant.ts';
+import type { RequestKey } from '../domain/outer-grants.ts';
 import type { ResourceRef } from '../domain/sets.ts';
 import { checkOnRead } from './checked-signal.ts';
 import { noteLoss, noteRelease, noteWeakening } from './event-notes.ts';
@@ -79,6 +80,11 @@ export class RemoteGrant implements Grant, Deliverable {
   /** @internal Also false for a proxy of a grant. */
   static isGrant(value: unknown): value is RemoteGrant {
     return typeof value === 'object' && value !== null && #state in value;
+  }
+
+  /** @internal By which any client of the domain finds it; undefined: by none. */
+  get key(): RequestKey | undefined {
+    return this.#link.keyOf(this);
   }
 
   /** @internal What is left of it. */

@@ -9,6 +9,7 @@
 
 import type { Capability } from '../domain/domain.ts';
 import type { EventDomain } from '../domain/events.ts';
+import type { RequestKey } from '../domain/outer-grants.ts';
 import type { Snapshot } from '../domain/snapshot.ts';
 import { Delivery } from '../event-loop/delivery.ts';
 import { Signals } from '../event-loop/signals.ts';
@@ -61,6 +62,11 @@ export abstract class RemoteLink<S extends Snapshot = Snapshot> {
    * Backends without a lease have nothing to check.
    */
   checkLease(): void {}
+
+  /** What other clients of the domain find a grant by, if they do. */
+  keyOf(_: RemoteGrant): RequestKey | undefined {
+    return undefined;
+  }
 
   /** Somebody holds a grant, from now on. */
   abstract held(grant: RemoteGrant): void;

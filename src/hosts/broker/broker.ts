@@ -15,6 +15,7 @@ import type { Socket } from 'node:net';
 import type { SyncDomain } from '../../domain/domain.ts';
 import { ResourceBusyError } from '../../domain/errors.ts';
 import type { SyncGrant } from '../../domain/grant.ts';
+import type { OuterGrant } from '../../domain/outer-grants.ts';
 import { describe, type ResourceRef } from '../../domain/sets.ts';
 import { Deadline } from '../../event-loop/deadline.ts';
 import { connectionsPossible, turnAway } from './admission.ts';
@@ -28,7 +29,7 @@ import {
   unreadMsMax,
 } from './limits.ts';
 import { holds, type LiveRequest, type ServedSession } from './live-request.ts';
-import type { ClientInfo, OuterGrant } from './messages.ts';
+import type { ClientInfo } from './messages.ts';
 import { checkPlace } from './place.ts';
 import { Snapshots } from './snapshots.ts';
 

@@ -18,6 +18,7 @@ import {
 } from '../../domain/errors.ts';
 import type { SyncGrant } from '../../domain/grant.ts';
 import { labelLengthMax } from '../../domain/limits.ts';
+import type { OuterGrant } from '../../domain/outer-grants.ts';
 import type { Resource, ResourceRef, SetSpec } from '../../domain/sets.ts';
 import { cut } from '../../domain/shown-text.ts';
 import { Deadline } from '../../event-loop/deadline.ts';
@@ -46,7 +47,6 @@ import {
   type ClientInfo,
   type ClientMessage,
   type Hello,
-  type OuterGrant,
   type Reclaim,
   readClientMessage,
 } from './messages.ts';

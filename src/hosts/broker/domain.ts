@@ -3,13 +3,13 @@
 import { basename } from 'node:path';
 import type { Domain } from '../../domain/domain.ts';
 import { checkIsObject, checkLabel, checkTimeout } from '../../domain/options.ts';
+import { outerGrants } from '../../domain/outer-grants.ts';
 import { describe } from '../../domain/sets.ts';
 import { RemoteSession } from '../../remote-domain/session.ts';
 import { type BrokerPlace, defaultProgram } from './dial.ts';
 import { commandLengthMax, protocolVersion } from './limits.ts';
 import { Link } from './link.ts';
 import type { BrokerSnapshot, Hello } from './messages.ts';
-import { outerGrants } from './outer-grants.ts';
 import { defaultSocketPath } from './place.ts';
 
 export interface BrokerOptions {
@@ -93,7 +93,8 @@ function checkBrokerOptions(options: BrokerOptions): { place: BrokerPlace; hello
   if (label !== undefined) checkLabel(label);
   checkTimeout(idleMs, 'idleMs');
   checkTimeout(graceMs, 'graceMs');
-  const under = outerGrants();
+  // Those with a key are another backend's.
+  const under = outerGrants().filter(({ key }) => key === undefined);
   const hello: Hello = {
     do: 'hello',
     version: protocolVersion,

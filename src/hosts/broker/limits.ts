@@ -46,9 +46,6 @@ export const allUnreadBytesMax = 256 * 2 ** 20;
 /** A connection that has not said who it is by then, in ms, is cut off. */
 export const helloMsMax = 10_000;
 
-/** Grants of others that a client was started under, at most: so deep is kds run in kds run. */
-export const outerGrantCountMax = 64;
-
 /** Length of the command that a client tells of itself, at most, in code units. */
 export const commandLengthMax = 1024;
 

@@ -7,12 +7,12 @@
 
 import { ProtocolError } from '../../domain/errors.ts';
 import type { LockedPolicy } from '../../domain/options.ts';
+import { areOuterGrants, type OuterGrant, outerGrantCountMax } from '../../domain/outer-grants.ts';
 import { describe } from '../../domain/sets.ts';
 import type { SnapshotEntry } from '../../domain/snapshot.ts';
 import type { RemoteRef, RemoteSet } from '../../remote-domain/resources.ts';
 import type { Frame } from './frames.ts';
-import { commandLengthMax, outerGrantCountMax, tokenMax } from './limits.ts';
-import { areOuterGrants } from './outer-grants.ts';
+import { commandLengthMax, tokenMax } from './limits.ts';
 import type { ErrorSent } from './wire-errors.ts';
 
 export interface Hello {
@@ -25,13 +25,6 @@ export interface Hello {
   readonly under?: readonly OuterGrant[];
   /** The greatest token that it was given: by a broker that has died, if this one follows it. */
   readonly seen?: number;
-}
-
-/** A grant of another client, who waits for this one to end. */
-export interface OuterGrant {
-  readonly token: number;
-  /** As that client told of itself: a token alone might be one of another broker's. */
-  readonly pid: number;
 }
 
 /** Asks for a set: to have it, to have it now or never, or to hear when nothing conflicts. */

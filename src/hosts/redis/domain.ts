@@ -4,7 +4,9 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { basename } from 'node:path';
 import type { Domain } from '../../domain/domain.ts';
+import { UnsupportedError } from '../../domain/errors.ts';
 import { checkIsObject, checkLabel } from '../../domain/options.ts';
+import { outerKeys } from '../../domain/outer-grants.ts';
 import { checkName, describe } from '../../domain/sets.ts';
 import { systemClock } from '../../event-loop/clock.ts';
 import { RemoteSession } from '../../remote-domain/session.ts';
@@ -57,8 +59,8 @@ export interface RedisDomain extends Domain {
  * until you close them, and that of the duplicate until the domain is closed.
  *
  * @throws UnavailableError if the server does not answer within ten seconds; ProtocolError if it
- * refuses; UnsupportedError for a cluster, or a server that is too old; TypeError, RangeError,
- * LimitError for arguments that are none.
+ * refuses; UnsupportedError for a cluster, a server or a client that is too old; TypeError,
+ * RangeError, LimitError for arguments that are none.
  * @example
  * ```ts no-run
  * import { Redis } from 'ioredis';
@@ -86,6 +88,7 @@ export async function openRedisDomain(
     client: randomBytes(16).toString('hex'),
     leaseMs,
     about,
+    outer: outerKeys(),
   });
   try {
     await link.open();
@@ -106,6 +109,7 @@ function connect(client: RedisClient): RedisConnection {
   if ('call' in client && 'status' in client && 'duplicate' in client) {
     return connectIoredis(client);
   }
+  if ('duplicate' in client) checkVersion(client);
   if ('sendCommand' in client || 'execute' in client) throw borrowedClient();
   throw noClient(client);
 }
@@ -117,6 +121,23 @@ function borrowedClient(): TypeError {
       'kds must arrive in order, and it makes connections of its own. Give a client of ' +
       'createClient or createSentinel',
   );
+}
+
+/** @throws UnsupportedError for a client of a known library in a version that cannot be used. */
+function checkVersion(client: object): void {
+  const has = (...names: readonly string[]): boolean => names.every((name) => name in client);
+  // Of redis up to version 3, and of the first ones of 4.
+  if (has('send_command', 'internal_send_command') || (has('sendCommand') && !has('call'))) {
+    throw new UnsupportedError(
+      'this version of the package redis cannot be used: npm install redis@^4.6 or later, or ' +
+        'ioredis 3 or later, or iovalkey',
+    );
+  }
+  if (has('status', 'options')) {
+    throw new UnsupportedError(
+      'this version of ioredis cannot be used: npm install ioredis@^3 or later',
+    );
+  }
 }
 
 function noClient(client: unknown): TypeError {

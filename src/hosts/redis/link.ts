@@ -17,6 +17,7 @@ import {
   WaitTimeoutError,
 } from '../../domain/errors.ts';
 import type { EventDomain } from '../../domain/events.ts';
+import type { RequestKey } from '../../domain/outer-grants.ts';
 import { escaped, quote } from '../../domain/shown-text.ts';
 import type { Clock } from '../../event-loop/clock.ts';
 import { callersTime, type DeadlineOptions } from '../../event-loop/deadline.ts';
@@ -88,6 +89,8 @@ export interface LinkOptions {
   readonly leaseMs: number;
   /** Who this is, for people: JSON. */
   readonly about: string;
+  /** Kept by others while anything that this client requests waits. Default none. */
+  readonly outer?: readonly RequestKey[];
 }
 
 export class RedisLink extends RemoteLink<RedisSnapshot> {
@@ -102,6 +105,7 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
   readonly #clock: Clock;
   readonly #root: string;
   readonly #client: string;
+  readonly #outer: readonly RequestKey[];
   readonly #lease: Lease;
   readonly #changes: Changes;
   readonly #subscription: SubscriptionCheck;
@@ -116,8 +120,10 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
   #isAuditDue = false;
   #isClosed = false;
 
-  constructor({ connection, clock, name, label, client, leaseMs, about }: LinkOptions) {
+  constructor(options: LinkOptions) {
     super();
+    const { connection, clock, name, label, client, leaseMs, about, outer = [] } = options;
+    this.#outer = outer;
     this.eventDomain = { host: 'redis', name, label };
     this.#connection = connection;
     this.#clock = clock;
@@ -227,6 +233,11 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
     this.grants.set(grant.id, { grant, place });
     this.#grantsByNumber.set(place.number, grant);
     this.#places.set(grant, place);
+  }
+
+  override keyOf(grant: RemoteGrant): RequestKey | undefined {
+    const place = this.#places.get(grant);
+    return place && { session: place.session.id, number: place.number };
   }
 
   over(grant: RemoteGrant): void {
@@ -354,7 +365,8 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
     asked.state = 'sent';
     const { place } = asked;
     this.#askedByNumber.set(place.number, asked);
-    const kept = terms.holding.flatMap((grant) => this.grants.get(grant.id)?.place.number ?? []);
+    const own = terms.holding.flatMap((grant) => this.grants.get(grant.id)?.place.number ?? []);
+    const outer = this.#outer.map(({ session: name, number }) => `${name}/${number}`);
     const args = [
       session.id,
       `${place.number}`,
@@ -362,7 +374,7 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
       asked.links,
       labelSent(terms.label),
       labelSent(scope.label),
-      kept.join(' '),
+      [...own, ...outer].join(' '),
     ];
     this.scripts.run('enqueue', args).then(
       (reply) => this.#answered(asked, place, reply),

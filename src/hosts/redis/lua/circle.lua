@@ -7,11 +7,12 @@
 
 local circleLinksMax = 10000
 
--- Ids of those of the caller's requests, by number, that are granted.
-local function heldAmong(numbers)
+-- Ids of those requests that are granted: the caller's by number, others' by session/number.
+local function heldAmong(requests)
   local held = {}
-  for number in string.gmatch(numbers, '%d+') do
-    local id = idOf(caller, number)
+  for request in string.gmatch(requests, '%S+') do
+    local session, number = string.match(request, '^(.*)/(%d+)$')
+    local id = idOf(session or caller, number or request)
     if id and demand('HGET', root .. 'q:' .. id, 'token') then
       demand('SCARD', root .. 'k:' .. id)
       held[#held + 1] = id

@@ -5,7 +5,8 @@
 -- ARGV[4]  links: 'x<name>\n' or 's<name>\n' for each name, none of them twice
 -- ARGV[5]  label of the set, escaped, or ''
 -- ARGV[6]  label of the session within the client that it went through, escaped, or ''
--- ARGV[7]  numbers of the requests whose grants its caller keeps while it waits, by spaces
+-- ARGV[7]  requests whose grants are kept while it waits, by spaces: the caller's by their numbers,
+--          those of others, which wait for the caller to end, as session/number
 --
 -- Answers  granted, id, token, and names that are recovered, by tabs, as one text
 --          settled      nothing conflicts with what was to be watched
