@@ -105,6 +105,11 @@ async function connectByNodeRedis(
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
   });
+  if (typeof client.connect !== 'function') {
+    throw new UnavailableError(
+      'the package redis that is installed beside kds is too old: npm install redis@^4.6 or later',
+    );
+  }
   client.on('error', () => undefined);
   try {
     await client.connect();
