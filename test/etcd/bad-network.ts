@@ -29,6 +29,8 @@ export class BadNetwork {
   losesLine: (line: string) => boolean = () => false;
   /** What becomes of a line of a stream. */
   alters: (line: string) => string = (line) => line;
+  /** Passed on once this resolves. */
+  holds: (path: string, body: string) => Promise<void> | undefined = () => undefined;
   /** Told of each call, as it is passed on. */
   onCall: (path: string, body: string) => void = () => undefined;
   repeatedCount = 0;
@@ -107,9 +109,11 @@ export class BadNetwork {
       return;
     }
     this.onCall(path, body);
+    await this.holds(path, body);
     const repeatMs = this.repeats(path, body);
-    if (repeatMs !== undefined) this.#repeatLater(path, body, repeatMs);
-    const answer = await this.#ask(path, body, to);
+    const { authorization } = from.headers;
+    if (repeatMs !== undefined) this.#repeatLater(path, body, authorization, repeatMs);
+    const answer = await this.#ask(path, body, authorization, to);
     if (path === '/v3/watch') {
       await this.#passLines(answer, to);
       return;
@@ -145,9 +149,15 @@ export class BadNetwork {
     }
   }
 
-  async #ask(path: string, body: string, to?: ServerResponse): Promise<IncomingMessage> {
+  async #ask(
+    path: string,
+    body: string,
+    authorization: string | undefined,
+    to?: ServerResponse,
+  ): Promise<IncomingMessage> {
     const url = new URL(path, this.#target);
-    const asked = request(url, { method: 'POST', agent: this.#agent });
+    const headers = authorization === undefined ? {} : { authorization };
+    const asked = request(url, { method: 'POST', agent: this.#agent, headers });
     // Whoever gives up is followed.
     to?.on('close', () => {
       if (!to.writableFinished) asked.destroy();
@@ -157,10 +167,15 @@ export class BadNetwork {
     return answer;
   }
 
-  #repeatLater(path: string, body: string, delayMs: number): void {
+  #repeatLater(
+    path: string,
+    body: string,
+    authorization: string | undefined,
+    delayMs: number,
+  ): void {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
-      this.#ask(path, body)
+      this.#ask(path, body, authorization)
         .then(textOf)
         .then(
           () => this.repeatedCount++,

@@ -1,9 +1,14 @@
 /** Members that speak TLS, and members that want to know who calls, and what he may do. */
 
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { openEtcdDomain } from 'kds/etcd';
 import { afterEach, describe, expect, it } from 'vitest';
 import { prefixRange } from '../../src/hosts/etcd/calls.ts';
 import { until } from '../broker/programs.ts';
+import { BadNetwork } from './bad-network.ts';
 import { EtcdCluster, type EtcdMember, type EtcdSettings, hasEtcd } from './server.ts';
 
 const leaseSeconds = 60;
@@ -77,6 +82,60 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'a secured etcd' : 'skipped: no etcd', () =>
     await (await domain.acquire({ exclusive: 'a' })).release();
     expect(grant.signal.aborted).toBe(false);
     await domain.close();
+  });
+
+  it('that takes longer for a password than for a call opens, and is asked once', async () => {
+    const [url = ''] = await start({});
+    await secure(member);
+    const network = await BadNetwork.before(url);
+    let checkCount = 0;
+    network.onCall = (path) => {
+      if (path === '/v3/auth/authenticate') checkCount++;
+    };
+    // Eight times what a call has at first, with the shortest lease.
+    const slow = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 2000));
+    network.holds = (path) => (path === '/v3/auth/authenticate' ? slow() : undefined);
+    const auth = { username: 'shop', password };
+    const terms = { name: 'shop', leaseSeconds: 2 };
+    const domain = await openEtcdDomain({ hosts: network.url, auth }, terms);
+    await (await domain.acquire({ exclusive: 'a' })).release();
+    expect(checkCount).toBe(1);
+    await domain.close();
+    await network.close();
+  });
+
+  it('whose tokens expire, or are void as users change, is given others meanwhile', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'kds-keys-'));
+    const [privateKey, publicKey] = [join(folder, 'private.pem'), join(folder, 'public.pem')];
+    const pair = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    writeFileSync(privateKey, pair.privateKey.export({ type: 'pkcs1', format: 'pem' }));
+    writeFileSync(publicKey, pair.publicKey.export({ type: 'spki', format: 'pem' }));
+    const token = `jwt,pub-key=${publicKey},priv-key=${privateKey},sign-method=RS256,ttl=2s`;
+    const [url = ''] = await start({ options: ['--auth-token', token] });
+    await secure(member);
+    const network = await BadNetwork.before(url);
+    let checkCount = 0;
+    network.onCall = (path) => {
+      if (path === '/v3/auth/authenticate') checkCount++;
+    };
+    const auth = { username: 'shop', password };
+    const terms = { name: 'shop', leaseSeconds };
+    const domain = await openEtcdDomain({ hosts: network.url, auth }, terms);
+    const grant = await domain.acquire({ exclusive: 'a' });
+    await until(async () => (await domain.query()) && checkCount > 2, 'tokens are renewed');
+    const root = await member.call('/v3/auth/authenticate', { name: 'root', password });
+    const user = { name: 'somebody', password };
+    const asRoot = String(root?.['token']);
+    expect(await member.call('/v3/auth/user/add', user, asRoot)).toBeDefined();
+    const others = Array.from({ length: 20 }, (_, number) =>
+      domain.acquire({ shared: `${number}` }),
+    );
+    for (const other of others) await (await other).release();
+    expect(grant.signal.aborted).toBe(false);
+    await grant.release();
+    await domain.close();
+    await network.close();
+    rmSync(folder, { recursive: true });
   });
 });
 

@@ -29,6 +29,8 @@ export interface EtcdSettings {
   readonly isSecure?: boolean;
   /** Of its data, before it takes no more: at least as much as it begins with, some 64 KiB. */
   readonly quotaBytes?: number;
+  /** More options of the command line. */
+  readonly options?: readonly string[];
 }
 
 export class EtcdMember {
@@ -147,6 +149,7 @@ export class EtcdCluster {
     canPart = false,
     isSecure = false,
     quotaBytes,
+    options = [],
   }: EtcdSettings): Promise<EtcdCluster> {
     const folder = mkdtempSync(join(tmpdir(), 'kds-etcd-'));
     const ports = await freePorts(2 * memberCount);
@@ -168,6 +171,7 @@ export class EtcdCluster {
         ...['--election-timeout', String(heartbeatMs * 10)],
         ...(isSecure ? ['--auto-tls'] : []),
         ...(quotaBytes ? ['--quota-backend-bytes', String(quotaBytes)] : []),
+        ...options,
         // What is on trial is not the disk.
         '--unsafe-no-fsync',
       ]);

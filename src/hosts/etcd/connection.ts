@@ -10,16 +10,19 @@
 import { type ClientRequest, Agent as PlainAgent, request as requestPlain } from 'node:http';
 import { request as requestSecure, Agent as SecureAgent } from 'node:https';
 import type { ConnectionOptions } from 'node:tls';
-import { LimitError, ProtocolError, UnavailableError } from '../../domain/errors.ts';
+import { ProtocolError, UnavailableError } from '../../domain/errors.ts';
 import type { Clock } from '../../event-loop/clock.ts';
 import { Awake } from './awake.ts';
 import type { Json } from './calls.ts';
+import { EtcdRefusal, isOutOfSpace, isStaleToken, pauseMsOf, throwIfFinal } from './refusal.ts';
+import { SignIn } from './sign-in.ts';
 
 /** An answer of more characters is taken for none of etcd's. */
 const answerLengthMax = 2 ** 29 - 1024;
-/** Between two rounds through all members, in ms: it doubles each time. */
-const pauseMsMin = 20;
-const pauseMsMax = 500;
+/** Time limit of an attempt, ms, after which a further round does not double it any more. */
+const attemptMsMax = 2000;
+/** Least time limit of a new connection, with its TLS handshake, ms. */
+const connectMsMin = 1000;
 
 type Pem = string | Uint8Array;
 
@@ -68,39 +71,32 @@ export interface Stream {
   close(): void;
 }
 
-/** Etcd's refusal; the code is one of gRPC's. */
-export class EtcdRefusal extends Error {
-  readonly code: number;
-
-  constructor(code: number, message: string) {
-    super(message);
-    this.code = code;
-  }
+/** How a call differs from most. */
+export interface CallOptions {
+  /** Time limit of an attempt, ms: of what takes a member longer than most calls. */
+  readonly attemptMs?: number;
+  /** Whether a lack of space fails the call at once; else it is repeated until its time is over. */
+  readonly failsWithoutSpace?: boolean;
+  /** Called as each attempt is sent. The answer is that of the last one. */
+  readonly onSend?: (sentMs: number) => void;
 }
-
-const codes = { exhausted: 8, outOfRange: 11, unauthenticated: 16 };
-/** Deadline exceeded, unavailable: another member may do better, or the same one in a while. */
-const passing: ReadonlySet<number> = new Set([4, 14]);
-/** Of what is exhausted: requests at a time, and the quota, which an operator can raise. */
-const passingExhaustion = /too many|space exceeded/;
 
 export class EtcdConnection {
   readonly #members: readonly Member[];
-  readonly #auth: Members['auth'];
   readonly #clock: Clock;
   readonly #attemptMs: number;
   readonly #streams = new Set<OpenStream>();
   readonly #awake = new Awake();
+  readonly #signIn: SignIn | undefined;
   #at: number;
-  #token: string | undefined;
   #isOpen = true;
 
-  /** `attemptMs`: for so long one member is waited for. `random`: as Math.random. */
+  /** `attemptMs`: time limit of an attempt in the first round. `random`: as Math.random. */
   constructor(members: Members, attemptMs: number, clock: Clock, random: () => number) {
     this.#members = members.urls.map((url) => new Member(url, members.tls));
-    this.#auth = members.auth;
     this.#clock = clock;
     this.#attemptMs = attemptMs;
+    this.#signIn = members.auth && new SignIn(members.auth, clock, this.#members.length, attemptMs);
     // Else all clients would have the first one serve all of their watches.
     this.#at = Math.floor(random() * members.urls.length);
   }
@@ -109,36 +105,65 @@ export class EtcdConnection {
    * @throws UnavailableError if no member answers within `limitMs`; EtcdRefusal; LimitError for
    * what is too large for etcd; ProtocolError for an answer that is none.
    */
-  call(path: string, body: object, limitMs: number): Promise<Json> {
-    return this.#awake.during(() => this.#call(path, JSON.stringify(body), limitMs));
+  call(path: string, body: object, limitMs: number, options: CallOptions = {}): Promise<Json> {
+    return this.#awake.during(() => this.#call(path, JSON.stringify(body), limitMs, options));
   }
 
-  async #call(path: string, text: string, limitMs: number): Promise<Json> {
-    const endMs = this.#clock.nowMs() + limitMs;
+  async #call(path: string, text: string, limitMs: number, options: CallOptions): Promise<Json> {
+    let token = await this.#token();
+    let endMs = this.#clock.nowMs() + limitMs;
     let reason: unknown;
-    for (let attempt = 1; ; attempt++) {
+    for (let attempt = 0; ; attempt++) {
       const leftMs = endMs - this.#clock.nowMs();
       if (leftMs <= 0 || !this.#isOpen) throw unavailable(limitMs, reason);
       const member = this.#current;
+      const round = Math.floor(attempt / this.#members.length);
       try {
-        const token = await this.#authenticate(Math.min(leftMs, this.#attemptMs));
-        return await this.#ask(member, path, text, token, Math.min(leftMs, this.#attemptMs));
+        options.onSend?.(this.#clock.nowMs());
+        const attemptMs = Math.min(leftMs, options.attemptMs ?? this.#attemptMsOf(round));
+        return await this.#ask(member, path, text, token, attemptMs);
       } catch (error) {
-        this.#throwIfFinal(error);
         reason = error;
       }
-      this.#leave(member);
-      if (attempt % this.#members.length > 0) continue;
-      const round = attempt / this.#members.length - 1;
-      await this.#pause(Math.min(pauseMsMin * 2 ** round, pauseMsMax));
+      if (this.#isStale(token, reason)) {
+        const startMs = this.#clock.nowMs();
+        token = await this.#token();
+        // The time that a password takes is not the call's.
+        endMs += this.#clock.nowMs() - startMs;
+      } else {
+        throwIfFinal(reason, options.failsWithoutSpace);
+        this.#leave(member);
+      }
+      if ((attempt + 1) % this.#members.length > 0) continue;
+      await this.#pause(pauseMsOf(round));
     }
+  }
+
+  /** A cluster that answers too slowly for a limit answers within a longer one. */
+  #attemptMsOf(round: number): number {
+    return Math.min(this.#attemptMs * 2 ** round, Math.max(this.#attemptMs, attemptMsMax));
+  }
+
+  /** Whether this token is not valid any more: then it is not used again. */
+  #isStale(token: string | undefined, error: unknown): boolean {
+    if (token === undefined || !isStaleToken(error)) return false;
+    this.#signIn?.forget(token);
+    return true;
+  }
+
+  /** Undefined where no password is given. @throws what a password is refused with */
+  async #token(): Promise<string | undefined> {
+    return this.#signIn?.token((index, body, limitMs) => {
+      const member = this.#members[(this.#at + index) % this.#members.length] as Member;
+      return this.#ask(member, '/v3/auth/authenticate', body, undefined, limitMs);
+    });
   }
 
   /** Opens a stream at the member that is spoken to now. */
   stream(path: string, body: object, listener: Listener): Stream {
     const stream = new OpenStream(this.#current, listener, () => this.#streams.delete(stream));
     this.#streams.add(stream);
-    this.#authenticate(this.#attemptMs).then(
+    this.#token().then(
       (token) => stream.open(path, JSON.stringify(body), token),
       (error) => stream.fail(error),
     );
@@ -152,6 +177,7 @@ export class EtcdConnection {
 
   close(): void {
     this.#isOpen = false;
+    this.#signIn?.close();
     for (const stream of this.#streams) stream.close();
     for (const member of this.#members) member.agent.destroy();
   }
@@ -160,46 +186,16 @@ export class EtcdConnection {
     return this.#members[this.#at] as Member;
   }
 
-  /** Goes on with the next one, and ends the streams of this one, unless that has been done. */
+  /**
+   * Goes on with the next one, and ends the streams of this one, unless that has been done, or no
+   * other is there: one that is only slow would get slower by streams that begin again.
+   */
   #leave(member: Member): void {
-    if (member !== this.#current) return;
+    if (member !== this.#current || this.#members.length === 1) return;
     this.#at = (this.#at + 1) % this.#members.length;
     for (const stream of [...this.#streams]) {
       if (stream.member === member) stream.fail(new Error('its member does not answer'));
     }
-  }
-
-  #throwIfFinal(error: unknown): void {
-    if (error instanceof ProtocolError || error instanceof LimitError) throw error;
-    if (!(error instanceof EtcdRefusal)) return;
-    const { code, message } = error;
-    if (code === codes.unauthenticated || message.includes('auth token')) {
-      if (this.#token === undefined) throw error;
-      this.#token = undefined;
-    } else if (/too large|larger than max/.test(message)) {
-      throw new LimitError(`etcd does not take a set that large: ${message}`);
-    } else if (
-      !passing.has(code) &&
-      !(code === codes.exhausted && passingExhaustion.test(message))
-    ) {
-      throw error;
-    }
-  }
-
-  async #authenticate(limitMs: number): Promise<string | undefined> {
-    if (this.#auth === undefined || this.#token !== undefined) return this.#token;
-    const { username: name, password } = this.#auth;
-    const body = JSON.stringify({ name, password });
-    const answer = await this.#ask(
-      this.#current,
-      '/v3/auth/authenticate',
-      body,
-      undefined,
-      limitMs,
-    );
-    if (typeof answer['token'] !== 'string') throw new ProtocolError('etcd gives no token');
-    this.#token = answer['token'];
-    return this.#token;
   }
 
   #ask(
@@ -216,9 +212,15 @@ export class EtcdConnection {
         request.destroy();
         reject(error);
       };
-      const cancel = this.#clock.after(limitMs, () => {
-        fail(new Error(`${member.url.host} has not answered within ${Math.ceil(limitMs)} ms`));
-      });
+      let cancel: () => void = () => undefined;
+      const expectWithin = (ms: number): void => {
+        cancel();
+        cancel = this.#clock.after(ms, () => {
+          fail(new Error(`${member.url.host} has not answered within ${Math.ceil(ms)} ms`));
+        });
+      };
+      expectWithin(Math.max(limitMs, connectMsMin));
+      member.onConnected(request, () => expectWithin(limitMs));
       request.on('error', fail);
       request.on('response', (response) => {
         const chunks: string[] = [];
@@ -278,6 +280,15 @@ class Member {
     return this.url.protocol === 'https:'
       ? requestSecure({ ...options, ...this.#tls, agent: this.agent as SecureAgent })
       : requestPlain({ ...options, agent: this.agent as PlainAgent });
+  }
+
+  /** Calls back when a request can be sent: the member is connected to, and its TLS agreed upon. */
+  onConnected(request: ClientRequest, then: () => void): void {
+    const event = this.url.protocol === 'https:' ? 'secureConnect' : 'connect';
+    request.once('socket', (socket) => {
+      if (request.reusedSocket) then();
+      else socket.once(event, then);
+    });
   }
 }
 
@@ -347,11 +358,6 @@ class OpenStream implements Stream {
   }
 }
 
-/** Whether etcd has forgotten the revision that it was asked for. */
-export function isCompacted(error: unknown): boolean {
-  return error instanceof EtcdRefusal && error.code === codes.outOfRange;
-}
-
 /** An answer, or what a stream tells. @throws EtcdRefusal, ProtocolError */
 function read(text: string): Json {
   let json: unknown;
@@ -373,6 +379,10 @@ function read(text: string): Json {
 
 function unavailable(limitMs: number, reason: unknown): UnavailableError {
   const last = reason instanceof Error ? reason.message : String(reason ?? 'closed');
+  if (isOutOfSpace(reason)) {
+    const advice = 'compact it, defragment its members, and disarm the alarm NOSPACE';
+    return new UnavailableError(`etcd has no space, and takes no requests: ${advice} (${last})`);
+  }
   return new UnavailableError(
     `no member of the etcd cluster has answered for ${Math.ceil(limitMs)} ms: ${last}`,
   );

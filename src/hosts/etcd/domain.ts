@@ -5,14 +5,16 @@ import { hostname } from 'node:os';
 import type { Domain } from '../../domain/domain.ts';
 import { LimitError, UnavailableError } from '../../domain/errors.ts';
 import { checkIsObject, checkLabel } from '../../domain/options.ts';
+import { outerKeys } from '../../domain/outer-grants.ts';
 import { describe } from '../../domain/sets.ts';
 import { systemClock } from '../../event-loop/clock.ts';
 import { RemoteSession } from '../../remote-domain/session.ts';
-import { EtcdConnection, EtcdRefusal, type EtcdTls, type Members } from './connection.ts';
+import { EtcdConnection, type EtcdTls, type Members } from './connection.ts';
 import type { SessionEntry } from './entries.ts';
 import type { EtcdGrant } from './grant.ts';
 import { Keys } from './keys.ts';
 import { EtcdLink } from './link.ts';
+import { EtcdRefusal } from './refusal.ts';
 import type { EtcdSnapshot } from './snapshot.ts';
 
 export interface EtcdOptions {
@@ -86,6 +88,7 @@ export async function openEtcdDomain(
     leaseSeconds,
     entry: whoThisIs(label),
     nextSessionId: () => randomBytes(8).toString('hex'),
+    outer: outerSets(),
   });
   try {
     await link.open();
@@ -100,6 +103,12 @@ export async function openEtcdDomain(
     undefined,
     label,
   ) as RemoteSession<EtcdSnapshot> as unknown as EtcdDomain;
+}
+
+/** Of outer grants, those that may be in etcd: the sessions of other backends have other names. */
+function outerSets(): readonly string[] {
+  const keys = outerKeys().filter(({ session }) => /^[0-9a-f]{1,32}$/.test(session));
+  return keys.map(({ session, number }) => `${session}/${number}`);
 }
 
 function whoThisIs(label: string | undefined): SessionEntry {

@@ -20,8 +20,11 @@ export interface SetEntry {
   readonly label?: string | undefined;
   /** The label of the session that it went through, within its client. */
   readonly session?: string | undefined;
-  /** Numbers of sets that its client keeps while this one waits. */
-  readonly holding?: readonly number[] | undefined;
+  /**
+   * Sets that are kept while this one waits: its client's by number, and by SESSION/NUMBER those of
+   * clients that wait for its client to end.
+   */
+  readonly holding?: readonly (number | string)[] | undefined;
   /** It comes before all that came before it. */
   readonly steal?: true | undefined;
 }
@@ -63,7 +66,7 @@ export function readSet(key: string, value: string): SetEntry {
     typeof since === 'number' &&
     isLabel(label) &&
     isLabel(session) &&
-    (holding === undefined || (Array.isArray(holding) && holding.every(isNumber))) &&
+    (holding === undefined || (Array.isArray(holding) && holding.every(isHolding))) &&
     (steal === undefined || steal === true);
   if (!isRight) throw strange(key);
   return json as unknown as SetEntry;
@@ -113,6 +116,10 @@ function isRefs(refs: unknown): refs is readonly RemoteRef[] {
 
 function isRef(ref: unknown): ref is RemoteRef {
   return typeof ref === 'string' ? ref.length <= nameLengthMax : isNumber(ref);
+}
+
+function isHolding(value: unknown): boolean {
+  return isNumber(value) || (typeof value === 'string' && /^[0-9a-f]{1,32}\/\d{1,16}$/.test(value));
 }
 
 function isNumber(value: unknown): value is number {

@@ -8,7 +8,8 @@
  *     c                  the chain: put by each transaction that changes sets or marks, or brings
  *                        a session. Its version counts them, and its value tells what each does,
  *                        so whoever follows sees whether one is missing, or a part of it. What
- *                        etcd ends by itself, a session, is not counted
+ *                        etcd ends by itself, a session, is not counted. Deleted by releases
+ *                        that etcd has no space to count
  *
  * Nothing else is kept. In byte order the numbers of one session are in order.
  */

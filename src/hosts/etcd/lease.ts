@@ -20,9 +20,10 @@ import {
   toBase64,
   txnIn,
 } from './calls.ts';
-import { type EtcdConnection, EtcdRefusal } from './connection.ts';
+import type { EtcdConnection } from './connection.ts';
 import { type SessionEntry, writeEntry } from './entries.ts';
 import type { Keys } from './keys.ts';
+import { EtcdRefusal } from './refusal.ts';
 
 /** For so long, in ms, a session is tried to be opened. */
 export const openMsMax = 10_000;
@@ -82,6 +83,11 @@ export class Lease {
     return this.#state === 'open' && this.#guard.isValid;
   }
 
+  /** `onLost` now, if the lease has run out by the clock. */
+  check(): void {
+    this.#guard.check();
+  }
+
   /** It is over: etcd says so, or time does. */
   lose(why: string): void {
     if (this.#state !== 'open') return;
@@ -100,8 +106,12 @@ export class Lease {
 
   async #open(): Promise<boolean> {
     const { connection, clock, keys, entry, leaseSeconds } = this.#terms;
-    const sentMs = clock.nowMs();
-    const granted = await connection.call('/v3/lease/grant', { TTL: leaseSeconds }, openMsMax);
+    let sentMs = clock.nowMs();
+    const onSend = (ms: number): void => {
+      sentMs = ms;
+    };
+    const body = { TTL: leaseSeconds };
+    const granted = await connection.call('/v3/lease/grant', body, openMsMax, { onSend });
     this.#leaseId = String(granted['ID']);
     // Etcd may give more than it is asked for: it has a minimum.
     this.#leaseMs = numberIn(granted, 'TTL') * 1000;
@@ -144,12 +154,20 @@ export class Lease {
 
   async #beat(): Promise<void> {
     const { connection, clock, onBeat } = this.#terms;
+    // The event loop may have been blocked for longer than the lease: nothing renews that one.
+    this.check();
+    if (this.#state !== 'open') return;
     // Its answer is worth nothing to those that come after the next one.
     const limitMs = this.#leaseMs / beatsPerLease;
     this.#beatLater();
-    const sentMs = clock.nowMs();
+    let sentMs = clock.nowMs();
+    // A call that waits for a token has not been sent.
+    const onSend = (ms: number): void => {
+      sentMs = ms;
+    };
+    const body = { ID: this.#leaseId };
     try {
-      const answer = await connection.call('/v3/lease/keepalive', { ID: this.#leaseId }, limitMs);
+      const answer = await connection.call('/v3/lease/keepalive', body, limitMs, { onSend });
       const leftMs = numberIn(objectIn(answer, 'result'), 'TTL') * 1000;
       if (leftMs === 0) this.lose('etcd has ended its lease');
       else if (this.#state === 'open') this.#guard.renewed(sentMs, leftMs);

@@ -17,22 +17,28 @@ import type { Clock } from '../../event-loop/clock.ts';
 import {
   eventIn,
   type Json,
+  type KeyValue,
   type LogEvent,
   listIn,
   prefixRange,
+  type RangeResult,
   rangeIn,
   rangeOf,
   toBase64,
   txnIn,
 } from './calls.ts';
-import { type EtcdConnection, isCompacted, type Stream } from './connection.ts';
+import type { EtcdConnection, Stream } from './connection.ts';
 import type { Keys } from './keys.ts';
 import type { News, Replica } from './replica.ts';
 
 /** For so long, in ms, a watch may be behind what is known to be there. */
 const lateMsMax = 3000;
-/** For so long, in ms, one attempt to follow the log may take. */
+/** Time limit, ms, of the opening of a watch. */
 const syncMsMax = 10_000;
+/** Time limit, ms, of one page of the keys. Meanwhile heartbeats find out if a member is frozen. */
+const readMsMax = 30_000;
+/** Keys in one answer, so that each comes in time, however many there are. */
+const pageSize = 2000;
 /** Between two attempts, in ms. */
 const pauseMs = 100;
 
@@ -43,17 +49,18 @@ export interface LogReader {
   onUnreadable(error: unknown): void;
 }
 
-/** What is there, as etcd tells it. */
+/** The domain at one revision, as far as a copy is compared with it. */
 interface Look {
   readonly revision: number;
-  /** Of all keys. */
-  readonly count: number;
-  /** Of the key that was changed last. */
-  readonly revisionLast: number;
-  /** Of the last transaction that the chain counts. */
+  /** Of the last transaction that the chain counts; 0 if there is no chain. */
   readonly chainRevision: number;
-  /** Of all keys, at another revision. */
-  readonly countHere: number | undefined;
+  readonly sessionCount: number;
+}
+
+/** Sessions that the copy has seen end while a look was under way. */
+interface SessionEnds {
+  readonly revision: number;
+  readonly count: number;
 }
 
 interface Waiter {
@@ -68,9 +75,15 @@ export class Log {
   readonly #clock: Clock;
   readonly #reader: LogReader;
   readonly #waiters = new Set<Waiter>();
+  /** For each look that is under way. */
+  readonly #endsDuringLooks = new Set<SessionEnds[]>();
   #stream: Stream | undefined;
   #endStream: (reason: unknown) => void = () => undefined;
   #isOpen = true;
+  /** Counts what has been received: as long as it grows, nothing is late. */
+  #progress = 0;
+  /** `beginning`, and while keys are read, calls have limits of their own. */
+  #state: 'beginning' | 'reading' | 'following' = 'beginning';
   /** Why it could not be followed. */
   #reason: unknown;
 
@@ -94,13 +107,20 @@ export class Log {
     void this.#follow();
     let cancel: () => void = () => undefined;
     const isLate = new Promise<never>((_, reject) => {
-      cancel = this.#clock.after(syncMsMax, () => {
-        this.close();
-        const why = `etcd has not told its keys within ${syncMsMax} ms`;
-        reject(new UnavailableError(`${why}: ${this.#reason ?? 'no answer'}`));
-      });
+      const look = (before: number): void => {
+        cancel = this.#clock.after(syncMsMax, () => {
+          if (this.#progress > before || this.#state === 'reading') {
+            look(this.#progress);
+            return;
+          }
+          const why = `etcd has not told its keys within ${syncMsMax} ms`;
+          reject(new UnavailableError(`${why}: ${this.#reason ?? 'no answer'}`));
+          this.close();
+        });
+      };
+      look(this.#progress);
     });
-    await Promise.race([isComplete, isLate]).finally(() => cancel());
+    await Promise.race([isLate, isComplete]).finally(() => cancel());
   }
 
   close(): void {
@@ -110,45 +130,61 @@ export class Log {
   }
 
   /**
-   * Resolves when the replica has all that was there when this was called, and all keys are read
-   * anew if the watch has left something out: a transaction, or the end of a session, which no
-   * transaction tells of.
+   * Resolves when the replica has all that was there when this was called; all keys are read again
+   * if the watch has left something out: a transaction, or the end of a session, which no
+   * transaction reports. The cost for etcd does not depend on the number of sets: what puts or
+   * deletes a set changes the chain, so one key and the number of sessions are enough to compare.
    *
    * @throws UnavailableError
    */
   async reach(limitMs: number): Promise<void> {
     const { replica } = this;
-    const { revision: revisionHere, size } = replica;
-    const found = await this.#look(limitMs, revisionHere);
-    const { revision, count, revisionLast, chainRevision, countHere = size } = found;
-    await this.#until(() => replica.revision >= revision || replica.isAt(count, revisionLast));
-    const isComplete = replica.chainRevision >= chainRevision && countHere === size;
-    if (!isComplete) await this.#readAnew(revision);
+    const ends: SessionEnds[] = [];
+    this.#endsDuringLooks.add(ends);
+    try {
+      const { revision, chainRevision, sessionCount } = await this.#look(limitMs);
+      if (chainRevision === 0) {
+        await this.#reachUncounted(limitMs);
+        return;
+      }
+      const hasSessions = (): boolean =>
+        replica.sessionCountAt(revision) + countAfter(ends, revision) === sessionCount;
+      await this.#until(
+        () => replica.revision >= revision || (replica.revision >= chainRevision && hasSessions()),
+      );
+      const isComplete = replica.chainRevision >= chainRevision && hasSessions();
+      if (!isComplete) await this.#readAnew(revision);
+    } finally {
+      this.#endsDuringLooks.delete(ends);
+    }
   }
 
-  /** What is there, and how many keys there were at that revision, unless that is forgotten. */
-  async #look(limitMs: number, revisionHere: number): Promise<Look> {
-    const { prefix, chain } = this.#keys;
-    const all = prefixRange(prefix);
-    const latest = { ...all, sort_target: 'MOD', sort_order: 'DESCEND', limit: 1 };
-    const wanted: Json[] = [{ key: toBase64(chain) }, latest];
-    if (revisionHere > 0) wanted.push({ ...all, revision: revisionHere, count_only: true });
-    try {
-      const { revision, ranges } = txnIn(
-        await this.#connection.call('/v3/kv/txn', { success: wanted.map(rangeOf) }, limitMs),
-      );
-      const [link, last, here] = ranges;
-      return {
-        revision,
-        count: last?.count ?? 0,
-        revisionLast: last?.items[0]?.modRevision ?? 0,
-        chainRevision: link?.items[0]?.modRevision ?? 0,
-        countHere: here?.count,
-      };
-    } catch (error) {
-      if (!isCompacted(error)) throw error;
-      return await this.#look(limitMs, 0);
-    }
+  async #look(limitMs: number): Promise<Look> {
+    const { chain, sessions } = this.#keys;
+    const wanted = [{ key: toBase64(chain) }, { ...prefixRange(sessions), count_only: true }];
+    const { revision, ranges } = txnIn(
+      await this.#connection.call('/v3/kv/txn', { success: wanted.map(rangeOf) }, limitMs),
+    );
+    const [link, clients] = ranges;
+    return {
+      revision,
+      chainRevision: link?.items[0]?.modRevision ?? 0,
+      sessionCount: clients?.count ?? 0,
+    };
+  }
+
+  /**
+   * There is no chain while etcd has no space, and takes nothing but deletions: then as many keys
+   * are the same keys. etcd counts them all for this.
+   */
+  async #reachUncounted(limitMs: number): Promise<void> {
+    const { replica } = this;
+    const range = { ...prefixRange(this.#keys.prefix), count_only: true };
+    const { revision, count } = rangeIn(
+      await this.#connection.call('/v3/kv/range', range, limitMs),
+    );
+    await this.#until(() => replica.revision >= revision || replica.size === count);
+    if (replica.size !== count) await this.#readAnew(revision);
   }
 
   /** The watch has left out something that was there at that revision: all keys tell of it. */
@@ -167,11 +203,17 @@ export class Log {
   #until(isThere: () => boolean): Promise<void> {
     if (isThere() || !this.#isOpen) return Promise.resolve();
     return new Promise((resolve) => {
+      let before = this.#progress;
       const late = (): void => {
-        // Something is lost, or the member is frozen or cut off.
-        this.#connection.distrust();
-        this.#endStream(new Error('the watch is late'));
-        cancel = this.#clock.after(lateMsMax + syncMsMax, late);
+        let delayMs = lateMsMax;
+        if (this.#progress === before && this.#state === 'following') {
+          // Something is lost, or the member is frozen or cut off.
+          this.#connection.distrust();
+          this.#endStream(new Error('the watch is late'));
+          delayMs += syncMsMax;
+        }
+        before = this.#progress;
+        cancel = this.#clock.after(delayMs, late);
       };
       let cancel = this.#clock.after(lateMsMax, late);
       const waiter: Waiter = {
@@ -231,18 +273,39 @@ export class Log {
     const cancel = this.#clock.after(syncMsMax, () => end(new Error('etcd opens no watch')));
     try {
       await Promise.race([isCreated, isEnded]);
-      const range = prefixRange(this.#keys.prefix);
-      const call = this.#connection.call('/v3/kv/range', range, syncMsMax);
-      const { items, revision } = rangeIn(await Promise.race([call, isEnded]));
       cancel();
+      this.#state = 'reading';
+      const { items, revision } = await Promise.race([this.#readAll(), isEnded]);
       this.#step(() => this.replica.reset(items, revision));
+      this.#state = 'following';
       const told = early;
       early = undefined;
       for (const result of told) this.#hear(result);
       return await isEnded;
     } finally {
       cancel();
+      this.#state = 'beginning';
       stream.close();
+    }
+  }
+
+  /** All keys, as they are at one revision. */
+  async #readAll(): Promise<RangeResult> {
+    const { prefix } = this.#keys;
+    const items: KeyValue[] = [];
+    // Many clients that come at once keep a member busy: no page is given up and asked for again.
+    const options = { attemptMs: readMsMax };
+    const range: Json = { ...prefixRange(prefix), limit: pageSize };
+    for (let page: Json = range; ; ) {
+      const found = rangeIn(await this.#connection.call('/v3/kv/range', page, readMsMax, options));
+      this.#progress++;
+      items.push(...found.items);
+      const revision = Number(page['revision'] ?? found.revision);
+      const last = found.items.at(-1);
+      if (found.items.length < pageSize || last === undefined || !this.#isOpen) {
+        return { revision, count: items.length, items };
+      }
+      page = { ...range, key: toBase64(`${last.key}\0`), revision };
     }
   }
 
@@ -273,8 +336,19 @@ export class Log {
   }
 
   #step(make: () => News): void {
+    const countBefore = this.replica.sessions.size;
     const news = make();
+    this.#progress++;
+    // No revision brings a session and ends one: a lease ends by itself.
+    const count = countBefore - this.replica.sessions.size;
+    const { revision } = this.replica;
+    if (count > 0) for (const ends of this.#endsDuringLooks) ends.push({ revision, count });
     this.#reader.onStep(news);
     for (const waiter of [...this.#waiters]) if (waiter.isThere()) waiter.resolve();
   }
+}
+
+/** Of those, how many came after a revision. */
+function countAfter(ends: readonly SessionEnds[], revision: number): number {
+  return ends.reduce((sum, end) => (end.revision > revision ? sum + end.count : sum), 0);
 }

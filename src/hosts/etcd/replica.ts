@@ -56,7 +56,7 @@ export class Replica {
   resetRevision = 0;
   /** Of the last theft; 0 if there has been none. */
   theftRevision = 0;
-  /** Of the last transaction that the chain counts; 0 if there has been none. */
+  /** Of the last transaction that the chain counts; 0 if there is no chain. */
   chainRevision = 0;
   readonly fold = new Fold();
   /** By key. */
@@ -70,6 +70,8 @@ export class Replica {
   readonly #isOwn: (session: string) => boolean;
   /** How many transactions the chain has counted. */
   #chainLength = 0;
+  /** Whether there may have been deletions that no chain counts (see batch.ts, `uncounted`). */
+  #hasUncounted = false;
 
   /** `isOwn`: whether the sets of a session are those of whoever keeps this copy. */
   constructor(layout: Keys, isOwn: (session: string) => boolean = () => false) {
@@ -108,6 +110,7 @@ export class Replica {
         this.sets.set(key, live);
       }
     }
+    this.#hasUncounted = items.length > 0 && this.#chainLength === 0;
     return this.#rebuild({ born, gone: [...before.values()], changed, haveSessionsEnded: true });
   }
 
@@ -165,12 +168,12 @@ export class Replica {
     return this.#keys.size;
   }
 
-  /**
-   * Whether it is the same as what has so many keys, the latest of them changed by that revision.
-   * If this has heard of that one, it has all of those keys; and if it has as many, no other.
-   */
-  isAt(count: number, revisionLast: number): boolean {
-    return this.#keys.size === count && revisionLast <= this.revision;
+  /** How many of the sessions that are left had come by a revision. */
+  sessionCountAt(revision: number): number {
+    let count = 0;
+    for (const { createRevision } of this.sessions.values())
+      if (createRevision <= revision) count++;
+    return count;
   }
 
   isDead({ session }: LiveSet): boolean {
@@ -247,11 +250,16 @@ export class Replica {
   #circleOf(live: LiveSet): readonly Circle[] {
     const { holding } = live.entry;
     if (holding === undefined) return [];
-    const held = holding.flatMap(
-      (number) => this.sets.get(this.#layout.set(live.session, number)) ?? [],
-    );
+    const held = holding.flatMap((one) => this.sets.get(this.#keyOf(live, one)) ?? []);
     const circle = this.fold.declareHolding(live, held);
     return circle.length === 0 ? [] : [{ live, ...circleOf(this.fold, circle, live.entry.label) }];
+  }
+
+  /** Of a set that is kept while this one waits. */
+  #keyOf({ session }: LiveSet, holding: number | string): string {
+    if (typeof holding === 'number') return this.#layout.set(session, holding);
+    const [other = '', number] = holding.split('/');
+    return this.#layout.set(other, Number(number));
   }
 
   /** What is no set. Of later versions there may be more, which changes nothing. */
@@ -269,7 +277,8 @@ export class Replica {
       this.theftRevision = revision;
     } else if (key === chain) {
       this.#chainLength = isDelete ? 0 : version;
-      this.chainRevision = revision;
+      this.chainRevision = isDelete ? 0 : revision;
+      if (isDelete) this.#hasUncounted = true;
     }
   }
 
@@ -277,6 +286,7 @@ export class Replica {
   #checkChain(events: readonly LogEvent[]): void {
     const link = events.find(({ key }) => key === this.#layout.chain);
     if (link === undefined || link.isDelete) return;
+    if (this.#hasUncounted) throw new LogGap('a chain begins after deletions that none counts');
     if (link.version !== this.#chainLength + 1) {
       throw new LogGap(`after transaction ${this.#chainLength} etcd tells of ${link.version}`);
     }

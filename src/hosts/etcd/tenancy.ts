@@ -19,6 +19,8 @@ export interface LinkTerms {
   readonly entry: SessionEntry;
   /** A name that no other session has, each time: at most 32 hexadecimal digits. */
   readonly nextSessionId: () => string;
+  /** SESSION/NUMBER of sets that others keep while anything that this client requests waits. */
+  readonly outer?: readonly string[];
 }
 
 export interface Tenancy {
