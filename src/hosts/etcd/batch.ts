@@ -56,10 +56,22 @@ export class Batch {
     return this.#isFull || this.operations.length >= operationsMax || this.#byteCount >= bytesMax;
   }
 
+  /**
+   * The end of a set, if deletions are all that it takes, so that etcd needs no space for it. Adds
+   * nothing and returns false if it takes more, or does not fit here.
+   */
+  addEnd(own: OwnSet): boolean {
+    const isDeletion = own.isEnding && [...own.marks.values()].every((isSet) => !isSet);
+    if (!isDeletion || this.isFull || !this.add(own, undefined)) return false;
+    // It does nothing the second time, so that it ends no later chain.
+    if (own.modRevision > 0) this.compares.push(changedAt(own.key, own.modRevision));
+    return true;
+  }
+
   /** What is due of a set; false, and nothing is added, if it does not fit here. */
   add(own: OwnSet, victims: Victims | undefined): boolean {
     const isFirst = this.steps.length === 0;
-    const isThief = own.entry.steal === true && own.modRevision === 0;
+    const isThief = own.entry.steal === true && own.modRevision === 0 && !own.isEnding;
     const room = operationsMax - this.operations.length - 1;
     if (!isFirst && (own.isAlone || isThief || own.marks.size > room)) return false;
     const marks = [...own.marks].slice(0, room);
@@ -116,6 +128,15 @@ export function linked(keys: Keys, operations: readonly Operation[]): readonly O
   const deleted = operations.flatMap(deletedBy);
   const entry: LinkEntry = { putCount: operations.length - deleted.length, deleted };
   return [putOf(keys.chain, writeEntry(entry)), ...operations];
+}
+
+/**
+ * A transaction of deletions only, which etcd does also where it has no space for a put. It cannot
+ * be counted, so it ends the chain: until there is one again, a copy is compared with the number of
+ * all keys, and where one begins, all keys are read.
+ */
+export function uncounted(keys: Keys, deletions: readonly Operation[]): readonly Operation[] {
+  return [deleteOf(keys.chain), ...deletions];
 }
 
 /**

@@ -9,12 +9,13 @@
  */
 
 import type { Clock } from '../../event-loop/clock.ts';
-import { burialOf, linked, operationsMax } from './batch.ts';
+import { burialOf, linked, operationsMax, uncounted } from './batch.ts';
 import { type Compare, changedAt, createdAt, type Operation } from './calls.ts';
 import type { EtcdConnection } from './connection.ts';
 import type { Keys } from './keys.ts';
 import type { LiveSet } from './live-set.ts';
 import type { Log } from './log.ts';
+import { isOutOfSpace } from './refusal.ts';
 
 /** Each client in turn waits for so much longer, in ms, whether others do it. */
 const turnMs = 200;
@@ -45,9 +46,13 @@ export class Burials {
     if (this.#dead().length > 0) this.#buryLater(own, this.#turnOf(own) * turnMs);
   }
 
-  /** Puts away what a thief has robbed, if its own client has not done so. */
+  /** Puts away what a thief has robbed, if its own client has not done so. Never rejects. */
   async bury(robbed: readonly LiveSet[]): Promise<void> {
-    for (const live of robbed) await this.#bury([live], false);
+    try {
+      for (const live of robbed) await this.#bury([live], false);
+    } catch {
+      // Its own client does it when it reaches etcd; or if that one has died, whoever buries it.
+    }
   }
 
   close(): void {
@@ -70,7 +75,7 @@ export class Burials {
       // acted on: what the watch has left out of that would be put away without its mark.
       await this.#log.reach(callMsMax);
       for (let dead = this.#dead(); dead.length > 0 && this.#isOpen; dead = this.#dead()) {
-        for (const some of inParts(dead)) await this.#bury(some, true);
+        await this.#buryAll(dead);
         await this.#log.reach(callMsMax);
       }
     } catch {
@@ -82,7 +87,37 @@ export class Burials {
     else this.look(own);
   }
 
+  /** @throws what any of them fails with; a lack of space keeps none of the others from it. */
+  async #buryAll(dead: readonly LiveSet[]): Promise<void> {
+    let refusal: unknown;
+    for (const some of inParts(dead)) {
+      try {
+        await this.#bury(some, true);
+      } catch (error) {
+        if (!isOutOfSpace(error)) throw error;
+        refusal = error;
+      }
+    }
+    if (refusal !== undefined) throw refusal;
+  }
+
   async #bury(sets: readonly LiveSet[], areDead: boolean): Promise<void> {
+    try {
+      await this.#buryWhole(sets, areDead, linked);
+    } catch (error) {
+      if (!isOutOfSpace(error)) throw error;
+      // What needs a mark stays, so that the next holder is warned; all else needs no space.
+      const unmarked = sets.filter((live) => burialOf(this.#keys, live).length === 1);
+      if (unmarked.length > 0) await this.#buryWhole(unmarked, areDead, uncounted);
+      if (unmarked.length < sets.length) throw error;
+    }
+  }
+
+  async #buryWhole(
+    sets: readonly LiveSet[],
+    areDead: boolean,
+    asTransaction: typeof linked | typeof uncounted,
+  ): Promise<void> {
     const compares: Compare[] = [];
     const operations: Operation[] = [];
     for (const session of areDead ? new Set(sets.map((live) => live.session)) : []) {
@@ -95,8 +130,12 @@ export class Burials {
       if (burial.length > operationsMax) await this.#markFirst(live, there);
       operations.push(...(burial.length > operationsMax ? burial.slice(-1) : burial));
     }
-    const txn = { compare: compares, success: linked(this.#keys, operations) };
-    await this.#connection.call('/v3/kv/txn', txn, callMsMax);
+    await this.#send(compares, asTransaction(this.#keys, operations));
+  }
+
+  async #send(compare: readonly Compare[], success: readonly Operation[]): Promise<void> {
+    const options = { failsWithoutSpace: true };
+    await this.#connection.call('/v3/kv/txn', { compare, success }, callMsMax, options);
   }
 
   /** More than one transaction can do: nobody is granted any of it while the set is there. */
@@ -104,7 +143,7 @@ export class Burials {
     const marks = burialOf(this.#keys, live).slice(0, -1);
     for (let from = 0; from < marks.length; from += operationsMax) {
       const success = linked(this.#keys, marks.slice(from, from + operationsMax));
-      await this.#connection.call('/v3/kv/txn', { compare: [there], success }, callMsMax);
+      await this.#send([there], success);
     }
   }
 

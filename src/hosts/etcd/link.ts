@@ -18,6 +18,7 @@ import {
   WaitTimeoutError,
 } from '../../domain/errors.ts';
 import type { EventDomain, GrantLostEvent } from '../../domain/events.ts';
+import type { RequestKey } from '../../domain/outer-grants.ts';
 import { describe } from '../../domain/sets.ts';
 import { callersTime, Deadline } from '../../event-loop/deadline.ts';
 import type { Granted, RemoteGrant } from '../../remote-domain/grant.ts';
@@ -43,7 +44,7 @@ import { type News, Replica } from './replica.ts';
 import { type EtcdSnapshot, snapshotOfReplica } from './snapshot.ts';
 import { type LinkTerms, openTenancy, type Tenancy } from './tenancy.ts';
 
-/** For so long, in ms, a look at what is there is tried. */
+/** Time limit, ms, of a look at what is there. */
 const lookMsMax = 10_000;
 /** For so long, in ms, one who is refused waits until nothing is left of the request. */
 const leavingMsMax = 1000;
@@ -122,14 +123,25 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
         throw error;
       }
     });
-    this.#state = 'open';
+    // The session may have been lost since; a request then opens another one.
+    this.#state = this.#tenancy === undefined ? 'down' : 'open';
     this.#lookForDead();
   }
 
   // -------------------------------------------------------------------------------------------
   // What is asked
 
+  override checkLease(): void {
+    this.#tenancy?.lease.check();
+  }
+
+  override keyOf({ id }: RemoteGrant): RequestKey | undefined {
+    const { lease } = this.#tenancy ?? {};
+    return lease && this.#live.has(id) ? { session: lease.id, number: id } : undefined;
+  }
+
   ask(request: RemoteRequest): void {
+    this.checkLease();
     this.#awake.begin();
     const { how, timeoutMs } = request.terms;
     const asked: Asked = { request, deadline: undefined, isOver: false };
@@ -184,7 +196,8 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     if (tenancy === undefined) return;
     const { set, label, holding, steal } = request.terms;
     const { label: session } = request.scope;
-    const kept = holding.filter(({ isHeld }) => isHeld).map(({ id }) => id);
+    const { keys, outer = [] } = this.#terms;
+    const kept = [...holding.filter(({ isHeld }) => isHeld).map(({ id }) => id), ...outer];
     const entry: SetEntry = {
       ...normalise(set),
       at: 0,
@@ -194,7 +207,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
       ...(kept.length > 0 && { holding: kept }),
       ...(steal === true && { steal }),
     };
-    const own = new OwnSet(this.#terms.keys.set(tenancy.lease.id, request.id), request.id, entry);
+    const own = new OwnSet(keys.set(tenancy.lease.id, request.id), request.id, entry);
     this.#live.set(request.id, { own, request, grant: undefined });
     void tenancy.outbox.say(own);
   }
@@ -249,14 +262,18 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   }
 
   async #leaveNow(request: RemoteRequest, reason: unknown): Promise<void> {
-    let cancel: () => void = () => undefined;
-    const isLate = new Promise<void>((resolve) => {
-      cancel = this.#terms.clock.after(leavingMsMax, resolve);
-    });
-    await Promise.race([this.#remove(request.id), isLate]);
-    cancel();
+    await this.#within(leavingMsMax, this.#remove(request.id));
     if (reason === undefined) request.settled();
     else request.refuse(reason);
+  }
+
+  /** Resolves when the work is done, or the time is over. */
+  async #within(limitMs: number, work: Promise<void>): Promise<void> {
+    let cancel: () => void = () => undefined;
+    const isLate = new Promise<void>((resolve) => {
+      cancel = this.#terms.clock.after(limitMs, resolve);
+    });
+    await Promise.race([work, isLate]).finally(() => cancel());
   }
 
   #timeOut(request: RemoteRequest, timeoutMs: number): void {
@@ -354,8 +371,8 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     if (this.#state === 'closed') return;
     const lease = this.#tenancy?.lease;
     // A process that was stopped finds old news first.
-    if (lease !== undefined && !lease.isValid) lease.lose('its lease could not be renewed in time');
-    else if (lease !== undefined && this.#isOver(lease)) lease.lose('etcd has ended its session');
+    this.checkLease();
+    if (lease !== undefined && this.#isOver(lease)) lease.lose('etcd has ended its session');
     this.delivery.asOne(() => {
       for (const live of news.gone) this.#hearGone(live);
       for (const live of news.robbed) this.#hearRobbed(live);
@@ -417,7 +434,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
       return;
     }
     if (live.entry.steal === true && robbed.length > 0) {
-      this.#burials.bury(robbed.filter(({ session }) => session !== live.session));
+      void this.#burials.bury(robbed.filter(({ session }) => session !== live.session));
     }
     if (live.isGranted) return;
     if (isNow(own.request)) this.#deny(own.request, live);
@@ -442,7 +459,6 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
 
   // -------------------------------------------------------------------------------------------
   // What the session goes through
-
   async #openTenancy(): Promise<void> {
     this.#tenancy = await openTenancy(this.#terms, this.#log, {
       onLost: (reason) => this.#lostTenancy(reason),
@@ -546,8 +562,8 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   protected async closeResource(resource: RemoteRef): Promise<void> {
     this.#checkUsable();
     await this.#awake.during(() => this.#reach());
-    const { fold } = this.#replica;
-    if (fold.inTheWay({ exclusive: [resource] }, this.#session).size === 0) return;
+    const inTheWay = this.#replica.fold.inTheWay({ exclusive: [resource] }, this.#session);
+    if (inTheWay.size === 0) return;
     throw new ResourceBusyError(
       `resource ${describe(nameOf(resource))} is held or waited for: release or cancel first`,
     );
@@ -560,12 +576,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   async close(left: LeftBehind): Promise<void> {
     const tenancy = this.#tenancy;
     await this.#awake.during(async () => {
-      let cancel: () => void = () => undefined;
-      const isLate = new Promise<void>((resolve) => {
-        cancel = this.#terms.clock.after(partingMsMax, resolve);
-      });
-      await Promise.race([this.#endAll(left), isLate]);
-      cancel();
+      await this.#within(partingMsMax, this.#endAll(left));
       this.#state = 'closed';
       this.#log.close();
       this.#burials.close();

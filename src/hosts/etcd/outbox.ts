@@ -10,12 +10,15 @@
  * the next is made from that. What is late and creates a set that has ended meanwhile makes it
  * again: whoever follows the log sees a set that nobody asked for, and has it removed
  * ({@link Outbox.removeStray}).
+ *
+ * Where etcd has no space, it takes deletions only: then sets that end go first, by transactions of
+ * their own, and all else waits. That changes no outcome: nobody else has seen what is waiting.
  */
 
 import { LimitError, UnavailableError } from '../../domain/errors.ts';
 import { queueRealMicrotask } from '../../domain/real-time.ts';
 import type { Clock } from '../../event-loop/clock.ts';
-import { Batch, linked, type Victims } from './batch.ts';
+import { Batch, linked, uncounted, type Victims } from './batch.ts';
 import { createdAt, type Found, prefixRange, rangeOf, toBase64, txnIn } from './calls.ts';
 import type { EtcdConnection } from './connection.ts';
 import type { Keys } from './keys.ts';
@@ -23,11 +26,14 @@ import type { Lease } from './lease.ts';
 import type { LiveSet } from './live-set.ts';
 import type { Log } from './log.ts';
 import { OwnSet } from './own-set.ts';
+import { isOutOfSpace } from './refusal.ts';
 import type { Replica } from './replica.ts';
 
 /** For so long, in ms, one transaction is tried before what it says is thought over. */
 const callMsMax = 5000;
 const pauseMs = 50;
+/** Pause, ms, after which puts are tried again where etcd had no space for them. */
+const spacePauseMs = 500;
 /** So often a theft is tried as one transaction. */
 const theftsMax = 5;
 
@@ -51,6 +57,9 @@ export class Outbox {
   readonly #idle: (() => void)[] = [];
   #isBusy = false;
   #isOpen = true;
+  /** Etcd had no space for the last transaction with a put in it. */
+  #isOutOfSpace = false;
+  #endPause: () => void = () => undefined;
 
   constructor(terms: OutboxTerms) {
     this.#terms = terms;
@@ -60,6 +69,7 @@ export class Outbox {
   say(own: OwnSet): Promise<void> {
     if (!this.#isOpen) return Promise.resolve();
     this.#dirty.add(own);
+    if (own.isEnding) this.#endPause();
     if (!this.#isBusy) {
       this.#isBusy = true;
       // What one call of the user's says is said in one go.
@@ -93,6 +103,7 @@ export class Outbox {
   /** Nothing is said any more, and whoever waits for it goes on. */
   close(): void {
     this.#isOpen = false;
+    this.#endPause();
     for (const own of this.#dirty) own.settle();
     this.#dirty.clear();
     this.#settleIdle();
@@ -100,11 +111,33 @@ export class Outbox {
 
   async #work(): Promise<void> {
     while (this.#isOpen && this.#dirty.size > 0) {
+      if (this.#isOutOfSpace) {
+        await this.#sendEnds();
+        continue;
+      }
       const batch = this.#plan();
       if (batch.steps.length > 0) await this.#send(batch);
     }
     this.#isBusy = false;
     this.#settleIdle();
+  }
+
+  /** What deletions alone can do, if there is any; puts are tried again after a pause. */
+  async #sendEnds(): Promise<void> {
+    const batch = new Batch(this.#terms.keys);
+    for (const own of this.#dirty) if (own.isDue && batch.addEnd(own)) this.#dirty.delete(own);
+    if (batch.steps.length > 0) {
+      await this.#send(batch);
+      return;
+    }
+    this.#isOutOfSpace = false;
+    await new Promise<void>((resolve) => {
+      const cancel = this.#terms.clock.after(spacePauseMs, resolve);
+      this.#endPause = () => {
+        cancel();
+        resolve();
+      };
+    });
   }
 
   #plan(): Batch {
@@ -131,15 +164,18 @@ export class Outbox {
   async #send(batch: Batch): Promise<void> {
     const { connection, keys, lease, clock, onFailed } = this.#terms;
     const sessionKey = keys.session(lease.id);
+    const operations = this.#isOutOfSpace
+      ? uncounted(keys, batch.operations)
+      : linked(keys, batch.operations);
     const here = [{ key: toBase64(sessionKey) }, prefixRange(keys.setsOf(lease.id))];
     const txn = {
       compare: [createdAt(sessionKey, lease.createRevision), ...batch.compares],
-      success: linked(keys, batch.operations),
+      success: operations,
       failure: here.map(rangeOf),
     };
     try {
       const { succeeded, revision, ranges } = txnIn(
-        await connection.call('/v3/kv/txn', txn, callMsMax),
+        await connection.call('/v3/kv/txn', txn, callMsMax, { failsWithoutSpace: true }),
       );
       if (!this.#isOpen) this.#drop(batch);
       else if (succeeded) this.#done(batch, revision);
@@ -147,7 +183,11 @@ export class Outbox {
     } catch (error) {
       if (!this.#isOpen) {
         this.#drop(batch);
-      } else if (error instanceof UnavailableError) {
+      } else if (isOutOfSpace(error) && !this.#isOutOfSpace) {
+        this.#isOutOfSpace = true;
+        this.#sayAgain(batch);
+      } else if (error instanceof UnavailableError || isOutOfSpace(error)) {
+        this.#isOutOfSpace = false;
         this.#sayAgain(batch);
         await new Promise<void>((resolve) => void clock.after(pauseMs, resolve));
       } else if (error instanceof LimitError) {
