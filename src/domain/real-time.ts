@@ -44,7 +44,7 @@ export function isOnlyDateFaked(): boolean {
 }
 
 /** Whether the timers in force are the platform's own, as far as can be known. */
-export function areTimersReal(): boolean {
+function areTimersReal(): boolean {
   return !wereFaked && setTimeout === setTimeoutAtLoad;
 }
 

@@ -5,8 +5,8 @@
  * instead of arrival (I6).
  *
  * A heap, the earliest first, so that starting and cancelling cost O(log n). Each limit has a timer
- * of its own, which is what a faked clock can move, so there is a heap for each clock in use. A fake
- * timer whose clock is not known ends its request alone.
+ * of its own, which is what a faked clock can move, so there is a heap for each clock in use. A
+ * fake timer whose clock is not known ends its request alone.
  */
 
 import { callersTime, Deadline } from './deadline.ts';

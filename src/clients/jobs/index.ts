@@ -7,7 +7,8 @@ export {
   type UnorderedPair,
 } from './graph.ts';
 export type { Job, JobState, RunningJob } from './job.ts';
-export { createJobQueue, type JobCounts, type JobQueue, type JobQueueOptions } from './queue.ts';
+export { createJobQueue, type JobCounts, type JobQueue } from './queue.ts';
+export type { JobQueueOptions } from './queue-options.ts';
 export { type RunningTask, serveTasks, type TaskFunction, type TaskPort } from './serve-tasks.ts';
 export type { AfterFailure, JobSpec, RunSpec, TaskSpec } from './spec.ts';
 export type { TaskWorker, WorkersOptions } from './worker-pool.ts';

@@ -15,12 +15,7 @@ import { captureContext, lookForContext, runInContext } from '../../domain/conte
 import type { Domain } from '../../domain/domain.ts';
 import { DomainClosedError, JobSkippedError, LimitError } from '../../domain/errors.ts';
 import type { Grant } from '../../domain/grant.ts';
-import {
-  checkFunction,
-  checkIsObject,
-  checkLabel,
-  type EnqueueOptions,
-} from '../../domain/options.ts';
+import type { EnqueueOptions } from '../../domain/options.ts';
 import { queueRealMicrotask } from '../../domain/real-time.ts';
 import { describe } from '../../domain/sets.ts';
 import { Deferred } from './deferred.ts';
@@ -28,27 +23,10 @@ import { Family } from './family.ts';
 import { findUnordered, graphOf, type JobGraph, type UnorderedPair } from './graph.ts';
 import { type Job, type JobOwner, type JobState, QueueJob } from './job.ts';
 import { Line } from './line.ts';
+import { type JobQueueOptions, readQueueOptions } from './queue-options.ts';
 import { Slots } from './slots.ts';
 import { type JobSpec, type ReadSpec, readJobSpec } from './spec.ts';
-import { checkCount, WorkerPool, type WorkersOptions } from './worker-pool.ts';
-
-export interface JobQueueOptions {
-  /** Jobs in the ring that have not ended, at most: 1 to 2^20. Default 1024. */
-  readonly capacity?: number | undefined;
-  /** Jobs that run at one time, at most: 1 or more. Default Infinity. */
-  readonly concurrency?: number | undefined;
-  /** Workers for jobs with a `task`. */
-  readonly workers?: WorkersOptions | undefined;
-  /** Start nothing until `resume()`. Default false. */
-  readonly isPaused?: boolean | undefined;
-  /** Told in snapshots, in the names under which parents lend to sub-jobs. */
-  readonly label?: string | undefined;
-  /**
-   * Called for every job that fails, in the asynchronous context of the call that submitted it;
-   * then failures that nobody awaits are no unhandled rejections.
-   */
-  readonly onFailure?: ((job: Job, error: unknown) => void) | undefined;
-}
+import { WorkerPool } from './worker-pool.ts';
 
 /** How many jobs ended in which way since the queue was made, sub-jobs among them. */
 export interface JobCounts {
@@ -102,7 +80,6 @@ export interface JobQueue {
 }
 
 const capacityDefault = 1024;
-const capacityLimit = 2 ** 20;
 
 /**
  * Makes a job queue over a domain, of any host.
@@ -596,19 +573,4 @@ function skippedAfter({ id, label, value }: QueueJob): JobSkippedError {
   const name = label === undefined ? `job ${id}` : `job ${id}, ${describe(label)},`;
   const message = `skipped, as ${name} that it comes after did not succeed`;
   return new JobSkippedError(message, { cause: value });
-}
-
-function readQueueOptions(options: JobQueueOptions): JobQueueOptions {
-  checkIsObject(options);
-  const { capacity, concurrency, label, onFailure, isPaused, workers } = options;
-  if (capacity !== undefined) checkCount('capacity', capacity, capacityLimit);
-  if (concurrency !== undefined && concurrency !== Number.POSITIVE_INFINITY) {
-    checkCount('concurrency', concurrency, Number.MAX_SAFE_INTEGER);
-  }
-  if (label !== undefined) checkLabel(label);
-  if (onFailure !== undefined) checkFunction(onFailure, 'onFailure');
-  if (isPaused !== undefined && typeof isPaused !== 'boolean') {
-    throw new TypeError(`isPaused is a boolean, not ${describe(isPaused)}`);
-  }
-  return { capacity, concurrency, label, onFailure, isPaused, workers };
 }

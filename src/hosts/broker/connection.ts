@@ -50,7 +50,7 @@ import {
   type Reclaim,
   readClientMessage,
 } from './messages.ts';
-import { errorSent } from './wire-errors.ts';
+import { errorSent, isTimeOut } from './wire-errors.ts';
 
 type Message<Do extends ClientMessage['do']> = Extract<ClientMessage, { readonly do: Do }>;
 
@@ -594,8 +594,4 @@ export class Connection implements Owner {
     }
     for (const resource of this.#privates.values()) void resource.close();
   }
-}
-
-function isTimeOut(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'KDS_WAIT_TIMEOUT';
 }

@@ -40,6 +40,7 @@ import { Log } from './log.ts';
 import { Marks } from './marks.ts';
 import { Observers } from './observers.ts';
 import { normalise, OwnSet } from './own-set.ts';
+import { type Asked, isNow, type Live } from './pending-request.ts';
 import { type News, Replica } from './replica.ts';
 import { type EtcdSnapshot, snapshotOfReplica } from './snapshot.ts';
 import { type LinkTerms, openTenancy, type Tenancy } from './tenancy.ts';
@@ -57,21 +58,6 @@ const capabilities: ReadonlySet<Capability> = new Set<Capability>([
   'part-release',
   'steal',
 ]);
-
-/** A request that has not ended. */
-interface Asked {
-  readonly request: RemoteRequest;
-  deadline: Deadline | undefined;
-  /** It is about to be refused, and is not asked for any more. */
-  isOver: boolean;
-}
-
-/** What waits, or is held, through this session. */
-interface Live {
-  readonly own: OwnSet;
-  readonly request: RemoteRequest;
-  grant: RemoteGrant | undefined;
-}
 
 export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   readonly capabilities = capabilities;
@@ -592,11 +578,6 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     const ids = [...grants, ...requests].map(({ id }) => id).reverse();
     await Promise.all(ids.map((id) => this.#remove(id)));
   }
-}
-
-/** Wanted at once or not at all. */
-function isNow({ terms: { how, timeoutMs } }: RemoteRequest): boolean {
-  return how === 'try' || timeoutMs === 0;
 }
 
 function closedError(): DomainClosedError {

@@ -7,7 +7,8 @@
  */
 
 import type { RemoteGrant } from '../../remote-domain/grant.ts';
-import type { Asked, RedisLink } from './link.ts';
+import type { RedisLink } from './link.ts';
+import type { Asked } from './pending-request.ts';
 import type { ServerSession } from './server-session.ts';
 
 const pageCount = 256;

@@ -5,7 +5,7 @@
  */
 
 import { queueRealMicrotask } from '../../domain/real-time.ts';
-import type { Place } from './link.ts';
+import type { Place } from './pending-request.ts';
 import type { ScriptReply, Scripts } from './scripts.ts';
 import type { ServerSession } from './server-session.ts';
 

@@ -33,6 +33,7 @@ import type { RedisConnection } from './connection.ts';
 import { deadlockError, timeoutInWords } from './in-words.ts';
 import { Lease, outOfReach } from './lease.ts';
 import { keyNameOf, labelSent, linksOf, nameOf, rootOf } from './names.ts';
+import { type Asked, howOf, type Place } from './pending-request.ts';
 import { outageMsMax, whenReached } from './reach.ts';
 import { type ScriptReply, Scripts, strangeAnswer } from './scripts.ts';
 import { checkServer } from './server-kind.ts';
@@ -54,28 +55,6 @@ const capabilities: ReadonlySet<Capability> = new Set<Capability>([
   'part-release',
   'steal',
 ]);
-
-/** What the server knows a set by. */
-export interface Place {
-  readonly session: ServerSession;
-  readonly number: number;
-  /** Names in the set. */
-  readonly linkCount: number;
-}
-
-/** A request that waits for the server's word. */
-export interface Asked {
-  readonly request: RemoteRequest;
-  readonly links: string;
-  readonly sinceMs: number;
-  readonly stopDeadline: () => void;
-  /** Undefined until it is sent, and again when it is to be sent as another one. */
-  place: Place | undefined;
-  /** `due`: to be sent, again if it has a place. */
-  state: 'due' | 'sent' | 'waiting';
-  /** It was granted and taken away before its answer came. */
-  isRobbed: boolean;
-}
 
 export interface LinkOptions {
   readonly connection: RedisConnection;
@@ -602,10 +581,4 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
     this.#warnedOf.add(text);
     process.emitWarning(escaped(text), { type: 'KdsWarning', code: 'KDS_PROTOCOL' });
   }
-}
-
-function howOf({ terms }: RemoteRequest): string {
-  if (terms.how === 'settled') return 'watch';
-  if (terms.steal === true) return 'steal';
-  return terms.how === 'try' || terms.timeoutMs === 0 ? 'now' : 'wait';
 }
