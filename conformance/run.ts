@@ -151,10 +151,16 @@ export function testRun({ group, test, needing }: Suite): void {
 
     test('what an async generator reads is not held for it: it holds a grant itself', async (w) => {
       const set = { exclusive: 'table' };
-      const rows = await w.domain.run(set, async function* () {
+      async function* tries() {
         yield await w.domain.tryAcquire(set);
-      });
-      // The generator was returned before its body began, so the grant was released.
+      }
+      function* none() {}
+      for (const generator of [tries, none] as readonly (() => unknown)[]) {
+        await fails(() => w.domain.run(set, generator), 'TypeError');
+      }
+      await w.free('table');
+      const rows = await w.domain.run(set, () => tries());
+      // It was returned before its body began, so the grant was released.
       for await (const grant of rows) {
         check(grant !== null, 'the set is held while the generator is read');
         await grant.release();

@@ -32,8 +32,9 @@ export interface Domain<G extends Grant = Grant> {
 
   /**
    * Runs `fn` while the set is held; releases however it ends. Rejects as `acquire` and `fn` do;
-   * and with GrantLostError if `fn` returned, but the grant was lost meanwhile. A generator or
-   * stream that `fn` returns is read after the release: let it acquire the set itself.
+   * and with GrantLostError if `fn` returned, but the grant was lost meanwhile. A generator
+   * function is refused with TypeError. A stream or an iterator that `fn` returns is read after the
+   * release: let it acquire the set itself.
    */
   run<R>(set: SetSpec | PreparedSet, fn: (grant: G) => R | Promise<R>): Promise<R>;
   run<R>(

@@ -173,6 +173,21 @@ export function checkFunction(value: unknown, name: string): void {
   throw new TypeError(`${name} is a function, not ${describe(value)}`);
 }
 
+/**
+ * What {@link Domain.run} is to run. The body of a generator would begin only after the release.
+ *
+ * @throws TypeError
+ */
+export function checkRunFunction<F>(fn: F | undefined): asserts fn is F {
+  if (typeof fn !== 'function') throw new TypeError(`run needs a function, not ${describe(fn)}`);
+  // Also one of another realm.
+  if (!/Generator/.test(Object.prototype.toString.call(fn))) return;
+  throw new TypeError(
+    'run needs a function whose work is done when it returns, not a generator: its body would ' +
+      'begin after the release. Acquire the set inside the generator instead',
+  );
+}
+
 /** @throws TypeError, LimitError */
 export function checkLabel(label: string): void {
   if (typeof label !== 'string') throw new TypeError(`label is a string, not ${describe(label)}`);

@@ -13,6 +13,7 @@ import {
   checkCallbackOpen,
   checkIsObject,
   checkLabel,
+  checkRunFunction,
   type EnqueueOptions,
   holdingList,
   readEnqueueOptions,
@@ -69,7 +70,7 @@ export class RemoteSession<S extends Snapshot = Snapshot> implements Session {
   ): Promise<R> {
     const [options, fn] =
       typeof optionsOrFn === 'function' ? [noOptions, optionsOrFn] : [optionsOrFn, maybeFn];
-    if (typeof fn !== 'function') throw new TypeError(`run needs a function, not ${describe(fn)}`);
+    checkRunFunction(fn);
     const grant = (await this.acquire(set, options)) as RemoteGrant;
     // It may have been taken away since: then it is somebody else's by now.
     if (!grant.isHeld) throw grant.signal.reason;

@@ -22,6 +22,7 @@ import {
   checkCallbackOpen,
   checkIsObject,
   checkLabel,
+  checkRunFunction,
   checkSpin,
   type EnqueueOptions,
   holdingList,
@@ -114,7 +115,7 @@ export class HostSession implements SyncSession, EndsTogether {
   ): Promise<R> {
     const [options, fn] =
       typeof optionsOrFn === 'function' ? [noOptions, optionsOrFn] : [optionsOrFn, maybeFn];
-    if (typeof fn !== 'function') throw new TypeError(`run needs a function, not ${describe(fn)}`);
+    checkRunFunction(fn);
     const grant = (await this.acquire(set, options)) as HostGrant;
     const { carried } = this.host;
     // The session may have been closed since the grant: then it is somebody else's by now.

@@ -2,7 +2,7 @@
 
 import type { Domain } from '../../src/domain/domain.ts';
 import { type Grant, isLost } from '../../src/domain/grant.ts';
-import { type AcquireOptions, checkFunction } from '../../src/domain/options.ts';
+import { type AcquireOptions, checkRunFunction } from '../../src/domain/options.ts';
 import type { PreparedSet, SetSpec } from '../../src/domain/sets.ts';
 
 type Body<R> = (grant: Grant) => R | Promise<R>;
@@ -15,10 +15,10 @@ export async function runHeld<R>(
 ): Promise<R> {
   const isShort = typeof optionsOrFn === 'function';
   const fn = isShort ? optionsOrFn : maybeFn;
-  checkFunction(fn, 'fn');
+  checkRunFunction(fn);
   const grant = await domain.acquire(set, isShort ? {} : optionsOrFn);
   try {
-    const result = await (fn as Body<R>)(grant);
+    const result = await fn(grant);
     if (isLost(grant)) throw grant.signal.reason;
     return result;
   } finally {
