@@ -206,6 +206,8 @@ async function installPackage(into: string): Promise<void> {
   copyFileSync(join(root, 'src/inspect/page.html'), join(home, 'dist/page.html'));
   const manifest = { name, version, type: 'module', exports };
   writeFileSync(join(home, 'package.json'), JSON.stringify(manifest));
+  // Otherwise the examples would be part of this package, and `kds` would be its dist/.
+  writeFileSync(join(into, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
 }
 
 /** By the name of the file in dist. */
