@@ -68,7 +68,9 @@ class Batch {
         this.#progress.skipped(line.label);
         continue;
       }
-      const job = this.#queue.submit(specOf(line, this.#jobs, (own) => this.#runLine(line, own)));
+      const spec = specOf(line, this.#jobs, (own) => this.#runLine(line, own));
+      // What the loss of its set means for a line is decided there.
+      const job = this.#queue.submit({ ...spec, afterLoss: 'ignore' });
       this.#jobs.set(line.number, job);
       ends.push(this.#follow(line, job));
       // The ring is full: whoever waits for a place in it comes before the next line.

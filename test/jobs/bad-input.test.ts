@@ -41,6 +41,7 @@ describe('a job', () => {
     ['whose run is none', { run: 'draw' }, 'TypeError'],
     ['whose task is none', { task: run }, 'TypeError'],
     ['with a task, where no workers are', { task: 'draw' }, 'TypeError'],
+    ['with no policy for a loss', { run, afterLoss: 'skip' }, 'TypeError'],
     ['with a policy that is none', { run, afterFailure: 'ignore' }, 'TypeError'],
     ['with a label that is none', { run, label: 7 }, 'TypeError'],
     ['with a label that is too long', { run, label: 'x'.repeat(1025) }, 'LimitError'],

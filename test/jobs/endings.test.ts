@@ -153,6 +153,26 @@ describe.each(hosts)('a job on the host %s', (_, open) => {
     expect([job.state, covered]).toEqual(['failed', [true, false]]);
   });
 
+  it('whose grant is stolen ends as its function does, if that is all the same to it', async () => {
+    const domain = open();
+    const queue = createJobQueue(domain, quiet);
+    const stolen = new Gate();
+    const job = queue.submit({
+      writes: 'a',
+      afterLoss: 'ignore',
+      run: async () => {
+        await stolen.passed;
+        return 'done all the same';
+      },
+    });
+    const dependent = queue.submit({ after: job, run: () => job.state });
+    await job.started;
+    (await domain.acquire({ exclusive: 'a' }, { steal: true })).release();
+    stolen.open();
+    expect(await job.done).toBe('done all the same');
+    expect(await dependent.done).toBe('done');
+  });
+
   it('whose grant is stolen before it starts never does', async () => {
     const domain = open();
     const queue = createJobQueue(domain, { ...quiet, isPaused: true });

@@ -403,7 +403,7 @@ class DomainJobQueue implements JobQueue {
   }
 
   #endRun(job: QueueJob, isOk: boolean, value: unknown): void {
-    const loss = isOk ? job.loss : undefined;
+    const loss = isOk && job.spec.afterLoss !== 'ignore' ? job.loss : undefined;
     if (loss !== undefined) {
       // What it has come to was not made in exclusion, whatever it says.
       this.#end(job, 'failed', loss.reason);

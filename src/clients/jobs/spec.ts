@@ -29,6 +29,11 @@ interface Declaration {
   readonly after?: Job<unknown> | readonly Job<unknown>[] | undefined;
   /** Default 'skip'. */
   readonly afterFailure?: AfterFailure | undefined;
+  /**
+   * What becomes of the job if its grant is taken away while it runs: 'fail' (default), with
+   * GrantLostError, also where `run` returned; or 'ignore': the job ends as `run` does.
+   */
+  readonly afterLoss?: 'fail' | 'ignore' | undefined;
   /** Told in graphs, snapshots and errors. */
   readonly label?: string | undefined;
   /** Cancels the job as {@link Job.cancel} does, with the signal's reason. */
@@ -119,7 +124,7 @@ export function readJobSpec(spec: JobSpec<unknown>): ReadSpec {
   if (typeof spec !== 'object' || spec === null) {
     throw new TypeError(`a job is an object like { writes: 'a', run }, not ${describe(spec)}`);
   }
-  const { run, task, afterFailure, label, signal, data, transfer } = spec as TaskSpec & {
+  const { run, task, afterFailure, afterLoss, label, signal, data, transfer } = spec as TaskSpec & {
     readonly run?: RunSpec<unknown>['run'];
   };
   if ((run === undefined) === (task === undefined)) {
@@ -134,6 +139,9 @@ export function readJobSpec(spec: JobSpec<unknown>): ReadSpec {
   if (afterFailure !== undefined && !['skip', 'run', 'fail'].includes(afterFailure)) {
     throw new TypeError(`afterFailure is 'skip', 'run' or 'fail', not ${describe(afterFailure)}`);
   }
+  if (afterLoss !== undefined && afterLoss !== 'fail' && afterLoss !== 'ignore') {
+    throw new TypeError(`afterLoss is 'fail' or 'ignore', not ${describe(afterLoss)}`);
+  }
   if (label !== undefined) checkLabel(label);
   if (signal !== undefined && !isSignal(signal)) {
     throw new TypeError(`signal is an AbortSignal, not ${describe(signal)}`);
@@ -141,7 +149,7 @@ export function readJobSpec(spec: JobSpec<unknown>): ReadSpec {
   const reads = namesOf(spec.reads);
   const writes = namesOf(spec.writes);
   const after = itemsOf(spec.after);
-  const declared = { reads, writes, after, afterFailure, label, signal, self: spec };
+  const declared = { reads, writes, after, afterFailure, afterLoss, label, signal, self: spec };
   return (
     run === undefined ? { ...declared, task, data, transfer } : { ...declared, run }
   ) as ReadSpec;
