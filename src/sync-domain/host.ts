@@ -300,7 +300,8 @@ export abstract class Host {
     died: boolean,
   ): void {
     const sets = [...held];
-    for (const request of waiting) {
+    // The latest first, as core ends them: an event says what was in the way, which is earlier.
+    for (const request of waiting.toReversed()) {
       const { set } = request;
       if (watched.isWatched) this.events.missed(set, outcome);
       request.endWaiting();

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createDomain, type SyncDomain } from 'kds';
 import { checkTrace, traceIfAsked, traceTo } from 'kds/inspect/trace';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { randomFrom } from '../stress/random.ts';
 import { hostileNames, unsafe } from './hostile-names.ts';
 
@@ -93,6 +93,22 @@ describe('a trace of one event loop', () => {
     expect(domains).toMatchObject([{ host: 'process', olderCount: 0 }]);
     expect(domains[0]?.requestCount).toBeGreaterThan(100);
     expect(domains[0]?.grantCount).toBeGreaterThan(50);
+  });
+
+  it('of requests that end together passes: each has in its way what ends with it', async () => {
+    vi.useFakeTimers();
+    const text = await traced(async () => {
+      const domain = createDomain();
+      domain.acquireSync({ exclusive: 'a' });
+      const ended = Promise.allSettled([
+        domain.acquire({ exclusive: ['a', 'b'] }, { timeoutMs: 10 }),
+        domain.acquire({ exclusive: 'b' }, { timeoutMs: 10 }),
+      ]);
+      await vi.advanceTimersByTimeAsync(10);
+      expect((await ended).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+      await domain.close();
+    }).finally(() => vi.useRealTimers());
+    expect(checkTrace(text).faults).toEqual([]);
   });
 
   it('has tracks of sessions and resources, slices, and arrows to the next holder', async () => {
