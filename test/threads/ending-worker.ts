@@ -10,11 +10,15 @@ export type Ending =
   | 'rejects unhandled'
   | 'has no more to do'
   | 'fails in a callback of ours'
-  | 'closes its domain';
+  | 'closes its domain'
+  | 'holds several sets';
 
 const { arena, ending } = workerData as { arena: never; ending: Ending };
 const domain = openThreadsDomain(arena, { label: ending });
 domain.acquireSync({ exclusive: 'x' });
+if (ending === 'holds several sets') {
+  for (const name of ['one', 'two', 'three']) domain.acquireSync({ exclusive: name });
+}
 
 parentPort?.postMessage('ready');
 

@@ -48,6 +48,31 @@ it.each([
   },
 );
 
+it('what waits for several sets of one terminated worker is granted in arrival order', async () => {
+  const arena = createArena();
+  const domain = openThreadsDomain(arena);
+  const ending: Ending = 'holds several sets';
+  const worker = new Worker(bundle.path, { workerData: { arena, ending } });
+  domain.attachWorker(worker);
+  await new Promise((resolve) => worker.once('message', resolve));
+  // Not in the order in which the worker took them.
+  const names = ['three', 'one', 'x', 'two'];
+  const granted: string[] = [];
+  const asked = names.map(async (name) => {
+    const grant = await domain.acquire({ exclusive: name });
+    granted.push(name);
+    return grant;
+  });
+  await worker.terminate();
+  const grants = await Promise.all(asked);
+  expect(granted).toEqual(names);
+  expect(grants.map(({ recovered }) => recovered)).toEqual(names.map((name) => [name]));
+  const tokens = grants.map(({ token }) => token);
+  expect(tokens).toEqual([...tokens].sort((one, other) => one - other));
+  await domain.close();
+  expect(findArenaFaults(arena)).toEqual([]);
+});
+
 it('a worker that closes its domain at its end leaves nothing to recover', async () => {
   const arena = createArena({ agentsMax: 2 });
   const domain = openThreadsDomain(arena);

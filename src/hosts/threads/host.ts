@@ -496,18 +496,16 @@ export class ThreadsHost extends Host {
     this.#rung = [...agentsIn(this.control, C.LIVE)];
   }
 
+  /** At one moment: what waited for several of them is granted in one arrival order (I6). */
   #endSetsOf(agent: number): void {
     const { core } = this;
     emptyInbox(this.memory.words, agent);
     const sets = core.allSets().filter((set) => this.agentOf(set) === agent);
-    const waiting = sets.filter((set) => !core.isGranted(set));
-    // The latest first, and what is held last: nothing of it is granted as another of it goes.
-    waiting.sort((a, b) => core.arrival(b) - core.arrival(a));
-    for (const set of [...waiting, ...sets.filter((set) => core.isGranted(set))]) {
+    for (const set of sets) {
       if (watched.isWatched) this.#noteDied(set);
       this.forgetWord(set);
-      core.remove(set, true);
     }
+    core.removeAll(sets, true);
   }
 
   #noteDied(set: number): void {
