@@ -108,6 +108,14 @@ export abstract class Host {
     return Promise.reject(error);
   }
 
+  /**
+   * No operation can begin yet, and nothing was done: asks once more as soon as one can. Throws the
+   * error if that is not why it has failed. What is asked for through this comes in order.
+   */
+  whenReady<T>(error: unknown, _: () => T): Promise<Awaited<T>> {
+    throw error;
+  }
+
   /** From now on this object stands for its set. */
   abstract tag(object: HostRequest | HostGrant): void;
   /** Nothing stands for the set any more. Returns what did. */

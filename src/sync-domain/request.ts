@@ -21,6 +21,7 @@ interface WaitDetails {
   callback?: Callback;
   onRefused?: ((reason: unknown) => void) | undefined;
   context?: CapturedContext;
+  isDeferred?: boolean;
 }
 
 export interface WaitOptions {
@@ -189,6 +190,28 @@ export class CallbackRequest extends HostRequest implements Waiter, Deliverable 
     if (this.set !== 0) callback.count(1);
   }
 
+  /** Its domain is not ready, so it arrives later. */
+  defer(): void {
+    const details = this.details();
+    details.isDeferred = true;
+    details.callback?.count(1);
+  }
+
+  /** False if it was not deferred, or was cancelled meanwhile. */
+  endDeferral(): boolean {
+    const details = this.waitDetails;
+    if (details?.isDeferred !== true) return false;
+    details.isDeferred = false;
+    details.callback?.count(-1);
+    return true;
+  }
+
+  /** It was deferred, and its set waits from now on. */
+  arrive(set: number): void {
+    this.set = set;
+    this.waitDetails?.callback?.count(1);
+  }
+
   override tell(grant: HostGrant): void {
     this.#due = grant;
     this.waitDetails?.callback?.due(this);
@@ -209,6 +232,7 @@ export class CallbackRequest extends HostRequest implements Waiter, Deliverable 
 
   cancel(): boolean {
     if (this.set !== 0 && this.leave('cancelled')) return true;
+    if (this.endDeferral()) return true;
     if (!this.#due?.isHeld) return false;
     this.takeUntold()?.release();
     return true;

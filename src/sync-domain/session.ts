@@ -25,6 +25,7 @@ import {
   checkRunFunction,
   checkSpin,
   type EnqueueOptions,
+  type EnqueueTerms,
   holdingList,
   type RequestOptions,
   readEnqueueOptions,
@@ -101,10 +102,14 @@ export class HostSession implements SyncSession, EndsTogether {
   }
 
   tryAcquire(set: SetSpec | PreparedSet, options?: { label?: string }): Promise<SyncGrant | null> {
+    let requested: RequestedSet | undefined;
+    let label: string | undefined;
     try {
-      return Promise.resolve(this.#try(set, 0, options));
+      label = labelOf(options);
+      requested = this.host.resources.read(set);
+      return Promise.resolve(this.#try(requested, 0, label));
     } catch (error) {
-      return Promise.reject(error);
+      return this.#tryAgain(error, requested, label);
     }
   }
 
@@ -137,25 +142,21 @@ export class HostSession implements SyncSession, EndsTogether {
     onGrant: (grant: SyncGrant) => void,
     options: EnqueueOptions = noOptions,
   ): Waiter {
-    const { isDirect, callback, onRefused } = readEnqueueOptions(onGrant, options);
+    const own = readEnqueueOptions(onGrant, options);
     const isUsual = options === noOptions && this.host.carried === undefined;
     const terms = isUsual ? noTerms : this.#terms(options);
     const requested = this.#read(set, terms);
-    checkCallbackOpen(callback);
-    const placed = this.#placeWith(requested, 0, terms);
-    const Request = isDirect ? DirectRequest : CallbackRequest;
-    const tell = callback === undefined ? onGrant : callback.wrap(onGrant);
-    const request = new Request(this, typeof placed === 'number' ? placed : 0, tell);
-    const context = captureContext();
-    if (callback !== undefined || onRefused !== undefined || context !== undefined) {
-      request.onTerms(callback, onRefused, context);
+    checkCallbackOpen(own.callback);
+    let placed: HostGrant | number;
+    try {
+      placed = this.#placeWith(requested, 0, terms);
+    } catch (error) {
+      const request = this.#callbackRequest(0, onGrant, own);
+      this.#enqueueAgain(error, requested, terms, request);
+      return request;
     }
-    if (typeof placed === 'number') {
-      this.#wait(request, terms);
-    } else {
-      request.tell(placed);
-      this.host.delivery.runDirect();
-    }
+    const request = this.#callbackRequest(typeof placed === 'number' ? placed : 0, onGrant, own);
+    this.#startCallback(request, placed, terms);
     return request;
   }
 
@@ -205,7 +206,8 @@ export class HostSession implements SyncSession, EndsTogether {
   }
 
   tryAcquireSync(set: SetSpec | PreparedSet, options?: { label?: string }): SyncGrant | null {
-    return this.#try(set, SYNC, options);
+    const label = labelOf(options);
+    return this.#try(this.host.resources.read(set), SYNC, label);
   }
 
   acquireSync(set: SetSpec | PreparedSet, options: AcquireSyncOptions = noOptions): SyncGrant {
@@ -355,14 +357,23 @@ export class HostSession implements SyncSession, EndsTogether {
     return placed;
   }
 
-  #try(
-    spec: SetSpec | PreparedSet,
-    bits: number,
-    options: { label?: string } | undefined,
-  ): HostGrant | null {
-    const label = options === undefined ? undefined : readOptions(options).label;
+  /** Only for a domain that is not ready: a try is not asked again for any other reason. */
+  #tryAgain(
+    error: unknown,
+    requested: RequestedSet | undefined,
+    label: string | undefined,
+  ): Promise<SyncGrant | null> {
+    try {
+      if (requested === undefined) throw error;
+      const kept = requested.copy();
+      return this.host.whenReady(error, () => this.#try(kept, 0, label));
+    } catch {
+      return Promise.reject(error);
+    }
+  }
+
+  #try(requested: RequestedSet, bits: number, label: string | undefined): HostGrant | null {
     const { host } = this;
-    const requested = host.resources.read(spec);
     this.#checkOpen();
     host.enter();
     let grant: HostGrant | null;
@@ -375,6 +386,59 @@ export class HostSession implements SyncSession, EndsTogether {
     if (grant === null) host.leave();
     else host.leaveGranted();
     return grant;
+  }
+
+  #callbackRequest(
+    set: number,
+    onGrant: (grant: SyncGrant) => void,
+    { isDirect, callback, onRefused }: EnqueueTerms,
+  ): CallbackRequest {
+    const Request = isDirect ? DirectRequest : CallbackRequest;
+    const tell = callback === undefined ? onGrant : callback.wrap(onGrant);
+    const request = new Request(this, set, tell);
+    const context = captureContext();
+    if (callback !== undefined || onRefused !== undefined || context !== undefined) {
+      request.onTerms(callback, onRefused, context);
+    }
+    return request;
+  }
+
+  /** It waits, or is granted. */
+  #startCallback(
+    request: CallbackRequest,
+    placed: HostGrant | number,
+    terms: RequestOptions,
+  ): void {
+    if (typeof placed === 'number') {
+      this.#wait(request, terms);
+    } else {
+      request.tell(placed);
+      this.host.delivery.runDirect();
+    }
+  }
+
+  /** Only for a domain that is not ready; otherwise throws the error. */
+  #enqueueAgain(
+    error: unknown,
+    requested: RequestedSet,
+    terms: RequestTerms,
+    request: CallbackRequest,
+  ): void {
+    const kept = requested.copy();
+    void this.host.whenReady(error, () => {
+      if (!request.endDeferral()) return;
+      let placed: HostGrant | number;
+      try {
+        throwIfAborted(terms);
+        placed = this.#placeWith(kept, 0, terms);
+      } catch (reason) {
+        request.refuse(reason);
+        return;
+      }
+      if (typeof placed === 'number') request.arrive(placed);
+      this.#startCallback(request, placed, terms);
+    });
+    request.defer();
   }
 
   /** The observer, or 0 if there is nothing to wait for; otherwise as {@link #place}. */
@@ -510,6 +574,10 @@ export class HostSession implements SyncSession, EndsTogether {
   #checkOpen(): void {
     if (!this.#isOpen) throw new DomainClosedError('the domain or session is closed');
   }
+}
+
+function labelOf(options: { label?: string } | undefined): string | undefined {
+  return options === undefined ? undefined : readOptions(options).label;
 }
 
 function asItIs(entry: SnapshotEntry): SnapshotEntry {

@@ -4,6 +4,7 @@ import { controlOf } from '../../src/hosts/threads/arena.ts';
 import * as C from '../../src/hosts/threads/control.ts';
 import {
   type Arena,
+  type ArenaOptions,
   createArena,
   openThreadsDomain,
   type ThreadsDomain,
@@ -13,16 +14,22 @@ import { findArenaFaults } from '../threads/faults/soundness.ts';
 import { HiredWorker } from './hired-worker.ts';
 import { runSuite } from './page-runner.ts';
 import { Sections } from './sections.ts';
+import type { EarlyWay } from './worker-messages.ts';
 
 const { search } = location;
 
 /** An arena, the page's domain in it, and so many workers with one each. */
 class World {
-  readonly arena = createArena({ bytesMax: 2 ** 22 });
-  readonly domain: ThreadsDomain = openThreadsDomain(this.arena, { label: 'page' });
+  readonly arena: Arena;
+  readonly domain: ThreadsDomain;
   readonly memory = Sections.createMemory();
   readonly sections = new Sections(this.memory, 0);
   #hiredCount = 0;
+
+  constructor(options: ArenaOptions = {}) {
+    this.arena = createArena({ bytesMax: 2 ** 22, ...options });
+    this.domain = openThreadsDomain(this.arena, { label: 'page' });
+  }
 
   /** One that has not opened its domain yet. */
   hire(): HiredWorker {
@@ -59,8 +66,7 @@ class World {
 
   /** Resolves when so many domains, the page's among them, show that they live. */
   async shown(count: number): Promise<void> {
-    const control = controlOf(this.arena);
-    const prefix = `kds arena ${control[C.ID]} ${control[C.ID + 1]} `;
+    const prefix = signPrefix(this.arena);
     for (;;) {
       const { held = [] } = await navigator.locks.query();
       if (held.filter(({ name }) => name?.startsWith(prefix)).length === count) return;
@@ -75,6 +81,12 @@ class World {
     await this.domain.close();
     return { left: left.held.length + left.pending.length, faults };
   }
+}
+
+/** What the names of an arena's signs of life begin with. */
+function signPrefix(arena: Arena): string {
+  const control = controlOf(arena);
+  return `kds arena ${control[C.ID]} ${control[C.ID + 1]} `;
 }
 
 /** Whether some agent has the arena's lock. */
@@ -99,6 +111,9 @@ function tryAcquire(domain: ThreadsDomain, wanted: SetSpec): SyncGrant | null {
 async function acquire(domain: ThreadsDomain, set: SetSpec): Promise<SyncGrant> {
   return (await domain.acquire(set)) as SyncGrant;
 }
+
+/** Longer than anything takes on any machine: what is still to come then never comes. */
+const hangMs = 600_000;
 
 const x = { exclusive: 'x' } as const;
 const xy = { exclusive: ['x', 'y'] } as const;
@@ -244,6 +259,41 @@ const scenarios = {
     own.release();
     const seen = { other: recovered, page: grant.recovered, tookMs };
     return { ...seen, ...(await world.end()) };
+  },
+
+  /** Workers that are terminated just after they have opened a domain, or were first granted. */
+  async earlyEnds(after: 'opened' | 'granted', how: EarlyWay, delaysMs: readonly number[]) {
+    // Fewer places than workers: whoever ends early does not keep its place.
+    const world = new World({ agentsMax: 3 });
+    const ends: string[] = [];
+    for (const delayMs of delaysMs) {
+      const worker = world.hire();
+      await worker.tell({ do: 'open and take', arena: world.arena, set: x, how });
+      if (after === 'granted') {
+        const { granted, refused } = await worker.answer();
+        if (granted !== true) ends.push(`not granted: ${refused}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
+      worker.terminate();
+      const grant = await world.domain.acquire(x, { timeoutMs: hangMs });
+      ends.push(grant.recovered.join());
+      await grant.release();
+    }
+    return { ends, ...(await world.end()) };
+  },
+
+  /** A worker that is granted a set has shown that it lives, by whatever way it asked. */
+  async firstGrant(how: EarlyWay) {
+    const world = new World();
+    const worker = world.hire();
+    await worker.tell({ do: 'open and take', arena: world.arena, set: x, how });
+    const { granted, refused } = await worker.answer();
+    const { held = [] } = await navigator.locks.query();
+    const signs = held.filter(({ name }) => name?.startsWith(signPrefix(world.arena)));
+    const isHeld = (await world.domain.tryAcquire(x)) === null;
+    await worker.tell({ do: 'close' });
+    // The page's own is among them. A worker that was refused may show its sign any time later.
+    return granted === true ? { signCount: signs.length - 1, isHeld } : { refused, isHeld };
   },
 
   /** A worker ends while it waits between others. */

@@ -59,6 +59,39 @@ describe.skipIf(chromium === undefined)(
       },
     );
 
+    it.each(['await', 'await a try', 'await both', 'enqueue'] as const)(
+      'a worker is granted nothing before it shows that it lives (%s)',
+      async (how) => {
+        expect(await site.run('firstGrant', [how])).toEqual({ signCount: 1, isHeld: true });
+      },
+    );
+
+    it.each(['block', 'try'] as const)(
+      'a worker that may not wait for that is refused (%s)',
+      async (how) => {
+        const refused = { refused: 'KDS_UNAVAILABLE', isHeld: false };
+        expect(await site.run('firstGrant', [how])).toEqual(refused);
+      },
+    );
+
+    const delaysMs = [0, 1, 2, 3, 4, 6].flatMap((ms) => [ms, ms]);
+
+    it.each(['await', 'await a try', 'enqueue'] as const)(
+      'a worker terminated some ms after its first grant is noticed (%s)',
+      async (how) => {
+        const { ends, ...end } = await site.run('earlyEnds', ['granted', how, delaysMs]);
+        expect(ends).toEqual(delaysMs.map(() => 'x'));
+        expect(end).toEqual(inOrder);
+      },
+    );
+
+    it('a worker terminated some ms after it opened a domain keeps nothing', async () => {
+      const { ends, ...end } = await site.run('earlyEnds', ['opened', 'await', delaysMs]);
+      expect(ends.length).toBe(delaysMs.length);
+      expect(ends.filter((recovered) => recovered !== '' && recovered !== 'x')).toEqual([]);
+      expect(end).toEqual(inOrder);
+    });
+
     it('a frame uses the arena of its page, and its end is noticed', async () => {
       const seen = await site.run('frameEnds', []);
       expect(seen).toEqual({ isForeign: true, recovered: ['x'], ...inOrder });
@@ -104,6 +137,11 @@ describe.skipIf(chromium === undefined)(
       it('a holder that is terminated is missed, and its successor is told', async () => {
         const { other, page } = await site.run('holderEnds', ['in its event loop'], search);
         expect({ other, page }).toEqual({ other: ['x'], page: [] });
+      });
+
+      it('a worker terminated some ms after its first grant is noticed', async () => {
+        const { ends } = await site.run('earlyEnds', ['granted', 'await', delaysMs], search);
+        expect(ends).toEqual(delaysMs.map(() => 'x'));
       });
 
       it('the page and two workers exclude each other, and all of them progress', async () => {

@@ -7,6 +7,9 @@ import type { SectionsMemory } from './sections.ts';
 /** How a worker asks for a set. */
 export type Way = 'block' | 'await' | 'try';
 
+/** How a worker asks for a set before its domain is ready. */
+export type EarlyWay = 'await' | 'await a try' | 'await both' | 'enqueue' | 'block' | 'try';
+
 export type Order =
   | {
       readonly do: 'open';
@@ -18,7 +21,14 @@ export type Order =
   | { readonly do: 'take'; readonly set: SetSpec; readonly how: Way }
   | { readonly do: 'release' }
   | { readonly do: 'close' }
-  /** As one does that opens a domain and never comes back to its event loop. */
+  /** Answers as it has opened its domain, not waiting until that is ready; and when granted. */
+  | {
+      readonly do: 'open and take';
+      readonly arena: Arena;
+      readonly set: SetSpec;
+      readonly how: EarlyWay;
+    }
+  /** As one does that never comes back to its event loop once its domain is ready. */
   | {
       readonly do: 'open and take for ever';
       readonly arena: Arena;

@@ -3,7 +3,7 @@
 import { openThreadsDomain, type ThreadsDomain } from '../../src/hosts/threads/index.ts';
 import type { KdsError, SetSpec, SyncGrant } from '../../src/index.ts';
 import { Sections } from './sections.ts';
-import type { Answer, Order, Way } from './worker-messages.ts';
+import type { Answer, EarlyWay, Order, Way } from './worker-messages.ts';
 
 let domain: ThreadsDomain;
 let sections: Sections;
@@ -27,6 +27,8 @@ async function obey(order: Order): Promise<Answer> {
     case 'open':
       domain = openThreadsDomain(order.arena, { label: order.label });
       sections = new Sections(order.memory, order.party);
+      // Before that it may not block.
+      await domain.ready;
       return { agent: domain.agent };
     case 'take': {
       const grant = await take(order.set, order.how);
@@ -42,13 +44,20 @@ async function obey(order: Order): Promise<Answer> {
       await domain.close();
       return {};
     case 'open and take for ever': {
-      // As docs/threads.md says: from then on a request for a lock is sent at once.
-      await navigator.locks.query();
       domain = openThreadsDomain(order.arena);
+      await domain.ready;
       const grant = domain.acquireSync(order.set);
       answer({ granted: true, recovered: grant.recovered });
       if (order.thenBlockFor !== undefined) domain.acquireSync(order.thenBlockFor);
       return sleepForEver();
+    }
+    case 'open and take': {
+      domain = openThreadsDomain(order.arena);
+      const granted = takeEarly(order.set, order.how);
+      answer({ agent: domain.agent });
+      const grant = await granted;
+      if (grant !== null) held.push(grant);
+      return { granted: grant !== null };
     }
     case 'contend':
       await contend(order.durationMs);
@@ -66,6 +75,40 @@ async function take(set: SetSpec, how: Way): Promise<SyncGrant | null> {
   if (how === 'block') return domain.acquireSync(set);
   if (how === 'await') return (await domain.acquire(set)) as SyncGrant;
   return domain.tryAcquireSync(set);
+}
+
+async function takeEarly(set: SetSpec, how: EarlyWay): Promise<SyncGrant | null> {
+  switch (how) {
+    case 'await':
+      return (await domain.acquire(set)) as SyncGrant;
+    case 'await a try':
+      return (await domain.tryAcquire(set)) as SyncGrant;
+    case 'await both': {
+      // The first one is granted first, although it comes by another way.
+      const order: string[] = [];
+      const first = new Promise<SyncGrant>((granted) => {
+        domain.enqueue(set, (grant) => {
+          order.push('first');
+          granted(grant);
+        });
+      });
+      const second = domain.acquire(set).then((grant) => {
+        order.push('second');
+        return grant as SyncGrant;
+      });
+      const cancelled = domain.enqueue(set, () => void order.push('cancelled'));
+      if (!cancelled.cancel() || cancelled.cancel()) return null;
+      (await first).release();
+      const grant = await second;
+      return order.join() === 'first,second' ? grant : null;
+    }
+    case 'enqueue':
+      return new Promise((granted) => domain.enqueue(set, granted));
+    case 'block':
+      return domain.acquireSync(set);
+    case 'try':
+      return domain.tryAcquireSync(set);
+  }
 }
 
 async function contend(durationMs: number): Promise<void> {

@@ -43,14 +43,14 @@ it('what is no arena is refused as such', () => {
 describe('an arena is refused', () => {
   const control: Record<string, (control: Int32Array) => void> = {
     'that does not begin as one': (w) => void w.fill(0, C.MAGIC, 1),
-    'of another version': (w) => void w.fill(2, C.VERSION, C.VERSION + 1),
+    'of another version': (w) => void w.fill(99, C.VERSION, C.VERSION + 1),
     'with more words than there are': (w) => void w.fill(2 ** 28, C.WORD_COUNT, 4),
     'with fewer words than none': (w) => void w.fill(-1, C.WORD_COUNT, 3),
     'with more words than there may be': (w) => void w.fill(5, C.WORD_COUNT_MAX, 4),
     'for too many agents': (w) => void w.fill(1025, C.AGENT_COUNT_MAX, 5),
     'for one agent': (w) => void w.fill(1, C.AGENT_COUNT_MAX, 5),
     'whose lock is taken by nobody': (w) => void w.fill(3, C.LOCK, C.LOCK + 1),
-    'with an agent in no state': (w) => void w.fill(3, C.wordsOfAgent(1), C.wordsOfAgent(1) + 1),
+    'with an agent in no state': (w) => void w.fill(7, C.wordsOfAgent(1), C.wordsOfAgent(1) + 1),
   };
   it.each(Object.entries(control))('%s', async (_, damage) => {
     const arena = await used();

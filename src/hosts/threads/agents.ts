@@ -19,21 +19,44 @@ const stateMask = (1 << C.STATE_BITS) - 1;
 const SET_NEXT = L.SET_PENDING;
 
 /**
- * Takes a free place for an agent of the calling thread. Whoever ends on the way leaves a claim
- * behind that says whose it is: {@link dropClaims} takes it back.
+ * Takes a free place for an agent of the calling thread, LIVE or JOINING. Whoever ends on the way
+ * leaves a claim behind that says whose it is: {@link dropClaims} takes it back.
  *
  * @throws LimitError if there is none.
  */
-export function enrol(control: Int32Array): number {
+export function enrol(control: Int32Array, state: number = C.LIVE): number {
   const agent = claimPlace(control);
   const at = C.wordsOfAgent(agent);
   control[at + C.SLEEP] = C.AWAKE;
   control[at + C.BLOCKED_SET] = L.NOBODY;
   control[at + C.INTERRUPTED] = 0;
   control[at + C.SIGN] = 0;
+  control[at + C.SUPERVISES] = 0;
   const generation = generationOf(control, agent) + 1;
-  Atomics.store(control, at + C.STATE, (generation << C.STATE_BITS) | C.LIVE);
+  Atomics.store(control, at + C.STATE, (generation << C.STATE_BITS) | state);
   return agent;
+}
+
+/**
+ * An agent of this generation that is JOINING is LIVE from now on, or FREE. False if it is not
+ * JOINING any more: its place may be another's.
+ */
+export function endJoining(
+  control: Int32Array,
+  agent: number,
+  generation: number,
+  state: number,
+): boolean {
+  const joining = (generation << C.STATE_BITS) | C.JOINING;
+  const next = (generation << C.STATE_BITS) | state;
+  const at = C.wordsOfAgent(agent) + C.STATE;
+  return Atomics.compareExchange(control, at, joining, next) === joining;
+}
+
+/** Its place is free, if nobody has taken it meanwhile. */
+export function withdraw(control: Int32Array, agent: number, generation: number): void {
+  if (!endJoining(control, agent, generation, C.FREE)) return;
+  Atomics.store(claims(control), claimOf(agent), unclaimed);
 }
 
 /** The place of an agent that leaves nothing behind is free. */
@@ -78,10 +101,26 @@ function claimPlace(control: Int32Array): number {
       if (found === unclaimed) return agent;
     }
   }
+  const agent = takeJoining(control, mine);
+  if (agent !== undefined) return agent;
   throw new LimitError(
     `${agentCountMax} domains are open in this arena, and no more may be: ` +
       'close some, or make it with a larger agentsMax',
   );
+}
+
+/**
+ * The place of an agent that is JOINING, whose thread may have ended: nobody can tell, and it has
+ * nothing. If its thread lives, it finds that its place is gone.
+ */
+function takeJoining(control: Int32Array, mine: bigint): number | undefined {
+  for (const agent of agentsIn(control, C.JOINING)) {
+    const claim = Atomics.load(claims(control), claimOf(agent));
+    if (!endJoining(control, agent, generationOf(control, agent), C.FREE)) continue;
+    const found = Atomics.compareExchange(claims(control), claimOf(agent), claim, mine);
+    if (found === claim) return agent;
+  }
+  return undefined;
 }
 
 const unclaimed = 0n;
@@ -126,7 +165,8 @@ export function markDead(
   const at = C.wordsOfAgent(agent);
   const before = Atomics.load(control, at + C.STATE);
   const state = before & stateMask;
-  if (state !== C.LIVE || !hasEnded(control, at)) return state === C.DEAD;
+  const isThere = state === C.LIVE || state === C.JOINING;
+  if (!isThere || !hasEnded(control, at)) return state === C.DEAD;
   const dead = (before & ~stateMask) | C.DEAD;
   const found = Atomics.compareExchange(control, at + C.STATE, before, dead);
   return found === before || found === dead;

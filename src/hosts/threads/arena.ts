@@ -30,7 +30,7 @@ export interface ArenaOptions {
 
 const magic = 0x6b647361;
 /** Of the layout: of control.ts, root.ts, names.ts, labels.ts, and of core. */
-const version = 1;
+const version = 2;
 const bytesMaxDefault = 2 ** 26;
 const bytesMinLimit = 2 ** 16;
 const bytesMaxLimit = 2 ** 30;
@@ -130,7 +130,7 @@ function checkAgents(control: Int32Array): void {
   let isAnybodyThere = false;
   for (let agent = 0; agent < (control[C.AGENT_COUNT_MAX] as number); agent++) {
     const state = stateOf(control, agent);
-    if (state > C.DEAD) throw damaged(`agent ${agent} is in no state`);
+    if (state > C.JOINING) throw damaged(`agent ${agent} is in no state`);
     if (state !== C.FREE) isAnybodyThere = true;
   }
   // An owner who had come meanwhile, or gone, would have changed the word.
@@ -140,6 +140,12 @@ function checkAgents(control: Int32Array): void {
 
 export function damaged(what: string): ProtocolError {
   return new ProtocolError(`the arena is damaged: ${what}. Make a new one with createArena()`);
+}
+
+/** In hexadecimal digits: tells an arena from others. */
+export function idOf(control: Int32Array): string {
+  const words = [...control.subarray(C.ID, C.ID + 2)];
+  return words.map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('');
 }
 
 /** Core's words in an arena. Only who has the arena's lock may use them, grow them or look. */

@@ -86,6 +86,21 @@ function untilGranted(
   }
 }
 
+/** The agent goes on, without a grant. False if it is not blocked. */
+export function interrupt(host: ThreadsHost, agent: number): boolean {
+  const { control, core } = host;
+  const at = C.wordsOfAgent(agent);
+  host.enter();
+  const set = control[at + C.BLOCKED_SET] as number;
+  const isBlocked = set !== 0 && !core.isGranted(set);
+  if (isBlocked) {
+    control[at + C.INTERRUPTED] = 1;
+    host.ringAfter(agent);
+  }
+  host.leave();
+  return isBlocked;
+}
+
 function isOver({ set, granted }: BlockedRequest): boolean {
   return set === 0 && granted === undefined;
 }

@@ -24,16 +24,18 @@ const agentsStart = 32;
 const agentWords = 16;
 
 /**
- * Of an agent: FREE, LIVE, or DEAD until somebody has ended what it left, in the lowest two bits.
- * Above them, its generation: how many agents have been at this place. They change as one, so that
- * nobody takes a newcomer for the dead one before it. A place that is FREE may be claimed already,
- * see THREAD.
+ * Of an agent: FREE, LIVE, DEAD until somebody has ended what it left, or JOINING until its thread
+ * shows that it lives, in the lowest bits. An agent that is JOINING has never had the arena's lock,
+ * and no sets. Above them, its generation: how many agents have been at this place. They change as
+ * one, so that nobody takes a newcomer for the dead one before it. A place that is FREE may be
+ * claimed already, see THREAD.
  */
 export const STATE = 0;
 export const FREE = 0;
 export const LIVE = 1;
 export const DEAD = 2;
-export const STATE_BITS = 2;
+export const JOINING = 3;
+export const STATE_BITS = 3;
 /** Grows when there is news for the agent; it waits on this word. */
 export const BELL = 2;
 /** What must be done besides ringing: see the values. */
@@ -59,6 +61,8 @@ export const THREAD = 8;
 export const SYSTEM_THREAD = 9;
 /** The set that its thread is blocked for, once that is granted: so it need not take the lock. */
 export const GRANTED_SET = 10;
+/** The generation that watches for the end of other threads where that is silent; or 0. */
+export const SUPERVISES = 11;
 
 export const agentCountMaxDefault = 64;
 /** Owners fit the lock word, and names of agents in a tag. */

@@ -1,16 +1,17 @@
 /**
  * Noticing that threads end.
  *
- * Node tells who made a worker of its exit, and a worker of its own unless it was terminated. In a
- * browser a worker's end is silent: there each agent holds a Web Lock for as long as its thread
- * lives, its sign of life, and who supervises asks for that lock too. When he gets it, it has
- * ended. */
+ * Node reports the exit of a worker to the thread that made it, and a worker's own unless it was
+ * terminated. In a browser a worker's end is silent: there each agent shows a sign of life
+ * (signs.ts), and a supervisor waits for its end.
+ */
 
 import { UnavailableError } from '../../domain/errors.ts';
 import { setRealTimeout } from '../../domain/real-time.ts';
 import { agentsIn, dropClaims, generationOf, markDead } from './agents.ts';
 import * as C from './control.ts';
 import type { ThreadsHost } from './host.ts';
+import { hasShown, needsSigns, signOf } from './signs.ts';
 import { thread, workerThreads } from './thread.ts';
 
 /** A worker of Node, or of a browser. */
@@ -88,31 +89,6 @@ const openHosts = new Set<ThreadsHost>();
 /** One listener serves all domains that a thread ever opens. */
 let isExitHeard = false;
 
-/** Whether threads must show by themselves that they live. */
-function needsSigns(): boolean {
-  return workerThreads() === undefined && globalThis.navigator?.locks !== undefined;
-}
-
-/**
- * Holds an agent's sign of life until it closes, or its thread ends. Once the request has been sent
- * it is granted even if the thread never comes back to its event loop; only its note is then not
- * written.
- */
-export function showLife(host: ThreadsHost): void {
-  if (!needsSigns()) return;
-  const { control, agent } = host;
-  const generation = generationOf(control, agent);
-  const held = async (): Promise<void> => {
-    // Its place may be another's by now, who has yet to show himself.
-    if (host.isClosed) return;
-    Atomics.store(control, C.wordsOfAgent(agent) + C.SIGN, generation);
-    host.ringAll();
-    await new Promise<void>((resolve) => host.whenClosed(resolve));
-  };
-  void navigator.locks.request(signOf(control, agent, generation), held);
-  host.ringAll();
-}
-
 /** How soon to look again for a sign that was not there yet; twice as late each time, up to: */
 const lookAgainMs = 4;
 const lookAgainMsMax = 256;
@@ -136,26 +112,34 @@ export class Supervisor {
 
   look(): void {
     if (!needsSigns()) return;
-    const { control } = this.#host;
-    for (const { agent, generation } of this.#unwatched()) {
-      if (Atomics.load(control, C.wordsOfAgent(agent) + C.SIGN) === generation) {
-        this.#watch(agent, generation);
-      }
-    }
+    this.#watchShown();
     if (!this.#isSearching) void this.#search();
   }
 
-  /** Until all that live are watched. */
+  #watchShown(): void {
+    const { control } = this.#host;
+    for (const { agent, generation } of this.#unwatched(C.LIVE, C.JOINING)) {
+      if (hasShown(control, agent, generation)) this.#watch(agent, generation);
+    }
+  }
+
+  /**
+   * Until all that live are watched. Where a ring can be lost, as long as the domain is open: the
+   * ring may have been that of an agent which joins.
+   */
   async #search(): Promise<void> {
     this.#isSearching = true;
-    for (let againMs = lookAgainMs; this.#unwatched().length > 0; againMs *= 2) {
+    const canMiss = typeof Atomics.waitAsync !== 'function';
+    for (let againMs = lookAgainMs; canMiss || this.#unwatched(C.LIVE).length > 0; againMs *= 2) {
       const { held = [] } = await navigator.locks.query();
       if (this.#host.isClosed) break;
       const signs = new Set(held.map(({ name }) => name));
-      for (const { agent, generation } of this.#unwatched()) {
+      for (const { agent, generation } of this.#unwatched(C.LIVE)) {
         const sign = signOf(this.#host.control, agent, generation);
         if (signs.has(sign)) this.#watch(agent, generation);
       }
+      // Who has shown itself and has ended since is not among those held any more.
+      this.#watchShown();
       const pauseMs = Math.min(againMs, lookAgainMsMax);
       await new Promise<void>((resolve) => setRealTimeout(resolve, pauseMs));
       if (this.#host.isClosed) break;
@@ -163,10 +147,13 @@ export class Supervisor {
     this.#isSearching = false;
   }
 
-  /** The agents of other threads whose end would not be noticed. */
-  #unwatched(): readonly { readonly agent: number; readonly generation: number }[] {
+  /** The agents of other threads, in these states, whose end would not be noticed. */
+  #unwatched(
+    ...states: readonly number[]
+  ): readonly { readonly agent: number; readonly generation: number }[] {
     const { control } = this.#host;
-    return agentsIn(control, C.LIVE)
+    return states
+      .flatMap((state) => agentsIn(control, state))
       .filter((agent) => control[C.wordsOfAgent(agent) + C.THREAD] !== thread.id)
       .map((agent) => ({ agent, generation: generationOf(control, agent) }))
       .filter(({ agent, generation }) => !this.#watched.has(signOf(control, agent, generation)));
@@ -186,8 +173,4 @@ export class Supervisor {
       if (error !== signal.reason) throw error;
     });
   }
-}
-
-function signOf(control: Int32Array, agent: number, generation: number): string {
-  return `kds arena ${control[C.ID]} ${control[C.ID + 1]} agent ${agent} ${generation}`;
 }

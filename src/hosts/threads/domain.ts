@@ -5,6 +5,7 @@ import { describe } from '../../domain/sets.ts';
 import { type DomainOptions, equip, readDomainOptions } from '../../sync-domain/domain-options.ts';
 import { HostSession } from '../../sync-domain/session.ts';
 import { type Arena, controlOf } from './arena.ts';
+import { interrupt } from './blocking.ts';
 import { type WatchedWorker, watchWorker } from './death.ts';
 import { ThreadsHost } from './host.ts';
 
@@ -14,6 +15,22 @@ export interface ThreadsDomain extends SyncDomain {
   readonly agent: number;
   /** Where the state is: what {@link openThreadsDomain} was called with. */
   readonly arena: Arena;
+  /**
+   * Resolves when requests can be granted. In a browser, in a worker or frame of a page that has
+   * called {@link attachWorker}: some milliseconds after the domain was opened, as the end of the
+   * thread cannot be noticed before. Elsewhere: at once. Promises and `enqueue` wait for it; calls
+   * that must answer at once, as `acquireSync`, throw UnavailableError until then. Rejects with
+   * UnavailableError (no Web Locks), LimitError or DomainClosedError if the domain never is ready.
+   *
+   * @example
+   * import { createArena, openThreadsDomain } from 'kds/threads';
+   *
+   * const domain = openThreadsDomain(createArena());
+   * await domain.ready;
+   * domain.acquireSync({ exclusive: 'buffer 0' }).release();
+   * await domain.close();
+   */
+  readonly ready: Promise<void>;
   /**
    * When this worker ends, however it does, what its domains in the arena hold or wait for is
    * released, as by holders who died. Call it once for each worker, from the thread that made it,
@@ -70,6 +87,10 @@ class ThreadsSession extends HostSession implements ThreadsDomain {
     return this.#host.agent;
   }
 
+  get ready(): Promise<void> {
+    return this.#host.ready;
+  }
+
   attachWorker(worker: WatchedWorker): void {
     if (typeof worker !== 'object' || worker === null) {
       throw new TypeError(`attachWorker takes a Worker, not ${describe(worker)}`);
@@ -78,6 +99,6 @@ class ThreadsSession extends HostSession implements ThreadsDomain {
   }
 
   interrupt(agent: number): boolean {
-    return this.#host.interrupt(agent);
+    return interrupt(this.#host, agent);
   }
 }

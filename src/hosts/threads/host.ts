@@ -18,8 +18,7 @@ import {
 } from '../../core/index.ts';
 import * as L from '../../core/layout.ts';
 import { reserve } from '../../core/slots.ts';
-import type { Capability } from '../../domain/domain.ts';
-import { KdsError, UnavailableError } from '../../domain/errors.ts';
+import { DomainClosedError, KdsError, UnavailableError } from '../../domain/errors.ts';
 import { type EventDomain, watched } from '../../domain/events.ts';
 import type { AcquireSyncOptions } from '../../domain/options.ts';
 import { realNowMs, setRealTimeout } from '../../domain/real-time.ts';
@@ -35,34 +34,29 @@ import {
   emptyInbox,
   enrol,
   fetch,
+  generationOf,
   hasNews,
   post,
   stateOf,
   vacate,
   vacateDead,
+  withdraw,
 } from './agents.ts';
-import { ArenaMemory, damaged } from './arena.ts';
+import { ArenaMemory, damaged, idOf } from './arena.ts';
 import { Bell, ring } from './bell.ts';
 import { BellListener } from './bell-listener.ts';
 import { blockFor } from './blocking.ts';
 import { ArenaClock } from './clock.ts';
 import * as C from './control.ts';
-import { closeAtExit, closedBeforeExit, Supervisor, showLife } from './death.ts';
+import { closeAtExit, closedBeforeExit, Supervisor } from './death.ts';
+import { Joining, join, NotReadyError } from './joining.ts';
 import { agentOf, freeLabels, slotsOfLabels, writeLabels } from './labels.ts';
 import { ArenaLock } from './lock.ts';
 import { lockMsMax, Neighbours } from './neighbours.ts';
 import { ThreadsResources } from './resources.ts';
 import { ArenaSets } from './sets.ts';
-import { thread } from './thread.ts';
-
-const capabilities: ReadonlySet<Capability> = new Set<Capability>([
-  'settled',
-  'downgrade',
-  'part-release',
-  'steal',
-  // The main thread of a browser may not.
-  ...(thread.maySleep ? (['blocking'] as const) : []),
-]);
+import { mustShowLife, noteSupervisor, showLife } from './signs.ts';
+import { capabilities, thread } from './thread.ts';
 
 /** So long the event loop has before the lock is tried again. */
 const laterMs = 10;
@@ -77,9 +71,12 @@ export class ThreadsHost extends Host {
   readonly control: Int32Array;
   readonly memory: ArenaMemory;
   readonly agent: number;
+  readonly generation: number;
   readonly bell: Bell;
   readonly #listener: BellListener;
-  readonly #lock: ArenaLock;
+  /** Until it has joined: what stands in its place. */
+  #lock: Pick<ArenaLock, 'take' | 'letGo' | 'wakeAll'>;
+  #joining: Joining | undefined = undefined;
   /** What stands for sets of this agent's own. */
   readonly #objects = new Map<number, HostRequest | HostGrant>();
   #waitingCount = 0;
@@ -104,8 +101,13 @@ export class ThreadsHost extends Host {
 
   /** @throws LimitError, ProtocolError, UnavailableError */
   static open(control: Int32Array, label: string | undefined): ThreadsHost {
-    const agent = enrol(control);
+    const isJoining = mustShowLife(control);
+    const agent = enrol(control, isJoining ? C.JOINING : C.LIVE);
     const host = new ThreadsHost(control, agent, label);
+    if (isJoining) {
+      void host.#join();
+      return host;
+    }
     try {
       host.#settleIn();
     } catch (error) {
@@ -113,7 +115,7 @@ export class ThreadsHost extends Host {
       throw error;
     }
     closeAtExit(host);
-    showLife(host);
+    void showLife(host);
     return host;
   }
 
@@ -123,6 +125,7 @@ export class ThreadsHost extends Host {
     this.control = control;
     this.memory = memory;
     this.agent = agent;
+    this.generation = generationOf(control, agent);
     this.clock = new ArenaClock(control, new CoarseClock({ isReal: true }));
     this.sets = new ArenaSets(this.core, this.clock);
     this.bell = new Bell(control, agent);
@@ -192,6 +195,8 @@ export class ThreadsHost extends Host {
     try {
       this.enter();
     } catch (error) {
+      // One that has died with the lock is noticed by this.
+      this.#supervisor?.look();
       this.#later(error, () => this.hear());
       return;
     }
@@ -213,6 +218,7 @@ export class ThreadsHost extends Host {
    * that has been in vain too often.
    */
   override async askAgain<T>(error: unknown, ask: () => Promise<T>): Promise<T> {
+    if (error instanceof NotReadyError) return this.whenReady(error, ask);
     if (thread.maySleep || !(error instanceof UnavailableError)) throw error;
     const nowMs = realNowMs();
     const isFirst = this.#askedAgainMs === 0;
@@ -223,6 +229,17 @@ export class ThreadsHost extends Host {
     if (this.#unreachedMs > lockMsMax) throw error;
     await new Promise<void>((resolve) => setRealTimeout(resolve, laterMs));
     return ask();
+  }
+
+  override whenReady<T>(error: unknown, ask: () => T): Promise<Awaited<T>> {
+    const joining = this.#joining;
+    if (joining === undefined || !(error instanceof NotReadyError)) throw error;
+    return joining.over.then(ask) as Promise<Awaited<T>>;
+  }
+
+  /** Resolves when operations can begin. */
+  get ready(): Promise<void> {
+    return this.#joining?.ready ?? Promise.resolve();
   }
 
   /**
@@ -299,10 +316,14 @@ export class ThreadsHost extends Host {
 
   override close(died = false): void {
     if (this.#isClosed) return;
+    const joining = this.#joining;
+    if (joining !== undefined && joining === this.#lock) {
+      const reason = new DomainClosedError('the domain was closed before it was ready');
+      this.#giveUpJoining(joining, reason);
+      return;
+    }
     super.close(died);
-    this.#isClosed = true;
-    this.#listener.close();
-    for (const tell of this.#whenClosed) tell();
+    this.#end();
     closedBeforeExit(this);
     // What waits for the next ring is to end.
     ring(this.control, this.agent);
@@ -316,6 +337,7 @@ export class ThreadsHost extends Host {
 
   /** From now on it notices new agents and the end of their threads, where these are silent. */
   supervise(): void {
+    noteSupervisor(this);
     this.#supervisor ??= new Supervisor(this);
     this.#listener.listen();
   }
@@ -325,18 +347,9 @@ export class ThreadsHost extends Host {
     for (const agent of agentsIn(this.control, C.LIVE)) this.#ring(agent);
   }
 
-  /** Whoever is blocked goes on, without a grant. False if the agent is not blocked. */
-  interrupt(agent: number): boolean {
-    const at = C.wordsOfAgent(agent);
-    this.enter();
-    const set = this.control[at + C.BLOCKED_SET] as number;
-    const isBlocked = set !== 0 && !this.core.isGranted(set);
-    if (isBlocked) {
-      this.control[at + C.INTERRUPTED] = 1;
-      this.#rung.push(agent);
-    }
-    this.leave();
-    return isBlocked;
+  /** Rings for an agent as this operation ends. */
+  ringAfter(agent: number): void {
+    this.#rung.push(agent);
   }
 
   tag(object: HostRequest | HostGrant): void {
@@ -366,10 +379,7 @@ export class ThreadsHost extends Host {
   }
 
   protected eventDomain(): EventDomain {
-    const { control, label } = this;
-    const [first = 0, second = 0] = control.subarray(C.ID, C.ID + 2);
-    const digits = [first, second].map((word) => (word >>> 0).toString(16).padStart(8, '0'));
-    return { host: 'threads', name: `arena ${digits.join('')}`, label };
+    return { host: 'threads', name: `arena ${idOf(this.control)}`, label: this.label };
   }
 
   protected wordFor(scope: HostSession, label: string | undefined): number {
@@ -417,6 +427,34 @@ export class ThreadsHost extends Host {
       for (const task of owed) task();
       this.#renew();
     }
+  }
+
+  async #join(): Promise<void> {
+    const lock = this.#lock;
+    const joining = new Joining();
+    this.#joining = joining;
+    this.#lock = joining;
+    const failure = await join(this);
+    if (this.#isClosed) return;
+    if (failure !== undefined) {
+      this.#giveUpJoining(joining, failure);
+    } else {
+      this.#lock = lock;
+      joining.admit();
+    }
+  }
+
+  /** It has nothing, and its place may be another's. */
+  #giveUpJoining(joining: Joining, reason: Error): void {
+    joining.fail(reason);
+    this.#end();
+    withdraw(this.control, this.agent, this.generation);
+  }
+
+  #end(): void {
+    this.#isClosed = true;
+    this.#listener.close();
+    for (const tell of this.#whenClosed) tell();
   }
 
   /** The first one in an arena sees to it that it is in order: later on others rely on that. */

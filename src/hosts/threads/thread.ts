@@ -1,5 +1,6 @@
 /** The thread that this code runs in. */
 
+import type { Capability } from '../../domain/domain.ts';
 import { systemThread } from './liveness.ts';
 
 export interface Thread {
@@ -23,6 +24,15 @@ export const thread: Thread = {
   systemId: systemThread(),
   maySleep: maySleep(),
 };
+
+/** What domains of this thread can do. */
+export const capabilities: ReadonlySet<Capability> = new Set<Capability>([
+  'settled',
+  'downgrade',
+  'part-release',
+  'steal',
+  ...(thread.maySleep ? (['blocking'] as const) : []),
+]);
 
 /** What Node calls its threads; undefined elsewhere. */
 export function workerThreads(): WorkerThreads | undefined {

@@ -98,7 +98,7 @@ class Inspection {
     const posted = new Set<number>();
     for (let agent = 0; agent < control[C.AGENT_COUNT_MAX]!; agent++) {
       const state = stateOf(control, agent);
-      const isDead = state !== C.FREE && state !== C.LIVE;
+      const isDead = state !== C.FREE && state !== C.LIVE && state !== C.JOINING;
       if (isDead) faults.push(`agent ${agent} is in state ${state}`);
       const isClaimed = control[C.wordsOfAgent(agent) + C.THREAD] !== 0;
       if (isClaimed !== (state !== C.FREE)) faults.push(`agent ${agent} is claimed, or not`);

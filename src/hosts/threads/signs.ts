@@ -1,0 +1,74 @@
+/**
+ * Signs of life. In a browser the end of a thread is silent, so each agent holds a Web Lock for as
+ * long as its thread lives. A supervisor (death.ts) requests the same lock: when that is granted,
+ * the thread has ended.
+ *
+ * A thread that ends before its lock is held is not noticed. So an agent that opens while another
+ * thread supervises is JOINING until then (joining.ts).
+ */
+
+import { agentsIn, generationOf } from './agents.ts';
+import * as C from './control.ts';
+import type { ThreadsHost } from './host.ts';
+import { thread, workerThreads } from './thread.ts';
+
+/** Whether threads must show by themselves that they live. */
+export function needsSigns(): boolean {
+  return workerThreads() === undefined && globalThis.navigator?.locks !== undefined;
+}
+
+/** Whether the end of this thread is to be noticed by another one, and can only be by a sign. */
+export function mustShowLife(control: Int32Array): boolean {
+  return needsSigns() && agentsIn(control, C.LIVE).some((agent) => isSupervisor(control, agent));
+}
+
+function isSupervisor(control: Int32Array, agent: number): boolean {
+  const at = C.wordsOfAgent(agent);
+  const isOther = control[at + C.THREAD] !== thread.id;
+  return isOther && Atomics.load(control, at + C.SUPERVISES) === generationOf(control, agent);
+}
+
+/** From now on agents that open in other threads are JOINING at first. */
+export function noteSupervisor({ control, agent, generation }: ThreadsHost): void {
+  noteOnce(control, C.wordsOfAgent(agent) + C.SUPERVISES, generation);
+}
+
+/**
+ * Holds an agent's sign of life until it closes, or its thread ends. Resolves when the lock is held
+ * and that is noted; rejects if the browser refuses the lock.
+ *
+ * Once the request has been sent, the lock is granted even if the thread never comes back to its
+ * event loop; only the note is then not written.
+ */
+export function showLife(host: ThreadsHost): Promise<void> {
+  if (!needsSigns()) return Promise.resolve();
+  const { control, agent, generation } = host;
+  return new Promise((resolve, reject) => {
+    const held = async (): Promise<void> => {
+      // Its place may be another's by now.
+      if (host.isClosed) return;
+      noteOnce(control, C.wordsOfAgent(agent) + C.SIGN, generation);
+      // Before the agent is LIVE: from the first set on that it can have, its end is noticed.
+      host.ringAll();
+      resolve();
+      await new Promise<void>((closed) => host.whenClosed(closed));
+    };
+    navigator.locks.request(signOf(control, agent, generation), held).catch(reject);
+    host.ringAll();
+  });
+}
+
+/** If the place is another's by now, then that one writes the word later, or has written it. */
+function noteOnce(control: Int32Array, at: number, generation: number): void {
+  Atomics.compareExchange(control, at, 0, generation);
+}
+
+/** Whether an agent of this generation has noted that its lock is held. */
+export function hasShown(control: Int32Array, agent: number, generation: number): boolean {
+  return Atomics.load(control, C.wordsOfAgent(agent) + C.SIGN) === generation;
+}
+
+/** The name of an agent's lock. */
+export function signOf(control: Int32Array, agent: number, generation: number): string {
+  return `kds arena ${control[C.ID]} ${control[C.ID + 1]} agent ${agent} ${generation}`;
+}
