@@ -12,6 +12,8 @@ addEventListener('message', ({ data }: MessageEvent<Beginning>) => void work(dat
 
 async function work({ stage, scene, arena }: Beginning): Promise<void> {
   const domain = openThreadsDomain(arena, { label: stage });
+  // From here on a set arrives when it is asked for, so the stages stay in turn.
+  await domain.ready;
   const buffers = new Buffers(scene);
   const stageWork = new StageWork(buffers, new Times(scene), makeContext);
   const queue = createJobQueue(domain, { capacity: 4, concurrency: 1 });
