@@ -238,7 +238,8 @@ export abstract class Host {
     // While all of them are there: a reason tells who is in the way.
     const reasons = waiting.map(reasonOf);
     if (waiting.length === 0) return;
-    this.#endTogether(waiting, [], outcomeOf(reasons[0]), false);
+    if (watched.isWatched) this.#noteMissed(waiting, outcomeOf(reasons[0]));
+    this.#endTogether(waiting, [], false);
     for (const [index, request] of waiting.entries()) request.refuse(reasons[index]);
   }
 
@@ -267,11 +268,13 @@ export abstract class Host {
     for (const { set } of waiting) held.delete(set);
     if (waiting.length + held.size === 0) return;
     const reason = closedMeanwhile();
+    const outcome = outcomeOf(reason);
     if (watched.isWatched) {
+      this.#noteMissed(waiting, outcome);
       const cause = died ? 'died' : 'closed';
       for (const set of held) this.events.lost(set, this.core.token(set), cause);
     }
-    this.#endTogether(waiting, [...held], outcomeOf(reason), died);
+    this.#endTogether(waiting, [...held], died);
     for (const request of waiting) request.refuse(reason);
     for (const grant of grants as readonly HostGrant[]) {
       grant.scope.tracked?.delete(grant);
@@ -287,6 +290,7 @@ export abstract class Host {
       .map((each) => (each instanceof HostGrant ? each : each.takeUntold()))
       .filter((grant) => grant?.isHeld === true);
     const held: number[] = [];
+    if (watched.isWatched) this.#noteMissed(waiting, 'cancelled');
     for (const grant of new Set(grants as readonly HostGrant[])) {
       const { set, token } = grant;
       if (watched.isWatched) this.events.released(set, token, died);
@@ -294,26 +298,18 @@ export abstract class Host {
       grant.forgetSet();
       if (died) this.delivery.direct(grant);
     }
-    this.#endTogether(waiting, held, 'cancelled', died);
+    this.#endTogether(waiting, held, died);
   }
 
   /**
    * Sets end at one moment: nothing that one of them leaves goes to another, and those that are
    * granted are reported in one arrival order as the operation ends (I6).
    */
-  #endTogether(
-    waiting: readonly HostRequest[],
-    held: readonly number[],
-    outcome: RequestOutcome,
-    died: boolean,
-  ): void {
+  #endTogether(waiting: readonly HostRequest[], held: readonly number[], died: boolean): void {
     const sets = [...held];
-    // The latest first, as core ends them: an event says what was in the way, which is earlier.
-    for (const request of waiting.toReversed()) {
-      const { set } = request;
-      if (watched.isWatched) this.events.missed(set, outcome);
+    for (const request of waiting) {
+      sets.push(request.set);
       request.endWaiting();
-      sets.push(set);
     }
     for (const set of sets) {
       this.untag(set);
@@ -321,6 +317,11 @@ export abstract class Host {
     }
     this.core.removeAll(sets, died);
     this.setCount -= sets.length;
+  }
+
+  /** The latest first, as core ends them: what is in the way of a request is earlier. */
+  #noteMissed(waiting: readonly HostRequest[], outcome: RequestOutcome): void {
+    for (const { set } of waiting.toReversed()) this.events.missed(set, outcome);
   }
 
   /** Those that wait, in arrival order. */
