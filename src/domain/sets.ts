@@ -55,8 +55,9 @@ export class RequestedRefs {
   exclusiveCount = 0;
   /** A request uses it, so what is read meanwhile needs memory of its own. */
   isTaken = false;
-  /** For hosts: what a prepared set has in its place. */
+  /** For hosts: a prepared set has the same two. Its queues are never known beforehand. */
   readonly resolved: undefined = undefined;
+  readonly epoch: undefined = undefined;
 
   /** Memory of its own, for a request that keeps it. */
   copy(): RequestedRefs {

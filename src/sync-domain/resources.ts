@@ -187,10 +187,13 @@ export abstract class Resources {
    * @throws InvalidSetError, LimitError
    */
   read(spec: SetSpec | PreparedSet): RequestedSet {
-    if (spec instanceof HostPreparedSet && spec.self === spec) {
-      if (spec.owner === this) return spec;
-      throw foreignSet();
-    }
+    const isPrepared = spec instanceof HostPreparedSet && spec.self === spec;
+    return isPrepared && spec.owner === this ? spec : this.#readSpec(spec);
+  }
+
+  /** Apart from where prepared sets pass, so that {@link read} is inlined there. */
+  #readSpec(spec: SetSpec | PreparedSet): RequestedRefs {
+    if (spec instanceof HostPreparedSet && spec.self === spec) throw foreignSet();
     let requested = this.#requested;
     if (requested.isTaken) {
       requested = new RequestedRefs();
@@ -219,16 +222,11 @@ export abstract class Resources {
   /** The queues of what is asked for; good until the next call. Within an operation. */
   resolve(requested: RequestedSet): ResolvedSet {
     if (this.isUntidy) this.tidy();
-    const { resolved } = requested;
-    if (resolved !== undefined) {
-      const prepared = requested as HostPreparedSet;
-      if (prepared.epoch !== this.epoch) this.#resolvePrepared(prepared);
-      return resolved;
-    }
-    return this.#resolveRefs(requested as RequestedRefs);
+    return requested.epoch === this.epoch ? requested.resolved : this.#resolve(requested);
   }
 
-  #resolveRefs(requested: RequestedRefs): ResolvedSet {
+  #resolve(requested: RequestedSet): ResolvedSet {
+    if (requested.resolved !== undefined) return this.#resolvePrepared(requested);
     const { refs, count } = requested;
     const scratch = this.#scratch;
     scratch.count = 0;
@@ -279,7 +277,7 @@ export abstract class Resources {
     host.leave();
   }
 
-  #resolvePrepared(set: HostPreparedSet): void {
+  #resolvePrepared(set: HostPreparedSet): ResolvedSet {
     const { resources, resolved } = set;
     resolved.count = 0;
     this.resolving = resolved;
@@ -295,6 +293,7 @@ export abstract class Resources {
     }
     resolved.exclusiveCount = set.exclusiveCount;
     set.epoch = this.epoch;
+    return resolved;
   }
 
   #use(resource: HostResource): number {
