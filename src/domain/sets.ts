@@ -86,10 +86,18 @@ export type AcceptHandle = (ref: unknown) => ResourceRef;
  * @throws InvalidSetError, LimitError
  */
 export function readSpec(spec: SetSpec, into: RequestedRefs, accept: AcceptHandle): void {
-  const keyCount = checkKeys(spec);
+  if (typeof spec !== 'object' || spec === null) throw notASet(spec);
+  // A key that no set has would leave a resource unlocked.
+  let keyCount = 0;
+  for (const key in spec) {
+    keyCount++;
+    if (key !== 'exclusive' && key !== 'shared') throw unknownKey(key);
+  }
   const { exclusive, shared } = spec;
-  const listCount = (exclusive === undefined ? 0 : 1) + (shared === undefined ? 0 : 1);
-  if (listCount < keyCount || listCount === 0) checkAbsent(spec, exclusive, shared);
+  // Of a set with one list nothing more is to be known: the other one is not undefined, but absent.
+  if (exclusive === undefined || shared === undefined) {
+    if (keyCount !== 1 || exclusive === shared) checkAbsent(spec, exclusive, shared);
+  }
   let count = 0;
   if (exclusive !== undefined) count = readList(exclusive, into.refs, 0, accept);
   into.exclusiveCount = count;
@@ -129,23 +137,16 @@ function readList(
   return count;
 }
 
-/** Returns how many lists it has. A key that no set has would leave a resource unlocked. */
-function checkKeys(spec: SetSpec): number {
-  if (typeof spec !== 'object' || spec === null) {
-    throw new InvalidSetError(
-      `a set is an object like { exclusive: 'a', shared: ['b'] }, not ${describe(spec)}`,
-    );
-  }
-  let keyCount = 0;
-  for (const key in spec) {
-    keyCount++;
-    if (key !== 'exclusive' && key !== 'shared') {
-      throw new InvalidSetError(
-        `a set has no ${describe(key)}: name resources under 'exclusive' or 'shared'`,
-      );
-    }
-  }
-  return keyCount;
+function notASet(spec: unknown): InvalidSetError {
+  return new InvalidSetError(
+    `a set is an object like { exclusive: 'a', shared: ['b'] }, not ${describe(spec)}`,
+  );
+}
+
+function unknownKey(key: string): InvalidSetError {
+  return new InvalidSetError(
+    `a set has no ${describe(key)}: name resources under 'exclusive' or 'shared'`,
+  );
 }
 
 /** A list may be left out; a key whose value is undefined names nothing by mistake. */

@@ -187,13 +187,13 @@ export abstract class Resources {
    * @throws InvalidSetError, LimitError
    */
   read(spec: SetSpec | PreparedSet): RequestedSet {
-    const isPrepared = spec instanceof HostPreparedSet && spec.self === spec;
-    return isPrepared && spec.owner === this ? spec : this.#readSpec(spec);
+    if (!(spec instanceof HostPreparedSet) || spec.self !== spec) return this.#readSpec(spec);
+    if (spec.owner !== this) throw foreignSet();
+    return spec;
   }
 
   /** Apart from where prepared sets pass, so that {@link read} is inlined there. */
   #readSpec(spec: SetSpec | PreparedSet): RequestedRefs {
-    if (spec instanceof HostPreparedSet && spec.self === spec) throw foreignSet();
     let requested = this.#requested;
     if (requested.isTaken) {
       requested = new RequestedRefs();

@@ -52,17 +52,13 @@ import { entriesOf } from './snapshot-entries.ts';
 
 const noOptions: AcquireOptions = Object.freeze({});
 const noneHeld: readonly HeldSet[] = Object.freeze([]);
-const noTerms: RequestTerms = Object.freeze({ ...readOptions(noOptions), held: noneHeld });
+/** Of a request with nothing beside its set. */
+const noTerms: RequestOptions = Object.freeze(readOptions(noOptions));
 
 /** A grant that the caller keeps while it waits, as core knows it. */
 interface HeldSet {
   readonly set: number;
   readonly token: number;
-}
-
-/** What a request asks for beside its set, read once. */
-interface RequestTerms extends RequestOptions {
-  readonly held: readonly HeldSet[];
 }
 
 export class HostSession implements SyncSession, EndsTogether {
@@ -87,18 +83,17 @@ export class HostSession implements SyncSession, EndsTogether {
   }
 
   acquire(set: SetSpec | PreparedSet, options: AcquireOptions = noOptions): Promise<SyncGrant> {
-    if (options !== noOptions || this.host.carried !== undefined) {
-      return this.#acquireWith(set, options);
-    }
+    const { host } = this;
+    if (options !== noOptions || host.carried !== undefined) return this.#acquireWith(set, options);
     let requested: RequestedSet | undefined;
     let placed: HostGrant | number;
     try {
-      requested = this.host.resources.read(set);
+      requested = host.resources.read(set);
       placed = this.#place(requested, 0);
     } catch (error) {
-      return this.#acquireAgain(error, requested, noTerms);
+      return this.#acquireAgain(error, requested);
     }
-    return typeof placed === 'number' ? this.#promise(placed, noTerms) : Promise.resolve(placed);
+    return typeof placed === 'number' ? this.#promise(placed) : Promise.resolve(placed);
   }
 
   tryAcquire(set: SetSpec | PreparedSet, options?: { label?: string }): Promise<SyncGrant | null> {
@@ -143,16 +138,16 @@ export class HostSession implements SyncSession, EndsTogether {
     options: EnqueueOptions = noOptions,
   ): Waiter {
     const own = readEnqueueOptions(onGrant, options);
-    const isUsual = options === noOptions && this.host.carried === undefined;
-    const terms = isUsual ? noTerms : this.#terms(options);
+    const terms = options === noOptions ? noTerms : termsOf(options);
+    const held = this.#heldBy(terms.holding);
     const requested = this.#read(set, terms);
     checkCallbackOpen(own.callback);
     let placed: HostGrant | number;
     try {
-      placed = this.#placeWith(requested, 0, terms);
+      placed = this.#placeWith(requested, 0, terms, held);
     } catch (error) {
       const request = this.#callbackRequest(0, onGrant, own);
-      this.#enqueueAgain(error, requested, terms, request);
+      this.#enqueueAgain(error, requested, terms, held, request);
       return request;
     }
     const request = this.#callbackRequest(typeof placed === 'number' ? placed : 0, onGrant, own);
@@ -214,9 +209,9 @@ export class HostSession implements SyncSession, EndsTogether {
     checkIsObject(options);
     const { timeoutMs, label, spinUs } = options;
     if (spinUs !== undefined) checkSpin(spinUs);
-    const isUsual = options === noOptions && this.host.carried === undefined;
-    const terms = isUsual ? noTerms : this.#terms({ timeoutMs, label });
-    const placed = this.#placeWith(this.#read(set, terms), SYNC, terms);
+    const terms = options === noOptions ? noTerms : termsOf({ timeoutMs, label });
+    const held = this.#heldBy(undefined);
+    const placed = this.#placeWith(this.#read(set, terms), SYNC, terms, held);
     if (typeof placed !== 'number') return placed;
     return this.host.block(this, placed, { timeoutMs, label, spinUs });
   }
@@ -256,12 +251,6 @@ export class HostSession implements SyncSession, EndsTogether {
     host.leave();
   }
 
-  /** The options, read; and what the caller keeps while it waits. */
-  #terms(options: AcquireOptions): RequestTerms {
-    const { signal, timeoutMs, locked, holding, steal, label } = readOptions(options);
-    return { signal, timeoutMs, locked, holding, steal, label, held: this.#heldBy(holding) };
-  }
-
   /**
    * The set, read, and the last look at the signal: from here on nothing of the caller's runs until
    * the operation has ended.
@@ -274,8 +263,9 @@ export class HostSession implements SyncSession, EndsTogether {
 
   #acquireWith(set: SetSpec | PreparedSet, options: AcquireOptions): Promise<SyncGrant> {
     try {
-      const terms = this.#terms(options);
-      return this.#acquireRead(this.#read(set, terms), terms);
+      const terms = termsOf(options);
+      const held = this.#heldBy(terms.holding);
+      return this.#acquireRead(this.#read(set, terms), terms, held);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -298,14 +288,19 @@ export class HostSession implements SyncSession, EndsTogether {
     return placed;
   }
 
-  #placeWith(requested: RequestedSet, bits: number, terms: RequestTerms): HostGrant | number {
-    if (terms === noTerms) return this.#place(requested, bits);
+  #placeWith(
+    requested: RequestedSet,
+    bits: number,
+    terms: RequestOptions,
+    held: readonly HeldSet[],
+  ): HostGrant | number {
+    if (terms === noTerms && held === noneHeld) return this.#place(requested, bits);
     this.#checkOpen();
     const { host } = this;
     host.enter();
     let placed: HostGrant | number;
     try {
-      placed = this.#arriveWith(host.resources.resolve(requested), bits, terms);
+      placed = this.#arriveWith(host.resources.resolve(requested), bits, terms, held);
     } catch (error) {
       throw host.undo(error);
     }
@@ -313,7 +308,7 @@ export class HostSession implements SyncSession, EndsTogether {
     return placed;
   }
 
-  #promise(placed: number, terms: RequestTerms): Promise<SyncGrant> {
+  #promise(placed: number, terms = noTerms): Promise<SyncGrant> {
     return new Promise((resolve, reject) => {
       this.#wait(new PromiseRequest(this, placed, resolve, reject), terms);
     });
@@ -323,29 +318,38 @@ export class HostSession implements SyncSession, EndsTogether {
   #acquireAgain(
     error: unknown,
     requested: RequestedSet | undefined,
-    terms: RequestTerms,
+    terms = noTerms,
+    held = noneHeld,
   ): Promise<SyncGrant> {
     // It could not even be read.
     if (requested === undefined) return Promise.reject(error);
     const kept = requested.copy();
     return this.host.askAgain(error, async () => {
       throwIfAborted(terms);
-      return this.#acquireRead(kept, terms);
+      return this.#acquireRead(kept, terms, held);
     });
   }
 
-  #acquireRead(requested: RequestedSet, terms: RequestTerms): Promise<SyncGrant> {
+  #acquireRead(
+    requested: RequestedSet,
+    terms: RequestOptions,
+    held: readonly HeldSet[],
+  ): Promise<SyncGrant> {
     let placed: HostGrant | number;
     try {
-      placed = this.#placeWith(requested, 0, terms);
+      placed = this.#placeWith(requested, 0, terms, held);
     } catch (error) {
-      return this.#acquireAgain(error, requested, terms);
+      return this.#acquireAgain(error, requested, terms, held);
     }
     return typeof placed === 'number' ? this.#promise(placed, terms) : Promise.resolve(placed);
   }
 
-  #arriveWith(resolved: ResolvedSet, bits: number, terms: RequestTerms): HostGrant | number {
-    const { steal, locked, timeoutMs, label, held } = terms;
+  #arriveWith(
+    resolved: ResolvedSet,
+    bits: number,
+    { steal, locked, timeoutMs, label }: RequestOptions,
+    held: readonly HeldSet[],
+  ): HostGrant | number {
     if (steal === true) return this.#steal(resolved, label);
     if (locked === 'fail') this.#refuseLocked(resolved);
     const allBits = locked === 'ignore' ? bits | PASS_LOCKED : bits;
@@ -421,7 +425,8 @@ export class HostSession implements SyncSession, EndsTogether {
   #enqueueAgain(
     error: unknown,
     requested: RequestedSet,
-    terms: RequestTerms,
+    terms: RequestOptions,
+    held: readonly HeldSet[],
     request: CallbackRequest,
   ): void {
     const kept = requested.copy();
@@ -430,7 +435,7 @@ export class HostSession implements SyncSession, EndsTogether {
       let placed: HostGrant | number;
       try {
         throwIfAborted(terms);
-        placed = this.#placeWith(kept, 0, terms);
+        placed = this.#placeWith(kept, 0, terms, held);
       } catch (reason) {
         request.refuse(reason);
         return;
@@ -507,10 +512,19 @@ export class HostSession implements SyncSession, EndsTogether {
     );
   }
 
-  /** What has been released or lost is kept by nobody, so it cannot close a circle. */
+  /** What the caller keeps while it waits. */
   #heldBy(holding: RequestOptions['holding']): readonly HeldSet[] {
-    const grants: readonly (Grant | undefined)[] = this.host.carried?.grants ?? [];
-    if (holding === undefined && grants.length === 0) return noneHeld;
+    const { carried } = this.host;
+    return holding === undefined && carried === undefined
+      ? noneHeld
+      : this.#listHeld(carried?.grants ?? [], holding);
+  }
+
+  /** What has been released or lost is kept by nobody, so it cannot close a circle. */
+  #listHeld(
+    grants: readonly (Grant | undefined)[],
+    holding: RequestOptions['holding'],
+  ): readonly HeldSet[] {
     const held = new Map<number, HeldSet>();
     for (const grant of [...grants, ...holdingList(holding)]) {
       if (!(grant instanceof HostGrant) || grant.scope.host !== this.host) {
@@ -582,4 +596,18 @@ function labelOf(options: { label?: string } | undefined): string | undefined {
 
 function asItIs(entry: SnapshotEntry): SnapshotEntry {
   return entry;
+}
+
+/** The options, read; {@link noTerms} where they ask for nothing, so that these are known by it. */
+function termsOf(options: AcquireOptions): RequestOptions {
+  const terms = readOptions(options);
+  const { signal, timeoutMs, locked, holding, steal, label } = terms;
+  const isUsual =
+    signal === undefined &&
+    timeoutMs === undefined &&
+    locked === undefined &&
+    holding === undefined &&
+    steal === undefined &&
+    label === undefined;
+  return isUsual ? noTerms : terms;
 }
