@@ -30,6 +30,19 @@ const commands: Readonly<Record<string, Command>> = {
     arity: -2,
     run: ({ keyspace }, keys) => count(keys, (key) => keyspace.has(key)),
   },
+  PEXPIRE: {
+    arity: 3,
+    run: ({ keyspace, nowUs }, [key = '', ms = '']) =>
+      Number(keyspace.expireAt(key, Math.floor(nowUs / 1000) + integer(ms))),
+  },
+  PTTL: {
+    arity: 2,
+    run: ({ keyspace, nowUs }, [key = '']) => {
+      if (!keyspace.has(key)) return -2;
+      const endsAtMs = keyspace.endsAtMs(key);
+      return endsAtMs === undefined ? -1 : endsAtMs - Math.floor(nowUs / 1000);
+    },
+  },
   TIME: {
     arity: 1,
     run: ({ nowUs }) => [String(Math.floor(nowUs / 1e6)), String(nowUs % 1e6)],
@@ -42,11 +55,14 @@ const commands: Readonly<Record<string, Command>> = {
   // Strings
   GET: { arity: 2, run: ({ keyspace }, [key = '']) => keyspace.read(key, 'string')?.text ?? null },
   SET: {
-    arity: 3,
-    run: ({ keyspace }, [key = '', text = '']) => {
+    arity: -3,
+    run: ({ keyspace }, [key = '', text = '', ...options]) => {
+      const isGet = options.join().toUpperCase() === 'GET';
+      if (options.length > 0 && !isGet) throw new Error(`SET with ${options.join(' ')}`);
+      const before = isGet ? (keyspace.read(key, 'string')?.text ?? null) : ok;
       keyspace.delete(key);
       keyspace.write(key, 'string').text = text;
-      return ok;
+      return before;
     },
   },
 

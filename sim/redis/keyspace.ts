@@ -16,13 +16,21 @@ export type Value =
 export type Kind = Value['kind'];
 
 /** Keys as they were before a step; `undefined` for those that were not there. */
-type Undo = ReadonlyMap<string, Value | undefined>;
+type Undo = ReadonlyMap<string, Kept | undefined>;
+
+/** A key that is there; `endsAtMs` is its time to live, if it has one. */
+interface Kept {
+  readonly value: Value;
+  readonly endsAtMs: number | undefined;
+}
 
 const stepsKept = 256;
 
 export class Keyspace {
   readonly #values = new Map<string, Value>();
-  #undo = new Map<string, Value | undefined>();
+  /** By key: when it expires, in ms since 1970. */
+  readonly #ends = new Map<string, number>();
+  #undo = new Map<string, Kept | undefined>();
   /** Of the last steps that changed anything, the latest last. */
   readonly #steps: Undo[] = [];
 
@@ -61,13 +69,32 @@ export class Keyspace {
   /** A key that holds nothing is no key. */
   tidy(key: string): void {
     const value = this.#values.get(key);
-    if (value !== undefined && isEmpty(value)) this.#values.delete(key);
+    if (value !== undefined && isEmpty(value)) this.#forget(key);
+  }
+
+  /** Undefined: it lasts. */
+  endsAtMs(key: string): number | undefined {
+    return this.#ends.get(key);
+  }
+
+  /** False if it is not there. */
+  expireAt(key: string, endsAtMs: number): boolean {
+    if (!this.#values.has(key)) return false;
+    this.#note(key);
+    this.#ends.set(key, endsAtMs);
+    return true;
+  }
+
+  /** Removes what has expired by then, as a step of its own. */
+  expire(nowMs: number): void {
+    for (const [key, endsAtMs] of [...this.#ends]) if (endsAtMs <= nowMs) this.delete(key);
+    this.commit();
   }
 
   delete(key: string): boolean {
     if (!this.#values.has(key)) return false;
     this.#note(key);
-    return this.#values.delete(key);
+    return this.#forget(key);
   }
 
   /** The step is over: from now on it can be undone as one. */
@@ -84,9 +111,11 @@ export class Keyspace {
     for (; undone < stepCount; undone++) {
       const undo = this.#steps.pop();
       if (undo === undefined) break;
-      for (const [key, value] of undo) {
-        if (value === undefined) this.#values.delete(key);
-        else this.#values.set(key, value);
+      for (const [key, kept] of undo) {
+        this.#forget(key);
+        if (kept === undefined) continue;
+        this.#values.set(key, kept.value);
+        if (kept.endsAtMs !== undefined) this.#ends.set(key, kept.endsAtMs);
       }
     }
     return undone;
@@ -95,6 +124,7 @@ export class Keyspace {
   /** Everything is gone, and cannot be had back. */
   clear(): void {
     this.#values.clear();
+    this.#ends.clear();
     this.#steps.length = 0;
   }
 
@@ -106,7 +136,13 @@ export class Keyspace {
   #note(key: string): void {
     if (this.#undo.has(key)) return;
     const value = this.#values.get(key);
-    this.#undo.set(key, value && copyOf(value));
+    const kept = value && { value: copyOf(value), endsAtMs: this.#ends.get(key) };
+    this.#undo.set(key, kept);
+  }
+
+  #forget(key: string): boolean {
+    this.#ends.delete(key);
+    return this.#values.delete(key);
   }
 }
 

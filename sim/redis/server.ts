@@ -116,6 +116,7 @@ export class SimulatedServer {
   }
 
   #run(peer: Peer, words: readonly string[]): Reply | RedisError {
+    this.keyspace.expire(Math.floor(this.nowUs / 1000));
     try {
       return this.#command(peer, words);
     } catch (error) {

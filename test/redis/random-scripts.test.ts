@@ -63,8 +63,12 @@ class Run {
     this.#compare(seen);
     if (step.kind !== 'leave') this.#checkTokens(fresh.filter(({ isObserver }) => !isObserver));
     else this.#tokenLast = Math.max(this.#tokenLast, ...seen.map(({ token = 0 }) => token));
-    const marks = await this.#domain.redis.smembers(`${this.#domain.root}recovered`);
-    expect(marks.sort()).toEqual([...this.#oracle.recovered].sort());
+    const flags = await this.#domain.redis.smembers(`${this.#domain.root}recovered`);
+    const held = this.#oracle.live
+      .filter(({ granted, isObserver }) => granted && !isObserver)
+      .flatMap(({ modes }) => [...modes].filter(([, mode]) => mode === 'exclusive'))
+      .map(([name]) => name);
+    expect(flags.sort()).toEqual([...new Set([...held, ...this.#oracle.recovered])].sort());
     for (const set of fresh) if (set.isObserver) await this.#end(set, 'done');
   }
 

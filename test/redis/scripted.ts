@@ -128,7 +128,7 @@ export async function readAll(domain: ScriptedDomain): Promise<readonly SetSeen[
   }
   for (const session of await redis.zrange(`${root}sessions`, '0', '-1')) {
     expected.add(`s:${session}`).add(`l:${session}`);
-    for (const id of await redis.zrange(`${root}l:${session}`, '0', '-1')) {
+    for (const id of await redis.zrangebyscore(`${root}l:${session}`, 1, '+inf')) {
       const set = await redis.hgetall(`${root}q:${id}`);
       expected.add(`q:${id}`).add(`k:${id}`);
       sets.push(await readSet(domain, id, session, set, queues, expected, due));

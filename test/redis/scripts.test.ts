@@ -64,6 +64,7 @@ describeWithRedis('the scripts', () => {
     await two.ask(['xa']);
     await one.change('R1', 'A1', 'D1\na\n', 'P1\na\n');
     expect(await heldBy()).toEqual([two.id]);
+    await two.change('R1');
     expect(await domain.keys()).not.toContain('recovered');
   });
 
@@ -263,7 +264,8 @@ describeWithRedis('the scripts', () => {
       await two.change(`R${two.numberLast - 1}`);
       await one.change(...[0, 1, 2].map((index) => `R${first + index}`));
     }
-    expect(await domain.keys()).toEqual(['seq', 'sessions', `s:${one.id}`, `s:${two.id}`].sort());
+    const ofSessions = [one, two].flatMap(({ id }) => [`l:${id}`, `s:${id}`]);
+    expect(await domain.keys()).toEqual([...ofSessions, 'seq', 'sessions'].sort());
     await one.beat('close');
     await two.beat('close');
     expect(await domain.keys()).toEqual(['seq']);

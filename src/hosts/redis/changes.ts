@@ -48,11 +48,12 @@ export class Changes {
   /** Resolves when it is done, or can have no effect, or the lease has run out meanwhile. */
   add(
     kind: ChangeKind,
-    { session, number, linkCount }: Place,
+    { session, number, id, linkCount }: Place,
     names: readonly string[] = [],
   ): Promise<readonly string[]> {
     if (session !== this.#owner.session) return Promise.resolve([]);
-    const text = `${kind}${number}${names.length > 0 ? `\n${names.join('\n')}\n` : ''}`;
+    const known = id !== undefined && (kind === 'R' || kind === 'A') ? ` ${id}` : '';
+    const text = `${kind}${number}${known}${names.length > 0 ? `\n${names.join('\n')}\n` : ''}`;
     return new Promise((done) => {
       if (this.#isHopeless) done([]);
       this.#queue.push({ session, number, linkCount, text, done });

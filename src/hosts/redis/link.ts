@@ -299,7 +299,7 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
   }
 
   /** It is granted: `id`, token, and what is recovered. */
-  grant(asked: Asked, [, token, ...recovered]: readonly string[]): void {
+  grant(asked: Asked, [id, token, ...recovered]: readonly string[]): void {
     // Whether it is held cannot be known: the next beat tells, and then it is looked into.
     if (!this.#lease.isValid) {
       this.#isAuditDue = true;
@@ -307,6 +307,7 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
       return;
     }
     this.#forget(asked);
+    if (asked.place !== undefined) asked.place.id = id;
     this.#granting = asked.place;
     const told = { token: Number(token), recovered: recovered.map(nameOf) };
     const grant = asked.request.granted(told);

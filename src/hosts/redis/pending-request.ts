@@ -7,6 +7,8 @@ import type { ServerSession } from './server-session.ts';
 export interface Place {
   readonly session: ServerSession;
   readonly number: number;
+  /** Of the set at the server, once it is granted. */
+  id?: string | undefined;
   /** Names in the set. */
   readonly linkCount: number;
 }

@@ -14,6 +14,7 @@ import { text as blockers } from './lua/blockers.lua';
 import { text as change } from './lua/change.lua';
 import { text as circle } from './lua/circle.lua';
 import { text as enqueue } from './lua/enqueue.lua';
+import { text as expired } from './lua/expired.lua';
 import { text as query } from './lua/query.lua';
 import { text as rule } from './lua/rule.lua';
 import { text as state } from './lua/state.lua';
@@ -23,10 +24,11 @@ import { errorOf } from './refusals.ts';
 export type ScriptName = 'enqueue' | 'change' | 'beat' | 'audit' | 'query';
 
 const seldomAtEnqueue = seldom(
-  'blockersOf heldAmong findCircle rob robSome',
+  'blockersOf heldAmong findCircle rob robSome dropExpired',
   blockers,
   circle,
   steal,
+  expired,
 );
 const seldomAtChange = seldom('blockersOf', blockers);
 
@@ -34,7 +36,7 @@ const seldomAtChange = seldom('blockersOf', blockers);
 export const scriptTexts: Readonly<Record<ScriptName, string>> = {
   enqueue: [state, rule, seldomAtEnqueue, enqueue].join('\n'),
   change: [state, rule, seldomAtChange, change].join('\n'),
-  beat: [state, rule, beat].join('\n'),
+  beat: [state, rule, expired, beat].join('\n'),
   audit: [state, rule, audit].join('\n'),
   query: [state, query].join('\n'),
 };

@@ -12,14 +12,15 @@ if not told then
   return finish({ 'expired' })
 end
 local answer = { 'known', told }
-local ids = demand('ZRANGEBYSCORE', root .. 'l:' .. caller, ARGV[2], '+inf', 'LIMIT', 0, ARGV[3])
+local first = text(math.max(1, tonumber(ARGV[2])))
+local ids = demand('ZRANGEBYSCORE', root .. 'l:' .. caller, first, '+inf', 'LIMIT', 0, ARGV[3])
 for _, id in ipairs(ids) do
-  local set = demand('HMGET', root .. 'q:' .. id, 'number', 'token', 'links', 'watch')
+  local set = demand('HMGET', root .. 'q:' .. id, 'number', 'token', 'recovered', 'watch')
   local line = (set[1] or '0') .. '\twaiting\t' .. id
   if set[2] and set[4] then
     line = set[1] .. '\tsettled'
   elseif set[2] then
-    line = set[1] .. '\tgranted\t' .. id .. '\t' .. set[2] .. recoveredOf(set[3])
+    line = set[1] .. '\tgranted\t' .. id .. '\t' .. set[2] .. (set[3] or '')
   end
   answer[#answer + 1] = line
 end

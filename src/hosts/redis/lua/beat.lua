@@ -8,22 +8,28 @@
 -- Answers  alive, news it has had so far, greatest number it has called with, 'more' or ''
 --          expired      there is no such session
 --          closed, 'more' or ''
--- More is to be cleared away, by the next call. A session whose lease has ended but that nobody has
--- cleared away goes on, as nothing that it holds was given to anybody.
+-- More is to be cleared away or renewed, by the next call. A session whose lease has ended but that
+-- nobody has cleared away goes on, as nothing that it holds was given to anybody; but not later
+-- than a lease after that, as its keys expire.
 
 local setsMax = 256
 local budget, linksLeft = setsMax, 1024
 local key, what, leaseMs = root .. 's:' .. caller, ARGV[2], tonumber(ARGV[3])
 
+-- Whether keys of a dead session expired before it was cleared away.
+local hasExpired
 local function forget(session)
-  call('DEL', root .. 's:' .. session, root .. 'l:' .. session)
+  if call('DEL', root .. 's:' .. session, root .. 'l:' .. session) == 0 then
+    hasExpired = true
+  end
   call('ZREM', root .. 'sessions', session)
 end
 
 -- Removes sets of a session while the budget lasts; those that wait first, as none of them is to be
 -- granted what another one leaves. True if none is left.
 local function clear(session, fate)
-  local ids = demand('ZRANGE', root .. 'l:' .. session, 0, budget)
+  local ids = demand('ZRANGEBYSCORE', root .. 'l:' .. session, 1, '+inf', 'LIMIT', 0,
+    budget + 1)
   local held, count = {}, 0
   for index = 1, math.min(#ids, budget) do
     if linksLeft <= 0 then
@@ -48,6 +54,16 @@ local function clear(session, fate)
   return count == #ids
 end
 
+-- The session that would be the last to end, and when.
+local function lastSession()
+  return unpack(demand('ZREVRANGE', root .. 'sessions', 0, 0, 'WITHSCORES'))
+end
+
+local function leaseOf(session)
+  return tonumber(session and demand('HGET', root .. 's:' .. session, 'lease') or '0')
+end
+
+-- Clears away dead sessions. False if some are left.
 local function sweep()
   local isClean = true
   local now = text(nowMs())
@@ -59,15 +75,66 @@ local function sweep()
     end
   end
   -- If the server's clock was set back, a lease would last by as much longer.
-  local last = demand('ZREVRANGE', root .. 'sessions', 0, 0, 'WITHSCORES')
-  if last[1] then
-    local lease = tonumber(demand('HGET', root .. 's:' .. last[1], 'lease') or '0')
-    if tonumber(last[2]) > nowMs() + lease then
-      call('ZADD', root .. 'sessions', text(nowMs() + lease), last[1])
-      call('HSET', root .. 's:' .. last[1], 'until', text(nowMs() + lease))
-    end
+  local last, untilMs = lastSession()
+  local limitMs = nowMs() + leaseOf(last)
+  if last and tonumber(untilMs) > limitMs then
+    call('ZADD', root .. 'sessions', text(limitMs), last)
+    call('HSET', root .. 's:' .. last, 'until', text(limitMs))
   end
   return isClean and #ended < setsMax
+end
+
+-- Renews the keys of one of the caller's sets; where it waits, what before it has expired is
+-- removed. Returns its number of links.
+local isRenewed = {}
+local function renewSet(id)
+  local set = demand('HMGET', root .. 'q:' .. id, 'links', 'token', 'keeps', 'watch')
+  local count = 0
+  try('PEXPIRE', root .. 'q:' .. id, lifetimeMs)
+  for held in string.gmatch(set[3] or '', '%d+') do
+    extend(root .. 'k:' .. held)
+  end
+  if set[4] then
+    extend(root .. 'watch')
+  end
+  for mode, name in eachLink(set[1] or '') do
+    count = count + 1
+    local kind = set[4] and 'o' .. mode or set[2] and 't' or 'w'
+    if not isRenewed[kind .. name] then
+      isRenewed[kind .. name] = true
+      extend(root .. (kind == 'w' and 't' or kind) .. ':' .. name)
+      if kind == 'w' then
+        extend(root .. 'w:' .. name)
+      end
+      if kind ~= 't' then
+        dropExpired(name, (try('ZRANGE', root .. 't:' .. name, 0, 0) or {})[1])
+        touch(name)
+      end
+    end
+  end
+  return count
+end
+
+-- Renews the keys of the caller's sets, once in a lease, a bounded number in a call: those up to
+-- the number `upTo` are done since `atMs`. Returns these two; '' for all of them.
+local function renew(atMs, upTo)
+  if upTo == '' then
+    if nowMs() < atMs + leaseMs then
+      return atMs, ''
+    end
+    atMs, upTo = nowMs(), '0'
+  end
+  local ids = demand('ZRANGEBYSCORE', root .. 'l:' .. caller, '(' .. upTo, '+inf', 'LIMIT', 0,
+    setsMax, 'WITHSCORES')
+  local left = 1024
+  for index = 1, #ids, 2 do
+    if left <= 0 then
+      return atMs, upTo
+    end
+    left = left - renewSet(ids[index])
+    upTo = ids[index + 1]
+  end
+  return atMs, #ids < 2 * setsMax and '' or upTo
 end
 
 -- Also what calls of others have left.
@@ -78,26 +145,40 @@ end
 
 demand('SCARD', root .. 'recovered')
 demand('ZCARD', root .. 'sessions')
-local known = demand('HMGET', key, 'told', 'top')
+local known = demand('HMGET', key, 'told', 'top', 'until', 'renewedAt', 'renewedUpTo')
+setLifetime(text(6 * math.max(leaseMs, leaseOf((lastSession())))))
 
 if what == 'close' or what == 'abandon' then
   local isAll = clear(caller, what == 'abandon' and 'died' or 'done')
   goOnLater()
   return finish({ 'closed', isAll and unfinished or 'more' })
 end
-if known[2] or what == 'open' then
-  local untilMs = text(nowMs() + leaseMs)
+local isOver = known[2] and tonumber(known[3]) + leaseMs < nowMs()
+local upTo = ''
+if what == 'open' or (known[2] and not isOver) then
+  local untilMs, atMs = text(nowMs() + leaseMs), nil
   -- A server short of memory refuses a script that begins with what takes some, and no other.
   call('ZREM', root .. 'sessions', caller)
-  call('HSET', key, 'until', untilMs, 'lease', text(leaseMs), 'about', ARGV[4])
+  atMs, upTo = renew(tonumber(known[4] or '0'), known[5] or '')
+  call('HSET', key, 'until', untilMs, 'lease', text(leaseMs), 'about', ARGV[4],
+    'lifetime', lifetimeMs, 'renewedAt', text(atMs), 'renewedUpTo', upTo)
   call('ZADD', root .. 'sessions', untilMs, caller)
+  call('ZADD', root .. 'l:' .. caller, 0, '-')
+  call('PEXPIRE', key, lifetimeMs)
+  call('PEXPIRE', root .. 'l:' .. caller, lifetimeMs)
+  extend(root .. 'sessions')
   if not known[2] then
     call('HSET', key, 'told', '0', 'top', '0')
   end
 end
-local isClean = sweep()
+local isClean = sweep() and upTo == ''
+if hasExpired and known[2] and not isOver then
+  -- Some of the caller's sets may be next where that session had links.
+  call('HSET', key, 'renewedAt', '0')
+  isClean = false
+end
 goOnLater()
-if not known[2] and what ~= 'open' then
+if (not known[2] or isOver) and what ~= 'open' then
   return finish({ 'expired' })
 end
 return finish({ 'alive', known[1] or '0', known[2] or '0', isClean and unfinished or 'more' })

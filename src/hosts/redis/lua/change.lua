@@ -2,7 +2,8 @@
 --
 -- ARGV[2]  number of this call: as for a request. What has a lesser number and has not arrived yet
 --          will not be let in, so that nothing that is ended here begins afterwards
--- ARGV[3…] changes: a letter, the number of a request, and for P and D '\n' and '<name>\n' for each
+-- ARGV[3…] changes: a letter, the number of a request, for R and A perhaps ' ' and its id, and for
+--          P and D '\n' and '<name>\n' for each
 --            R  it is released
 --            C  it is cancelled: should it have been granted, its caller does not know
 --            A  it is abandoned: names that it holds exclusively are recovered by the next
@@ -17,10 +18,12 @@
 
 local fates = { R = 'done', A = 'died', C = 'unheard', T = 'unheard' }
 local answer = { 'changed' }
-local top = demand('HGET', root .. 's:' .. caller, 'top')
+local session = demand('HMGET', root .. 's:' .. caller, 'top', 'lifetime')
+local top = session[1]
 if not top then
   return finish({ 'expired' })
 end
+setLifetime(session[2])
 
 local function explain(number, id)
   local set = demand('HMGET', root .. 'q:' .. id, 'token', 'links')
@@ -45,15 +48,16 @@ local function weaken(kind, id, names)
   for mode, name in eachLink(set[2]) do
     local isKept = not isChosen[name]
     if not isKept and mode == 'x' then
-      mark(name, 'done')
+      -- Also for a server short of memory: see the end.
+      try('SREM', root .. 'recovered', name)
     end
     if not isKept and (kind == 'P' or mode == 'x') then
       touch(name)
-      try('ZREM', root .. 't:' .. name, mode .. id)
       if kind == 'D' then
-        -- Its place stays: one that steals is before all others.
+        -- Its place stays: one that steals is before all others. So does the key's time to live.
         try('ZADD', root .. 't:' .. name, set[4] and '-' .. id or id, 's' .. id)
       end
+      try('ZREM', root .. 't:' .. name, mode .. id)
     end
     if isKept or kind == 'D' then
       left[#left + 1] = (isKept and mode or 's') .. name .. '\n'
@@ -67,17 +71,20 @@ local function weaken(kind, id, names)
 end
 
 for index = 3, #ARGV do
-  local kind, number, names = string.match(ARGV[index], '^(%u)(%d+)\n?(.*)$')
-  local id = idOf(caller, number)
-  if id and (kind == 'P' or kind == 'D') then
-    weaken(kind, id, names)
-  elseif id then
-    if kind == 'T' then
-      -- Other changes of this call may be done already: a damaged key must not stop them.
-      local isKnown, blockers = pcall(explain, number, id)
-      answer[#answer + 1] = isKnown and blockers or nil
+  local kind, number, known, names = string.match(ARGV[index], '^(%u)(%d+) ?(%d*)\n?(.*)$')
+  -- A server that took over may have granted it once more, by another id.
+  if known == '' or not remove(known, fates[kind], number) then
+    local id = idOf(caller, number)
+    if id and (kind == 'P' or kind == 'D') then
+      weaken(kind, id, names)
+    elseif id then
+      if kind == 'T' then
+        -- Other changes of this call may be done already: a damaged key must not stop them.
+        local isKnown, blockers = pcall(explain, number, id)
+        answer[#answer + 1] = isKnown and blockers or nil
+      end
+      remove(id, fates[kind])
     end
-    remove(id, fates[kind])
   end
 end
 settleUp()

@@ -22,7 +22,7 @@
 -- arrive in the wrong order the lesser one is over, and is to be asked again by a new number.
 
 local number, how, links = ARGV[2], ARGV[3], ARGV[4]
-local top = liveSession(caller)
+local top = liveSession()
 if not top then
   return finish({ 'expired' })
 end
@@ -32,48 +32,69 @@ if tonumber(number) <= top then
   if not id then
     return finish({ 'over' })
   end
-  local set = demand('HMGET', root .. 'q:' .. id, 'token', 'links', 'watch')
+  local set = demand('HMGET', root .. 'q:' .. id, 'token', 'recovered', 'watch')
   if not set[1] then
     return finish({ 'waiting', id })
   end
   if set[3] then
     return finish({ 'settled' })
   end
-  return finish({ 'granted', id .. '\t' .. set[1] .. recoveredOf(set[2]) })
+  return finish({ 'granted', id .. '\t' .. set[1] .. (set[2] or '') })
 end
 
 local isThief, isWatch = how == 'steal', how == 'watch'
 if isWatch then
   demand('SCARD', root .. 'watch')
-elseif isThief then
-  demand('SCARD', root .. 'recovered')
 end
 
--- Of each name, whether this set's link there has to wait.
-local isPending, pendingCount = {}, 0
-for mode, name in eachLink(links) do
-  -- Where nothing is triggered, nothing waits, unless it is due.
-  local front = demand('ZRANGE', root .. 't:' .. name, 0, 0)[1]
-  if not front then
-    lookAside()
-  end
-  local waits = front and not mayTrigger(mode, front)
-  if (front or isDue) and not waits then
-    waits = demand('ZCARD', root .. 'w:' .. name) > 0
-  end
-  if isWatch then
-    demand('ZCARD', root .. 'o' .. mode .. ':' .. name)
-  elseif isThief then
-    demand('ZCARD', root .. 'w:' .. name)
-    waits = false
-  end
-  if waits then
-    isPending[name] = true
-    pendingCount = pendingCount + 1
+-- Whether nobody has anything of the set: most often so, and one look tells.
+local keys = {}
+for _, name in eachLink(links) do
+  keys[#keys + 1] = root .. 't:' .. name
+  keys[#keys + 1] = root .. 'w:' .. name
+end
+local existingCount
+if not isThief and not isWatch and #keys <= 2000 then
+  existingCount = #keys == 0 and 0 or demand('EXISTS', unpack(keys))
+end
+
+-- Of each name, whether this set's link there has to wait, and whether its queue is there already.
+local isPending, isThere, pendingCount = {}, {}, 0
+if existingCount ~= 0 then
+  local dropExpired = seldom().dropExpired
+  for mode, name in eachLink(links) do
+    local triggered = root .. 't:' .. name
+    local front = demand('ZRANGE', triggered, 0, 0)[1]
+    local waits = front and not isThief and not mayTrigger(mode, front)
+    -- Where it may wait, its session's heartbeats see to that.
+    if waits and how ~= 'wait' and dropExpired(name, front) then
+      front = demand('ZRANGE', triggered, 0, 0)[1]
+      waits = front and not mayTrigger(mode, front)
+    end
+    if not waits then
+      waits = demand('ZCARD', root .. 'w:' .. name) > 0
+      if waits and not front then
+        -- These are due, or what was before them has expired.
+        touch(name)
+      end
+    end
+    if isWatch then
+      demand('ZCARD', root .. 'o' .. mode .. ':' .. name)
+    end
+    isThere[name] = front
+    if waits and not isThief then
+      isPending[name] = true
+      -- One key, which is t:, or perhaps more.
+      isThere[name] = #keys > 2 or existingCount ~= 1 or not front
+      pendingCount = pendingCount + 1
+    end
   end
 end
 
 local function refuse(answer)
+  if isDue or touched[1] then
+    settleUp()
+  end
   call('HSET', root .. 's:' .. caller, 'top', number)
   return finish(answer)
 end
@@ -84,8 +105,7 @@ end
 if how == 'now' and pendingCount > 0 then
   -- Links that are due are in the way for now only: they are through when this is asked again.
   lookAside()
-  if isDue then
-    settleUp()
+  if isDue or touched[1] then
     return refuse({ 'over' })
   end
   return refuse(seldom().blockersOf('denied', links, isPending))
@@ -101,7 +121,6 @@ if ARGV[7] ~= '' and pendingCount > 0 then
 end
 
 if isThief and seldom().robSome(links) then
-  settleUp()
   return refuse({ 'over' })
 end
 
@@ -125,13 +144,21 @@ add('token', pendingCount == 0 and id)
 demand('ZADD', root .. 'l:' .. caller, number, id)
 call('HSET', root .. 's:' .. caller, 'top', number)
 call('HSET', key, unpack(set))
+call('PEXPIRE', key, lifetimeMs)
 
 if isWatch then
   call('SADD', root .. 'watch', id)
+  extend(root .. 'watch')
   for mode, name in eachLink(links) do
     if isPending[name] then
-      call('ZADD', root .. 'o' .. mode .. ':' .. name, id, id)
+      local observers = root .. 'o' .. mode .. ':' .. name
+      call('ZADD', observers, id, id)
+      extend(observers)
     end
+  end
+  if touched[1] then
+    isWatched = nil
+    settleUp()
   end
   return finish({ 'waiting', id })
 end
@@ -140,15 +167,26 @@ if isThief then
   seldom().rob(links)
 end
 for mode, name in eachLink(links) do
-  local queue = isPending[name] and 'w:' or 't:'
-  call('ZADD', root .. queue .. name, isThief and '-' .. id or id, mode .. id)
+  local queue = root .. (isPending[name] and 'w:' or 't:') .. name
+  call('ZADD', queue, isThief and '-' .. id or id, mode .. id)
+  if isThere[name] then
+    extend(queue)
+  else
+    call('PEXPIRE', queue, lifetimeMs)
+  end
 end
 for _, held in ipairs(keeps) do
   call('SADD', root .. 'k:' .. held, id)
+  extend(root .. 'k:' .. held)
 end
 if pendingCount > 0 then
+  if touched[1] then
+    settleUp()
+  end
   return finish({ 'waiting', id })
 end
-local granted = id .. '\t' .. id .. recoveredOf(links)
-settleUp()
+local granted = id .. '\t' .. id .. recover(id, links)
+if touched[1] then
+  settleUp()
+end
 return finish({ 'granted', granted })

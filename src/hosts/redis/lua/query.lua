@@ -16,7 +16,7 @@ table.sort(sessions)
 local answer = { 'sets', '', '' }
 for _, session in ipairs(sessions) do
   if session >= ARGV[3] and left > 0 then
-    local after = session == ARGV[3] and '(' .. ARGV[4] or '-inf'
+    local after = session == ARGV[3] and '(' .. ARGV[4] or '1'
     local ids = demand('ZRANGEBYSCORE', root .. 'l:' .. session, after, '+inf', 'LIMIT', 0,
       text(left), 'WITHSCORES')
     local list = { session, demand('HGET', root .. 's:' .. session, 'about') or '' }

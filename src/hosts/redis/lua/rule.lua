@@ -32,47 +32,28 @@ end
 -- Sets whose last link was triggered; they are granted when the script ends.
 local ripe = {}
 
--- False if there is no such set, so that its link is of no use.
-local function countDown(id)
-  local left = try('HINCRBY', root .. 'q:' .. id, 'pending', -1)
-  if left == 0 then
-    ripe[#ripe + 1] = id
-  elseif left and left < 0 then
-    call('DEL', root .. 'q:' .. id)
-    return false
-  end
-  return left ~= nil
-end
-
 -- Links that this call may yet trigger, and observers that it may yet end: the server does nothing
 -- else meanwhile. What is left is in `due`, and goes on in further calls, of anybody.
 local workLeft = 128
 
--- Most often no name has a mark, nobody observes, and nothing is due: one look tells all.
-local isMarked, isWatched, isDue
+-- Most often nobody observes, and nothing is due: one look tells both.
+local isWatched, isDue
 local function lookAside()
-  if isMarked == nil then
-    local isAny = try('EXISTS', root .. 'recovered', root .. 'watch', root .. 'due') ~= 0
-    isMarked = isAny and try('EXISTS', root .. 'recovered') == 1
+  if isWatched == nil then
+    local isAny = try('EXISTS', root .. 'watch', root .. 'due') ~= 0
     isWatched = isAny and try('EXISTS', root .. 'watch') == 1
     isDue = isAny and try('EXISTS', root .. 'due') == 1
   end
 end
 
--- The first link that waits for a name, if it need not any more.
-local function firstDue(name)
-  local waiting, triggered = root .. 'w:' .. name, root .. 't:' .. name
-  local first = (try('ZRANGE', waiting, 0, 0) or {})[1]
-  local front = first and try('ZRANGE', triggered, 0, 0)
-  return front and mayTrigger(first, front[1]) and first or nil
-end
-
-local function trigger(name, link)
-  local id = setOf(link)
-  workLeft = workLeft - 1
-  call('ZREM', root .. 'w:' .. name, link)
-  if countDown(id) then
-    call('ZADD', root .. 't:' .. name, id, link)
+-- Moves a link to another queue, new or not, which lasts for at least as long as the one that it
+-- leaves: what the owner of the link has seen to.
+local function move(from, to, isNew, id, link)
+  local leftMs = try('PTTL', from) or -1
+  call('ZREM', from, link)
+  call('ZADD', to, id, link)
+  if leftMs > 0 and (isNew or (try('PTTL', to) or 0) < leftMs) then
+    try('PEXPIRE', to, leftMs)
   end
 end
 
@@ -85,15 +66,24 @@ local function touch(name)
   end
 end
 
--- An exclusive holder lets go of a name: it 'died', it is 'done', or it was granted 'unheard'.
-local function mark(name, fate)
-  lookAside()
-  if fate == 'died' then
-    isMarked = true
-    try('SADD', root .. 'recovered', name)
-  elseif fate == 'done' and isMarked then
-    try('SREM', root .. 'recovered', name)
+-- Names whose exclusive holder has ended in good order, as arguments of a command.
+local intact = {}
+
+-- An exclusive holder releases a name: it 'died', it is 'done', or it was granted 'unheard', and
+-- the flags that it recovered stay.
+local function noteEnd(name, fate, recovered)
+  local isKept = recovered and string.find(recovered .. '\t', '\t' .. name .. '\t', 1, true)
+  if fate == 'done' or (fate == 'unheard' and not isKept) then
+    intact[#intact + 1] = name
   end
+end
+
+-- Before the next holders: they would find the flags.
+local function clearFlags()
+  for first = 1, #intact, 1000 do
+    try('SREM', root .. 'recovered', unpack(intact, first, math.min(first + 999, #intact)))
+  end
+  intact = {}
 end
 
 -- Its caller keeps nothing for it any more.
@@ -103,26 +93,35 @@ local function unkeep(id, keeps)
   end
 end
 
--- Of a set's names, those with a mark; each after a tab.
-local function recoveredOf(links)
+-- Flags what a set that is granted holds exclusively. Returns those of its names that were flagged
+-- before, each after a tab.
+local function recover(id, links)
   local found = ''
-  lookAside()
-  if isMarked then
-    for _, name in eachLink(links) do
-      if try('SISMEMBER', root .. 'recovered', name) == 1 then
-        found = found .. '\t' .. name
-      end
+  for mode, name in eachLink(links) do
+    local isFlagged
+    if mode == 'x' then
+      isFlagged = try('SADD', root .. 'recovered', name) == 0
+    else
+      isFlagged = try('SISMEMBER', root .. 'recovered', name) == 1
     end
+    if isFlagged then
+      found = found .. '\t' .. name
+    end
+  end
+  if found ~= '' then
+    call('HSET', root .. 'q:' .. id, 'recovered', found)
   end
   return found
 end
 
--- Ends a live set, however it stands. Its queues move on when the script ends.
-local function remove(id, fate)
+-- Ends a live set, however it stands; none but the caller's of that number, if one is given. Its
+-- queues move on when the script ends.
+local function remove(id, fate, number)
   local key = root .. 'q:' .. id
-  local set = try('HMGET', key, 'session', 'links', 'token', 'keeps', 'watch') or {}
+  local set = try('HMGET', key, 'session', 'links', 'token', 'keeps', 'watch', 'recovered',
+    'number') or {}
   local session, links, token, keeps, watch = set[1], set[2], set[3], set[4], set[5]
-  if not links then
+  if not links or (number and (number ~= set[7] or session ~= caller)) then
     return nil
   end
   call('DEL', key, root .. 'k:' .. id)
@@ -139,7 +138,7 @@ local function remove(id, fate)
         try('ZREM', root .. 'w:' .. name, mode .. id)
       end
       if token and mode == 'x' then
-        mark(name, fate)
+        noteEnd(name, fate, set[6])
       end
       touch(name)
     end
@@ -149,9 +148,57 @@ end
 
 -- Moves on the queues that were touched, by the arrival of their links, and grants in that order.
 local function settleUp()
-  -- What most calls do without: several queues that move on at once, what earlier calls have left,
-  -- and observers. It is made where it is needed, as each run of a script makes all functions that
+  clearFlags()
+  local existingCount, waitingCount = nil, 0
+  if touched[1] and isWatched == nil and #touched <= 1000 then
+    local keys = { root .. 'watch', root .. 'due' }
+    for index, name in ipairs(touched) do
+      keys[index + 2] = root .. 'w:' .. name
+    end
+    existingCount = try('EXISTS', unpack(keys))
+    if existingCount == 0 then
+      return
+    end
+  end
+
+  -- From here on functions are made where they are needed, as each run of a script makes all that
   -- are not within another one.
+  -- False if there is no such set, so that its link is of no use.
+  local function countDown(id)
+    local left = try('HINCRBY', root .. 'q:' .. id, 'pending', -1)
+    if left == 0 then
+      ripe[#ripe + 1] = id
+    elseif left and left < 0 then
+      call('DEL', root .. 'q:' .. id)
+      return false
+    end
+    return left ~= nil
+  end
+
+  -- The first link that waits for a name, if it need not any more; and whether none is triggered.
+  local function firstDue(name)
+    local waiting, triggered = root .. 'w:' .. name, root .. 't:' .. name
+    local first = (try('ZRANGE', waiting, 0, 0) or {})[1]
+    waitingCount = waitingCount + (first and 1 or 0)
+    local front = first and try('ZRANGE', triggered, 0, 0)
+    if front and mayTrigger(first, front[1]) then
+      return first, not front[1]
+    end
+    return nil
+  end
+
+  local function trigger(name, link, isNew)
+    local id = setOf(link)
+    workLeft = workLeft - 1
+    if countDown(id) then
+      move(root .. 'w:' .. name, root .. 't:' .. name, isNew, id, link)
+    else
+      call('ZREM', root .. 'w:' .. name, link)
+    end
+  end
+
+  -- What most calls do without: several queues that move on at once, what earlier calls have left,
+  -- and observers.
   local function seldomMoves()
     -- Ends the watches for which nothing older is left; `oldest` is the arrival of what is, if any.
     -- True unless some are left for another call.
@@ -218,6 +265,7 @@ local function settleUp()
 
     local function addDue(arrival, name)
       try('ZADD', root .. 'due', arrival, name)
+      extend(root .. 'due')
       isDue = true
     end
 
@@ -240,7 +288,6 @@ local function settleUp()
         end
       end
     end
-
 
     -- `links`: the first one that is due in each queue that was touched, if any.
     local function moveAll(links)
@@ -269,21 +316,23 @@ local function settleUp()
     return moveAll
   end
 
-  if touched[1] then
-    lookAside()
-  end
-  local links, name, link, count = {}, nil, nil, 0
+  local links, name, link, isNew, count = {}, nil, nil, nil, 0
   for _, each in ipairs(touched) do
-    local first = firstDue(each)
+    local first, isFirstNew = firstDue(each)
     links[each] = first
     if first then
-      name, link, count = each, first, count + 1
+      name, link, isNew, count = each, first, isFirstNew, count + 1
     end
+  end
+  if existingCount == waitingCount then
+    isWatched, isDue = false, false
+  elseif touched[1] then
+    lookAside()
   end
   if count == 1 and not isDue and not isWatched then
     while link and workLeft > 0 do
-      trigger(name, link)
-      link = firstDue(name)
+      trigger(name, link, isNew)
+      link, isNew = firstDue(name)
     end
     links[name] = link
     count = link and 1 or 0
@@ -305,7 +354,7 @@ local function settleUp()
     else
       local token = nextNumber()
       call('HSET', root .. 'q:' .. id, 'token', token, 'since', text(nowMs()))
-      tell(set[1], table.concat({ 'granted', set[2], id, token }, '\t') .. recoveredOf(set[3]))
+      tell(set[1], table.concat({ 'granted', set[2], id, token }, '\t') .. recover(id, set[3]))
     end
   end
 end

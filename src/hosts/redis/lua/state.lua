@@ -12,10 +12,13 @@
 --   seq          the last number given. Never removed
 --   sessions     sorted set: each session by the end of its lease, in ms
 --   s:<session>  hash: until, lease (ms), top (greatest number it has called with), told (how much
---                news it has had), about (who it is, for people)
---   l:<session>  sorted set: the id of each of its live sets, by the number of its request
+--                news it has had), about (who it is, for people), lifetime (ms) of keys that it
+--                creates, renewedAt (ms) and renewedUpTo (number): its last renewal of all its keys
+--   l:<session>  sorted set: the id of each of its live sets, by the number of its request; and
+--                '-' by 0, so that the key is there for as long as the session is
 --   q:<id>       hash, a live set: session, number, pending (links not yet triggered), links,
---                since (ms), token (once granted), and, if it has them, label, scope, keeps, watch
+--                since (ms), token (once granted), and, if it has them, label, scope, keeps, watch,
+--                thief, recovered (as in answers)
 --   t:<name>     sorted set: links that are triggered, by arrival
 --   w:<name>     sorted set: links that wait for that, by arrival; its first one may not be
 --   ox: os:<name>  sorted sets: observers that wait for all links, or for the exclusive ones
@@ -26,7 +29,16 @@
 --                request, id, token, names recovered; or settled, number; or lost, number
 --   due          sorted set: names whose queues are to move on, by the arrival of the first link
 --                that is due there
---   recovered    set: names whose exclusive holder died, and was not followed by a healthy one
+--   recovered    set: names that are held exclusively, or whose last exclusive holder did not end
+--                in good order: a grant that finds its name there recovers it. Never expires
+--
+-- All keys but seq and recovered have a time to live. It is six leases when a key is created: of
+-- the session's own lease, or of a longer one in the domain. A session renews its keys in its
+-- heartbeats, once in a lease (beat.lua), and is over two leases after its last heartbeat. So at
+-- least five leases are left after each renewal, at most three pass until the next one, and no key
+-- of a live session expires; nor does one of a dead session while heartbeats of others clear it
+-- away. Should a set have expired all the same, as after a step of the server's clock, its links
+-- are removed by the next session that finds them in its way (expired.lua).
 --
 -- A link is 'x<id>' or 's<id>', exclusive or shared. `links` has 'x<name>\n' or 's<name>\n'
 -- An id is the set's arrival. One that steals stands before all others: its arrival there is -id.
@@ -73,6 +85,19 @@ local function try(command, key, ...)
   return nil
 end
 
+-- The lifetime of keys that the caller creates or renews, in ms.
+local lifetimeMs, enoughMs
+local function setLifetime(ms)
+  lifetimeMs, enoughMs = ms, tonumber(ms) * 5 / 6
+end
+
+-- A key that others may use too: its time to live never becomes shorter.
+local function extend(key)
+  if (try('PTTL', key) or 0) < enoughMs then
+    try('PEXPIRE', key, lifetimeMs)
+  end
+end
+
 -- The server's time, read once.
 local timeUs
 local function nowUs()
@@ -87,12 +112,21 @@ local function nowMs()
 end
 
 -- As text. Greater than any before: also where a server took over that had not heard of the last.
-local numberLast, numberText
+-- The first one is most often the time, and then one command reads the last number and writes this.
+local numberLast, numberText, numberSaved
 local function nextNumber()
   if not numberLast then
-    numberLast = tonumber(demand('GET', KEYS[1]) or '0')
+    numberSaved = text(nowUs())
+    local before = demand('SET', KEYS[1], numberSaved, 'GET')
+    numberLast = tonumber(before or '0')
     if not numberLast or numberLast < 0 or numberLast > 9000000000000000 then
+      call('SET', KEYS[1], before)
       error('KDS_DAMAGED ' .. KEYS[1] .. ' is no number that kds has written', 0)
+    end
+    if numberLast >= nowUs() then
+      -- The clock was set back. At once, as nothing may fail before the number is safe.
+      numberSaved = text(numberLast + 1)
+      call('SET', KEYS[1], numberSaved)
     end
   end
   numberLast = math.max(numberLast + 1, nowUs())
@@ -100,12 +134,13 @@ local function nextNumber()
   return numberText
 end
 
--- The greatest number that a session has called with, if its lease has not ended.
-local function liveSession(session)
-  local found = demand('HMGET', root .. 's:' .. session, 'until', 'top')
+-- The greatest number that the caller has called with, if its lease has not ended.
+local function liveSession()
+  local found = demand('HMGET', root .. 's:' .. caller, 'until', 'top', 'lifetime')
   if not found[1] or tonumber(found[1]) <= nowMs() then
     return nil
   end
+  setLifetime(found[3])
   return tonumber(found[2])
 end
 
@@ -119,6 +154,10 @@ local news, audience = {}, {}
 
 local function tell(session, line)
   local told = try('HINCRBY', root .. 's:' .. session, 'told', 1) or 0
+  if told == 1 then
+    -- The session may have expired, and this has created its key.
+    extend(root .. 's:' .. session)
+  end
   if not news[session] then
     news[session] = {}
     audience[#audience + 1] = session
@@ -128,7 +167,7 @@ end
 
 -- Ends a script: what the caller itself is to hear, it hears with the answer.
 local function finish(answer)
-  if numberText then
+  if numberText ~= numberSaved then
     call('SET', KEYS[1], numberText)
   end
   for _, session in ipairs(audience) do

@@ -3,7 +3,8 @@
 
 local holdersMax = 256
 
-local function robOf(links, name)
+-- `waiting`: where links go that are triggered, and whose sets are not granted; nil: they stay.
+local function robOf(links, triggered, waiting)
   local robbedCount = 0
   for _, link in ipairs(links) do
     local id = setOf(link)
@@ -12,9 +13,12 @@ local function robOf(links, name)
       remove(id, 'died')
       tell(set[2], 'lost\t' .. set[3])
       robbedCount = robbedCount + 1
-    elseif name then
-      call('ZREM', root .. 't:' .. name, link)
-      call('ZADD', root .. 'w:' .. name, id, link)
+    elseif not set[2] then
+      -- The set has expired.
+      call('ZREM', triggered, link)
+      robbedCount = robbedCount + 1
+    elseif waiting then
+      move(triggered, waiting, false, id, link)
       call('HINCRBY', root .. 'q:' .. id, 'pending', 1)
     end
   end
@@ -23,7 +27,8 @@ end
 
 local function rob(links)
   for _, name in eachLink(links) do
-    robOf(call('ZRANGE', root .. 't:' .. name, 0, -1), name)
+    local triggered = root .. 't:' .. name
+    robOf(call('ZRANGE', triggered, 0, -1), triggered, root .. 'w:' .. name)
   end
 end
 
@@ -33,7 +38,7 @@ local function robSome(links)
   for _, name in eachLink(links) do
     local triggered = root .. 't:' .. name
     if demand('ZCARD', triggered) > holdersMax then
-      if robOf(demand('ZRANGE', triggered, 0, holdersMax / 2 - 1)) > 0 then
+      if robOf(demand('ZRANGE', triggered, 0, holdersMax / 2 - 1), triggered) > 0 then
         return true
       end
     end
