@@ -87,6 +87,7 @@ describeWithRedis('a user with the least rights of the manual', () => {
         await thief.release();
         await settled;
         await (await waiting).release('b');
+        await (await two.acquire({ shared: 'c' })).release();
         await one.resource('a').close();
       } finally {
         await Promise.all([one.close(), two.close()]);
