@@ -61,13 +61,12 @@ end
 -- Of each name, whether this set's link there has to wait, and whether its queue is there already.
 local isPending, isThere, pendingCount = {}, {}, 0
 if existingCount ~= 0 then
-  local dropExpired = seldom().dropExpired
   for mode, name in eachLink(links) do
     local triggered = root .. 't:' .. name
     local front = demand('ZRANGE', triggered, 0, 0)[1]
     local waits = front and not isThief and not mayTrigger(mode, front)
     -- Where it may wait, its session's heartbeats see to that.
-    if waits and how ~= 'wait' and dropExpired(name, front) then
+    if waits and how ~= 'wait' and seldom().dropExpired(name, front) then
       front = demand('ZRANGE', triggered, 0, 0)[1]
       waits = front and not mayTrigger(mode, front)
     end
