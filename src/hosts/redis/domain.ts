@@ -85,7 +85,7 @@ export async function openRedisDomain(
     clock: systemClock,
     name,
     label,
-    client: randomBytes(16).toString('hex'),
+    client: randomBytes(16).toString('base64url'),
     leaseMs,
     about,
     outer: outerKeys(),
