@@ -3,12 +3,17 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { createDomain } from 'kds';
-import { afterAll, expect, it } from 'vitest';
+import { afterAll, expect, it, vi } from 'vitest';
 import { type RunningBroker, serveDomain } from '../../src/hosts/broker/broker.ts';
 import { sliceCountMin, slicesOf } from '../sync-domain/stops.ts';
 import { freshSocketPath, removePlaces } from './places.ts';
 import { until } from './programs.ts';
 import { RawClient } from './raw-client.ts';
+
+vi.mock(import('../../src/domain/real-time.ts'), async (original) => {
+  const { countingTurns } = await import('../sync-domain/stops.ts');
+  return countingTurns(original);
+});
 
 afterAll(removePlaces);
 

@@ -2,10 +2,15 @@
 
 import { Redis } from 'ioredis';
 import { openRedisDomain } from 'kds/redis';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { until } from '../broker/programs.ts';
 import { sliceCountMin, slicesOf } from '../sync-domain/stops.ts';
 import { describeWithRedis, type RedisServer, startRedisServer } from './server.ts';
+
+vi.mock(import('../../src/domain/real-time.ts'), async (original) => {
+  const { countingTurns } = await import('../sync-domain/stops.ts');
+  return countingTurns(original);
+});
 
 const waiterCount = 40_000;
 /** Of sets that one script reads. */

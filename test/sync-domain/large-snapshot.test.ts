@@ -2,8 +2,13 @@
 
 import { createDomain, type SyncDomain } from 'kds';
 import { createArena, openThreadsDomain } from 'kds/threads';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { sliceCountMin, slicesOf } from './stops.ts';
+
+vi.mock(import('../../src/domain/real-time.ts'), async (original) => {
+  const { countingTurns } = await import('./stops.ts');
+  return countingTurns(original);
+});
 
 const waiterCount = 100_000;
 
