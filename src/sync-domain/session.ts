@@ -46,14 +46,12 @@ import {
   ObserverRequest,
   PromiseRequest,
 } from './request.ts';
+import { labelOf, noOptions, noTerms, termsOf } from './request-terms.ts';
 import type { RequestedSet, ResolvedSet } from './resources.ts';
 import type { SetsInView } from './sets-in-view.ts';
 import { entriesOf } from './snapshot-entries.ts';
 
-const noOptions: AcquireOptions = Object.freeze({});
 const noneHeld: readonly HeldSet[] = Object.freeze([]);
-/** Of a request with nothing beside its set. */
-const noTerms: RequestOptions = Object.freeze(readOptions(noOptions));
 
 /** A grant that the caller keeps while it waits, as core knows it. */
 interface HeldSet {
@@ -590,24 +588,6 @@ export class HostSession implements SyncSession, EndsTogether {
   }
 }
 
-function labelOf(options: { label?: string } | undefined): string | undefined {
-  return options === undefined ? undefined : readOptions(options).label;
-}
-
 function asItIs(entry: SnapshotEntry): SnapshotEntry {
   return entry;
-}
-
-/** The options, read; {@link noTerms} where they ask for nothing, so that these are known by it. */
-function termsOf(options: AcquireOptions): RequestOptions {
-  const terms = readOptions(options);
-  const { signal, timeoutMs, locked, holding, steal, label } = terms;
-  const isUsual =
-    signal === undefined &&
-    timeoutMs === undefined &&
-    locked === undefined &&
-    holding === undefined &&
-    steal === undefined &&
-    label === undefined;
-  return isUsual ? noTerms : terms;
 }

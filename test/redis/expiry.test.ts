@@ -106,7 +106,7 @@ describeWithRedis('a key of a domain', () => {
     expect((await readAll(domain)).length).toBeGreaterThan(4);
   });
 
-  it('is renewed a bounded number at a time, and all of them before the lease is over', async () => {
+  it('is renewed a bounded number at a time, all of them before the lease is over', async () => {
     const one = await domain.session(longLeaseMs);
     const setCount = 600;
     for (let index = 0; index < setCount; index++) await one.ask([`x${index}`]);
