@@ -137,7 +137,7 @@ export const faults = [
   },
   {
     name: 'edges are not dropped when a set ends',
-    file: 'core.ts',
+    file: 'ending.ts',
     find: 'if (w[set | L.SET_EDGES] !== L.NOBODY) dropEdges(w, set);',
     replace: '',
   },
@@ -162,7 +162,7 @@ export const faults = [
   },
   {
     name: 'the links of an ended set are leaked',
-    file: 'core.ts',
+    file: 'ending.ts',
     find: 'free(w, set, last);',
     replace: 'free(w, set, set);',
   },
@@ -192,19 +192,19 @@ export const faults = [
   },
   {
     name: 'a mark is not set by the death of a holder',
-    file: 'core.ts',
+    file: 'ending.ts',
     find: 'if (isMarked !== died && (setFlags & L.SET_GRANTED) !== 0) {',
     replace: 'if (isMarked && !died && (setFlags & L.SET_GRANTED) !== 0) {',
   },
   {
     name: 'a mark is set by the death of one who waits',
-    file: 'core.ts',
+    file: 'ending.ts',
     find: 'if (isMarked !== died && (setFlags & L.SET_GRANTED) !== 0) {',
     replace: 'if (isMarked !== died) {',
   },
   {
     name: 'a mark is not cleared by a release',
-    file: 'core.ts',
+    file: 'ending.ts',
     find: 'if (isMarked !== died && (setFlags & L.SET_GRANTED) !== 0) {',
     replace: 'if (!isMarked && died && (setFlags & L.SET_GRANTED) !== 0) {',
   },
@@ -216,25 +216,25 @@ export const faults = [
   },
   {
     name: 'a mark is cleared by a reader',
-    file: 'core.ts',
+    file: 'ending.ts',
     find: 'if (isMarked === died || (linkFlags & L.LINK_EXCLUSIVE) === 0) return;',
     replace: 'if (isMarked === died || (died && (linkFlags & L.LINK_EXCLUSIVE) === 0)) return;',
   },
   {
     name: 'a mark is cleared by one who only ignored the resource',
-    file: 'core.ts',
+    file: 'ending.ts',
     find: 'if (!died && (linkFlags & L.LINK_TRIGGERED) === 0) return;',
     replace: '',
   },
   {
     name: 'a mark is lost when its queue runs empty',
-    file: 'core.ts',
+    file: 'ending.ts',
     find: 'if ((flags & (L.RESOURCE_RECOVERED | L.RESOURCE_KEPT)) !== 0) return;',
     replace: 'if ((flags & L.RESOURCE_KEPT) !== 0) return;',
   },
   {
     name: 'a kept resource is told of as idle',
-    file: 'core.ts',
+    file: 'ending.ts',
     find: 'if ((flags & (L.RESOURCE_RECOVERED | L.RESOURCE_KEPT)) !== 0) return;',
     replace: 'if ((flags & L.RESOURCE_RECOVERED) !== 0) return;',
   },
@@ -326,7 +326,7 @@ export const faults = [
   },
   {
     name: 'a lock is not let go when its set ends',
-    file: 'core.ts',
+    file: 'ending.ts',
     find: 'if ((setFlags & L.SET_SYNC) !== 0) w[resource | L.FLAGS] = flags -= L.RESOURCE_SYNC_ONE;',
     replace: '',
   },
@@ -466,7 +466,7 @@ export const faults = [
   },
   {
     name: 'a set that ends is not saved',
-    file: 'core.ts',
+    file: 'ending.ts',
     find: '  save(w, set);\n  w[set | L.FLAGS] = 0;\n  free(w, set, last);',
     replace: '  w[set | L.FLAGS] = 0;\n  free(w, set, last);',
   },
@@ -484,7 +484,7 @@ export const faults = [
   },
   {
     name: 'a queue that shrinks is not saved',
-    file: 'core.ts',
+    file: 'ending.ts',
     find: '  save(w, resource);\n  let flags = w[resource | L.FLAGS];',
     replace: '  let flags = w[resource | L.FLAGS];',
   },
@@ -517,5 +517,17 @@ export const faults = [
     file: 'journal.ts',
     find: 'if (w[stamp] === operation) return;',
     replace: '',
+  },
+  {
+    name: 'sets that end together give tokens after each',
+    file: 'core.ts',
+    find: 'for (const set of latestFirst) end(w, d, set, died);',
+    replace: 'for (const set of latestFirst) this.remove(set, died);',
+  },
+  {
+    name: 'sets that end together end in the order that they are named in',
+    file: 'core.ts',
+    find: 'for (const set of latestFirst) end(w, d, set, died);',
+    replace: 'for (const set of sets) this.remove(set, died);',
   },
 ];
