@@ -35,10 +35,16 @@ export class Fold implements SetsInView {
     this.#live.set(live.set, live);
   }
 
-  remove(live: LiveSet): void {
-    this.#live.delete(live.set);
-    this.core.remove(live.set, false);
-    live.set = 0;
+  /** They end at one moment, so what that grants is granted in arrival order (I6). */
+  removeAll(ended: readonly LiveSet[]): void {
+    this.core.removeAll(
+      ended.map(({ set }) => set),
+      false,
+    );
+    for (const live of ended) {
+      this.#live.delete(live.set);
+      live.set = 0;
+    }
   }
 
   /** Less is wanted or held than before. @throws ProtocolError if it is not less. */

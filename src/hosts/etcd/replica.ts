@@ -150,7 +150,7 @@ export class Replica {
       for (const { live, event } of changes) this.#weaken(live, event, false);
       return this.#rebuild({ born, gone, changed, haveSessionsEnded });
     }
-    for (const live of gone.sort(byArrival).reverse()) this.fold.remove(live);
+    this.fold.removeAll(gone.sort(byArrival).reverse());
     for (const { live, event } of changes) this.#weaken(live, event, true);
     for (const live of born) this.fold.add(live);
     const circles = born.flatMap((live) => this.#circleOf(live));
