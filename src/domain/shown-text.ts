@@ -18,7 +18,7 @@ export function shown(text: string, lengthMax = Number.POSITIVE_INFINITY): strin
   return escaped(JSON.stringify(text));
 }
 
-/** In quotation marks, whatever it is, and cut to so many code units: for messages of errors. */
+/** In quotation marks, escaped, and cut to a number of code units: for error messages. */
 export function quote(text: string, lengthMax = quotedLengthMax): string {
   return escaped(JSON.stringify(text.length > lengthMax ? `${cut(text, lengthMax)}…` : text));
 }

@@ -174,7 +174,7 @@ export class LifeFiles {
     try {
       rmSync(join(this.folder, name), { force: true });
     } catch {
-      // A directory has that name: it is in nobody's way.
+      // A directory has that name, and does no harm.
     }
   }
 

@@ -54,7 +54,7 @@ export function connectIoredis(client: IoredisClient): RedisConnection {
       lazyConnect: true,
       maxRetriesPerRequest: null,
       enableOfflineQueue: true,
-      // A refusal of what the library subscribes by itself would be nobody's to catch.
+      // No caller could catch a refusal of what the library subscribes by itself.
       autoResubscribe: false,
     });
     made.on('error', () => undefined);
