@@ -42,6 +42,8 @@ export default defineConfig({
     // For a test that hangs, not for a slow machine: no test depends on its speed.
     testTimeout: 1_200_000,
     hookTimeout: 1_200_000,
+    // So a fault that makes every test of a file hang ends while the machine still has time.
+    bail: onBuildMachine ? 3 : 0,
     reporters: onBuildMachine ? ['default', ['json', { outputFile: reportFile }]] : ['default'],
     coverage: { include: ['src/**/*.ts'], reporter: ['text-summary', 'html'] },
   },

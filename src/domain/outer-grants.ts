@@ -28,7 +28,8 @@ export interface RequestKey {
   readonly number: number;
 }
 
-const sessionName = /^[0-9a-f]{8,64}(\.\d{1,15})?$/;
+/** Hexadecimal digits on etcd, base64url and a number on Redis. */
+const sessionName = /^[\w-]{1,64}(\.\d{1,15})?$/;
 
 /** Of the environment, the outermost first. Anything but such a list counts as an empty one. */
 export function outerGrants(env: NodeJS.ProcessEnv = process.env): readonly OuterGrant[] {
@@ -52,7 +53,8 @@ export function outerKeys(env?: NodeJS.ProcessEnv): readonly RequestKey[] {
 export function textOfOuterGrants(grant: Grant, env?: NodeJS.ProcessEnv): string {
   // By its shape: the command line loads a backend from a bundle with classes of its own.
   const { token, key } = grant as Grant & { readonly key?: unknown };
-  const own = { token, pid: process.pid, ...(isRequestKey(key) && { key }) };
+  if (key !== undefined && !isRequestKey(key)) throw new Error('a key that no process could read');
+  const own = { token, pid: process.pid, ...(key !== undefined && { key }) };
   return JSON.stringify([...outerGrants(env), own].slice(-outerGrantCountMax));
 }
 
