@@ -70,8 +70,13 @@ export interface ScriptReply {
   readonly isUnfinished: boolean;
 }
 
+/** Time, ms, in which answers are read that arrived while the event loop was blocked. */
+const readMs = 20;
+
 interface Call {
-  readonly untilMs: number;
+  /** Grows with each call. */
+  readonly number: number;
+  readonly sinceMs: number;
   readonly reject: (error: Error) => void;
 }
 
@@ -80,11 +85,17 @@ export class Scripts {
   readonly #clock: Clock;
   readonly #key: string;
   readonly #limitMs: number;
-  /** In the order in which they were made, so that of their ends. */
+  /** Those without an answer, in the order in which they were made. */
   readonly #calls = new Set<Call>();
+  #numberLast = 0;
+  /** Of the latest call that has been answered, and when an answer came last. */
+  #answered = { number: 0, atMs: Number.NEGATIVE_INFINITY };
   #isWatching = false;
 
-  /** `limitMs` is how long a call may take. */
+  /**
+   * `limitMs` is how long a call may take. The server answers in order, so for a call behind others
+   * the time counts from the last answer: many calls at once may take longer together.
+   */
   constructor(connection: RedisConnection, clock: Clock, root: string, limitMs: number) {
     this.#connection = connection;
     this.#clock = clock;
@@ -120,38 +131,54 @@ export class Scripts {
   /** An answer, or an error that says what it means; and that there is none, in time. */
   inTime<T>(reply: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const call: Call = { untilMs: this.#clock.nowMs() + this.#limitMs, reject };
+      this.#numberLast++;
+      const call: Call = { number: this.#numberLast, sinceMs: this.#clock.nowMs(), reject };
       this.#calls.add(call);
       if (this.#calls.size === 1) this.#watch(this.#limitMs);
       reply.then(
         (value) => {
-          this.#calls.delete(call);
+          this.#noteAnswer(call);
           resolve(value);
         },
         (error) => {
-          this.#calls.delete(call);
+          this.#noteAnswer(call);
           reject(errorOf(error));
         },
       );
     });
   }
 
+  #noteAnswer(call: Call): void {
+    this.#calls.delete(call);
+    const number = Math.max(call.number, this.#answered.number);
+    this.#answered = { number, atMs: this.#clock.nowMs() };
+  }
+
   /** One timer for all of them: a timer each would cost as much as all else. */
-  #watch(delayMs: number): void {
+  #watch(delayMs: number, isLast = false): void {
     if (this.#isWatching) return;
     this.#isWatching = true;
     this.#clock.after(delayMs, () => {
       this.#isWatching = false;
       const nowMs = this.#clock.nowMs();
       for (const call of this.#calls) {
-        if (call.untilMs > nowMs) {
-          this.#watch(call.untilMs - nowMs);
+        const leftMs = this.#leftMs(call, nowMs);
+        if (leftMs > 0 || !isLast) {
+          if (leftMs > 0) this.#watch(Math.ceil(leftMs));
+          else this.#watch(readMs, true);
           return;
         }
         this.#calls.delete(call);
         call.reject(new UnavailableError(`redis has not answered for ${this.#limitMs} ms`));
       }
     });
+  }
+
+  /** One that the server has passed over gets no answer any more, whatever comes later. */
+  #leftMs({ number, sinceMs }: Call, nowMs: number): number {
+    const { number: answered, atMs } = this.#answered;
+    const fromMs = number < answered ? sinceMs : Math.max(sinceMs, atMs);
+    return fromMs + this.#limitMs - nowMs;
   }
 }
 
