@@ -1,9 +1,9 @@
 /** A request under test: what it asked for, how it stands, and how it ended. */
 
-import type { Domain } from '../src/domain/domain.ts';
-import type { Grant } from '../src/domain/grant.ts';
-import type { AcquireOptions } from '../src/domain/options.ts';
-import type { PreparedSet, SetSpec } from '../src/domain/sets.ts';
+import type { Domain } from '../src/api/domain.ts';
+import type { Grant } from '../src/api/grant.ts';
+import type { AcquireOptions } from '../src/api/options.ts';
+import type { PreparedSet, SetSpec } from '../src/api/sets.ts';
 import { check, type ErrorKind, isError, within } from './assertions.ts';
 
 export class Ask {

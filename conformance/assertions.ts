@@ -5,7 +5,7 @@
  * failed meets; what must not happen is looked for in the state that `query()` tells.
  */
 
-import type { KdsError, KdsErrorCode } from '../src/domain/errors.ts';
+import type { KdsError, KdsErrorCode } from '../src/api/errors.ts';
 
 /** By then even a host on a busy machine far away has told what it has to tell. */
 const deadlineMs = 300_000;

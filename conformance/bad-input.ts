@@ -1,9 +1,9 @@
 /** What is no set, no option, no function: refused as documented, and without a trace. */
 
-import type { Domain } from '../src/domain/domain.ts';
-import { labelLengthMax } from '../src/domain/limits.ts';
-import type { AcquireOptions, EnqueueOptions } from '../src/domain/options.ts';
-import type { SetSpec } from '../src/domain/sets.ts';
+import type { Domain } from '../src/api/domain.ts';
+import { labelLengthMax } from '../src/api/limits.ts';
+import type { AcquireOptions, EnqueueOptions } from '../src/api/options.ts';
+import type { SetSpec } from '../src/api/sets.ts';
 import { check, equal, fails, failureOf, show } from './assertions.ts';
 import type { Suite } from './suite.ts';
 

@@ -1,7 +1,7 @@
 /** A `Callback`: one delivery that many requests share, with an end of its own. */
 
-import { Callback } from '../src/domain/callback.ts';
-import type { Grant } from '../src/domain/grant.ts';
+import { Callback } from '../src/api/callback.ts';
+import type { Grant } from '../src/api/grant.ts';
 import { check, equal, fails } from './assertions.ts';
 import type { Suite } from './suite.ts';
 

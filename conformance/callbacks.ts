@@ -1,7 +1,7 @@
 /** Requests with a callback: where it runs, in what order, and that it runs at most once. */
 
-import { Callback } from '../src/domain/callback.ts';
-import type { Grant } from '../src/domain/grant.ts';
+import { Callback } from '../src/api/callback.ts';
+import type { Grant } from '../src/api/grant.ts';
 import { check, equal, failureOf } from './assertions.ts';
 import type { Suite } from './suite.ts';
 import { uncaughtDuring, unhandledDuring } from './uncaught.ts';

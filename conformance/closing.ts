@@ -1,6 +1,6 @@
 /** The end of a domain, and what is refused from then on. */
 
-import type { Domain, SyncDomain } from '../src/domain/domain.ts';
+import type { Domain, SyncDomain } from '../src/api/domain.ts';
 import { check, equal, fails, isError, reasonOf } from './assertions.ts';
 import type { Suite } from './suite.ts';
 

@@ -3,8 +3,8 @@
  * releases. Log lines, traces and tenants depend on it.
  */
 
-import { Callback } from '../src/domain/callback.ts';
-import type { Domain } from '../src/domain/domain.ts';
+import { Callback } from '../src/api/callback.ts';
+import type { Domain } from '../src/api/domain.ts';
 import { equal, within } from './assertions.ts';
 import type { Suite } from './suite.ts';
 import type { World } from './world.ts';

@@ -1,7 +1,7 @@
 /** Many sets end at one moment: by the end of their session or domain, or by one signal. */
 
-import type { Domain } from '../src/domain/domain.ts';
-import type { Grant } from '../src/domain/grant.ts';
+import type { Domain } from '../src/api/domain.ts';
+import type { Grant } from '../src/api/grant.ts';
 import type { Ask } from './ask.ts';
 import { check, equal } from './assertions.ts';
 import type { Suite } from './suite.ts';

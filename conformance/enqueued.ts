@@ -1,9 +1,9 @@
 /** A request under test that was made with a callback: what that was told, and how often. */
 
-import type { Domain } from '../src/domain/domain.ts';
-import type { Grant, Waiter } from '../src/domain/grant.ts';
-import type { EnqueueOptions } from '../src/domain/options.ts';
-import type { PreparedSet, SetSpec } from '../src/domain/sets.ts';
+import type { Domain } from '../src/api/domain.ts';
+import type { Grant, Waiter } from '../src/api/grant.ts';
+import type { EnqueueOptions } from '../src/api/options.ts';
+import type { PreparedSet, SetSpec } from '../src/api/sets.ts';
 import { check, equal, within } from './assertions.ts';
 
 export class Enqueued {

@@ -1,6 +1,6 @@
 /** What a grant is good for: its token, its one end, its signal, its disposal. */
 
-import type { SyncGrant } from '../src/domain/grant.ts';
+import type { SyncGrant } from '../src/api/grant.ts';
 import { check, equal, fails } from './assertions.ts';
 import type { Suite } from './suite.ts';
 

@@ -1,7 +1,7 @@
 /** The one deadlock that is left, where callers say what they keep while they wait. */
 
-import type { DeadlockError } from '../src/domain/errors.ts';
-import type { Grant } from '../src/domain/grant.ts';
+import type { DeadlockError } from '../src/api/errors.ts';
+import type { Grant } from '../src/api/grant.ts';
 import { check, equal, fails, failureOf, isError, mentions } from './assertions.ts';
 import type { Suite } from './suite.ts';
 

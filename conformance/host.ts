@@ -1,6 +1,6 @@
 /** What the suite asks of a host: a way to open it, and what it declares to lack. */
 
-import type { Capability, Domain, SyncDomain } from '../src/domain/domain.ts';
+import type { Capability, Domain, SyncDomain } from '../src/api/domain.ts';
 
 export interface ConformanceHost {
   readonly name: string;

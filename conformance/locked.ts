@@ -1,6 +1,6 @@
 /** Synchronous holders, and what a request may do about resources that such hold. */
 
-import type { AcquireOptions } from '../src/domain/options.ts';
+import type { AcquireOptions } from '../src/api/options.ts';
 import { check, equal, fails, failureOf, isError, mentions } from './assertions.ts';
 import { offers } from './host.ts';
 import type { Suite } from './suite.ts';

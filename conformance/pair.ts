@@ -6,8 +6,8 @@
  * a list that can be printed, cut short and repeated.
  */
 
-import type { Domain } from '../src/domain/domain.ts';
-import type { Snapshot } from '../src/domain/snapshot.ts';
+import type { Domain } from '../src/api/domain.ts';
+import type { Snapshot } from '../src/api/snapshot.ts';
 import { check, equal, failureOf, isError, reasonOf } from './assertions.ts';
 import { Oracle, type OracleSet, type OracleSpec } from './oracle.ts';
 import { hadAtOnce, lookingOn, type Standing, standingOf } from './standing.ts';

@@ -3,9 +3,9 @@
  * (getters, proxies), and that code may use the domain: the caller gets exactly what it named.
  */
 
-import type { Domain } from '../src/domain/domain.ts';
-import type { AcquireOptions } from '../src/domain/options.ts';
-import type { SetSpec } from '../src/domain/sets.ts';
+import type { Domain } from '../src/api/domain.ts';
+import type { AcquireOptions } from '../src/api/options.ts';
+import type { SetSpec } from '../src/api/sets.ts';
 import { check, equal, fails, failureOf } from './assertions.ts';
 import type { Suite } from './suite.ts';
 import { entryOf, type World } from './world.ts';

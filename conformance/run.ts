@@ -1,8 +1,8 @@
 /** Holding a set while a function runs. */
 
-import type { Grant } from '../src/domain/grant.ts';
-import type { AcquireOptions } from '../src/domain/options.ts';
-import type { SetSpec } from '../src/domain/sets.ts';
+import type { Grant } from '../src/api/grant.ts';
+import type { AcquireOptions } from '../src/api/options.ts';
+import type { SetSpec } from '../src/api/sets.ts';
 import { check, equal, fails, failureOf } from './assertions.ts';
 import type { Suite } from './suite.ts';
 

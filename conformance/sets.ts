@@ -1,6 +1,6 @@
 /** What a set may be: names of any kind, handles, doubles, nothing at all; prepared or not. */
 
-import { nameLengthMax, setSizeMax } from '../src/domain/limits.ts';
+import { nameLengthMax, setSizeMax } from '../src/api/limits.ts';
 import { check, equal, fails, mentions } from './assertions.ts';
 import type { Suite } from './suite.ts';
 import { entryOf } from './world.ts';

@@ -1,8 +1,8 @@
 /** Waiting until what is under way now is over, without being in anybody's way. */
 
-import type { Domain } from '../src/domain/domain.ts';
-import type { SettledOptions } from '../src/domain/options.ts';
-import type { SetSpec } from '../src/domain/sets.ts';
+import type { Domain } from '../src/api/domain.ts';
+import type { SettledOptions } from '../src/api/options.ts';
+import type { SetSpec } from '../src/api/sets.ts';
 import { check, equal, fails, failureOf, within } from './assertions.ts';
 import type { Suite } from './suite.ts';
 

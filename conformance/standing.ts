@@ -1,7 +1,7 @@
 /** How a set of the oracle stands with the host: asked for, had at once, or looked on from. */
 
-import type { Domain } from '../src/domain/domain.ts';
-import type { Grant } from '../src/domain/grant.ts';
+import type { Domain } from '../src/api/domain.ts';
+import type { Grant } from '../src/api/grant.ts';
 import type { Ask } from './ask.ts';
 import { check, failureOf, within } from './assertions.ts';
 import type { Enqueued } from './enqueued.ts';

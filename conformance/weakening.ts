@@ -1,6 +1,6 @@
 /** Giving back early: release of a part, and exclusive made shared. */
 
-import type { Resource } from '../src/domain/sets.ts';
+import type { Resource } from '../src/api/sets.ts';
 import { equal, fails } from './assertions.ts';
 import type { Suite } from './suite.ts';
 import { entryOf } from './world.ts';

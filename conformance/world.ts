@@ -5,10 +5,10 @@
  * before, and of those that other clients had ended. So a step is over when its party's query is.
  */
 
-import type { Domain, SyncDomain } from '../src/domain/domain.ts';
-import type { AcquireOptions, EnqueueOptions } from '../src/domain/options.ts';
-import type { PreparedSet, SetSpec } from '../src/domain/sets.ts';
-import type { Snapshot, SnapshotEntry } from '../src/domain/snapshot.ts';
+import type { Domain, SyncDomain } from '../src/api/domain.ts';
+import type { AcquireOptions, EnqueueOptions } from '../src/api/options.ts';
+import type { PreparedSet, SetSpec } from '../src/api/sets.ts';
+import type { Snapshot, SnapshotEntry } from '../src/api/snapshot.ts';
 import { Ask } from './ask.ts';
 import { check, equal, isError } from './assertions.ts';
 import { Enqueued } from './enqueued.ts';

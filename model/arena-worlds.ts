@@ -8,9 +8,9 @@
  * notices deaths, at any later time, and does what the threads host does for the exit of a worker.
  */
 
-import { Bell, ring } from '../src/hosts/threads/bell.ts';
-import * as C from '../src/hosts/threads/control.ts';
-import { ArenaLock, type LockEnvironment } from '../src/hosts/threads/lock.ts';
+import * as C from '../src/backends/threads/control.ts';
+import { Bell, ring } from '../src/backends/threads/doorbell.ts';
+import { ArenaLock, type LockEnvironment } from '../src/backends/threads/lock.ts';
 import { type Agent, type Program, portOf, type WordSteps, type World } from './steps.ts';
 
 /** A wrong way of doing a step, put between the real classes and the words. */

@@ -8,8 +8,8 @@
  */
 
 import { describe, expect, it } from 'vitest';
-import type { FenceCallback } from '../src/clients/fences/callback-list.ts';
-import { Fence } from '../src/clients/fences/fence.ts';
+import type { FenceCallback } from '../src/recipes/fences/callback-list.ts';
+import { Fence } from '../src/recipes/fences/fence.ts';
 import {
   blockOn,
   endWord,
@@ -17,7 +17,7 @@ import {
   type FenceSteps,
   hasEnded,
   setErrorIn,
-} from '../src/clients/fences/fence-word.ts';
+} from '../src/recipes/fences/fence-word.ts';
 import { type Agent, explore, type Program, portOf, type WordSteps, type World } from './steps.ts';
 
 // ---------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@
  * gone at once: had he been notified after his death, he might as well have died after that.
  */
 
-import type { Steps } from '../src/hosts/threads/lock.ts';
+import type { Steps } from '../src/backends/threads/lock.ts';
 
 export type WaitResult = 'ok' | 'not-equal' | 'timed-out';
 type Result = number | WaitResult;

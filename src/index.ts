@@ -6,5 +6,5 @@
  * Kernel Dependency System of 2012 (docs/lineage.md).
  */
 
-export * from './domain/index.ts';
-export * from './hosts/process/index.ts';
+export * from './api/index.ts';
+export * from './backends/process/index.ts';

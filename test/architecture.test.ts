@@ -42,47 +42,40 @@ interface Room {
 // ---------------------------------------------------------------------------------------------
 // The rooms
 
+const runtime = /^src\/runtime\//;
 const core = /^src\/core\//;
-const domain = /^src\/domain\//;
+const api = /^src\/api\//;
+const report = /^src\/report\//;
+const local = /^src\/local\//;
+const remote = /^src\/remote\//;
 const oracle = /^src\/oracle\//;
-const eventLoop = /^src\/event-loop\//;
-const syncDomain = /^src\/sync-domain\//;
-const remoteDomain = /^src\/remote-domain\//;
 
 /** The room that a file belongs to: its rules, or `undefined` where nothing is laid down. */
 function roomOf(path: string): Room | undefined {
   const [top = '', second = '', third = ''] = path.split('/');
   if (top === 'src') {
-    if (path === 'src/index.ts') return { name: path, values: [domain, /^src\/hosts\/process\//] };
-    if (second === 'event-loop') return { name: 'src/event-loop', values: [domain] };
-    if (second === 'sync-domain') {
-      return { name: 'src/sync-domain', values: [core, domain, eventLoop] };
-    }
-    if (second === 'remote-domain') {
-      return { name: 'src/remote-domain', values: [domain, eventLoop] };
-    }
+    if (path === 'src/index.ts') return { name: path, values: [api, /^src\/backends\/process\//] };
+    if (second === 'runtime') return { name: 'src/runtime', values: [] };
     if (second === 'core') return { name: 'src/core', values: [] };
-    if (second === 'domain') return { name: 'src/domain', values: [], types: [core] };
-    if (second === 'hosts') return hostRoom(third);
-    if (second === 'clients') return { name: `src/clients/${third}`, values: [domain] };
+    if (second === 'api') return { name: 'src/api', values: [runtime], types: [core] };
+    if (second === 'report') return { name: 'src/report', values: [core, api, runtime] };
+    if (second === 'local') return { name: 'src/local', values: [core, api, report, runtime] };
+    if (second === 'remote') return { name: 'src/remote', values: [api, report, runtime] };
+    if (second === 'backends') return backendRoom(path);
+    if (second === 'recipes') return { name: `src/recipes/${third}`, values: [api, runtime] };
     if (second === 'oracle') return { name: 'src/oracle', values: [] };
     if (second === 'inspect') return inspectRoom(path);
-    if (second === 'adapters') return adapterRoom(path);
+    if (second === 'test-runners') return testRunnerRoom(path);
     if (second === 'cli') {
-      const rooms = /^src\/(broker-server|clients|inspect|domain)\//;
-      const values = [/^src\/hosts\/(broker|redis)\//, /^src\/index\.ts$/, rooms];
+      const rooms = /^src\/(recipes|inspect|api|report|runtime)\//;
+      const values = [/^src\/backends\/(broker|redis)\//, /^src\/index\.ts$/, rooms];
       const packages = ['ioredis', 'iovalkey', 'redis'];
       return { name: 'src/cli', values, packages, builtins: true };
-    }
-    // Where the domain of one event loop meets the server that others reach it by.
-    if (second === 'broker-server') {
-      const values = [domain, /^src\/hosts\/(process|broker)\//, /^src\/inspect\//];
-      return { name: 'src/broker-server', values, builtins: true };
     }
     return { name: path, values: [] };
   }
   if (top === 'conformance') {
-    const values = [domain, oracle];
+    const values = [api, runtime, oracle];
     return { name: 'conformance', values, packages: ['fast-check', 'vitest'] };
   }
   if (top === 'model' || top === 'sim') {
@@ -104,35 +97,33 @@ function inspectRoom(path: string): Room {
   };
   const peer = peers[path];
   const packages = peer === undefined ? [] : [peer];
-  return { name: 'src/inspect', values: [domain, oracle], packages, builtins: true };
+  const values = [api, report, runtime, oracle];
+  return { name: 'src/inspect', values, packages, builtins: true };
 }
 
 /** Each meets one test runner. */
-function adapterRoom(path: string): Room {
+function testRunnerRoom(path: string): Room {
   const runners: Readonly<Record<string, string>> = {
-    'src/adapters/vitest.ts': 'vitest',
-    'src/adapters/playwright.ts': '@playwright/test',
+    'src/test-runners/vitest.ts': 'vitest',
+    'src/test-runners/playwright.ts': '@playwright/test',
   };
   const runner = runners[path];
   const packages = runner === undefined ? [] : [runner];
-  const values = [domain, /^src\/hosts\/broker\//];
-  return { name: 'src/adapters', values, packages, builtins: true };
+  const values = [api, runtime, /^src\/backends\/broker\//];
+  return { name: 'src/test-runners', values, packages, builtins: true };
 }
 
-function hostRoom(host: string): Room {
-  const name = `src/hosts/${host}`;
-  if (host === 'process' || host === 'threads') {
-    return { name, values: [core, domain, eventLoop, syncDomain] };
+function backendRoom(path: string): Room {
+  const backend = path.split('/')[2];
+  const name = `src/backends/${backend}`;
+  if (backend === 'process' || backend === 'threads') {
+    return { name, values: [core, api, report, runtime, local] };
   }
-  const values = [core, domain, eventLoop, remoteDomain];
-  if (host === 'redis') return { name, values, packages: 'any', builtins: true };
-  // It has a copy of the state, and looks at it as those do whose state is within reach.
-  if (host === 'etcd') {
-    return {
-      name,
-      values: [...values, /^src\/sync-domain\/(in-words|sets-in-view|snapshot-entries)\.ts$/],
-      builtins: true,
-    };
+  const values = [core, api, report, runtime, remote];
+  if (backend === 'redis') return { name, values, packages: 'any', builtins: true };
+  // The program of the broker serves the domain of one event loop.
+  if (path.startsWith('src/backends/broker/server/')) {
+    values.push(/^src\/backends\/process\//, /^src\/inspect\//);
   }
   return { name, values, builtins: true };
 }
@@ -390,29 +381,32 @@ describe('the rules can fail', () => {
   it.each([
     ['src/core/queue.ts', "import { readFileSync } from 'node:fs';"],
     ['src/core/queue.ts', "import { readFileSync } from 'fs';"],
-    ['src/core/queue.ts', "import { Grant } from '../domain/grant.ts';"],
+    ['src/core/queue.ts', "import { Grant } from '../api/grant.ts';"],
     ['src/core/queue.ts', "export * from '../core-of-others/queue.ts';"],
     ['src/core/queue.ts', "const path = 'node:fs';\nawait import(path);"],
-    ['src/domain/grant.ts', "import { Core } from '../core/index.ts';"],
-    ['src/domain/grant.ts', "import { type Core } from '../core/index.ts';"],
-    ['src/domain/grant.ts', "import '../core/index.ts';"],
-    ['src/domain/grant.ts', "export { Core } from '../core/index.ts';"],
-    ['src/domain/grant.ts', "import type { Host } from '../hosts/process/index.ts';"],
-    ['src/hosts/process/domain.ts', "import { Worker } from '../threads/worker.ts';"],
-    ['src/hosts/process/domain.ts', "const store = await import('node:async_hooks');"],
-    ['src/hosts/process/domain.ts', "const store = require('async_hooks');"],
-    ['src/hosts/threads/domain.ts', "import { Redis } from 'ioredis';"],
-    ['src/clients/classic/index.ts', "import { Core } from '../../core/index.ts';"],
-    ['src/clients/classic/index.ts', "import { Job } from '../jobs/index.ts';"],
-    ['src/clients/classic/index.ts', "let job: import('../jobs/index.ts').Job;"],
+    ['src/api/grant.ts', "import { Core } from '../core/index.ts';"],
+    ['src/api/grant.ts', "import { type Core } from '../core/index.ts';"],
+    ['src/api/grant.ts', "import '../core/index.ts';"],
+    ['src/api/grant.ts', "export { Core } from '../core/index.ts';"],
+    ['src/api/grant.ts', "import type { Host } from '../backends/process/index.ts';"],
+    ['src/backends/process/domain.ts', "import { Worker } from '../threads/worker.ts';"],
+    ['src/backends/process/domain.ts', "const store = await import('node:async_hooks');"],
+    ['src/backends/process/domain.ts', "const store = require('async_hooks');"],
+    ['src/backends/threads/domain.ts', "import { Redis } from 'ioredis';"],
+    ['src/recipes/classic/index.ts', "import { Core } from '../../core/index.ts';"],
+    ['src/recipes/classic/index.ts', "import { Job } from '../jobs/index.ts';"],
+    ['src/recipes/classic/index.ts', "let job: import('../jobs/index.ts').Job;"],
     ['src/inspect/trace.ts', "import { Core } from '../core/index.ts';"],
-    ['src/cli/run.ts', "import { createDomain } from '../hosts/process/index.ts';"],
-    ['src/hosts/broker/broker.ts', "import { createDomain } from '../process/index.ts';"],
-    ['src/hosts/broker/domain.ts', "import '../../broker-server/main.ts';"],
-    ['src/broker-server/main.ts', "import { Core } from '../core/index.ts';"],
+    ['src/cli/run.ts', "import { createDomain } from '../backends/process/index.ts';"],
+    [
+      'src/backends/broker/client/domain.ts',
+      "import { createDomain } from '../../process/index.ts';",
+    ],
+    ['src/runtime/fifo.ts', "import { Grant } from '../api/grant.ts';"],
+    ['src/backends/broker/server/main.ts', "import { Session } from '../../../local/session.ts';"],
     ['src/index.ts', "export { Core } from './core/index.ts';"],
-    ['src/index.ts', "export { openThreadsDomain } from './hosts/threads/index.ts';"],
-    ['conformance/index.ts', "import { createDomain } from '../src/hosts/process/index.ts';"],
+    ['src/index.ts', "export { openThreadsDomain } from './backends/threads/index.ts';"],
+    ['conformance/index.ts', "import { createDomain } from '../src/backends/process/index.ts';"],
     ['model/worlds.ts', "import { walk } from '../test/walk.ts';"],
   ])('%s may not say %s', (path, text) => {
     expect(complaintsAbout(path, text)).toHaveLength(1);
@@ -421,20 +415,20 @@ describe('the rules can fail', () => {
   it.each([
     ['src/core/queue.ts', "import { words } from './words.ts';"],
     ['src/core/queue.ts', "// import { readFileSync } from 'node:fs';"],
-    ['src/domain/grant.ts', "import type { Core } from '../core/index.ts';"],
-    ['src/domain/grant.ts', "export type { Core } from '../core/index.ts';"],
-    ['src/domain/grant.ts', "let core: import('../core/index.ts').Core;"],
-    ['src/hosts/process/domain.ts', "import { Core } from '../../core/index.ts';"],
-    ['src/hosts/broker/server.ts', "import { Server } from 'node:net';"],
-    ['src/hosts/redis/domain.ts', "import type { Redis } from 'ioredis';"],
-    ['src/clients/classic/index.ts', "import { KdsError } from '../../domain/errors.ts';"],
-    ['src/cli/run.ts', "import { openBrokerDomain } from '../hosts/broker/index.ts';"],
-    ['src/cli/serve.ts', "import { runBroker } from '../broker-server/run-broker.ts';"],
+    ['src/api/grant.ts', "import type { Core } from '../core/index.ts';"],
+    ['src/api/grant.ts', "export type { Core } from '../core/index.ts';"],
+    ['src/api/grant.ts', "let core: import('../core/index.ts').Core;"],
+    ['src/backends/process/domain.ts', "import { Core } from '../../core/index.ts';"],
+    ['src/backends/broker/server/broker.ts', "import { Server } from 'node:net';"],
+    ['src/backends/redis/domain.ts', "import type { Redis } from 'ioredis';"],
+    ['src/recipes/classic/index.ts', "import { KdsError } from '../../api/errors.ts';"],
+    ['src/cli/run.ts', "import { openBrokerDomain } from '../backends/broker/index.ts';"],
+    ['src/cli/serve.ts', "import { runBroker } from '../backends/broker/server/run-broker.ts';"],
     [
-      'src/broker-server/run-broker.ts',
-      "import { createDomain } from '../hosts/process/index.ts';",
+      'src/backends/broker/server/run-broker.ts',
+      "import { createDomain } from '../../process/index.ts';",
     ],
-    ['src/index.ts', "export { createDomain } from './hosts/process/index.ts';"],
+    ['src/index.ts', "export { createDomain } from './backends/process/index.ts';"],
     ['conformance/index.ts', "import { assert } from 'fast-check';"],
   ])('%s may say %s', (path, text) => {
     expect(complaintsAbout(path, text)).toEqual([]);
@@ -442,8 +436,8 @@ describe('the rules can fail', () => {
 
   it('a complaint names the file, the line and the room', () => {
     const text = "\nimport { Core } from '../core/index.ts';\n";
-    expect(complaintsAbout('src/domain/grant.ts', text)).toEqual([
-      'src/domain/grant.ts:2 src/domain may import only types of src/core/index.ts',
+    expect(complaintsAbout('src/api/grant.ts', text)).toEqual([
+      'src/api/grant.ts:2 src/api may import only types of src/core/index.ts',
     ]);
   });
 

@@ -11,13 +11,13 @@ import { describe, expect, it } from 'vitest';
 
 const entries = [
   'src/index.ts',
-  'src/hosts/threads/index.ts',
+  'src/backends/threads/index.ts',
   'src/inspect/index.ts',
   ...['classic', 'jobs', 'buffers', 'display', 'web-locks', 'fences'].map(ofClient),
 ];
 
 function ofClient(name: string): string {
-  return `src/clients/${name}/index.ts`;
+  return `src/recipes/${name}/index.ts`;
 }
 
 /** Bundles for a browser and lists what a browser would choke on. */

@@ -25,8 +25,8 @@ import { build } from 'rolldown';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { luaText } from '../lua-text.ts';
-import { freshSocketPath, removePlaces } from './broker/places.ts';
 import { bundleBroker, removePrograms } from './broker/programs.ts';
+import { freshSocketPath, removePlaces } from './broker/socket-paths.ts';
 import { removeFolder } from './temporary-folder.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -213,22 +213,22 @@ async function installPackage(into: string): Promise<void> {
 /** By the name of the file in dist. */
 const sourceOf: Readonly<Record<string, string>> = {
   index: 'src/index.ts',
-  threads: 'src/hosts/threads/index.ts',
-  broker: 'src/hosts/broker/index.ts',
-  redis: 'src/hosts/redis/index.ts',
-  etcd: 'src/hosts/etcd/index.ts',
-  classic: 'src/clients/classic/index.ts',
-  jobs: 'src/clients/jobs/index.ts',
-  buffers: 'src/clients/buffers/index.ts',
-  display: 'src/clients/display/index.ts',
-  'web-locks': 'src/clients/web-locks/index.ts',
-  fences: 'src/clients/fences/index.ts',
+  threads: 'src/backends/threads/index.ts',
+  broker: 'src/backends/broker/index.ts',
+  redis: 'src/backends/redis/index.ts',
+  etcd: 'src/backends/etcd/index.ts',
+  classic: 'src/recipes/classic/index.ts',
+  jobs: 'src/recipes/jobs/index.ts',
+  buffers: 'src/recipes/buffers/index.ts',
+  display: 'src/recipes/display/index.ts',
+  'web-locks': 'src/recipes/web-locks/index.ts',
+  fences: 'src/recipes/fences/index.ts',
   inspect: 'src/inspect/index.ts',
   'inspect-trace': 'src/inspect/trace.ts',
   'inspect-otel': 'src/inspect/otel.ts',
   'inspect-page': 'src/inspect/page-server.ts',
-  vitest: 'src/adapters/vitest.ts',
-  playwright: 'src/adapters/playwright.ts',
+  vitest: 'src/test-runners/vitest.ts',
+  playwright: 'src/test-runners/playwright.ts',
   conformance: 'conformance/index.ts',
 };
 

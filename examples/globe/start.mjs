@@ -19,10 +19,10 @@ await build({
   platform: 'node',
   resolve: {
     alias: {
-      'kds/threads': source('hosts/threads'),
-      'kds/jobs': source('clients/jobs'),
-      'kds/buffers': source('clients/buffers'),
-      'kds/display': source('clients/display'),
+      'kds/threads': source('backends/threads'),
+      'kds/jobs': source('recipes/jobs'),
+      'kds/buffers': source('recipes/buffers'),
+      'kds/display': source('recipes/display'),
       'kds/inspect/page': inspect('page-server.ts'),
       'kds/inspect/trace': inspect('trace.ts'),
     },

@@ -9,7 +9,7 @@
  * the end of its session before the server can give the set away.
  */
 
-import type { Grant } from '../../src/domain/grant.ts';
+import type { Grant } from '../../src/api/grant.ts';
 import type { Machine } from '../machine.ts';
 import { Violation, type World } from '../world.ts';
 import { conflict, type GrantSeen, type Links, type ServerWitness } from './witness.ts';

@@ -6,10 +6,10 @@
  * anything else fails the world.
  */
 
-import type { Grant } from '../../src/domain/grant.ts';
-import type { SetSpec } from '../../src/domain/sets.ts';
-import { RedisLink } from '../../src/hosts/redis/link.ts';
-import { RemoteSession } from '../../src/remote-domain/session.ts';
+import type { Grant } from '../../src/api/grant.ts';
+import type { SetSpec } from '../../src/api/sets.ts';
+import { RedisLink } from '../../src/backends/redis/backend.ts';
+import { RemoteSession } from '../../src/remote/session.ts';
 import { Machine } from '../machine.ts';
 import type { SeededRandom } from '../random.ts';
 import { Violation, type World } from '../world.ts';

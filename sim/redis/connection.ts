@@ -9,7 +9,7 @@
  * both kinds are in use. A message that finds nobody is gone.
  */
 
-import type { RedisConnection, RedisReply } from '../../src/hosts/redis/connection.ts';
+import type { RedisConnection, RedisReply } from '../../src/backends/redis/connection.ts';
 import type { Machine } from '../machine.ts';
 import type { SeededRandom } from '../random.ts';
 import type { World } from '../world.ts';

@@ -4,7 +4,7 @@
  * scripts. What it should refuse is told by the server's own order of grants, not by tokens.
  */
 
-import { text as fence } from '../../src/hosts/redis/lua/fence.lua';
+import { text as fence } from '../../src/backends/redis/lua/fence.lua';
 import type { Machine } from '../machine.ts';
 import type { SeededRandom } from '../random.ts';
 import { Violation, type World } from '../world.ts';

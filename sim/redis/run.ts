@@ -4,8 +4,8 @@
  * is left.
  */
 
-import { rootOf } from '../../src/hosts/redis/names.ts';
-import { scriptTexts } from '../../src/hosts/redis/scripts.ts';
+import { rootOf } from '../../src/backends/redis/names.ts';
+import { scriptTexts } from '../../src/backends/redis/scripts.ts';
 import { inVirtualTime, Violation, World } from '../world.ts';
 import { Checker } from './checker.ts';
 import { type ClientSurroundings, SimulatedClient } from './client.ts';

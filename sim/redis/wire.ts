@@ -1,6 +1,6 @@
 /** Texts as a server has them, bytes, a character each (latin1), and as a client has them. */
 
-import type { RedisReply } from '../../src/hosts/redis/connection.ts';
+import type { RedisReply } from '../../src/backends/redis/connection.ts';
 import { type Reply, Status } from './lua.ts';
 
 export function toBytes(text: string): string {

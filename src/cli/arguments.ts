@@ -6,7 +6,7 @@
  */
 
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { nameLengthMax } from '../domain/limits.ts';
+import { nameLengthMax } from '../api/limits.ts';
 import { escaped } from './messages.ts';
 import { didYouMean } from './near-words.ts';
 

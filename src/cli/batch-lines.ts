@@ -3,7 +3,7 @@
  * runs, so that a mistake in the last one does not leave the work half done.
  */
 
-import { nameLengthMax, setSizeMax } from '../domain/limits.ts';
+import { nameLengthMax, setSizeMax } from '../api/limits.ts';
 import { didYouMean } from './near-words.ts';
 
 /** What a line says. */

@@ -1,7 +1,7 @@
 /** The process of a line of `kds batch`. */
 
 import type { ChildProcess } from 'node:child_process';
-import type { Grant } from '../domain/grant.ts';
+import type { Grant } from '../api/grant.ts';
 import type { BatchLine } from './batch-lines.ts';
 import { environmentUnder } from './command-environment.ts';
 import { CannotRunError, runCommand } from './command-process.ts';

@@ -4,10 +4,10 @@
  */
 
 import type { ChildProcess } from 'node:child_process';
-import { createJobQueue, type Job, type JobQueue } from '../clients/jobs/index.ts';
-import type { Domain } from '../domain/domain.ts';
-import { labelLengthMax } from '../domain/limits.ts';
-import { jsonText } from '../domain/shown-text.ts';
+import type { Domain } from '../api/domain.ts';
+import { labelLengthMax } from '../api/limits.ts';
+import { createJobQueue, type Job, type JobQueue } from '../recipes/jobs/index.ts';
+import { jsonText } from '../runtime/escape.ts';
 import type { BatchLine } from './batch-lines.ts';
 import { CommandFailedError, runLine } from './batch-process.ts';
 import { BatchProgress } from './batch-progress.ts';

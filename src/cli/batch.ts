@@ -9,15 +9,15 @@
 
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { createDomain } from '../index.ts';
 import {
   createJobQueue,
   graphAsDot,
   graphAsMermaid,
   type Job,
   type JobQueue,
-} from '../clients/jobs/index.ts';
-import { jsonText } from '../domain/shown-text.ts';
-import { createDomain } from '../index.ts';
+} from '../recipes/jobs/index.ts';
+import { jsonText } from '../runtime/escape.ts';
 import { readChoice, readOnly, readOptions, UsageError } from './arguments.ts';
 import { type BatchLine, type BatchPlan, readLines } from './batch-lines.ts';
 import { runBatch, somethingFailed, specOf } from './batch-run.ts';

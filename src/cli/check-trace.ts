@@ -1,8 +1,8 @@
 /** `kds check-trace FILE`: whether a run that KDS_TRACE has recorded obeyed the rule. */
 
 import { readFileSync } from 'node:fs';
-import { jsonText } from '../domain/shown-text.ts';
 import { checkTrace } from '../inspect/trace.ts';
+import { jsonText } from '../runtime/escape.ts';
 import { readOnly, readOptions, UsageError } from './arguments.ts';
 import { exitCode } from './exit-codes.ts';
 import { escaped } from './messages.ts';

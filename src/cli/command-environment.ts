@@ -1,7 +1,7 @@
 /** What a command that runs under a grant finds in its environment. */
 
-import type { Grant } from '../domain/grant.ts';
-import { textOfOuterGrants } from '../domain/outer-grants.ts';
+import type { Grant } from '../api/grant.ts';
+import { textOfOuterGrants } from '../api/outer-grants.ts';
 
 /** `base`, with KDS_TOKEN, KDS_RESOURCES, KDS_UNDER, and KDS_RECOVERED if something was. */
 export function environmentUnder(

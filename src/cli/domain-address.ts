@@ -5,7 +5,7 @@
  */
 
 import { isAbsolute, resolve } from 'node:path';
-import { defaultSocketPath } from '../hosts/broker/index.ts';
+import { defaultSocketPath } from '../backends/broker/index.ts';
 import { readDuration, UsageError } from './arguments.ts';
 
 interface BrokerAddress {

@@ -1,6 +1,6 @@
 /** `kds ls`: all that is held, by token, then all who wait, in order. */
 
-import { jsonText } from '../domain/shown-text.ts';
+import { jsonText } from '../runtime/escape.ts';
 import { readNone, readOptions, UsageError } from './arguments.ts';
 import { readAddress } from './domain-address.ts';
 import type { Listing } from './entries.ts';

@@ -1,9 +1,9 @@
 /** What kds says to people on stderr, while the command may be writing there too. */
 
 import { writeSync } from 'node:fs';
-import { escaped } from '../domain/shown-text.ts';
+import { escaped } from '../runtime/escape.ts';
 
-export { escaped, shown } from '../domain/shown-text.ts';
+export { escaped, shown } from '../runtime/escape.ts';
 
 /**
  * At once, and in whole lines; a reader that is gone is no trouble. Names, labels and the messages

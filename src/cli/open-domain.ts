@@ -1,7 +1,7 @@
 /** A domain at an address, opened; `kds run` opens that of a broker by itself, to be quick. */
 
-import type { Domain } from '../domain/domain.ts';
-import { openBrokerDomain } from '../hosts/broker/index.ts';
+import type { Domain } from '../api/domain.ts';
+import { openBrokerDomain } from '../backends/broker/index.ts';
 import type { DomainAddress } from './domain-address.ts';
 import { openInRedis } from './open-redis.ts';
 

@@ -1,6 +1,6 @@
 /** A domain in Redis for the command line: a client is connected for its sake, and ends with it. */
 
-import { openRedisDomain } from '../hosts/redis/index.ts';
+import { openRedisDomain } from '../backends/redis/index.ts';
 import { UsageError } from './arguments.ts';
 import type { RedisAddress } from './domain-address.ts';
 import type { OpenedDomain, Opening } from './open-domain.ts';

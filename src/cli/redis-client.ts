@@ -6,7 +6,7 @@
  * connected to again, and whether what is held outlives that is the lease's affair.
  */
 
-import { UnavailableError } from '../domain/errors.ts';
+import { UnavailableError } from '../api/errors.ts';
 import { placeText, type RedisAddress } from './domain-address.ts';
 
 const connectMsMax = 5000;

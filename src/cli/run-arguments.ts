@@ -1,6 +1,6 @@
 /** What `kds run` is asked to do, in the letters that flock(1) has given its options. */
 
-import { labelLengthMax, setSizeMax } from '../domain/limits.ts';
+import { labelLengthMax, setSizeMax } from '../api/limits.ts';
 import {
   checkNameLengths,
   checkNames,

@@ -6,9 +6,9 @@
  * kernel's word to a broker, or in Redis when its lease has ended.
  */
 
-import type { Domain } from '../domain/domain.ts';
-import type { Grant } from '../domain/grant.ts';
-import { openBrokerDomain } from '../hosts/broker/index.ts';
+import type { Domain } from '../api/domain.ts';
+import type { Grant } from '../api/grant.ts';
+import { openBrokerDomain } from '../backends/broker/index.ts';
 import { environmentUnder } from './command-environment.ts';
 import { CannotRunError, runCommand } from './command-process.ts';
 import { exitCode, exitCodeOfSignal } from './exit-codes.ts';

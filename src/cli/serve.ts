@@ -1,6 +1,6 @@
 /** `kds serve`: the broker in the foreground, for systemd, a container, or to look at. */
 
-import { runBroker } from '../broker-server/run-broker.ts';
+import { runBroker } from '../backends/broker/server/run-broker.ts';
 import { serveMetrics } from '../inspect/prometheus.ts';
 import { cannotListen, readDuration, readNone, readOptions, readPort } from './arguments.ts';
 import { readSocket } from './domain-address.ts';

@@ -1,8 +1,8 @@
 /** Who holds what and who waits, as it is told at an address; without a broker, nobody does. */
 
 import { connect } from 'node:net';
-import type { UnavailableError } from '../domain/errors.ts';
-import { type BrokerDomain, openBrokerDomain } from '../hosts/broker/index.ts';
+import type { UnavailableError } from '../api/errors.ts';
+import { type BrokerDomain, openBrokerDomain } from '../backends/broker/index.ts';
 import { type DomainAddress, placeText } from './domain-address.ts';
 import type { Listing } from './entries.ts';
 import { openAt } from './open-domain.ts';

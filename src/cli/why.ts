@@ -1,7 +1,7 @@
 /** `kds why NAME`: who holds it, and who stands in line for it, in order. */
 
-import { jsonText } from '../domain/shown-text.ts';
 import { explain, modeOf } from '../inspect/index.ts';
+import { jsonText } from '../runtime/escape.ts';
 import { readName, readOptions } from './arguments.ts';
 import { readAddress } from './domain-address.ts';
 import type { Entry, Listing } from './entries.ts';

@@ -9,7 +9,7 @@
  * may still not overlap.
  */
 
-import { shown } from '../domain/shown-text.ts';
+import { shown } from '../runtime/escape.ts';
 import { Exclusion } from './exclusion.ts';
 import { readTrace, type TracedEvent } from './read-trace.ts';
 import { Replay } from './replay.ts';

@@ -1,8 +1,8 @@
 /** What is inspected: the entries of a snapshot, of any host, and how they are told in words. */
 
-import type { NamedSet } from '../domain/sets.ts';
-import { escaped, shown } from '../domain/shown-text.ts';
-import type { Snapshot, SnapshotEntry } from '../domain/snapshot.ts';
+import type { NamedSet } from '../api/sets.ts';
+import type { Snapshot, SnapshotEntry } from '../api/snapshot.ts';
+import { escaped, shown } from '../runtime/escape.ts';
 
 /** Whose a set is, where a host tells: the broker does. */
 export interface InspectedClient {

@@ -6,7 +6,7 @@
  * left out: their clients may hear late that somebody else holds it by right.
  */
 
-import { shown } from '../domain/shown-text.ts';
+import { shown } from '../runtime/escape.ts';
 import type { Checker } from './check-trace.ts';
 import { modeOf, namesOf } from './entries.ts';
 import type { TracedEvent } from './read-trace.ts';

@@ -1,6 +1,6 @@
 /** Why one waits for a resource, in words. */
 
-import { shown } from '../domain/shown-text.ts';
+import { shown } from '../runtime/escape.ts';
 import {
   durationText,
   type InspectedEntry,

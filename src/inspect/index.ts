@@ -4,7 +4,7 @@
  * Works on the snapshots of every host, and in browsers.
  */
 
-export { escaped, shown } from '../domain/shown-text.ts';
+export { escaped, shown } from '../runtime/escape.ts';
 export {
   durationText,
   type InspectedClient,

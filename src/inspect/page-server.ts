@@ -11,7 +11,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { clearRealTimeout, setRealTimeout } from '../domain/real-time.ts';
+import { clearRealTimeout, setRealTimeout } from '../runtime/real-time.ts';
 import type { InspectedSnapshot } from './entries.ts';
 import { PageViews } from './page-view.ts';
 

@@ -4,7 +4,7 @@
  * minute, as far as looking twice a second tells it.
  */
 
-import { shown } from '../domain/shown-text.ts';
+import { shown } from '../runtime/escape.ts';
 import {
   durationText,
   type InspectedEntry,

@@ -6,7 +6,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
-import { UnsupportedError } from '../domain/errors.ts';
+import { UnsupportedError } from '../api/errors.ts';
 import { tally } from './tally.ts';
 
 export interface RunningMetrics {

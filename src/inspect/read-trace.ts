@@ -1,8 +1,8 @@
 /** The events of domains that a trace tells of, in the order of their times. */
 
-import { ProtocolError } from '../domain/errors.ts';
-import { type EventName, eventNames, type RequestOutcome } from '../domain/events.ts';
-import type { NamedSet } from '../domain/sets.ts';
+import { ProtocolError } from '../api/errors.ts';
+import { type EventName, eventNames, type RequestOutcome } from '../api/events.ts';
+import type { NamedSet } from '../api/sets.ts';
 import { eventCategory } from './trace-format.ts';
 
 /** An event as it was written: what one kind has, another one lacks. */

@@ -1,8 +1,8 @@
 /** A traced domain, replayed into the oracle, operation by operation. */
 
-import { LimitError } from '../domain/errors.ts';
-import type { NamedSet } from '../domain/sets.ts';
-import { describe } from '../domain/sets.ts';
+import { LimitError } from '../api/errors.ts';
+import type { NamedSet } from '../api/sets.ts';
+import { describe } from '../api/sets.ts';
 import { Oracle, type OracleSet } from '../oracle/oracle.ts';
 import type { Checker } from './check-trace.ts';
 import type { TracedEvent } from './read-trace.ts';

@@ -1,12 +1,7 @@
 /** Events turned into what is counted and measured, for whatever keeps the numbers. */
 
-import {
-  type DomainEvents,
-  type EventDomain,
-  type EventName,
-  watchEvents,
-} from '../domain/events.ts';
-import type { NamedSet } from '../domain/sets.ts';
+import { type DomainEvents, type EventDomain, type EventName, watchEvents } from '../api/events.ts';
+import type { NamedSet } from '../api/sets.ts';
 
 /** Of a set: `mixed` if it wants both. */
 type SetMode = 'exclusive' | 'shared' | 'mixed' | 'empty';

@@ -9,9 +9,9 @@
  * Slices on a track may not overlap, so a track has as many lanes as are needed at once.
  */
 
-import type { DomainEvents, EventDomain, EventName } from '../domain/events.ts';
-import type { NamedSet } from '../domain/sets.ts';
-import { shown } from '../domain/shown-text.ts';
+import type { DomainEvents, EventDomain, EventName } from '../api/events.ts';
+import type { NamedSet } from '../api/sets.ts';
+import { shown } from '../runtime/escape.ts';
 import { namesOf, setText, shownLengthMax } from './entries.ts';
 
 /** Category of the instants that tell all. */

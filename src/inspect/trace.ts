@@ -6,8 +6,8 @@
 import { appendFileSync, closeSync, openSync, writeSync } from 'node:fs';
 import { basename } from 'node:path';
 import { threadId } from 'node:worker_threads';
-import { watchEvents } from '../domain/events.ts';
-import { clearRealTimeout, setRealTimeout } from '../domain/real-time.ts';
+import { watchEvents } from '../api/events.ts';
+import { clearRealTimeout, setRealTimeout } from '../runtime/real-time.ts';
 import { TraceFormat } from './trace-format.ts';
 
 export { type CheckedDomain, type CheckedTrace, checkTrace } from './check-trace.ts';

@@ -1,6 +1,6 @@
 /** Who waits for whom, in the languages of Graphviz and of Mermaid. */
 
-import { escaped, inDot, inMermaid, shown } from '../domain/shown-text.ts';
+import { escaped, inDot, inMermaid, shown } from '../runtime/escape.ts';
 import {
   type InspectedEntry,
   type InspectedSnapshot,

@@ -3,7 +3,6 @@
 import { once } from 'node:events';
 import { type BrokerDomain, type BrokerOptions, openBrokerDomain } from 'kds/broker';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { freshSocketPath, removePlaces } from './places.ts';
 import {
   bundleBroker,
   bundleProgram,
@@ -13,6 +12,7 @@ import {
   startClient,
   until,
 } from './programs.ts';
+import { freshSocketPath, removePlaces } from './socket-paths.ts';
 
 const domains: BrokerDomain[] = [];
 const graceMs = 500;

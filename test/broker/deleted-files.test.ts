@@ -6,10 +6,10 @@ import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync 
 import { dirname, join } from 'node:path';
 import { type BrokerDomain, type BrokerOptions, openBrokerDomain } from 'kds/broker';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { findSigns, putUpSign } from '../../src/hosts/broker/signs.ts';
+import { findSigns, putUpSign } from '../../src/backends/broker/wire/abstract-sockets.ts';
 import { removeFolder } from '../temporary-folder.ts';
-import { freshSocketPath, removePlaces } from './places.ts';
 import { bundleBroker, isRunning, removePrograms, until } from './programs.ts';
+import { freshSocketPath, removePlaces } from './socket-paths.ts';
 
 const domains: BrokerDomain[] = [];
 const isRoot = process.getuid?.() === 0;

@@ -3,11 +3,11 @@
 import { createDomain } from 'kds';
 import { openBrokerDomain } from 'kds/broker';
 import { afterAll, describe, expect, it } from 'vitest';
-import { runBroker } from '../../src/broker-server/run-broker.ts';
-import { serveDomain } from '../../src/hosts/broker/broker.ts';
-import { sessionCountMax } from '../../src/hosts/broker/limits.ts';
-import { freshSocketPath, removePlaces } from './places.ts';
+import { serveDomain } from '../../src/backends/broker/server/broker.ts';
+import { runBroker } from '../../src/backends/broker/server/run-broker.ts';
+import { sessionCountMax } from '../../src/backends/broker/wire/limits.ts';
 import { RawClient, type Told } from './raw-client.ts';
+import { freshSocketPath, removePlaces } from './socket-paths.ts';
 
 afterAll(removePlaces);
 

@@ -1,6 +1,6 @@
 /** A client of the broker that the environment leads to: prints what became of one request. */
 
-import { openBrokerDomain } from '../../src/hosts/broker/index.ts';
+import { openBrokerDomain } from '../../src/backends/broker/index.ts';
 
 const [how = 'try', limits = '{}'] = process.argv.slice(2);
 try {

@@ -15,8 +15,8 @@ import {
 import { dirname, join } from 'node:path';
 import { type BrokerDomain, openBrokerDomain } from 'kds/broker';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { freshSocketPath, removePlaces } from './places.ts';
 import { bundleBroker, bundleProgram, isRunning, removePrograms, until } from './programs.ts';
+import { freshSocketPath, removePlaces } from './socket-paths.ts';
 
 const isRoot = process.getuid?.() === 0;
 const skippedForUser = isRoot ? '' : 'skipped: not root: ';

@@ -24,11 +24,10 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findSigns } from '../../src/hosts/broker/signs.ts';
+import { findSigns } from '../../src/backends/broker/wire/abstract-sockets.ts';
 import { checkJournal, type Line } from '../stress/journal.ts';
 import { randomFrom } from '../stress/random.ts';
 import { removeFolder } from '../temporary-folder.ts';
-import { freshSocketPath, removePlaces } from './places.ts';
 import {
   bundleBroker,
   bundleProgram,
@@ -36,6 +35,7 @@ import {
   removePrograms,
   shiftBrokerClock,
 } from './programs.ts';
+import { freshSocketPath, removePlaces } from './socket-paths.ts';
 
 const seconds = Number(process.env['KDS_STRESS_SECONDS'] ?? 8);
 const seed = Number(process.env['KDS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));

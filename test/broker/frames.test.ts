@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { encodeFrame, type Frame, FrameDecoder } from '../../src/hosts/broker/frames.ts';
-import { readClientMessage } from '../../src/hosts/broker/messages.ts';
+import { encodeFrame, type Frame, FrameDecoder } from '../../src/backends/broker/wire/frames.ts';
+import { readClientMessage } from '../../src/backends/broker/wire/messages.ts';
 
 const seed = Number(process.env['KDS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const runs = { seed, numRuns: 300 };

@@ -1,6 +1,6 @@
 /** A client in a process of its own: takes a set, tells its token, and does as it is told. */
 
-import { openBrokerDomain } from '../../src/hosts/broker/index.ts';
+import { openBrokerDomain } from '../../src/backends/broker/index.ts';
 
 const [socket, name = 'a', end = 'stay'] = process.argv.slice(2);
 const domain = await openBrokerDomain({ socket, label: 'holder' });

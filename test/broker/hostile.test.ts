@@ -4,9 +4,9 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { type BrokerDomain, openBrokerDomain } from 'kds/broker';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { freshSocketPath, removePlaces } from './places.ts';
 import { bundleBroker, removePrograms, until } from './programs.ts';
 import { RawClient } from './raw-client.ts';
+import { freshSocketPath, removePlaces } from './socket-paths.ts';
 
 const frameBytesMax = 4 * 2 ** 20;
 let socket = '';

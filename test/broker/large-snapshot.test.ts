@@ -4,14 +4,14 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { createDomain } from 'kds';
 import { afterAll, expect, it, vi } from 'vitest';
-import { type RunningBroker, serveDomain } from '../../src/hosts/broker/broker.ts';
-import { sliceCountMin, slicesOf } from '../sync-domain/stops.ts';
-import { freshSocketPath, removePlaces } from './places.ts';
+import { type RunningBroker, serveDomain } from '../../src/backends/broker/server/broker.ts';
+import { sliceCountMin, slicesOf } from '../local/stops.ts';
 import { until } from './programs.ts';
 import { RawClient } from './raw-client.ts';
+import { freshSocketPath, removePlaces } from './socket-paths.ts';
 
-vi.mock(import('../../src/domain/real-time.ts'), async (original) => {
-  const { countingTurns } = await import('../sync-domain/stops.ts');
+vi.mock(import('../../src/runtime/real-time.ts'), async (original) => {
+  const { countingTurns } = await import('../local/stops.ts');
   return countingTurns(original);
 });
 
@@ -61,7 +61,7 @@ it('of 100,000 is made and written in slices, between which others work', async 
     frame = await nextFrame(looker);
   });
   console.info(`${sliceCount} slices`);
-  // Five times to read them (test/sync-domain), and twice to write them.
+  // Five times to read them (test/local), and twice to write them.
   expect(sliceCount).toBeGreaterThanOrEqual(7 * sliceCountMin(100_001));
   const { is, id, held, pending } = JSON.parse(frame.toString());
   expect({ is, id }).toEqual({ is: 'snapshot', id: 5 });

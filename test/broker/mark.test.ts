@@ -14,10 +14,10 @@ import {
 import { dirname, join } from 'node:path';
 import { type BrokerDomain, type BrokerOptions, openBrokerDomain } from 'kds/broker';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { tokenStartMax } from '../../src/hosts/broker/limits.ts';
-import { type Mark, readMark, writeMark } from '../../src/hosts/broker/mark.ts';
-import { freshSocketPath, removePlaces } from './places.ts';
+import { type Mark, readMark, writeMark } from '../../src/backends/broker/server/mark.ts';
+import { tokenStartMax } from '../../src/backends/broker/wire/limits.ts';
 import { bundleBroker, isRunning, removePrograms, shiftBrokerClock, until } from './programs.ts';
+import { freshSocketPath, removePlaces } from './socket-paths.ts';
 
 const domains: BrokerDomain[] = [];
 const isRoot = process.getuid?.() === 0;

@@ -22,7 +22,7 @@ export async function bundleProgram(entry: URL, plugins: readonly Plugin[] = [])
 
 /** From now on clients, also those in other processes, find the broker's program. */
 export async function bundleBroker(): Promise<void> {
-  const entry = new URL('../../src/broker-server/main.ts', import.meta.url);
+  const entry = new URL('../../src/backends/broker/server/main.ts', import.meta.url);
   process.env['KDS_BROKER_PROGRAM'] = await bundleProgram(entry);
 }
 

@@ -6,9 +6,9 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type BrokerDomain, openBrokerDomain } from 'kds/broker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import * as limits from '../../src/hosts/broker/limits.ts';
-import { freshSocketPath, removePlaces } from './places.ts';
+import * as limits from '../../src/backends/broker/wire/limits.ts';
 import { bundleBroker, removePrograms, until } from './programs.ts';
+import { freshSocketPath, removePlaces } from './socket-paths.ts';
 
 const read = (path: string) => {
   return readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), 'utf8');
@@ -90,7 +90,7 @@ describe('docs/protocol.md', () => {
   });
 
   it('names everything that either side says', () => {
-    const messages = read('src/hosts/broker/messages.ts');
+    const messages = read('src/backends/broker/wire/messages.ts');
     const said = [...messages.matchAll(/readonly (?:do|is): ((?:'\w+'[ |]*)+)/g)].flatMap((match) =>
       [...(match[1] ?? '').matchAll(/'(\w+)'/g)].map(([, word]) => word as string),
     );

@@ -1,6 +1,6 @@
 /** A client of the broker under stress, in a process of its own. */
 
-import { openBrokerDomain } from '../../src/hosts/broker/index.ts';
+import { openBrokerDomain } from '../../src/backends/broker/index.ts';
 import { traceIfAsked } from '../../src/inspect/trace.ts';
 import { StressClient } from '../stress/client.ts';
 

@@ -10,8 +10,8 @@ import { openBrokerDomain } from 'kds/broker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkJournal, type Line } from '../stress/journal.ts';
 import { randomFrom } from '../stress/random.ts';
-import { freshSocketPath, removePlaces } from './places.ts';
 import { bundleBroker, bundleProgram, heard, removePrograms, startClient } from './programs.ts';
+import { freshSocketPath, removePlaces } from './socket-paths.ts';
 
 const seconds = Number(process.env['KDS_STRESS_SECONDS'] ?? 8);
 const seed = Number(process.env['KDS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));

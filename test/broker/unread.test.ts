@@ -4,10 +4,10 @@ import { connect, type Socket } from 'node:net';
 import { createDomain } from 'kds';
 import { openBrokerDomain } from 'kds/broker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type RunningBroker, serveDomain } from '../../src/hosts/broker/broker.ts';
-import { freshSocketPath, removePlaces } from './places.ts';
+import { type RunningBroker, serveDomain } from '../../src/backends/broker/server/broker.ts';
 import { bundleBroker, bundleProgram, heard, removePrograms, startClient } from './programs.ts';
 import { RawClient } from './raw-client.ts';
+import { freshSocketPath, removePlaces } from './socket-paths.ts';
 
 const manyNames = Array.from({ length: 60 }, (_, index) => `${index}`.padEnd(60_000, 'x'));
 let stalledClient = '';

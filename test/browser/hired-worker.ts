@@ -1,6 +1,6 @@
 /** The page's side of one of its workers. */
 
-import type { ThreadsDomain } from '../../src/hosts/threads/index.ts';
+import type { ThreadsDomain } from '../../src/backends/threads/index.ts';
 import type { Answer, Order } from './worker-messages.ts';
 
 export class HiredWorker {

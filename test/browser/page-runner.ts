@@ -1,7 +1,7 @@
 /** Runs the suite of all hosts within a page, where there is no test runner. */
 
 import { testConformance } from '../../conformance/index.ts';
-import { createArena, openThreadsDomain } from '../../src/hosts/threads/index.ts';
+import { createArena, openThreadsDomain } from '../../src/backends/threads/index.ts';
 
 export interface SuiteOutcome {
   readonly passedCount: number;

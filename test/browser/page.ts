@@ -1,14 +1,14 @@
 /** What a page does with its workers; `scenarios` is called from the test, and returns facts. */
 
-import { controlOf } from '../../src/hosts/threads/arena.ts';
-import * as C from '../../src/hosts/threads/control.ts';
+import { controlOf } from '../../src/backends/threads/arena.ts';
+import * as C from '../../src/backends/threads/control.ts';
 import {
   type Arena,
   type ArenaOptions,
   createArena,
   openThreadsDomain,
   type ThreadsDomain,
-} from '../../src/hosts/threads/index.ts';
+} from '../../src/backends/threads/index.ts';
 import { type KdsError, type SetSpec, type SyncGrant, UnavailableError } from '../../src/index.ts';
 import { findArenaFaults } from '../threads/faults/soundness.ts';
 import { HiredWorker } from './hired-worker.ts';

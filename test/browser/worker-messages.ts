@@ -1,6 +1,6 @@
 /** What the page and its workers say to each other. */
 
-import type { Arena } from '../../src/hosts/threads/index.ts';
+import type { Arena } from '../../src/backends/threads/index.ts';
 import type { SetSpec } from '../../src/index.ts';
 import type { SectionsMemory } from './sections.ts';
 

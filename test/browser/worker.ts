@@ -1,6 +1,6 @@
 /** A worker of a page: opens a domain in an arena, and does as it is told. */
 
-import { openThreadsDomain, type ThreadsDomain } from '../../src/hosts/threads/index.ts';
+import { openThreadsDomain, type ThreadsDomain } from '../../src/backends/threads/index.ts';
 import type { KdsError, SetSpec, SyncGrant } from '../../src/index.ts';
 import { Sections } from './sections.ts';
 import type { Answer, EarlyWay, Order, Way } from './worker-messages.ts';

@@ -1,14 +1,14 @@
 /** Another driver, in a thread of its own: waits for the resources of what it is sent. */
 
 import { parentPort, workerData } from 'node:worker_threads';
+import { openThreadsDomain } from '../../src/backends/threads/index.ts';
 import {
   classic,
   IS_ERR,
   KDS_WAIT_BLOCKING,
   type kds_resource,
   PTR_ERR,
-} from '../../src/clients/classic/index.ts';
-import { openThreadsDomain } from '../../src/hosts/threads/index.ts';
+} from '../../src/recipes/classic/index.ts';
 
 const domain = openThreadsDomain(workerData);
 const kds = classic(domain);

@@ -106,7 +106,7 @@ export class Shop {
     await Promise.all([
       bundle('src/cli/main.ts', join(this.#programs, 'cli.cjs')),
       bundle('src/cli/commands.ts', join(this.#programs, 'cli-commands.js')),
-      bundle('src/broker-server/main.ts', join(this.#programs, 'broker-server.js')),
+      bundle('src/backends/broker/server/main.ts', join(this.#programs, 'broker-server.js')),
     ]);
     copyFileSync(join(root, 'src/inspect/page.html'), join(this.#programs, 'page.html'));
     await this.kds(['serve']).says(/serves at/);

@@ -1,6 +1,6 @@
 /** A process in which domains of a broker are opened from afar. */
 
-import { openBrokerDomain } from '../../src/hosts/broker/index.ts';
+import { openBrokerDomain } from '../../src/backends/broker/index.ts';
 import { serveDomains } from '../threads/open-domain.ts';
 
 const receive = serveDomains(

@@ -4,9 +4,9 @@ import { openBrokerDomain } from 'kds/broker';
 import { testConformance } from 'kds/conformance';
 import type { Arena } from 'kds/threads';
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import { runBroker } from '../../src/broker-server/run-broker.ts';
-import { freshSocketPath, removePlaces } from '../broker/places.ts';
+import { runBroker } from '../../src/backends/broker/server/run-broker.ts';
 import { bundleProgram, heard, removePrograms, startClient } from '../broker/programs.ts';
+import { freshSocketPath, removePlaces } from '../broker/socket-paths.ts';
 import { RemoteClient, RemoteDomain } from '../threads/remote-domain.ts';
 import type { Envelope, FromWorker } from '../threads/remote-messages.ts';
 

@@ -21,13 +21,8 @@ import {
   type Waiter,
 } from 'kds';
 import type { OracleSpec } from 'kds/conformance';
-import {
-  checkFunction,
-  checkLabel,
-  readOptions,
-  throwIfAborted,
-} from '../../src/domain/options.ts';
-import { checkName, RequestedRefs, readRefs, readSpec } from '../../src/domain/sets.ts';
+import { checkFunction, checkLabel, readOptions, throwIfAborted } from '../../src/api/options.ts';
+import { checkName, RequestedRefs, readRefs, readSpec } from '../../src/api/sets.ts';
 import { NaiveGrant, NaiveRequest } from './naive-request.ts';
 import type { NaiveServer, Terms } from './naive-server.ts';
 import { runHeld } from './run-held.ts';

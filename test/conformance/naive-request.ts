@@ -10,8 +10,9 @@ import {
   type Waiter,
 } from 'kds';
 import type { OracleSpec } from 'kds/conformance';
-import { callBack, deliver } from '../../src/domain/callback.ts';
-import { captureContext, lookForContext, runInContext } from '../../src/domain/context.ts';
+import { callBack } from '../../src/api/callback.ts';
+import { captureContext, lookForContext, runInContext } from '../../src/runtime/async-context.ts';
+import { deliver } from '../../src/runtime/delivery.ts';
 import type { NaiveDomain } from './naive-domain.ts';
 import type { Live, Owner, Terms } from './naive-server.ts';
 

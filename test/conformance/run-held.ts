@@ -1,9 +1,9 @@
 /** `run` by way of `acquire`, for domains of tests that have nothing of their own to add to it. */
 
-import type { Domain } from '../../src/domain/domain.ts';
-import { type Grant, isLost } from '../../src/domain/grant.ts';
-import { type AcquireOptions, checkRunFunction } from '../../src/domain/options.ts';
-import type { PreparedSet, SetSpec } from '../../src/domain/sets.ts';
+import type { Domain } from '../../src/api/domain.ts';
+import { type Grant, isLost } from '../../src/api/grant.ts';
+import { type AcquireOptions, checkRunFunction } from '../../src/api/options.ts';
+import type { PreparedSet, SetSpec } from '../../src/api/sets.ts';
 
 type Body<R> = (grant: Grant) => R | Promise<R>;
 

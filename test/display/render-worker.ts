@@ -1,7 +1,7 @@
 /** A renderer under test: slow, or failing, or hung half way through a frame. */
 
-import { type BufferHandle, openBuffer } from '../../src/clients/buffers/index.ts';
-import { type RunningTask, serveTasks } from '../../src/clients/jobs/index.ts';
+import { type BufferHandle, openBuffer } from '../../src/recipes/buffers/index.ts';
+import { type RunningTask, serveTasks } from '../../src/recipes/jobs/index.ts';
 import { draw } from './frames.ts';
 
 export interface RenderOrder {

@@ -2,8 +2,8 @@
 
 import { type EtcdDomain, openEtcdDomain } from 'kds/etcd';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type Json, prefixRange } from '../../src/hosts/etcd/calls.ts';
-import { Keys } from '../../src/hosts/etcd/keys.ts';
+import { type Json, prefixRange } from '../../src/backends/etcd/calls.ts';
+import { Keys } from '../../src/backends/etcd/keys.ts';
 import { until } from '../broker/programs.ts';
 import { BadNetwork } from './bad-network.ts';
 import { EtcdCluster, hasEtcd } from './server.ts';

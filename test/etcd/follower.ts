@@ -1,6 +1,5 @@
 /** Somebody who follows the log of a domain with the host's own code, and does nothing else. */
 
-import { systemClock } from '../../src/event-loop/clock.ts';
 import {
   eventIn,
   type Json,
@@ -8,11 +7,12 @@ import {
   listIn,
   prefixRange,
   rangeIn,
-} from '../../src/hosts/etcd/calls.ts';
-import { EtcdConnection } from '../../src/hosts/etcd/connection.ts';
-import { Keys } from '../../src/hosts/etcd/keys.ts';
-import { Log } from '../../src/hosts/etcd/log.ts';
-import { type News, Replica } from '../../src/hosts/etcd/replica.ts';
+} from '../../src/backends/etcd/calls.ts';
+import { EtcdConnection } from '../../src/backends/etcd/connection.ts';
+import { Keys } from '../../src/backends/etcd/keys.ts';
+import { Log } from '../../src/backends/etcd/log.ts';
+import { type News, Replica } from '../../src/backends/etcd/replica.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
 
 const callMs = 10_000;
 

@@ -2,8 +2,8 @@
 
 import { type EtcdCondition, type EtcdDomain, openEtcdDomain } from 'kds/etcd';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createdAt, putOf, toBase64 } from '../../src/hosts/etcd/calls.ts';
-import { Keys } from '../../src/hosts/etcd/keys.ts';
+import { createdAt, putOf, toBase64 } from '../../src/backends/etcd/calls.ts';
+import { Keys } from '../../src/backends/etcd/keys.ts';
 import { bundleProgram, heard, removePrograms, startClient, until } from '../broker/programs.ts';
 import { Follower } from './follower.ts';
 import { EtcdCluster, type EtcdMember, hasEtcd } from './server.ts';

@@ -1,6 +1,6 @@
 /** A client that holds something, until it is killed. */
 
-import { openEtcdDomain } from '../../src/hosts/etcd/index.ts';
+import { openEtcdDomain } from '../../src/backends/etcd/index.ts';
 
 const [host = '', name = ''] = process.argv.slice(2);
 const domain = await openEtcdDomain(host, { name, leaseSeconds: 2 });

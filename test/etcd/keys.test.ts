@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { encodeResource, Keys } from '../../src/hosts/etcd/keys.ts';
+import { encodeResource, Keys } from '../../src/backends/etcd/keys.ts';
 
 /** Lone surrogates too. */
 const anyName = fc.string({ unit: fc.integer({ min: 0, max: 0xffff }).map(fromUnit) });

@@ -5,8 +5,8 @@
 
 import { type EtcdDomain, openEtcdDomain } from 'kds/etcd';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { listIn, prefixRange } from '../../src/hosts/etcd/calls.ts';
-import { Keys } from '../../src/hosts/etcd/keys.ts';
+import { listIn, prefixRange } from '../../src/backends/etcd/calls.ts';
+import { Keys } from '../../src/backends/etcd/keys.ts';
 import { until } from '../broker/programs.ts';
 import { BadNetwork } from './bad-network.ts';
 import { EtcdCluster, hasEtcd } from './server.ts';

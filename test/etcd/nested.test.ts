@@ -2,7 +2,7 @@
 
 import { type EtcdDomain, openEtcdDomain } from 'kds/etcd';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { textOfOuterGrants } from '../../src/domain/outer-grants.ts';
+import { textOfOuterGrants } from '../../src/api/outer-grants.ts';
 import { until } from '../broker/programs.ts';
 import { EtcdCluster, hasEtcd } from './server.ts';
 

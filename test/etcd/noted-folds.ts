@@ -3,7 +3,7 @@
  * they must agree.
  */
 
-import { Replica } from '../../src/hosts/etcd/replica.ts';
+import { Replica } from '../../src/backends/etcd/replica.ts';
 
 /**
  * Whether nothing can have been left out of what a copy is: not so after the end of a session,

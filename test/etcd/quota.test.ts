@@ -2,7 +2,7 @@
 
 import { type EtcdDomain, openEtcdDomain } from 'kds/etcd';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { putOf } from '../../src/hosts/etcd/calls.ts';
+import { putOf } from '../../src/backends/etcd/calls.ts';
 import { until } from '../broker/programs.ts';
 import { BadNetwork } from './bad-network.ts';
 import { EtcdCluster, type EtcdMember, hasEtcd } from './server.ts';

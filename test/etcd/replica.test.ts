@@ -1,12 +1,12 @@
 /** A copy of the state, fed by hand with what a watch may tell. */
 
 import { describe, expect, it } from 'vitest';
-import { burialOf } from '../../src/hosts/etcd/batch.ts';
-import type { LogEvent } from '../../src/hosts/etcd/calls.ts';
-import { writeEntry } from '../../src/hosts/etcd/entries.ts';
-import { Keys } from '../../src/hosts/etcd/keys.ts';
-import { type News, Replica } from '../../src/hosts/etcd/replica.ts';
-import { snapshotOfReplica } from '../../src/hosts/etcd/snapshot.ts';
+import { burialOf } from '../../src/backends/etcd/batch.ts';
+import type { LogEvent } from '../../src/backends/etcd/calls.ts';
+import { writeEntry } from '../../src/backends/etcd/entries.ts';
+import { Keys } from '../../src/backends/etcd/keys.ts';
+import { type News, Replica } from '../../src/backends/etcd/replica.ts';
+import { snapshotOfReplica } from '../../src/backends/etcd/snapshot.ts';
 
 const keys = new Keys('by hand');
 const set = { exclusive: ['a'], shared: [], at: 0, since: 0 };

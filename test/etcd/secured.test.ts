@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openEtcdDomain } from 'kds/etcd';
 import { afterEach, describe, expect, it } from 'vitest';
-import { prefixRange } from '../../src/hosts/etcd/calls.ts';
+import { prefixRange } from '../../src/backends/etcd/calls.ts';
 import { until } from '../broker/programs.ts';
 import { BadNetwork } from './bad-network.ts';
 import { EtcdCluster, type EtcdMember, type EtcdSettings, hasEtcd } from './server.ts';

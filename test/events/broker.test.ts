@@ -2,9 +2,9 @@
 
 import { openBrokerDomain } from 'kds/broker';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { freshSocketPath, removePlaces } from '../broker/places.ts';
 import { bundleBroker, removePrograms } from '../broker/programs.ts';
-import { Ear } from './ear.ts';
+import { freshSocketPath, removePlaces } from '../broker/socket-paths.ts';
+import { Ear } from './event-recorder.ts';
 
 beforeAll(bundleBroker);
 afterAll(() => {

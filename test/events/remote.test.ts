@@ -7,7 +7,7 @@ import { openRedisDomain, type RedisDomain } from 'kds/redis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { EtcdCluster, hasEtcd } from '../etcd/server.ts';
 import { describeWithRedis, type RedisServer, startRedisServer } from '../redis/server.ts';
-import { Ear } from './ear.ts';
+import { Ear } from './event-recorder.ts';
 
 /** All that can happen to requests and grants of two clients, but deaths. */
 async function liveAndTell(domain: Domain, other: Domain): Promise<Ear> {

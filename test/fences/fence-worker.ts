@@ -1,7 +1,7 @@
 /** A worker with fences of an arena: it does as it is told, and says what it sees. */
 
 import { parentPort, workerData } from 'node:worker_threads';
-import { type FenceArena, openFence } from '../../src/clients/fences/index.ts';
+import { type FenceArena, openFence } from '../../src/recipes/fences/index.ts';
 
 export type FenceOrder =
   | { readonly do: 'signal' | 'wait' | 'add callback'; readonly fence: number }

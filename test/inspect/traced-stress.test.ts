@@ -14,7 +14,6 @@ import { openBrokerDomain } from 'kds/broker';
 import { checkTrace } from 'kds/inspect/trace';
 import { createArena } from 'kds/threads';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { freshSocketPath, removePlaces } from '../broker/places.ts';
 import {
   bundleBroker,
   bundleProgram,
@@ -23,6 +22,7 @@ import {
   removePrograms,
   until,
 } from '../broker/programs.ts';
+import { freshSocketPath, removePlaces } from '../broker/socket-paths.ts';
 
 const seconds = Number(process.env['KDS_STRESS_SECONDS'] ?? 2);
 const seed = Number(process.env['KDS_SEED'] ?? Date.now() % 2 ** 31);

@@ -1,7 +1,7 @@
 /** A worker of a queue under test: what its tasks do to shared cells, and how they fail. */
 
 import { isMainThread } from 'node:worker_threads';
-import { type RunningTask, serveTasks } from '../../src/clients/jobs/index.ts';
+import { type RunningTask, serveTasks } from '../../src/recipes/jobs/index.ts';
 import { type Step, take } from './steps.ts';
 
 if (isMainThread) throw new Error('this is for workers');

@@ -31,9 +31,9 @@ export class ChildProcesses {
       cwd: root,
       input: {
         kds: './src/index.ts',
-        jobs: './src/clients/jobs/index.ts',
-        fences: './src/clients/fences/index.ts',
-        'web-locks': './src/clients/web-locks/index.ts',
+        jobs: './src/recipes/jobs/index.ts',
+        fences: './src/recipes/fences/index.ts',
+        'web-locks': './src/recipes/web-locks/index.ts',
       },
       platform: 'browser',
       logLevel: 'silent',

@@ -1,8 +1,8 @@
 /** The host's small containers, by themselves. */
 
 import { describe, expect, it } from 'vitest';
-import { Fifo } from '../../src/event-loop/fifo.ts';
-import { Registry } from '../../src/hosts/process/registry.ts';
+import { Registry } from '../../src/backends/process/registry.ts';
+import { Fifo } from '../../src/runtime/fifo.ts';
 
 describe('a Fifo', () => {
   it('gives what came first, however it is filled and emptied', () => {

@@ -5,9 +5,9 @@
 
 import type { SyncDomain, SyncGrant } from 'kds';
 import { describe, expect, it } from 'vitest';
+import { ProcessHost } from '../../src/backends/process/host.ts';
 import { Memory } from '../../src/core/index.ts';
-import { ProcessHost } from '../../src/hosts/process/host.ts';
-import { HostSession } from '../../src/sync-domain/session.ts';
+import { HostSession } from '../../src/local/session.ts';
 
 class CountingMemory extends Memory {
   count = 0;

@@ -1,9 +1,9 @@
 /** A look into the host of a domain: into its words, for what the interface does not show. */
 
+import type { SyncDomain } from '../../src/api/domain.ts';
+import { ProcessHost } from '../../src/backends/process/host.ts';
 import { findFaults, Memory, type MemorySize } from '../../src/core/index.ts';
-import type { SyncDomain } from '../../src/domain/domain.ts';
-import { ProcessHost } from '../../src/hosts/process/host.ts';
-import { HostSession } from '../../src/sync-domain/session.ts';
+import { HostSession } from '../../src/local/session.ts';
 
 export function hostOf(domain: SyncDomain): ProcessHost {
   return (domain as HostSession).host as ProcessHost;

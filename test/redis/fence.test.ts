@@ -83,7 +83,7 @@ describeWithRedis('the fence', () => {
   });
 
   it('is the same as a file', () => {
-    const file = new URL('../../src/hosts/redis/lua/fence.lua', import.meta.url);
+    const file = new URL('../../src/backends/redis/lua/fence.lua', import.meta.url);
     expect(readFileSync(file, 'utf8')).toBe(fenceScript);
   });
 });

@@ -4,11 +4,11 @@ import { Redis } from 'ioredis';
 import { openRedisDomain } from 'kds/redis';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { until } from '../broker/programs.ts';
-import { sliceCountMin, slicesOf } from '../sync-domain/stops.ts';
+import { sliceCountMin, slicesOf } from '../local/stops.ts';
 import { describeWithRedis, type RedisServer, startRedisServer } from './server.ts';
 
-vi.mock(import('../../src/domain/real-time.ts'), async (original) => {
-  const { countingTurns } = await import('../sync-domain/stops.ts');
+vi.mock(import('../../src/runtime/real-time.ts'), async (original) => {
+  const { countingTurns } = await import('../local/stops.ts');
   return countingTurns(original);
 });
 

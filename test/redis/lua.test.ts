@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { LuaFactory } from 'wasmoon';
-import { scriptTexts } from '../../src/hosts/redis/scripts.ts';
+import { scriptTexts } from '../../src/backends/redis/scripts.ts';
 
 // Servers have Lua 5.1 and tests of the protocol a later one.
 it.each(Object.entries(scriptTexts))('%s is Lua of version 5.4 too', async (_name, text) => {

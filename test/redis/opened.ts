@@ -3,7 +3,7 @@
 import { type RedisOptions as IoredisOptions, Redis } from 'ioredis';
 import { openRedisDomain, type RedisClient, type RedisDomain, type RedisOptions } from 'kds/redis';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
-import { rootOf } from '../../src/hosts/redis/names.ts';
+import { rootOf } from '../../src/backends/redis/names.ts';
 import { type RedisServer, startRedisServer } from './server.ts';
 
 /** Long enough for a busy machine not to lose it, unless a test stops the heartbeats. */

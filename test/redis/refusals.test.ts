@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { errorOf } from '../../src/hosts/redis/refusals.ts';
+import { errorOf } from '../../src/backends/redis/refusals.ts';
 import { soon, withRedisServer } from './opened.ts';
 import { describeWithRedis } from './server.ts';
 

@@ -1,10 +1,10 @@
 /** Sessions that speak to the scripts as they are, a call at a time, and what the keys then say. */
 
 import { Redis } from 'ioredis';
-import { systemClock } from '../../src/event-loop/clock.ts';
-import { connectIoredis } from '../../src/hosts/redis/ioredis.ts';
-import { readLinks, rootOf } from '../../src/hosts/redis/names.ts';
-import { type ScriptName, type ScriptReply, Scripts } from '../../src/hosts/redis/scripts.ts';
+import { connectIoredis } from '../../src/backends/redis/ioredis.ts';
+import { readLinks, rootOf } from '../../src/backends/redis/names.ts';
+import { type ScriptName, type ScriptReply, Scripts } from '../../src/backends/redis/scripts.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
 
 const leaseMsDefault = 600_000;
 

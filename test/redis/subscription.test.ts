@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { RedisConnection } from '../../src/hosts/redis/connection.ts';
-import { checksPerLease, SubscriptionCheck } from '../../src/hosts/redis/subscription-check.ts';
-import { MovedClock } from '../event-loop/moved-clock.ts';
+import type { RedisConnection } from '../../src/backends/redis/connection.ts';
+import { checksPerLease, SubscriptionCheck } from '../../src/backends/redis/subscription-check.ts';
+import { MovedClock } from '../runtime/moved-clock.ts';
 import { libraries } from './clients.ts';
 import { soon, withRedisServer } from './opened.ts';
 import { describeWithRedis } from './server.ts';

@@ -1,6 +1,6 @@
 /**
  * Faults to put into the Redis host by hand, each of which the simulation must notice: the text to
- * find in a file of src/hosts/redis, which must be there exactly once, and what to put in its
+ * find in a file of src/backends/redis, which must be there exactly once, and what to put in its
  * place.
  */
 
@@ -62,7 +62,7 @@ export const redisFaults: readonly Fault[] = [
   },
   {
     name: 'a wake-up is lost for good, as no heartbeat asks for it',
-    file: 'link.ts',
+    file: 'backend.ts',
     find: 'if (!this.#isAuditDue && !this.session.hasMissed(toldCount, numberTop)) return;',
     replace: 'if (numberTop >= 0) return;',
   },
@@ -94,7 +94,7 @@ export const redisFaults: readonly Fault[] = [
   },
   {
     name: 'nobody sweeps what the dead have left',
-    file: 'lua/beat.lua',
+    file: 'lua/heartbeat.lua',
     find: 'local isClean = sweep()',
     replace: 'local isClean = true',
   },
@@ -128,7 +128,7 @@ export const redisFaults: readonly Fault[] = [
   },
   {
     name: 'a new connection is taken for one to the same server',
-    file: 'link.ts',
+    file: 'backend.ts',
     find: 'this.#isAuditDue = true;\n    this.#lease.beatNow();',
     replace: 'this.#lease.beatNow();',
     climate: 'failing',
@@ -142,7 +142,7 @@ export const redisFaults: readonly Fault[] = [
   },
   {
     name: 'a theft of the first number takes the second too',
-    file: 'link.ts',
+    file: 'backend.ts',
     find: "    asked.state = 'due';\n    asked.isRobbed = false;\n    if (this.isUp)",
     replace: "    asked.state = 'due';\n    if (this.isUp)",
     climate: 'drowsy',

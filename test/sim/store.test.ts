@@ -9,7 +9,7 @@ import { SeededRandom } from '../../sim/random.ts';
 import { runCommand } from '../../sim/redis/commands.ts';
 import { Keyspace } from '../../sim/redis/keyspace.ts';
 import { LuaMachine, RedisError, type Reply, Status } from '../../sim/redis/lua.ts';
-import { type ScriptName, scriptTexts } from '../../src/hosts/redis/scripts.ts';
+import { type ScriptName, scriptTexts } from '../../src/backends/redis/scripts.ts';
 import { describeWithRedis, type RedisServer, startRedisServer } from '../redis/server.ts';
 
 const seed = Number(process.env['KDS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));

@@ -11,7 +11,7 @@ import type { RunSeed } from '../../sim/redis/run.ts';
 import type { Fault } from './redis-faults.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const hostFolder = join(root, 'src', 'hosts', 'redis');
+const backendFolder = join(root, 'src', 'backends', 'redis');
 
 /** Throws unless the fault's text is found once, and is changed by it. */
 export async function worldsWith(fault: Fault): Promise<RunSeed> {
@@ -38,7 +38,7 @@ export async function worldsWith(fault: Fault): Promise<RunSeed> {
 }
 
 function faulty({ name, file, find, replace }: Fault): Plugin {
-  const path = join(hostFolder, file);
+  const path = join(backendFolder, file);
   const text = readFileSync(path, 'utf8');
   const count = text.split(find).length - 1;
   if (count !== 1) throw new Error(`"${name}": found ${count} times in ${file}, not once`);

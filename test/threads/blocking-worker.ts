@@ -1,8 +1,8 @@
 /** A worker that takes sets, blocks for them, and tells what has come of it. */
 
 import { parentPort, workerData } from 'node:worker_threads';
-import type { SyncGrant } from '../../src/domain/grant.ts';
-import { openThreadsDomain } from '../../src/hosts/threads/index.ts';
+import type { SyncGrant } from '../../src/api/grant.ts';
+import { openThreadsDomain } from '../../src/backends/threads/index.ts';
 
 export interface Order {
   readonly exclusive: string;

@@ -2,8 +2,8 @@
  * Worker entries are TypeScript and import the sources; Node's workers want a file of JavaScript,
  * and so do browsers.
  *
- * With `countSteps` every write to shared words in src/core and src/hosts/threads is preceded by a
- * call of `globalThis.kdsStep`, if there is one: the step counter that is compiled in for tests
+ * With `countSteps` every write to shared words in src/core and src/backends/threads is preceded by
+ * a call of `globalThis.kdsStep`, if there is one: the step counter that is compiled in for tests
  * only. It is called when the operands have been evaluated, just before the words change, so that
  * who never returns from it, or throws, leaves them as a thread that ends there would.
  */
@@ -15,7 +15,7 @@ import ts from 'typescript';
 import { luaText } from '../../lua-text.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const counted = [join(root, 'src', 'core') + sep, join(root, 'src', 'hosts', 'threads') + sep];
+const counted = [join(root, 'src', 'core') + sep, join(root, 'src', 'backends', 'threads') + sep];
 
 /** What is written to, by the last part of its name, and is shared. */
 const views = /(^|[.#])(w|d|words|doubles|control|start)$/;

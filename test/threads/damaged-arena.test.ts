@@ -2,9 +2,9 @@
 
 import { type Arena, createArena, openThreadsDomain } from 'kds/threads';
 import { describe, expect, it } from 'vitest';
+import { controlOf } from '../../src/backends/threads/arena.ts';
+import * as C from '../../src/backends/threads/control.ts';
 import * as L from '../../src/core/layout.ts';
-import { controlOf } from '../../src/hosts/threads/arena.ts';
-import * as C from '../../src/hosts/threads/control.ts';
 
 const protocol = expect.objectContaining({ code: 'KDS_PROTOCOL' });
 

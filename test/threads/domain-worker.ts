@@ -1,7 +1,7 @@
 /** The worker's side of {@link RemoteDomain}: real domains, opened in this thread. */
 
 import { parentPort } from 'node:worker_threads';
-import { openThreadsDomain } from '../../src/hosts/threads/index.ts';
+import { openThreadsDomain } from '../../src/backends/threads/index.ts';
 import { serveDomains } from './open-domain.ts';
 
 const receive = serveDomains(

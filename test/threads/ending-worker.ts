@@ -1,7 +1,7 @@
 /** A worker that has `x`, may wait for `y`, and ends as it is told. */
 
 import { parentPort, workerData } from 'node:worker_threads';
-import { openThreadsDomain } from '../../src/hosts/threads/index.ts';
+import { openThreadsDomain } from '../../src/backends/threads/index.ts';
 
 export type Ending =
   | 'exits'

@@ -9,7 +9,7 @@ import { type Bundle, bundleWorker } from './bundle.ts';
 
 let bundle: Bundle;
 beforeAll(async () => {
-  bundle = await bundleWorker(new URL('../../src/hosts/threads/index.ts', import.meta.url));
+  bundle = await bundleWorker(new URL('../../src/backends/threads/index.ts', import.meta.url));
 });
 afterAll(() => bundle.remove());
 

@@ -6,9 +6,9 @@
 
 import { createArena, openThreadsDomain } from 'kds/threads';
 import { expect, it } from 'vitest';
-import { endJoining, enrol, generationOf, withdraw } from '../../src/hosts/threads/agents.ts';
-import { controlOf } from '../../src/hosts/threads/arena.ts';
-import * as C from '../../src/hosts/threads/control.ts';
+import { endJoining, enrol, generationOf, withdraw } from '../../src/backends/threads/agents.ts';
+import { controlOf } from '../../src/backends/threads/arena.ts';
+import * as C from '../../src/backends/threads/control.ts';
 import { findArenaFaults } from './faults/soundness.ts';
 
 function joinIn(control: Int32Array) {

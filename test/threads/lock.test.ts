@@ -1,7 +1,7 @@
 /** What a step beside another one of the lock can do to who takes it. */
 
 import { expect, it } from 'vitest';
-import { ArenaLock, type LockEnvironment, type Steps } from '../../src/hosts/threads/lock.ts';
+import { ArenaLock, type LockEnvironment, type Steps } from '../../src/backends/threads/lock.ts';
 
 it('who loses a free lock to another begins to count his looks at that other only then', () => {
   const control = new Int32Array(new SharedArrayBuffer(4));

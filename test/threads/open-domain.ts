@@ -1,6 +1,6 @@
 /** The far side of {@link RemoteDomain}: real domains, opened in this thread or process. */
 
-import type { Arena } from '../../src/hosts/threads/index.ts';
+import type { Arena } from '../../src/backends/threads/index.ts';
 import type {
   AcquireOptions,
   Domain,

@@ -8,9 +8,9 @@
 
 import { createArena, openThreadsDomain } from 'kds/threads';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { controlOf } from '../../src/backends/threads/arena.ts';
+import * as C from '../../src/backends/threads/control.ts';
 import * as L from '../../src/core/layout.ts';
-import { controlOf } from '../../src/hosts/threads/arena.ts';
-import * as C from '../../src/hosts/threads/control.ts';
 
 const x = { exclusive: 'x' };
 const nominalMs = 20;

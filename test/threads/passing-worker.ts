@@ -1,7 +1,7 @@
 /** A worker that reads and writes shared words without Atomics, under a grant only. */
 
 import { parentPort, workerData } from 'node:worker_threads';
-import { type Arena, openThreadsDomain } from '../../src/hosts/threads/index.ts';
+import { type Arena, openThreadsDomain } from '../../src/backends/threads/index.ts';
 
 export interface PassingData {
   readonly arena: Arena;

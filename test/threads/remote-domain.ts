@@ -23,17 +23,18 @@ import {
   setSizeMax,
   type Waiter,
 } from 'kds';
-import { callBack, deliver } from '../../src/domain/callback.ts';
-import { captureContext, lookForContext, runInContext } from '../../src/domain/context.ts';
+import { callBack } from '../../src/api/callback.ts';
 import {
   checkFunction,
   checkIsObject,
   checkLabel,
   readOptions,
   throwIfAborted,
-} from '../../src/domain/options.ts';
-import { checkName, RequestedRefs, readRefs, readSpec } from '../../src/domain/sets.ts';
-import { Signals } from '../../src/event-loop/signals.ts';
+} from '../../src/api/options.ts';
+import { checkName, RequestedRefs, readRefs, readSpec } from '../../src/api/sets.ts';
+import { captureContext, lookForContext, runInContext } from '../../src/runtime/async-context.ts';
+import { deliver } from '../../src/runtime/delivery.ts';
+import { Signals } from '../../src/runtime/signals.ts';
 import { runHeld } from '../conformance/run-held.ts';
 import {
   type Asking,

@@ -5,7 +5,7 @@
  * Messages arrive in the order in which they are sent, so calls need no answer to be in order.
  */
 
-import type { Arena } from '../../src/hosts/threads/index.ts';
+import type { Arena } from '../../src/backends/threads/index.ts';
 import {
   DeadlockError,
   type DeadlockStep,

@@ -10,9 +10,9 @@ import { openBrokerDomain } from 'kds/broker';
 import { createArena, openThreadsDomain } from 'kds/threads';
 import { LockManager } from 'kds/web-locks';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { runBroker } from '../../src/broker-server/run-broker.ts';
-import { freshSocketPath, removePlaces } from '../broker/places.ts';
+import { runBroker } from '../../src/backends/broker/server/run-broker.ts';
 import { bundleProgram, heard, removePrograms, startClient } from '../broker/programs.ts';
+import { freshSocketPath, removePlaces } from '../broker/socket-paths.ts';
 import { failureOf, Holder, pending } from './holding.ts';
 import type { Order } from './lock-agent.ts';
 

@@ -1,7 +1,7 @@
 /** Tasks of the event loop, in runtimes of several kinds. */
 
 import { describe, expect, it } from 'vitest';
-import { createTaskQueue } from '../../src/clients/web-locks/event-loop-task.ts';
+import { createTaskQueue } from '../../src/recipes/web-locks/event-loop-task.ts';
 
 const { setImmediate, setTimeout, MessageChannel } = globalThis;
 

@@ -4,9 +4,9 @@
  */
 
 import { parentPort, workerData } from 'node:worker_threads';
-import { LockManager, type LockOptions } from '../../src/clients/web-locks/index.ts';
-import { openBrokerDomain } from '../../src/hosts/broker/index.ts';
-import { type Arena, openThreadsDomain } from '../../src/hosts/threads/index.ts';
+import { openBrokerDomain } from '../../src/backends/broker/index.ts';
+import { type Arena, openThreadsDomain } from '../../src/backends/threads/index.ts';
+import { LockManager, type LockOptions } from '../../src/recipes/web-locks/index.ts';
 
 export interface Order {
   readonly name: string;

@@ -21,10 +21,10 @@ await build({
   platform: 'browser',
   resolve: {
     alias: {
-      'kds/threads': source('hosts/threads'),
-      'kds/jobs': source('clients/jobs'),
-      'kds/buffers': source('clients/buffers'),
-      'kds/display': source('clients/display'),
+      'kds/threads': source('backends/threads'),
+      'kds/jobs': source('recipes/jobs'),
+      'kds/buffers': source('recipes/buffers'),
+      'kds/display': source('recipes/display'),
     },
   },
   logLevel: 'warn',

@@ -6,16 +6,16 @@
  */
 
 import { openSync, writeSync } from 'node:fs';
-import { systemClock } from '../../../src/event-loop/clock.ts';
-import { putOf, toBase64 } from '../../../src/hosts/etcd/calls.ts';
-import { EtcdConnection } from '../../../src/hosts/etcd/connection.ts';
-import type { EtcdGrant, GuardedGrant } from '../../../src/hosts/etcd/grant.ts';
-import { Keys } from '../../../src/hosts/etcd/keys.ts';
-import { EtcdLink } from '../../../src/hosts/etcd/link.ts';
+import { EtcdLink } from '../../../src/backends/etcd/backend.ts';
+import { putOf, toBase64 } from '../../../src/backends/etcd/calls.ts';
+import { EtcdConnection } from '../../../src/backends/etcd/connection.ts';
+import type { EtcdGrant, GuardedGrant } from '../../../src/backends/etcd/grant.ts';
+import { Keys } from '../../../src/backends/etcd/keys.ts';
 import type { Grant } from '../../../src/index.ts';
-import type { Granted } from '../../../src/remote-domain/grant.ts';
-import type { RemoteRequest } from '../../../src/remote-domain/request.ts';
-import { RemoteSession } from '../../../src/remote-domain/session.ts';
+import type { Granted } from '../../../src/remote/grant.ts';
+import type { RemoteRequest } from '../../../src/remote/request.ts';
+import { RemoteSession } from '../../../src/remote/session.ts';
+import { systemClock } from '../../../src/runtime/clock.ts';
 import { StressClient } from '../../stress/client.ts';
 import { noteFolds } from '../noted-folds.ts';
 import { hashOf, type ToldGrant } from './told.ts';

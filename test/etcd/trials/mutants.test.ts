@@ -52,7 +52,7 @@ const mutants: readonly Mutant[] = [
     name: 'keys that are read anew are taken in the order of their names',
     source: [
       {
-        file: 'fold.ts',
+        file: 'derived-state.ts',
         find: 'for (const live of [...sets].sort(byArrival)) this.add(live);',
         replace: 'for (const live of sets) this.add(live);',
       },
@@ -94,12 +94,12 @@ const mutants: readonly Mutant[] = [
     name: 'the guard does not ask for the set and the session',
     source: [
       {
-        file: 'link.ts',
+        file: 'backend.ts',
         find: "{ key: known.key, target: 'Mod', revision: known.modRevision },",
         replace: '',
       },
       {
-        file: 'link.ts',
+        file: 'backend.ts',
         find: "{ key: keys.session(lease.id), target: 'Create', revision: lease.createRevision },",
         replace: '',
       },

@@ -9,7 +9,7 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openEtcdDomain } from 'kds/etcd';
-import { prefixRange, rangeIn } from '../../../src/hosts/etcd/calls.ts';
+import { prefixRange, rangeIn } from '../../../src/backends/etcd/calls.ts';
 import { heard, startClient } from '../../broker/programs.ts';
 import { checkJournal, type Line } from '../../stress/journal.ts';
 import { randomFrom } from '../../stress/random.ts';

@@ -8,14 +8,18 @@
  * granted or put away meanwhile.
  */
 
-import { systemClock } from '../../../src/event-loop/clock.ts';
-import { eventIn, type Json, listIn } from '../../../src/hosts/etcd/calls.ts';
-import { EtcdConnection, type Listener, type Stream } from '../../../src/hosts/etcd/connection.ts';
-import { placesMax } from '../../../src/hosts/etcd/entries.ts';
-import { encodeResource, Keys } from '../../../src/hosts/etcd/keys.ts';
-import type { LiveSet } from '../../../src/hosts/etcd/live-set.ts';
-import { Log } from '../../../src/hosts/etcd/log.ts';
-import { type News, Replica } from '../../../src/hosts/etcd/replica.ts';
+import { eventIn, type Json, listIn } from '../../../src/backends/etcd/calls.ts';
+import {
+  EtcdConnection,
+  type Listener,
+  type Stream,
+} from '../../../src/backends/etcd/connection.ts';
+import { placesMax } from '../../../src/backends/etcd/entries.ts';
+import { encodeResource, Keys } from '../../../src/backends/etcd/keys.ts';
+import type { LiveSet } from '../../../src/backends/etcd/live-set.ts';
+import { Log } from '../../../src/backends/etcd/log.ts';
+import { type News, Replica } from '../../../src/backends/etcd/replica.ts';
+import { systemClock } from '../../../src/runtime/clock.ts';
 import { isCertain } from '../noted-folds.ts';
 import { hashOf, type ToldGrant } from './told.ts';
 

@@ -7,13 +7,13 @@
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { createClient } from 'redis';
-import { systemClock } from '../../../src/event-loop/clock.ts';
-import type { RedisConnection } from '../../../src/hosts/redis/connection.ts';
-import { connectIoredis } from '../../../src/hosts/redis/ioredis.ts';
-import { RedisLink } from '../../../src/hosts/redis/link.ts';
-import { connectNodeRedis } from '../../../src/hosts/redis/node-redis.ts';
+import { RedisLink } from '../../../src/backends/redis/backend.ts';
+import type { RedisConnection } from '../../../src/backends/redis/connection.ts';
+import { connectIoredis } from '../../../src/backends/redis/ioredis.ts';
+import { connectNodeRedis } from '../../../src/backends/redis/node-redis.ts';
 import type { Domain } from '../../../src/index.ts';
-import { RemoteSession } from '../../../src/remote-domain/session.ts';
+import { RemoteSession } from '../../../src/remote/session.ts';
+import { systemClock } from '../../../src/runtime/clock.ts';
 import { StressClient } from '../../stress/client.ts';
 import { FencedStore } from './fenced-store.ts';
 

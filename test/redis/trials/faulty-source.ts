@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import type { Plugin } from 'rolldown';
 
 export interface SourceFault {
-  /** In src/hosts/ and that of the host. */
+  /** In src/backends/ and that of the host. */
   readonly file: string;
   readonly find: string;
   readonly replace: string;
@@ -18,7 +18,7 @@ export function faultySource(faults: readonly SourceFault[], host = 'redis'): Pl
   return {
     name: 'faulty-source',
     load(id) {
-      const own = faults.filter(({ file }) => id.endsWith(`/src/hosts/${host}/${file}`));
+      const own = faults.filter(({ file }) => id.endsWith(`/src/backends/${host}/${file}`));
       if (own.length === 0) return null;
       const text = own.reduce(withFault, readFileSync(id, 'utf8'));
       if (!id.endsWith('.lua')) return { code: text, moduleType: 'ts' };

@@ -4,7 +4,7 @@
  */
 
 import type { Redis } from 'ioredis';
-import { text as fence } from '../../../src/hosts/redis/lua/fence.lua';
+import { text as fence } from '../../../src/backends/redis/lua/fence.lua';
 import type { NamedSets } from '../../stress/journal.ts';
 
 interface Access {

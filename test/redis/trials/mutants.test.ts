@@ -62,7 +62,7 @@ const mutants: readonly Mutant[] = [
   {
     name: 'news is lost, and nobody asks for it',
     source: [
-      { file: 'link.ts', find: 'if (session !== this.session.id) return;', replace: 'return;' },
+      { file: 'backend.ts', find: 'if (session !== this.session.id) return;', replace: 'return;' },
       {
         file: 'server-session.ts',
         find: 'toldCount !== this.#heardCount || numberTop < this.numberAnswered',

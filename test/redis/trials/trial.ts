@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { openRedisDomain, type RedisDomain } from 'kds/redis';
-import { rootOf } from '../../../src/hosts/redis/names.ts';
+import { rootOf } from '../../../src/backends/redis/names.ts';
 import { heard, startClient } from '../../broker/programs.ts';
 import { checkJournal, type Line, lostTokens } from '../../stress/journal.ts';
 import { randomFrom } from '../../stress/random.ts';

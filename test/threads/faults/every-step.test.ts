@@ -10,7 +10,7 @@
  */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type * as Threads from '../../../src/hosts/threads/index.ts';
+import type * as Threads from '../../../src/backends/threads/index.ts';
 import { type Bundle, bundleWorker } from '../bundle.ts';
 import { Scene } from './scene.ts';
 
@@ -29,7 +29,7 @@ beforeAll(async () => {
       return Object.assign(timer, { ref: () => timer });
     },
   });
-  bundle = await bundleWorker(new URL('../../../src/hosts/threads/index.ts', import.meta.url), {
+  bundle = await bundleWorker(new URL('../../../src/backends/threads/index.ts', import.meta.url), {
     countSteps: true,
   });
   threads = await import(/* @vite-ignore */ bundle.path);

@@ -2,12 +2,12 @@
 
 import { expect } from 'vitest';
 import { Oracle, type OracleSet, type OracleSpec } from '../../../conformance/oracle.ts';
-import type { AcquireOptions } from '../../../src/domain/options.ts';
-import { dropClaims, markDead, stateOf } from '../../../src/hosts/threads/agents.ts';
-import * as C from '../../../src/hosts/threads/control.ts';
-import type { ThreadsHost } from '../../../src/hosts/threads/host.ts';
-import type * as Threads from '../../../src/hosts/threads/index.ts';
-import type { Arena, ArenaOptions, ThreadsDomain } from '../../../src/hosts/threads/index.ts';
+import type { AcquireOptions } from '../../../src/api/options.ts';
+import { dropClaims, markDead, stateOf } from '../../../src/backends/threads/agents.ts';
+import * as C from '../../../src/backends/threads/control.ts';
+import type { ThreadsHost } from '../../../src/backends/threads/host.ts';
+import type * as Threads from '../../../src/backends/threads/index.ts';
+import type { Arena, ArenaOptions, ThreadsDomain } from '../../../src/backends/threads/index.ts';
 import { findArenaFaults } from './soundness.ts';
 
 export type Who = 'a' | 'b' | 'c';

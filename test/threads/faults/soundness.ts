@@ -4,13 +4,13 @@
  * once more on purpose.
  */
 
+import { stateOf } from '../../../src/backends/threads/agents.ts';
+import { type Arena, ArenaMemory, controlOf } from '../../../src/backends/threads/arena.ts';
+import * as C from '../../../src/backends/threads/control.ts';
+import { findName, hashOf, keyOf } from '../../../src/backends/threads/names.ts';
+import * as R from '../../../src/backends/threads/root.ts';
 import { findFaults } from '../../../src/core/index.ts';
 import * as L from '../../../src/core/layout.ts';
-import { stateOf } from '../../../src/hosts/threads/agents.ts';
-import { type Arena, ArenaMemory, controlOf } from '../../../src/hosts/threads/arena.ts';
-import * as C from '../../../src/hosts/threads/control.ts';
-import { findName, hashOf, keyOf } from '../../../src/hosts/threads/names.ts';
-import * as R from '../../../src/hosts/threads/root.ts';
 
 const INBOX_FIRST = 2;
 const INBOX_LAST = 3;

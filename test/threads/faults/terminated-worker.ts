@@ -8,7 +8,7 @@ import {
   type Arena,
   openThreadsDomain,
   type ThreadsDomain,
-} from '../../../src/hosts/threads/index.ts';
+} from '../../../src/backends/threads/index.ts';
 
 export type Operation =
   | 'takes what is free'

@@ -4,7 +4,7 @@
  */
 
 import { parentPort, workerData } from 'node:worker_threads';
-import { type Arena, openThreadsDomain } from '../../../src/hosts/threads/index.ts';
+import { type Arena, openThreadsDomain } from '../../../src/backends/threads/index.ts';
 import type { SyncGrant, SyncSession } from '../../../src/index.ts';
 
 export const resourceCount = 4;

@@ -9,7 +9,7 @@ import {
   createArena,
   openThreadsDomain,
   type ThreadsDomain,
-} from '../../../src/hosts/threads/index.ts';
+} from '../../../src/backends/threads/index.ts';
 import { type Bundle, bundleWorker } from '../bundle.ts';
 import { findArenaFaults, setCountOf } from '../faults/soundness.ts';
 import { closingLabel, resourceCount } from './closing-worker.ts';

@@ -5,7 +5,7 @@
 
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createArena, openThreadsDomain } from '../../../src/hosts/threads/index.ts';
+import { createArena, openThreadsDomain } from '../../../src/backends/threads/index.ts';
 import { type Bundle, bundleWorker } from '../bundle.ts';
 import { findArenaFaults, setCountOf } from '../faults/soundness.ts';
 

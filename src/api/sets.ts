@@ -1,0 +1,237 @@
+/**
+ * What a caller asks for: a set of resources, each exclusive or shared.
+ */
+
+import { escaped, quote } from '../runtime/escape.ts';
+import { InvalidSetError, LimitError } from './errors.ts';
+import { nameLengthMax, setSizeMax } from './limits.ts';
+
+/** Something that can be held. Made by {@link Domain.resource}; useful only with its own domain. */
+export interface Resource {
+  /** Undefined for one that only this handle reaches. */
+  readonly name: string | undefined;
+  /**
+   * Ends the handle: sets that name it are refused from now on. A name can then be used afresh.
+   *
+   * @throws ResourceBusyError while a set holds it or waits for it.
+   */
+  close(): void | Promise<void>;
+}
+
+/** A resource: its name, any string whatever, or a handle. */
+export type ResourceRef = string | Resource;
+
+/**
+ * Wanted by a request: a resource named twice counts once, and exclusive wins. Read once, when the
+ * request is made. `{}` is the empty set; a key whose value is undefined is an InvalidSetError.
+ */
+export interface SetSpec {
+  /** To be held by nobody else meanwhile. */
+  readonly exclusive?: ResourceRef | readonly ResourceRef[];
+  /** To be held along with others who want it shared. */
+  readonly shared?: ResourceRef | readonly ResourceRef[];
+}
+
+/** A set checked once, to be used many times. Made by {@link Domain.prepare}. */
+export interface PreparedSet {
+  readonly exclusive: readonly ResourceRef[];
+  readonly shared: readonly ResourceRef[];
+}
+
+/** Names as told in snapshots and errors; one without a name is told as `#` and a number. */
+export interface NamedSet {
+  readonly exclusive: readonly string[];
+  readonly shared: readonly string[];
+}
+
+/**
+ * The resources that a caller names, read once and completely before an operation begins. A list
+ * may be a proxy or have getters, so it is read element by element, and never again.
+ */
+export class RequestedRefs {
+  /** The first {@link count} are valid, exclusive resources first. A resource may occur twice. */
+  readonly refs: ResourceRef[] = [];
+  count = 0;
+  exclusiveCount = 0;
+  /** A request uses it, so what is read meanwhile needs memory of its own. */
+  isTaken = false;
+  /** For hosts: a prepared set has the same two. Its queues are never known beforehand. */
+  readonly resolved: undefined = undefined;
+  readonly epoch: undefined = undefined;
+
+  /** Memory of its own, for a request that keeps it. */
+  copy(): RequestedRefs {
+    const copy = new RequestedRefs();
+    for (let index = 0; index < this.count; index++) copy.refs.push(this.refs[index] as string);
+    copy.count = this.count;
+    copy.exclusiveCount = this.exclusiveCount;
+    return copy;
+  }
+
+  get exclusive(): readonly ResourceRef[] {
+    return this.refs.slice(0, this.exclusiveCount);
+  }
+
+  get shared(): readonly ResourceRef[] {
+    return this.refs.slice(this.exclusiveCount, this.count);
+  }
+}
+
+/** Returns a handle that a set may name; throws InvalidSetError for any other value. */
+export type AcceptHandle = (ref: unknown) => ResourceRef;
+
+/**
+ * Reads a set. Runs code of the caller's (getters, proxies), so it is called outside of operations.
+ *
+ * @throws InvalidSetError, LimitError
+ */
+export function readSpec(spec: SetSpec, into: RequestedRefs, accept: AcceptHandle): void {
+  if (typeof spec !== 'object' || spec === null) throw notASet(spec);
+  // A key that no set has would leave a resource unlocked.
+  let keyCount = 0;
+  for (const key in spec) {
+    keyCount++;
+    if (key !== 'exclusive' && key !== 'shared') throw unknownKey(key);
+  }
+  const { exclusive, shared } = spec;
+  // Of a set with one list nothing more is to be known: the other one is not undefined, but absent.
+  if (exclusive === undefined || shared === undefined) {
+    if (keyCount !== 1 || exclusive === shared) checkAbsent(spec, exclusive, shared);
+  }
+  let count = 0;
+  if (exclusive !== undefined) count = readList(exclusive, into.refs, 0, accept);
+  into.exclusiveCount = count;
+  if (shared !== undefined) count = readList(shared, into.refs, count, accept);
+  into.count = count;
+}
+
+/** Reads the resources of one list, or a single one. The same rules as {@link readSpec}. */
+export function readRefs(
+  named: ResourceRef | readonly ResourceRef[],
+  into: RequestedRefs,
+  accept: AcceptHandle,
+): void {
+  into.count = readList(named, into.refs, 0, accept);
+  into.exclusiveCount = into.count;
+}
+
+/** Returns how many there are then. */
+function readList(
+  named: ResourceRef | readonly ResourceRef[],
+  refs: ResourceRef[],
+  countBefore: number,
+  accept: AcceptHandle,
+): number {
+  if (!isRefList(named)) {
+    if (countBefore === setSizeMax) checkSetSize(setSizeMax + 1);
+    refs[countBefore] = typeof named === 'string' ? named : accept(named);
+    return countBefore + 1;
+  }
+  const { length } = named;
+  const count = countBefore + length;
+  if (!(length >= 0 && count <= setSizeMax)) refuseLength(length, count);
+  for (let index = 0; index < length; index++) {
+    const ref: unknown = named[index];
+    refs[countBefore + index] = typeof ref === 'string' ? ref : accept(ref);
+  }
+  return count;
+}
+
+function notASet(spec: unknown): InvalidSetError {
+  return new InvalidSetError(
+    `a set is an object like { exclusive: 'a', shared: ['b'] }, not ${describe(spec)}`,
+  );
+}
+
+function unknownKey(key: string): InvalidSetError {
+  return new InvalidSetError(
+    `a set has no ${describe(key)}: name resources under 'exclusive' or 'shared'`,
+  );
+}
+
+/** A list may be left out; a key whose value is undefined names nothing by mistake. */
+function checkAbsent(spec: SetSpec, exclusive: unknown, shared: unknown): void {
+  if (exclusive === undefined && 'exclusive' in spec) throw undefinedList('exclusive');
+  if (shared === undefined && 'shared' in spec) throw undefinedList('shared');
+  if (exclusive === undefined && shared === undefined) checkEmpty(spec);
+}
+
+function undefinedList(key: 'exclusive' | 'shared'): InvalidSetError {
+  return new InvalidSetError(
+    `'${key}' of a set is undefined: name a resource, or leave the key out`,
+  );
+}
+
+/**
+ * Only a plain object without keys is the empty set: a promise, a list, a Map, an instance of a
+ * class, or an object with symbols is not meant as a set of nothing.
+ */
+function checkEmpty(spec: object): void {
+  const prototype: object | null = Object.getPrototypeOf(spec);
+  // By shape and not by identity, as an object of another realm is as good.
+  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
+  if (isPlain && Reflect.ownKeys(spec).length === 0) return;
+  if ('then' in spec) {
+    throw new InvalidSetError(
+      'a set is an object like { exclusive: "a" }, not a promise: await it',
+    );
+  }
+  if (Symbol.iterator in spec) {
+    throw new InvalidSetError("a set is an object like { exclusive: ['a', 'b'] }, not a list");
+  }
+  throw new InvalidSetError(
+    "a set names resources under 'exclusive' or 'shared', and is {} if not",
+  );
+}
+
+/** A proxy of a list may claim any length, also one that no list has. */
+function refuseLength(length: number, count: number): never {
+  checkSetSize(count);
+  throw new InvalidSetError(`a list of ${describe(length)} resources is no list`);
+}
+
+/** @throws InvalidSetError, LimitError */
+export function checkName(name: unknown): asserts name is string {
+  if (typeof name !== 'string') {
+    throw new InvalidSetError(
+      `a resource is a name or a handle of this domain, not ${describe(name)}`,
+    );
+  }
+  if (name.length > nameLengthMax) {
+    throw new LimitError(
+      `a resource's name of ${name.length} code units is over the limit of ${nameLengthMax}`,
+    );
+  }
+}
+
+/** @throws LimitError */
+function checkSetSize(size: number): void {
+  if (size > setSizeMax) {
+    throw new LimitError(`a set of ${size} resources is over the limit of ${setSizeMax}`);
+  }
+}
+
+function isRefList(refs: ResourceRef | readonly ResourceRef[]): refs is readonly ResourceRef[] {
+  return Array.isArray(refs);
+}
+
+/** For hosts: a set names a handle that is closed. `name` as a snapshot shows it. */
+export function closedResource(name: string): InvalidSetError {
+  return new InvalidSetError(
+    `resource ${describe(name)} is closed: make a new handle with resource()`,
+  );
+}
+
+/** For hosts: what was made by one domain is of no use to another. */
+export function foreignSet(): InvalidSetError {
+  return new InvalidSetError('the resource or prepared set belongs to another domain');
+}
+
+/** A value in an error message, shortened. */
+export function describe(value: unknown): string {
+  if (typeof value === 'string') return quote(value);
+  if (typeof value === 'object' && value !== null) {
+    return Array.isArray(value) ? 'an array' : 'an object of another kind';
+  }
+  return typeof value === 'function' ? 'a function' : escaped(String(value));
+}

@@ -1,0 +1,597 @@
+/**
+ * One client of the broker: what it says is done, in order, to sessions of the domain.
+ *
+ * What it is told is collected while a chunk of its frames is worked off, or until the next
+ * microtask, and written at once. When its socket closes, all that it waits for is cancelled and
+ * all that it holds is abandoned at one moment, as nothing else runs meanwhile: whoever comes next
+ * finds it `recovered`.
+ */
+
+import type { Socket } from 'node:net';
+import { endTogether } from '../../../api/ending.ts';
+import {
+  DomainClosedError,
+  InvalidSetError,
+  KdsError,
+  LimitError,
+  ProtocolError,
+} from '../../../api/errors.ts';
+import type { SyncGrant } from '../../../api/grant.ts';
+import { labelLengthMax } from '../../../api/limits.ts';
+import type { OuterGrant } from '../../../api/outer-grants.ts';
+import type { Resource, ResourceRef, SetSpec } from '../../../api/sets.ts';
+import { lostError } from '../../../remote/lost-error.ts';
+import type { RemoteRef, RemoteSet } from '../../../remote/resources.ts';
+import { Deadline } from '../../../runtime/deadline.ts';
+import { cut } from '../../../runtime/escape.ts';
+import { errorSent, isTimeOut } from '../wire/errors.ts';
+import { encodeFrame, type Frame, FrameDecoder } from '../wire/frames.ts';
+import {
+  frameBytesMax,
+  helloMsMax,
+  liveBytesMax,
+  privateCountMax,
+  protocolVersion,
+  queryCountMax,
+  requestBytes,
+  requestCountMax,
+  resourceBytes,
+  sessionCountMax,
+  unreadBytesMax,
+  unreadBytesPaused,
+} from '../wire/limits.ts';
+import {
+  type Ask,
+  type BrokerMessage,
+  type ClientInfo,
+  type ClientMessage,
+  type Hello,
+  type Reclaim,
+  readClientMessage,
+} from '../wire/messages.ts';
+import type { Broker } from './broker.ts';
+import { holds, LiveRequest, type Owner, type ServedSession } from './live-request.ts';
+
+type Message<Do extends ClientMessage['do']> = Extract<ClientMessage, { readonly do: Do }>;
+
+/** For people, labels are cut to leave room for whose they are. */
+const labelLengthTold = labelLengthMax - 100;
+
+export class Connection implements Owner {
+  readonly number: number;
+  readonly requests = new Map<number, LiveRequest>();
+  info: ClientInfo | undefined = undefined;
+  /** While it is so much that nothing more is read until it has been. */
+  unreadBytes = 0;
+  readonly #broker: Broker;
+  readonly #socket: Socket;
+  readonly #decoder = new FrameDecoder(frameBytesMax);
+  readonly #sessions = new Map<number, ServedSession>();
+  readonly #privates = new Map<number, Resource>();
+  /** What it was started under, as it says; and what of it was found as it first asked. */
+  #under: readonly OuterGrant[] = [];
+  #outer: readonly LiveRequest[] | undefined = undefined;
+  #liveBytes = 0;
+  #queryCount = 0;
+  #isOpen = true;
+  #unsent: string[] = [];
+  #unsentLength = 0;
+  #isFlushDue = false;
+  #deadline: Deadline;
+
+  constructor(broker: Broker, socket: Socket, number: number) {
+    this.#broker = broker;
+    this.#socket = socket;
+    this.number = number;
+    this.#deadline = new Deadline(helloMsMax, () => {
+      this.#cutOff(new ProtocolError(`no hello came within ${helloMsMax} ms`));
+    });
+    socket.on('data', (chunk) => this.#receive(chunk));
+    socket.on('drain', () => this.#resume());
+    // What went wrong with a socket is of no interest: it closes.
+    socket.on('error', () => undefined);
+    socket.on('close', () => this.#closed());
+  }
+
+  /** Asks the domain for what came in the time of grace, as if it came now. */
+  admit(request: LiveRequest): void {
+    const { deferred } = request;
+    if (deferred === undefined) return;
+    request.deferred = undefined;
+    const { ask, arrivedMs } = deferred;
+    const { timeoutMs } = ask;
+    const waitedMs = performance.now() - arrivedMs;
+    const leftMs = timeoutMs === undefined ? undefined : Math.max(0, timeoutMs - waitedMs);
+    this.#ask(request, leftMs === undefined ? ask : { ...ask, timeoutMs: leftMs });
+  }
+
+  /**
+   * The broker ends. What it holds is left to the end of the domain: until all connections are cut
+   * off, nothing may be granted to others that its client can still claim from the next broker.
+   */
+  destroy(): void {
+    this.flush();
+    this.#isOpen = false;
+    this.#socket.destroy();
+    this.#deadline.cancel();
+  }
+
+  flush(): void {
+    this.#isFlushDue = false;
+    if (this.#unsent.length === 0) return;
+    const frames = this.#unsent.length === 1 ? (this.#unsent[0] as string) : this.#unsent.join('');
+    this.#unsent = [];
+    this.#unsentLength = 0;
+    this.#write([frames]);
+  }
+
+  #write(parts: readonly (string | Buffer)[]): void {
+    if (!this.#isOpen) return;
+    for (const part of parts) this.#socket.write(part);
+    const unreadBytes = this.#socket.writableLength;
+    if (unreadBytes <= unreadBytesPaused) return;
+    if (!this.#socket.isPaused()) {
+      this.#socket.pause();
+      this.#expectToRead();
+    }
+    if (unreadBytes > unreadBytesMax) this.drop();
+    else this.#countUnread(unreadBytes);
+  }
+
+  /** It is cut off without a word, which it would not read. */
+  drop(): void {
+    this.#socket.destroy();
+    this.#die();
+    this.#unsent = [];
+    this.#countUnread(0);
+  }
+
+  #resume(): void {
+    if (!this.#socket.isPaused()) return;
+    this.#countUnread(0);
+    this.#deadline.cancel();
+    this.#socket.resume();
+  }
+
+  #expectToRead(): void {
+    this.#deadline = new Deadline(this.#broker.unreadMsMax, () => this.#socket.destroy());
+  }
+
+  #countUnread(byteCount: number): void {
+    const before = this.unreadBytes;
+    this.unreadBytes = byteCount;
+    this.#broker.countUnread(byteCount - before);
+  }
+
+  #receive(chunk: Buffer): void {
+    try {
+      this.#decoder.push(chunk, (frame, byteCount) => {
+        // What comes after a frame that was none is not looked at.
+        if (this.#isOpen) this.#handle(frame, byteCount);
+      });
+    } catch (error) {
+      // Anything else is a fault of the broker's, who had better begin anew: nobody loses by that.
+      if (!(error instanceof KdsError)) throw error;
+      this.#cutOff(error);
+    }
+    this.flush();
+  }
+
+  #handle(frame: Frame, byteCount: number): void {
+    const message = readClientMessage(frame);
+    if (this.info === undefined) {
+      if (message.do !== 'hello') throw new ProtocolError('the first thing to say is hello');
+      this.#greet(message);
+      return;
+    }
+    switch (message.do) {
+      case 'acquire':
+      case 'try':
+      case 'settled':
+        this.#arrive(message, byteCount);
+        break;
+      case 'release':
+      case 'downgrade':
+      case 'abandon':
+        this.#change(message);
+        break;
+      case 'cancel':
+        this.#cancel(message.ids);
+        break;
+      case 'query':
+        this.#query(message.id);
+        break;
+      default:
+        this.#handleSeldom(message, byteCount);
+    }
+  }
+
+  #handleSeldom(message: ClientMessage, byteCount: number): void {
+    switch (message.do) {
+      case 'reclaim':
+        this.#reclaim(message, byteCount);
+        break;
+      case 'session':
+        this.#begin(message);
+        break;
+      case 'end':
+        this.#end(message.id, message.session ?? 0);
+        break;
+      case 'close':
+        this.#close(message);
+        break;
+      default:
+        throw new ProtocolError(`a client says ${message.do} once, at the beginning`);
+    }
+  }
+
+  #greet({ version, label, pid, command, under = [], seen }: Hello): void {
+    if (version !== protocolVersion) {
+      throw new ProtocolError(
+        `this broker speaks version ${protocolVersion} of its protocol, the client ${version}: ` +
+          'end all clients, and use one version of kds',
+      );
+    }
+    if (label !== undefined && label.length > labelLengthMax) {
+      throw new ProtocolError(`a label has at most ${labelLengthMax} code units`);
+    }
+    this.#deadline.cancel();
+    this.info = { number: this.number, label, pid, command };
+    this.#under = under;
+    this.#open(0, undefined, label);
+    if (seen !== undefined) this.#broker.passSeen(seen);
+    const { life, graceMs } = this.#broker;
+    this.#tell({ is: 'hello', version, client: this.number, life, pid: process.pid, graceMs });
+  }
+
+  #arrive(ask: Ask, byteCount: number): void {
+    const request = this.#place(ask, byteCount);
+    if (request === undefined) return;
+    request.place = ask.place ?? 0;
+    if (this.#broker.isInGrace) {
+      request.deferred = { ask, arrivedMs: performance.now() };
+      this.#broker.defer(this, request);
+    } else {
+      this.#ask(request, ask);
+    }
+  }
+
+  /** A request begins to count; undefined if it is refused for that. */
+  #place({ id, session = 0, exclusive, shared }: Ask | Reclaim, frameBytes: number) {
+    if (this.requests.has(id)) throw new ProtocolError(`there is a request ${id} already`);
+    const served = this.#session(session);
+    const count = (exclusive?.length ?? 0) + (shared?.length ?? 0);
+    const byteCount = frameBytes + requestBytes + count * resourceBytes;
+    const request = new LiveRequest(id, this, served, byteCount);
+    const fault = this.#overLimit(byteCount);
+    if (fault !== undefined || served.isEnded) {
+      const reason = fault ?? new DomainClosedError(`session ${session} has ended`);
+      this.#tellRefused(id, reason);
+      return undefined;
+    }
+    this.requests.set(id, request);
+    this.#liveBytes += byteCount;
+    this.#broker.liveBytes += byteCount;
+    return request;
+  }
+
+  #overLimit(byteCount: number): LimitError | undefined {
+    if (this.requests.size >= requestCountMax) {
+      return new LimitError(`one client has at most ${requestCountMax} sets at the broker`);
+    }
+    if (this.#liveBytes + byteCount <= liveBytesMax && this.#broker.hasRoomFor(byteCount)) {
+      return undefined;
+    }
+    return new LimitError('the names of the sets that wait and are held take too much memory');
+  }
+
+  #ask(request: LiveRequest, ask: Ask): void {
+    const { session } = request.served;
+    try {
+      const set = this.#set(ask);
+      const { timeoutMs, label, locked, steal } = ask;
+      if (ask.do === 'settled') {
+        this.#observe(request, set, timeoutMs);
+      } else {
+        if (steal === true) this.#broker.expectLosses();
+        const holding = this.#kept(ask);
+        const waiter = session.enqueue(set, (grant) => this.#granted(request, grant), {
+          delivery: 'direct',
+          onRefused: (reason) => this.#refuse(request, reason),
+          timeoutMs: ask.do === 'try' ? 0 : timeoutMs,
+          label,
+          locked,
+          steal,
+          holding,
+        });
+        if (request.grant === undefined) request.waiter = waiter;
+      }
+    } catch (error) {
+      if (ask.do === 'try' && isTimeOut(error)) this.#deny(request);
+      else this.#refuse(request, error);
+      return;
+    }
+    if (request.grant !== undefined || !this.requests.has(request.id)) return;
+    request.place = this.#broker.nextPlace();
+    this.#tell({ is: 'waiting', id: request.id, place: request.place });
+  }
+
+  #observe(request: LiveRequest, set: SetSpec, timeoutMs: number | undefined): void {
+    const observing = new AbortController();
+    request.observing = observing;
+    const { signal } = observing;
+    request.served.session.settled(set, { signal, timeoutMs }).then(
+      () => {
+        if (this.#forget(request)) this.#tell({ is: 'settled', id: request.id });
+      },
+      (reason) => this.#refuse(request, reason),
+    );
+  }
+
+  #granted(request: LiveRequest, grant: SyncGrant): void {
+    // Who lost something is told before those who gain it.
+    this.#broker.tellLosses();
+    request.waiter = undefined;
+    request.grant = grant;
+    if (request.token === 0) request.token = this.#broker.tokenOf(grant);
+    this.#broker.held.set(grant.token, request);
+    const { id, token } = request;
+    const { recovered, ignored } = grant;
+    this.#tell({
+      is: 'granted',
+      id,
+      token,
+      ...(recovered.length > 0 && { recovered }),
+      ...(ignored.length > 0 && { ignored }),
+    });
+  }
+
+  #refuse(request: LiveRequest, reason: unknown): void {
+    if (!this.#forget(request) || request.served.isEnded) return;
+    this.#tellRefused(request.id, reason);
+  }
+
+  #tellRefused(id: number, reason: unknown): void {
+    this.#tell({ is: 'refused', id, ...errorSent(reason) });
+  }
+
+  #deny(request: LiveRequest): void {
+    if (this.#forget(request)) this.#tell({ is: 'denied', id: request.id });
+  }
+
+  /** It was taken away. */
+  lose(request: LiveRequest): void {
+    if (!this.#forget(request) || request.served.isEnded) return;
+    const { id, token } = request;
+    this.#tell({ is: 'lost', id, ...errorSent(lostError(token)) });
+  }
+
+  #reclaim(reclaim: Reclaim, byteCount: number): void {
+    const request = this.#place(reclaim, byteCount);
+    if (request === undefined) return;
+    const { token, since, label } = reclaim;
+    request.token = token;
+    request.sinceMs = since;
+    try {
+      if (!this.#broker.isInGrace) throw lostError(token);
+      this.#broker.passToken(token);
+      request.served.session.enqueue(this.#set(reclaim), (grant) => this.#granted(request, grant), {
+        delivery: 'direct',
+        timeoutMs: 0,
+        label,
+      });
+    } catch {
+      this.lose(request);
+    }
+  }
+
+  /** What the client does not have any more it was told of, or will be: nothing needs an answer. */
+  #change(message: Message<'release' | 'downgrade' | 'abandon'>): void {
+    const request = this.requests.get(message.id);
+    const grant = request?.grant;
+    if (request === undefined || grant === undefined) return;
+    const part = 'part' in message ? message.part?.map((ref) => this.#ref(ref)) : undefined;
+    try {
+      if (message.do === 'downgrade') {
+        grant.downgrade(part);
+      } else if (part !== undefined) {
+        grant.release(part);
+        // With its last part it ends, and then it has no part at all.
+        if (!holds(grant)) this.#forget(request);
+      } else if (this.#forget(request)) {
+        if (message.do === 'abandon') grant.abandon();
+        else grant.release();
+      }
+    } catch (error) {
+      if (!(error instanceof InvalidSetError)) throw error;
+      throw new ProtocolError(`grant ${message.id} does not hold all of that part`);
+    }
+  }
+
+  #cancel(ids: readonly number[]): void {
+    const requests = ids.flatMap((id) => this.requests.get(id) ?? []);
+    this.#drop(requests, false);
+  }
+
+  /** These are not wanted any more, whatever has become of them. All end at one moment. */
+  #drop(requests: readonly LiveRequest[], isDead: boolean): void {
+    const dropped = requests.filter((request) => this.#forget(request));
+    for (const { observing } of dropped) observing?.abort();
+    const ended = dropped.flatMap(({ waiter, grant }) => waiter ?? grant ?? []);
+    endTogether(this.#broker.domain, ended, isDead);
+  }
+
+  #begin({ session, parent = 0, label }: Message<'session'>): void {
+    if (this.#sessions.has(session)) throw new ProtocolError(`there is a session ${session}`);
+    if (this.#sessions.size >= sessionCountMax) {
+      throw new ProtocolError(`one client has at most ${sessionCountMax} sessions`);
+    }
+    if (label !== undefined && label.length > labelLengthMax) {
+      throw new ProtocolError(`a label has at most ${labelLengthMax} code units`);
+    }
+    this.#open(session, this.#session(parent), label);
+  }
+
+  #open(number: number, parent: ServedSession | undefined, label: string | undefined): void {
+    const whose = `client ${this.number}${number === 0 ? '' : `.${number}`}`;
+    const pid = this.info?.pid;
+    const who = pid === undefined ? whose : `${whose}, pid ${pid}`;
+    const shown = label ?? this.info?.label;
+    const told = shown === undefined ? who : `${cut(shown, labelLengthTold)} (${who})`;
+    const session = (parent?.session ?? this.#broker.domain).session({ label: told });
+    const served = { session, parent, label, isEnded: false };
+    this.#sessions.set(number, served);
+    this.#broker.clients.set(told, { served, info: this.info });
+  }
+
+  /** A session ends in order: its grants are released, and leave no mark. */
+  #end(id: number, number: number): void {
+    const ended = this.#session(number);
+    for (const [each, served] of this.#sessions) {
+      let at: ServedSession | undefined = served;
+      while (at !== undefined && at !== ended) at = at.parent;
+      if (at === undefined) continue;
+      served.isEnded = true;
+      this.#forgetSession(each, served);
+    }
+    // First what the domain does not know of.
+    for (const request of this.requests.values()) {
+      if (request.deferred !== undefined && request.served.isEnded) this.#forget(request);
+    }
+    void ended.session.close();
+    for (const request of this.requests.values()) {
+      if (request.served.isEnded) this.#forget(request);
+    }
+    this.#tell({ is: 'ended', id });
+  }
+
+  #forgetSession(number: number, { session }: ServedSession): void {
+    // The connection itself stays known: what comes after its end is refused, not wrong.
+    if (number !== 0) this.#sessions.delete(number);
+    this.#broker.clients.delete(session.label as string);
+  }
+
+  #query(id: number): void {
+    if (this.#queryCount >= queryCountMax) {
+      const reason = `one client has at most ${queryCountMax} queries at the broker`;
+      this.#tellRefused(id, new LimitError(reason));
+      return;
+    }
+    this.#queryCount++;
+    this.#broker.snapshots.ask((told) => {
+      this.#queryCount--;
+      if (told instanceof Error) {
+        this.#tellRefused(id, told);
+        return;
+      }
+      this.flush();
+      this.#write([`{"is":"snapshot","id":${id},`, ...told]);
+    });
+  }
+
+  #close({ id, resource }: Message<'close'>): void {
+    const handle = this.#ref(resource);
+    if (this.#broker.isUsed(handle)) {
+      this.#tellRefused(id, this.#broker.busyError(String(handle)));
+      return;
+    }
+    if (typeof resource === 'number') {
+      void this.#privates.get(resource)?.close();
+      this.#privates.delete(resource);
+    }
+    this.#tell({ is: 'closed', id });
+  }
+
+  #session(number: number): ServedSession {
+    const served = this.#sessions.get(number);
+    if (served === undefined) throw new ProtocolError(`there is no session ${number}`);
+    return served;
+  }
+
+  /** What is kept while a set waits: by the client, as it says, and by who waits for the client. */
+  #kept({ holding }: Ask): readonly SyncGrant[] | undefined {
+    if (holding === undefined && this.#under.length === 0) return undefined;
+    const own = (holding ?? []).map((id) => this.requests.get(id));
+    // Not before: whoever holds it may have had to claim it in the time of grace.
+    this.#outer ??= this.#broker.liveAmong(this.#under);
+    return [...own, ...this.#outer].flatMap((request) => request?.grant ?? []);
+  }
+
+  #set({ exclusive = [], shared = [] }: RemoteSet): SetSpec {
+    return {
+      exclusive: exclusive.map((ref) => this.#ref(ref)),
+      shared: shared.map((ref) => this.#ref(ref)),
+    };
+  }
+
+  #ref(ref: RemoteRef): ResourceRef {
+    if (typeof ref === 'string') return ref;
+    const known = this.#privates.get(ref);
+    if (known !== undefined) return known;
+    if (this.#privates.size >= privateCountMax) {
+      throw new LimitError(`one client has at most ${privateCountMax} resources without a name`);
+    }
+    const resource = this.#broker.domain.resource();
+    this.#privates.set(ref, resource);
+    return resource;
+  }
+
+  /** False if it had ended before. */
+  #forget(request: LiveRequest): boolean {
+    if (this.requests.get(request.id) !== request) return false;
+    this.requests.delete(request.id);
+    this.#liveBytes -= request.byteCount;
+    this.#broker.liveBytes -= request.byteCount;
+    request.deferred = undefined;
+    if (request.grant !== undefined) this.#broker.held.delete(request.grant.token);
+    return true;
+  }
+
+  #tell(message: BrokerMessage): void {
+    if (this.#isOpen) this.#send(encodeFrame(message));
+  }
+
+  #send(frame: string): void {
+    this.#unsent.push(frame);
+    this.#unsentLength += frame.length;
+    // Many short questions with long answers, in one chunk.
+    if (this.#unsentLength > unreadBytesMax) {
+      this.drop();
+      return;
+    }
+    if (this.#isFlushDue) return;
+    this.#isFlushDue = true;
+    queueMicrotask(() => this.flush());
+  }
+
+  /** It is told why, and then heard no more. */
+  #cutOff(error: KdsError): void {
+    this.#tell({ is: 'error', version: protocolVersion, ...errorSent(error) });
+    this.flush();
+    this.#socket.destroySoon();
+    this.#die();
+    // Once it has read all, or has had its time.
+    this.#expectToRead();
+  }
+
+  /** The socket is closed, and with it what it has not read is gone. */
+  #closed(): void {
+    this.#die();
+    this.#deadline.cancel();
+    this.#countUnread(0);
+    this.#broker.leave(this);
+  }
+
+  /** All that it waits for and holds ends at one moment. */
+  #die(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#deadline.cancel();
+    this.#drop([...this.requests.values()], true);
+    for (const [number, served] of this.#sessions) {
+      this.#forgetSession(number, served);
+      if (served.parent === undefined) void served.session.close();
+    }
+    for (const resource of this.#privates.values()) void resource.close();
+  }
+}

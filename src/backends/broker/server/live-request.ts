@@ -1,0 +1,61 @@
+/**
+ * What a client has asked for, as the broker keeps it: from its arrival until it is granted and
+ * given back, or refused. Its session says through whom it goes; its id is the client's own.
+ */
+
+import type { SyncSession } from '../../../api/domain.ts';
+import type { SyncGrant, Waiter } from '../../../api/grant.ts';
+import type { Ask, ClientInfo } from '../wire/messages.ts';
+
+/** A client's session, and the domain's that stands for it. */
+export interface ServedSession {
+  readonly session: SyncSession;
+  readonly parent: ServedSession | undefined;
+  /** As the client named it; that of the domain's session tells people more. */
+  readonly label: string | undefined;
+  isEnded: boolean;
+}
+
+/** Whoever asked, who is told if the grant is taken away. */
+export interface Owner {
+  readonly info: ClientInfo | undefined;
+  lose(request: LiveRequest): void;
+}
+
+export class LiveRequest {
+  readonly id: number;
+  readonly owner: Owner;
+  readonly served: ServedSession;
+  /** What it is taken to cost in memory. */
+  readonly byteCount: number;
+  /** In the order of arrival, from one life of the broker to the next; 0: of the last to come. */
+  place = 0;
+  /** Until it can be asked of the domain: it came in the time of grace. */
+  deferred: { readonly ask: Ask; readonly arrivedMs: number } | undefined = undefined;
+  /** While it waits with a callback. */
+  waiter: Waiter | undefined = undefined;
+  /** While it waits for others to be gone. */
+  observing: AbortController | undefined = undefined;
+  grant: SyncGrant | undefined = undefined;
+  /** As told to the client; that of the domain's grant is another number. */
+  token = 0;
+  /** When it was granted by an earlier life: ms since 1970. */
+  sinceMs: number | undefined = undefined;
+
+  constructor(id: number, owner: Owner, served: ServedSession, byteCount: number) {
+    this.id = id;
+    this.owner = owner;
+    this.served = served;
+    this.byteCount = byteCount;
+  }
+}
+
+/** Whether a grant holds anything: it was not taken away, and not all of it was released. */
+export function holds(grant: SyncGrant): boolean {
+  try {
+    grant.downgrade([]);
+    return true;
+  } catch {
+    return false;
+  }
+}

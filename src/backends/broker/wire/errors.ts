@@ -1,0 +1,66 @@
+/** Errors on their way from the broker to a client: code, message, and of a circle its steps. */
+
+import {
+  DeadlockError,
+  type DeadlockStep,
+  DomainClosedError,
+  FenceFailedError,
+  GrantLostError,
+  InterruptedError,
+  InvalidSetError,
+  JobSkippedError,
+  KdsError,
+  type KdsErrorCode,
+  LimitError,
+  LockedError,
+  ProtocolError,
+  ResourceBusyError,
+  UnavailableError,
+  UnsupportedError,
+  WaitTimeoutError,
+} from '../../../api/errors.ts';
+import type { Frame } from './frames.ts';
+
+export interface ErrorSent {
+  readonly code: KdsErrorCode;
+  readonly message: string;
+  readonly cycle?: readonly DeadlockStep[];
+}
+
+type ErrorClass = new (message: string) => KdsError;
+
+const classes: Readonly<Record<KdsErrorCode, ErrorClass>> = {
+  KDS_INVALID_SET: InvalidSetError,
+  KDS_WAIT_TIMEOUT: WaitTimeoutError,
+  KDS_LOCKED: LockedError,
+  KDS_DEADLOCK: DeadlockError,
+  KDS_INTERRUPTED: InterruptedError,
+  KDS_RESOURCE_BUSY: ResourceBusyError,
+  KDS_GRANT_LOST: GrantLostError,
+  KDS_DOMAIN_CLOSED: DomainClosedError,
+  KDS_LIMIT: LimitError,
+  KDS_UNAVAILABLE: UnavailableError,
+  KDS_PROTOCOL: ProtocolError,
+  KDS_UNSUPPORTED: UnsupportedError,
+  KDS_JOB_SKIPPED: JobSkippedError,
+  KDS_FENCE_FAILED: FenceFailedError,
+};
+
+/** Whatever is not kds's own is told as the request's fault: it was checked, and yet refused. */
+export function errorSent(error: unknown): ErrorSent {
+  const message = error instanceof Error ? error.message : String(error);
+  const code = error instanceof KdsError ? error.code : 'KDS_PROTOCOL';
+  return error instanceof DeadlockError ? { code, message, cycle: error.cycle } : { code, message };
+}
+
+/** An error as the broker told it; one of a code unknown here is a ProtocolError. */
+export function errorReceived({ code, message, cycle }: Frame): KdsError {
+  const text = typeof message === 'string' ? message : 'the broker gave no reason';
+  if (code === 'KDS_DEADLOCK' && Array.isArray(cycle)) return new DeadlockError(text, cycle);
+  const isKnown = typeof code === 'string' && Object.hasOwn(classes, code);
+  return new (isKnown ? classes[code as KdsErrorCode] : ProtocolError)(text);
+}
+
+export function isTimeOut(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'KDS_WAIT_TIMEOUT';
+}

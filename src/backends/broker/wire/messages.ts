@@ -1,0 +1,248 @@
+/**
+ * What client and broker say to each other (docs/protocol.md), and the check of what a client says.
+ *
+ * A client gives each request an `id`, and the grant that comes of it keeps that. What is done to a
+ * grant or a request is not answered: it cannot fail, as the client knows what it has.
+ */
+
+import { ProtocolError } from '../../../api/errors.ts';
+import type { LockedPolicy } from '../../../api/options.ts';
+import { areOuterGrants, type OuterGrant, outerGrantCountMax } from '../../../api/outer-grants.ts';
+import { describe } from '../../../api/sets.ts';
+import type { SnapshotEntry } from '../../../api/snapshot.ts';
+import type { RemoteRef, RemoteSet } from '../../../remote/resources.ts';
+import type { ErrorSent } from './errors.ts';
+import type { Frame } from './frames.ts';
+import { commandLengthMax, tokenMax } from './limits.ts';
+
+export interface Hello {
+  readonly do: 'hello';
+  readonly version: number;
+  readonly label?: string;
+  readonly pid?: number;
+  readonly command?: string;
+  /** Kept by others while anything that this client asks for waits. */
+  readonly under?: readonly OuterGrant[];
+  /** The greatest token that it was given: by a broker that has died, if this one follows it. */
+  readonly seen?: number;
+}
+
+/** Asks for a set: to have it, to have it now or never, or to hear when nothing conflicts. */
+export interface Ask extends RemoteSet {
+  readonly do: 'acquire' | 'try' | 'settled';
+  readonly id: number;
+  /** Of the sessions that were begun; 0, or none, is the connection itself. */
+  readonly session?: number;
+  readonly label?: string;
+  readonly timeoutMs?: number;
+  readonly locked?: LockedPolicy;
+  readonly steal?: boolean;
+  /** Ids of grants. */
+  readonly holding?: readonly number[];
+  /** The place that it had with a broker that is gone. */
+  readonly place?: number;
+}
+
+/** Claims what was held with a broker that is gone. */
+export interface Reclaim extends RemoteSet {
+  readonly do: 'reclaim';
+  readonly id: number;
+  readonly session?: number;
+  readonly label?: string;
+  readonly token: number;
+  /** When it was granted: ms since 1970. */
+  readonly since?: number;
+}
+
+export type ClientMessage =
+  | Hello
+  | Ask
+  | Reclaim
+  | { readonly do: 'cancel'; readonly ids: readonly number[] }
+  | { readonly do: 'release'; readonly id: number; readonly part?: readonly RemoteRef[] }
+  | { readonly do: 'downgrade'; readonly id: number; readonly part?: readonly RemoteRef[] }
+  | { readonly do: 'abandon'; readonly id: number }
+  | {
+      readonly do: 'session';
+      readonly session: number;
+      readonly parent?: number;
+      readonly label?: string;
+    }
+  | { readonly do: 'end'; readonly id: number; readonly session?: number }
+  | { readonly do: 'query'; readonly id: number }
+  | { readonly do: 'close'; readonly id: number; readonly resource: RemoteRef };
+
+/** Whose a set is, as that client told of itself when it came. */
+export interface ClientInfo {
+  /** Given by the broker, in the order in which they came. */
+  readonly number: number;
+  readonly label: string | undefined;
+  readonly pid: number | undefined;
+  readonly command: string | undefined;
+}
+
+/** An entry of a snapshot that also tells whose it is. */
+export interface BrokerSnapshotEntry extends SnapshotEntry {
+  readonly client: ClientInfo | undefined;
+}
+
+export interface BrokerSnapshot {
+  /** By token. */
+  readonly held: readonly BrokerSnapshotEntry[];
+  /** In arrival order. */
+  readonly pending: readonly BrokerSnapshotEntry[];
+}
+
+export type BrokerMessage =
+  | {
+      readonly is: 'hello';
+      readonly version: number;
+      readonly client: number;
+      readonly life: string;
+      readonly pid: number;
+      readonly graceMs: number;
+    }
+  | {
+      readonly is: 'granted';
+      readonly id: number;
+      readonly token: number;
+      readonly recovered?: readonly string[];
+      readonly ignored?: readonly string[];
+    }
+  | { readonly is: 'waiting'; readonly id: number; readonly place: number }
+  | { readonly is: 'denied' | 'settled' | 'ended' | 'closed'; readonly id: number }
+  | ({ readonly is: 'refused' | 'lost'; readonly id: number } & ErrorSent)
+  | ({ readonly is: 'snapshot'; readonly id: number } & BrokerSnapshot)
+  | ({ readonly is: 'error'; readonly version: number } & ErrorSent);
+
+/** @throws ProtocolError for what no client says. */
+export function readClientMessage(frame: Frame): ClientMessage {
+  switch (frame['do']) {
+    case 'acquire':
+    case 'try':
+    case 'settled':
+      checkAsk(frame);
+      break;
+    case 'release':
+    case 'downgrade':
+      checkId(frame, 'id');
+      checkRefs(frame, 'part');
+      break;
+    case 'cancel':
+      checkIds(frame, 'ids');
+      break;
+    case 'abandon':
+    case 'query':
+      checkId(frame, 'id');
+      break;
+    case 'end':
+      checkId(frame, 'id');
+      checkCount(frame, 'session');
+      break;
+    case 'session':
+      checkId(frame, 'session');
+      checkCount(frame, 'parent');
+      checkText(frame, 'label');
+      break;
+    case 'close':
+      checkId(frame, 'id');
+      if (!isRef(frame['resource'])) throw wrong(frame, 'resource', 'a name or a number');
+      break;
+    case 'reclaim':
+      checkReclaim(frame);
+      break;
+    case 'hello':
+      checkHello(frame);
+      break;
+    default:
+      throw new ProtocolError(`a client does not say ${describe(frame['do'])}`);
+  }
+  return frame as unknown as ClientMessage;
+}
+
+function checkAsk(frame: Frame): void {
+  const { timeoutMs, locked, steal, holding, place } = frame;
+  checkSet(frame);
+  if (timeoutMs !== undefined && !isAmount(timeoutMs)) {
+    throw wrong(frame, 'timeoutMs', 'a number, 0 or more');
+  }
+  if (locked !== undefined && locked !== 'wait' && locked !== 'fail' && locked !== 'ignore') {
+    throw wrong(frame, 'locked', "'wait', 'fail' or 'ignore'");
+  }
+  if (steal !== undefined && typeof steal !== 'boolean') throw wrong(frame, 'steal', 'a boolean');
+  if (holding !== undefined) checkIds(frame, 'holding');
+  if (place !== undefined) checkCount(frame, 'place');
+}
+
+function checkReclaim(frame: Frame): void {
+  const { token, since } = frame;
+  checkSet(frame);
+  if (!isCount(token) || token > tokenMax) throw wrong(frame, 'token', 'a token');
+  if (since !== undefined && !isAmount(since)) throw wrong(frame, 'since', 'a time');
+}
+
+function checkHello(frame: Frame): void {
+  const { version, command, under } = frame;
+  if (!isCount(version)) throw wrong(frame, 'version', 'a number');
+  checkText(frame, 'label');
+  checkText(frame, 'command');
+  if (typeof command === 'string' && command.length > commandLengthMax) {
+    throw wrong(frame, 'command', `a text of at most ${commandLengthMax} code units`);
+  }
+  checkCount(frame, 'pid');
+  checkCount(frame, 'seen');
+  if (under !== undefined && !areOuterGrants(under)) {
+    throw wrong(frame, 'under', `a list of at most ${outerGrantCountMax} tokens, each with a pid`);
+  }
+}
+
+function checkSet(frame: Frame): void {
+  checkId(frame, 'id');
+  checkCount(frame, 'session');
+  checkText(frame, 'label');
+  checkRefs(frame, 'exclusive');
+  checkRefs(frame, 'shared');
+}
+
+function checkId(frame: Frame, key: string): void {
+  const value = frame[key];
+  if (!isCount(value) || value === 0) throw wrong(frame, key, 'a whole number, 1 or more');
+}
+
+function checkIds(frame: Frame, key: string): void {
+  const value = frame[key];
+  if (!Array.isArray(value) || !value.every(isCount)) throw wrong(frame, key, 'a list of ids');
+}
+
+function checkCount(frame: Frame, key: string): void {
+  const value = frame[key];
+  if (value !== undefined && !isCount(value)) throw wrong(frame, key, 'a whole number, 0 or more');
+}
+
+function checkText(frame: Frame, key: string): void {
+  const value = frame[key];
+  if (value !== undefined && typeof value !== 'string') throw wrong(frame, key, 'a text');
+}
+
+function checkRefs(frame: Frame, key: string): void {
+  const value = frame[key];
+  if (value === undefined) return;
+  if (!Array.isArray(value) || !value.every(isRef)) throw wrong(frame, key, 'a list of names');
+}
+
+function isRef(value: unknown): value is RemoteRef {
+  return typeof value === 'string' || isCount(value);
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isAmount(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0;
+}
+
+function wrong(frame: Frame, key: string, what: string): ProtocolError {
+  const value = describe(frame[key]);
+  return new ProtocolError(`${key} of ${describe(frame['do'])} is ${what}, not ${value}`);
+}

@@ -1,0 +1,585 @@
+/**
+ * The way from a domain to its state in etcd: requests become sets in the log, and what the log
+ * says of them becomes grants.
+ *
+ * Nothing is asked of anybody: this client puts a set, sees it arrive in the log, and knows by its
+ * own copy of the state whether it is granted, and later that it is. What its session holds is lost
+ * as soon as its lease may be over; then those that still wait are asked for anew, by another
+ * session, at the end of the line.
+ */
+
+import type { Capability } from '../../api/domain.ts';
+import {
+  DeadlockError,
+  DomainClosedError,
+  GrantLostError,
+  type LimitError,
+  ResourceBusyError,
+  WaitTimeoutError,
+} from '../../api/errors.ts';
+import type { EventDomain, GrantLostEvent } from '../../api/events.ts';
+import type { RequestKey } from '../../api/outer-grants.ts';
+import { describe } from '../../api/sets.ts';
+import { type LeftBehind, RemoteLink } from '../../remote/backend.ts';
+import type { Granted, RemoteGrant } from '../../remote/grant.ts';
+import { lostError } from '../../remote/lost-error.ts';
+import type { RemoteRequest } from '../../remote/request.ts';
+import type { RemoteRef } from '../../remote/resources.ts';
+import type { RemoteSession } from '../../remote/session.ts';
+import { timedOut } from '../../report/blockers.ts';
+import { callersTime, Deadline } from '../../runtime/deadline.ts';
+import { nameOf } from './derived-state.ts';
+import type { SetEntry } from './entries.ts';
+import { type EtcdCondition, GuardedGrant } from './grant.ts';
+import { Awake } from './keep-alive.ts';
+import { encodeResource } from './keys.ts';
+import type { Lease } from './lease.ts';
+import { type LinkTerms, openTenancy, type Tenancy } from './leased-session.ts';
+import type { LiveSet } from './live-set.ts';
+import { Log } from './log.ts';
+import { Observers } from './observers.ts';
+import { normalise, OwnSet } from './own-set.ts';
+import { type Asked, isNow, type Live } from './pending-request.ts';
+import { Marks } from './recovered-flags.ts';
+import { type News, Replica } from './replica.ts';
+import { Burials } from './session-reaper.ts';
+import { type EtcdSnapshot, snapshotOfReplica } from './snapshot.ts';
+
+/** Time limit, ms, of a look at what is there. */
+const lookMsMax = 10_000;
+/** For so long, in ms, one who is refused waits until nothing is left of the request. */
+const leavingMsMax = 1000;
+/** For so long, in ms, the end of a domain waits for etcd's word. */
+const partingMsMax = 5000;
+
+const capabilities: ReadonlySet<Capability> = new Set<Capability>([
+  'settled',
+  'downgrade',
+  'part-release',
+  'steal',
+]);
+
+export class EtcdLink extends RemoteLink<EtcdSnapshot> {
+  readonly capabilities = capabilities;
+  override readonly eventDomain: EventDomain;
+  readonly #terms: LinkTerms;
+  readonly #replica: Replica;
+  readonly #log: Log;
+  readonly #observers: Observers;
+  readonly #burials: Burials;
+  readonly #marks: Marks;
+  readonly #awake = new Awake();
+  /** By the request's id. */
+  readonly #asked = new Map<number, Asked>();
+  /** By the request's id, which is the set's number. */
+  readonly #live = new Map<number, Live>();
+  /** What has been begun, and is not over when this client's sets are as they are to be. */
+  readonly #underWay = new Set<Promise<void>>();
+  #tenancy: Tenancy | undefined;
+  /** `down`: without a session, and nobody needs one. */
+  #state: 'opening' | 'open' | 'down' | 'closed' = 'opening';
+  /** Why nothing can be known any more, if that is so. */
+  #broken: unknown;
+
+  constructor(terms: LinkTerms) {
+    super();
+    this.#terms = terms;
+    const { connection, keys, clock, entry } = terms;
+    this.eventDomain = { host: 'etcd', name: keys.name, label: entry.label };
+    this.#replica = new Replica(keys, (session) => session === this.#session);
+    this.#log = new Log(this.#replica, connection, keys, clock, {
+      onStep: (news) => this.#hear(news),
+      onUnreadable: (error) => this.#giveUp(error),
+    });
+    this.#observers = new Observers(this.#replica.fold);
+    this.#burials = new Burials(connection, keys, clock, this.#log);
+    this.#marks = new Marks(this.#replica);
+  }
+
+  /** @throws UnavailableError, ProtocolError, LimitError */
+  async open(): Promise<void> {
+    await this.#awake.during(async () => {
+      await this.#openTenancy();
+      try {
+        await this.#log.open();
+        this.#checkUsable();
+      } catch (error) {
+        this.#log.close();
+        await this.#tenancy?.lease.end();
+        throw error;
+      }
+    });
+    // The session may have been lost since; a request then opens another one.
+    this.#state = this.#tenancy === undefined ? 'down' : 'open';
+    this.#lookForDead();
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // What is asked
+
+  override checkLease(): void {
+    this.#tenancy?.lease.check();
+  }
+
+  override keyOf({ id }: RemoteGrant): RequestKey | undefined {
+    const { lease } = this.#tenancy ?? {};
+    return lease && this.#live.has(id) ? { session: lease.id, number: id } : undefined;
+  }
+
+  ask(request: RemoteRequest): void {
+    this.checkLease();
+    this.#awake.begin();
+    const { how, timeoutMs } = request.terms;
+    const asked: Asked = { request, deadline: undefined, isOver: false };
+    this.#asked.set(request.id, asked);
+    if (this.#broken !== undefined) {
+      request.refuse(this.#broken);
+      return;
+    }
+    if (timeoutMs !== undefined && timeoutMs > 0) {
+      const timeOut = (): void => {
+        if (how === 'settled') this.#observers.timeOut(request, timeoutMs);
+        else this.#timeOut(request, timeoutMs);
+      };
+      asked.deadline = new Deadline(timeoutMs, timeOut, callersTime);
+    }
+    if (how === 'settled') {
+      this.#look(() => this.#observers.add(request, this.#session), request);
+      return;
+    }
+    if (this.#state === 'open') this.#enter(request);
+    else if (this.#state === 'down') void this.#openAgain();
+  }
+
+  ended(request: RemoteRequest): void {
+    const asked = this.#asked.get(request.id);
+    if (asked === undefined) return;
+    this.#asked.delete(request.id);
+    asked.deadline?.cancel();
+    this.#observers.remove(request);
+    this.#awake.end();
+  }
+
+  cancel(requests: readonly RemoteRequest[]): void {
+    for (const { id } of requests) void this.#remove(id);
+  }
+
+  /** A new set at the end of the line; but one that is wanted now or never may not need to go. */
+  #enter(request: RemoteRequest): void {
+    if (!isNow(request) || !this.#isInTheWayOf(request)) {
+      this.#put(request);
+      return;
+    }
+    this.#look(() => {
+      if (!request.isWaiting) return;
+      if (this.#isInTheWayOf(request)) this.#deny(request, undefined);
+      else this.#put(request);
+    }, request);
+  }
+
+  #put(request: RemoteRequest): void {
+    const tenancy = this.#tenancy;
+    if (tenancy === undefined) return;
+    const { set, label, holding, steal } = request.terms;
+    const { label: session } = request.scope;
+    const { keys, outer = [] } = this.#terms;
+    const kept = [...holding.filter(({ isHeld }) => isHeld).map(({ id }) => id), ...outer];
+    const entry: SetEntry = {
+      ...normalise(set),
+      at: 0,
+      since: Date.now(),
+      ...(label !== undefined && { label }),
+      ...(session !== undefined && { session }),
+      ...(kept.length > 0 && { holding: kept }),
+      ...(steal === true && { steal }),
+    };
+    const own = new OwnSet(keys.set(tenancy.lease.id, request.id), request.id, entry);
+    this.#live.set(request.id, { own, request, grant: undefined });
+    void tenancy.outbox.say(own);
+  }
+
+  /** Looks at what is there by now, and then does something, unless the request is over. */
+  #look(then: () => void, request: RemoteRequest): void {
+    const look = this.#reach().then(
+      () => request.isWaiting && then(),
+      (error) => request.refuse(error),
+    );
+    this.#track(look);
+  }
+
+  #track(work: Promise<unknown>): void {
+    const over = work.then(() => {
+      this.#underWay.delete(over);
+      this.delivery.runDirect();
+    });
+    this.#underWay.add(over);
+  }
+
+  /** The copy has what was there when this was called, and what this client had said by then. */
+  async #reach(): Promise<void> {
+    await this.#tenancy?.outbox.heard();
+    await this.#log.reach(lookMsMax);
+    this.#checkUsable();
+  }
+
+  #checkUsable(): void {
+    if (this.#state === 'closed') throw closedError();
+    if (this.#broken !== undefined) throw this.#broken;
+  }
+
+  #isInTheWayOf({ terms: { set, steal } }: RemoteRequest): boolean {
+    return steal !== true && this.#replica.fold.inTheWay(set, this.#session).size > 0;
+  }
+
+  #deny(request: RemoteRequest, live: LiveSet | undefined): void {
+    const error = request.terms.how === 'try' ? undefined : this.#timeOutError(request, 0, live);
+    this.#leave(request, error);
+  }
+
+  /**
+   * A request ends, ungranted: when that is told, nothing is left of it, for anybody, unless etcd
+   * is out of reach. Without a reason it is answered rather than refused.
+   */
+  #leave(request: RemoteRequest, reason: unknown): void {
+    const asked = this.#asked.get(request.id);
+    if (asked === undefined || asked.isOver) return;
+    asked.isOver = true;
+    this.#track(this.#leaveNow(request, reason));
+  }
+
+  async #leaveNow(request: RemoteRequest, reason: unknown): Promise<void> {
+    await this.#within(leavingMsMax, this.#remove(request.id));
+    if (reason === undefined) request.settled();
+    else request.refuse(reason);
+  }
+
+  /** Resolves when the work is done, or the time is over. */
+  async #within(limitMs: number, work: Promise<void>): Promise<void> {
+    let cancel: () => void = () => undefined;
+    const isLate = new Promise<void>((resolve) => {
+      cancel = this.#terms.clock.after(limitMs, resolve);
+    });
+    await Promise.race([work, isLate]).finally(() => cancel());
+  }
+
+  #timeOut(request: RemoteRequest, timeoutMs: number): void {
+    const live = this.#replica.sets.get(this.#live.get(request.id)?.own.key ?? '');
+    this.#leave(request, this.#timeOutError(request, timeoutMs, live));
+  }
+
+  #timeOutError({ terms }: RemoteRequest, timeoutMs: number, live: LiveSet | undefined) {
+    const { fold } = this.#replica;
+    if (live !== undefined && !live.isGranted) return timedOut(fold, live.set, timeoutMs);
+    const inTheWay = fold.inWordsInTheWay(terms.set, this.#session);
+    return new WaitTimeoutError(`not granted within ${timeoutMs} ms: ${inTheWay}`);
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // What is held
+
+  override createGrant(request: RemoteRequest, granted: Granted): GuardedGrant {
+    return new GuardedGrant(request, granted, (grant) => this.#guard(grant));
+  }
+
+  held(grant: RemoteGrant): void {
+    const live = this.#live.get(grant.id);
+    if (live !== undefined) live.grant = grant;
+  }
+
+  over(): void {}
+
+  async release(grant: RemoteGrant, part?: readonly RemoteRef[]): Promise<void> {
+    const live = this.#live.get(grant.id);
+    if (live === undefined) return;
+    if (part === undefined || !grant.isHeld) await this.#remove(grant.id);
+    else await this.#weaken(live, grant);
+  }
+
+  async downgrade(grant: RemoteGrant): Promise<void> {
+    const live = this.#live.get(grant.id);
+    if (live !== undefined) await this.#weaken(live, grant);
+  }
+
+  async abandon(grant: RemoteGrant): Promise<void> {
+    const live = this.#live.get(grant.id);
+    if (live === undefined) return;
+    for (const ref of live.own.entry.exclusive) this.#mark(live.own, ref, true);
+    await this.#remove(grant.id);
+  }
+
+  async #weaken({ own }: Live, grant: RemoteGrant): Promise<void> {
+    const { exclusive, shared } = normalise(grant.set);
+    const left = new Set(exclusive);
+    for (const ref of own.entry.exclusive) if (!left.has(ref)) this.#mark(own, ref, false);
+    own.entry = { ...own.entry, exclusive, shared };
+    await this.#tenancy?.outbox.say(own);
+  }
+
+  /** A set of this client's ends, in whatever state it is. */
+  async #remove(id: number): Promise<void> {
+    const live = this.#live.get(id);
+    if (live === undefined) return;
+    this.#live.delete(id);
+    const { own, grant } = live;
+    // Who held it exclusive has made it whole.
+    if (grant !== undefined) {
+      for (const ref of own.entry.exclusive) {
+        if (!own.marks.has(encodeResource(ref, this.#session))) this.#mark(own, ref, false);
+      }
+    }
+    own.isEnding = true;
+    await this.#tenancy?.outbox.say(own);
+  }
+
+  #mark(own: OwnSet, ref: RemoteRef, isSet: boolean): void {
+    this.#marks.mark(own, ref, isSet, this.#session);
+  }
+
+  #guard(grant: RemoteGrant): readonly [EtcdCondition, ...EtcdCondition[]] {
+    const live = this.#live.get(grant.id);
+    const known = this.#replica.sets.get(live?.own.key ?? '');
+    const lease = this.#tenancy?.lease;
+    if (!grant.isHeld || known === undefined || lease === undefined || !lease.isValid) {
+      throw lostError(grant.token);
+    }
+    const { keys } = this.#terms;
+    return [
+      { key: known.key, target: 'Mod', revision: known.modRevision },
+      { key: keys.session(lease.id), target: 'Create', revision: lease.createRevision },
+      { key: keys.theft, target: 'Mod', revision: this.#replica.theftRevision },
+    ];
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // What the log tells
+
+  #hear(news: News): void {
+    if (this.#state === 'closed') return;
+    const lease = this.#tenancy?.lease;
+    // A process that was stopped finds old news first.
+    this.checkLease();
+    if (lease !== undefined && this.#isOver(lease)) lease.lose('etcd has ended its session');
+    this.delivery.asOne(() => {
+      for (const live of news.gone) this.#hearGone(live);
+      for (const live of news.robbed) this.#hearRobbed(live);
+      for (const live of news.born) this.#hearBorn(live, news);
+      for (const live of news.granted) this.#hearGranted(live, news);
+      for (const { live, message, steps } of news.circles) {
+        const request = this.#ownOf(live)?.request;
+        if (request === undefined || isNow(request)) continue;
+        this.#leave(request, new DeadlockError(message, steps));
+      }
+      this.#observers.hear(news);
+    });
+    if (news.haveSessionsEnded) this.#lookForDead();
+  }
+
+  /** Whether the log says so: somebody has ended it, or etcd did so by mistake. */
+  #isOver({ id, createRevision }: Lease): boolean {
+    return this.#replica.revision >= createRevision && !this.#replica.sessions.has(id);
+  }
+
+  #hearGone(live: LiveSet): void {
+    const own = this.#ownOf(live);
+    if (own === undefined) return;
+    const { outbox } = this.#tenancy as Tenancy;
+    outbox.forget(own.own);
+    if (live.isGranted) {
+      // A thief's news may come together with that of the burial; only the dead are buried else.
+      this.#lose(live, own, this.#replica.isDead(live) ? 'died' : 'stolen');
+    } else {
+      // By hand, as nobody robs those who wait. It is still wanted.
+      own.own.askAnew();
+      void outbox.say(own.own);
+    }
+  }
+
+  #hearRobbed(live: LiveSet): void {
+    const own = this.#ownOf(live);
+    if (own === undefined) return;
+    for (const ref of own.own.entry.exclusive) this.#mark(own.own, ref, true);
+    this.#lose(live, own, 'stolen');
+    own.own.isEnding = true;
+    void this.#tenancy?.outbox.say(own.own);
+  }
+
+  #lose({ number, entry }: LiveSet, { own, grant }: Live, cause: GrantLostEvent['cause']): void {
+    this.#live.delete(number);
+    for (const ref of entry.exclusive) {
+      if (typeof ref === 'number') this.#mark(own, ref, true);
+    }
+    grant?.lose(undefined, cause);
+  }
+
+  #hearBorn(live: LiveSet, { robbed }: News): void {
+    if (live.session !== this.#session) return;
+    const own = this.#ownOf(live);
+    if (own === undefined) {
+      // It has been removed since, and that is under way; or a transaction has come late.
+      this.#tenancy?.outbox.removeStray(live);
+      return;
+    }
+    if (live.entry.steal === true && robbed.length > 0) {
+      void this.#burials.bury(robbed.filter(({ session }) => session !== live.session));
+    }
+    if (live.isGranted) return;
+    if (isNow(own.request)) this.#deny(own.request, live);
+    else own.request.missed();
+  }
+
+  #hearGranted(live: LiveSet, { robbed }: News): void {
+    const own = this.#ownOf(live);
+    if (own === undefined) return;
+    const names = this.#marks.recovered(live, robbed).map(nameOf);
+    own.request.granted({ token: live.token, ...(names.length > 0 && { recovered: names }) });
+  }
+
+  /** What this client still wants, or has, of a set in the log. */
+  #ownOf({ session, number }: LiveSet): Live | undefined {
+    return session === this.#session ? this.#live.get(number) : undefined;
+  }
+
+  get #session(): string {
+    return this.#tenancy?.lease.id ?? '';
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // What the session goes through
+  async #openTenancy(): Promise<void> {
+    this.#tenancy = await openTenancy(this.#terms, this.#log, {
+      onLost: (reason) => this.#lostTenancy(reason),
+      onBeat: () => this.#beat(),
+      onRefused: (own, error) => this.#refuse(own, error),
+    });
+  }
+
+  /** Sees to it that nothing that was told has been missed, and that the dead are put away. */
+  #beat(): void {
+    // It may be out of reach; then the next one looks.
+    const reached = this.#log.reach(lookMsMax);
+    reached.then(() => this.#lookForDead()).catch(() => undefined);
+  }
+
+  #lookForDead(): void {
+    if (this.#state === 'open') this.#burials.look(this.#session);
+  }
+
+  #lostTenancy(reason: Error): void {
+    const tenancy = this.#tenancy;
+    if (tenancy === undefined || this.#state === 'closed') return;
+    this.#tenancy = undefined;
+    this.#state = 'down';
+    tenancy.outbox.close();
+    const held = [...this.#live.values()];
+    this.#live.clear();
+    this.#marks.forgetPrivate();
+    const why = `was lost with this client's session: ${reason.message}`;
+    this.delivery.asOne(() => {
+      for (const { grant } of held) {
+        grant?.lose(
+          new GrantLostError(`grant ${grant.token} ${why}: stop using what it protected`),
+          'died',
+        );
+      }
+    });
+    if (this.#asked.size > 0 && this.#broken === undefined) void this.#openAgain();
+  }
+
+  async #openAgain(): Promise<void> {
+    this.#state = 'opening';
+    try {
+      await this.#awake.during(() => this.#openTenancy());
+    } catch (error) {
+      if (this.#isClosed()) return;
+      this.#state = 'down';
+      this.#refuseAll(error);
+      return;
+    }
+    if (this.#isClosed() || this.#broken !== undefined) {
+      await this.#tenancy?.lease.end();
+      return;
+    }
+    this.#state = 'open';
+    for (const { request, isOver } of [...this.#asked.values()]) {
+      if (!isOver && request.terms.how !== 'settled') this.#enter(request);
+    }
+    this.#lookForDead();
+  }
+
+  #refuse({ number }: OwnSet, error: LimitError): void {
+    const live = this.#live.get(number);
+    this.#live.delete(number);
+    live?.request.refuse(error);
+  }
+
+  #refuseAll(reason: unknown): void {
+    this.delivery.asOne(() => {
+      for (const { request } of [...this.#asked.values()]) request.refuse(reason);
+    });
+  }
+
+  /** The log cannot be followed: so nothing more can be known. */
+  #giveUp(error: unknown): void {
+    if (this.#isClosed()) return;
+    this.#broken = error;
+    this.#tenancy?.lease.lose(`the log cannot be read: ${error}`);
+    this.#refuseAll(error);
+  }
+
+  #isClosed(): boolean {
+    return this.#state === 'closed';
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // The rest of what a domain does
+
+  async query(): Promise<EtcdSnapshot> {
+    this.#checkUsable();
+    return this.#awake.during(async () => {
+      await this.#reach();
+      const underWay = [...this.#underWay];
+      await Promise.all(underWay);
+      // What that has led to is to be seen too.
+      if (underWay.length > 0) await this.#reach();
+      return snapshotOfReplica(this.#replica);
+    });
+  }
+
+  protected async closeResource(resource: RemoteRef): Promise<void> {
+    this.#checkUsable();
+    await this.#awake.during(() => this.#reach());
+    const inTheWay = this.#replica.fold.inTheWay({ exclusive: [resource] }, this.#session);
+    if (inTheWay.size === 0) return;
+    throw new ResourceBusyError(
+      `resource ${describe(nameOf(resource))} is held or waited for: release or cancel first`,
+    );
+  }
+
+  async endSession(_: RemoteSession<EtcdSnapshot>, left: LeftBehind): Promise<void> {
+    await this.#endAll(left);
+  }
+
+  async close(left: LeftBehind): Promise<void> {
+    const tenancy = this.#tenancy;
+    await this.#awake.during(async () => {
+      await this.#within(partingMsMax, this.#endAll(left));
+      this.#state = 'closed';
+      this.#log.close();
+      this.#burials.close();
+      tenancy?.outbox.close();
+      await tenancy?.lease.end();
+    });
+    this.#terms.connection.close();
+    this.#refuseAll(new DomainClosedError('the domain was closed while the request waited'));
+  }
+
+  /** The latest first, if they are too many for one transaction: so none is granted another's. */
+  async #endAll({ requests, grants }: LeftBehind): Promise<void> {
+    const ids = [...grants, ...requests].map(({ id }) => id).reverse();
+    await Promise.all(ids.map((id) => this.#remove(id)));
+  }
+}
+
+function closedError(): DomainClosedError {
+  return new DomainClosedError('the domain is closed');
+}

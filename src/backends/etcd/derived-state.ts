@@ -1,0 +1,208 @@
+/**
+ * Core, run over the live sets: who is granted, as a function of them and of their order alone.
+ *
+ * Sets arrive, weaken and go one by one, and core keeps up. Where somebody comes who is not the
+ * last in line (a thief), or the log could not be followed, all is done anew from the sets that are
+ * live: by the rule (I2) that comes to the same, as no grant depends on how the state was reached.
+ */
+
+import { LimitError } from '../../api/errors.ts';
+import { Core, Memory } from '../../core/index.ts';
+import type { RemoteRef, RemoteSet } from '../../remote/resources.ts';
+import { ownerOf } from '../../report/blockers.ts';
+import type { SetsInView } from '../../report/core-reader.ts';
+import { quote } from '../../runtime/escape.ts';
+import { type SetEntry, strange } from './entries.ts';
+import { encodeResource } from './keys.ts';
+import { byArrival, type LiveSet } from './live-set.ts';
+
+const clock = { now: () => Date.now(), toEpochMs: (timeMs: number) => timeMs };
+
+export class Fold implements SetsInView {
+  core = new Core(new Memory());
+  readonly clock = clock;
+  #queues = new Map<string, number>();
+  #names = new Map<number, { readonly id: string; readonly name: string }>();
+  #live = new Map<number, LiveSet>();
+
+  /** One that came last. */
+  add(live: LiveSet): void {
+    const { exclusive, shared } = live.entry;
+    const refs = [...exclusive, ...shared].map((ref) => this.#queueOf(ref, live.session));
+    // The tag is not needed: sets are found by a map, as they have more to be told than a word.
+    live.set = this.core.enqueue(refs, exclusive.length, refs.length, 0, 0, 0);
+    if (live.set === 0) throw new LimitError('the sets of this domain take too much memory');
+    this.#live.set(live.set, live);
+  }
+
+  /** They end at one moment, so what that grants is granted in arrival order (I6). */
+  removeAll(ended: readonly LiveSet[]): void {
+    this.core.removeAll(
+      ended.map(({ set }) => set),
+      false,
+    );
+    for (const live of ended) {
+      this.#live.delete(live.set);
+      live.set = 0;
+    }
+  }
+
+  /** Less is wanted or held than before. @throws ProtocolError if it is not less. */
+  weaken(live: LiveSet, entry: SetEntry): void {
+    const before = modesOf(live.entry);
+    const after = modesOf(entry);
+    const isLess = [...after].every(
+      ([ref, isExclusive]) => before.get(ref) || (before.has(ref) && !isExclusive),
+    );
+    if (!isLess) throw strange(live.key);
+    const refs = [...before.keys()];
+    const released = refs.filter((ref) => !after.has(ref));
+    const shared = refs.filter((ref) => before.get(ref) && after.get(ref) === false);
+    const queues = (some: readonly RemoteRef[]): readonly number[] =>
+      some.map((ref) => this.#queueOf(ref, live.session));
+    if (shared.length > 0) {
+      this.core.choose(live.set, queues(shared), shared.length);
+      this.core.downgrade(live.set, true);
+    }
+    if (released.length > 0) {
+      this.core.choose(live.set, queues(released), released.length);
+      this.core.removeChosen(live.set);
+    }
+  }
+
+  /** Begins anew with these. Nobody is told as granted: see {@link isGranted}. */
+  rebuild(sets: Iterable<LiveSet>): void {
+    this.core = new Core(new Memory());
+    this.#queues = new Map();
+    this.#names = new Map();
+    this.#live = new Map();
+    for (const live of [...sets].sort(byArrival)) this.add(live);
+  }
+
+  /**
+   * Notes what the client of a waiting set keeps meanwhile. Returns the circle that this closes, as
+   * core's sets, or none.
+   */
+  declareHolding(live: LiveSet, held: readonly LiveSet[]): readonly number[] {
+    const granted = held.filter((each) => this.isGranted(each)).map(({ set }) => set);
+    if (granted.length === 0 || this.isGranted(live)) return [];
+    const circle = this.core.declareHolding(live.set, granted);
+    if (circle === undefined) throw new LimitError('the sets of this domain take too much memory');
+    return circle;
+  }
+
+  isGranted({ set }: LiveSet): boolean {
+    return set !== 0 && this.core.isGranted(set);
+  }
+
+  /** Those that waited and have been granted since this was last asked, in arrival order. */
+  takeGranted(): readonly LiveSet[] {
+    const granted: LiveSet[] = [];
+    for (let set = this.core.takeGranted(); set !== 0; set = this.core.takeGranted()) {
+      granted.push(this.#live.get(set) as LiveSet);
+    }
+    return granted;
+  }
+
+  /** Resources that nobody uses are forgotten. Called when nothing is to be taken any more. */
+  dropIdle(): void {
+    for (let queue = this.core.takeIdle(); queue !== 0; queue = this.core.takeIdle()) {
+      // It may have been wanted again since it fell idle.
+      if (this.core.isUsed(queue)) continue;
+      this.#queues.delete(this.#names.get(queue)?.id ?? '');
+      this.#names.delete(queue);
+      this.core.destroyResource(queue);
+    }
+  }
+
+  /** The live sets that conflict with one that would come now, in no order. */
+  inTheWay({ exclusive = [], shared = [] }: RemoteSet, session: string): ReadonlySet<LiveSet> {
+    const found = new Set<LiveSet>();
+    const look = (ref: RemoteRef, isExclusive: boolean): void => {
+      const queue = this.#queues.get(encodeResource(ref, session));
+      if (queue === undefined) return;
+      let link = this.core.firstInQueue(queue);
+      for (; link !== 0; link = this.core.nextInQueue(link)) {
+        if (!isExclusive && !this.core.isExclusive(link)) continue;
+        found.add(this.#live.get(this.core.setOf(link)) as LiveSet);
+      }
+    };
+    for (const ref of exclusive) look(ref, true);
+    for (const ref of shared) look(ref, false);
+    return found;
+  }
+
+  /** In words: what one that would come now would wait for. */
+  inWordsInTheWay(set: RemoteSet, session: string): string {
+    for (const [ref, isExclusive] of modesOf(set)) {
+      const mode = isExclusive ? 'exclusive' : 'shared';
+      for (const live of this.inTheWay({ [mode]: [ref] }, session)) {
+        return `${mode} ${quote(nameOf(ref))} is ${ownerOf(this, live.set)}`;
+      }
+    }
+    return 'etcd has not been heard of';
+  }
+
+  liveOf(set: number): LiveSet {
+    return this.#live.get(set) as LiveSet;
+  }
+
+  idOf(set: number): number {
+    return this.liveOf(set).id;
+  }
+
+  tokenOf(set: number): number {
+    return this.liveOf(set).token;
+  }
+
+  labelOf(set: number): string | undefined {
+    return this.liveOf(set).entry.label;
+  }
+
+  sessionLabelOf(set: number): string | undefined {
+    return this.liveOf(set).entry.session;
+  }
+
+  sinceOf(set: number): number {
+    const { since, entry } = this.liveOf(set);
+    // A copy has sets that have been granted since it was made.
+    return this.core.isGranted(set) ? since : entry.since;
+  }
+
+  nameOf(queue: number): string {
+    return this.#names.get(queue)?.name ?? '';
+  }
+
+  /** To be looked at only: it does not find the queues of what is new. */
+  copy(): Fold {
+    const copy = new Fold();
+    copy.core = this.core.copy();
+    copy.#names = new Map(this.#names);
+    copy.#live = new Map(this.#live);
+    return copy;
+  }
+
+  #queueOf(ref: RemoteRef, session: string): number {
+    const id = encodeResource(ref, session);
+    const known = this.#queues.get(id);
+    if (known !== undefined) return known;
+    const queue = this.core.createResource(0);
+    if (queue === 0) throw new LimitError('the names of this domain take too much memory');
+    this.#queues.set(id, queue);
+    this.#names.set(queue, { id, name: nameOf(ref) });
+    return queue;
+  }
+}
+
+/** For people. */
+export function nameOf(ref: RemoteRef): string {
+  return typeof ref === 'number' ? `#${ref}` : ref;
+}
+
+/** Whether each is wanted exclusive. */
+function modesOf({ exclusive, shared }: RemoteSet): Map<RemoteRef, boolean> {
+  const modes = new Map<RemoteRef, boolean>();
+  for (const ref of shared ?? []) modes.set(ref, false);
+  for (const ref of exclusive ?? []) modes.set(ref, true);
+  return modes;
+}

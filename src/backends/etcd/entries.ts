@@ -1,0 +1,131 @@
+/**
+ * The values of keys: JSON, with as little in it as can be. What is read was written by any client,
+ * perhaps of another version, or by anybody else: so it is checked.
+ */
+
+import { ProtocolError } from '../../api/errors.ts';
+import { labelLengthMax, nameLengthMax, setSizeMax } from '../../api/limits.ts';
+import type { RemoteRef } from '../../remote/resources.ts';
+import { quote } from '../../runtime/escape.ts';
+import type { Json } from './calls.ts';
+
+/** A set that waits or is held: what it wants now, and how it came. */
+export interface SetEntry {
+  readonly exclusive: readonly RemoteRef[];
+  readonly shared: readonly RemoteRef[];
+  /** Its place among the sets that one revision brought. */
+  readonly at: number;
+  /** When it was asked for: ms since 1970, by the clock of its client. */
+  readonly since: number;
+  readonly label?: string | undefined;
+  /** The label of the session that it went through, within its client. */
+  readonly session?: string | undefined;
+  /**
+   * Sets that are kept while this one waits: its client's by number, and by SESSION/NUMBER those of
+   * clients that wait for its client to end.
+   */
+  readonly holding?: readonly (number | string)[] | undefined;
+  /** It comes before all that came before it. */
+  readonly steal?: true | undefined;
+}
+
+/** A client, as it tells others of itself. */
+export interface SessionEntry {
+  readonly pid: number;
+  readonly host: string;
+  readonly label?: string | undefined;
+}
+
+/**
+ * What a transaction does, besides putting this: so whoever is told of it can see whether something
+ * has been left out of that.
+ */
+export interface LinkEntry {
+  readonly putCount: number;
+  /** Keys. Those that were not there give no event. */
+  readonly deleted: readonly string[];
+}
+
+/** Places within one revision: more than a transaction may have operations. */
+export const placesMax = 1024;
+
+export function writeEntry(entry: SetEntry | SessionEntry | LinkEntry): string {
+  return JSON.stringify(entry);
+}
+
+/** @throws ProtocolError */
+export function readSet(key: string, value: string): SetEntry {
+  const json = parse(key, value);
+  const { exclusive, shared, at, since, label, session, holding, steal } = json;
+  const isRight =
+    isRefs(exclusive) &&
+    isRefs(shared) &&
+    exclusive.length + shared.length <= setSizeMax &&
+    isNumber(at) &&
+    at < placesMax &&
+    typeof since === 'number' &&
+    isLabel(label) &&
+    isLabel(session) &&
+    (holding === undefined || (Array.isArray(holding) && holding.every(isHolding))) &&
+    (steal === undefined || steal === true);
+  if (!isRight) throw strange(key);
+  return json as unknown as SetEntry;
+}
+
+/** @throws ProtocolError */
+export function readSession(key: string, value: string): SessionEntry {
+  const json = parse(key, value);
+  const { pid, host, label } = json;
+  if (!isNumber(pid) || typeof host !== 'string' || !isLabel(label)) throw strange(key);
+  return json as unknown as SessionEntry;
+}
+
+/** @throws ProtocolError */
+export function readLink(key: string, value: string): LinkEntry {
+  const json = parse(key, value);
+  const { putCount, deleted } = json;
+  const isRight =
+    isNumber(putCount) &&
+    Array.isArray(deleted) &&
+    deleted.every((each) => typeof each === 'string');
+  if (!isRight) throw strange(key);
+  return json as unknown as LinkEntry;
+}
+
+/** For what no client of this version has written. */
+export function strange(key: string): ProtocolError {
+  return new ProtocolError(
+    `etcd has something at ${quote(key, 1000)} that this version of kds does not write: ` +
+      'give the domain a name of its own, and one version of kds to all of its clients',
+  );
+}
+
+function parse(key: string, value: string): Json {
+  try {
+    const json: unknown = JSON.parse(value);
+    if (typeof json === 'object' && json !== null) return json as Json;
+  } catch {
+    // Told below.
+  }
+  throw strange(key);
+}
+
+function isRefs(refs: unknown): refs is readonly RemoteRef[] {
+  return Array.isArray(refs) && refs.every(isRef);
+}
+
+function isRef(ref: unknown): ref is RemoteRef {
+  return typeof ref === 'string' ? ref.length <= nameLengthMax : isNumber(ref);
+}
+
+function isHolding(value: unknown): boolean {
+  return isNumber(value) || (typeof value === 'string' && /^[0-9a-f]{1,32}\/\d{1,16}$/.test(value));
+}
+
+function isNumber(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isLabel(label: unknown): boolean {
+  return label === undefined || (typeof label === 'string' && label.length <= labelLengthMax);
+}

@@ -1,0 +1,84 @@
+/**
+ * What lies where in etcd. All of a domain's keys begin with `kds/NAME/`, NAME percent-encoded:
+ *
+ *     q/SESSION/NUMBER   a set that waits or is held: see entries.ts
+ *     s/SESSION          a client, under its lease; without it, its sets are those of a dead one
+ *     m/RESOURCE         a mark: who held it exclusive died, was robbed, or gave up
+ *     t                  changed by each theft
+ *     c                  the chain: put by each transaction that changes sets or marks, or brings
+ *                        a session. Its version counts them, and its value tells what each does,
+ *                        so whoever follows sees whether one is missing, or a part of it. What
+ *                        etcd ends by itself, a session, is not counted. Deleted by releases
+ *                        that etcd has no space to count
+ *
+ * Nothing else is kept. In byte order the numbers of one session are in order.
+ */
+
+import type { RemoteRef } from '../../remote/resources.ts';
+
+const numberLength = 16;
+
+export class Keys {
+  /** Of the domain. */
+  readonly name: string;
+  readonly prefix: string;
+  readonly theft: string;
+  readonly chain: string;
+  readonly sets: string;
+  readonly sessions: string;
+  readonly marks: string;
+
+  constructor(name: string) {
+    this.name = name;
+    this.prefix = `kds/${encodeURIComponent(name)}/`;
+    this.sets = `${this.prefix}q/`;
+    this.sessions = `${this.prefix}s/`;
+    this.marks = `${this.prefix}m/`;
+    this.theft = `${this.prefix}t`;
+    this.chain = `${this.prefix}c`;
+  }
+
+  setsOf(session: string): string {
+    return `${this.sets}${session}/`;
+  }
+
+  set(session: string, number: number): string {
+    return `${this.setsOf(session)}${String(number).padStart(numberLength, '0')}`;
+  }
+
+  session(session: string): string {
+    return `${this.sessions}${session}`;
+  }
+
+  mark(resource: string): string {
+    return `${this.marks}${resource}`;
+  }
+
+  /** Undefined for what is no set's key. */
+  partsOfSet(key: string): { readonly session: string; readonly number: number } | undefined {
+    const match = /^([0-9a-f]{1,32})\/(\d{16})$/.exec(key.slice(this.sets.length));
+    if (match === null || !key.startsWith(this.sets)) return undefined;
+    return { session: match[1] as string, number: Number(match[2]) };
+  }
+}
+
+/**
+ * What tells a resource from all others in the domain: of a named one, its name as part of a key,
+ * whatever string it is, lone surrogates too; what has no name is its session's.
+ */
+export function encodeResource(ref: RemoteRef, session: string): string {
+  // No name is encoded so: its `#` would be written `%23`.
+  if (typeof ref === 'number') return `#${session}/${ref}`;
+  if (plain.test(ref)) return ref;
+  return Array.from(ref, encodeCharacter).join('');
+}
+
+/** Text that stands for itself, as most names do. */
+const plain = /^[\w.:/ -]*$/;
+
+function encodeCharacter(character: string): string {
+  if (plain.test(character)) return character;
+  const unit = character.charCodeAt(0);
+  const isLone = character.length === 1 && unit >= 0xd800 && unit <= 0xdfff;
+  return isLone ? `%u${unit.toString(16)}` : encodeURIComponent(character);
+}

@@ -1,0 +1,78 @@
+/** What belongs to one session with etcd, and ends with it. */
+
+import { type LimitError, UnavailableError } from '../../api/errors.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { EtcdConnection } from './connection.ts';
+import type { SessionEntry } from './entries.ts';
+import type { Keys } from './keys.ts';
+import { Lease, openMsMax } from './lease.ts';
+import type { Log } from './log.ts';
+import { Outbox } from './outbox.ts';
+import type { OwnSet } from './own-set.ts';
+
+export interface LinkTerms {
+  readonly connection: EtcdConnection;
+  readonly keys: Keys;
+  readonly clock: Clock;
+  readonly leaseSeconds: number;
+  /** What this client tells others of itself. */
+  readonly entry: SessionEntry;
+  /** A name that no other session has, each time: at most 32 hexadecimal digits. */
+  readonly nextSessionId: () => string;
+  /** SESSION/NUMBER of sets that others keep while anything that this client requests waits. */
+  readonly outer?: readonly string[];
+}
+
+export interface Tenancy {
+  readonly lease: Lease;
+  readonly outbox: Outbox;
+}
+
+export interface TenancyEvents {
+  /** Told once: nothing is held by it any more. */
+  onLost(reason: Error): void;
+  onBeat(): void;
+  /** Etcd does not take a set, whatever is done. */
+  onRefused(own: OwnSet, error: LimitError): void;
+}
+
+/** @throws UnavailableError, EtcdRefusal */
+export async function openTenancy(
+  terms: LinkTerms,
+  log: Log,
+  events: TenancyEvents,
+): Promise<Tenancy> {
+  const { connection, keys, clock } = terms;
+  const lease = await openLease(terms, events);
+  const outbox = new Outbox({
+    connection,
+    keys,
+    clock,
+    lease,
+    log,
+    onRefused: (own, error) => events.onRefused(own, error),
+    onFailed: (why) => lease.lose(why),
+  });
+  return { lease, outbox };
+}
+
+/** Each time by a name of its own, as what is late may still put the key of one that is over. */
+async function openLease(terms: LinkTerms, events: TenancyEvents): Promise<Lease> {
+  const { connection, keys, clock, leaseSeconds, entry, nextSessionId } = terms;
+  const endMs = clock.nowMs() + openMsMax;
+  for (;;) {
+    const lease = await Lease.open({
+      connection,
+      keys,
+      clock,
+      leaseSeconds,
+      entry,
+      id: nextSessionId(),
+      onLost: (reason) => events.onLost(reason),
+      onBeat: () => events.onBeat(),
+    });
+    if (lease !== undefined) return lease;
+    if (clock.nowMs() < endMs) continue;
+    throw new UnavailableError('etcd answers too slowly for so short a lease');
+  }
+}

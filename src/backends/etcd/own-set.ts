@@ -1,0 +1,65 @@
+/** A set of this client's, as it is to be in etcd, and as it is known to be there. */
+
+import type { RemoteRef, RemoteSet } from '../../remote/resources.ts';
+import type { SetEntry } from './entries.ts';
+
+export class OwnSet {
+  readonly key: string;
+  readonly number: number;
+  /** What it is to be; of one that ends, what it was. */
+  entry: SetEntry;
+  /** It is to be there no more. */
+  isEnding = false;
+  /** Resources, as in keys, to be marked (or cleared) before, or as, its key is next changed. */
+  readonly marks = new Map<string, boolean>();
+  /** It may be there, as somebody has been told to put it. */
+  isSent = false;
+  /** Somebody else has deleted it: nothing is to be said of it, unless it is asked for anew. */
+  isGone = false;
+  /** What was last put, if that is known. */
+  written: SetEntry | undefined = undefined;
+  /** Of its key, as far as is known; 0 if it is not known to be there. */
+  modRevision = 0;
+  /** To be told to etcd alone, as it may be too large. */
+  isAlone = false;
+  /** How often it has been tried to take it from others. */
+  theftCount = 0;
+  /** Told when etcd has it as it is to be, or never will. */
+  readonly waiting: (() => void)[] = [];
+
+  constructor(key: string, number: number, entry: SetEntry) {
+    this.key = key;
+    this.number = number;
+    this.entry = entry;
+  }
+
+  /** Whether etcd is to be told of anything. */
+  get isDue(): boolean {
+    if (this.isGone) return false;
+    if (this.isEnding) return this.isSent;
+    return this.marks.size > 0 || this.entry !== this.written;
+  }
+
+  /** It takes the last place in line, as if it had never been there. */
+  askAnew(): void {
+    this.isGone = false;
+    this.isSent = false;
+    this.written = undefined;
+    this.modRevision = 0;
+  }
+
+  settle(): void {
+    for (const resolve of this.waiting.splice(0)) resolve();
+  }
+}
+
+/** Each resource once, in one mode: exclusive wins. */
+export function normalise({ exclusive = [], shared = [] }: RemoteSet): {
+  readonly exclusive: readonly RemoteRef[];
+  readonly shared: readonly RemoteRef[];
+} {
+  if (exclusive.length + shared.length < 2) return { exclusive, shared };
+  const wanted = new Set(exclusive);
+  const others = new Set(shared.filter((ref) => !wanted.has(ref)));
+  return { exclusive: [...wanted], shared: [...others] };
+}

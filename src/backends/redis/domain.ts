@@ -1,0 +1,175 @@
+/** A domain that all clients of a Redis or Valkey server share. */
+
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { basename } from 'node:path';
+import type { Domain } from '../../api/domain.ts';
+import { UnsupportedError } from '../../api/errors.ts';
+import { checkIsObject, checkLabel } from '../../api/options.ts';
+import { outerKeys } from '../../api/outer-grants.ts';
+import { checkName, describe } from '../../api/sets.ts';
+import { RemoteSession } from '../../remote/session.ts';
+import { systemClock } from '../../runtime/clock.ts';
+import { RedisLink } from './backend.ts';
+import { clusterError } from './cluster-error.ts';
+import type { RedisConnection } from './connection.ts';
+import { connectIoredis, type IoredisClient } from './ioredis.ts';
+import { connectNodeRedis, type NodeRedisClient, type NodeRedisSentinel } from './node-redis.ts';
+import type { RedisSnapshot } from './snapshot.ts';
+
+export interface RedisOptions {
+  /** Of the domain: clients of one server and name share it. Any string. */
+  readonly name: string;
+  /**
+   * After so long without a word of this client, in ms, what it holds is given to others: 300 to
+   * 86,400,000. Default 10,000. Shorter ones are renewed more often, and lost sooner.
+   */
+  readonly leaseMs?: number | undefined;
+  /** Of this client: told in snapshots and errors, of what has no label of its own. */
+  readonly label?: string | undefined;
+  /** Told in snapshots. Default: the command line of this process. */
+  readonly command?: string | undefined;
+}
+
+/** A client that is connected, or is about to be. */
+export type RedisClient = IoredisClient | NodeRedisClient | NodeRedisSentinel;
+
+const leaseMsDefault = 10_000;
+const leaseMsMin = 300;
+const leaseMsMax = 86_400_000;
+const commandLengthMax = 1024;
+
+/** Its snapshots also tell whose each set is. */
+export interface RedisDomain extends Domain {
+  query(): Promise<RedisSnapshot>;
+}
+
+/**
+ * Opens a domain whose state a Redis (6.2 or later) or Valkey server keeps, by way of a client of
+ * ioredis, iovalkey or node-redis that is yours: it is used for commands, and duplicated for
+ * messages. Do not block it, nor select another database on it. Waits until the server has
+ * answered.
+ *
+ * The server keeps what this client holds for as long as it hears of it: see `leaseMs`. If it
+ * may have heard nothing for so long, the grants are lost here first: `grant.signal` aborts. No
+ * lease can do more in a network: let whatever you protect check `grant.token` (docs/redis.md).
+ *
+ * `release`, `downgrade` and `abandon` return promises, which never reject, and resolve when the
+ * server knows. The domain's timers do not keep the process alive; the client's connections do,
+ * until you close them, and that of the duplicate until the domain is closed.
+ *
+ * @throws UnavailableError if the server does not answer within ten seconds; ProtocolError if it
+ * refuses; UnsupportedError for a cluster, a server or a client that is too old; TypeError,
+ * RangeError, LimitError for arguments that are none.
+ * @example
+ * ```ts no-run
+ * import { Redis } from 'ioredis';
+ * import { openRedisDomain } from 'kds/redis';
+ *
+ * const redis = new Redis();
+ * const domain = await openRedisDomain(redis, { name: 'shop', leaseMs: 10_000 });
+ * const set = { exclusive: 'order 7', shared: 'prices' };
+ * await domain.run(set, (grant) => console.log(grant.token));
+ * await domain.close();
+ * await redis.quit();
+ * ```
+ */
+export async function openRedisDomain(
+  client: RedisClient,
+  options: RedisOptions,
+): Promise<RedisDomain> {
+  const { name, label, leaseMs, about } = checkRedisOptions(options);
+  const connection = connect(client);
+  const link = new RedisLink({
+    connection,
+    clock: systemClock,
+    name,
+    label,
+    client: randomBytes(16).toString('base64url'),
+    leaseMs,
+    about,
+    outer: outerKeys(),
+  });
+  try {
+    await link.open();
+  } catch (error) {
+    await link.close({ requests: [], grants: [] });
+    throw error;
+  }
+  return new RemoteSession(link, undefined, label);
+}
+
+function connect(client: RedisClient): RedisConnection {
+  if (typeof client !== 'object' || client === null) throw noClient(client);
+  const isCluster = 'isCluster' in client && client.isCluster === true;
+  if (isCluster || 'slots' in client || 'masters' in client) throw clusterError();
+  if ('sendCommand' in client && 'isReady' in client && 'duplicate' in client) {
+    return connectNodeRedis(client);
+  }
+  if ('call' in client && 'status' in client && 'duplicate' in client) {
+    return connectIoredis(client);
+  }
+  if ('duplicate' in client) checkVersion(client);
+  if ('sendCommand' in client || 'execute' in client) throw borrowedClient();
+  throw noClient(client);
+}
+
+/** A pool, or what it or a sentinel lends. */
+function borrowedClient(): TypeError {
+  return new TypeError(
+    'a pool of node-redis, or a client that it or a sentinel lends, cannot be used: commands of ' +
+      'kds must arrive in order, and it makes connections of its own. Give a client of ' +
+      'createClient or createSentinel',
+  );
+}
+
+/** @throws UnsupportedError for a client of a known library in a version that cannot be used. */
+function checkVersion(client: object): void {
+  const has = (...names: readonly string[]): boolean => names.every((name) => name in client);
+  // Of redis up to version 3, and of the first ones of 4.
+  if (has('send_command', 'internal_send_command') || (has('sendCommand') && !has('call'))) {
+    throw new UnsupportedError(
+      'this version of the package redis cannot be used: npm install redis@^4.6 or later, or ' +
+        'ioredis 3 or later, or iovalkey',
+    );
+  }
+  if (has('status', 'options')) {
+    throw new UnsupportedError(
+      'this version of ioredis cannot be used: npm install ioredis@^3 or later',
+    );
+  }
+}
+
+function noClient(client: unknown): TypeError {
+  return new TypeError(
+    `the client is one of ioredis, iovalkey or node-redis, not ${describe(client)}`,
+  );
+}
+
+function checkRedisOptions(options: RedisOptions) {
+  checkIsObject(options);
+  const { name, leaseMs = leaseMsDefault, label, command = commandLine() } = options;
+  if (typeof name !== 'string') throw new TypeError(`name is a string, not ${describe(name)}`);
+  checkName(name);
+  if (typeof leaseMs !== 'number') {
+    throw new TypeError(`leaseMs is a number of milliseconds, not ${describe(leaseMs)}`);
+  }
+  if (!(leaseMs >= leaseMsMin && leaseMs <= leaseMsMax)) {
+    throw new RangeError(`leaseMs is ${leaseMsMin} to ${leaseMsMax}, not ${leaseMs}`);
+  }
+  if (label !== undefined) checkLabel(label);
+  if (typeof command !== 'string') {
+    throw new TypeError(`command is a string, not ${describe(command)}`);
+  }
+  const about = JSON.stringify({
+    label,
+    pid: process.pid,
+    host: hostname(),
+    command: command.slice(0, commandLengthMax),
+  });
+  return { name, label, leaseMs: Math.floor(leaseMs), about };
+}
+
+function commandLine(): string {
+  return [basename(process.argv0), ...process.argv.slice(1)].join(' ');
+}

@@ -1,0 +1,93 @@
+/** What the server says of others, as errors that people read. */
+
+import { DeadlockError, type DeadlockStep } from '../../api/errors.ts';
+import { labelLengthMax } from '../../api/limits.ts';
+import type { NamedSet } from '../../api/sets.ts';
+import { circleInWords, ownerInWords } from '../../report/messages.ts';
+import { cut, escaped, quote } from '../../runtime/escape.ts';
+import { nameOf, readLabel, readLinks } from './names.ts';
+
+/** As long as a name of the domain name system can be. */
+const hostLengthMax = 253;
+
+/** Who a client is, as it tells of itself. */
+export interface About {
+  readonly label?: string;
+  readonly pid?: number;
+  readonly host?: string;
+  readonly command?: string;
+}
+
+/** What other clients wrote is not trusted to be anything. */
+export function readAbout(text: string): About {
+  try {
+    const { label, pid, host, command } = JSON.parse(text) as Record<string, unknown>;
+    return {
+      ...(typeof label === 'string' && { label }),
+      ...(typeof pid === 'number' && { pid }),
+      ...(typeof host === 'string' && { host }),
+      ...(typeof command === 'string' && { command }),
+    };
+  } catch {
+    return {};
+  }
+}
+
+/** Who is in the way of a set: the lines of lua/blockers.lua. */
+function blockersInWords(lines: readonly string[]): string {
+  const told = lines.map((line) =>
+    /^\d+$/.test(line) ? `and ${line} more` : blockerInWords(line),
+  );
+  return told.join(', ');
+}
+
+function blockerInWords(line: string): string {
+  const [link = '', sinceMs, how, id, label = '', scope = '', about = ''] = line.split('\t');
+  const mode = link.startsWith('x') ? 'exclusive' : 'shared';
+  const name = quote(nameOf(link.slice(1)));
+  const who = whoInWords(readLabel(label) ?? readLabel(scope), readAbout(about), id);
+  const forMs = Math.max(0, Date.now() - Number(sinceMs));
+  return `${mode} ${name} is ${ownerInWords(who, how === 'held', forMs)}`;
+}
+
+function whoInWords(label: string | undefined, about: About, id: string | undefined): string {
+  const known = label ?? about.label;
+  const { pid, host } = about;
+  const on = host === undefined ? '' : ` on ${escaped(cut(host, hostLengthMax))}`;
+  const where = pid === undefined ? '' : ` (pid ${pid}${on})`;
+  return `${known === undefined ? `request ${id}` : quote(known, labelLengthMax)}${where}`;
+}
+
+export function timeoutInWords(timeoutMs: number, blockers: readonly string[]): string {
+  const why = blockers.length === 0 ? '' : `: ${blockersInWords(blockers)}`;
+  const advice = 'Wait longer, or see query() for who waits for whom';
+  return `not granted within ${timeoutMs} ms${why}. ${advice}`;
+}
+
+/** A circle, from the request on that was refused: the lines of lua/cycle.lua. */
+export function deadlockError(
+  links: string,
+  label: string | undefined,
+  lines: readonly string[],
+): DeadlockError {
+  const first: DeadlockStep = { id: 0, label, isHeld: false, set: namedSet(links) };
+  const cycle = [first, ...lines.map(readStep)];
+  return new DeadlockError(circleInWords(cycle), cycle);
+}
+
+function readStep(line: string): DeadlockStep {
+  const [id, how, label = '', links = ''] = line.split('\t');
+  return {
+    id: Number(id),
+    label: readLabel(label),
+    isHeld: how === 'held',
+    set: namedSet(links),
+  };
+}
+
+export function namedSet(links: string): NamedSet {
+  const all = readLinks(links);
+  const namesOf = (isExclusive: boolean): readonly string[] =>
+    all.filter((link) => link.isExclusive === isExclusive).map(({ keyName }) => nameOf(keyName));
+  return { exclusive: namesOf(true), shared: namesOf(false) };
+}

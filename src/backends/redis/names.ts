@@ -1,0 +1,72 @@
+/**
+ * Names as they stand in keys, and back. Any string of JavaScript's becomes text that is valid in
+ * UTF-8, without control characters, and different for different names: what is inside the quotes
+ * of its JSON, which writes lone surrogates and control characters as escapes.
+ */
+
+import type { RemoteRef, RemoteSet } from '../../remote/resources.ts';
+
+/** Text as JSON has it between quotes; `unescapeText` undoes it. */
+function escapeText(text: string): string {
+  return JSON.stringify(text).slice(1, -1);
+}
+
+/** What others have written may be anything: it is then told as it is. */
+function unescapeText(escaped: string): string {
+  try {
+    return JSON.parse(`"${escaped}"`) as string;
+  } catch {
+    return escaped;
+  }
+}
+
+/** A label, if there is one: an empty one is another thing than none. */
+export function labelSent(label: string | undefined): string {
+  return label === undefined ? '' : `=${escapeText(label)}`;
+}
+
+export function readLabel(sent: string): string | undefined {
+  return sent === '' ? undefined : unescapeText(sent.slice(1));
+}
+
+/** What all keys of a domain begin with. No brace in its name ends the hash tag, or another's. */
+export function rootOf(domainName: string): string {
+  const escaped = escapeText(domainName).replaceAll('{', '\\u007b').replaceAll('}', '\\u007d');
+  return `{kds:${escaped}}:`;
+}
+
+/** What a resource is called in keys. One without a name is its client's alone. */
+export function keyNameOf(ref: RemoteRef, client: string): string {
+  if (typeof ref === 'number') return `#${client}:${ref}`;
+  const escaped = escapeText(ref);
+  return escaped.startsWith('#') ? `\\u0023${escaped.slice(1)}` : escaped;
+}
+
+/** What people are told: one without a name is `#` and a number. */
+export function nameOf(keyName: string): string {
+  return keyName.startsWith('#') ? `#${keyName.split(':').at(-1)}` : unescapeText(keyName);
+}
+
+/** A set, as the scripts want it: no name twice, and exclusive wins. */
+export function linksOf({ exclusive = [], shared = [] }: RemoteSet, client: string): string {
+  const modes = new Map<string, string>();
+  for (const ref of exclusive) modes.set(keyNameOf(ref, client), 'x');
+  for (const ref of shared) {
+    const name = keyNameOf(ref, client);
+    if (!modes.has(name)) modes.set(name, 's');
+  }
+  let links = '';
+  for (const [name, mode] of modes) links += `${mode}${name}\n`;
+  return links;
+}
+
+export interface LinkTold {
+  readonly isExclusive: boolean;
+  readonly keyName: string;
+}
+
+/** What `links` of a set say. */
+export function readLinks(links: string): readonly LinkTold[] {
+  const lines = links.split('\n').slice(0, -1);
+  return lines.map((line) => ({ isExclusive: line.startsWith('x'), keyName: line.slice(1) }));
+}

@@ -1,0 +1,201 @@
+/**
+ * The scripts, and running them: by their digest, and as a whole where the server does not know
+ * them (any more). The order of two calls of different scripts may change by that; their numbers
+ * take care of it (lua/enqueue.lua). Each call has a limit of time, after which it may yet run.
+ */
+
+import { createHash } from 'node:crypto';
+import { ProtocolError, UnavailableError } from '../../api/errors.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { RedisConnection, RedisReply } from './connection.ts';
+import { text as audit } from './lua/audit.lua';
+import { text as blockers } from './lua/blockers.lua';
+import { text as change } from './lua/change.lua';
+import { text as circle } from './lua/cycle.lua';
+import { text as enqueue } from './lua/enqueue.lua';
+import { text as expired } from './lua/expired.lua';
+import { text as beat } from './lua/heartbeat.lua';
+import { text as query } from './lua/query.lua';
+import { text as steal } from './lua/revoke.lua';
+import { text as rule } from './lua/rule.lua';
+import { text as state } from './lua/state.lua';
+import { errorOf } from './refusals.ts';
+
+export type ScriptName = 'enqueue' | 'change' | 'beat' | 'audit' | 'query';
+
+const seldomAtEnqueue = seldom(
+  'blockersOf heldAmong findCircle rob robSome dropExpired',
+  blockers,
+  circle,
+  steal,
+  expired,
+);
+const seldomAtChange = seldom('blockersOf', blockers);
+
+/** Each script with the fragments that it needs, as the server is given it. */
+export const scriptTexts: Readonly<Record<ScriptName, string>> = {
+  enqueue: [state, rule, seldomAtEnqueue, enqueue].join('\n'),
+  change: [state, rule, seldomAtChange, change].join('\n'),
+  beat: [state, rule, expired, beat].join('\n'),
+  audit: [state, rule, audit].join('\n'),
+  query: [state, query].join('\n'),
+};
+
+const digests: Readonly<Record<ScriptName, string>> = {
+  enqueue: digestOf(scriptTexts.enqueue),
+  change: digestOf(scriptTexts.change),
+  beat: digestOf(scriptTexts.beat),
+  audit: digestOf(scriptTexts.audit),
+  query: digestOf(scriptTexts.query),
+};
+
+/**
+ * Fragments of which most runs call nothing: `seldom()` has their functions. To make a function is
+ * cheap, but each run of a script makes all that are not within another one.
+ */
+function seldom(names: string, ...fragments: readonly string[]): string {
+  const made = names.split(' ').map((name) => `${name} = ${name}`);
+  const body = `${fragments.join('\n')}\nreturn { ${made.join(', ')} }`;
+  return `local function seldom()\n${body}\nend`;
+}
+
+/** What a script answers (lua/state.lua). */
+export interface ScriptReply {
+  readonly answer: readonly RedisReply[];
+  /** What was told to the caller meanwhile, a line each; '' for none. */
+  readonly news: string;
+  /** '' or the first key found to be damaged. */
+  readonly damage: string;
+  /** Queues are left that are to move on: a heartbeat is due. */
+  readonly isUnfinished: boolean;
+}
+
+/** Time, ms, in which answers are read that arrived while the event loop was blocked. */
+const readMs = 20;
+
+interface Call {
+  /** Grows with each call. */
+  readonly number: number;
+  readonly sinceMs: number;
+  readonly reject: (error: Error) => void;
+}
+
+export class Scripts {
+  readonly #connection: RedisConnection;
+  readonly #clock: Clock;
+  readonly #key: string;
+  readonly #limitMs: number;
+  /** Those without an answer, in the order in which they were made. */
+  readonly #calls = new Set<Call>();
+  #numberLast = 0;
+  /** Of the latest call that has been answered, and when an answer came last. */
+  #answered = { number: 0, atMs: Number.NEGATIVE_INFINITY };
+  #isWatching = false;
+
+  /**
+   * `limitMs` is how long a call may take. The server answers in order, so for a call behind others
+   * the time counts from the last answer: many calls at once may take longer together.
+   */
+  constructor(connection: RedisConnection, clock: Clock, root: string, limitMs: number) {
+    this.#connection = connection;
+    this.#clock = clock;
+    this.#key = `${root}seq`;
+    this.#limitMs = limitMs;
+  }
+
+  /**
+   * @throws ProtocolError if the server refuses for good: damaged keys, no permission; LimitError
+   * if its memory is at its end; UnavailableError if it cannot be reached in time, or not now: the
+   * call may have been done, or may yet be.
+   */
+  async run(name: ScriptName, args: readonly string[]): Promise<ScriptReply> {
+    return readReply(await this.inTime(this.#evaluate(name, args)));
+  }
+
+  /** The same for a command. */
+  async send(command: string, ...args: readonly string[]): Promise<RedisReply> {
+    return this.inTime(this.#connection.send(command, ...args));
+  }
+
+  async #evaluate(name: ScriptName, args: readonly string[]): Promise<RedisReply> {
+    const connection = this.#connection;
+    try {
+      return await connection.send('EVALSHA', digests[name], '1', this.#key, ...args);
+    } catch (error) {
+      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
+      // This loads it too.
+      return connection.send('EVAL', scriptTexts[name], '1', this.#key, ...args);
+    }
+  }
+
+  /** An answer, or an error that says what it means; and that there is none, in time. */
+  inTime<T>(reply: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#numberLast++;
+      const call: Call = { number: this.#numberLast, sinceMs: this.#clock.nowMs(), reject };
+      this.#calls.add(call);
+      if (this.#calls.size === 1) this.#watch(this.#limitMs);
+      reply.then(
+        (value) => {
+          this.#noteAnswer(call);
+          resolve(value);
+        },
+        (error) => {
+          this.#noteAnswer(call);
+          reject(errorOf(error));
+        },
+      );
+    });
+  }
+
+  #noteAnswer(call: Call): void {
+    this.#calls.delete(call);
+    const number = Math.max(call.number, this.#answered.number);
+    this.#answered = { number, atMs: this.#clock.nowMs() };
+  }
+
+  /** One timer for all of them: a timer each would cost as much as all else. */
+  #watch(delayMs: number, isLast = false): void {
+    if (this.#isWatching) return;
+    this.#isWatching = true;
+    this.#clock.after(delayMs, () => {
+      this.#isWatching = false;
+      const nowMs = this.#clock.nowMs();
+      for (const call of this.#calls) {
+        const leftMs = this.#leftMs(call, nowMs);
+        if (leftMs > 0 || !isLast) {
+          if (leftMs > 0) this.#watch(Math.ceil(leftMs));
+          else this.#watch(readMs, true);
+          return;
+        }
+        this.#calls.delete(call);
+        call.reject(new UnavailableError(`redis has not answered for ${this.#limitMs} ms`));
+      }
+    });
+  }
+
+  /** One that the server has passed over gets no answer any more, whatever comes later. */
+  #leftMs({ number, sinceMs }: Call, nowMs: number): number {
+    const { number: answered, atMs } = this.#answered;
+    const fromMs = number < answered ? sinceMs : Math.max(sinceMs, atMs);
+    return fromMs + this.#limitMs - nowMs;
+  }
+}
+
+function digestOf(text: string): string {
+  return createHash('sha1').update(text).digest('hex');
+}
+
+function readReply(reply: RedisReply): ScriptReply {
+  if (Array.isArray(reply)) {
+    const [answer, news, damage, unfinished] = reply;
+    if (Array.isArray(answer) && typeof news === 'string' && typeof damage === 'string') {
+      return { answer, news, damage, isUnfinished: unfinished === 'more' };
+    }
+  }
+  throw strangeAnswer();
+}
+
+export function strangeAnswer(): ProtocolError {
+  return new ProtocolError('redis answered a script of kds with something else');
+}

@@ -1,0 +1,133 @@
+/** A snapshot, from what the server tells of all sets (lua/query.lua): who waits for whom. */
+
+import { LimitError } from '../../api/errors.ts';
+import type { Snapshot, SnapshotEntry } from '../../api/snapshot.ts';
+import { inSnapshotOrder } from '../../report/snapshot-order.ts';
+import {
+  eachInSteps,
+  inSlices,
+  itemsPerStep,
+  mapInSteps,
+  sortInSteps,
+} from '../../runtime/slices.ts';
+import type { RedisReply } from './connection.ts';
+import { namedSet, readAbout } from './messages.ts';
+import { readLabel, readLinks } from './names.ts';
+import { type Scripts, strangeAnswer } from './scripts.ts';
+
+/** Whose a set is, as that client told of itself. */
+export interface RedisClientInfo {
+  /** Of the client that made it; a new one is begun when a lease was lost. */
+  readonly session: string;
+  readonly label: string | undefined;
+  readonly pid: number | undefined;
+  readonly host: string | undefined;
+  readonly command: string | undefined;
+}
+
+export interface RedisSnapshotEntry extends SnapshotEntry {
+  readonly client: RedisClientInfo;
+}
+
+export interface RedisSnapshot extends Snapshot {
+  readonly held: readonly RedisSnapshotEntry[];
+  readonly pending: readonly RedisSnapshotEntry[];
+}
+
+interface SetTold {
+  readonly entry: RedisSnapshotEntry;
+  readonly links: string;
+  /** Its place in the queues: its id, but a thief's is before all others. */
+  readonly arrival: number;
+}
+
+/** Fields of a set. */
+const fieldCount = 7;
+
+/** Sets that are told of at one moment, at most: that takes the server some 5 µs a set. */
+const pageCount = 4000;
+/** And in all: there must be room for them here. */
+const setCountMax = 200_000;
+
+/**
+ * Of one moment, if there are few sets; otherwise it is put together from several.
+ *
+ * @throws LimitError if there are too many; as {@link Scripts.run} does
+ */
+export async function takeSnapshot(scripts: Scripts, caller: string): Promise<RedisSnapshot> {
+  const sets: SetTold[] = [];
+  let [session, number] = ['', ''];
+  do {
+    const { answer } = await scripts.run('query', [caller, `${pageCount}`, session, number]);
+    const [, endSession, endNumber, ...lists] = answer;
+    if (typeof endSession !== 'string' || typeof endNumber !== 'string') throw strangeAnswer();
+    [session, number] = [endSession, endNumber];
+    await inSlices(readSets(lists, sets));
+    if (sets.length > setCountMax) {
+      throw new LimitError(`there are more than ${setCountMax} sets, the limit of a snapshot`);
+    }
+  } while (session !== '');
+  return inSlices(snapshotOf(sets));
+}
+
+function* snapshotOf(sets: readonly SetTold[]): Generator<void, RedisSnapshot> {
+  const blockers = yield* blockersOf(sets);
+  const entries = yield* mapInSteps(sets, ({ entry }) => {
+    if (entry.token !== undefined) return entry;
+    const waitingFor = [...(blockers.get(entry.id) ?? [])].sort((a, b) => a - b);
+    return { ...entry, waitingFor };
+  });
+  return yield* inSnapshotOrder(entries);
+}
+
+function* readSets(lists: readonly RedisReply[], sets: SetTold[]): Generator<void, void> {
+  for (const list of lists as readonly (readonly string[])[]) {
+    const [session = '', about = ''] = list;
+    const { label, pid, host, command } = readAbout(about);
+    const client: RedisClientInfo = { session, label, pid, host, command };
+    for (let at = 2; at < list.length; at += fieldCount) {
+      sets.push(readSet(list.slice(at, at + fieldCount), client));
+      if (sets.length % itemsPerStep === 0) yield;
+    }
+  }
+}
+
+function readSet(fields: readonly string[], client: RedisClientInfo): SetTold {
+  const [id, links = '', since, token, label = '', scope = '', thief] = fields;
+  const entry: RedisSnapshotEntry = {
+    id: Number(id),
+    set: namedSet(links),
+    label: readLabel(label),
+    session: readLabel(scope),
+    token: token === '' ? undefined : Number(token),
+    since: Number(since),
+    waitingFor: [],
+    client,
+  };
+  return { entry, links, arrival: thief === '1' ? -entry.id : entry.id };
+}
+
+/** By id of each set: on each resource the nearest ones ahead that conflict. */
+function* blockersOf(
+  sets: readonly SetTold[],
+): Generator<void, ReadonlyMap<number, ReadonlySet<number>>> {
+  const blockers = new Map<number, Set<number>>();
+  /** On each resource: the last exclusive one, and those shared that came after it. */
+  const queues = new Map<string, { exclusive: readonly number[]; shared: number[] }>();
+  const inOrder = yield* sortInSteps(sets, ({ arrival }) => arrival);
+  yield* eachInSteps(inOrder, ({ entry, links }) => {
+    const inTheWay = new Set<number>();
+    for (const { isExclusive, keyName } of readLinks(links)) {
+      const { exclusive, shared } = queues.get(keyName) ?? { exclusive: [], shared: [] };
+      const nearest = isExclusive && shared.length > 0 ? shared : exclusive;
+      for (const id of nearest) inTheWay.add(id);
+      if (isExclusive) queues.set(keyName, { exclusive: [entry.id], shared: [] });
+      else {
+        shared.push(entry.id);
+        queues.set(keyName, { exclusive, shared });
+      }
+    }
+    blockers.set(entry.id, inTheWay);
+  });
+  return blockers;
+}

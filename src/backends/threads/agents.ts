@@ -1,0 +1,233 @@
+/**
+ * Agents: the domains that are open in an arena, each with a place in the table of control.ts and a
+ * slot in core's words for its inbox: sets of its own that somebody else's operation has granted or
+ * taken away, in the order in which that happened.
+ */
+
+import { LimitError } from '../../api/errors.ts';
+import { save } from '../../core/journal.ts';
+import * as L from '../../core/layout.ts';
+import * as C from './control.ts';
+import { hasGoneThread } from './liveness.ts';
+import { inboxOf } from './root.ts';
+import { thread } from './thread.ts';
+
+const INBOX_FIRST = 2;
+const INBOX_LAST = 3;
+const stateMask = (1 << C.STATE_BITS) - 1;
+/** Of a set in an inbox: the next one there. It is granted, so it has nothing pending. */
+const SET_NEXT = L.SET_PENDING;
+
+/**
+ * Takes a free place for an agent of the calling thread, LIVE or JOINING. Whoever ends on the way
+ * leaves a claim behind that says whose it is: {@link dropClaims} takes it back.
+ *
+ * @throws LimitError if there is none.
+ */
+export function enrol(control: Int32Array, state: number = C.LIVE): number {
+  const agent = claimPlace(control);
+  const at = C.wordsOfAgent(agent);
+  control[at + C.SLEEP] = C.AWAKE;
+  control[at + C.BLOCKED_SET] = L.NOBODY;
+  control[at + C.INTERRUPTED] = 0;
+  control[at + C.SIGN] = 0;
+  control[at + C.SUPERVISES] = 0;
+  const generation = generationOf(control, agent) + 1;
+  Atomics.store(control, at + C.STATE, (generation << C.STATE_BITS) | state);
+  return agent;
+}
+
+/**
+ * An agent of this generation that is JOINING is LIVE from now on, or FREE. False if it is not
+ * JOINING any more: its place may be another's.
+ */
+export function endJoining(
+  control: Int32Array,
+  agent: number,
+  generation: number,
+  state: number,
+): boolean {
+  const joining = (generation << C.STATE_BITS) | C.JOINING;
+  const next = (generation << C.STATE_BITS) | state;
+  const at = C.wordsOfAgent(agent) + C.STATE;
+  return Atomics.compareExchange(control, at, joining, next) === joining;
+}
+
+/** Its place is free, if nobody has taken it meanwhile. */
+export function withdraw(control: Int32Array, agent: number, generation: number): void {
+  if (!endJoining(control, agent, generation, C.FREE)) return;
+  Atomics.store(claims(control), claimOf(agent), unclaimed);
+}
+
+/** The place of an agent that leaves nothing behind is free. */
+export function vacate(control: Int32Array, agent: number): void {
+  setState(control, agent, C.FREE);
+  // Last: whoever claims it finds it free.
+  Atomics.store(claims(control), claimOf(agent), unclaimed);
+}
+
+/**
+ * The place of a dead agent is free, as all that it left has ended. Under the lock, so by one only.
+ */
+export function vacateDead(control: Int32Array, agent: number): void {
+  // Who ends between these two steps of `vacate` is to be found by his own claim.
+  Atomics.store(claims(control), claimOf(agent), claimOfThread());
+  vacate(control, agent);
+}
+
+/** Takes back the claims of threads that ended as they came to a place, or as they left it. */
+export function dropClaims(
+  control: Int32Array,
+  hasEnded: (control: Int32Array, at: number) => boolean,
+): void {
+  for (const agent of agentsIn(control, C.FREE)) {
+    const claim = Atomics.load(claims(control), claimOf(agent));
+    const isLeft = claim !== unclaimed && hasEnded(control, C.wordsOfAgent(agent));
+    // If it is still that claim then nobody else has come, and the place is still FREE.
+    if (isLeft) Atomics.compareExchange(claims(control), claimOf(agent), claim, unclaimed);
+  }
+}
+
+function claimPlace(control: Int32Array): number {
+  const mine = claimOfThread();
+  const agentCountMax = control[C.AGENT_COUNT_MAX] as number;
+  for (const turn of ['at once', 'after a look']) {
+    // Elsewhere the end of a thread is heard of, and then its claim is dropped.
+    if (turn === 'after a look') dropClaims(control, hasGoneThread);
+    for (let agent = 0; agent < agentCountMax; agent++) {
+      const at = claimOf(agent);
+      if (Atomics.load(claims(control), at) !== unclaimed) continue;
+      const found = Atomics.compareExchange(claims(control), at, unclaimed, mine);
+      if (found === unclaimed) return agent;
+    }
+  }
+  const agent = takeJoining(control, mine);
+  if (agent !== undefined) return agent;
+  throw new LimitError(
+    `${agentCountMax} domains are open in this arena, and no more may be: ` +
+      'close some, or make it with a larger agentsMax',
+  );
+}
+
+/**
+ * The place of an agent that is JOINING, whose thread may have ended: nobody can tell, and it has
+ * nothing. If its thread lives, it finds that its place is gone.
+ */
+function takeJoining(control: Int32Array, mine: bigint): number | undefined {
+  for (const agent of agentsIn(control, C.JOINING)) {
+    const claim = Atomics.load(claims(control), claimOf(agent));
+    if (!endJoining(control, agent, generationOf(control, agent), C.FREE)) continue;
+    const found = Atomics.compareExchange(claims(control), claimOf(agent), claim, mine);
+    if (found === claim) return agent;
+  }
+  return undefined;
+}
+
+const unclaimed = 0n;
+
+/** Words in pairs, to change THREAD and SYSTEM_THREAD as one. */
+function claims({ buffer, length }: Int32Array): BigInt64Array {
+  return new BigInt64Array(buffer, 0, length >> 1);
+}
+
+function claimOf(agent: number): number {
+  return (C.wordsOfAgent(agent) + C.THREAD) >> 1;
+}
+
+function claimOfThread(): bigint {
+  return new BigInt64Array(Int32Array.of(thread.id, thread.systemId).buffer)[0] as bigint;
+}
+
+/** Changes the state of an agent that nobody else changes now. */
+function setState(control: Int32Array, agent: number, state: number): void {
+  const at = C.wordsOfAgent(agent) + C.STATE;
+  Atomics.store(control, at, (Atomics.load(control, at) & ~stateMask) | state);
+}
+
+export function stateOf(control: Int32Array, agent: number): number {
+  return Atomics.load(control, C.wordsOfAgent(agent) + C.STATE) & stateMask;
+}
+
+/** How many agents have been at this place. */
+export function generationOf(control: Int32Array, agent: number): number {
+  return Atomics.load(control, C.wordsOfAgent(agent) + C.STATE) >>> C.STATE_BITS;
+}
+
+/**
+ * Marks an agent as dead whose thread has ended, as `hasEnded` finds from its words; not another
+ * one that has come to its place meanwhile. Whether it is dead now.
+ */
+export function markDead(
+  control: Int32Array,
+  agent: number,
+  hasEnded: (control: Int32Array, at: number) => boolean,
+): boolean {
+  const at = C.wordsOfAgent(agent);
+  const before = Atomics.load(control, at + C.STATE);
+  const state = before & stateMask;
+  const isThere = state === C.LIVE || state === C.JOINING;
+  if (!isThere || !hasEnded(control, at)) return state === C.DEAD;
+  const dead = (before & ~stateMask) | C.DEAD;
+  const found = Atomics.compareExchange(control, at + C.STATE, before, dead);
+  return found === before || found === dead;
+}
+
+/** The agents that are in this state. */
+export function agentsIn(control: Int32Array, state: number): readonly number[] {
+  const agents: number[] = [];
+  for (let agent = 0; agent < control[C.AGENT_COUNT_MAX]; agent++) {
+    if (stateOf(control, agent) === state) agents.push(agent);
+  }
+  return agents;
+}
+
+/** Puts a set into the inbox of its agent, if it is not there yet. */
+export function post(w: Int32Array, agent: number, set: number): void {
+  if (isPosted(w, set)) return;
+  const slot = inboxOf(agent);
+  const last = w[slot | INBOX_LAST];
+  save(w, slot);
+  save(w, set);
+  w[set | L.FLAGS] |= L.SET_POSTED;
+  w[set | SET_NEXT] = L.NOBODY;
+  if (last === L.NOBODY) {
+    w[slot | INBOX_FIRST] = set;
+  } else {
+    save(w, last);
+    w[last | SET_NEXT] = set;
+  }
+  w[slot | INBOX_LAST] = set;
+}
+
+/** Whether its agent has not heard of it yet. */
+export function isPosted(w: Int32Array, set: number): boolean {
+  return (w[set | L.FLAGS] & L.SET_POSTED) !== 0;
+}
+
+/** Whether there is anything in an agent's inbox. */
+export function hasNews(w: Int32Array, agent: number): boolean {
+  return w[inboxOf(agent) | INBOX_FIRST] !== L.NOBODY;
+}
+
+/** The next set from an agent's inbox, or 0. */
+export function fetch(w: Int32Array, agent: number): number {
+  const slot = inboxOf(agent);
+  const set = w[slot | INBOX_FIRST];
+  if (set === L.NOBODY) return set;
+  save(w, slot);
+  save(w, set);
+  const next = w[set | SET_NEXT];
+  w[set | SET_NEXT] = 0;
+  w[set | L.FLAGS] &= ~L.SET_POSTED;
+  w[slot | INBOX_FIRST] = next;
+  if (next === L.NOBODY) w[slot | INBOX_LAST] = L.NOBODY;
+  return set;
+}
+
+/** Whatever is in it is about to end. */
+export function emptyInbox(w: Int32Array, agent: number): void {
+  const slot = inboxOf(agent);
+  save(w, slot);
+  w[slot | INBOX_FIRST] = L.NOBODY;
+  w[slot | INBOX_LAST] = L.NOBODY;
+}

@@ -1,0 +1,33 @@
+/** Times that all threads of an arena mean the same by: ms since the arena was made. */
+
+import type { HostClock } from '../../local/host.ts';
+import type { CoarseClock } from '../../runtime/clock.ts';
+import { EPOCH } from './control.ts';
+
+/** What would be so long ago is not yet. */
+const aheadMsMin = 2 ** 32 - 60_000;
+
+export class ArenaClock implements HostClock {
+  readonly #clock: CoarseClock;
+  readonly #epochMs: number;
+
+  constructor(control: Int32Array, clock: CoarseClock) {
+    this.#clock = clock;
+    this.#epochMs = new Float64Array(control.buffer, EPOCH * 4, 1)[0] as number;
+  }
+
+  now(): number {
+    return Math.round(this.#clock.toEpochMs(this.#clock.now()) - this.#epochMs);
+  }
+
+  fromNote(note: number): number {
+    const nowMs = this.now();
+    const ageMs = (nowMs - note) >>> 0;
+    // Another thread's clock may be a little ahead of this one.
+    return ageMs > aheadMsMin ? nowMs : nowMs - ageMs;
+  }
+
+  toEpochMs(timeMs: number): number {
+    return this.#epochMs + timeMs;
+  }
+}

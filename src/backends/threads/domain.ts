@@ -1,0 +1,104 @@
+/** Domains in an arena: one for each thread, or more. */
+
+import type { SyncDomain } from '../../api/domain.ts';
+import { describe } from '../../api/sets.ts';
+import { type DomainOptions, equip, readDomainOptions } from '../../local/domain-options.ts';
+import { HostSession } from '../../local/session.ts';
+import { type Arena, controlOf } from './arena.ts';
+import { interrupt } from './blocking.ts';
+import { type WatchedWorker, watchWorker } from './death.ts';
+import { ThreadsHost } from './host.ts';
+
+/** A domain whose sets exclude those of every other domain in the same arena. */
+export interface ThreadsDomain extends SyncDomain {
+  /** Its number in the arena: what {@link interrupt} takes. Given again once it is closed. */
+  readonly agent: number;
+  /** Where the state is: what {@link openThreadsDomain} was called with. */
+  readonly arena: Arena;
+  /**
+   * Resolves when requests can be granted. In a browser, in a worker or frame of a page that has
+   * called {@link attachWorker}: some milliseconds after the domain was opened, as the end of the
+   * thread cannot be noticed before. Elsewhere: at once. Promises and `enqueue` wait for it; calls
+   * that must answer at once, as `acquireSync`, throw UnavailableError until then. Rejects with
+   * UnavailableError (no Web Locks), LimitError or DomainClosedError if the domain never is ready.
+   *
+   * @example
+   * import { createArena, openThreadsDomain } from 'kds/threads';
+   *
+   * const domain = openThreadsDomain(createArena());
+   * await domain.ready;
+   * domain.acquireSync({ exclusive: 'buffer 0' }).release();
+   * await domain.close();
+   */
+  readonly ready: Promise<void>;
+  /**
+   * When this worker ends, however it does, what its domains in the arena hold or wait for is
+   * released, as by holders who died. Call it once for each worker, from the thread that made it,
+   * before that worker can have opened a domain. As long as this domain is open.
+   */
+  attachWorker(worker: WatchedWorker): void;
+  /**
+   * Makes the `acquireSync` that this agent is blocked in throw InterruptedError. False if it is
+   * not blocked, or is granted its set at this moment.
+   */
+  interrupt(agent: number): boolean;
+}
+
+/**
+ * Opens a domain in an arena, in the calling thread. Requests that wait keep the process alive; a
+ * domain by itself does not.
+ *
+ * @throws TypeError for what is no arena; ProtocolError for one of another version, or damaged;
+ * LimitError if as many domains are open in it as may be; UnavailableError if its lock cannot be
+ * had.
+ * @example
+ * import { createArena, openThreadsDomain } from 'kds/threads';
+ *
+ * const arena = createArena(); // give it to workers: new Worker(url, { workerData: arena })
+ * const domain = openThreadsDomain(arena, { label: 'main' });
+ * const grant = domain.acquireSync({ exclusive: 'buffer 0' }, { timeoutMs: 1000 });
+ * grant.release();
+ * await domain.close();
+ */
+export function openThreadsDomain(arena: Arena, options: DomainOptions = {}): ThreadsDomain {
+  const control = controlOf(arena);
+  const own = readDomainOptions(options);
+  const host = ThreadsHost.open(control, own.label);
+  try {
+    equip(host, own);
+  } catch (error) {
+    host.close();
+    throw error;
+  }
+  return new ThreadsSession(host, own.label, arena);
+}
+
+class ThreadsSession extends HostSession implements ThreadsDomain {
+  readonly #host: ThreadsHost;
+  readonly arena: Arena;
+
+  constructor(host: ThreadsHost, label: string | undefined, arena: Arena) {
+    super(host, undefined, label);
+    this.#host = host;
+    this.arena = arena;
+  }
+
+  get agent(): number {
+    return this.#host.agent;
+  }
+
+  get ready(): Promise<void> {
+    return this.#host.ready;
+  }
+
+  attachWorker(worker: WatchedWorker): void {
+    if (typeof worker !== 'object' || worker === null) {
+      throw new TypeError(`attachWorker takes a Worker, not ${describe(worker)}`);
+    }
+    watchWorker(this.#host, worker);
+  }
+
+  interrupt(agent: number): boolean {
+    return interrupt(this.#host, agent);
+  }
+}

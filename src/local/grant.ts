@@ -1,0 +1,202 @@
+/**
+ * A grant. `set` is its set in core, and 0 once its holder has let go; a grant
+ * that was taken away still has it, but core knows no such token any more.
+ */
+
+import { GrantLostError, InvalidSetError } from '../api/errors.ts';
+import { watched } from '../api/events.ts';
+import type { SyncGrant } from '../api/grant.ts';
+import type { PreparedSet, RequestedRefs, ResourceRef, SetSpec } from '../api/sets.ts';
+import type { Deliverable } from '../runtime/delivery.ts';
+import type { HostSession } from './session.ts';
+
+/** What few grants need. */
+interface GrantDetails {
+  label?: string;
+  recovered?: readonly string[];
+  ignored?: readonly string[];
+  controller?: AbortController;
+}
+
+const none: readonly string[] = Object.freeze([]);
+
+export class HostGrant implements SyncGrant, Deliverable {
+  /** @internal */
+  readonly scope: HostSession;
+  /** @internal */
+  set: number;
+  readonly token: number;
+  private own: GrantDetails | undefined = undefined;
+
+  constructor(scope: HostSession, set: number, token: number) {
+    this.scope = scope;
+    this.set = set;
+    this.token = token;
+  }
+
+  get signal(): AbortSignal {
+    const details = this.details();
+    if (details.controller === undefined) {
+      details.controller = new AbortController();
+      if (this.set !== 0 && !this.isHeld) details.controller.abort(this.#lostError());
+    }
+    return details.controller.signal;
+  }
+
+  get recovered(): readonly string[] {
+    return this.own?.recovered ?? none;
+  }
+
+  get ignored(): readonly string[] {
+    return this.own?.ignored ?? none;
+  }
+
+  /** @internal */
+  get label(): string | undefined {
+    return this.own?.label;
+  }
+
+  /** @internal Neither let go of nor taken away. */
+  get isHeld(): boolean {
+    return this.set !== 0 && this.scope.host.core.isHeld(this.set, this.token);
+  }
+
+  /** @internal Taken away before its holder has let go. */
+  get isLost(): boolean {
+    return this.set !== 0 && !this.scope.host.core.isHeld(this.set, this.token);
+  }
+
+  covers(set: SetSpec | PreparedSet): boolean {
+    if (this.set === 0) return false;
+    const { host } = this.scope;
+    const requested = host.resources.read(set);
+    host.enter();
+    let isCovered: boolean;
+    try {
+      isCovered = this.isHeld && host.coversSet(this.set, requested);
+    } catch (error) {
+      throw host.undo(error);
+    }
+    host.leave();
+    return isCovered;
+  }
+
+  release(part?: ResourceRef | readonly ResourceRef[]): void {
+    if (part !== undefined) this.#releasePart(part);
+    else this.#endInTime(false);
+  }
+
+  downgrade(part?: ResourceRef | readonly ResourceRef[]): void {
+    const { host } = this.scope;
+    const requested = part === undefined ? undefined : host.resources.readPart(part);
+    host.enter();
+    try {
+      this.#checkHeld();
+      if (requested !== undefined) this.#choose(requested);
+      host.core.downgrade(this.set, requested !== undefined);
+      if (watched.isWatched) host.events.weakened(this.set, this.token);
+    } catch (error) {
+      throw host.undo(error);
+    }
+    host.leave();
+  }
+
+  abandon(reason?: unknown): void {
+    this.#endInTime(true, reason);
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.release();
+  }
+
+  /** @internal From now on, whoever asks about its set finds it. */
+  details(): GrantDetails {
+    if (this.own === undefined) {
+      this.own = {};
+      if (this.isHeld) this.scope.host.tag(this);
+    }
+    return this.own;
+  }
+
+  /** @internal Its holder has let go, together with others. */
+  forgetSet(): void {
+    this.set = 0;
+    this.scope.tracked?.delete(this);
+  }
+
+  /** @internal It was taken away: tells who listens. */
+  deliver(): void {
+    this.own?.controller?.abort(this.#lostError());
+  }
+
+  /** Now, or as soon as the state can be reached. */
+  #endInTime(died: boolean, reason?: unknown): void {
+    try {
+      const isEnded = this.#end(died);
+      if (died && isEnded) this.own?.controller?.abort(reason ?? this.#lostError());
+    } catch (error) {
+      this.#oweEnd(error, died, reason);
+    }
+  }
+
+  /** Apart from where all pass: a function with a closure in it makes room for that each time. */
+  #oweEnd(error: unknown, died: boolean, reason: unknown): void {
+    this.scope.host.owe(error, () => this.#endInTime(died, reason));
+  }
+
+  /** False if it had ended before. */
+  #end(died: boolean): boolean {
+    const { scope, set } = this;
+    if (set === 0) return false;
+    const { host } = scope;
+    host.enter();
+    const isReleased = host.release(set, this.token, died);
+    if (isReleased) {
+      this.set = 0;
+      if (scope.tracked !== undefined) scope.tracked.delete(this);
+    }
+    host.leave();
+    return isReleased;
+  }
+
+  #releasePart(part: ResourceRef | readonly ResourceRef[]): void {
+    const { host } = this.scope;
+    const requested = host.resources.readPart(part);
+    host.enter();
+    try {
+      this.#checkHeld();
+      this.#choose(requested);
+      host.core.removeChosen(this.set);
+      if (host.core.firstLink(this.set) === 0) this.#end(false);
+      else if (watched.isWatched) host.events.weakened(this.set, this.token);
+    } catch (error) {
+      throw host.undo(error);
+    }
+    host.leave();
+  }
+
+  #choose(part: RequestedRefs): void {
+    const { core, resources } = this.scope.host;
+    const resolved = resources.resolveExisting(part);
+    if (resolved && core.choose(this.set, resolved.queues, resolved.count)) return;
+    throw new InvalidSetError(
+      `grant ${this.token} does not hold all of that part: nothing is done`,
+    );
+  }
+
+  #checkHeld(): void {
+    if (this.set === 0) throw new GrantLostError(`grant ${this.token} was released before`);
+    if (!this.isHeld) throw this.#lostError();
+  }
+
+  #lostError(): GrantLostError {
+    return new GrantLostError(
+      `grant ${this.token} was taken away, abandoned, or ended with its session or domain: ` +
+        'stop using what it protected',
+    );
+  }
+}

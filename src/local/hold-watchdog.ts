@@ -1,0 +1,129 @@
+/** Reports, once each, grants that are held for longer than expected. Revokes nothing. */
+
+import { watched } from '../api/events.ts';
+import { labelLengthMax } from '../api/limits.ts';
+import type { NamedSet } from '../api/sets.ts';
+import { namesOf } from '../report/blockers.ts';
+import { Deadline } from '../runtime/deadline.ts';
+import { deliver } from '../runtime/delivery.ts';
+import { quote } from '../runtime/escape.ts';
+import type { Host } from './host.ts';
+
+export interface HoldWarning {
+  readonly id: number;
+  readonly token: number;
+  readonly set: NamedSet;
+  readonly label: string | undefined;
+  readonly session: string | undefined;
+  /** For how long it has been held, in ms. */
+  readonly heldMs: number;
+  /** How many requests wait. */
+  readonly pendingCount: number;
+}
+
+export class HoldWatchdog {
+  readonly #host: Host;
+  readonly #warnAfterMs: number;
+  readonly #report: (warning: HoldWarning) => void;
+  #deadline: Deadline | undefined;
+  /** More than one only if a test has faked the timers, or restored them, meanwhile. */
+  readonly #deadlines = new Set<Deadline>();
+  /** Tokens of those that are overdue and were told of. */
+  #reported: ReadonlySet<number> = new Set();
+
+  constructor(host: Host, warnAfterMs: number, report: (warning: HoldWarning) => void) {
+    this.#host = host;
+    this.#warnAfterMs = warnAfterMs;
+    this.#report = report;
+  }
+
+  /** Something is held: its time runs. */
+  watch(): void {
+    // One that was set by fake timers is never over once those are gone.
+    if (this.#deadline?.isCurrent !== true) this.#lookIn(this.#warnAfterMs);
+  }
+
+  /** Nothing is held any more, nor will be. */
+  stop(): void {
+    for (const deadline of this.#deadlines) deadline.cancel();
+    this.#deadlines.clear();
+  }
+
+  #lookIn(delayMs: number): void {
+    const dueMs = this.#host.clock.now() + delayMs;
+    const deadline = new Deadline(delayMs, () => {
+      this.#deadlines.delete(deadline);
+      if (this.#deadline === deadline) this.#deadline = undefined;
+      this.#look(dueMs);
+    });
+    this.#deadline = deadline;
+    this.#deadlines.add(deadline);
+  }
+
+  /** By the timers it is `dueMs`, though a clock beside faked timers may have stood still. */
+  #look(dueMs: number): void {
+    const host = this.#host;
+    let nextMs = Number.POSITIVE_INFINITY;
+    const overdue = new Set<number>();
+    host.enter();
+    const nowMs = Math.max(host.clock.now(), dueMs);
+    for (const set of host.ownSets()) {
+      if (!host.core.isGranted(set)) continue;
+      const leftMs = host.sets.sinceOf(set) + this.#warnAfterMs - nowMs;
+      if (leftMs > 0) nextMs = Math.min(nextMs, leftMs);
+      else overdue.add(host.core.token(set));
+    }
+    host.leave();
+    const fresh = [...overdue].filter((token) => !this.#reported.has(token));
+    this.#reported = overdue;
+    if (nextMs < Number.POSITIVE_INFINITY) this.#lookIn(nextMs);
+    if (fresh.length > 0) this.#tell(new Set(fresh), nowMs);
+  }
+
+  #tell(tokens: ReadonlySet<number>, nowMs: number): void {
+    const host = this.#host;
+    const { core } = host;
+    host.enter();
+    const pendingCount = core.sets().filter((set) => !core.isGranted(set)).length;
+    const warnings: HoldWarning[] = [];
+    for (const set of host.ownSets()) {
+      const token = core.token(set);
+      if (core.isGranted(set) && tokens.has(token))
+        warnings.push(this.#note(set, pendingCount, nowMs));
+    }
+    host.leave();
+    warnings.sort((one, other) => one.token - other.token);
+    for (const warning of warnings) deliver({ deliver: () => this.#report(warning) });
+  }
+
+  /** Within an operation. */
+  #note(set: number, pendingCount: number, nowMs: number): HoldWarning {
+    const { core, events, sets } = this.#host;
+    const token = core.token(set);
+    const heldMs = nowMs - sets.sinceOf(set);
+    if (watched.isWatched) events.heldLong(set, token, heldMs, pendingCount);
+    return {
+      id: sets.idOf(set),
+      token,
+      set: namesOf(sets, set),
+      label: sets.labelOf(set),
+      session: sets.sessionLabelOf(set),
+      heldMs,
+      pendingCount,
+    };
+  }
+}
+
+/** Where nobody else is told: as a warning of the process, or on the console of a browser. */
+export function reportAsWarning({ set, label, heldMs, pendingCount }: HoldWarning): void {
+  const names = [...set.exclusive, ...set.shared].slice(0, 5).map((name) => quote(name));
+  const who = label === undefined ? 'a grant' : quote(label, labelLengthMax);
+  const message =
+    `${who} has held ${names.join(', ')} ` +
+    `for ${heldMs} ms, and ${pendingCount} request(s) wait in this domain`;
+  const emitWarning = globalThis.process?.emitWarning as
+    | ((message: string, type: string) => void)
+    | undefined;
+  if (emitWarning === undefined) console.warn(`kds: ${message}`);
+  else emitWarning.call(globalThis.process, message, 'KdsHoldWarning');
+}

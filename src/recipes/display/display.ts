@@ -1,0 +1,515 @@
+/**
+ * A display: a swap chain of buffers, a resource each (kds.txt, "Buffer publish/vsync").
+ *
+ * A flip asks for its buffer, shared, as soon as it is presented; the producer's job stands ahead
+ * of it there, so its grant is the end of the rendering. At a vsync one ready flip is latched; at
+ * the next one it is on the screen, and the buffer before it is let go of. For one period the
+ * display holds both. All is decided at vsyncs and grants; there is no timer, so time is the
+ * vsync's.
+ */
+
+import type { Domain } from '../../api/domain.ts';
+import { DomainClosedError, LimitError } from '../../api/errors.ts';
+import type { Grant, Waiter } from '../../api/grant.ts';
+import { checkFunction, checkIsObject, checkLabel, checkTimeout } from '../../api/options.ts';
+import { describe } from '../../api/sets.ts';
+import type { Snapshot } from '../../api/snapshot.ts';
+import { captureContext, lookForContext, runInContext } from '../../runtime/async-context.ts';
+import { throwUncaught } from '../../runtime/uncaught.ts';
+import { findCircle } from './circle.ts';
+import { type DisplayBuffer, type Flip, type FlipFailure, QueuedFlip } from './flip.ts';
+import { type Latencies, LatencyHistogram } from './latencies.ts';
+import type { Vsync, VsyncEvent } from './vsync.ts';
+
+export interface DisplayOptions<B extends DisplayBuffer, G extends Grant = Grant> {
+  /** The swap chain: 2 to 16 buffers. Two is double, three is triple buffering. */
+  readonly buffers: readonly B[];
+  readonly vsync: Vsync;
+  /**
+   * 'fifo' (default): every frame, in the order of `present`. 'mailbox': the newest that is ready.
+   */
+  readonly mode?: 'fifo' | 'mailbox' | undefined;
+  /**
+   * How long a producer may take, in ms, before its frame is given up and the old one stays: since
+   * its turn came (fifo), or since it was presented (mailbox). Looked at at vsyncs. Default
+   * Infinity.
+   */
+  readonly deadlineMs?: number | undefined;
+  /**
+   * Called at the vsync from which on a frame is on the screen, in the asynchronous context of the
+   * call that made the display.
+   */
+  readonly onShown?: ((frame: ShownFrame<B, G>) => void) | undefined;
+  /** Told in snapshots and errors. Default 'display'. */
+  readonly label?: string | undefined;
+}
+
+/** A frame on the screen. Its buffer may be read under its grant until another frame is. */
+export interface ShownFrame<B extends DisplayBuffer, G extends Grant = Grant> {
+  readonly number: number;
+  readonly buffer: B;
+  readonly grant: G;
+  /** Of the vsync at which it came on. */
+  readonly timeMs: number;
+}
+
+export interface DisplayStatistics {
+  readonly presented: number;
+  readonly shown: number;
+  readonly dropped: number;
+  readonly expired: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  readonly refused: number;
+  readonly vsyncs: number;
+  /** Vsyncs at which flips were pending, none was ready, and so the old frame stayed. */
+  readonly missed: number;
+  /** Vsyncs that came and went while the event loop was busy with something else. */
+  readonly skipped: number;
+  /** From the end of the rendering, as heard of here, to the latch, and to the screen. */
+  readonly toLatch: Latencies;
+  readonly toScreen: Latencies;
+}
+
+export interface Display<B extends DisplayBuffer, G extends Grant = Grant> {
+  readonly buffers: readonly B[];
+  /** What is on the screen. */
+  readonly shown: ShownFrame<B, G> | undefined;
+
+  /**
+   * Has a buffer shown when its producer is through. Call it as soon as the render job is enqueued;
+   * never waits. `number` tells frames apart: a safe integer, by default one more than the last.
+   *
+   * @throws TypeError for what is no buffer of the chain; DeadlockError if that would never come
+   * about; LimitError if 1024 flips are in line; DomainClosedError.
+   */
+  present(buffer: B, options?: { readonly number?: number }): Flip<B>;
+
+  /**
+   * The buffer to draw the next frame into: in turn, but rather none that the display has. Asks
+   * nobody, and takes nothing: declare it as what the render job writes.
+   */
+  nextBuffer(): B;
+
+  /**
+   * Takes whichever buffer is free first, to draw into: for producers that must not wait for one
+   * buffer while another is free. Rejects as `acquire` of the domain.
+   */
+  acquireBuffer(options?: AcquireBufferOptions): Promise<{ readonly buffer: B; readonly grant: G }>;
+
+  statistics(): DisplayStatistics;
+
+  /** Cancels what is not on the screen yet, and lets go of what is. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export interface AcquireBufferOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly timeoutMs?: number | undefined;
+  readonly label?: string | undefined;
+}
+
+const flipCountMax = 1024;
+/** So that it fits into a label along with the flip's number. */
+const nameLengthMax = 900;
+
+/**
+ * Makes a display over a domain, of any host, and starts its vsync.
+ *
+ * @throws TypeError, RangeError, LimitError for options that are none.
+ * @example
+ * import { createDomain } from 'kds';
+ * import { createDisplay, manualVsync } from 'kds/display';
+ * import { createJobQueue } from 'kds/jobs';
+ *
+ * const domain = createDomain();
+ * const buffers = [{ resource: 'front' }, { resource: 'back' }];
+ * const vsync = manualVsync();
+ * const display = createDisplay(domain, { buffers, vsync });
+ * const queue = createJobQueue(domain);
+ *
+ * queue.submit({ writes: 'back', run: () => console.log('draws') });
+ * const flip = display.present(buffers[1]); // at once: it stands behind the job
+ * await queue.drain();
+ * vsync.tick(); // latched
+ * vsync.tick(); // on the screen
+ * console.log(await flip.outcome); // shown
+ * await display.close();
+ */
+export function createDisplay<B extends DisplayBuffer, G extends Grant = Grant>(
+  domain: Domain<G>,
+  options: DisplayOptions<B, G>,
+): Display<B, G> {
+  if (typeof domain?.enqueue !== 'function') {
+    throw new TypeError(`a display works in a domain, not ${describe(domain)}`);
+  }
+  return new SwapChain(domain, readDisplayOptions(options));
+}
+
+type Counted = 'shown' | FlipFailure;
+
+class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, G> {
+  readonly buffers: readonly B[];
+  readonly #domain: Domain<G>;
+  readonly #vsync: Vsync;
+  readonly #isMailbox: boolean;
+  readonly #deadlineMs: number;
+  readonly #onShown: ((frame: ShownFrame<B, G>) => void) | undefined;
+  /** Of the call that made the display. */
+  readonly #context = captureContext();
+  readonly #name: string;
+  readonly #stop: () => void;
+  /** Pending and ready, in the order of `present`. */
+  #line: QueuedFlip<B, G>[] = [];
+  #latched: QueuedFlip<B, G> | undefined;
+  #onScreen: QueuedFlip<B, G> | undefined;
+  #shown: ShownFrame<B, G> | undefined;
+  /** The last flip of each buffer. */
+  readonly #presented = new Map<B, number>();
+  #isOpen = true;
+  #idLast = 0;
+  #numberLast = -1;
+  #vsyncLast: number | undefined;
+  readonly #counts: Record<Counted, number> = {
+    shown: 0,
+    dropped: 0,
+    expired: 0,
+    failed: 0,
+    cancelled: 0,
+    refused: 0,
+  };
+  #vsyncs = 0;
+  #missed = 0;
+  #skipped = 0;
+  readonly #toLatch = new LatencyHistogram();
+  readonly #toScreen = new LatencyHistogram();
+
+  constructor(domain: Domain<G>, options: DisplayOptions<B, G>) {
+    this.#domain = domain;
+    this.buffers = options.buffers;
+    this.#vsync = options.vsync;
+    this.#isMailbox = options.mode === 'mailbox';
+    this.#deadlineMs = options.deadlineMs ?? Number.POSITIVE_INFINITY;
+    this.#onShown = options.onShown;
+    const [number] = globalThis.crypto.getRandomValues(new Uint32Array(1));
+    const label = options.label?.slice(0, nameLengthMax) ?? 'display';
+    this.#name = `${label} ${number?.toString(36)}`;
+    this.#stop = options.vsync.start((event) => this.#onVsync(event));
+  }
+
+  get shown(): ShownFrame<B, G> | undefined {
+    return this.#shown;
+  }
+
+  present(buffer: B, options: { readonly number?: number } = {}): Flip<B> {
+    if (!this.#isOpen) throw new DomainClosedError('the display is closed');
+    if (!this.buffers.includes(buffer)) {
+      throw new TypeError(`present takes one of the display's buffers, not ${describe(buffer)}`);
+    }
+    checkIsObject(options);
+    const { number = this.#numberLast + 1 } = options;
+    if (!Number.isSafeInteger(number)) {
+      throw new TypeError(`number is a safe integer, not ${describe(number)}`);
+    }
+    if (this.#line.length >= flipCountMax) {
+      throw new LimitError(`${flipCountMax} flips are in line: await their outcome first`);
+    }
+    const id = ++this.#idLast;
+    const label = `${this.#name}, flip ${id}`;
+    const flip = new QueuedFlip<B, G>(id, number, buffer, label, (each) => this.#cancel(each));
+    this.#request(flip);
+    this.#numberLast = number;
+    this.#presented.set(buffer, id);
+    return flip;
+  }
+
+  nextBuffer(): B {
+    const turnOf = (buffer: B): number => {
+      const isHere = (flip: QueuedFlip<B, G> | undefined): boolean => flip?.buffer === buffer;
+      const id = this.#presented.get(buffer) ?? 0;
+      const has = [this.#onScreen, this.#latched, ...this.#line].some(isHere);
+      return has ? id : id - this.#idLast - 1;
+    };
+    return this.buffers.reduce((next, each) => (turnOf(each) < turnOf(next) ? each : next));
+  }
+
+  acquireBuffer(
+    options: AcquireBufferOptions = {},
+  ): Promise<{ readonly buffer: B; readonly grant: G }> {
+    return new Promise((resolve, reject) => {
+      if (!this.#isOpen) throw new DomainClosedError('the display is closed');
+      let waiters: Waiter[] = [];
+      let isOver = false;
+      const end = (): void => {
+        isOver = true;
+        const others = waiters;
+        waiters = [];
+        for (const waiter of others) waiter.cancel();
+      };
+      const onRefused = (reason: unknown): void => {
+        if (isOver) return;
+        end();
+        reject(reason);
+      };
+      const onGrant = (buffer: B, grant: G): void => {
+        // Several may be let go of at one moment.
+        if (isOver) {
+          letGo(grant);
+          return;
+        }
+        end();
+        resolve({ buffer, grant });
+      };
+      const asked = { ...options, delivery: 'direct', onRefused } as const;
+      try {
+        for (const buffer of this.buffers) {
+          if (isOver) break;
+          const set = { exclusive: buffer.resource };
+          const waiter = this.#domain.enqueue(set, (grant) => onGrant(buffer, grant), asked);
+          if (!isOver) waiters.push(waiter);
+        }
+      } catch (error) {
+        onRefused(error);
+      }
+    });
+  }
+
+  statistics(): DisplayStatistics {
+    return {
+      presented: this.#idLast,
+      ...this.#counts,
+      vsyncs: this.#vsyncs,
+      missed: this.#missed,
+      skipped: this.#skipped,
+      toLatch: this.#toLatch.summary(),
+      toScreen: this.#toScreen.summary(),
+    };
+  }
+
+  async close(): Promise<void> {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#stop();
+    // The latest first, so that no grant comes only to be given back.
+    for (const flip of [...this.#line].reverse()) this.#end(flip, 'cancelled');
+    const [latched, shown] = [this.#latched, this.#onScreen];
+    this.#latched = undefined;
+    this.#onScreen = undefined;
+    this.#shown = undefined;
+    if (latched !== undefined) this.#count(latched, 'cancelled');
+    await Promise.all([latched?.grant?.release(), shown?.grant?.release()]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // In line
+
+  #request(flip: QueuedFlip<B, G>): void {
+    const kept = this.#keptBefore();
+    this.#line.push(flip);
+    try {
+      const waiter = this.#domain.enqueue(
+        { shared: flip.buffer.resource },
+        (grant) => this.#granted(flip, grant),
+        {
+          delivery: 'direct',
+          label: flip.label,
+          holding: kept,
+          onRefused: (reason) => this.#end(flip, 'refused', reason),
+        },
+      );
+      if (flip.state === 'pending') flip.waiter = waiter;
+    } catch (error) {
+      this.#remove(flip);
+      this.#counts.refused++;
+      throw error;
+    }
+    if (this.#isMailbox) flip.sinceMs = this.#vsync.now();
+    else this.#beginTurn();
+  }
+
+  /**
+   * What the display will have on the screen when the turn of the next flip comes, and keep until
+   * that one is ready; unknown while others are pending.
+   */
+  #keptBefore(): G | undefined {
+    if (this.#line.some(({ state }) => state === 'pending')) return undefined;
+    const before = this.#line.at(-1) ?? this.#latched ?? this.#onScreen;
+    return before?.grant;
+  }
+
+  #granted(flip: QueuedFlip<B, G>, grant: G): void {
+    flip.waiter = undefined;
+    flip.grant = grant;
+    // What a producer left half done is not to be seen.
+    if (grant.recovered.length > 0) {
+      this.#end(flip, 'failed');
+      return;
+    }
+    flip.move('ready');
+    flip.readyMs = this.#vsync.now();
+    if (this.#isMailbox) this.#dropBefore(flip);
+  }
+
+  /** The newest wins: those before it would come too late. */
+  #dropBefore(flip: QueuedFlip<B, G>): void {
+    const older = this.#line.slice(0, this.#line.indexOf(flip));
+    for (const each of older.reverse()) this.#end(each, 'dropped');
+  }
+
+  #cancel(flip: QueuedFlip<B, G>): boolean {
+    if (flip.state !== 'pending' && flip.state !== 'ready') return false;
+    this.#end(flip, 'cancelled');
+    return true;
+  }
+
+  /** A flip that is in line will never be shown. */
+  #end(flip: QueuedFlip<B, G>, how: FlipFailure, error?: unknown): void {
+    if (!this.#remove(flip)) return;
+    const { waiter, grant } = flip;
+    flip.waiter = undefined;
+    this.#count(flip, how, error);
+    waiter?.cancel();
+    letGo(grant);
+  }
+
+  #remove(flip: QueuedFlip<B, G>): boolean {
+    const at = this.#line.indexOf(flip);
+    if (at !== -1) this.#line.splice(at, 1);
+    return at !== -1;
+  }
+
+  #count(flip: QueuedFlip<B, G>, how: Counted, error?: unknown): void {
+    flip.move(how, error);
+    this.#counts[how]++;
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // At a vsync
+
+  #onVsync({ timeMs, number }: VsyncEvent): void {
+    if (!this.#isOpen) return;
+    this.#vsyncs++;
+    if (this.#vsyncLast !== undefined) this.#skipped += number - this.#vsyncLast - 1;
+    this.#vsyncLast = number;
+    const nowMs = this.#vsync.now();
+    if (this.#latched !== undefined) this.#scanOut(this.#latched, timeMs, nowMs);
+    this.#expire(nowMs);
+    const flip = this.#nextToLatch();
+    if (flip !== undefined) this.#latch(flip, nowMs);
+    else if (this.#line.length > 0) this.#miss();
+    this.#beginTurn();
+  }
+
+  #scanOut(flip: QueuedFlip<B, G>, timeMs: number, nowMs: number): void {
+    const before = this.#onScreen;
+    const { number, buffer, grant } = flip as QueuedFlip<B, G> & { readonly grant: G };
+    this.#latched = undefined;
+    this.#onScreen = flip;
+    this.#shown = { number, buffer, grant, timeMs };
+    this.#toScreen.add(nowMs - flip.readyMs);
+    this.#count(flip, 'shown');
+    before?.move('replaced');
+    letGo(before?.grant);
+    const onShown = this.#onShown;
+    if (onShown === undefined) return;
+    lookForContext();
+    try {
+      runInContext(this.#context, onShown, this.#shown);
+    } catch (error) {
+      throwUncaught(error);
+    }
+  }
+
+  #expire(nowMs: number): void {
+    if (this.#deadlineMs === Number.POSITIVE_INFINITY) return;
+    if (this.#isMailbox) {
+      for (const flip of [...this.#line]) this.#expireIfLate(flip, nowMs);
+      return;
+    }
+    const [first] = this.#line;
+    if (first !== undefined) this.#expireIfLate(first, nowMs);
+  }
+
+  /** In a fifo a flip's time begins with its turn, and not while others are before it. */
+  #beginTurn(): void {
+    const [first] = this.#line;
+    if (first !== undefined && Number.isNaN(first.sinceMs)) first.sinceMs = this.#vsync.now();
+  }
+
+  #expireIfLate(flip: QueuedFlip<B, G>, nowMs: number): void {
+    if (flip.state !== 'pending' || nowMs - flip.sinceMs < this.#deadlineMs) return;
+    this.#end(flip, 'expired');
+  }
+
+  /** In a mailbox none is ready before another that is: the older one was dropped. */
+  #nextToLatch(): QueuedFlip<B, G> | undefined {
+    if (this.#isMailbox) return this.#line.find(({ state }) => state === 'ready');
+    const [first] = this.#line;
+    return first?.state === 'ready' ? first : undefined;
+  }
+
+  #latch(flip: QueuedFlip<B, G>, nowMs: number): void {
+    this.#remove(flip);
+    flip.move('latched');
+    this.#latched = flip;
+    this.#toLatch.add(nowMs - flip.readyMs);
+  }
+
+  /** The old frame stays. If it stays for a flip that waits for it, that one is refused. */
+  #miss(): void {
+    const shown = this.#onScreen;
+    if (shown === undefined) return;
+    this.#missed++;
+    const [first] = this.#line;
+    if (first?.state !== 'pending' || first.checkedAgainst === shown) return;
+    first.checkedAgainst = shown;
+    const { token } = shown.grant as G;
+    const look = (snapshot: Snapshot): void => {
+      if (this.#line[0] !== first || this.#onScreen !== shown) return;
+      const circle = findCircle(snapshot, first.label, token);
+      if (circle !== undefined) this.#end(first, 'refused', circle);
+    };
+    const domain = this.#domain as Domain<G> & { querySync?(): Snapshot };
+    if (domain.querySync !== undefined) look(domain.querySync());
+    // Whoever cannot be asked will have the flip end by itself.
+    else domain.query().then(look, () => {});
+  }
+}
+
+/** What cannot be told to a host far away ends with its session there. */
+function letGo(grant: Grant | undefined): void {
+  grant?.release()?.catch(() => {});
+}
+
+function readDisplayOptions<B extends DisplayBuffer, G extends Grant>(
+  options: DisplayOptions<B, G>,
+): DisplayOptions<B, G> {
+  checkIsObject(options);
+  const { buffers: given, vsync, mode, deadlineMs, onShown, label } = options;
+  if (!Array.isArray(given)) {
+    throw new TypeError(`buffers are a list of 2 to 16, not ${describe(given)}`);
+  }
+  const { length } = given;
+  if (!(length >= 2 && length <= 16)) {
+    throw new RangeError(`a swap chain has 2 to 16 buffers, not ${length}`);
+  }
+  const buffers = Array.from({ length }, (_, index) => given[index] as B);
+  if (buffers.some((buffer) => buffer?.resource === undefined)) {
+    throw new TypeError('each buffer of a swap chain has a resource');
+  }
+  if (typeof vsync?.start !== 'function' || typeof vsync.now !== 'function') {
+    throw new TypeError(`vsync is timerVsync(), say, and not ${describe(vsync)}`);
+  }
+  if (mode !== undefined && mode !== 'fifo' && mode !== 'mailbox') {
+    throw new TypeError(`mode is 'fifo' or 'mailbox', not ${describe(mode)}`);
+  }
+  if (deadlineMs !== undefined) checkTimeout(deadlineMs, 'deadlineMs');
+  if (onShown !== undefined) checkFunction(onShown, 'onShown');
+  if (label !== undefined) checkLabel(label);
+  return { buffers, vsync, mode, deadlineMs, onShown, label };
+}

@@ -1,0 +1,212 @@
+/**
+ * Between fences and sets: those who know one of the two meet those who know the other. (Linux:
+ * DMA_BUF_IOCTL_EXPORT_SYNC_FILE and _IMPORT_SYNC_FILE.)
+ *
+ * Fences end once, in time; sets are had in turn. A set becomes a fence as its conflicts of now go
+ * (`exportFence`), or as one grant ends (`doneFence`); a fence becomes a set that is held until it
+ * ends (`importFence`). A fence that fails marks what was held for it, and no later owner fails for
+ * that.
+ */
+
+import type { Domain } from '../../api/domain.ts';
+import { UnsupportedError, WaitTimeoutError } from '../../api/errors.ts';
+import type { Grant, Waiter } from '../../api/grant.ts';
+import { checkIsObject, checkLabel, checkTimeout, readOptions } from '../../api/options.ts';
+import { describe, type PreparedSet, type SetSpec } from '../../api/sets.ts';
+import type { Deadline } from '../../runtime/deadline.ts';
+import type { FenceCallback } from './callback-list.ts';
+import { Fence } from './fence.ts';
+import { startTimer } from './timer.ts';
+
+export interface ExportOptions {
+  readonly label?: string | undefined;
+  /** Stop watching when it aborts: the fence fails with `signal.reason` itself. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * A fence of all that conflicts with a set *now*, held or waiting: it ends when that is gone,
+ * whatever arrives later. Takes nothing and blocks nobody. Fails with what `domain.settled` rejects
+ * with: DomainClosedError, UnavailableError.
+ *
+ * @throws InvalidSetError, LimitError, DomainClosedError; TypeError; UnsupportedError for a domain
+ * that cannot tell (capability 'settled').
+ * @example
+ * import { createDomain } from 'kds';
+ * import { exportFence } from 'kds/fences';
+ *
+ * const domain = createDomain();
+ * const writer = await domain.acquire({ exclusive: 'frame' });
+ * const written = exportFence(domain, { shared: 'frame' });
+ * writer.release();
+ * await written;
+ */
+export function exportFence(
+  domain: Domain,
+  set: SetSpec | PreparedSet,
+  options: ExportOptions = {},
+): Fence {
+  checkDomain(domain);
+  const { label, signal } = readOptions(options);
+  if (!domain.capabilities.has('settled')) {
+    throw new UnsupportedError(
+      "this domain cannot tell when a set is settled: capability 'settled'",
+    );
+  }
+  const prepared = domain.prepare(set);
+  const fence = new Fence({ label });
+  domain.settled(prepared, { signal }).then(
+    () => fence.signal(),
+    (error: unknown) => fence.fail(error),
+  );
+  return fence;
+}
+
+export interface ImportOptions {
+  /**
+   * How long the set may be waited for and held, in ms, from the call on: at the end it is let go
+   * of, and what it holds exclusively is marked. A finite number.
+   */
+  readonly limitMs: number;
+  /** Of the request, and of the fence that is returned. */
+  readonly label?: string | undefined;
+}
+
+/**
+ * Asks for a set, and holds it until a fence ends: whoever comes later, and knows nothing of
+ * fences, waits for that. Never for longer than `limitMs`.
+ *
+ * If the fence fails, the set is abandoned: later owners find what it held exclusively in their
+ * `recovered`, and are granted all the same. If it ends well before the set is granted, the request
+ * is withdrawn.
+ *
+ * The fence that is returned ends when that is over: ok, or with the fence's error,
+ * WaitTimeoutError after `limitMs`, the reason for which the grant was lost or the request refused.
+ *
+ * @throws TypeError, RangeError, and what `domain.enqueue` throws.
+ * @example
+ * import { createDomain } from 'kds';
+ * import { Fence, importFence } from 'kds/fences';
+ *
+ * const domain = createDomain();
+ * const drawn = new Fence();
+ * importFence(domain, { exclusive: 'surface' }, drawn, { limitMs: 1000 });
+ * const reading = domain.acquire({ shared: 'surface' });
+ * drawn.signal();
+ * (await reading).release();
+ */
+export function importFence(
+  domain: Domain,
+  set: SetSpec | PreparedSet,
+  fence: Fence,
+  options: ImportOptions,
+): Fence {
+  checkDomain(domain);
+  if (!(fence instanceof Fence)) throw new TypeError(`this is no fence: ${describe(fence)}`);
+  checkIsObject(options);
+  const { limitMs, label } = options;
+  checkTimeout(limitMs, 'limitMs');
+  if (limitMs === Number.POSITIVE_INFINITY) {
+    throw new RangeError('limitMs is finite: a fence that nobody signals must not hold for ever');
+  }
+  if (label !== undefined) checkLabel(label);
+  const prepared = domain.prepare(set);
+  const over = new Fence({ label, onDeadline: (atMs) => fence.hintDeadline(atMs) });
+  if (fence.status === 'ok') over.signal();
+  else new Import(domain, fence, over, limitMs).start(prepared, label);
+  return over;
+}
+
+/** A set that waits, or is held, for a fence. It is over as soon as `over` has ended. */
+class Import {
+  readonly #domain: Domain;
+  readonly #fence: Fence;
+  readonly #over: Fence;
+  readonly #limitMs: number;
+  #waiter: Waiter | undefined = undefined;
+  #grant: Grant | undefined = undefined;
+  #callback: FenceCallback | null = null;
+  #timer: Deadline | undefined = undefined;
+  #isOver = false;
+
+  constructor(domain: Domain, fence: Fence, over: Fence, limitMs: number) {
+    this.#domain = domain;
+    this.#fence = fence;
+    this.#over = over;
+    this.#limitMs = limitMs;
+  }
+
+  start(set: PreparedSet, label: string | undefined): void {
+    const onGrant = (grant: Grant): void => this.#hold(grant);
+    const onRefused = (reason: unknown): void => this.#end(() => this.#over.fail(reason));
+    const options = {
+      delivery: 'direct',
+      onRefused,
+      ...(label !== undefined && { label }),
+    } as const;
+    this.#waiter = this.#domain.enqueue(set, onGrant, options);
+    if (this.#isOver) return;
+    this.#timer = startTimer(this.#limitMs, () => this.#expire());
+    // One that has failed already has only to be told of.
+    this.#callback = this.#fence.addCallback(() => this.#hear());
+  }
+
+  #hold(grant: Grant): void {
+    if (this.#isOver) {
+      void grant.release();
+      return;
+    }
+    this.#grant = grant;
+    const { signal } = grant;
+    signal.addEventListener('abort', () => this.#end(() => this.#over.fail(signal.reason)));
+    this.#hear();
+  }
+
+  /** The fence has ended, or the set is granted, or both. */
+  #hear(): void {
+    const { status, error } = this.#fence;
+    if (status === 'ok') this.#letGo();
+    else if (status === 'error' && this.#grant !== undefined) this.#abandon(error);
+  }
+
+  #letGo(): void {
+    this.#end(() => {
+      const grant = this.#grant;
+      if (grant === undefined) this.#waiter?.cancel();
+      after(grant?.release(), () => this.#over.signal());
+    });
+  }
+
+  #abandon(error: unknown): void {
+    this.#end(() => after(this.#grant?.abandon(error), () => this.#over.fail(error)));
+  }
+
+  #expire(): void {
+    const which = this.#over.label === undefined ? '' : ` for ${describe(this.#over.label)}`;
+    const error = new WaitTimeoutError(
+      `the fence did not end within ${this.#limitMs} ms: what was held${which} is let go of`,
+    );
+    if (this.#grant === undefined) this.#waiter?.cancel();
+    this.#abandon(error);
+  }
+
+  /** Once; and it leaves no timer and no callback behind. */
+  #end(how: () => void): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#timer?.cancel();
+    this.#callback?.remove();
+    how();
+  }
+}
+
+/** Far away letting go takes a while; it may fail, and then the domain sees to the rest. */
+function after(done: void | Promise<void>, then: () => void): void {
+  if (done === undefined) then();
+  else done.then(then, then);
+}
+
+function checkDomain(domain: Domain): void {
+  if (typeof domain?.enqueue === 'function') return;
+  throw new TypeError(`a fence is exported from a domain, or imported, not ${describe(domain)}`);
+}

@@ -1,0 +1,186 @@
+/**
+ * Points in a row: point n is reached when it and all before it have ended, in whatever order they
+ * do. (Linux: dma_fence_chain; Vulkan: timeline semaphores.)
+ *
+ * Points are numbered from 1 as they are added. Those that have ended ahead of their turn are kept
+ * by number until it comes, and `value` then runs over them: each point is passed once, so all of
+ * them cost O(points), whatever the order.
+ */
+
+import { LimitError } from '../../api/errors.ts';
+import { checkIsObject, checkLabel } from '../../api/options.ts';
+import { describe } from '../../api/sets.ts';
+import { Fence } from './fence.ts';
+
+/** So many points may be open at one time: added, or asked for, and not reached. */
+const openPointsMax = 2 ** 20;
+/** Of so many points that failed the error is known after they are reached: the last ones. */
+const errorsKept = 1024;
+
+export interface TimelineOptions {
+  /** Told in errors. */
+  readonly label?: string | undefined;
+}
+
+interface Failure {
+  readonly error: unknown;
+}
+
+/**
+ * @example
+ * import { Timeline } from 'kds/fences';
+ *
+ * const frames = new Timeline({ label: 'frames' });
+ * const [first, second] = [frames.add(), frames.add()];
+ * const shown = frames.point(second);
+ * frames.signal(second);
+ * console.log(frames.value, shown.status); // 0 pending
+ * frames.signal(first);
+ * console.log(frames.value, shown.status); // 2 ok
+ */
+export class Timeline {
+  readonly label: string | undefined;
+  #value = 0;
+  #last = 0;
+  /** Points that have ended before those before them: how, if not well. */
+  readonly #ended = new Map<number, Failure | undefined>();
+  readonly #asked = new Map<number, Fence>();
+  readonly #works = new Map<number, Fence>();
+  readonly #failures = new Map<number, Failure>();
+  /** Hints at points that are not there yet. */
+  #hintsAhead: { readonly upTo: number; readonly atMs: number }[] = [];
+
+  /** @throws TypeError, LimitError for options that are none. */
+  constructor(options: TimelineOptions = {}) {
+    checkIsObject(options);
+    const { label } = options;
+    if (label !== undefined) checkLabel(label);
+    this.label = label;
+  }
+
+  /** The last point that is reached: it and all before it have ended. */
+  get value(): number {
+    return this.#value;
+  }
+
+  /** The last point that has been added. */
+  get last(): number {
+    return this.#last;
+  }
+
+  /**
+   * Adds a point, and returns its number. It ends with this fence, or, without one, by
+   * {@link signal} or {@link fail}.
+   *
+   * @throws LimitError if 1,048,576 points are open; TypeError for what is no fence.
+   */
+  add(work?: Fence): number {
+    if (work !== undefined && !(work instanceof Fence)) {
+      throw new TypeError(`a point ends with a fence, not ${describe(work)}`);
+    }
+    if (this.#last - this.#value >= openPointsMax) {
+      throw new LimitError(`${openPointsMax} points are open${this.#named()}: end some first`);
+    }
+    this.#last++;
+    const point = this.#last;
+    if (work !== undefined) this.#follow(point, work);
+    return point;
+  }
+
+  /** Ends a point. False if it had ended before. @throws RangeError if it has not been added. */
+  signal(point: number): boolean {
+    return this.#end(point, undefined);
+  }
+
+  /**
+   * The same with an error, which is told by the fence of this very point: later ones are reached
+   * all the same.
+   */
+  fail(point: number, error: unknown): boolean {
+    return this.#end(point, { error });
+  }
+
+  /**
+   * The fence of a point, also of one that is yet to be added: it ends when the point is reached.
+   * Hints travel to the works of all points up to it.
+   *
+   * @throws RangeError for what is no point, or is more than 1,048,576 ahead of `value`.
+   */
+  point(point: number): Fence {
+    if (!Number.isSafeInteger(point) || point < 1 || point > this.#value + openPointsMax) {
+      const most = this.#value + openPointsMax;
+      throw new RangeError(`a point${this.#named()} is 1 to ${most}, not ${describe(point)}`);
+    }
+    const known = this.#asked.get(point);
+    if (known !== undefined) return known;
+    const label = this.label === undefined ? undefined : `${this.label.slice(0, 1000)} ${point}`;
+    const fence = new Fence({ label, onDeadline: (atMs) => this.#hint(point, atMs) });
+    if (point > this.#value) this.#asked.set(point, fence);
+    else endFence(fence, this.#failures.get(point));
+    return fence;
+  }
+
+  #follow(point: number, work: Fence): void {
+    const ended = (): void => {
+      this.#works.delete(point);
+      this.#end(point, work.status === 'error' ? { error: work.error } : undefined);
+    };
+    if (work.addCallback(ended) === null) {
+      ended();
+      return;
+    }
+    this.#works.set(point, work);
+    if (this.#hintsAhead.length === 0) return;
+    for (const { upTo, atMs } of this.#hintsAhead) if (upTo >= point) work.hintDeadline(atMs);
+    this.#hintsAhead = this.#hintsAhead.filter(({ upTo }) => upTo > point);
+  }
+
+  #end(point: number, failure: Failure | undefined): boolean {
+    if (!Number.isSafeInteger(point) || point < 1 || point > this.#last) {
+      throw new RangeError(`no point ${describe(point)} has been added${this.#named()}`);
+    }
+    if (point <= this.#value || this.#ended.has(point)) return false;
+    this.#ended.set(point, failure);
+    while (this.#ended.has(this.#value + 1)) this.#pass();
+    return true;
+  }
+
+  /** The next point is reached. What its callbacks do finds all in order. */
+  #pass(): void {
+    this.#value++;
+    const point = this.#value;
+    const failure = this.#ended.get(point);
+    this.#ended.delete(point);
+    if (failure !== undefined) this.#keep(point, failure);
+    const fence = this.#asked.get(point);
+    if (fence === undefined) return;
+    this.#asked.delete(point);
+    endFence(fence, failure);
+  }
+
+  #keep(point: number, failure: Failure): void {
+    this.#failures.set(point, failure);
+    if (this.#failures.size <= errorsKept) return;
+    for (const oldest of this.#failures.keys()) {
+      this.#failures.delete(oldest);
+      return;
+    }
+  }
+
+  #hint(upTo: number, atMs: number): void {
+    for (const [point, work] of this.#works) if (point <= upTo) work.hintDeadline(atMs);
+    if (upTo <= this.#last) return;
+    // Those that say no more than this one are not needed.
+    const more = this.#hintsAhead.filter((hint) => hint.upTo > upTo || hint.atMs < atMs);
+    this.#hintsAhead = [...more, { upTo, atMs }];
+  }
+
+  #named(): string {
+    return this.label === undefined ? '' : ` of ${describe(this.label)}`;
+  }
+}
+
+function endFence(fence: Fence, failure: Failure | undefined): void {
+  if (failure === undefined) fence.signal();
+  else fence.fail(failure.error);
+}

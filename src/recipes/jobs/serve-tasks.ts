@@ -1,0 +1,143 @@
+/** The worker's side of a queue's tasks. */
+
+import { UnsupportedError } from '../../api/errors.ts';
+import { checkFunction } from '../../api/options.ts';
+import { describe, type SetSpec } from '../../api/sets.ts';
+import { isWithin } from './job.ts';
+import { wantedIn } from './spec.ts';
+import { type FromWorker, isToWorker, type NamedSet, type ToWorker } from './task-messages.ts';
+
+/** A task as its function sees it. Takes the place of a grant where one has to be shown. */
+export interface RunningTask {
+  /** Of the job. */
+  readonly id: number;
+  /** Aborts if the job is cancelled; heard of when the worker's event loop gets to turn. */
+  readonly signal: AbortSignal;
+  /** Whether the set is among what the job declared by name, and the task still runs. */
+  covers(set: SetSpec): boolean;
+}
+
+/** Does the work of a task: what it returns, or what that resolves to, is the job's result. */
+export type TaskFunction = (data: never, task: RunningTask) => unknown;
+
+/** A port that a queue's messages come by. */
+export interface TaskPort {
+  postMessage(message: unknown): void;
+}
+
+/**
+ * Call it once in a worker that a queue starts: from then on it runs what jobs name as their
+ * `task`.
+ *
+ * @param port Where messages come from. Default: the port to the thread that made this worker.
+ * @throws TypeError for what are no functions; UnsupportedError outside of a worker.
+ * @example
+ * ```ts no-run
+ * import { serveTasks } from 'kds/jobs';
+ *
+ * serveTasks({
+ *   double: (memory: SharedArrayBuffer) => {
+ *     const cells = new Int32Array(memory);
+ *     for (let index = 0; index < cells.length; index++) cells[index] *= 2;
+ *   },
+ * });
+ * ```
+ */
+export function serveTasks(
+  tasks: Readonly<Record<string, TaskFunction>>,
+  port: TaskPort = portToParent(),
+): void {
+  for (const [name, task] of Object.entries(tasks)) checkFunction(task, `task ${describe(name)}`);
+  const functions = new Map(Object.entries(tasks));
+  const running = new Map<number, Task>();
+  onMessage(port, (message) => {
+    if (!isToWorker(message)) return;
+    if (message.kds === 'abort task') running.get(message.id)?.controller.abort(message.reason);
+    else void run(message);
+  });
+
+  const run = async (message: ToWorker & { kds: 'run task' }): Promise<void> => {
+    const { id } = message;
+    const task = new Task(id, message.set);
+    running.set(id, task);
+    try {
+      const fn = functions.get(message.task);
+      if (fn === undefined) throw unknownTask(message.task, functions);
+      const result = await fn(message.data as never, task);
+      task.isRunning = false;
+      send({ kds: 'task done', id, result });
+    } catch (error) {
+      const { aborted, reason } = task.controller.signal;
+      const isAborted = aborted && error === reason;
+      send({ kds: 'task failed', id, error: tellable(error), isAborted });
+    } finally {
+      task.isRunning = false;
+      running.delete(id);
+    }
+  };
+
+  const send = (message: FromWorker): void => {
+    try {
+      port.postMessage(message);
+    } catch (error) {
+      // A result that cannot be cloned is a failure; an error that cannot be is told in words.
+      if (message.kds === 'task done') throw error;
+      port.postMessage({ ...message, error: new Error(String(message.error)) });
+    }
+  };
+}
+
+/** What the other side can be told: some runtimes make an empty object of a DOMException. */
+function tellable(error: unknown): unknown {
+  return error instanceof DOMException ? new Error(String(error)) : error;
+}
+
+class Task implements RunningTask {
+  readonly id: number;
+  readonly controller = new AbortController();
+  isRunning = true;
+  readonly #set: NamedSet;
+
+  constructor(id: number, set: NamedSet) {
+    this.id = id;
+    this.#set = set;
+  }
+
+  get signal(): AbortSignal {
+    return this.controller.signal;
+  }
+
+  covers(set: SetSpec): boolean {
+    const { exclusive, shared } = wantedIn(set);
+    return this.isRunning && isWithin(this.#set, exclusive, shared);
+  }
+}
+
+function unknownTask(name: string, tasks: ReadonlyMap<string, TaskFunction>): TypeError {
+  const known = [...tasks.keys()].map(describe).join(', ');
+  return new TypeError(`this worker has no task ${describe(name)}, only ${known || 'none at all'}`);
+}
+
+interface Emitter {
+  on(event: string, listener: (value: unknown) => void): void;
+}
+
+function onMessage(port: TaskPort, listener: (message: unknown) => void): void {
+  if ('on' in port) (port as unknown as Emitter).on('message', listener);
+  else {
+    const target = port as unknown as EventTarget & { start?(): void };
+    target.addEventListener('message', (event) => listener((event as MessageEvent).data));
+    target.start?.();
+  }
+}
+
+function portToParent(): TaskPort {
+  const load = globalThis.process?.getBuiltinModule as ((id: string) => unknown) | undefined;
+  const threads = load?.('worker_threads') as { parentPort: TaskPort | null } | undefined;
+  const scope = globalThis as unknown as TaskPort & { WorkerGlobalScope?: unknown };
+  const port = threads === undefined ? scope : threads.parentPort;
+  if (port === null || (threads === undefined && scope.WorkerGlobalScope === undefined)) {
+    throw new UnsupportedError('serveTasks is for workers: this is no worker, and has no parent');
+  }
+  return port;
+}

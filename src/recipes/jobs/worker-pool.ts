@@ -1,0 +1,257 @@
+/**
+ * The workers of a queue: each runs one task at a time, started as they are needed, replaced when
+ * they end. The grant stays with the queue's thread, so the death of a worker is a job that failed:
+ * what it writes is marked as recovered, and goes to the next.
+ *
+ * Works with the workers of Node and of browsers; `serveTasks` is the other side.
+ */
+
+import { UnavailableError } from '../../api/errors.ts';
+import { checkFunction } from '../../api/options.ts';
+import { describe, type ResourceRef } from '../../api/sets.ts';
+import { keyOf, type QueueJob } from './job.ts';
+import { listOf, type TaskSpec } from './spec.ts';
+import { type FromWorker, isFromWorker, type NamedSet, type ToWorker } from './task-messages.ts';
+import { Line } from './wait-queue.ts';
+
+/** A worker of Node, or of a browser. */
+export interface TaskWorker {
+  postMessage(message: unknown, transfer?: readonly never[]): void;
+  terminate(): unknown;
+}
+
+export interface WorkersOptions {
+  /** How many at one time, at most: 1 to 1024. */
+  readonly count: number;
+  /** Makes one. It is expected to call `serveTasks` at once. */
+  readonly start: () => TaskWorker;
+}
+
+/** What the queue hears. */
+export interface WorkerPoolEvents {
+  /** The job has a worker, for it alone. */
+  onReserved(job: QueueJob): void;
+  /** It can have none. */
+  onNoWorker(job: QueueJob, error: unknown): void;
+}
+
+const countLimit = 1024;
+
+/** @throws TypeError, RangeError */
+export function checkCount(name: string, count: number, max: number): void {
+  if (typeof count !== 'number') throw new TypeError(`${name} is a number, not ${describe(count)}`);
+  if (!Number.isInteger(count) || count < 1 || count > max) {
+    throw new RangeError(`${name} is a whole number from 1 to ${max}, not ${count}`);
+  }
+}
+
+export class WorkerPool {
+  readonly #countMax: number;
+  readonly #start: () => TaskWorker;
+  readonly #events: WorkerPoolEvents;
+  readonly #members = new Set<Member>();
+  readonly #idle: Member[] = [];
+  readonly #waiting = new Line<QueueJob>((job) => {
+    return job.state === 'ready' && !job.isEnding && !this.#byJob.has(job);
+  });
+  readonly #byJob = new Map<QueueJob, Member>();
+
+  constructor({ count, start }: WorkersOptions, events: WorkerPoolEvents) {
+    checkCount('workers.count', count, countLimit);
+    checkFunction(start, 'workers.start');
+    this.#countMax = count;
+    this.#start = start;
+    this.#events = events;
+  }
+
+  /** Gives a job a worker for itself: now, or when its turn comes. */
+  reserve(job: QueueJob): void {
+    this.#waiting.push(job);
+    this.#serve();
+  }
+
+  /** In its worker. */
+  run(job: QueueJob, spec: TaskSpec): Promise<unknown> {
+    const member = this.#byJob.get(job);
+    if (member === undefined) throw new Error(`job ${job.id} has no worker`);
+    return member.run(job, spec);
+  }
+
+  /** The job has ended, in whatever way. */
+  free(job: QueueJob): void {
+    const member = this.#byJob.get(job);
+    if (member === undefined) {
+      this.#waiting.noteGone();
+      return;
+    }
+    this.#byJob.delete(job);
+    if (!this.#members.has(member)) return;
+    this.#idle.push(member);
+    this.#serve();
+  }
+
+  async close(): Promise<void> {
+    const members = [...this.#members];
+    this.#members.clear();
+    this.#idle.length = 0;
+    await Promise.all(members.map((member) => member.terminate()));
+  }
+
+  #serve(): void {
+    while (this.#idle.length > 0 || this.#members.size < this.#countMax) {
+      const job = this.#waiting.shift();
+      if (job === undefined) return;
+      const member = this.#idle.pop() ?? this.#startFor(job);
+      if (member === undefined) continue;
+      this.#byJob.set(job, member);
+      this.#events.onReserved(job);
+    }
+  }
+
+  /** Each job that finds no worker makes one attempt to start one, so there are no endless ones. */
+  #startFor(job: QueueJob): Member | undefined {
+    let worker: TaskWorker;
+    try {
+      worker = this.#start();
+    } catch (cause) {
+      const error = new UnavailableError('a worker of the queue cannot be started', { cause });
+      this.#events.onNoWorker(job, error);
+      return undefined;
+    }
+    const member = new Member(worker, () => this.#hasEnded(member));
+    this.#members.add(member);
+    return member;
+  }
+
+  #hasEnded(member: Member): void {
+    if (!this.#members.delete(member)) return;
+    const at = this.#idle.indexOf(member);
+    if (at !== -1) this.#idle.splice(at, 1);
+    // If it was reserved and not running yet, its job finds out when it runs.
+    this.#serve();
+  }
+}
+
+/** A worker, and the one task that it runs. */
+class Member {
+  readonly #worker: TaskWorker;
+  readonly #onEnd: () => void;
+  #running:
+    | { job: QueueJob; resolve(value: unknown): void; reject(error: unknown): void }
+    | undefined;
+  /** Why it runs nothing more. */
+  #end: UnavailableError | undefined;
+  #cause: unknown;
+
+  constructor(worker: TaskWorker, onEnd: () => void) {
+    this.#worker = worker;
+    this.#onEnd = onEnd;
+    listen(worker, {
+      message: (message) => {
+        if (isFromWorker(message)) this.#receive(message);
+      },
+      error: (error) => {
+        this.#cause = error;
+        // One of Node will exit. A browser's says no more than that, and may live on.
+        if ('threadId' in worker) return;
+        worker.terminate();
+        this.#ended('failed');
+      },
+      exit: () => this.#ended('ended'),
+    });
+    setKeepsAlive(worker, false);
+  }
+
+  run(job: QueueJob, { task, data, transfer = [] }: TaskSpec): Promise<unknown> {
+    if (this.#end !== undefined) return Promise.reject(this.#end);
+    const message: ToWorker = { kds: 'run task', id: job.id, task, data, set: namesOf(job) };
+    // First: what cannot be cloned throws.
+    this.#worker.postMessage(message, transfer as readonly never[]);
+    setKeepsAlive(this.#worker, true);
+    job.details().onAbort = (reason) => {
+      this.#worker.postMessage({ kds: 'abort task', id: job.id, reason: cloneable(reason) });
+    };
+    return new Promise((resolve, reject) => {
+      this.#running = { job, resolve, reject };
+    });
+  }
+
+  async terminate(): Promise<void> {
+    await this.#worker.terminate();
+    this.#ended('was terminated');
+  }
+
+  #receive(message: FromWorker): void {
+    const running = this.#running;
+    if (running?.job.id !== message.id) return;
+    this.#running = undefined;
+    running.job.details().onAbort = undefined;
+    setKeepsAlive(this.#worker, false);
+    if (message.kds === 'task done') running.resolve(message.result);
+    else running.reject(message.isAborted ? running.job.rare?.cancelReason?.reason : message.error);
+  }
+
+  #ended(how: string): void {
+    if (this.#end !== undefined) return;
+    const task = this.#running?.job.spec.task;
+    const during = task === undefined ? '' : ` while it ran task ${describe(task)}`;
+    this.#end = new UnavailableError(`a worker of the queue ${how}${during}`, {
+      cause: this.#cause,
+    });
+    this.#running?.reject(this.#end);
+    this.#running = undefined;
+    this.#onEnd();
+  }
+}
+
+interface WorkerListeners {
+  message(message: unknown): void;
+  error(error: unknown): void;
+  exit(): void;
+}
+
+interface Emitter {
+  on(event: string, listener: (value: unknown) => void): void;
+}
+
+function listen(worker: TaskWorker, { message, error, exit }: WorkerListeners): void {
+  if ('on' in worker) {
+    const emitter = worker as unknown as Emitter;
+    emitter.on('message', message);
+    emitter.on('error', error);
+    emitter.on('exit', exit);
+  } else {
+    const target = worker as unknown as EventTarget;
+    target.addEventListener('message', (event) => message((event as MessageEvent).data));
+    target.addEventListener('error', (event) => {
+      error((event as ErrorEvent).error ?? (event as ErrorEvent).message);
+    });
+  }
+}
+
+/** In Node a worker keeps its process alive only while it works. */
+function setKeepsAlive(
+  worker: TaskWorker & { ref?(): void; unref?(): void },
+  keeps: boolean,
+): void {
+  if (keeps) worker.ref?.();
+  else worker.unref?.();
+}
+
+/** What the worker can know of the set: resources without a name mean nothing there. */
+function namesOf({ reads, writes }: QueueJob): NamedSet {
+  const named = (refs: ResourceRef | readonly ResourceRef[]): readonly string[] => {
+    return listOf(refs)
+      .map(keyOf)
+      .filter((key) => typeof key === 'string');
+  };
+  return { reads: named(reads), writes: named(writes) };
+}
+
+function cloneable(reason: unknown): unknown {
+  try {
+    return structuredClone(reason);
+  } catch {
+    return new Error(String(reason));
+  }
+}

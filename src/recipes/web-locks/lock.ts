@@ -1,0 +1,67 @@
+/** What a callback is given: a lock that is held. https://w3c.github.io/web-locks/#api-lock */
+
+import type { Grant } from '../../api/grant.ts';
+import { describe } from '../../api/sets.ts';
+import { asInterface, type LockMode } from './web-idl.ts';
+
+/** Known to this module only, so nobody else makes locks. */
+const key = Symbol('makes locks');
+let grantIn: (lock: Lock) => Grant | undefined;
+let make: (name: string, mode: LockMode, grant: Grant | undefined) => Lock;
+
+/** As the standard has it: a name and a mode. It is let go of when its callback is done. */
+export class Lock {
+  readonly #name: string;
+  readonly #mode: LockMode;
+  readonly #grant: Grant | undefined;
+
+  static {
+    make = (name, mode, grant) => new Lock(key, name, mode, grant);
+    grantIn = (lock) => lock.#grant;
+    asInterface(Lock, 'Lock');
+  }
+
+  private constructor(
+    caller: unknown = undefined,
+    name = '',
+    mode: LockMode = 'exclusive',
+    grant: Grant | undefined = undefined,
+  ) {
+    if (caller !== key) throw new TypeError('Illegal constructor: locks are granted by request()');
+    this.#name = name;
+    this.#mode = mode;
+    this.#grant = grant;
+  }
+
+  get name(): string {
+    return this.#name;
+  }
+
+  get mode(): LockMode {
+    return this.#mode;
+  }
+}
+
+export function createLock(name: string, mode: LockMode, grant: Grant | undefined): Lock {
+  return make(name, mode, grant);
+}
+
+/**
+ * The grant beneath a lock, for what the standard has no word for: its fencing `token`, a `signal`
+ * that aborts if it is taken away, what it `recovered`. Undefined if it was taken away before its
+ * callback was called. The locks of one request share one grant. Releasing it lets go of the lock,
+ * though the callback goes on.
+ *
+ * @throws TypeError for what is no lock.
+ * @example
+ * import { createDomain } from 'kds';
+ * import { grantOf, LockManager } from 'kds/web-locks';
+ *
+ * const locks = new LockManager(createDomain());
+ * const token = await locks.request('a', (lock) => lock && grantOf(lock)?.token);
+ * console.log(typeof token); // number
+ */
+export function grantOf(lock: Lock): Grant | undefined {
+  if (lock instanceof Lock) return grantIn(lock);
+  throw new TypeError(`grantOf takes a lock of kds/web-locks, not ${describe(lock)}`);
+}

@@ -1,0 +1,120 @@
+/**
+ * Arguments of `request`, converted as Web IDL lays down: what is looked at, in which order, and
+ * what is a TypeError. https://webidl.spec.whatwg.org/#js-to-dictionary and the IDL of
+ * https://w3c.github.io/web-locks/#api-lock-manager
+ */
+
+import { LimitError } from '../../api/errors.ts';
+import { setSizeMax } from '../../api/limits.ts';
+import { describe } from '../../api/sets.ts';
+
+export type LockMode = 'exclusive' | 'shared';
+
+export interface LockOptions {
+  /** Default 'exclusive'. */
+  readonly mode?: LockMode | undefined;
+  /** Call back at once, with null if it cannot be had at once. Default false. */
+  readonly ifAvailable?: boolean | undefined;
+  /** Take it from whoever has it, whose promise rejects with an AbortError. Default false. */
+  readonly steal?: boolean | undefined;
+  /** Stop waiting when it aborts: rejects with `signal.reason` itself. No effect once granted. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+type Callback = (lock: unknown) => unknown;
+
+/** A request, its options all there. */
+export interface LockTerms {
+  /** One, or those of a set. */
+  readonly names: string | readonly string[];
+  readonly mode: LockMode;
+  readonly ifAvailable: boolean;
+  readonly steal: boolean;
+  readonly signal: AbortSignal | undefined;
+  readonly callback: Callback;
+}
+
+/**
+ * The overloads `(name, callback)` and `(name, options, callback)`.
+ *
+ * @throws TypeError; LimitError for a list of more names than a set may have; what a conversion of
+ * the caller's own throws.
+ */
+export function convertArguments(args: readonly unknown[]): LockTerms {
+  if (args.length < 2) {
+    throw new TypeError(`request takes a name and a callback, and there are ${args.length}`);
+  }
+  const names = convertNames(args[0]);
+  const options = convertOptions(args.length === 2 ? undefined : args[1]);
+  const callback = args[args.length === 2 ? 1 : 2];
+  if (typeof callback !== 'function') {
+    throw new TypeError(`the callback is a function, not ${describe(callback)}`);
+  }
+  return { names, ...options, callback: callback as Callback };
+}
+
+/** A list is kds's own: a set. By the standard it would be the name 'a,b'. */
+function convertNames(value: unknown): string | readonly string[] {
+  if (!Array.isArray(value)) return toDOMString(value);
+  const { length } = value;
+  if (length > setSizeMax) {
+    throw new LimitError(`a set of ${length} names is over the limit of ${setSizeMax}`);
+  }
+  // By index, as a list may have an iterator of its own.
+  return [...new Set(Array.from({ length }, (_, index) => toDOMString(value[index])))];
+}
+
+/** Not by String(), which has a string for every symbol. */
+function toDOMString(value: unknown): string {
+  return `${value as string}`;
+}
+
+/** Members are read in the order of their names, each once. */
+function convertOptions(value: unknown): Omit<LockTerms, 'names' | 'callback'> {
+  if (value === undefined || value === null) return defaults;
+  if (typeof value !== 'object' && typeof value !== 'function') {
+    throw new TypeError(`options are an object, not ${describe(value)}`);
+  }
+  const options = value as Record<keyof LockOptions, unknown>;
+  const ifAvailable = Boolean(options.ifAvailable);
+  const mode = toMode(options.mode);
+  const signal = toSignal(options.signal);
+  const steal = Boolean(options.steal);
+  return { ifAvailable, mode, signal, steal };
+}
+
+const defaults = Object.freeze({
+  ifAvailable: false,
+  mode: 'exclusive',
+  signal: undefined,
+  steal: false,
+} as const);
+
+function toMode(value: unknown): LockMode {
+  if (value === undefined) return 'exclusive';
+  const mode = toDOMString(value);
+  if (mode === 'exclusive' || mode === 'shared') return mode;
+  throw new TypeError(`mode is 'exclusive' or 'shared', not ${describe(mode)}`);
+}
+
+/** By what every AbortSignal can be asked, of whatever realm, and nothing else can. */
+function toSignal(value: unknown): AbortSignal | undefined {
+  if (value === undefined) return undefined;
+  try {
+    isAborted?.call(value);
+  } catch {
+    throw new TypeError(`signal is an AbortSignal, not ${describe(value)}`);
+  }
+  return value as AbortSignal;
+}
+
+const isAborted = Object.getOwnPropertyDescriptor(AbortSignal.prototype, 'aborted')?.get;
+
+/** Operations and attributes show when an interface is listed, and it has a name of its own. */
+export function asInterface({ prototype }: { readonly prototype: object }, name: string): void {
+  for (const member of ['request', 'query', 'name', 'mode']) {
+    if (!Object.hasOwn(prototype, member)) continue;
+    Object.defineProperty(prototype, member, { enumerable: true });
+  }
+  Object.defineProperty(prototype, Symbol.toStringTag, { value: name, configurable: true });
+}

@@ -1,0 +1,219 @@
+/**
+ * The interface of a domain whose state is kept elsewhere. The domain itself is the outermost
+ * session; all sessions of one client share one link. What a call throws is known here; the rest is
+ * the word of whoever keeps the state.
+ */
+
+import type { Capability, Session } from '../api/domain.ts';
+import { DomainClosedError, InvalidSetError } from '../api/errors.ts';
+import type { Grant, Waiter } from '../api/grant.ts';
+import {
+  type AcquireOptions,
+  checkCallbackOpen,
+  checkIsObject,
+  checkLabel,
+  checkRunFunction,
+  type EnqueueOptions,
+  holdingList,
+  readEnqueueOptions,
+  readOptions,
+  type SettledOptions,
+  throwIfAborted,
+} from '../api/options.ts';
+import { describe, type PreparedSet, type Resource, type SetSpec } from '../api/sets.ts';
+import type { Snapshot } from '../api/snapshot.ts';
+import { captureContext } from '../runtime/async-context.ts';
+import type { LeftBehind, RemoteLink } from './backend.ts';
+import { RemoteGrant } from './grant.ts';
+import { CallbackRequest, PromiseRequest, RemoteRequest, type RequestTerms } from './request.ts';
+
+const noOptions: AcquireOptions = Object.freeze({});
+const nothingHeld: readonly RemoteGrant[] = Object.freeze([]);
+
+export class RemoteSession<S extends Snapshot = Snapshot> implements Session {
+  readonly label: string | undefined;
+  /** @internal What tells it from the others of its link; 0: the domain itself. */
+  readonly number: number;
+  /** @internal */
+  readonly parent: RemoteSession<S> | undefined;
+  /** @internal */
+  readonly link: RemoteLink<S>;
+  /** @internal What went through it and lives. */
+  readonly tracked = new Set<RemoteRequest | RemoteGrant>();
+  readonly #children = new Set<RemoteSession<S>>();
+  #isOpen = true;
+  #closed: Promise<void> | undefined;
+
+  constructor(link: RemoteLink<S>, parent?: RemoteSession<S>, label?: string) {
+    this.link = link;
+    this.label = label;
+    this.parent = parent;
+    this.number = parent === undefined ? 0 : link.nextId();
+  }
+
+  get capabilities(): ReadonlySet<Capability> {
+    return this.link.capabilities;
+  }
+
+  acquire(set: SetSpec | PreparedSet, options: AcquireOptions = noOptions): Promise<Grant> {
+    return this.#promise('acquire', set, options) as Promise<Grant>;
+  }
+
+  tryAcquire(set: SetSpec | PreparedSet, options?: { label?: string }): Promise<Grant | null> {
+    return this.#promise('try', set, options ?? noOptions);
+  }
+
+  async run<R>(
+    set: SetSpec | PreparedSet,
+    optionsOrFn: AcquireOptions | ((grant: Grant) => R | Promise<R>),
+    maybeFn?: (grant: Grant) => R | Promise<R>,
+  ): Promise<R> {
+    const [options, fn] =
+      typeof optionsOrFn === 'function' ? [noOptions, optionsOrFn] : [optionsOrFn, maybeFn];
+    checkRunFunction(fn);
+    const grant = (await this.acquire(set, options)) as RemoteGrant;
+    // It may have been taken away since: then it is somebody else's by now.
+    if (!grant.isHeld) throw grant.signal.reason;
+    try {
+      const result = await fn(grant);
+      // What it has come to was not made in exclusion, whatever it says.
+      if (grant.isLost) throw grant.signal.reason;
+      return result;
+    } finally {
+      grant.release();
+    }
+  }
+
+  enqueue(
+    set: SetSpec | PreparedSet,
+    onGrant: (grant: Grant) => void,
+    options: EnqueueOptions = noOptions,
+  ): Waiter {
+    const { isDirect, callback, onRefused } = readEnqueueOptions(onGrant, options);
+    const terms = this.#read('acquire', set, options);
+    checkCallbackOpen(callback);
+    const tell = callback === undefined ? onGrant : callback.wrap(onGrant);
+    const context = captureContext();
+    const told = { onGrant: tell, onRefused, callback, isDirect, context };
+    const request = new CallbackRequest(this, terms, told);
+    request.start();
+    return request;
+  }
+
+  prepare(set: SetSpec): PreparedSet {
+    this.#checkOpen();
+    return this.link.resources.prepare(set);
+  }
+
+  resource(name?: string): Resource {
+    this.#checkOpen();
+    return this.link.resources.handle(name);
+  }
+
+  session(options: { label?: string } = noOptions as object): RemoteSession<S> {
+    checkIsObject(options);
+    const { label } = options;
+    if (label !== undefined) checkLabel(label);
+    this.#checkOpen();
+    const session = new RemoteSession<S>(this.link, this, label);
+    this.#children.add(session);
+    return session;
+  }
+
+  async settled(set: SetSpec | PreparedSet, options: SettledOptions = noOptions): Promise<void> {
+    await this.#promise('settled', set, options);
+  }
+
+  /** Tells of what went through other clients too. A closed session can be asked as well. */
+  query(): Promise<S> {
+    return this.link.query();
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #promise(
+    how: RequestTerms['how'],
+    set: SetSpec | PreparedSet,
+    options: AcquireOptions,
+  ): Promise<Grant | null> {
+    const terms = this.#read(how, set, options);
+    return new Promise((resolve, reject) => {
+      new PromiseRequest(this, terms, resolve, reject).start();
+    });
+  }
+
+  /**
+   * Reads all that a request asks for, once. It runs code of the caller's, so whether the session
+   * is open is looked at last.
+   */
+  #read(
+    how: RequestTerms['how'],
+    spec: SetSpec | PreparedSet,
+    options: AcquireOptions,
+  ): RequestTerms {
+    const { locked, steal, label, signal, timeoutMs, holding } = readOptions(options);
+    const held = this.#heldBy(holding);
+    const set = this.link.resources.setOf(spec);
+    throwIfAborted({ signal });
+    this.#checkOpen();
+    if (steal === true && set.shared !== undefined) {
+      throw new InvalidSetError('steal takes exclusive resources only');
+    }
+    const limitMs = timeoutMs === Number.POSITIVE_INFINITY ? undefined : timeoutMs;
+    return { how, set, label, locked, steal, holding: held, timeoutMs: limitMs, signal };
+  }
+
+  #heldBy(holding: AcquireOptions['holding']): readonly RemoteGrant[] {
+    if (holding === undefined) return nothingHeld;
+    return holdingList(holding).map((grant) => {
+      if (RemoteGrant.isGrant(grant) && grant.scope.link === this.link) return grant;
+      throw new TypeError(`holding is a grant of this domain, not ${describe(grant)}`);
+    });
+  }
+
+  async #close(): Promise<void> {
+    const left = leftBehind(this.#shut());
+    if (this.parent !== undefined) this.parent.#children.delete(this);
+    const reason = new DomainClosedError(
+      'the domain or session was closed while the request waited',
+    );
+    this.link.delivery.asOne(() => {
+      for (const request of left.requests) request.refuse(reason);
+      for (const grant of left.grants) grant.lose(undefined, 'closed');
+    });
+    if (this.parent === undefined) await this.link.close(left);
+    else await this.link.endSession(this, left);
+  }
+
+  /** Its own sessions too, however deep. Returns what went through them and lives. */
+  #shut(): readonly (RemoteRequest | RemoteGrant)[] {
+    const owned: (RemoteRequest | RemoteGrant)[] = [];
+    const sessions: RemoteSession<S>[] = [this];
+    for (const session of sessions) {
+      session.#isOpen = false;
+      for (const object of session.tracked) owned.push(object);
+      for (const child of session.#children) sessions.push(child);
+    }
+    return owned;
+  }
+
+  #checkOpen(): void {
+    if (!this.#isOpen) throw new DomainClosedError('the domain or session is closed');
+  }
+}
+
+function leftBehind(owned: readonly (RemoteRequest | RemoteGrant)[]): LeftBehind {
+  const requests = owned.filter((each) => each instanceof RemoteRequest);
+  const grants = owned.filter((each) => each instanceof RemoteGrant);
+  return {
+    requests: requests.sort((one, other) => one.id - other.id),
+    grants: grants.sort((one, other) => one.id - other.id),
+  };
+}

@@ -1,0 +1,18 @@
+/** The two lists of a snapshot, made in slices. */
+
+import type { SnapshotEntry } from '../api/snapshot.ts';
+import { sortInSteps } from '../runtime/slices.ts';
+
+/** What is held by token, what waits by arrival. */
+export function* inSnapshotOrder<E extends SnapshotEntry>(
+  entries: readonly E[],
+): Generator<void, { readonly held: readonly E[]; readonly pending: readonly E[] }> {
+  const held = entries.filter(({ token }) => token !== undefined);
+  yield;
+  const pending = entries.filter(({ token }) => token === undefined);
+  yield;
+  return {
+    held: yield* sortInSteps(held, ({ token }) => token as number),
+    pending: yield* sortInSteps(pending, ({ id }) => id),
+  };
+}

@@ -1,0 +1,145 @@
+/**
+ * A clock that is cheap to read: the time is taken once, and again only after a millisecond or two
+ * have passed or the event loop has been let go. Asking the system costs as much as a whole acquire
+ * and release. For `since` in snapshots that is precise enough; deadlines do not use it.
+ */
+
+import { Deadline, type DeadlineOptions } from './deadline.ts';
+import {
+  isOnlyDateFaked,
+  isTimeFaked,
+  realEpochMs,
+  realNowMs,
+  setRealTimeout,
+} from './real-time.ts';
+import { unref } from './unref.ts';
+
+const freshMs = 1;
+/** By so much the system's clock may differ from this one. */
+const driftMsMax = 1000;
+
+export class CoarseClock {
+  readonly #isReal: boolean;
+  /** What it reads at present, and on what: a test may fake it, or restore it, at any time. */
+  #source: () => number;
+  #owner: object;
+  /** Its times are in ms since it was made, so that they are small integers. */
+  #startMs: number;
+  #epochMs: number;
+  #nowMs = -1;
+  #lastMs = 0;
+  readonly #expire = (): void => {
+    this.#nowMs = -1;
+  };
+
+  /** `isReal`: a clock that a test has faked in one thread is not that of other threads. */
+  constructor({ isReal = false } = {}) {
+    this.#isReal = isReal;
+    this.#owner = this.#ownerInForce();
+    this.#source = isReal ? realNowMs : (this.#owner as typeof performance).now;
+    this.#startMs = this.#source.call(this.#owner);
+    this.#epochMs = isReal ? realEpochMs() : Date.now();
+  }
+
+  /** Ms since this clock was made; it never goes back, whatever becomes of the system's. */
+  now(): number {
+    return this.#nowMs >= 0 && !isTimeFaked() ? this.#nowMs : this.#read();
+  }
+
+  /** The last time whose low 32 bits were noted so: right for 49 days. */
+  fromNote(note: number): number {
+    const nowMs = this.now();
+    return nowMs - ((nowMs - note) >>> 0);
+  }
+
+  /** Ms since 1970, as the system's clock has it now, from what {@link now} returned. */
+  toEpochMs(timeMs: number): number {
+    return this.#epochMs + timeMs;
+  }
+
+  #read(): number {
+    this.#followSource();
+    const readMs = this.#source.call(this.#owner) - this.#startMs;
+    // A time of day that a test has faked may be set back.
+    if (readMs < this.#lastMs) this.#startMs -= this.#lastMs - readMs;
+    const nowMs = Math.floor(Math.max(readMs, this.#lastMs));
+    this.#lastMs = nowMs;
+    // Followed only when it has been set, so that what is told of one moment stays the same.
+    const epochMs = (this.#isReal ? realEpochMs() : Date.now()) - nowMs;
+    if (!(Math.abs(epochMs - this.#epochMs) <= driftMsMax)) this.#epochMs = epochMs;
+    // By a real timer: a faked one might never be over.
+    if (this.#nowMs < 0) unref(setRealTimeout(this.#expire, freshMs));
+    this.#nowMs = nowMs;
+    return nowMs;
+  }
+
+  /** If it is another one now, the time goes on from where the last one has come to. */
+  #followSource(): void {
+    if (this.#isReal) return;
+    const owner = this.#ownerInForce();
+    const { now } = owner;
+    if (now === this.#source) return;
+    this.#startMs += now.call(owner) - this.#source.call(this.#owner);
+    this.#source = now;
+    this.#owner = owner;
+    this.#epochMs = Number.NaN;
+  }
+
+  /** Where a test has faked the time of day and not `performance`, that is its time. */
+  #ownerInForce(): { now(): number } {
+    return isOnlyDateFaked() ? Date : performance;
+  }
+}
+
+type Reading = number | readonly [seconds: number, nanoseconds: number];
+
+/** The function in force, and what it is called on. */
+const monotonic = { fn: monotonicInForce(), owner: performance, offsetUs: 0 };
+
+/**
+ * µs on the clock of the machine that never goes back; in browsers since the page was loaded. If a
+ * test fakes that clock, or restores it, this one goes on from where it has come to.
+ */
+export function monotonicUs(): number {
+  const fn = monotonicInForce();
+  if (fn !== monotonic.fn) {
+    const nowUs = toUs(monotonic.fn.call(monotonic.owner)) + monotonic.offsetUs;
+    monotonic.fn = fn;
+    monotonic.owner = performance;
+    monotonic.offsetUs = nowUs - toUs(fn.call(performance));
+  }
+  return toUs(monotonic.fn.call(monotonic.owner)) + monotonic.offsetUs;
+}
+
+function monotonicInForce(): () => Reading {
+  const hrtime = globalThis.process?.hrtime as (() => Reading) | undefined;
+  return hrtime ?? performance.now;
+}
+
+function toUs(reading: Reading): number {
+  if (typeof reading === 'number') return reading * 1000;
+  const [seconds, nanoseconds] = reading;
+  return seconds * 1e6 + nanoseconds / 1000;
+}
+
+/** The time and its timers, as whatever keeps a lease is given them: a test can move them. */
+export interface Clock {
+  /** Ms since a moment of its own; it never goes back, whatever becomes of the system's time. */
+  nowMs(): number;
+  /**
+   * Calls once, in so many ms, however many. Returns what prevents it. Without options it keeps no
+   * process alive and goes by real time.
+   */
+  after(delayMs: number, onTime: () => void, options?: DeadlineOptions): () => void;
+}
+
+const leaseTime: DeadlineOptions = { isReal: true };
+
+/** Real time: a server whose lease it is does not know of a test's fake timers. */
+export const systemClock: Clock = {
+  nowMs: realNowMs,
+  after: (delayMs, onTime, options = leaseTime) => {
+    const deadline = new Deadline(delayMs, onTime, options);
+    return () => deadline.cancel();
+  },
+};

@@ -1,0 +1,73 @@
+/**
+ * kds/playwright: tests that declare what they read and write, and so can run side by side, in all
+ * workers and shards of a machine, with others that use the same.
+ *
+ * Sets are requested from the broker, so they also exclude tests of other runs, and `kds run`.
+ */
+
+import { test as base } from '@playwright/test';
+import { InvalidSetError } from '../api/errors.ts';
+import type { Grant } from '../api/grant.ts';
+import { domainOfTests, labelOf, specOf, type TestedSet } from './tested-set.ts';
+
+export type { TestedSet } from './tested-set.ts';
+
+/** Longer than any test should have to wait, in ms, apart from the time that the test has. */
+const timeoutMs = 600_000;
+/** What the fixture has besides, to report what it has waited for in vain. */
+const fixtureMarginMs = 60_000;
+
+export interface HoldingOptions {
+  /** For the tests of a file, a `describe` or a project. */
+  readonly holds: TestedSet;
+}
+
+export interface HoldingFixtures {
+  /** Held from before the other fixtures of a test until after them. */
+  readonly grant: Grant;
+}
+
+/**
+ * Playwright's `test`, whose tests hold what they declare while they run: by `test.use`, or one by
+ * one by annotations `reads` and `writes`, each with one name. The two add up, and are acquired at
+ * once; a `test.use` within another one takes its place. A test that declares nothing waits for
+ * nothing. Each attempt of a retried test has a grant of its own.
+ *
+ * @example
+ * ```ts no-run
+ * import { test } from 'kds/playwright';
+ *
+ * test.use({ holds: { reads: 'catalogue' } });
+ * test('checks out', { annotation: { type: 'writes', description: 'cart' } }, ({ grant }) => {
+ *   console.log(grant.token);
+ * });
+ * ```
+ */
+export const test = base.extend<HoldingFixtures & HoldingOptions>({
+  holds: [{}, { option: true }],
+  grant: [
+    async ({ holds }, use, { annotations, titlePath }) => {
+      const declared = (type: string): string[] =>
+        annotations.flatMap((one) => (one.type === type ? [nameIn(one)] : []));
+      const spec = specOf(holds);
+      const set = {
+        exclusive: [...spec.exclusive, ...declared('writes')],
+        shared: [...spec.shared, ...declared('reads')],
+      };
+      const domain = await domainOfTests('playwright');
+      const grant = await domain.acquire(set, { timeoutMs, label: labelOf(titlePath) });
+      try {
+        await use(grant);
+      } finally {
+        await grant.release();
+      }
+    },
+    { auto: true, timeout: timeoutMs + fixtureMarginMs },
+  ],
+});
+
+/** @throws InvalidSetError where the name is missing: the test would run without its lock. */
+function nameIn({ type, description }: { type: string; description?: string }): string {
+  if (description !== undefined && description !== '') return description;
+  throw new InvalidSetError(`an annotation of type "${type}" names its resource as "description"`);
+}
