@@ -21,8 +21,8 @@ import type { AcquireSyncOptions } from '../api/options.ts';
 import { Core, GRANTED, type Memory, UNUSUAL } from '../core/index.ts';
 import { timedOut } from '../report/blockers.ts';
 import type { SetsInView } from '../report/core-reader.ts';
+import { AbortListeners } from '../runtime/abort-listeners.ts';
 import { Delivery } from '../runtime/delivery.ts';
-import { Signals } from '../runtime/signals.ts';
 import { TimeLimits } from '../runtime/time-limits.ts';
 import { EventNotes } from './event-notes.ts';
 import { HostGrant } from './grant.ts';
@@ -49,7 +49,7 @@ export abstract class Host {
   abstract readonly clock: HostClock;
   abstract readonly sets: SetsInView;
   readonly delivery = new Delivery();
-  readonly signals = new Signals<HostRequest>((requests, reason) => {
+  readonly signals = new AbortListeners<HostRequest>((requests, reason) => {
     this.refuseInTime(requests, () => reason);
   });
   /** Limits that are over at the same time end their requests in one operation. */

@@ -11,8 +11,8 @@ import type { Capability } from '../api/domain.ts';
 import type { EventDomain } from '../api/events.ts';
 import type { RequestKey } from '../api/outer-grants.ts';
 import type { Snapshot } from '../api/snapshot.ts';
+import { AbortListeners } from '../runtime/abort-listeners.ts';
 import { Delivery } from '../runtime/delivery.ts';
-import { Signals } from '../runtime/signals.ts';
 import { type Granted, RemoteGrant } from './grant.ts';
 import type { RemoteRequest } from './request.ts';
 import { type RemoteRef, RemoteResources } from './resources.ts';
@@ -25,7 +25,7 @@ export abstract class RemoteLink<S extends Snapshot = Snapshot> {
   /** Of those told by way of it: a host runs the direct ones when it has heard something. */
   readonly delivery = new Delivery();
   readonly resources = new RemoteResources((resource) => this.closeResource(resource));
-  readonly signals = new Signals<RemoteRequest>((waiting, reason) => {
+  readonly signals = new AbortListeners<RemoteRequest>((waiting, reason) => {
     const requests = [...waiting].sort((a, b) => a.id - b.id);
     this.cancel(requests);
     for (const request of requests) request.refuse(reason);

@@ -1,67 +1,98 @@
 /**
- * For clients: one listener for each signal, however many wait with it. A signal's own list of
- * listeners is searched from the front at each removal, which a hundred thousand would feel.
+ * One listener on an AbortSignal, shared by all that wait with it. A platform searches a signal's
+ * listeners one by one at each addition and removal, and warns of a leak at a dozen. A signal that
+ * nothing waits with keeps no listener.
+ *
+ * Only {@link AbortListeners.add} runs code of the signal itself, which a library may have written.
+ * So a removal within an operation defers the removal of the listener to a microtask.
  */
 
+import { queueRealMicrotask } from './real-time.ts';
 import { throwUncaught } from './uncaught.ts';
 
-export interface Abortable {
-  /** The signal that it was added with has aborted. Not called again. */
-  abortBy(reason: unknown): void;
-}
-
-interface Entry {
-  readonly waiting: Set<Abortable>;
-  readonly listener: () => void;
-  /** Its signal has aborted. */
+/** All that waits with one signal. */
+interface Group<T> {
+  readonly signal: AbortSignal;
+  readonly waiting: Set<T>;
+  readonly onAbort: () => void;
+  /** The signal has aborted. */
   isOver: boolean;
+  /** The group is in the list of those whose listener may be removed. */
+  isIdle: boolean;
 }
 
-export class AbortListeners {
-  readonly #bySignal = new Map<AbortSignal, Entry>();
+export class AbortListeners<T> {
+  readonly #groups = new WeakMap<AbortSignal, Group<T>>();
+  readonly #onAbort: (waiting: ReadonlySet<T>, reason: unknown) => void;
+  /** Groups that became empty, and may have been joined again since. */
+  #idle: Group<T>[] = [];
 
   /**
-   * Calls `abortBy` when the signal aborts; before this returns, if it has aborted by then: a
-   * signal may abort while its listener is added. Runs the signal's own code, if it has any.
+   * `onAbort` receives all that wait with a signal when it aborts. A waiter that is removed
+   * meanwhile leaves the set at once, so a loop over the set skips it.
    */
-  add(signal: AbortSignal, waiter: Abortable): void {
-    const entry = this.#bySignal.get(signal) ?? this.#listen(signal);
-    entry.waiting.add(waiter);
-    if ((entry.isOver || signal.aborted) && entry.waiting.delete(waiter)) {
-      if (entry.waiting.size === 0) this.#forget(signal, entry);
-      waiter.abortBy(signal.reason);
-    }
+  constructor(onAbort: (waiting: ReadonlySet<T>, reason: unknown) => void) {
+    this.#onAbort = onAbort;
   }
 
-  remove(signal: AbortSignal, waiter: Abortable): void {
-    const entry = this.#bySignal.get(signal);
-    if (entry?.waiting.delete(waiter) && entry.waiting.size === 0) this.#forget(signal, entry);
+  /**
+   * Adds a waiter. False if the signal has aborted by then, even while its listener was added: the
+   * waiter is not added, and the caller must end it. Runs code of the signal, if it has any, and
+   * throws what that throws.
+   */
+  add(signal: AbortSignal, waiter: T): boolean {
+    const group = this.#groups.get(signal) ?? this.#listen(signal);
+    if (!group.isOver) group.waiting.add(waiter);
+    // A signal that aborted before it had the listener does not call it.
+    if (!group.isOver && !signal.aborted) return true;
+    this.remove(signal, waiter);
+    return false;
   }
 
-  #listen(signal: AbortSignal): Entry {
-    const waiting = new Set<Abortable>();
-    const listener = (): void => {
-      entry.isOver = true;
-      this.#forget(signal, entry);
-      for (const each of [...waiting]) if (waiting.delete(each)) each.abortBy(signal.reason);
+  /** Runs no code of the signal. */
+  remove(signal: AbortSignal, waiter: T): void {
+    const group = this.#groups.get(signal);
+    if (!group?.waiting.delete(waiter) || group.waiting.size > 0) return;
+    if (group.isIdle || group.isOver) return;
+    group.isIdle = true;
+    if (this.#idle.push(group) === 1) queueRealMicrotask(() => this.#forgetIdle());
+  }
+
+  #listen(signal: AbortSignal): Group<T> {
+    const onAbort = (): void => {
+      if (group.isOver) return;
+      group.isOver = true;
+      if (group.waiting.size > 0) this.#onAbort(group.waiting, signal.reason);
+      this.#forget(group);
     };
-    const entry: Entry = { waiting, listener, isOver: false };
-    signal.addEventListener('abort', listener, { once: true });
-    const other = this.#bySignal.get(signal);
-    if (entry.isOver) return entry;
-    if (other === undefined) {
-      this.#bySignal.set(signal, entry);
-      return entry;
+    const waiting = new Set<T>();
+    const group: Group<T> = { signal, waiting, onAbort, isOver: false, isIdle: false };
+    // Before the group is known: a signal that refuses the listener must have no group.
+    signal.addEventListener('abort', onAbort);
+    const other = this.#groups.get(signal);
+    if (group.isOver || other === undefined) {
+      if (!group.isOver) this.#groups.set(signal, group);
+      return group;
     }
     // The signal's own code has added another waiter meanwhile.
-    this.#forget(signal, entry);
+    this.#forget(group);
     return other;
   }
 
-  #forget(signal: AbortSignal, entry: Entry): void {
-    if (this.#bySignal.get(signal) === entry) this.#bySignal.delete(signal);
+  #forgetIdle(): void {
+    const idle = this.#idle;
+    this.#idle = [];
+    for (const group of idle) {
+      group.isIdle = false;
+      if (group.waiting.size === 0) this.#forget(group);
+    }
+  }
+
+  #forget(group: Group<T>): void {
+    const { signal, onAbort } = group;
+    if (this.#groups.get(signal) === group) this.#groups.delete(signal);
     try {
-      signal.removeEventListener('abort', entry.listener);
+      signal.removeEventListener('abort', onAbort);
     } catch (error) {
       throwUncaught(error);
     }

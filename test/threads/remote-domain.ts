@@ -32,9 +32,9 @@ import {
   throwIfAborted,
 } from '../../src/api/options.ts';
 import { checkName, RequestedRefs, readRefs, readSpec } from '../../src/api/sets.ts';
+import { AbortListeners } from '../../src/runtime/abort-listeners.ts';
 import { captureContext, lookForContext, runInContext } from '../../src/runtime/async-context.ts';
 import { deliver } from '../../src/runtime/delivery.ts';
-import { Signals } from '../../src/runtime/signals.ts';
 import { runHeld } from '../conformance/run-held.ts';
 import {
   type Asking,
@@ -74,7 +74,7 @@ export class RemoteClient {
   readonly #post: (message: ToWorker) => void;
   readonly #answered = new Map<number, Answered>();
   readonly #signalIds = new WeakMap<AbortSignal, number>();
-  readonly #signals = new Signals<Answered>((waiting) => this.#abort(waiting));
+  readonly #signals = new AbortListeners<Answered>((waiting) => this.#abort(waiting));
   #idLast = 0;
 
   constructor(post: (message: ToWorker) => void, offered = capabilities) {

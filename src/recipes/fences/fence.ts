@@ -52,7 +52,9 @@ interface GatheringOptions {
 /** So many fences can be gathered in one, at most. */
 const fencesMax = 65_536;
 
-const aborts = new AbortListeners();
+const abortListeners = new AbortListeners<(reason: unknown) => void>((waiting, reason) => {
+  for (const giveUp of waiting) giveUp(reason);
+});
 const deliveries = new Turns();
 const hints = new Turns();
 
@@ -193,7 +195,7 @@ export class Fence implements PromiseLike<void> {
       const ended = (): void => {
         isOver = true;
         timer?.cancel();
-        if (signal !== undefined) aborts.remove(signal, aborted);
+        if (signal !== undefined) abortListeners.remove(signal, giveUp);
         if (this.status === 'error') reject(this.error);
         else resolve(undefined);
       };
@@ -201,10 +203,9 @@ export class Fence implements PromiseLike<void> {
         if (callback?.remove() !== true) return;
         isOver = true;
         timer?.cancel();
-        if (signal !== undefined) aborts.remove(signal, aborted);
+        if (signal !== undefined) abortListeners.remove(signal, giveUp);
         reject(reason);
       };
-      const aborted = { abortBy: giveUp };
       let timer: Deadline | undefined;
       const callback = this.addCallback(ended);
       if (callback === null) {
@@ -212,7 +213,7 @@ export class Fence implements PromiseLike<void> {
       } else if (timeoutMs === 0) {
         giveUp(this.timedOut(0));
       } else {
-        if (signal !== undefined) aborts.add(signal, aborted);
+        if (signal !== undefined && !abortListeners.add(signal, giveUp)) giveUp(signal.reason);
         // It may have ended or been given up while the signal's own code ran.
         if (isOver) return;
         timer = startTimer(timeoutMs, () => giveUp(this.timedOut(timeoutMs)));

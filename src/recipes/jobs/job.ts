@@ -247,11 +247,6 @@ export class QueueJob implements Job, RunningJob {
     return this.family.owner.submitTo(this, spec);
   }
 
-  /** For the listeners of its signal. */
-  abortBy(reason: unknown): void {
-    this.cancel(reason);
-  }
-
   /** It is asked to stop, while it runs. */
   abort(reason: unknown): void {
     const details = this.details();

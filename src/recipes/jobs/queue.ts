@@ -114,7 +114,9 @@ class DomainJobQueue implements JobQueue {
     cancel: (job, reason) => this.#cancel(job, reason),
     submitTo: (parent, spec) => this.#submitTo(parent, spec),
   };
-  readonly #listeners = new AbortListeners();
+  readonly #abortListeners = new AbortListeners<QueueJob>((jobs, reason) => {
+    for (const job of jobs) job.cancel(reason);
+  });
   readonly #slots: Slots;
   /** Have a slot, and are about to start. */
   readonly #starting = new Line<QueueJob>(({ state, isEnding }) => state === 'ready' && !isEnding);
@@ -264,13 +266,13 @@ class DomainJobQueue implements JobQueue {
   /** Last, as it runs the signal's own code, if it has any. */
   #follow(job: QueueJob, signal: AbortSignal): void {
     try {
-      this.#listeners.add(signal, job);
+      if (!this.#abortListeners.add(signal, job)) job.cancel(signal.reason);
     } catch (error) {
       // A signal that takes no listener.
       if (!job.cancel(error)) throwUncaught(error);
       else throw error;
     }
-    if (!job.isLive) this.#listeners.remove(signal, job);
+    if (!job.isLive) this.#abortListeners.remove(signal, job);
   }
 
   /** Its set stands in all queues from now on. It is in the ring, also if that fails. */
@@ -448,7 +450,7 @@ class DomainJobQueue implements JobQueue {
       else this.#starting.noteGone();
     }
     if (job.state === 'running' && state !== 'done') family.isMarked = true;
-    if (spec.signal !== undefined) this.#listeners.remove(spec.signal, job);
+    if (spec.signal !== undefined) this.#abortListeners.remove(spec.signal, job);
     if (spec.task !== undefined) this.#workers?.free(job);
     if (job.slot !== undefined) this.#slots.free(job);
     job.rare?.children?.close(this.#domain);

@@ -76,7 +76,10 @@ export class LockManager {
     checkLabel(clientId);
     this.clientId = clientId;
     this.#session = domain.session({ label: clientId });
-    this.#agent = { domain: this.#session, aborts: new AbortListeners(), isClosed: false };
+    const abortListeners = new AbortListeners<LockRequest>((requests, reason) => {
+      for (const request of requests) request.abort(reason);
+    });
+    this.#agent = { domain: this.#session, abortListeners, isClosed: false };
   }
 
   /**

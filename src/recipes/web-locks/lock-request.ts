@@ -13,7 +13,7 @@
 import type { Domain } from '../../api/domain.ts';
 import type { KdsError } from '../../api/errors.ts';
 import type { Grant, Waiter } from '../../api/grant.ts';
-import type { Abortable, AbortListeners } from '../../runtime/abort-listeners.ts';
+import type { AbortListeners } from '../../runtime/abort-listeners.ts';
 import {
   type CapturedContext,
   captureContext,
@@ -29,11 +29,11 @@ import type { LockTerms } from './web-idl.ts';
 /** What the requests of one manager share. */
 export interface LockAgent {
   readonly domain: Domain;
-  readonly aborts: AbortListeners;
+  readonly abortListeners: AbortListeners<LockRequest>;
   isClosed: boolean;
 }
 
-export class LockRequest implements Abortable {
+export class LockRequest {
   readonly #agent: LockAgent;
   readonly #terms: LockTerms;
   readonly #resolve: (value: unknown) => void;
@@ -67,11 +67,11 @@ export class LockRequest implements Abortable {
 
   /** "Request a lock". Delivery is direct, as the callback has a task of its own to wait for. */
   #start(): void {
-    const { domain, aborts } = this.#agent;
+    const { domain } = this.#agent;
     const { names, mode, ifAvailable, steal, signal } = this.#terms;
     publishStart(this.#terms);
     const set = mode === 'shared' ? { shared: names } : { exclusive: names };
-    if (signal !== undefined && !this.#follow(signal, aborts)) return;
+    if (signal !== undefined && !this.#follow(signal)) return;
     if (ifAvailable) {
       domain.tryAcquire(set).then(this.#onGrant, this.#onNotTaken);
       return;
@@ -87,9 +87,9 @@ export class LockRequest implements Abortable {
   }
 
   /** False if the request is over by the time that the signal has its listener. */
-  #follow(signal: AbortSignal, aborts: AbortListeners): boolean {
+  #follow(signal: AbortSignal): boolean {
     try {
-      aborts.add(signal, this);
+      if (!this.#agent.abortListeners.add(signal, this)) this.abort(signal.reason);
     } catch (error) {
       this.#fail(error);
     }
@@ -204,7 +204,7 @@ export class LockRequest implements Abortable {
   }
 
   /** "Signal to abort the request". */
-  abortBy(reason: unknown): void {
+  abort(reason: unknown): void {
     if (this.#state === 'over') return;
     if (this.#state === 'waiting') this.#waiter?.cancel();
     else this.#grant?.release();
@@ -220,7 +220,7 @@ export class LockRequest implements Abortable {
 
   #forgetSignal(): void {
     const { signal } = this.#terms;
-    if (signal !== undefined) this.#agent.aborts.remove(signal, this);
+    if (signal !== undefined) this.#agent.abortListeners.remove(signal, this);
   }
 
   #takenAwayBy(reason: unknown): DOMException {
