@@ -28,6 +28,13 @@ export class Fifo<T> {
     return item;
   }
 
+  /** In order. Nothing may be added or removed during the iteration. */
+  *[Symbol.iterator](): Iterator<T> {
+    for (let index = 0; index < this.#size; index++) {
+      yield this.#ring[(this.#head + index) & (this.#ring.length - 1)] as T;
+    }
+  }
+
   #forgetBurst(): void {
     this.#ring = emptyRing(capacityMin);
     this.#head = 0;

@@ -1,29 +1,28 @@
 /**
  * The callbacks of one fence, in the order in which they were added, each removed in O(1).
  *
- * A callback is on the list until it is taken off, to be removed or to be run, and whoever takes it
- * off has it. So it runs exactly once, or is removed for certain.
+ * A callback is on the list until it is taken off, either to be removed or to run, and only one of
+ * the two can take it off. So it runs exactly once, or it is certain not to run.
  */
 
+import { type Linked, LinkedList } from '../../runtime/linked-list.ts';
+
 export class CallbackList<F> {
-  #first: Link<F> | undefined = undefined;
-  #last: Link<F> | undefined = undefined;
+  readonly #links = new LinkedList<Link<F>>();
 
   get isEmpty(): boolean {
-    return this.#first === undefined;
+    return this.#links.first === undefined;
   }
 
   add(fn: F): FenceCallback {
-    const link: Link<F> = { fn, isListed: true, previous: this.#last, next: undefined };
-    if (this.#last === undefined) this.#first = link;
-    else this.#last.next = link;
-    this.#last = link;
+    const link: Link<F> = { fn, isListed: true, previous: undefined, next: undefined };
+    this.#links.add(link);
     return { remove: () => this.#takeOff(link) };
   }
 
   /** Takes the first one off. */
   shift(): F | undefined {
-    const link = this.#first;
+    const link = this.#links.first;
     if (link === undefined) return undefined;
     this.#takeOff(link);
     return link.fn;
@@ -31,25 +30,19 @@ export class CallbackList<F> {
 
   #takeOff(link: Link<F>): boolean {
     if (!link.isListed) return false;
-    const { previous, next } = link;
-    if (previous === undefined) this.#first = next;
-    else previous.next = next;
-    if (next === undefined) this.#last = previous;
-    else next.previous = previous;
+    this.#links.delete(link);
     link.isListed = false;
     return true;
   }
 }
 
-/** A function that is to be called when a fence ends. */
+/** A function to be called when a fence ends. */
 export interface FenceCallback {
-  /** True if it is removed: then it never runs. False if it has run, or was removed before. */
+  /** True if this call removes it: then it never runs. False if it has run or was removed. */
   remove(): boolean;
 }
 
-interface Link<F> {
+interface Link<F> extends Linked<Link<F>> {
   readonly fn: F;
   isListed: boolean;
-  previous: Link<F> | undefined;
-  next: Link<F> | undefined;
 }

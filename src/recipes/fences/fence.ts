@@ -19,10 +19,10 @@ import {
 import { describe } from '../../api/sets.ts';
 import { AbortListeners } from '../../runtime/abort-listeners.ts';
 import type { Deadline } from '../../runtime/deadline.ts';
+import { Turns } from '../../runtime/turns.ts';
 import { throwUncaught } from '../../runtime/uncaught.ts';
 import { CallbackList, type FenceCallback } from './callback-list.ts';
 import { startTimer } from './timer.ts';
-import { Turns } from './turns.ts';
 
 export type FenceStatus = 'pending' | 'ok' | 'error';
 
@@ -55,8 +55,7 @@ const fencesMax = 65_536;
 const abortListeners = new AbortListeners<(reason: unknown) => void>((waiting, reason) => {
   for (const giveUp of waiting) giveUp(reason);
 });
-const deliveries = new Turns();
-const hints = new Turns();
+const hints = new Turns<() => void>((hint) => hint());
 
 /**
  * @example
@@ -68,6 +67,7 @@ const hints = new Turns();
  * await rendered;
  */
 export class Fence implements PromiseLike<void> {
+  static readonly #deliveries = new Turns<Fence>((fence) => fence.#runCallbacks());
   readonly label: string | undefined;
   #status: FenceStatus = 'pending';
   #hasError = false;
@@ -233,8 +233,8 @@ export class Fence implements PromiseLike<void> {
     if (Number.isNaN(atMs)) throw new RangeError('atMs is a time in ms since 1970, not NaN');
     if (this.status !== 'pending' || atMs >= this.deadlineMs) return false;
     this.#deadlineMs = atMs;
-    const tell = this.#onDeadline;
-    if (tell !== undefined) hints.run(() => tell(atMs));
+    const onDeadline = this.#onDeadline;
+    if (onDeadline !== undefined) hints.add(() => onDeadline(atMs));
     return true;
   }
 
@@ -244,7 +244,7 @@ export class Fence implements PromiseLike<void> {
     if (isFailed) this.#noteError(error);
     this.#status = this.#hasError ? 'error' : 'ok';
     this.#onDeadline = undefined;
-    if (!this.#callbacks.isEmpty) deliveries.run(() => this.#runCallbacks());
+    if (!this.#callbacks.isEmpty) Fence.#deliveries.add(this);
     return true;
   }
 

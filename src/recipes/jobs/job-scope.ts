@@ -12,11 +12,11 @@
 import type { Domain } from '../../api/domain.ts';
 import type { Grant } from '../../api/grant.ts';
 import type { ResourceRef, SetSpec } from '../../api/sets.ts';
+import { LinkedList } from '../../runtime/linked-list.ts';
 import { type JobOwner, keyOf, type QueueJob } from './job.ts';
-import { Ring } from './ring.ts';
 import { waitsForSlot } from './slots.ts';
 import { listOf } from './spec.ts';
-import { Line } from './wait-queue.ts';
+import { WaitQueue } from './wait-queue.ts';
 
 const lentNameLengthMax = 100;
 
@@ -32,13 +32,15 @@ export class Family {
   /** The parent, who lends; none for the jobs of the queue itself. */
   readonly lender: QueueJob | undefined;
   /** Those that have not ended, but for those in line. */
-  readonly ring = new Ring();
+  readonly ring = new LinkedList<QueueJob>();
   /** Those that found the ring full. */
-  readonly line = new Line<QueueJob>(({ state, isEnding }) => state === 'submitted' && !isEnding);
+  readonly line = new WaitQueue<QueueJob>(
+    ({ state, isEnding }) => state === 'submitted' && !isEnding,
+  );
   /** Of those in line, how many have not ended. */
   lineCount = 0;
   /** Sub-jobs that wait for a slot, and could have the parent's. */
-  readonly waiting = new Line<QueueJob>(waitsForSlot);
+  readonly waiting = new WaitQueue<QueueJob>(waitsForSlot);
   isSlotLent = false;
   /** Those in line are let in at this moment. */
   isAdmitting = false;
@@ -57,7 +59,7 @@ export class Family {
   }
 
   get isEmpty(): boolean {
-    return this.ring.count === 0 && this.lineCount === 0;
+    return this.ring.size === 0 && this.lineCount === 0;
   }
 
   /** What to ask for, so that a sub-job gets its set. */

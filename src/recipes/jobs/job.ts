@@ -133,8 +133,8 @@ export class QueueJob implements Job, RunningJob {
   readonly writes: ResourceRef | readonly ResourceRef[];
   readonly family: Family;
   /** Its neighbours in the ring. */
-  before: QueueJob | undefined = undefined;
-  behind: QueueJob | undefined = undefined;
+  previous: QueueJob | undefined = undefined;
+  next: QueueJob | undefined = undefined;
   state: JobState = 'submitted';
   /** The last state before its end. */
   furthest: JobState = 'submitted';

@@ -17,6 +17,7 @@ import { describe } from '../../api/sets.ts';
 import { AbortListeners } from '../../runtime/abort-listeners.ts';
 import { captureContext, lookForContext, runInContext } from '../../runtime/async-context.ts';
 import { queueRealMicrotask } from '../../runtime/real-time.ts';
+import { Turns } from '../../runtime/turns.ts';
 import { throwUncaught } from '../../runtime/uncaught.ts';
 import { Deferred } from './deferred.ts';
 import { findUnordered, graphOf, type JobGraph, type UnorderedPair } from './graph.ts';
@@ -25,7 +26,7 @@ import { Family } from './job-scope.ts';
 import { type JobQueueOptions, readQueueOptions } from './queue-options.ts';
 import { Slots } from './slots.ts';
 import { type JobSpec, type ReadSpec, readJobSpec } from './spec.ts';
-import { Line } from './wait-queue.ts';
+import { WaitQueue } from './wait-queue.ts';
 import { WorkerPool } from './worker-pool.ts';
 
 /** How many jobs ended in which way since the queue was made, sub-jobs among them. */
@@ -119,18 +120,18 @@ class DomainJobQueue implements JobQueue {
   });
   readonly #slots: Slots;
   /** Have a slot, and are about to start. */
-  readonly #starting = new Line<QueueJob>(({ state, isEnding }) => state === 'ready' && !isEnding);
+  readonly #starting = new WaitQueue<QueueJob>(
+    ({ state, isEnding }) => state === 'ready' && !isEnding,
+  );
   readonly #counts = { done: 0, failed: 0, skipped: 0, cancelled: 0 };
   #idLast = 0;
   #isOpen = true;
   #isPaused: boolean;
   #isPumpDue = false;
-  /** Have ended, and their dependents do not know it yet. */
-  readonly #telling = new Line<QueueJob>(() => true);
-  #isTelling = false;
-  /** Parents whose sub-jobs have all ended. */
-  readonly #parentsToEnd: QueueJob[] = [];
-  #isEndingParents = false;
+  /** Jobs that have ended. A chain of jobs that are all skipped may be longer than the stack. */
+  readonly #dependents = new Turns<QueueJob>((ended) => this.#notifyDependents(ended));
+  /** Jobs whose sub-jobs have all ended. Jobs may be nested deeper than the stack. */
+  readonly #parents = new Turns<QueueJob>((parent) => this.#endParent(parent));
   #drained: Deferred<JobCounts> | undefined;
 
   constructor(domain: Domain, options: JobQueueOptions) {
@@ -151,7 +152,7 @@ class DomainJobQueue implements JobQueue {
   }
 
   get size(): number {
-    return this.#family.ring.count + this.#family.lineCount;
+    return this.#family.ring.size + this.#family.lineCount;
   }
 
   get counts(): JobCounts {
@@ -206,12 +207,12 @@ class DomainJobQueue implements JobQueue {
   /** Those that have not ended, parents before their sub-jobs, else as they were submitted. */
   #jobs(family: Family): QueueJob[] {
     const jobs: QueueJob[] = [];
-    const open = [...family.ring.jobs(), ...family.line.items()].reverse();
+    const open = [...family.ring, ...family.line.items()].reverse();
     for (let job = open.pop(); job !== undefined; job = open.pop()) {
       jobs.push(job);
       const children = job.rare?.children;
       if (children === undefined) continue;
-      for (const child of [...children.ring.jobs(), ...children.line.items()].reverse()) {
+      for (const child of [...children.ring, ...children.line.items()].reverse()) {
         open.push(child);
       }
     }
@@ -242,7 +243,7 @@ class DomainJobQueue implements JobQueue {
     }
     const after = this.#afterIn(family, spec);
     if (signal?.aborted) throw signal.reason;
-    const isFull = family.ring.count >= this.#capacity || family.lineCount > 0;
+    const isFull = family.ring.size >= this.#capacity || family.lineCount > 0;
     if (isFull && family.lineCount >= this.#capacity) throw this.#tooMany();
     const job = new QueueJob(family, ++this.#idLast, spec);
     const context = captureContext();
@@ -441,13 +442,13 @@ class DomainJobQueue implements JobQueue {
     const isFailure = state === 'failed';
     if (job.state === 'submitted') {
       family.lineCount--;
-      family.line.noteGone();
+      family.line.noteStale();
     } else {
       family.ring.delete(job);
     }
     if (job.state === 'ready') {
-      if (job.slot === undefined) this.#slots.noteGone(job);
-      else this.#starting.noteGone();
+      if (job.slot === undefined) this.#slots.noteStale(job);
+      else this.#starting.noteStale();
     }
     if (job.state === 'running' && state !== 'done') family.isMarked = true;
     if (spec.signal !== undefined) this.#abortListeners.remove(spec.signal, job);
@@ -458,28 +459,19 @@ class DomainJobQueue implements JobQueue {
     job.end(state, value, isFailure && this.#onFailure === undefined);
     this.#counts[state as keyof JobCounts]++;
     if (isFailure) this.#tellFailure(job, value);
-    this.#tellDependents(job);
+    if (job.rare?.dependents !== undefined) this.#dependents.add(job);
     this.#admit(family);
-    if (family.isEmpty && family.lender !== undefined) this.#endParent(family.lender);
+    if (family.isEmpty && family.lender !== undefined) this.#parents.add(family.lender);
     if (this.size === 0 && this.#drained !== undefined) {
       this.#drained.resolve(this.counts);
       this.#drained = undefined;
     }
   }
 
-  /**
-   * Its sub-jobs have ended, so it does if its own run is over. One after the other: jobs may be
-   * nested deeper than a stack.
-   */
+  /** Its sub-jobs have ended, so it ends if its own run has. */
   #endParent(parent: QueueJob): void {
-    this.#parentsToEnd.push(parent);
-    if (this.#isEndingParents) return;
-    this.#isEndingParents = true;
-    for (let job = this.#parentsToEnd.pop(); job !== undefined; job = this.#parentsToEnd.pop()) {
-      const outcome = job.rare?.outcome;
-      if (outcome !== undefined) this.#endRun(job, outcome.isOk, outcome.value);
-    }
-    this.#isEndingParents = false;
+    const outcome = parent.rare?.outcome;
+    if (outcome !== undefined) this.#endRun(parent, outcome.isOk, outcome.value);
   }
 
   #tellFailure(job: QueueJob, error: unknown): void {
@@ -492,24 +484,16 @@ class DomainJobQueue implements JobQueue {
     }
   }
 
-  /** One after the other: a chain of jobs that are all skipped may be longer than the stack. */
-  #tellDependents(ended: QueueJob): void {
-    if (ended.rare?.dependents === undefined) return;
-    this.#telling.push(ended);
-    if (this.#isTelling) return;
-    this.#isTelling = true;
-    for (let first = this.#telling.shift(); first !== undefined; first = this.#telling.shift()) {
-      const details = first.details();
-      const { dependents = new Set() } = details;
-      details.dependents = undefined;
-      for (const job of dependents) {
-        if (!job.isLive) continue;
-        job.afterCount--;
-        if (first.state !== 'done') this.#afterFailed(job, first);
-        if (job.afterCount === 0 && job.isLive) this.#afterAll(job);
-      }
+  #notifyDependents(ended: QueueJob): void {
+    const details = ended.details();
+    const { dependents = new Set() } = details;
+    details.dependents = undefined;
+    for (const job of dependents) {
+      if (!job.isLive) continue;
+      job.afterCount--;
+      if (ended.state !== 'done') this.#afterFailed(job, ended);
+      if (job.afterCount === 0 && job.isLive) this.#afterAll(job);
     }
-    this.#isTelling = false;
   }
 
   #afterFailed(job: QueueJob, first: QueueJob): void {
@@ -540,7 +524,7 @@ class DomainJobQueue implements JobQueue {
   #admit(family: Family): void {
     if (family.lineCount === 0 || family.isAdmitting) return;
     family.isAdmitting = true;
-    while (family.ring.count < this.#capacity) {
+    while (family.ring.size < this.#capacity) {
       const job = family.line.shift();
       if (job === undefined) break;
       family.lineCount--;

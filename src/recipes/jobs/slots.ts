@@ -6,11 +6,11 @@
  */
 
 import type { QueueJob, Slot } from './job.ts';
-import { Line } from './wait-queue.ts';
+import { WaitQueue } from './wait-queue.ts';
 
 export class Slots {
   #freeCount: number;
-  readonly #waiting = new Line<QueueJob>(waitsForSlot);
+  readonly #waiting = new WaitQueue<QueueJob>(waitsForSlot);
   readonly #onSlot: (job: QueueJob) => void;
 
   constructor(count: number, onSlot: (job: QueueJob) => void) {
@@ -46,13 +46,13 @@ export class Slots {
     this.#give(next, slot as Slot);
     // A sub-job stands in both lines.
     if (next.family.lender === undefined) return;
-    (slot === 'parent' ? this.#waiting : next.family.waiting).noteGone();
+    (slot === 'parent' ? this.#waiting : next.family.waiting).noteStale();
   }
 
   /** A job that may stand in line has ended. */
-  noteGone({ family }: QueueJob): void {
-    this.#waiting.noteGone();
-    family.waiting.noteGone();
+  noteStale({ family }: QueueJob): void {
+    this.#waiting.noteStale();
+    family.waiting.noteStale();
   }
 
   #give(job: QueueJob, slot: Slot): void {

@@ -1,56 +1,49 @@
 /**
- * First come, first served, O(1) a step: a list with a moving head.
- *
- * Whoever leaves from the middle stays in the list until it is his turn, and is passed over; when
- * those are the larger part they are cleared away. So who comes and goes leaves nothing behind.
+ * First come, first served, O(1) a step. An item that stops waiting stays in the queue until its
+ * turn and is skipped then; once such items are the larger part they are removed. So items that
+ * come and go leave nothing behind.
  */
 
-const clearMin = 1024;
+import { Fifo } from '../../runtime/fifo.ts';
 
-export class Line<T> {
-  #items: T[] = [];
-  #head = 0;
-  #goneCount = 0;
-  readonly #isIn: (item: T) => boolean;
+const staleCountMin = 1024;
 
-  /** `isIn` says whether an item still stands in line. */
-  constructor(isIn: (item: T) => boolean) {
-    this.#isIn = isIn;
+export class WaitQueue<T> {
+  #items = new Fifo<T>();
+  /** Items that stopped waiting. */
+  #staleCount = 0;
+  readonly #isWaiting: (item: T) => boolean;
+
+  /** `isWaiting` returns whether an item that was added still waits. */
+  constructor(isWaiting: (item: T) => boolean) {
+    this.#isWaiting = isWaiting;
   }
 
-  /** Those who stand in line, the first one first. */
+  /** The items that wait, in order. */
   items(): readonly T[] {
-    return this.#items.slice(this.#head).filter(this.#isIn);
+    return [...this.#items].filter(this.#isWaiting);
   }
 
   push(item: T): void {
     this.#items.push(item);
   }
 
-  /** Takes the first one that still stands in line. */
+  /** Removes the first item that still waits. */
   shift(): T | undefined {
-    while (this.#head < this.#items.length) {
-      const item = this.#items[this.#head] as T;
-      this.#items[this.#head] = undefined as T;
-      this.#head++;
-      if (this.#head >= clearMin && this.#head * 2 >= this.#items.length) this.#clear();
-      if (this.#isIn(item)) return item;
-      if (this.#goneCount > 0) this.#goneCount--;
+    for (let item = this.#items.shift(); item !== undefined; item = this.#items.shift()) {
+      if (this.#isWaiting(item)) return item;
+      if (this.#staleCount > 0) this.#staleCount--;
     }
     return undefined;
   }
 
-  /** One of those in line is so no more. */
-  noteGone(): void {
-    this.#goneCount++;
-    const { length } = this.#items;
-    if (this.#goneCount >= clearMin && this.#goneCount * 2 >= length - this.#head) this.#clear();
-  }
-
-  #clear(): void {
-    this.#items = this.#items.slice(this.#head);
-    if (this.#goneCount > 0) this.#items = this.#items.filter(this.#isIn);
-    this.#head = 0;
-    this.#goneCount = 0;
+  /** An item of the queue has stopped waiting. */
+  noteStale(): void {
+    this.#staleCount++;
+    if (this.#staleCount < staleCountMin || this.#staleCount * 2 < this.#items.size) return;
+    const items = this.items();
+    this.#items = new Fifo();
+    for (const item of items) this.#items.push(item);
+    this.#staleCount = 0;
   }
 }

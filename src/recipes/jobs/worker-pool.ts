@@ -12,7 +12,7 @@ import { describe, type ResourceRef } from '../../api/sets.ts';
 import { keyOf, type QueueJob } from './job.ts';
 import { listOf, type TaskSpec } from './spec.ts';
 import { type FromWorker, isFromWorker, type NamedSet, type ToWorker } from './task-messages.ts';
-import { Line } from './wait-queue.ts';
+import { WaitQueue } from './wait-queue.ts';
 
 /** A worker of Node, or of a browser. */
 export interface TaskWorker {
@@ -51,7 +51,7 @@ export class WorkerPool {
   readonly #events: WorkerPoolEvents;
   readonly #members = new Set<Member>();
   readonly #idle: Member[] = [];
-  readonly #waiting = new Line<QueueJob>((job) => {
+  readonly #waiting = new WaitQueue<QueueJob>((job) => {
     return job.state === 'ready' && !job.isEnding && !this.#byJob.has(job);
   });
   readonly #byJob = new Map<QueueJob, Member>();
@@ -81,7 +81,7 @@ export class WorkerPool {
   free(job: QueueJob): void {
     const member = this.#byJob.get(job);
     if (member === undefined) {
-      this.#waiting.noteGone();
+      this.#waiting.noteStale();
       return;
     }
     this.#byJob.delete(job);
