@@ -1,28 +1,31 @@
-/** Long work, a slice at a time, so that the event loop is not stopped for long. */
+/**
+ * Long work in slices, so that the event loop is not blocked for long. Slices are measured in real
+ * time: a clock that a test has stopped must not make one of them endless.
+ */
 
-import { setRealImmediate } from './real-time.ts';
+import { realNowMs, setRealImmediate } from './real-time.ts';
 
-/** So long a slice is, in ms. */
+/** Length of a slice, ms. */
 const sliceMs = 5;
-/** After so many items the work may be interrupted: to look at the time at each would cost more. */
+/** Items between two possible interruptions: reading the time at each item would cost more. */
 export const itemsPerStep = 200;
 
 /**
- * Runs what a generator does, which yields wherever it may be interrupted. Short work is done
- * before this returns; of longer work all but the first slice comes later.
+ * Runs a generator that yields wherever it may be interrupted. Short work is done before this
+ * returns; of longer work all but the first slice is done later.
  */
 export async function inSlices<R>(work: Iterator<void, R>): Promise<R> {
   for (;;) {
-    const endMs = performance.now() + sliceMs;
+    const endMs = realNowMs() + sliceMs;
     do {
       const step = work.next();
       if (step.done === true) return step.value;
-    } while (performance.now() < endMs);
+    } while (realNowMs() < endMs);
     await turn();
   }
 }
 
-/** The same at once. */
+/** Runs the same kind of generator without a pause. */
 export function atOnce<R>(work: Iterator<void, R>): R {
   for (;;) {
     const step = work.next();
@@ -30,7 +33,7 @@ export function atOnce<R>(work: Iterator<void, R>): R {
   }
 }
 
-/** Work of this kind: does something with each item. */
+/** Work of this kind: calls a function with each item. */
 export function* eachInSteps<T>(items: Iterable<T>, act: (item: T) => void): Generator<void, void> {
   let count = 0;
   for (const item of items) {
@@ -46,8 +49,8 @@ export function* mapInSteps<T, R>(items: Iterable<T>, map: (item: T) => R): Gene
 }
 
 /**
- * Sorts by numbers; items whose numbers are the same stay in order. Only bare numbers are sorted at
- * once, which is quick: to compare items would stop all for long.
+ * Sorts by numbers; items with the same number stay in order. Only bare numbers are sorted without
+ * an interruption, which is fast: comparing items would block the event loop for long.
  */
 export function* sortInSteps<T>(
   items: Iterable<T>,
@@ -66,13 +69,13 @@ export function* sortInSteps<T>(
   yield;
   const sorted: T[] = [];
   yield* eachInSteps(numbers, (number) => {
-    // Not all as arguments: a call takes only as many as the stack has room for.
+    // Not by push(...items): a call takes no more arguments than the stack has room for.
     for (const item of byNumber.get(number) as T[]) sorted.push(item);
   });
   return sorted;
 }
 
-/** Whatever else is due has its turn. */
+/** A turn of the event loop, for all else that is due. */
 function turn(): Promise<void> {
   return new Promise(setRealImmediate);
 }

@@ -1,7 +1,5 @@
 /** In how many slices long work is done, whatever the speed of the machine. */
 
-import { vi } from 'vitest';
-
 /** By the clock of `slicesOf` a slice ends after so many steps of the work. */
 const stepsPerSliceMax = 5;
 /** As src/runtime/slices.ts has it. */
@@ -18,31 +16,35 @@ export function sliceCountMin(itemCount: number): number {
 type RealTime = typeof import('../../src/runtime/real-time.ts');
 
 let turnCount = 0;
+/** Undefined while no slices are counted. */
+let aheadMs: number | undefined;
 
-/** For `vi.mock` of src/runtime/real-time.ts: its functions, with those turns counted. */
+/**
+ * For `vi.mock` of src/runtime/real-time.ts: its functions, with the turns of the event loop
+ * counted. While slices are counted, the clock advances by 1 ms each time that it is read.
+ */
 export async function countingTurns(original: () => Promise<RealTime>): Promise<RealTime> {
   const real = await original();
   const setRealImmediate = (run: () => void): void => {
     turnCount++;
     real.setRealImmediate(run);
   };
-  return { ...real, setRealImmediate };
+  const realNowMs = (): number => real.realNowMs() + (aheadMs === undefined ? 0 : ++aheadMs);
+  return { ...real, setRealImmediate, realNowMs };
 }
 
 /**
- * In how many slices work is done: how often it lets others have their turn. The clock goes on by a
- * ms each time that it is read, so slices of 5 ms end after five looks at it at the latest, and not
- * where the machine is slow, or fast.
+ * The number of slices in which work is done: how often it yields to the event loop. By the clock
+ * of `countingTurns` slices of 5 ms end after five readings at the latest, however fast or slow the
+ * machine is.
  */
 export async function slicesOf(work: () => Promise<unknown>): Promise<number> {
-  const realNow = performance.now.bind(performance);
-  let aheadMs = 0;
-  const clock = vi.spyOn(performance, 'now').mockImplementation(() => realNow() + ++aheadMs);
+  aheadMs = 0;
   const countBefore = turnCount;
   try {
     await work();
     return turnCount - countBefore;
   } finally {
-    clock.mockRestore();
+    aheadMs = undefined;
   }
 }
