@@ -67,7 +67,7 @@ export class EventNotes {
     const host = this.#host;
     const timeUs = monotonicUs();
     const id = host.core.arrival(set);
-    const names = namesOf(host.sets, set);
+    const names = namesOf(host.reader, set);
     const told = { domain: this.#domain, id, set: names, label, session };
     const live = {
       ...told,
@@ -118,7 +118,7 @@ export class EventNotes {
   /** A grant holds less than before. */
   weakened(set: number, token: number): void {
     const told = this.#of(set);
-    told.set = namesOf(this.#host.sets, set);
+    told.set = namesOf(this.#host.reader, set);
     this.#tell('kds.grant.weaken', told, monotonicUs(), { token });
   }
 
@@ -143,13 +143,13 @@ export class EventNotes {
     // One that ended while nobody listened may have left its place to another.
     const isSame = known?.id === id || known?.token === host.core.token(set);
     if (known !== undefined && isSame) return known;
-    const waitedMs = host.clock.now() - host.sets.sinceOf(set);
+    const waitedMs = host.clock.now() - host.reader.sinceOf(set);
     const told: Told = {
       domain: this.#domain,
       id,
-      set: host.core.firstLink(set) === 0 ? nothing : namesOf(host.sets, set),
-      label: grant === undefined ? host.sets.labelOf(set) : grant.label,
-      session: grant === undefined ? host.sets.sessionLabelOf(set) : grant.scope.label,
+      set: host.core.firstLink(set) === 0 ? nothing : namesOf(host.reader, set),
+      label: grant === undefined ? host.reader.labelOf(set) : grant.label,
+      session: grant === undefined ? host.reader.sessionLabelOf(set) : grant.scope.label,
       sinceUs: monotonicUs() - waitedMs * 1000,
       hasWaited: true,
       token: host.core.isGranted(set) ? host.core.token(set) : undefined,

@@ -69,7 +69,7 @@ export class HoldWatchdog {
     const nowMs = Math.max(host.clock.now(), dueMs);
     for (const set of host.ownSets()) {
       if (!host.core.isGranted(set)) continue;
-      const leftMs = host.sets.sinceOf(set) + this.#warnAfterMs - nowMs;
+      const leftMs = host.reader.sinceOf(set) + this.#warnAfterMs - nowMs;
       if (leftMs > 0) nextMs = Math.min(nextMs, leftMs);
       else overdue.add(host.core.token(set));
     }
@@ -98,16 +98,16 @@ export class HoldWatchdog {
 
   /** Within an operation. */
   #note(set: number, pendingCount: number, nowMs: number): HoldWarning {
-    const { core, events, sets } = this.#host;
+    const { core, events, reader } = this.#host;
     const token = core.token(set);
-    const heldMs = nowMs - sets.sinceOf(set);
+    const heldMs = nowMs - reader.sinceOf(set);
     if (watched.isWatched) events.heldLong(set, token, heldMs, pendingCount);
     return {
-      id: sets.idOf(set),
+      id: reader.idOf(set),
       token,
-      set: namesOf(sets, set),
-      label: sets.labelOf(set),
-      session: sets.sessionLabelOf(set),
+      set: namesOf(reader, set),
+      label: reader.labelOf(set),
+      session: reader.sessionLabelOf(set),
       heldMs,
       pendingCount,
     };

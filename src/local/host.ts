@@ -19,8 +19,8 @@ import {
 } from '../api/events.ts';
 import type { AcquireSyncOptions } from '../api/options.ts';
 import { Core, GRANTED, type Memory, UNUSUAL } from '../core/index.ts';
-import { timedOut } from '../report/blockers.ts';
-import type { SetsInView } from '../report/core-reader.ts';
+import { waitTimeout } from '../report/blockers.ts';
+import type { CoreReader, NotedClock } from '../report/core-reader.ts';
 import { AbortListeners } from '../runtime/abort-listeners.ts';
 import { Delivery } from '../runtime/delivery.ts';
 import { TimeLimits } from '../runtime/time-limits.ts';
@@ -32,22 +32,12 @@ import { HostRequest, ObserverRequest } from './request.ts';
 import type { RequestedSet, ResolvedSet, Resources } from './resources.ts';
 import type { HostSession } from './session.ts';
 
-/** What times are told by. */
-export interface HostClock {
-  /** A time, in ms since a moment of the clock's own. */
-  now(): number;
-  /** The last time whose low 32 bits were noted so: right for 49 days. */
-  fromNote(note: number): number;
-  /** Ms since 1970. */
-  toEpochMs(timeMs: number): number;
-}
-
 export abstract class Host {
   readonly core: Core;
   abstract readonly capabilities: ReadonlySet<Capability>;
   abstract readonly resources: Resources;
-  abstract readonly clock: HostClock;
-  abstract readonly sets: SetsInView;
+  abstract readonly clock: NotedClock;
+  abstract readonly reader: CoreReader;
   readonly delivery = new Delivery();
   readonly signals = new AbortListeners<HostRequest>((requests, reason) => {
     this.refuseInTime(requests, () => reason);
@@ -56,7 +46,7 @@ export abstract class Host {
   readonly timeLimits = new TimeLimits<HostRequest>((due) => {
     const limits = new Map(due.map((limit) => [limit.item, limit.timeoutMs]));
     this.refuseInTime(limits.keys(), (request) => {
-      return timedOut(this.sets, request.set, limits.get(request) as number);
+      return waitTimeout(this.reader, request.set, limits.get(request) as number);
     });
   });
   carried: CarriedHolding | undefined = undefined;
@@ -413,8 +403,8 @@ export abstract class Host {
     const ignored: string[] = [];
     for (let link = core.firstLink(grant.set); link !== 0; link = core.nextLink(link)) {
       const queue = core.resourceOf(link);
-      if (core.isMarked(queue)) recovered.push(this.sets.nameOf(queue));
-      if (core.isIgnored(link)) ignored.push(this.sets.nameOf(queue));
+      if (core.isMarked(queue)) recovered.push(this.reader.nameOf(queue));
+      if (core.isIgnored(link)) ignored.push(this.reader.nameOf(queue));
     }
     if (recovered.length > 0) grant.details().recovered = recovered;
     if (ignored.length > 0) grant.details().ignored = ignored;

@@ -34,8 +34,8 @@ import {
 import { describe, type PreparedSet, type Resource, type SetSpec } from '../api/sets.ts';
 import type { Snapshot, SnapshotEntry } from '../api/snapshot.ts';
 import { PASS_LOCKED, SYNC } from '../core/index.ts';
-import { circleOf, ownerOf, timedOut } from '../report/blockers.ts';
-import type { SetsInView } from '../report/core-reader.ts';
+import { cycleOf, describeOwnerOf, waitTimeout } from '../report/blockers.ts';
+import type { CoreReader } from '../report/core-reader.ts';
 import { entriesOf } from '../report/snapshot-entries.ts';
 import { captureContext } from '../runtime/async-context.ts';
 import { atOnce, inSlices } from '../runtime/slices.ts';
@@ -215,13 +215,13 @@ export class HostSession implements SyncSession, EndsTogether {
   }
 
   async query(): Promise<Snapshot> {
-    let sets: SetsInView;
+    let copy: CoreReader;
     try {
-      sets = this.#copy();
+      copy = this.#copy();
     } catch (error) {
       return this.host.askAgain(error, () => this.query());
     }
-    return inSlices(entriesOf(sets, asItIs));
+    return inSlices(entriesOf(copy, asItIs));
   }
 
   querySync(): Snapshot {
@@ -354,7 +354,7 @@ export class HostSession implements SyncSession, EndsTogether {
     if (held.length > 0) this.host.expect(resolved, held.length, this, label);
     const placed = this.host.arrive(resolved, allBits, this, label);
     if (typeof placed !== 'number') return placed;
-    if (timeoutMs === 0) this.#refuse(placed, timedOut(this.host.sets, placed, 0));
+    if (timeoutMs === 0) this.#refuse(placed, waitTimeout(this.host.reader, placed, 0));
     if (held.length > 0) this.#refuseCircle(placed, held, label);
     return placed;
   }
@@ -500,11 +500,11 @@ export class HostSession implements SyncSession, EndsTogether {
   }
 
   #refuseLocked({ queues, count }: ResolvedSet): void {
-    const { core, sets } = this.host;
+    const { core, reader } = this.host;
     const queue = core.firstLocked(queues, count);
     if (queue === 0) return;
-    const name = describe(sets.nameOf(queue));
-    const owner = ownerOf(sets, core.setOf(core.firstInQueue(queue)));
+    const name = describe(reader.nameOf(queue));
+    const owner = describeOwnerOf(reader, core.setOf(core.firstInQueue(queue)));
     throw new LockedError(
       `${name} is used by a synchronous caller: it is ${owner}. Ask with locked: 'wait' instead.`,
     );
@@ -540,7 +540,7 @@ export class HostSession implements SyncSession, EndsTogether {
     const circle = host.core.declareHolding(set, kept);
     if (circle?.length === 0) return;
     if (circle === undefined) this.#refuse(set, host.resources.memoryIsFull());
-    const { message, steps } = circleOf(host.sets, circle, label);
+    const { message, steps } = cycleOf(host.reader, circle, label);
     this.#refuse(set, new DeadlockError(message, steps));
   }
 
@@ -563,12 +563,12 @@ export class HostSession implements SyncSession, EndsTogether {
   }
 
   /** The state of this moment. */
-  #copy(): SetsInView {
+  #copy(): CoreReader {
     const { host } = this;
     host.enter();
-    const sets = host.sets.copy();
+    const copy = host.reader.copy();
     host.leave();
-    return sets;
+    return copy;
   }
 
   /** Its own sessions too, however deep. Returns what went through them and lives. */

@@ -1,21 +1,60 @@
-/** Sets of core, and what is known of them besides: a host's, or those of a copy of its state. */
+/** Sets of core with their labels and names: those of a domain now, or of a copy of its state. */
 
 import type { Core } from '../core/index.ts';
 
-export interface SetsInView {
+/** What reports read: sets of core by number, and what is known of them besides. */
+export interface CoreReader {
   readonly core: Core;
   readonly clock: { now(): number; toEpochMs(timeMs: number): number };
-  /** The same while it waits and while it is held, and grows with arrival. */
+  /** The id of a set: the same while it waits and while it is held; later arrivals have more. */
   idOf(set: number): number;
-  /** Of a granted set. */
+  /** The token of a granted set. */
   tokenOf(set: number): number;
-  /** For people: who asked for a set, and through what session. */
   labelOf(set: number): string | undefined;
+  /** The label of the session that requested the set. */
   sessionLabelOf(set: number): string | undefined;
-  /** When it was granted, or, if it waits, made: on the clock. */
+  /** When the set was granted, or, while it waits, when it arrived; by the clock. */
   sinceOf(set: number): number;
-  /** What a queue stands for, for people. */
+  /** The name of a queue's resource, for messages. */
   nameOf(queue: number): string;
-  /** The same sets as they are now, within an operation, to be looked at while these change. */
-  copy(): SetsInView;
+  /** A copy of the present state, which changes no more. Within an operation. */
+  copy(): CoreReader;
+}
+
+/** A clock whose times core keeps in 32 bits. */
+export interface NotedClock {
+  /** Ms since a moment of the clock's own. */
+  now(): number;
+  /** The last time with these low 32 bits: right for 49 days. */
+  fromNote(note: number): number;
+  /** Ms since 1970. */
+  toEpochMs(timeMs: number): number;
+}
+
+/** A reader whose ids, tokens and times core itself keeps. */
+export abstract class LocalReader implements CoreReader {
+  readonly core: Core;
+  readonly clock: NotedClock;
+
+  constructor(core: Core, clock: NotedClock) {
+    this.core = core;
+    this.clock = clock;
+  }
+
+  abstract labelOf(set: number): string | undefined;
+  abstract sessionLabelOf(set: number): string | undefined;
+  abstract nameOf(queue: number): string;
+  abstract copy(): LocalReader;
+
+  idOf(set: number): number {
+    return this.core.arrival(set);
+  }
+
+  tokenOf(set: number): number {
+    return this.core.token(set);
+  }
+
+  sinceOf(set: number): number {
+    return this.clock.fromNote(this.core.note(set));
+  }
 }

@@ -1,35 +1,62 @@
-/** Sets, and who holds or awaits them, in words: for errors that people read. */
+/** Parts of error messages that describe sets, their owners and cycles of them. */
 
 import type { DeadlockStep } from '../api/errors.ts';
 import { labelLengthMax } from '../api/limits.ts';
 import type { NamedSet } from '../api/sets.ts';
 import { quote } from '../runtime/escape.ts';
 
-/** Who stands at the head of a queue, and for how long. */
-export function ownerInWords(who: string, isHeld: boolean, forMs: number): string {
+/** Describes the owner at the head of a queue, which has held or waited for `forMs`. */
+export function describeOwner(owner: string, isHeld: boolean, forMs: number): string {
   const forSeconds = (forMs / 1000).toFixed(1);
   return isHeld
-    ? `held by ${who} for ${forSeconds} s`
-    : `due to ${who}, which has waited for ${forSeconds} s`;
+    ? `held by ${owner} for ${forSeconds} s`
+    : `due to ${owner}, which has waited for ${forSeconds} s`;
 }
 
-/** A circle of sets, the refused one first; its `id` is 0 if it has not got one. */
-export function circleInWords(steps: readonly DeadlockStep[]): string {
-  const told = steps.map(({ id, label, isHeld, set }) => {
-    const unnamed = id === 0 ? 'this' : `request ${id}`;
-    const who = label === undefined ? unnamed : quote(label, labelLengthMax);
-    return `${who} ${isHeld ? 'holding' : 'waiting for'} ${setInWords(set)}`;
+/**
+ * Describes a cycle of sets, the refused one first. The caller of the first keeps the last. The
+ * `id` of a step is 0 if its request has none.
+ */
+export function describeCycle(steps: readonly DeadlockStep[]): string {
+  const described = steps.map((step, index) => {
+    return `${requestOf(step)} ${blockedBy(step, steps[index + 1])}`;
   });
   return (
-    `this would wait for ever: ${told.join(' <- ')} <- kept by the first. ` +
-    'Take both sets at once, or release what is held before asking.'
+    `deadlock: ${described.join(', ')}. ` +
+    'Acquire both sets at once, or release what is held before the request.'
   );
 }
 
-function setInWords({ exclusive, shared }: NamedSet): string {
+function requestOf({ id, label }: DeadlockStep): string {
+  if (label !== undefined) return quote(label, labelLengthMax);
+  return id === 0 ? 'this request' : `request ${id}`;
+}
+
+function blockedBy({ isHeld, set }: DeadlockStep, next: DeadlockStep | undefined): string {
+  const kept = isHeld ? 'held' : 'queued';
+  // The last step of a cycle.
+  if (next === undefined) return `is ${kept} by this caller`;
+  const conflict = conflictOf(set, next.set);
+  if (isHeld || conflict === '') return `is ${kept} by the caller of ${requestOf(next)}`;
+  return `waits for ${conflict} (${next.isHeld ? 'held' : 'queued'} by ${requestOf(next)})`;
+}
+
+/** Describes the part of a set that conflicts with another one; '' if there is none. */
+function conflictOf({ exclusive, shared }: NamedSet, other: NamedSet): string {
+  const both = [...other.exclusive, ...other.shared];
+  return describeSet({
+    exclusive: exclusive.filter((name) => both.includes(name)),
+    shared: shared.filter((name) => other.exclusive.includes(name)),
+  });
+}
+
+function describeSet({ exclusive, shared }: NamedSet): string {
   const parts: string[] = [];
-  if (exclusive.length > 0)
-    parts.push(`exclusive ${exclusive.map((name) => quote(name)).join(', ')}`);
-  if (shared.length > 0) parts.push(`shared ${shared.map((name) => quote(name)).join(', ')}`);
+  if (exclusive.length > 0) parts.push(`exclusive ${quoteAll(exclusive)}`);
+  if (shared.length > 0) parts.push(`shared ${quoteAll(shared)}`);
   return parts.join(' and ');
+}
+
+function quoteAll(names: readonly string[]): string {
+  return names.map((name) => quote(name)).join(', ');
 }

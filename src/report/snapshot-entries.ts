@@ -1,35 +1,33 @@
 /**
- * A snapshot is made in two steps. First the state of one moment is copied, as it is in memory (see
- * {@link SetsInView.copy}): that stops the domain for some 20 ns a set and link. Then entries are
- * made of the copy. That takes many times as long, and need not be done at once, as nothing changes
- * any more.
+ * Makes the entries of a snapshot from a copy of the state ({@link CoreReader.copy}). The copy
+ * stops the domain for some 20 ns a set and link. The entries take many times as long; they may be
+ * made in slices, as a copy does not change.
  */
 
 import type { SnapshotEntry } from '../api/snapshot.ts';
 import { itemsPerStep, mapInSteps } from '../runtime/slices.ts';
 import { namesOf } from './blockers.ts';
-import type { SetsInView } from './core-reader.ts';
+import type { CoreReader } from './core-reader.ts';
 import { inSnapshotOrder } from './snapshot-order.ts';
 
-/** So much of memory is looked through in a step. */
+/** Words of memory that one step reads. */
 const wordsPerStep = 2 ** 14;
 
 /**
- * Makes the entries of sets that do not change meanwhile, each with what `finish` adds to it.
- * Yields where it may be interrupted.
+ * Makes the entries of all sets of a copy; `finish` may add to each. Yields where a slice may end.
  */
 export function* entriesOf<E extends SnapshotEntry>(
-  view: SetsInView,
+  reader: CoreReader,
   finish: (entry: SnapshotEntry, set: number) => E,
 ): ReturnType<typeof inSnapshotOrder<E>> {
-  const sets = yield* setsOf(view);
-  const blockers = yield* blockersOf(view, sets);
-  const toEntry = entryMaker(view);
+  const sets = yield* setsOf(reader);
+  const blockers = yield* blockersOf(reader, sets);
+  const toEntry = entryMaker(reader);
   const entries = yield* mapInSteps(sets, (set) => finish(toEntry(set, blockers[set >> 3]), set));
   return yield* inSnapshotOrder(entries);
 }
 
-function* setsOf({ core }: SetsInView): Generator<void, number[]> {
+function* setsOf({ core }: CoreReader): Generator<void, number[]> {
   const sets: number[] = [];
   const wordCount = core.memory.words.length;
   for (let from = 0; from < wordCount; from += wordsPerStep) {
@@ -39,35 +37,35 @@ function* setsOf({ core }: SetsInView): Generator<void, number[]> {
   return sets;
 }
 
-function entryMaker(view: SetsInView) {
-  const { core, clock } = view;
-  // A name may have to be read letter by letter.
+function entryMaker(reader: CoreReader) {
+  const { core, clock } = reader;
+  // An arena stores a name letter by letter.
   const names = new Map<number, string>();
   const nameOf = (queue: number): string => {
     const known = names.get(queue);
     if (known !== undefined) return known;
-    const name = view.nameOf(queue);
+    const name = reader.nameOf(queue);
     names.set(queue, name);
     return name;
   };
   const named = { core, nameOf };
   return (set: number, blockers: readonly number[] = []): SnapshotEntry => ({
-    id: view.idOf(set),
+    id: reader.idOf(set),
     set: namesOf(named, set),
-    label: view.labelOf(set),
-    session: view.sessionLabelOf(set),
-    token: core.isGranted(set) ? view.tokenOf(set) : undefined,
-    since: clock.toEpochMs(view.sinceOf(set)),
+    label: reader.labelOf(set),
+    session: reader.sessionLabelOf(set),
+    token: core.isGranted(set) ? reader.tokenOf(set) : undefined,
+    since: clock.toEpochMs(reader.sinceOf(set)),
     waitingFor: blockers.length < 2 ? blockers : [...new Set(blockers)].sort((a, b) => a - b),
   });
 }
 
 type Blockers = (readonly number[] | undefined)[];
 
-/** For each waiting set, by its slot, the ids of the nearest ones in its way. */
-function* blockersOf(view: SetsInView, sets: readonly number[]): Generator<void, Blockers> {
-  const { core } = view;
-  // By slot, which is eight words long.
+/** The ids of the nearest blockers of each waiting set, by the slot of that set. */
+function* blockersOf(reader: CoreReader, sets: readonly number[]): Generator<void, Blockers> {
+  const { core } = reader;
+  // A slot is eight words long.
   const slotCount = core.memory.words.length >> 3;
   const blockers: Blockers = new Array(slotCount);
   const isSeen = new Uint8Array(slotCount);
@@ -77,16 +75,16 @@ function* blockersOf(view: SetsInView, sets: readonly number[]): Generator<void,
       const queue = core.resourceOf(link);
       if (isSeen[queue >> 3] === 1) continue;
       isSeen[queue >> 3] = 1;
-      yield* blockersIn(view, queue, blockers);
+      yield* blockersIn(reader, queue, blockers);
     }
     if (++count % itemsPerStep === 0) yield;
   }
   return blockers;
 }
 
-/** One walk through a queue. */
-function* blockersIn(view: SetsInView, queue: number, blockers: Blockers): Generator<void> {
-  const { core } = view;
+/** Adds the blockers that one queue has, in one walk. */
+function* blockersIn(reader: CoreReader, queue: number, blockers: Blockers): Generator<void> {
+  const { core } = reader;
   let lastExclusive: readonly number[] = [];
   let sharedSince: number[] = [];
   let count = 0;
@@ -96,14 +94,14 @@ function* blockersIn(view: SetsInView, queue: number, blockers: Blockers): Gener
     if (!core.isGranted(set) && !core.isIgnored(link)) {
       const nearest = isExclusive && sharedSince.length > 0 ? sharedSince : lastExclusive;
       const before = blockers[set >> 3];
-      // Neither of the two changes any more.
+      // Shared arrays: neither of them changes from here on.
       blockers[set >> 3] = before === undefined ? nearest : [...before, ...nearest];
     }
     if (isExclusive) {
-      lastExclusive = [view.idOf(set)];
+      lastExclusive = [reader.idOf(set)];
       sharedSince = [];
     } else {
-      sharedSince.push(view.idOf(set));
+      sharedSince.push(reader.idOf(set));
     }
     if (++count % itemsPerStep === 0) yield;
   }

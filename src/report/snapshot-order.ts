@@ -1,9 +1,9 @@
-/** The two lists of a snapshot, made in slices. */
+/** Sorts the two lists of a snapshot, in slices. */
 
 import type { SnapshotEntry } from '../api/snapshot.ts';
 import { sortInSteps } from '../runtime/slices.ts';
 
-/** What is held by token, what waits by arrival. */
+/** Held sets in the order of their tokens, waiting ones in the order of their arrival. */
 export function* inSnapshotOrder<E extends SnapshotEntry>(
   entries: readonly E[],
 ): Generator<void, { readonly held: readonly E[]; readonly pending: readonly E[] }> {

@@ -25,8 +25,8 @@ describe('kds run within kds run', () => {
     const { code, stdout, stderr } = await shop.kds(['run', '-x', name, 'sh', '-c', script]).ended;
     expect(code).toBe(0);
     expect(stdout).toBe('inner 64\n');
-    expect(stderr).toContain('would wait for ever');
-    expect(stderr).toContain(`holding exclusive "${name}"`);
+    expect(stderr).toContain('deadlock: ');
+    expect(stderr).toContain(`waits for exclusive "${name}" (held by `);
     expect(stderr).toContain('outer kds run');
   });
 
@@ -105,7 +105,7 @@ describe('kds run within kds run', () => {
     const batch = `echo '${line('true').replaceAll("'", "'\\''")}' | ${word} batch -`;
     const inRun = await shop.kds(['run', '-x', name, 'sh', '-c', batch]).ended;
     expect(inRun).toMatchObject({ code: 2 });
-    expect(inRun.stderr).toContain('would wait for ever');
+    expect(inRun.stderr).toContain('deadlock: ');
   });
 });
 

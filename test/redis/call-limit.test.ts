@@ -1,9 +1,9 @@
 /** How long a call may go without an answer, on a clock that the test moves. */
 
 import { expect, it } from 'vitest';
-import type { Clock } from '../../src/event-loop/clock.ts';
-import type { RedisConnection, RedisReply } from '../../src/hosts/redis/connection.ts';
-import { Scripts } from '../../src/hosts/redis/scripts.ts';
+import type { RedisConnection, RedisReply } from '../../src/backends/redis/connection.ts';
+import { Scripts } from '../../src/backends/redis/scripts.ts';
+import type { Clock } from '../../src/runtime/clock.ts';
 
 const limitMs = 1000;
 

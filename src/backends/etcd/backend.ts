@@ -26,7 +26,7 @@ import { lostError } from '../../remote/lost-error.ts';
 import type { RemoteRequest } from '../../remote/request.ts';
 import type { RemoteRef } from '../../remote/resources.ts';
 import type { RemoteSession } from '../../remote/session.ts';
-import { timedOut } from '../../report/blockers.ts';
+import { waitTimeout } from '../../report/blockers.ts';
 import { callersTime, Deadline } from '../../runtime/deadline.ts';
 import { nameOf } from './derived-state.ts';
 import type { SetEntry } from './entries.ts';
@@ -269,7 +269,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
 
   #timeOutError({ terms }: RemoteRequest, timeoutMs: number, live: LiveSet | undefined) {
     const { fold } = this.#replica;
-    if (live !== undefined && !live.isGranted) return timedOut(fold, live.set, timeoutMs);
+    if (live !== undefined && !live.isGranted) return waitTimeout(fold, live.set, timeoutMs);
     const inTheWay = fold.inWordsInTheWay(terms.set, this.#session);
     return new WaitTimeoutError(`not granted within ${timeoutMs} ms: ${inTheWay}`);
   }

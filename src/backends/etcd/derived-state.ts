@@ -9,8 +9,8 @@
 import { LimitError } from '../../api/errors.ts';
 import { Core, Memory } from '../../core/index.ts';
 import type { RemoteRef, RemoteSet } from '../../remote/resources.ts';
-import { ownerOf } from '../../report/blockers.ts';
-import type { SetsInView } from '../../report/core-reader.ts';
+import { describeOwnerOf } from '../../report/blockers.ts';
+import type { CoreReader } from '../../report/core-reader.ts';
 import { quote } from '../../runtime/escape.ts';
 import { type SetEntry, strange } from './entries.ts';
 import { encodeResource } from './keys.ts';
@@ -18,7 +18,7 @@ import { byArrival, type LiveSet } from './live-set.ts';
 
 const clock = { now: () => Date.now(), toEpochMs: (timeMs: number) => timeMs };
 
-export class Fold implements SetsInView {
+export class Fold implements CoreReader {
   core = new Core(new Memory());
   readonly clock = clock;
   #queues = new Map<string, number>();
@@ -137,7 +137,7 @@ export class Fold implements SetsInView {
     for (const [ref, isExclusive] of modesOf(set)) {
       const mode = isExclusive ? 'exclusive' : 'shared';
       for (const live of this.inTheWay({ [mode]: [ref] }, session)) {
-        return `${mode} ${quote(nameOf(ref))} is ${ownerOf(this, live.set)}`;
+        return `${mode} ${quote(nameOf(ref))} is ${describeOwnerOf(this, live.set)}`;
       }
     }
     return 'etcd has not been heard of';

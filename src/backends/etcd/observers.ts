@@ -6,7 +6,7 @@
 
 import { WaitTimeoutError } from '../../api/errors.ts';
 import type { RemoteRequest } from '../../remote/request.ts';
-import { ownerOf } from '../../report/blockers.ts';
+import { describeOwnerOf } from '../../report/blockers.ts';
 import { quote } from '../../runtime/escape.ts';
 import type { Fold } from './derived-state.ts';
 import type { LiveSet } from './live-set.ts';
@@ -69,7 +69,7 @@ export class Observers {
     }
     const names = [...live.entry.exclusive, ...live.entry.shared].slice(0, 3);
     const what = quote(names.map(String).join(', '));
-    const owner = `${what} is ${ownerOf(this.#fold, live.set)}`;
+    const owner = `${what} is ${describeOwnerOf(this.#fold, live.set)}`;
     request.refuse(new WaitTimeoutError(`not settled within ${timeoutMs} ms: ${owner}`));
   }
 }

@@ -11,7 +11,7 @@
  */
 
 import type { DeadlockStep } from '../../api/errors.ts';
-import { circleOf } from '../../report/blockers.ts';
+import { cycleOf } from '../../report/blockers.ts';
 import type { KeyValue, LogEvent } from './calls.ts';
 import { Fold } from './derived-state.ts';
 import { readLink, readSession, readSet, type SessionEntry, strange } from './entries.ts';
@@ -153,7 +153,7 @@ export class Replica {
     this.fold.removeAll(gone.sort(byArrival).reverse());
     for (const { live, event } of changes) this.#weaken(live, event, true);
     for (const live of born) this.fold.add(live);
-    const circles = born.flatMap((live) => this.#circleOf(live));
+    const circles = born.flatMap((live) => this.#cycleOf(live));
     const waited = this.fold.takeGranted();
     const atOnce = born.filter((live) => this.fold.isGranted(live));
     // Who waited has come earlier.
@@ -211,7 +211,7 @@ export class Replica {
     }
     const waiting = [...this.sets.values()].sort(byArrival);
     const circles = waiting.flatMap((live) => {
-      const circle = this.#circleOf(live);
+      const circle = this.#cycleOf(live);
       return bornSets.has(live) ? circle : [];
     });
     this.#grant(waited, atOnce);
@@ -247,12 +247,12 @@ export class Replica {
     live.modRevision = revision;
   }
 
-  #circleOf(live: LiveSet): readonly Circle[] {
+  #cycleOf(live: LiveSet): readonly Circle[] {
     const { holding } = live.entry;
     if (holding === undefined) return [];
     const held = holding.flatMap((one) => this.sets.get(this.#keyOf(live, one)) ?? []);
     const circle = this.fold.declareHolding(live, held);
-    return circle.length === 0 ? [] : [{ live, ...circleOf(this.fold, circle, live.entry.label) }];
+    return circle.length === 0 ? [] : [{ live, ...cycleOf(this.fold, circle, live.entry.label) }];
   }
 
   /** Of a set that is kept while this one waits. */

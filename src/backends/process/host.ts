@@ -13,11 +13,11 @@ import type { HostGrant } from '../../local/grant.ts';
 import { Host } from '../../local/host.ts';
 import type { HostRequest } from '../../local/request.ts';
 import type { HostSession } from '../../local/session.ts';
-import { inTheWayOf } from '../../report/blockers.ts';
+import { describeBlockers } from '../../report/blockers.ts';
 import { CoarseClock } from '../../runtime/clock.ts';
+import { ProcessReader } from './reader.ts';
 import { Registry } from './registry.ts';
 import { ProcessResources } from './resources.ts';
-import { ProcessSets } from './sets.ts';
 
 /** Beyond so many words, what a burst leaves behind is given back when the last set ends. */
 const wordsKept = 2 ** 16;
@@ -38,12 +38,12 @@ export class ProcessHost extends Host {
   readonly resources: ProcessResources;
   /** What the tags of sets stand for; 0 is nobody's. */
   readonly tagged = new Registry<HostRequest | HostGrant>();
-  readonly sets: ProcessSets;
+  readonly reader: ProcessReader;
 
   constructor(label?: string, memory = new Memory()) {
     super(label, memory);
     this.resources = new ProcessResources(this);
-    this.sets = new ProcessSets(this.core, this.clock, {
+    this.reader = new ProcessReader(this.core, this.clock, {
       tagged: this.tagged,
       resources: this.resources.used,
       label,
@@ -66,7 +66,7 @@ export class ProcessHost extends Host {
   }
 
   block(_: HostSession, set: number): never {
-    const inTheWay = inTheWayOf(this.sets, set);
+    const inTheWay = describeBlockers(this.reader, set);
     this.drop(set, 'timed-out');
     this.leave();
     throw new WaitTimeoutError(

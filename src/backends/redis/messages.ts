@@ -3,7 +3,7 @@
 import { DeadlockError, type DeadlockStep } from '../../api/errors.ts';
 import { labelLengthMax } from '../../api/limits.ts';
 import type { NamedSet } from '../../api/sets.ts';
-import { circleInWords, ownerInWords } from '../../report/messages.ts';
+import { describeCycle, describeOwner } from '../../report/messages.ts';
 import { cut, escaped, quote } from '../../runtime/escape.ts';
 import { nameOf, readLabel, readLinks } from './names.ts';
 
@@ -47,7 +47,7 @@ function blockerInWords(line: string): string {
   const name = quote(nameOf(link.slice(1)));
   const who = whoInWords(readLabel(label) ?? readLabel(scope), readAbout(about), id);
   const forMs = Math.max(0, Date.now() - Number(sinceMs));
-  return `${mode} ${name} is ${ownerInWords(who, how === 'held', forMs)}`;
+  return `${mode} ${name} is ${describeOwner(who, how === 'held', forMs)}`;
 }
 
 function whoInWords(label: string | undefined, about: About, id: string | undefined): string {
@@ -72,7 +72,7 @@ export function deadlockError(
 ): DeadlockError {
   const first: DeadlockStep = { id: 0, label, isHeld: false, set: namedSet(links) };
   const cycle = [first, ...lines.map(readStep)];
-  return new DeadlockError(circleInWords(cycle), cycle);
+  return new DeadlockError(describeCycle(cycle), cycle);
 }
 
 function readStep(line: string): DeadlockStep {

@@ -9,7 +9,7 @@ import type { AcquireSyncOptions } from '../../api/options.ts';
 import type { HostGrant } from '../../local/grant.ts';
 import { HostRequest } from '../../local/request.ts';
 import type { HostSession } from '../../local/session.ts';
-import { circleOf, inTheWayOf, timedOut } from '../../report/blockers.ts';
+import { cycleOf, describeBlockers, waitTimeout } from '../../report/blockers.ts';
 import { realNowMs } from '../../runtime/real-time.ts';
 import { agentsIn, markDead } from './agents.ts';
 import * as C from './control.ts';
@@ -115,7 +115,7 @@ function giveUp(host: ThreadsHost, request: BlockedRequest): void {
 
 /** The main thread of a browser may not sleep, and is not to stand still. */
 function refuse(host: ThreadsHost, set: number): never {
-  const inTheWay = inTheWayOf(host.sets, set);
+  const inTheWay = describeBlockers(host.reader, set);
   host.drop(set, 'timed-out');
   host.leave();
   throw new WaitTimeoutError(
@@ -142,14 +142,16 @@ function whyNoLonger(
   const { set } = request;
   const at = C.wordsOfAgent(host.agent);
   if (host.control[at + C.INTERRUPTED] !== 0) {
-    return new InterruptedError(`interrupted while it waited: ${inTheWayOf(host.sets, set)}`);
+    return new InterruptedError(
+      `interrupted while it waited: ${describeBlockers(host.reader, set)}`,
+    );
   }
-  if (realNowMs() - startMs >= timeoutMs) return timedOut(host.sets, set, timeoutMs);
+  if (realNowMs() - startMs >= timeoutMs) return waitTimeout(host.reader, set, timeoutMs);
   // Not at once: whoever was granted something may just be about to let it go.
   if (turn === 0 || timeoutMs !== Number.POSITIVE_INFINITY) return undefined;
   const circle = host.core.findCircle(set, (kept) => blockedForEver(host, kept));
   if (circle.length === 0) return undefined;
-  const { message, steps } = circleOf(host.sets, circle, request.label);
+  const { message, steps } = cycleOf(host.reader, circle, request.label);
   return new DeadlockError(`all of these threads block: ${message}`, steps);
 }
 

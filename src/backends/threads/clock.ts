@@ -1,13 +1,13 @@
 /** Times that all threads of an arena mean the same by: ms since the arena was made. */
 
-import type { HostClock } from '../../local/host.ts';
+import type { NotedClock } from '../../report/core-reader.ts';
 import type { CoarseClock } from '../../runtime/clock.ts';
 import { EPOCH } from './control.ts';
 
 /** What would be so long ago is not yet. */
 const aheadMsMin = 2 ** 32 - 60_000;
 
-export class ArenaClock implements HostClock {
+export class ArenaClock implements NotedClock {
   readonly #clock: CoarseClock;
   readonly #epochMs: number;
 

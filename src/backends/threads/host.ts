@@ -53,8 +53,8 @@ import { Joining, join, NotReadyError } from './joining.ts';
 import { agentOf, freeLabels, slotsOfLabels, writeLabels } from './labels.ts';
 import { ArenaLock } from './lock.ts';
 import { lockMsMax, Neighbours } from './neighbours.ts';
+import { ArenaReader } from './reader.ts';
 import { ThreadsResources } from './resources.ts';
-import { ArenaSets } from './sets.ts';
 import { mustShowLife, noteSupervisor, showLife } from './signs.ts';
 import { capabilities, thread } from './thread.ts';
 
@@ -66,7 +66,7 @@ const askAgainMsMax = 100;
 export class ThreadsHost extends Host {
   readonly capabilities = capabilities;
   readonly clock: ArenaClock;
-  readonly sets: ArenaSets;
+  readonly reader: ArenaReader;
   readonly resources: ThreadsResources;
   readonly control: Int32Array;
   readonly memory: ArenaMemory;
@@ -127,7 +127,7 @@ export class ThreadsHost extends Host {
     this.agent = agent;
     this.generation = generationOf(control, agent);
     this.clock = new ArenaClock(control, new CoarseClock({ isReal: true }));
-    this.sets = new ArenaSets(this.core, this.clock);
+    this.reader = new ArenaReader(this.core, this.clock);
     this.bell = new Bell(control, agent);
     this.#listener = new BellListener(control, agent, this.bell, () => this.hear());
     this.#lock = new ArenaLock(

@@ -1,11 +1,11 @@
-/** What is known of the sets of an arena: all of it is in its words. */
+/** Reads the sets of an arena: all that is known of them is in its words. */
 
-import { HostSets } from '../../local/host-sets.ts';
+import { LocalReader } from '../../report/core-reader.ts';
 import { isPosted } from './agents.ts';
 import { labelIn, sessionIn } from './labels.ts';
 import { keyOf } from './names.ts';
 
-export class ArenaSets extends HostSets {
+export class ArenaReader extends LocalReader {
   labelOf(set: number): string | undefined {
     return labelIn(this.#words, this.core.tag(set));
   }
@@ -15,7 +15,7 @@ export class ArenaSets extends HostSets {
   }
 
   override sinceOf(set: number): number {
-    // Its note is written when its owner hears of it.
+    // The owner writes the note when it takes the set from its inbox.
     return isPosted(this.#words, set) ? this.clock.now() : super.sinceOf(set);
   }
 
@@ -24,8 +24,8 @@ export class ArenaSets extends HostSets {
     return isNameless ? `#${text}` : text;
   }
 
-  copy(): ArenaSets {
-    return new ArenaSets(this.core.copy(), this.clock);
+  copy(): ArenaReader {
+    return new ArenaReader(this.core.copy(), this.clock);
   }
 
   get #words(): Int32Array {

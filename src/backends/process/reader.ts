@@ -1,26 +1,25 @@
-/** What is known of the sets of one event loop: by their tags, and those of their queues. */
+/** Reads the sets of one event loop: tags of sets and queues lead to their objects. */
 
 import type { Core } from '../../core/index.ts';
 import type { HostGrant } from '../../local/grant.ts';
-import type { HostClock } from '../../local/host.ts';
-import { HostSets } from '../../local/host-sets.ts';
 import type { HostRequest } from '../../local/request.ts';
 import type { HostResource } from '../../local/resources.ts';
+import { LocalReader, type NotedClock } from '../../report/core-reader.ts';
 import type { Registry } from './registry.ts';
 
 export interface ProcessObjects {
-  /** What the tags of sets stand for; 0 is nobody's. */
+  /** Requests and grants, by the tags of sets. Tag 0 has no object. */
   readonly tagged: Registry<HostRequest | HostGrant>;
-  /** What the tags of queues stand for. */
+  /** Resources, by the tags of queues. */
   readonly resources: Registry<HostResource>;
-  /** Of the domain: told of what has no tag. */
+  /** The label of the domain, for sets without a tag. */
   readonly label: string | undefined;
 }
 
-export class ProcessSets extends HostSets {
+export class ProcessReader extends LocalReader {
   readonly #objects: ProcessObjects;
 
-  constructor(core: Core, clock: HostClock, objects: ProcessObjects) {
+  constructor(core: Core, clock: NotedClock, objects: ProcessObjects) {
     super(core, clock);
     this.#objects = objects;
   }
@@ -38,13 +37,13 @@ export class ProcessSets extends HostSets {
     return String(this.#objects.resources.get(this.core.resourceTag(queue)));
   }
 
-  copy(): ProcessSets {
+  copy(): ProcessReader {
     const { tagged, resources, label } = this.#objects;
     const objects = { tagged: tagged.copy(), resources: resources.copy(), label };
-    return new ProcessSets(this.core.copy(), this.clock, objects);
+    return new ProcessReader(this.core.copy(), this.clock, objects);
   }
 
-  /** What stands for a set: its request, or its grant if that has anything to be told. */
+  /** The request of a set, or its grant if that has details. */
   #objectOf(set: number): HostRequest | HostGrant | undefined {
     const tag = this.core.tag(set);
     return tag === 0 ? undefined : this.#objects.tagged.get(tag);
