@@ -1,4 +1,5 @@
 import { defineConfig, type UserConfig } from 'tsdown';
+import { sourcesByDistName } from './entry-points.ts';
 import { luaText } from './lua-text.ts';
 
 /**
@@ -16,7 +17,7 @@ declare global {
 const common: UserConfig = {
   format: 'esm',
   plugins: [luaText()],
-  // Only of the rooms that need Node.
+  // Only of the folders that need Node.
   deps: { neverBundle: [/^node:/] },
   target: 'es2022',
   fixedExtension: false,
@@ -30,27 +31,7 @@ const commandLine: UserConfig = { ...common, platform: 'node', dts: false, clean
 export default defineConfig([
   {
     ...common,
-    entry: {
-      index: 'src/index.ts',
-      threads: 'src/backends/threads/index.ts',
-      broker: 'src/backends/broker/index.ts',
-      redis: 'src/backends/redis/index.ts',
-      etcd: 'src/backends/etcd/index.ts',
-      'broker-server': 'src/backends/broker/server/main.ts',
-      classic: 'src/recipes/classic/index.ts',
-      jobs: 'src/recipes/jobs/index.ts',
-      buffers: 'src/recipes/buffers/index.ts',
-      display: 'src/recipes/display/index.ts',
-      'web-locks': 'src/recipes/web-locks/index.ts',
-      fences: 'src/recipes/fences/index.ts',
-      inspect: 'src/inspect/index.ts',
-      'inspect-trace': 'src/inspect/trace.ts',
-      'inspect-otel': 'src/inspect/otel.ts',
-      'inspect-page': 'src/inspect/page-server.ts',
-      vitest: 'src/test-runners/vitest.ts',
-      playwright: 'src/test-runners/playwright.ts',
-      conformance: 'conformance/index.ts',
-    },
+    entry: { ...sourcesByDistName(), 'broker-server': 'src/backends/broker/server/main.ts' },
     platform: 'neutral',
     dts: { sourcemap: true },
     banner: { dts: declarations },

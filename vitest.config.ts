@@ -1,8 +1,10 @@
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { entryPoints, specifierOf } from './entry-points.ts';
 import { luaText } from './lua-text.ts';
 
-const source = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const root = fileURLToPath(new URL('.', import.meta.url));
 
 // On a build machine the outcome is also written down, for .ci/no-skips.mjs to read.
 const reportFile = process.env['TEST_REPORT'] ?? '.tmp-report/tests.json';
@@ -11,26 +13,10 @@ const onBuildMachine = process.env['CI'] === 'true';
 export default defineConfig({
   plugins: [luaText()],
   resolve: {
-    alias: [
-      { find: /^kds$/, replacement: source('src/index.ts') },
-      { find: /^kds\/threads$/, replacement: source('src/backends/threads/index.ts') },
-      { find: /^kds\/broker$/, replacement: source('src/backends/broker/index.ts') },
-      { find: /^kds\/redis$/, replacement: source('src/backends/redis/index.ts') },
-      { find: /^kds\/etcd$/, replacement: source('src/backends/etcd/index.ts') },
-      { find: /^kds\/classic$/, replacement: source('src/recipes/classic/index.ts') },
-      { find: /^kds\/jobs$/, replacement: source('src/recipes/jobs/index.ts') },
-      { find: /^kds\/buffers$/, replacement: source('src/recipes/buffers/index.ts') },
-      { find: /^kds\/display$/, replacement: source('src/recipes/display/index.ts') },
-      { find: /^kds\/web-locks$/, replacement: source('src/recipes/web-locks/index.ts') },
-      { find: /^kds\/fences$/, replacement: source('src/recipes/fences/index.ts') },
-      { find: /^kds\/inspect\/trace$/, replacement: source('src/inspect/trace.ts') },
-      { find: /^kds\/inspect\/page$/, replacement: source('src/inspect/page-server.ts') },
-      { find: /^kds\/inspect\/otel$/, replacement: source('src/inspect/otel.ts') },
-      { find: /^kds\/vitest$/, replacement: source('src/test-runners/vitest.ts') },
-      { find: /^kds\/playwright$/, replacement: source('src/test-runners/playwright.ts') },
-      { find: /^kds\/inspect$/, replacement: source('src/inspect/index.ts') },
-      { find: /^kds\/conformance$/, replacement: source('conformance/index.ts') },
-    ],
+    alias: Object.entries(entryPoints).map(([subpath, source]) => ({
+      find: new RegExp(`^${specifierOf(subpath)}$`),
+      replacement: join(root, source),
+    })),
   },
   // `using` and `await using` are written out, since Node 20 does not parse them.
   oxc: { target: 'es2022' },

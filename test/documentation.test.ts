@@ -24,6 +24,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'rolldown';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sourcesByDistName } from '../entry-points.ts';
 import { luaText } from '../lua-text.ts';
 import { bundleBroker, removePrograms } from './broker/programs.ts';
 import { freshSocketPath, removePlaces } from './broker/socket-paths.ts';
@@ -191,11 +192,10 @@ function runFile(file: string): Promise<{ readonly code: number | null; readonly
 /** What `import` finds as `kds` from a folder: the sources, by the entries of the package. */
 async function installPackage(into: string): Promise<void> {
   const { name, version, exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  const entries = Object.entries(sourceOf).map(([entry, source]) => [entry, join(root, source)]);
   const home = join(into, 'node_modules', name);
   await build({
     cwd: root,
-    input: Object.fromEntries(entries),
+    input: sourcesByDistName(),
     platform: 'node',
     external: /^(?!kds)[@a-z]/,
     logLevel: 'silent',
@@ -209,28 +209,6 @@ async function installPackage(into: string): Promise<void> {
   // Otherwise the examples would be part of this package, and `kds` would be its dist/.
   writeFileSync(join(into, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
 }
-
-/** By the name of the file in dist. */
-const sourceOf: Readonly<Record<string, string>> = {
-  index: 'src/index.ts',
-  threads: 'src/backends/threads/index.ts',
-  broker: 'src/backends/broker/index.ts',
-  redis: 'src/backends/redis/index.ts',
-  etcd: 'src/backends/etcd/index.ts',
-  classic: 'src/recipes/classic/index.ts',
-  jobs: 'src/recipes/jobs/index.ts',
-  buffers: 'src/recipes/buffers/index.ts',
-  display: 'src/recipes/display/index.ts',
-  'web-locks': 'src/recipes/web-locks/index.ts',
-  fences: 'src/recipes/fences/index.ts',
-  inspect: 'src/inspect/index.ts',
-  'inspect-trace': 'src/inspect/trace.ts',
-  'inspect-otel': 'src/inspect/otel.ts',
-  'inspect-page': 'src/inspect/page-server.ts',
-  vitest: 'src/test-runners/vitest.ts',
-  playwright: 'src/test-runners/playwright.ts',
-  conformance: 'conformance/index.ts',
-};
 
 /** What TypeScript says about a set of examples, by the file of each. */
 function typeErrors(examples: readonly Example[]): Map<string, string[]> {

@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { build, type UserConfig } from 'tsdown';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { entryPoints, specifierOf } from '../../entry-points.ts';
 import configs from '../../tsdown.config.ts';
 import { removeFolder } from '../temporary-folder.ts';
 
@@ -32,7 +33,7 @@ const needNode = ['kds/vitest', 'kds/playwright', 'kds/inspect/otel', 'kds/confo
 const strict = { strict: true, noEmit: true, skipLibCheck: false, target: 'es2022' };
 
 let folder = '';
-let subpaths: readonly string[] = [];
+const subpaths = Object.keys(entryPoints).map(specifierOf);
 
 beforeAll(async () => {
   mkdirSync(join(root, '.tmp-declarations'), { recursive: true });
@@ -51,10 +52,6 @@ beforeAll(async () => {
     logLevel: 'silent',
   });
   writeFileSync(join(installed, 'package.json'), manifest);
-  const { exports } = JSON.parse(manifest) as { exports: Record<string, { types?: string }> };
-  subpaths = Object.entries(exports)
-    .filter(([, { types }]) => types !== undefined)
-    .map(([key]) => key.replace('.', 'kds'));
 }, timeout);
 
 afterAll(() => removeFolder(folder));
