@@ -1,14 +1,49 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 import { entryPoints, specifierOf } from './entry-points.ts';
 import { luaText } from './lua-text.ts';
+import { slowestFiles } from './test/slowest-files.ts';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 
 // On a build machine the outcome is also written down, for .ci/no-skips.mjs to read.
 const reportFile = process.env['TEST_REPORT'] ?? '.tmp-report/tests.json';
 const onBuildMachine = process.env['CI'] === 'true';
+
+/** Long runs over many states, seeds or faults, and whole compilers: `npm run test:campaign`. */
+const campaign = [
+  'model/**/*.test.ts',
+  'test/broker/{stress,fault-stress}.test.ts',
+  'test/conformance/{broken-hosts,broker-processes,redis-libraries,threads-workers}.test.ts',
+  'test/core/random-runs.test.ts',
+  'test/declarations/*.test.ts',
+  'test/display/ten-thousand-frames.test.ts',
+  'test/etcd/trials/*.test.ts',
+  'test/inspect/traced-*.test.ts',
+  'test/jobs/same-as-in-order.test.ts',
+  'test/redis/{trials/*,random-scripts}.test.ts',
+  'test/sim/*.test.ts',
+  'test/threads/{faults,stress}/*.test.ts',
+];
+
+/** Tests with servers, programs, workers or browsers, or that need a main thread. */
+const engines = [
+  'test/{broker,browser,cli,etcd,examples,redis,test-runners,threads}/**/*.test.ts',
+  'test/api/hostile-messages.test.ts',
+  'test/classic/threads.test.ts',
+  'test/conformance/{broker,etcd,redis,threads}.test.ts',
+  'test/documentation.test.ts',
+  'test/events/{broker,remote}.test.ts',
+  'test/fences/{sets,shared-fence}.test.ts',
+  'test/jobs/{bad-input,far-host,leftovers,workers}.test.ts',
+  'test/process/leftovers.test.ts',
+  'test/runtime/far-time-outs.test.ts',
+  'test/web-locks/{agents,algorithms,contexts,sets}.test.ts',
+];
+
+/** More files at once than cores: tests of engines wait more than they compute. */
+const engineWorkersMax = 3;
 
 export default defineConfig({
   plugins: [luaText()],
@@ -23,14 +58,50 @@ export default defineConfig({
   // The examples of the documents are written to such a folder to be run.
   server: { watch: { ignored: ['**/.tmp-*/**'] } },
   test: {
-    include: ['test/**/*.test.ts', 'model/**/*.test.ts'],
-    pool: 'forks',
     // For a test that hangs, not for a slow machine: no test depends on its speed.
     testTimeout: 1_200_000,
     hookTimeout: 1_200_000,
     // So a fault that makes every test of a file hang ends while the machine still has time.
     bail: onBuildMachine ? 3 : 0,
-    reporters: onBuildMachine ? ['default', ['json', { outputFile: reportFile }]] : ['default'],
+    reporters: onBuildMachine
+      ? ['default', slowestFiles, ['json', { outputFile: reportFile }]]
+      : ['default', slowestFiles],
     coverage: { include: ['src/**/*.ts'], reporter: ['text-summary', 'html'] },
+    // One after the other, by `groupOrder`. A file is of the last project whose list has it, and of
+    // the first one if none has.
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: [...configDefaults.exclude, ...engines, ...campaign],
+          pool: 'threads',
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'engines',
+          include: engines,
+          exclude: [...configDefaults.exclude, ...campaign],
+          pool: 'forks',
+          maxWorkers: engineWorkersMax,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'campaign',
+          include: campaign,
+          pool: 'forks',
+          maxWorkers: 2,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
   },
 });

@@ -1,8 +1,6 @@
+import { testConformance } from 'kds/conformance';
 import { createArena, openThreadsDomain } from 'kds/threads';
-import { afterAll, beforeAll, describe, it } from 'vitest';
-import { testConformance } from '../../conformance/index.ts';
-import { DomainPool } from '../threads/domain-pool.ts';
-import { capabilities } from '../threads/remote-domain.ts';
+import { describe, it } from 'vitest';
 
 testConformance(
   { describe, it },
@@ -18,30 +16,3 @@ testConformance(
     },
   },
 );
-
-describe('with requests from several workers', () => {
-  let pool: DomainPool;
-
-  beforeAll(async () => {
-    pool = await DomainPool.start(3);
-  });
-
-  afterAll(() => pool.end());
-
-  testConformance(
-    { describe, it },
-    {
-      name: 'threads, from several workers',
-      capabilities,
-      sync: false,
-      connects: true,
-      open: async () => {
-        const arena = createArena();
-        let count = 0;
-        const connect = () => pool.open(arena, count++);
-        const domain = await connect();
-        return { domain, connect, close: () => domain.close() };
-      },
-    },
-  );
-});

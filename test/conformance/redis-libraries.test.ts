@@ -1,0 +1,3 @@
+import { testRedisConformance } from './redis-suite.ts';
+
+testRedisConformance(['iovalkey', 'node-redis']);
