@@ -284,6 +284,16 @@ function brokenLinks(file: SourceFile, read: (path: string) => string | undefine
   return complaints;
 }
 
+/** Decisions that a text cites by number and that have no record in docs/decisions. */
+function missingDecisions(file: SourceFile, numbers: ReadonlySet<string>): string[] {
+  const lines = file.text.split('\n');
+  return lines.flatMap((line, index) =>
+    [...line.matchAll(/\bdecisions\/(\d{4})/g)]
+      .filter(([, number = '']) => !numbers.has(number))
+      .map(([cited]) => `${file.path}:${index + 1} cites ${cited}, which does not exist`),
+  );
+}
+
 /** Anchors as the usual Markdown sites derive them from headings, and those written as HTML. */
 function anchorsOf(markdown: string): Set<string> {
   const anchors = new Set<string>();
@@ -322,7 +332,7 @@ function load(paths: readonly string[]): SourceFile[] {
 }
 
 const folders = ['src', 'conformance', 'model', 'sim', 'test', 'bench', 'examples', 'mutation'];
-const allPaths = folders.flatMap(filesUnder);
+const allPaths = [...folders, 'structure'].flatMap(filesUnder);
 const sources = load(allPaths.filter((path) => /\.([cm]?[jt]s)$/.test(path)));
 const typescriptSources = sources.filter((file) => file.path.endsWith('.ts'));
 const documents = load(
@@ -371,6 +381,12 @@ describe('the tree is tidy', () => {
 
   it('every relative link in the documents leads somewhere', () => {
     expect(documents.flatMap((file) => brokenLinks(file, readIfFile))).toEqual([]);
+  });
+
+  it('every decision that is cited by its number exists', () => {
+    const numbers = new Set(filesUnder('docs/decisions').map((path) => basename(path).slice(0, 4)));
+    const files = [...sources, ...documents];
+    expect(files.flatMap((file) => missingDecisions(file, numbers))).toEqual([]);
   });
 });
 
@@ -465,6 +481,13 @@ describe('the rules can fail', () => {
     expect(brokenLinks({ path: 'docs/a.md', text }, () => undefined)).toEqual([
       'docs/a.md:2 links to b.md, which does not exist',
       'docs/a.md:2 links to #two, a heading that does not exist',
+    ]);
+  });
+
+  it('a decision without a record is seen, one with a record is not', () => {
+    const text = `// docs/${'decisions'}/0001\n// (docs/${'decisions'}/0099)`;
+    expect(missingDecisions({ path: 'src/a.ts', text }, new Set(['0001']))).toEqual([
+      `src/a.ts:2 cites ${'decisions'}/0099, which does not exist`,
     ]);
   });
 

@@ -413,7 +413,7 @@ export abstract class Host {
 
 /**
  * The steps that all pass. While somebody watches, these take their places: a question at each of
- * them costs some 3 % of an acquire and release (docs/decisions/0020), and a method that may be
+ * them costs some 3 % of an acquire and release (docs/decisions/0011), and a method that may be
  * exchanged costs nothing, as the compiler takes it for what it is until it is.
  */
 const { arrive, release } = Host.prototype;
