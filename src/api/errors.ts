@@ -1,7 +1,6 @@
 /**
- * Every error that kds throws or rejects with on its own account. Tell them apart by `code`, which
- * stays when two copies of the package are loaded, or by class. Arguments that are not of their
- * type or range at all throw TypeError and RangeError, as anywhere.
+ * Every error that kds throws or rejects with on its own account. Arguments of a wrong type or out
+ * of range throw TypeError and RangeError, as in the language.
  */
 
 import { escaped } from '../runtime/escape.ts';
@@ -22,16 +21,59 @@ export type KdsErrorCode =
   | 'KDS_JOB_SKIPPED'
   | 'KDS_FENCE_FAILED';
 
+/**
+ * Whether an error comes from kds; with a code, whether it has that one. Checks the code and not
+ * the class, which differs between copies of the package and between realms.
+ *
+ * @example
+ * import { createDomain, isKdsError } from 'kds';
+ *
+ * const domain = createDomain();
+ * const held = await domain.acquire({ exclusive: 'db' });
+ * await domain.acquire({ shared: 'db' }, { timeoutMs: 5 }).catch((error) => {
+ *   if (!isKdsError(error, 'KDS_WAIT_TIMEOUT')) throw error;
+ * });
+ * held.release();
+ */
+export function isKdsError(error: unknown): error is KdsError;
+export function isKdsError<Code extends KdsErrorCode>(
+  error: unknown,
+  code: Code,
+): error is KdsErrorOf<Code>;
+export function isKdsError(error: unknown, code?: KdsErrorCode): boolean {
+  const { code: actual } = (error ?? {}) as { readonly code?: unknown };
+  return code === undefined ? String(actual).startsWith('KDS_') : actual === code;
+}
+
+/** The class of the errors with that code. */
+type KdsErrorOf<Code extends KdsErrorCode> = Extract<
+  | InvalidSetError
+  | WaitTimeoutError
+  | LockedError
+  | DeadlockError
+  | InterruptedError
+  | ResourceBusyError
+  | GrantLostError
+  | DomainClosedError
+  | LimitError
+  | UnavailableError
+  | ProtocolError
+  | UnsupportedError
+  | JobSkippedError
+  | FenceFailedError,
+  { readonly code: Code }
+>;
+
 export abstract class KdsError extends Error {
   abstract readonly code: KdsErrorCode;
 
-  /** Whatever it quotes, and from wherever: a terminal is shown no character that it obeys. */
+  /** Escapes control characters, since a message quotes text of other callers. */
   constructor(message?: string, options?: ErrorOptions) {
     super(message === undefined ? message : escaped(message), options);
   }
 }
 
-/** The set itself is at fault: an unknown key, a foreign or closed resource, a part it lacks. */
+/** Invalid set: an unknown key, a foreign or closed resource, or a part that the grant lacks. */
 export class InvalidSetError extends KdsError {
   override readonly name = 'InvalidSetError';
   readonly code = 'KDS_INVALID_SET';
@@ -49,21 +91,21 @@ export class LockedError extends KdsError {
   readonly code = 'KDS_LOCKED';
 }
 
-/** One of the sets in a circle of waiting; the next one in the list is in its way. */
+/** One of the sets in a cycle of waiting; it waits for the next one in the list. */
 export interface DeadlockStep {
   readonly id: number;
   readonly label: string | undefined;
-  /** Whether it holds its set; if so, `holding` of the next step is why it is not let go of. */
+  /** Whether the set is held; if so, the next step's option `holding` keeps it. */
   readonly isHeld: boolean;
-  /** What it holds or asks for. */
+  /** The resources that it holds or requests. */
   readonly set: { readonly exclusive: readonly string[]; readonly shared: readonly string[] };
 }
 
-/** Refused, as waiting would never end. The request has left no trace. */
+/** Refused, as the request would wait for itself. It has left no trace. */
 export class DeadlockError extends KdsError {
   override readonly name = 'DeadlockError';
   readonly code = 'KDS_DEADLOCK';
-  /** The circle, from the refused request on; empty where the host knows only that there is one. */
+  /** From the refused request on; empty where the backend knows only that there is a cycle. */
   readonly cycle: readonly DeadlockStep[];
 
   constructor(message: string, cycle: readonly DeadlockStep[] = []) {
@@ -72,7 +114,7 @@ export class DeadlockError extends KdsError {
   }
 }
 
-/** A blocking wait was ended by somebody's `interrupt`. The request has left no trace. */
+/** A blocking wait was ended by `interrupt`. The request has left no trace. */
 export class InterruptedError extends KdsError {
   override readonly name = 'InterruptedError';
   readonly code = 'KDS_INTERRUPTED';
@@ -84,53 +126,53 @@ export class ResourceBusyError extends KdsError {
   readonly code = 'KDS_RESOURCE_BUSY';
 }
 
-/** The grant no longer holds what the call needs: taken away, or already released. */
+/** The grant no longer holds what the call needs: it was lost, or already released. */
 export class GrantLostError extends KdsError {
   override readonly name = 'GrantLostError';
   readonly code = 'KDS_GRANT_LOST';
 }
 
-/** The domain or session was closed, before the call or while it waited. */
+/** The domain or session was closed, before the call or during its wait. */
 export class DomainClosedError extends KdsError {
   override readonly name = 'DomainClosedError';
   readonly code = 'KDS_DOMAIN_CLOSED';
 }
 
-/** Beyond a limit of limits.ts, or memory is at its end. The request has left no trace. */
+/** Beyond a limit of limits.ts, or out of memory. The request has left no trace. */
 export class LimitError extends KdsError {
   override readonly name = 'LimitError';
   readonly code = 'KDS_LIMIT';
 }
 
-/** Whoever keeps the state is out of reach. */
+/** The backend is unavailable. */
 export class UnavailableError extends KdsError {
   override readonly name = 'UnavailableError';
   readonly code = 'KDS_UNAVAILABLE';
 }
 
-/** The other side speaks otherwise than agreed. */
+/** Protocol mismatch: the peer sent what the protocol does not have. */
 export class ProtocolError extends KdsError {
   override readonly name = 'ProtocolError';
   readonly code = 'KDS_PROTOCOL';
 }
 
-/** This host or runtime does not offer what was asked for. */
+/** The backend or runtime lacks this capability. */
 export class UnsupportedError extends KdsError {
   override readonly name = 'UnsupportedError';
   readonly code = 'KDS_UNSUPPORTED';
 }
 
-/** A job was not run, as one that it comes after did not succeed: that one's error is `cause`. */
+/** A job did not run, since a job before it did not succeed; that job's error is `cause`. */
 export class JobSkippedError extends KdsError {
   override readonly name = 'JobSkippedError';
   readonly code = 'KDS_JOB_SKIPPED';
 }
 
-/** A fence of several threads has failed: of its error all that gets across is a number. */
+/** A fence of several threads has failed; only a number of its error crosses threads. */
 export class FenceFailedError extends KdsError {
   override readonly name = 'FenceFailedError';
   readonly code = 'KDS_FENCE_FAILED';
-  /** What it was failed with: 1 to 2^29. */
+  /** The number that the fence failed with: 1 to 2^29. */
   readonly number: number;
 
   constructor(message: string, number = 0) {

@@ -11,7 +11,7 @@
  */
 
 import { throwUncaught } from '../runtime/uncaught.ts';
-import { DomainClosedError, KdsError, WaitTimeoutError } from './errors.ts';
+import { isKdsError } from './errors.ts';
 import type { NamedSet } from './sets.ts';
 
 /** In which domain something happened. */
@@ -165,9 +165,9 @@ export function publish<Name extends EventName>(name: Name, message: DomainEvent
 
 /** For hosts: how a request has ended that was refused for this reason. */
 export function outcomeOf(reason: unknown): RequestOutcome {
-  if (reason instanceof WaitTimeoutError) return 'timed-out';
-  if (reason instanceof DomainClosedError) return 'closed';
-  return reason instanceof KdsError ? 'refused' : 'cancelled';
+  if (isKdsError(reason, 'KDS_WAIT_TIMEOUT')) return 'timed-out';
+  if (isKdsError(reason, 'KDS_DOMAIN_CLOSED')) return 'closed';
+  return isKdsError(reason) ? 'refused' : 'cancelled';
 }
 
 /**

@@ -13,7 +13,12 @@ import { didYouMean } from './near-words.ts';
 /** The command line is at fault: kds says so, and how to get help, and ends with 64. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
-  readonly code = 'KDS_USAGE';
+  readonly code = 'USAGE';
+}
+
+/** By its code: main.ts and commands.ts are built with a class each. */
+export function isUsageError(error: unknown): error is UsageError {
+  return error instanceof Error && 'code' in error && error.code === 'USAGE';
 }
 
 export type OptionTable = NonNullable<ParseArgsConfig['options']>;

@@ -5,7 +5,8 @@
  */
 
 import { readFileSync } from 'node:fs';
-import { UsageError } from './arguments.ts';
+import { isKdsError, type KdsErrorCode } from '../api/errors.ts';
+import { isUsageError, UsageError } from './arguments.ts';
 import { exitCode } from './exit-codes.ts';
 import { escaped, inCommands, say } from './messages.ts';
 import { didYouMean } from './near-words.ts';
@@ -54,8 +55,7 @@ function version(): number {
   return exitCode.done;
 }
 
-const codesOfCaller: ReadonlySet<string> = new Set([
-  'KDS_USAGE',
+const codesOfCaller: ReadonlySet<KdsErrorCode> = new Set([
   'KDS_LIMIT',
   'KDS_INVALID_SET',
   'KDS_DEADLOCK',
@@ -63,18 +63,21 @@ const codesOfCaller: ReadonlySet<string> = new Set([
 
 /** What went wrong, for people and as an exit code. */
 function codeOfError(error: unknown): number {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  if (!(error instanceof Error) || !code.startsWith('KDS_')) {
+  if (isUsageError(error)) {
+    say(inCommands(error.message));
+    say('kds --help and kds COMMAND --help list the options');
+    return exitCode.usage;
+  }
+  if (!isKdsError(error)) {
     say(error instanceof Error ? (error.stack ?? error.message) : String(error));
     return exitCode.internal;
   }
   say(inCommands(error.message));
-  if (code === 'KDS_USAGE') say('kds --help and kds COMMAND --help tell what there is');
-  if (code === 'KDS_DEADLOCK') {
+  if (isKdsError(error, 'KDS_DEADLOCK')) {
     say('it is held around this command: name all that is needed in the outer kds run, or unset');
     say('KDS_UNDER if that one does not wait for this one');
   }
-  return codesOfCaller.has(code) ? exitCode.usage : exitCode.unavailable;
+  return codesOfCaller.has(error.code) ? exitCode.usage : exitCode.unavailable;
 }
 
 main(process.argv.slice(2))

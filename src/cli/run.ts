@@ -7,6 +7,7 @@
  */
 
 import type { Domain } from '../api/domain.ts';
+import { isKdsError } from '../api/errors.ts';
 import type { Grant } from '../api/grant.ts';
 import { openBrokerDomain } from '../backends/broker/index.ts';
 import { environmentUnder } from './command-environment.ts';
@@ -116,8 +117,7 @@ async function codeOfCommand(
 function codeOfEnd(error: unknown, wanted: RunArguments): number {
   const { exclusive, shared, notGrantedCode, timeoutMs } = wanted;
   if (error instanceof Stopped) return exitCodeOfSignal(error.signal);
-  const isLate = error instanceof Error && 'code' in error && error.code === 'KDS_WAIT_TIMEOUT';
-  if (!isLate) throw error;
+  if (!isKdsError(error, 'KDS_WAIT_TIMEOUT')) throw error;
   // Like flock, who asks to have it now or never is told by the exit code alone.
   if (timeoutMs !== 0) say(inCommands(error.message, exclusive[0] ?? shared[0]));
   return notGrantedCode;

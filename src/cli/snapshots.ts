@@ -1,7 +1,7 @@
 /** Who holds what and who waits, as it is told at an address; without a broker, nobody does. */
 
 import { connect } from 'node:net';
-import type { UnavailableError } from '../api/errors.ts';
+import { isKdsError } from '../api/errors.ts';
 import { type BrokerDomain, openBrokerDomain } from '../backends/broker/index.ts';
 import { type DomainAddress, placeText } from './domain-address.ts';
 import type { Listing } from './entries.ts';
@@ -52,7 +52,8 @@ class BrokerSnapshots implements Snapshots {
       return await this.#domain.query();
     } catch (error) {
       await this.close();
-      if (!isUnavailable(error) || (await isServed(this.#socketPath))) throw error;
+      const isAbsent = isKdsError(error, 'KDS_UNAVAILABLE') && !(await isServed(this.#socketPath));
+      if (!isAbsent) throw error;
       return nothing;
     }
   }
@@ -90,10 +91,6 @@ class RemoteSnapshots implements Snapshots {
     this.#opened = undefined;
     await opened?.close();
   }
-}
-
-function isUnavailable(error: unknown): error is UnavailableError {
-  return error instanceof Error && 'code' in error && error.code === 'KDS_UNAVAILABLE';
 }
 
 /** False if nobody listens there: then nothing is amiss, it is only that nobody uses kds. */

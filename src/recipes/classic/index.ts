@@ -13,7 +13,7 @@
 
 import { Callback } from '../../api/callback.ts';
 import type { SyncDomain } from '../../api/domain.ts';
-import { InvalidSetError, type KdsErrorCode } from '../../api/errors.ts';
+import { InvalidSetError, isKdsError, type KdsErrorCode } from '../../api/errors.ts';
 import type { SyncGrant, Waiter } from '../../api/grant.ts';
 import type { LockedPolicy } from '../../api/options.ts';
 import { describe, type Resource, type ResourceRef, type SetSpec } from '../../api/sets.ts';
@@ -301,8 +301,7 @@ function request(
     waiter = domain.enqueue(set, onGrant, { delivery, locked });
   } catch (error) {
     pprset.value = before;
-    const code = codeOf(error);
-    const errno = code === undefined ? undefined : errnos[code];
+    const errno = isKdsError(error) ? errnos[error.code] : undefined;
     if (errno === undefined) throw error;
     return errno;
   }
@@ -316,9 +315,8 @@ function take(domain: SyncDomain, set: SetSpec, jiffies: number): ResourceSet | 
     rset.granted(domain.acquireSync(set, { timeoutMs: jiffies }));
     return rset;
   } catch (error) {
-    const code = codeOf(error);
-    if (code === 'KDS_WAIT_TIMEOUT' && jiffies !== KDS_WAIT_BLOCKING) return null;
-    if (code === 'KDS_INTERRUPTED') return ERR_PTR(-ERESTARTSYS);
+    if (isKdsError(error, 'KDS_WAIT_TIMEOUT') && jiffies !== KDS_WAIT_BLOCKING) return null;
+    if (isKdsError(error, 'KDS_INTERRUPTED')) return ERR_PTR(-ERESTARTSYS);
     throw error;
   }
 }
@@ -520,9 +518,4 @@ function wordsOf(bitmap: kds_bitmap, count: number): ArrayLike<number> {
 /** Also as `1 << 31` gives it, which is negative. */
 function isWord(word: unknown): word is number {
   return Number.isInteger(word) && (word as number) >= -(2 ** 31) && (word as number) < 2 ** 32;
-}
-
-/** By code and not by class: the domain may come from another copy of the package. */
-function codeOf(error: unknown): KdsErrorCode | undefined {
-  return (error as { readonly code?: KdsErrorCode } | null | undefined)?.code;
 }

@@ -10,7 +10,7 @@
  * all says, which changes nothing.
  */
 
-import { GrantLostError } from '../../api/errors.ts';
+import { GrantLostError, isKdsError } from '../../api/errors.ts';
 import type { Grant } from '../../api/grant.ts';
 import type { ResourceRef } from '../../api/sets.ts';
 import { describe } from '../../api/sets.ts';
@@ -74,7 +74,7 @@ function equip(grant: Grant, fence: Fence): void {
 /** Ends the fence if the grant has ended. */
 function whenOver(grant: Grant, fence: Fence): void | Promise<void> {
   const end = (error: unknown): void => {
-    if (error instanceof GrantLostError) fence.signal();
+    if (isKdsError(error, 'KDS_GRANT_LOST')) fence.signal();
   };
   try {
     return grant.downgrade([])?.catch(end);

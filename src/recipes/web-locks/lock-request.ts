@@ -11,7 +11,7 @@
  */
 
 import type { Domain } from '../../api/domain.ts';
-import type { KdsError } from '../../api/errors.ts';
+import { isKdsError } from '../../api/errors.ts';
 import type { Grant, Waiter } from '../../api/grant.ts';
 import type { AbortListeners } from '../../runtime/abort-listeners.ts';
 import {
@@ -103,7 +103,7 @@ export class LockRequest {
   /** The domain does not even let it wait. */
   readonly #onNotTaken = (reason: unknown): void => {
     if (this.#state === 'over') return;
-    const isClosed = codeOf(reason) === 'KDS_DOMAIN_CLOSED' && !this.#agent.isClosed;
+    const isClosed = isKdsError(reason, 'KDS_DOMAIN_CLOSED') && !this.#agent.isClosed;
     const message = 'the domain of the lock manager is closed';
     if (isClosed) this.#fail(domException('InvalidStateError', message, reason));
     else this.#onRefused(reason);
@@ -121,14 +121,14 @@ export class LockRequest {
 
   readonly #onRefused = (reason: unknown): void => {
     if (this.#state === 'over') return;
-    const code = codeOf(reason);
-    if (code === 'KDS_GRANT_LOST' && !this.#agent.isClosed) {
+    const isLost = isKdsError(reason, 'KDS_GRANT_LOST');
+    if (isLost && !this.#agent.isClosed) {
       // Granted and stolen at one moment: by the standard it is called back all the same.
       this.#lostBy = reason;
       this.#queueCall(true);
       return;
     }
-    const isEnded = code === 'KDS_GRANT_LOST' || code === 'KDS_DOMAIN_CLOSED';
+    const isEnded = isLost || isKdsError(reason, 'KDS_DOMAIN_CLOSED');
     this.#fail(isEnded ? this.#endedBy(reason) : reason);
   };
 
@@ -231,8 +231,4 @@ export class LockRequest {
   #endedBy(reason: unknown): DOMException {
     return domException('AbortError', 'the lock manager was closed', reason);
   }
-}
-
-function codeOf(reason: unknown): string | undefined {
-  return (reason as KdsError | undefined)?.code;
 }

@@ -12,6 +12,7 @@ import { endTogether } from '../../../api/ending.ts';
 import {
   DomainClosedError,
   InvalidSetError,
+  isKdsError,
   KdsError,
   LimitError,
   ProtocolError,
@@ -24,7 +25,7 @@ import { lostError } from '../../../remote/lost-error.ts';
 import type { RemoteRef, RemoteSet } from '../../../remote/resources.ts';
 import { Deadline } from '../../../runtime/deadline.ts';
 import { cut } from '../../../runtime/escape.ts';
-import { errorSent, isTimeOut } from '../wire/errors.ts';
+import { errorSent } from '../wire/errors.ts';
 import { encodeFrame, type Frame, FrameDecoder } from '../wire/frames.ts';
 import {
   frameBytesMax,
@@ -307,7 +308,7 @@ export class Connection implements Owner {
         if (request.grant === undefined) request.waiter = waiter;
       }
     } catch (error) {
-      if (ask.do === 'try' && isTimeOut(error)) this.#deny(request);
+      if (ask.do === 'try' && isKdsError(error, 'KDS_WAIT_TIMEOUT')) this.#deny(request);
       else this.#refuse(request, error);
       return;
     }

@@ -60,7 +60,3 @@ export function errorReceived({ code, message, cycle }: Frame): KdsError {
   const isKnown = typeof code === 'string' && Object.hasOwn(classes, code);
   return new (isKnown ? classes[code as KdsErrorCode] : ProtocolError)(text);
 }
-
-export function isTimeOut(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'KDS_WAIT_TIMEOUT';
-}
