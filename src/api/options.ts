@@ -81,9 +81,7 @@ export interface RequestOptions {
 export function readOptions(options: AcquireOptions): RequestOptions {
   checkIsObject(options);
   const { signal, timeoutMs, locked, steal, label, holding } = options;
-  if (signal !== undefined && !isSignal(signal)) {
-    throw new TypeError(`signal is an AbortSignal, not ${describe(signal)}`);
-  }
+  if (signal !== undefined) checkSignal(signal);
   if (timeoutMs !== undefined) checkTimeout(timeoutMs);
   if (locked !== undefined && locked !== 'wait' && locked !== 'fail' && locked !== 'ignore') {
     throw new TypeError(`locked is 'wait', 'fail' or 'ignore', not ${describe(locked)}`);
@@ -209,13 +207,13 @@ export function throwIfAborted({ signal }: Pick<AcquireOptions, 'signal'>): void
   if (signal?.aborted) throw signal.reason;
 }
 
-/** Signals of another realm or of a library are welcome. */
-export function isSignal(signal: AbortSignal): boolean {
-  return (
+/** Accepts signals of another realm or of a library. @throws TypeError */
+export function checkSignal(signal: AbortSignal): void {
+  const isSignal =
     typeof signal === 'object' &&
     signal !== null &&
     typeof signal.aborted === 'boolean' &&
     typeof signal.addEventListener === 'function' &&
-    typeof signal.removeEventListener === 'function'
-  );
+    typeof signal.removeEventListener === 'function';
+  if (!isSignal) throw new TypeError(`signal is an AbortSignal, not ${describe(signal)}`);
 }

@@ -215,18 +215,6 @@ function isRefList(refs: ResourceRef | readonly ResourceRef[]): refs is readonly
   return Array.isArray(refs);
 }
 
-/** For hosts: a set names a handle that is closed. `name` as a snapshot shows it. */
-export function closedResource(name: string): InvalidSetError {
-  return new InvalidSetError(
-    `resource ${describe(name)} is closed: make a new handle with resource()`,
-  );
-}
-
-/** For hosts: what was made by one domain is of no use to another. */
-export function foreignSet(): InvalidSetError {
-  return new InvalidSetError('the resource or prepared set belongs to another domain');
-}
-
 /** A value in an error message, shortened. */
 export function describe(value: unknown): string {
   if (typeof value === 'string') return quote(value);

@@ -7,7 +7,7 @@
  */
 
 import { type Attributes, type MeterProvider, metrics } from '@opentelemetry/api';
-import { type AnyEvent, tally } from './tally.ts';
+import { type AnyEvent, bucketsSeconds, descriptions, tally } from './tally.ts';
 
 export interface OtelOptions {
   /** Default: the global one. */
@@ -18,9 +18,6 @@ export interface OtelOptions {
    */
   readonly attributes?: ((event: AnyEvent) => Attributes) | undefined;
 }
-
-/** In s: from what takes no time to what somebody comes to ask about. */
-const buckets = [0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300];
 
 /**
  * Records until the function that it returns is called:
@@ -44,30 +41,30 @@ const buckets = [0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300];
  */
 export function recordMetrics({ meterProvider, attributes }: OtelOptions = {}): () => void {
   const meter = (meterProvider ?? metrics).getMeter('kds');
-  const seconds = { unit: 's', advice: { explicitBucketBoundaries: buckets } };
+  const seconds = { unit: 's', advice: { explicitBucketBoundaries: bucketsSeconds } };
   const held = meter.createUpDownCounter('kds.grant.count', {
     unit: '{grant}',
-    description: 'Sets that are held',
+    description: descriptions.held,
   });
   const pending = meter.createUpDownCounter('kds.grant.pending_requests', {
     unit: '{request}',
-    description: 'Requests that wait',
+    description: descriptions.pending,
   });
   const timeouts = meter.createCounter('kds.grant.timeouts', {
     unit: '{timeout}',
-    description: 'Requests that were not granted in time',
+    description: descriptions.timeouts,
   });
   const waitTime = meter.createHistogram('kds.grant.wait_time', {
     ...seconds,
-    description: 'From a request to its grant, or to its end without one',
+    description: descriptions.waitTime,
   });
   const useTime = meter.createHistogram('kds.grant.use_time', {
     ...seconds,
-    description: 'From a grant to its end',
+    description: descriptions.useTime,
   });
   const lost = meter.createCounter('kds.grant.lost', {
     unit: '{grant}',
-    description: 'Grants that were taken away',
+    description: descriptions.lost,
   });
   const about = (event: AnyEvent): Attributes => ({
     ...attributes?.(event),

@@ -7,15 +7,12 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
 import { UnsupportedError } from '../api/errors.ts';
-import { tally } from './tally.ts';
+import { bucketsSeconds, descriptions, tally } from './tally.ts';
 
 export interface RunningMetrics {
   readonly url: string;
   close(): Promise<void>;
 }
-
-/** In s. */
-const buckets = [0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300];
 
 /**
  * Serves until it is closed. Keeps no process alive.
@@ -70,37 +67,37 @@ async function record(): Promise<{ readonly registry: Registry; readonly stop: (
   const registers = [registry];
   const held = new Gauge({
     name: 'kds_grants',
-    help: 'Sets that are held',
+    help: descriptions.held,
     labelNames: ['mode'],
     registers,
   });
   const pending = new Gauge({
     name: 'kds_grant_pending_requests',
-    help: 'Requests that wait',
+    help: descriptions.pending,
     labelNames: ['mode'],
     registers,
   });
   const timeouts = new Counter({
     name: 'kds_grant_timeouts_total',
-    help: 'Requests that were not granted in time',
+    help: descriptions.timeouts,
     registers,
   });
   const waitTime = new Histogram({
     name: 'kds_grant_wait_time_seconds',
-    help: 'From a request to its grant, or to its end without one',
+    help: descriptions.waitTime,
     labelNames: ['outcome'],
-    buckets,
+    buckets: bucketsSeconds,
     registers,
   });
   const useTime = new Histogram({
     name: 'kds_grant_use_time_seconds',
-    help: 'From a grant to its end',
-    buckets,
+    help: descriptions.useTime,
+    buckets: bucketsSeconds,
     registers,
   });
   const lost = new Counter({
     name: 'kds_grant_lost_total',
-    help: 'Grants that were taken away',
+    help: descriptions.lost,
     labelNames: ['cause'],
     registers,
   });

@@ -1,4 +1,4 @@
-/** Events turned into what is counted and measured, for whatever keeps the numbers. */
+/** Turns events into counts and durations, for a system of metrics. */
 
 import { type DomainEvents, type EventDomain, type EventName, watchEvents } from '../api/events.ts';
 import type { NamedSet } from '../api/sets.ts';
@@ -8,13 +8,26 @@ type SetMode = 'exclusive' | 'shared' | 'mixed' | 'empty';
 
 export type AnyEvent = DomainEvents[EventName];
 
-/** Each is told with the event that it comes of. */
+/** Of durations: from an uncontended acquire to a wait that a person asks about. */
+export const bucketsSeconds = [0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300];
+
+/** Of each metric, in every system. */
+export const descriptions = {
+  held: 'Sets that are held',
+  pending: 'Requests that wait',
+  timeouts: 'Requests that were not granted in time',
+  waitTime: 'From a request to its grant, or to its end without one',
+  useTime: 'From a grant to its end',
+  lost: 'Grants that were lost: stolen, or ended with their session',
+} as const;
+
+/** Each call has the event that caused it. */
 export interface TallySink {
-  /** One more, or less, is held. */
+  /** The number of held sets changes. */
   held(event: AnyEvent, mode: SetMode, change: 1 | -1): void;
-  /** One more, or less, waits. */
+  /** The number of waiting requests changes. */
   pending(event: AnyEvent, mode: SetMode, change: 1 | -1): void;
-  /** A request has ended, in whatever way, and what was granted at once too. */
+  /** A request has ended by any outcome, also one granted at once. */
   waited(event: DomainEvents['kds.request.end']): void;
   /** A grant has ended. */
   used(event: DomainEvents['kds.grant.release'] | DomainEvents['kds.grant.lost']): void;
@@ -23,13 +36,13 @@ export interface TallySink {
 
 interface Known {
   readonly mode: SetMode;
-  state: 'asked' | 'pending' | 'held';
+  state: 'started' | 'pending' | 'held';
 }
 
 /**
- * Feeds a sink with what happens from now on, until the function that it returns is called; then
- * what is still held, or waits, is taken back from the counts. Of requests that were made before,
- * nothing is counted, but how long they take.
+ * Feeds a sink with all events from now on, until the function that it returns is called; that call
+ * takes requests that still wait or hold back from the counts. A request made before is not counted;
+ * only its durations are reported.
  */
 export function tally(sink: TallySink): () => void {
   const domains = new Map<EventDomain, Map<number, Known & { event: AnyEvent }>>();
@@ -41,7 +54,7 @@ export function tally(sink: TallySink): () => void {
       known = new Map();
       domains.set(event.domain, known);
     }
-    known.set(event.id, { mode: modeOfSet(event.set), state: 'asked', event });
+    known.set(event.id, { mode: modeOfSet(event.set), state: 'started', event });
   };
   const become = (event: AnyEvent, state: Known['state'] | 'over'): void => {
     const known = knownOf(event);

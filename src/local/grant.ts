@@ -3,9 +3,10 @@
  * that was taken away still has it, but core knows no such token any more.
  */
 
-import { GrantLostError, InvalidSetError } from '../api/errors.ts';
+import { GrantLostError } from '../api/errors.ts';
 import { watched } from '../api/events.ts';
 import type { SyncGrant } from '../api/grant.ts';
+import { partNotHeld } from '../api/refusals.ts';
 import type { PreparedSet, RequestedRefs, ResourceRef, SetSpec } from '../api/sets.ts';
 import type { Deliverable } from '../runtime/delivery.ts';
 import type { HostSession } from './session.ts';
@@ -183,9 +184,7 @@ export class HostGrant implements SyncGrant, Deliverable {
     const { core, resources } = this.scope.host;
     const resolved = resources.resolveExisting(part);
     if (resolved && core.choose(this.set, resolved.queues, resolved.count)) return;
-    throw new InvalidSetError(
-      `grant ${this.token} does not hold all of that part: nothing is done`,
-    );
+    throw partNotHeld(this.token);
   }
 
   #checkHeld(): void {

@@ -9,7 +9,6 @@
  */
 
 import type { Capability } from '../api/domain.ts';
-import { DomainClosedError } from '../api/errors.ts';
 import {
   type EventDomain,
   outcomeOf,
@@ -18,6 +17,7 @@ import {
   whenWatched,
 } from '../api/events.ts';
 import type { AcquireSyncOptions } from '../api/options.ts';
+import { closedWhileWaiting } from '../api/refusals.ts';
 import { Core, GRANTED, type Memory, UNUSUAL } from '../core/index.ts';
 import { waitTimeout } from '../report/blockers.ts';
 import type { CoreReader, NotedClock } from '../report/core-reader.ts';
@@ -257,7 +257,7 @@ export abstract class Host {
     const held = new Set([...grants.map(({ set }) => set), ...others]);
     for (const { set } of waiting) held.delete(set);
     if (waiting.length + held.size === 0) return;
-    const reason = closedMeanwhile();
+    const reason = closedWhileWaiting();
     const outcome = outcomeOf(reason);
     if (watched.isWatched) {
       this.#noteMissed(waiting, outcome);
@@ -443,7 +443,3 @@ whenWatched((isWatched) => {
   Host.prototype.arrive = isWatched ? arriveWatched : arrive;
   Host.prototype.release = isWatched ? releaseWatched : release;
 });
-
-function closedMeanwhile(): DomainClosedError {
-  return new DomainClosedError('the domain or session was closed while the request waited');
-}

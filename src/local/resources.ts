@@ -7,11 +7,10 @@
  */
 
 import { LimitError, ResourceBusyError } from '../api/errors.ts';
+import { closedResource, foreignSet } from '../api/refusals.ts';
 import {
   checkName,
-  closedResource,
   describe,
-  foreignSet,
   type PreparedSet,
   RequestedRefs,
   type Resource,

@@ -5,13 +5,7 @@
 
 import type { Capability, SyncSession } from '../api/domain.ts';
 import { type Ended, type EndsTogether, endsTogether } from '../api/ending.ts';
-import {
-  DeadlockError,
-  DomainClosedError,
-  InvalidSetError,
-  LockedError,
-  WaitTimeoutError,
-} from '../api/errors.ts';
+import { DeadlockError, LockedError, WaitTimeoutError } from '../api/errors.ts';
 import { outcomeOf, watched } from '../api/events.ts';
 import type { Grant, SyncGrant, Waiter } from '../api/grant.ts';
 import {
@@ -31,6 +25,7 @@ import {
   type SettledOptions,
   throwIfAborted,
 } from '../api/options.ts';
+import { domainClosed, foreignHolding, stealsShared } from '../api/refusals.ts';
 import { describe, type PreparedSet, type Resource, type SetSpec } from '../api/sets.ts';
 import type { Snapshot, SnapshotEntry } from '../api/snapshot.ts';
 import { PASS_LOCKED, SYNC } from '../core/index.ts';
@@ -479,7 +474,7 @@ export class HostSession implements SyncSession, EndsTogether {
   #steal(resolved: ResolvedSet, label: string | undefined): HostGrant {
     const { host } = this;
     if (resolved.exclusiveCount !== resolved.count) {
-      throw new InvalidSetError('steal takes exclusive resources only');
+      throw stealsShared();
     }
     const set = host.steal(resolved, this, label);
     const grant = host.createGrant(this, set, host.core.state(set), label);
@@ -526,7 +521,7 @@ export class HostSession implements SyncSession, EndsTogether {
     const held = new Map<number, HeldSet>();
     for (const grant of [...grants, ...holdingList(holding)]) {
       if (!(grant instanceof HostGrant) || grant.scope.host !== this.host) {
-        throw new TypeError(`holding is a grant of this domain, not ${describe(grant)}`);
+        throw foreignHolding(grant);
       }
       const { set, token } = grant;
       if (this.host.isHeld(set, token)) held.set(set, { set, token });
@@ -584,7 +579,7 @@ export class HostSession implements SyncSession, EndsTogether {
   }
 
   #checkOpen(): void {
-    if (!this.#isOpen) throw new DomainClosedError('the domain or session is closed');
+    if (!this.#isOpen) throw domainClosed();
   }
 }
 

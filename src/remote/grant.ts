@@ -4,10 +4,10 @@
  * should that one forget, what is held can be claimed anew.
  */
 
-import { InvalidSetError } from '../api/errors.ts';
 import { type GrantLostEvent, watched } from '../api/events.ts';
 import type { Grant } from '../api/grant.ts';
 import type { RequestKey } from '../api/outer-grants.ts';
+import { partNotHeld } from '../api/refusals.ts';
 import type { ResourceRef } from '../api/sets.ts';
 import type { Deliverable } from '../runtime/delivery.ts';
 import type { RemoteLink } from './backend.ts';
@@ -184,10 +184,7 @@ export class RemoteGrant implements Grant, Deliverable {
     const chosen = new Set(this.#link.resources.refsOf(part));
     const held = this.#all();
     for (const ref of chosen) {
-      if (held.has(ref)) continue;
-      throw new InvalidSetError(
-        `grant ${this.token} does not hold all of that part: nothing is done`,
-      );
+      if (!held.has(ref)) throw partNotHeld(this.token);
     }
     return chosen;
   }

@@ -1,10 +1,9 @@
 /** A client's handles and prepared sets, and what its host is told of the sets that it names. */
 
 import type { InvalidSetError } from '../api/errors.ts';
+import { closedResource, foreignSet } from '../api/refusals.ts';
 import {
   checkName,
-  closedResource,
-  foreignSet,
   type PreparedSet,
   RequestedRefs,
   type Resource,

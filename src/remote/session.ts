@@ -5,7 +5,6 @@
  */
 
 import type { Capability, Session } from '../api/domain.ts';
-import { DomainClosedError, InvalidSetError } from '../api/errors.ts';
 import type { Grant, Waiter } from '../api/grant.ts';
 import {
   type AcquireOptions,
@@ -20,7 +19,8 @@ import {
   type SettledOptions,
   throwIfAborted,
 } from '../api/options.ts';
-import { describe, type PreparedSet, type Resource, type SetSpec } from '../api/sets.ts';
+import { closedWhileWaiting, domainClosed, foreignHolding, stealsShared } from '../api/refusals.ts';
+import type { PreparedSet, Resource, SetSpec } from '../api/sets.ts';
 import type { Snapshot } from '../api/snapshot.ts';
 import { captureContext } from '../runtime/async-context.ts';
 import type { LeftBehind, RemoteLink } from './backend.ts';
@@ -164,7 +164,7 @@ export class RemoteSession<S extends Snapshot = Snapshot> implements Session {
     throwIfAborted({ signal });
     this.#checkOpen();
     if (steal === true && set.shared !== undefined) {
-      throw new InvalidSetError('steal takes exclusive resources only');
+      throw stealsShared();
     }
     const limitMs = timeoutMs === Number.POSITIVE_INFINITY ? undefined : timeoutMs;
     return { how, set, label, locked, steal, holding: held, timeoutMs: limitMs, signal };
@@ -174,16 +174,14 @@ export class RemoteSession<S extends Snapshot = Snapshot> implements Session {
     if (holding === undefined) return nothingHeld;
     return holdingList(holding).map((grant) => {
       if (RemoteGrant.isGrant(grant) && grant.scope.link === this.link) return grant;
-      throw new TypeError(`holding is a grant of this domain, not ${describe(grant)}`);
+      throw foreignHolding(grant);
     });
   }
 
   async #close(): Promise<void> {
     const left = leftBehind(this.#shut());
     if (this.parent !== undefined) this.parent.#children.delete(this);
-    const reason = new DomainClosedError(
-      'the domain or session was closed while the request waited',
-    );
+    const reason = closedWhileWaiting();
     this.link.delivery.asOne(() => {
       for (const request of left.requests) request.refuse(reason);
       for (const grant of left.grants) grant.lose(undefined, 'closed');
@@ -205,7 +203,7 @@ export class RemoteSession<S extends Snapshot = Snapshot> implements Session {
   }
 
   #checkOpen(): void {
-    if (!this.#isOpen) throw new DomainClosedError('the domain or session is closed');
+    if (!this.#isOpen) throw domainClosed();
   }
 }
 

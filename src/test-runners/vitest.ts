@@ -111,8 +111,7 @@ export function holdForAll(set: TestedSet, options: HoldOptions = {}): HeldByTes
   if (aroundAll === undefined) vitest.afterAll(end);
   else aroundAll((runSuite) => runSuite().finally(end));
   const grant = (): Grant => {
-    if (holding?.grant === undefined) throw new Error('no test runs that holds this set');
-    return holding.grant;
+    return heldGrant(holding);
   };
   return {
     of: grant,
@@ -198,9 +197,7 @@ class HeldForEach implements HeldByTest {
   }
 
   #of(task: TestTask | undefined): Grant {
-    const grant = task && this.#holdings.get(task)?.grant;
-    if (grant === undefined) throw new Error('no test runs that holds this set');
-    return grant;
+    return heldGrant(task && this.#holdings.get(task));
   }
 }
 
@@ -227,4 +224,10 @@ function namesOf(task: NamedTask): readonly string[] {
 function outerOf(task: NamedTask): NamedTask | undefined {
   const outer = task.suite ?? task.file;
   return outer === task ? undefined : outer;
+}
+
+/** @throws Error outside of a test that holds the set. */
+function heldGrant(holding: TestHolding | undefined): Grant {
+  if (holding?.grant === undefined) throw new Error('no test holds this set now');
+  return holding.grant;
 }

@@ -1,6 +1,6 @@
 /** What a job declares, and its check at the boundary. */
 
-import { checkLabel, isSignal } from '../../api/options.ts';
+import { checkLabel, checkSignal } from '../../api/options.ts';
 import {
   describe,
   RequestedRefs,
@@ -149,9 +149,7 @@ export function readJobSpec(spec: JobSpec<unknown>): ReadSpec {
     throw new TypeError(`afterLoss is 'fail' or 'ignore', not ${describe(afterLoss)}`);
   }
   if (label !== undefined) checkLabel(label);
-  if (signal !== undefined && !isSignal(signal)) {
-    throw new TypeError(`signal is an AbortSignal, not ${describe(signal)}`);
-  }
+  if (signal !== undefined) checkSignal(signal);
   const reads = namesOf(spec.reads);
   const writes = namesOf(spec.writes);
   const after = itemsOf(spec.after);

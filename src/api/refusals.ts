@@ -1,0 +1,36 @@
+/** For domains: errors that local and remote ones throw for the same reason. */
+
+import { DomainClosedError, InvalidSetError } from './errors.ts';
+import { describe } from './sets.ts';
+
+export function domainClosed(): DomainClosedError {
+  return new DomainClosedError('the domain or session is closed');
+}
+
+export function closedWhileWaiting(): DomainClosedError {
+  return new DomainClosedError('the domain or session was closed while the request waited');
+}
+
+/** A set names a closed handle. `name` as snapshots have it. */
+export function closedResource(name: string): InvalidSetError {
+  return new InvalidSetError(
+    `resource ${describe(name)} is closed: make a new handle with resource()`,
+  );
+}
+
+/** Another domain made the handle or prepared set. */
+export function foreignSet(): InvalidSetError {
+  return new InvalidSetError('the resource or prepared set belongs to another domain');
+}
+
+export function foreignHolding(grant: unknown): TypeError {
+  return new TypeError(`holding is a grant of this domain, not ${describe(grant)}`);
+}
+
+export function stealsShared(): InvalidSetError {
+  return new InvalidSetError('steal takes exclusive resources only');
+}
+
+export function partNotHeld(token: number): InvalidSetError {
+  return new InvalidSetError(`grant ${token} does not hold all of that part: nothing is done`);
+}
