@@ -23,6 +23,8 @@ export class Machine {
   readonly rate: number;
   readonly #world: World;
   readonly #startMs: number;
+  /** Between the time of day and the clock that never goes back. */
+  #epochMs = 1_750_000_000_000;
   #life: Life = 'running';
   #held: Held[] = [];
   /** Stopped at least once since then: what it knows of time may be old. In ms of the world. */
@@ -42,6 +44,17 @@ export class Machine {
   /** The monotonic clock of the process, in ms of its own. */
   nowMs(): number {
     return this.#startMs + this.#world.nowMs * this.rate;
+  }
+
+  /** Ms since 1970 by the time of day of the process, which {@link setTime} has set. */
+  epochMs(): number {
+    return this.#epochMs + this.nowMs();
+  }
+
+  /** The time of day is set forward or back; no timer moves with it. */
+  setTime(byMs: number): void {
+    this.#epochMs += byMs;
+    this.#world.log(() => `${this.name} has its time of day set by ${byMs.toFixed(0)} ms`);
   }
 
   /** A timer by that clock; the result cancels it. */

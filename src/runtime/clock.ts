@@ -126,6 +126,8 @@ function toUs(reading: Reading): number {
 export interface Clock {
   /** Ms since a moment of its own; it never goes back, whatever becomes of the system's time. */
   nowMs(): number;
+  /** Ms since 1970, as the system has it now: it may be set forward or back. */
+  epochMs(): number;
   /**
    * Calls once, in so many ms, however many. Returns what prevents it. Without options it keeps no
    * process alive and goes by real time.
@@ -138,6 +140,8 @@ const leaseTime: DeadlineOptions = { isReal: true };
 /** Real time: a server whose lease it is does not know of a test's fake timers. */
 export const systemClock: Clock = {
   nowMs: realNowMs,
+  // For people, so that it is the time of day that a test has faked.
+  epochMs: () => Date.now(),
   after: (delayMs, onTime, options = leaseTime) => {
     const deadline = new Deadline(delayMs, onTime, options);
     return () => deadline.cancel();

@@ -9,6 +9,7 @@ import {
   rangeIn,
 } from '../../src/backends/etcd/calls.ts';
 import { EtcdConnection } from '../../src/backends/etcd/connection.ts';
+import { httpMembers } from '../../src/backends/etcd/http-member.ts';
 import { Keys } from '../../src/backends/etcd/keys.ts';
 import { Log } from '../../src/backends/etcd/log.ts';
 import { type News, Replica } from '../../src/backends/etcd/replica.ts';
@@ -17,8 +18,9 @@ import { systemClock } from '../../src/runtime/clock.ts';
 const callMs = 10_000;
 
 function connectTo(hosts: readonly string[]): EtcdConnection {
-  const urls = hosts.map((host) => new URL(host));
-  return new EtcdConnection({ urls }, callMs, systemClock, Math.random);
+  const members = httpMembers(hosts.map((host) => new URL(host)));
+  const attemptMs = callMs;
+  return new EtcdConnection({ members, attemptMs, clock: systemClock, random: Math.random });
 }
 
 /** What grants follow from, and who is there. */
@@ -41,7 +43,7 @@ export class Follower {
 
   private constructor(hosts: readonly string[], name: string) {
     this.keys = new Keys(name);
-    this.replica = new Replica(this.keys);
+    this.replica = new Replica(this.keys, systemClock);
     this.connection = connectTo(hosts);
     this.log = new Log(this.replica, this.connection, this.keys, systemClock, {
       onStep: (news) => {
@@ -88,7 +90,7 @@ export class Follower {
 
   /** What somebody who comes at that revision, and has only the keys, makes of them. */
   async digestOfNewcomerAt(revision: number): Promise<string> {
-    const replica = new Replica(this.keys);
+    const replica = new Replica(this.keys, systemClock);
     replica.reset(await this.keysAt(revision), revision);
     return digestOf(replica);
   }

@@ -7,6 +7,7 @@ import { writeEntry } from '../../src/backends/etcd/entries.ts';
 import { Keys } from '../../src/backends/etcd/keys.ts';
 import { type News, Replica } from '../../src/backends/etcd/replica.ts';
 import { snapshotOfReplica } from '../../src/backends/etcd/snapshot.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
 
 const keys = new Keys('by hand');
 const set = { exclusive: ['a'], shared: [], at: 0, since: 0 };
@@ -61,7 +62,7 @@ describe('a copy of the state', () => {
 });
 
 class Copy {
-  readonly replica = new Replica(keys);
+  readonly replica = new Replica(keys, systemClock);
   #revision = 0;
 
   /** The next transaction is told of, with what it puts, and not with what it deletes. */

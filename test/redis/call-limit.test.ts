@@ -15,6 +15,10 @@ class MovedClock implements Clock {
     return this.#nowMs;
   }
 
+  epochMs(): number {
+    return this.#nowMs;
+  }
+
   after(delayMs: number, run: () => void): () => void {
     const timer = { atMs: this.#nowMs + delayMs, run };
     this.#timers.add(timer);

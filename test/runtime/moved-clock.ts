@@ -10,6 +10,10 @@ export class MovedClock implements Clock {
     return this.#nowMs;
   }
 
+  epochMs(): number {
+    return this.#nowMs;
+  }
+
   after(delayMs: number, onTime: () => void): () => void {
     const timer = { atMs: this.#nowMs + delayMs, onTime };
     this.#timers.add(timer);

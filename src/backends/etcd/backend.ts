@@ -27,7 +27,7 @@ import type { RemoteRequest } from '../../remote/request.ts';
 import type { RemoteRef } from '../../remote/resources.ts';
 import type { RemoteSession } from '../../remote/session.ts';
 import { waitTimeout } from '../../report/blockers.ts';
-import { callersTime, Deadline } from '../../runtime/deadline.ts';
+import { callersTime } from '../../runtime/deadline.ts';
 import { nameOf } from './derived-state.ts';
 import type { SetEntry } from './entries.ts';
 import { type EtcdCondition, GuardedGrant } from './grant.ts';
@@ -68,7 +68,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   readonly #observers: Observers;
   readonly #burials: Burials;
   readonly #marks: Marks;
-  readonly #awake = new Awake();
+  readonly #awake: Awake;
   /** By the request's id. */
   readonly #asked = new Map<number, Asked>();
   /** By the request's id, which is the set's number. */
@@ -84,9 +84,10 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   constructor(terms: LinkTerms) {
     super();
     this.#terms = terms;
+    this.#awake = new Awake(terms.clock);
     const { connection, keys, clock, entry } = terms;
     this.eventDomain = { host: 'etcd', name: keys.name, label: entry.label };
-    this.#replica = new Replica(keys, (session) => session === this.#session);
+    this.#replica = new Replica(keys, clock, (session) => session === this.#session);
     this.#log = new Log(this.#replica, connection, keys, clock, {
       onStep: (news) => this.#hear(news),
       onUnreadable: (error) => this.#giveUp(error),
@@ -130,7 +131,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     this.checkLease();
     this.#awake.begin();
     const { how, timeoutMs } = request.terms;
-    const asked: Asked = { request, deadline: undefined, isOver: false };
+    const asked: Asked = { request, cancelDeadline: undefined, isOver: false };
     this.#asked.set(request.id, asked);
     if (this.#broken !== undefined) {
       request.refuse(this.#broken);
@@ -141,7 +142,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
         if (how === 'settled') this.#observers.timeOut(request, timeoutMs);
         else this.#timeOut(request, timeoutMs);
       };
-      asked.deadline = new Deadline(timeoutMs, timeOut, callersTime);
+      asked.cancelDeadline = this.#terms.clock.after(timeoutMs, timeOut, callersTime);
     }
     if (how === 'settled') {
       this.#look(() => this.#observers.add(request, this.#session), request);
@@ -155,7 +156,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     const asked = this.#asked.get(request.id);
     if (asked === undefined) return;
     this.#asked.delete(request.id);
-    asked.deadline?.cancel();
+    asked.cancelDeadline?.();
     this.#observers.remove(request);
     this.#awake.end();
   }
@@ -187,7 +188,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     const entry: SetEntry = {
       ...normalise(set),
       at: 0,
-      since: Date.now(),
+      since: this.#terms.clock.epochMs(),
       ...(label !== undefined && { label }),
       ...(session !== undefined && { session }),
       ...(kept.length > 0 && { holding: kept }),

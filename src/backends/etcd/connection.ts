@@ -1,68 +1,67 @@
 /**
- * The members of a cluster, spoken to over HTTP by way of etcd's own JSON gateway.
+ * The connection to a cluster: calls and streams over its members' JSON gateways.
  *
- * A call has a time limit, goes to one member, and then to the next, until one answers or the time
- * is over: so it may have run more than once, and whoever calls sees to it that this does no harm.
- * A member that is frozen but connected is one that does not answer in time. A watch is one long
- * answer, a line for each thing that it tells; it ends when its member seems to have failed.
+ * A call has a time limit and goes to one member after another until one of them answers or the
+ * limit passes. So a call may run more than once, and its caller makes sure that this does no harm.
+ * A frozen member that is still connected counts as one that does not answer in time. A watch is
+ * one long answer with a message in each line; it ends when its member seems to have failed.
  */
 
-import { type ClientRequest, Agent as PlainAgent, request as requestPlain } from 'node:http';
-import { request as requestSecure, Agent as SecureAgent } from 'node:https';
-import type { ConnectionOptions } from 'node:tls';
 import { ProtocolError, UnavailableError } from '../../api/errors.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Json } from './calls.ts';
 import { Awake } from './keep-alive.ts';
 import { EtcdRefusal, isOutOfSpace, isStaleToken, pauseMsOf, throwIfFinal } from './refusal.ts';
-import { SignIn } from './sign-in.ts';
+import { type Credentials, SignIn } from './sign-in.ts';
 
-/** An answer of more characters is taken for none of etcd's. */
+/** Length of an answer, in characters, above which it is no answer of etcd's. */
 const answerLengthMax = 2 ** 29 - 1024;
-/** Time limit of an attempt, ms, after which a further round does not double it any more. */
+/** Time limit of an attempt, ms, up to which each further round doubles it. */
 const attemptMsMax = 2000;
 /** Least time limit of a new connection, with its TLS handshake, ms. */
 const connectMsMin = 1000;
 
-type Pem = string | Uint8Array;
-
-/** Of the options of node:tls those that certificates need, declared without Node's types. */
-export interface EtcdTls {
-  /** The authorities that are trusted, in place of the well-known ones. */
-  readonly ca?: Pem | readonly Pem[] | undefined;
-  /** What this client presents. */
-  readonly cert?: Pem | readonly Pem[] | undefined;
-  /** The private key of `cert`. */
-  readonly key?:
-    | Pem
-    | readonly (Pem | { readonly pem: Pem; readonly passphrase?: string | undefined })[]
-    | undefined;
-  /** `cert` and `key` in one, encoded as PFX or PKCS12. */
-  readonly pfx?:
-    | Pem
-    | readonly (Pem | { readonly buf: Pem; readonly passphrase?: string | undefined })[]
-    | undefined;
-  /** Of `key` or `pfx`. */
-  readonly passphrase?: string | undefined;
-  /** Lists of certificates that were revoked. */
-  readonly crl?: Pem | readonly Pem[] | undefined;
-  /** The name that the certificate must have, if not the one in the URL. */
-  readonly servername?: string | undefined;
-  readonly ciphers?: string | undefined;
-  readonly minVersion?: 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3' | undefined;
-  readonly maxVersion?: 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3' | undefined;
+/** A member of the cluster, as the network reaches it. */
+export interface Member {
+  /** HOST:PORT, for messages. */
+  readonly name: string;
+  /** Sends a request. Returns a function that ends the exchange; events may still follow it. */
+  post(request: MemberRequest, events: AnswerEvents): () => void;
+  close(): void;
 }
 
-export interface Members {
-  /** `http://host:port` each. */
-  readonly urls: readonly URL[];
-  readonly auth?: { readonly username: string; readonly password: string } | undefined;
-  readonly tls?: EtcdTls | undefined;
+export interface MemberRequest {
+  readonly path: string;
+  readonly body: string;
+  /** The token of a user, where the cluster asks for a password. */
+  readonly token: string | undefined;
+  /** Whether the process stays alive until the answer is complete. */
+  readonly keepsAlive: boolean;
+}
+
+/** The progress of one answer. At most one of `onEnd` and `onFailed` is called, once. */
+export interface AnswerEvents {
+  /** The connection is up, and the request is sent. */
+  onConnected(): void;
+  onText(text: string): void;
+  onEnd(): void;
+  onFailed(error: unknown): void;
+}
+
+export interface ConnectionConfig {
+  /** One at least. */
+  readonly members: readonly Member[];
+  readonly auth?: Credentials | undefined;
+  /** Time limit of an attempt in the first round, ms. */
+  readonly attemptMs: number;
+  readonly clock: Clock;
+  /** As Math.random: from 0 up to, and without, 1. */
+  readonly random: () => number;
 }
 
 export interface Listener {
   onMessage(message: Json): void;
-  /** Nothing more is heard of it. Not told of a stream that is closed from here. */
+  /** The stream has ended, unless `close` was called first: no message follows. */
   onEnd(reason: unknown): void;
 }
 
@@ -73,9 +72,9 @@ export interface Stream {
 
 /** How a call differs from most. */
 export interface CallOptions {
-  /** Time limit of an attempt, ms: of what takes a member longer than most calls. */
+  /** Time limit of an attempt, ms, for a call that takes a member longer than most. */
   readonly attemptMs?: number;
-  /** Whether a lack of space fails the call at once; else it is repeated until its time is over. */
+  /** Whether a lack of space fails the call at once; else it is repeated until its limit. */
   readonly failsWithoutSpace?: boolean;
   /** Called as each attempt is sent. The answer is that of the last one. */
   readonly onSend?: (sentMs: number) => void;
@@ -86,24 +85,24 @@ export class EtcdConnection {
   readonly #clock: Clock;
   readonly #attemptMs: number;
   readonly #streams = new Set<OpenStream>();
-  readonly #awake = new Awake();
+  readonly #awake: Awake;
   readonly #signIn: SignIn | undefined;
   #at: number;
   #isOpen = true;
 
-  /** `attemptMs`: time limit of an attempt in the first round. `random`: as Math.random. */
-  constructor(members: Members, attemptMs: number, clock: Clock, random: () => number) {
-    this.#members = members.urls.map((url) => new Member(url, members.tls));
+  constructor({ members, auth, attemptMs, clock, random }: ConnectionConfig) {
+    this.#members = members;
     this.#clock = clock;
     this.#attemptMs = attemptMs;
-    this.#signIn = members.auth && new SignIn(members.auth, clock, this.#members.length, attemptMs);
-    // Else all clients would have the first one serve all of their watches.
-    this.#at = Math.floor(random() * members.urls.length);
+    this.#awake = new Awake(clock);
+    this.#signIn = auth && new SignIn(auth, clock, members.length, attemptMs);
+    // With a fixed first member all clients would have that one serve all of their watches.
+    this.#at = Math.floor(random() * members.length);
   }
 
   /**
-   * @throws UnavailableError if no member answers within `limitMs`; EtcdRefusal; LimitError for
-   * what is too large for etcd; ProtocolError for an answer that is none.
+   * @throws UnavailableError if no member answers within `limitMs`; EtcdRefusal; LimitError for a
+   * request that is too large for etcd; ProtocolError for an answer of another server.
    */
   call(path: string, body: object, limitMs: number, options: CallOptions = {}): Promise<Json> {
     return this.#awake.during(() => this.#call(path, JSON.stringify(body), limitMs, options));
@@ -128,7 +127,7 @@ export class EtcdConnection {
       if (this.#isStale(token, reason)) {
         const startMs = this.#clock.nowMs();
         token = await this.#token();
-        // The time that a password takes is not the call's.
+        // The time that a password takes does not count against the call.
         endMs += this.#clock.nowMs() - startMs;
       } else {
         throwIfFinal(reason, options.failsWithoutSpace);
@@ -144,14 +143,14 @@ export class EtcdConnection {
     return Math.min(this.#attemptMs * 2 ** round, Math.max(this.#attemptMs, attemptMsMax));
   }
 
-  /** Whether this token is not valid any more: then it is not used again. */
+  /** Whether etcd no longer accepts this token; if so, the token is forgotten. */
   #isStale(token: string | undefined, error: unknown): boolean {
     if (token === undefined || !isStaleToken(error)) return false;
     this.#signIn?.forget(token);
     return true;
   }
 
-  /** Undefined where no password is given. @throws what a password is refused with */
+  /** Undefined where no password is given. @throws the refusal of a password */
   async #token(): Promise<string | undefined> {
     return this.#signIn?.token((index, body, limitMs) => {
       const member = this.#members[(this.#at + index) % this.#members.length] as Member;
@@ -159,7 +158,7 @@ export class EtcdConnection {
     });
   }
 
-  /** Opens a stream at the member that is spoken to now. */
+  /** Opens a stream at the current member. */
   stream(path: string, body: object, listener: Listener): Stream {
     const stream = new OpenStream(this.#current, listener, () => this.#streams.delete(stream));
     this.#streams.add(stream);
@@ -170,7 +169,7 @@ export class EtcdConnection {
     return stream;
   }
 
-  /** Another member is spoken to from now on: this one is silent where it should speak. */
+  /** Goes on with the next member, as the stream of this one is silent where it should not be. */
   distrust(): void {
     this.#leave(this.#current);
   }
@@ -179,7 +178,7 @@ export class EtcdConnection {
     this.#isOpen = false;
     this.#signIn?.close();
     for (const stream of this.#streams) stream.close();
-    for (const member of this.#members) member.agent.destroy();
+    for (const member of this.#members) member.close();
   }
 
   get #current(): Member {
@@ -187,8 +186,9 @@ export class EtcdConnection {
   }
 
   /**
-   * Goes on with the next one, and ends the streams of this one, unless that has been done, or no
-   * other is there: one that is only slow would get slower by streams that begin again.
+   * Goes on with the next member, and ends the streams of this one. A member that has been left
+   * already is skipped, and so is the only one: a slow member would get slower by streams that
+   * begin again.
    */
   #leave(member: Member): void {
     if (member !== this.#current || this.#members.length === 1) return;
@@ -206,43 +206,42 @@ export class EtcdConnection {
     limitMs: number,
   ): Promise<Json> {
     return new Promise((resolve, reject) => {
-      const request = member.post(path, body, token);
+      const chunks: string[] = [];
+      let length = 0;
+      let cancel: () => void = () => undefined;
+      let end: () => void = () => undefined;
       const fail = (error: unknown): void => {
         cancel();
-        request.destroy();
+        end();
         reject(error);
       };
-      let cancel: () => void = () => undefined;
       const expectWithin = (ms: number): void => {
         cancel();
         cancel = this.#clock.after(ms, () => {
-          fail(new Error(`${member.url.host} has not answered within ${Math.ceil(ms)} ms`));
+          fail(new Error(`${member.name} has not answered within ${Math.ceil(ms)} ms`));
         });
       };
       expectWithin(Math.max(limitMs, connectMsMin));
-      member.onConnected(request, () => expectWithin(limitMs));
-      request.on('error', fail);
-      request.on('response', (response) => {
-        const chunks: string[] = [];
-        let length = 0;
-        response.setEncoding('utf8');
-        response.on('data', (chunk: string) => {
-          chunks.push(chunk);
-          length += chunk.length;
-          if (length > answerLengthMax) fail(new ProtocolError('etcd answers without end'));
-        });
-        response.on('error', fail);
-        response.on('aborted', () => fail(new Error('the answer was cut off')));
-        response.on('end', () => {
-          cancel();
-          try {
-            resolve(read(chunks.join('')));
-          } catch (error) {
-            reject(error);
-          }
-        });
-      });
-      request.end(body);
+      end = member.post(
+        { path, body, token, keepsAlive: true },
+        {
+          onConnected: () => expectWithin(limitMs),
+          onText: (text) => {
+            chunks.push(text);
+            length += text.length;
+            if (length > answerLengthMax) fail(new ProtocolError('etcd answers without end'));
+          },
+          onEnd: () => {
+            cancel();
+            try {
+              resolve(read(chunks.join('')));
+            } catch (error) {
+              reject(error);
+            }
+          },
+          onFailed: fail,
+        },
+      );
     });
   }
 
@@ -251,52 +250,11 @@ export class EtcdConnection {
   }
 }
 
-class Member {
-  readonly url: URL;
-  readonly agent: PlainAgent | SecureAgent;
-  readonly #tls: ConnectionOptions | undefined;
-
-  constructor(url: URL, given: EtcdTls | undefined) {
-    this.url = url;
-    const tls = given as ConnectionOptions | undefined;
-    this.#tls = tls;
-    const keep = { keepAlive: true, noDelay: true };
-    this.agent =
-      url.protocol === 'https:' ? new SecureAgent({ ...keep, ...tls }) : new PlainAgent(keep);
-  }
-
-  /** A request whose body is still to be written. */
-  post(path: string, body: string, token: string | undefined): ClientRequest {
-    const headers = {
-      'content-type': 'application/json',
-      'content-length': Buffer.byteLength(body),
-      ...(token !== undefined && { authorization: token }),
-    };
-    const { hostname, port } = this.url;
-    // The brackets of an IPv6 address are the URL's, not the host's.
-    const host = hostname.replace(/^\[|\]$/g, '');
-    const base = this.url.pathname.replace(/\/$/, '');
-    const options = { method: 'POST', path: `${base}${path}`, host, port, headers };
-    return this.url.protocol === 'https:'
-      ? requestSecure({ ...options, ...this.#tls, agent: this.agent as SecureAgent })
-      : requestPlain({ ...options, agent: this.agent as PlainAgent });
-  }
-
-  /** Calls back when a request can be sent: the member is connected to, and its TLS agreed upon. */
-  onConnected(request: ClientRequest, then: () => void): void {
-    const event = this.url.protocol === 'https:' ? 'secureConnect' : 'connect';
-    request.once('socket', (socket) => {
-      if (request.reusedSocket) then();
-      else socket.once(event, then);
-    });
-  }
-}
-
 class OpenStream implements Stream {
   readonly member: Member;
   readonly #listener: Listener;
   readonly #onOver: () => void;
-  #request: ClientRequest | undefined;
+  #end: () => void = () => undefined;
   #isOver = false;
   #rest = '';
 
@@ -308,17 +266,15 @@ class OpenStream implements Stream {
 
   open(path: string, body: string, token: string | undefined): void {
     if (this.#isOver) return;
-    const request = this.member.post(path, body, token);
-    this.#request = request;
-    request.on('socket', (socket) => socket.unref());
-    request.on('error', (error) => this.fail(error));
-    request.on('response', (response) => {
-      response.setEncoding('utf8');
-      response.on('data', (chunk: string) => this.#read(chunk));
-      response.on('error', (error) => this.fail(error));
-      response.on('close', () => this.fail(new Error('the stream was cut off')));
-    });
-    request.end(body);
+    this.#end = this.member.post(
+      { path, body, token, keepsAlive: false },
+      {
+        onConnected: () => undefined,
+        onText: (text) => this.#read(text),
+        onEnd: () => this.fail(new Error('the stream was cut off')),
+        onFailed: (error) => this.fail(error),
+      },
+    );
   }
 
   fail(reason: unknown): void {
@@ -331,7 +287,7 @@ class OpenStream implements Stream {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#onOver();
-    this.#request?.destroy();
+    this.#end();
   }
 
   #read(chunk: string): void {
@@ -340,13 +296,13 @@ class OpenStream implements Stream {
       const line = this.#rest + chunk.slice(from, at);
       this.#rest = '';
       from = at + 1;
-      if (line !== '') this.#hear(line);
+      if (line !== '') this.#receive(line);
     }
     this.#rest += chunk.slice(from);
     if (this.#rest.length > answerLengthMax) this.fail(new ProtocolError('a line without end'));
   }
 
-  #hear(line: string): void {
+  #receive(line: string): void {
     let message: Json;
     try {
       message = read(line);
@@ -358,7 +314,7 @@ class OpenStream implements Stream {
   }
 }
 
-/** An answer, or what a stream tells. @throws EtcdRefusal, ProtocolError */
+/** Parses an answer, or a message of a stream. @throws EtcdRefusal, ProtocolError */
 function read(text: string): Json {
   let json: unknown;
   try {
@@ -371,7 +327,7 @@ function read(text: string): Json {
     throw new ProtocolError('etcd answers in no object');
   const { error } = json as Json;
   if (error === undefined) return json as Json;
-  // Of a stream it is an object within.
+  // In a message of a stream the error is an object of its own.
   const refusal = (typeof error === 'object' && error !== null ? error : json) as Json;
   const code = Number(refusal['code'] ?? refusal['grpc_code'] ?? 2);
   throw new EtcdRefusal(code, String(refusal['message'] ?? error));

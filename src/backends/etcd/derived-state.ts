@@ -11,19 +11,24 @@ import { Core, Memory } from '../../core/index.ts';
 import type { RemoteRef, RemoteSet } from '../../remote/resources.ts';
 import { describeOwnerOf } from '../../report/blockers.ts';
 import type { CoreReader } from '../../report/core-reader.ts';
+import type { Clock } from '../../runtime/clock.ts';
 import { quote } from '../../runtime/escape.ts';
 import { type SetEntry, strange } from './entries.ts';
 import { encodeResource } from './keys.ts';
 import { byArrival, type LiveSet } from './live-set.ts';
 
-const clock = { now: () => Date.now(), toEpochMs: (timeMs: number) => timeMs };
-
 export class Fold implements CoreReader {
   core = new Core(new Memory());
-  readonly clock = clock;
+  readonly clock: CoreReader['clock'];
+  readonly #time: Clock;
   #queues = new Map<string, number>();
   #names = new Map<number, { readonly id: string; readonly name: string }>();
   #live = new Map<number, LiveSet>();
+
+  constructor(time: Clock) {
+    this.#time = time;
+    this.clock = { now: () => time.epochMs(), toEpochMs: (timeMs) => timeMs };
+  }
 
   /** One that came last. */
   add(live: LiveSet): void {
@@ -175,7 +180,7 @@ export class Fold implements CoreReader {
 
   /** To be looked at only: it does not find the queues of what is new. */
   copy(): Fold {
-    const copy = new Fold();
+    const copy = new Fold(this.#time);
     copy.core = this.core.copy();
     copy.#names = new Map(this.#names);
     copy.#live = new Map(this.#live);

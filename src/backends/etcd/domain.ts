@@ -10,11 +10,13 @@ import { describe } from '../../api/sets.ts';
 import { RemoteSession } from '../../remote/session.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { EtcdLink } from './backend.ts';
-import { EtcdConnection, type EtcdTls, type Members } from './connection.ts';
+import { EtcdConnection, type Member } from './connection.ts';
 import type { SessionEntry } from './entries.ts';
 import type { EtcdGrant } from './grant.ts';
+import { type EtcdTls, httpMembers } from './http-member.ts';
 import { Keys } from './keys.ts';
 import { EtcdRefusal } from './refusal.ts';
+import type { Credentials } from './sign-in.ts';
 import type { EtcdSnapshot } from './snapshot.ts';
 
 export interface EtcdOptions {
@@ -77,10 +79,16 @@ export async function openEtcdDomain(
   cluster: string | readonly string[] | EtcdCluster,
   options: EtcdOptions,
 ): Promise<EtcdDomain> {
-  const members = checkCluster(cluster);
+  const { members, auth } = checkCluster(cluster);
   const { name, leaseSeconds, label } = checkEtcdOptions(options);
   const attemptMs = Math.min(Math.max((leaseSeconds * 1000) / 8, attemptMsMin), attemptMsMax);
-  const connection = new EtcdConnection(members, attemptMs, systemClock, Math.random);
+  const connection = new EtcdConnection({
+    members,
+    auth,
+    attemptMs,
+    clock: systemClock,
+    random: Math.random,
+  });
   const link = new EtcdLink({
     connection,
     keys: new Keys(name),
@@ -115,7 +123,10 @@ function whoThisIs(label: string | undefined): SessionEntry {
   return { pid: process.pid, host: hostname(), ...(label !== undefined && { label }) };
 }
 
-function checkCluster(cluster: string | readonly string[] | EtcdCluster): Members {
+function checkCluster(cluster: string | readonly string[] | EtcdCluster): {
+  readonly members: readonly Member[];
+  readonly auth: Credentials | undefined;
+} {
   const isHosts = typeof cluster === 'string' || Array.isArray(cluster);
   const { hosts, auth, tls } = (isHosts ? { hosts: cluster } : (cluster ?? {})) as EtcdCluster;
   const list = typeof hosts === 'string' ? [hosts] : hosts;
@@ -129,7 +140,7 @@ function checkCluster(cluster: string | readonly string[] | EtcdCluster): Member
     }
   }
   if (tls !== undefined) checkIsObject(tls);
-  return { urls: list.map(checkUrl), auth, tls };
+  return { members: httpMembers(list.map(checkUrl), tls), auth };
 }
 
 function checkUrl(host: unknown): URL {

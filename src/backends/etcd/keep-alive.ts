@@ -1,21 +1,29 @@
 /** Keeps the process alive while something is expected; sockets and timers of this host do not. */
 
-import { setRealInterval } from '../../runtime/real-time.ts';
+import type { Clock } from '../../runtime/clock.ts';
 
-const longMs = 2 ** 30;
+/** Longer than any process lives. */
+const longMs = 2 ** 52;
 
 export class Awake {
+  readonly #clock: Clock;
   #count = 0;
-  #clear: () => void = () => undefined;
+  #cancel: () => void = () => undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   begin(): void {
     this.#count++;
-    if (this.#count === 1) this.#clear = setRealInterval(() => undefined, longMs).clear;
+    if (this.#count > 1) return;
+    const options = { keepsAlive: true, isReal: true };
+    this.#cancel = this.#clock.after(longMs, () => undefined, options);
   }
 
   end(): void {
     this.#count--;
-    if (this.#count === 0) this.#clear();
+    if (this.#count === 0) this.#cancel();
   }
 
   async during<T>(work: () => Promise<T>): Promise<T> {

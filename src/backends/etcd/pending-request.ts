@@ -2,13 +2,12 @@
 
 import type { RemoteGrant } from '../../remote/grant.ts';
 import type { RemoteRequest } from '../../remote/request.ts';
-import type { Deadline } from '../../runtime/deadline.ts';
 import type { OwnSet } from './own-set.ts';
 
 /** A request that has not ended. */
 export interface Asked {
   readonly request: RemoteRequest;
-  deadline: Deadline | undefined;
+  cancelDeadline: (() => void) | undefined;
   /** It is about to be refused, and is not asked for any more. */
   isOver: boolean;
 }

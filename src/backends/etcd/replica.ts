@@ -12,6 +12,7 @@
 
 import type { DeadlockStep } from '../../api/errors.ts';
 import { cycleOf } from '../../report/blockers.ts';
+import type { Clock } from '../../runtime/clock.ts';
 import type { KeyValue, LogEvent } from './calls.ts';
 import { Fold } from './derived-state.ts';
 import { readLink, readSession, readSet, type SessionEntry, strange } from './entries.ts';
@@ -58,7 +59,7 @@ export class Replica {
   theftRevision = 0;
   /** Of the last transaction that the chain counts; 0 if there is no chain. */
   chainRevision = 0;
-  readonly fold = new Fold();
+  readonly fold: Fold;
   /** By key. */
   readonly sets = new Map<string, LiveSet>();
   /** By their names, as in their keys. */
@@ -67,6 +68,7 @@ export class Replica {
   readonly marks = new Set<string>();
   readonly #keys = new Set<string>();
   readonly #layout: Keys;
+  readonly #clock: Clock;
   readonly #isOwn: (session: string) => boolean;
   /** How many transactions the chain has counted. */
   #chainLength = 0;
@@ -74,8 +76,10 @@ export class Replica {
   #hasUncounted = false;
 
   /** `isOwn`: whether the sets of a session are those of whoever keeps this copy. */
-  constructor(layout: Keys, isOwn: (session: string) => boolean = () => false) {
+  constructor(layout: Keys, clock: Clock, isOwn: (session: string) => boolean = () => false) {
+    this.fold = new Fold(clock);
     this.#layout = layout;
+    this.#clock = clock;
     this.#isOwn = isOwn;
   }
 
@@ -232,7 +236,7 @@ export class Replica {
     for (const [index, live] of waited.entries()) {
       live.isGranted = true;
       live.token = tokenOfWaiter(this.revision, index);
-      live.since = Date.now();
+      live.since = this.#clock.epochMs();
     }
     for (const live of atOnce) {
       live.isGranted = true;

@@ -19,7 +19,7 @@ const roundsMsMax = 10_000;
 /** Least time, ms, after which another member is asked besides. */
 const besidesMsMin = 1000;
 
-interface Credentials {
+export interface Credentials {
   readonly username: string;
   readonly password: string;
 }
@@ -84,7 +84,7 @@ export class SignIn {
       try {
         const { token } = await this.#askInTurn(ask);
         if (typeof token !== 'string') throw new ProtocolError('etcd gives no token');
-        this.#renewalMs = this.#clock.nowMs() + renewalMsOf(token);
+        this.#renewalMs = this.#clock.nowMs() + renewalMsOf(token, this.#clock.epochMs());
         this.#token = token;
         return token;
       } catch (error) {
@@ -131,7 +131,7 @@ export class SignIn {
  * After how long, in ms, a token is to be renewed. A JWT says when it expires, and no use of it
  * changes that; one of the other kind expires only when it has not been used for minutes.
  */
-function renewalMsOf(token: string): number {
+function renewalMsOf(token: string, epochMs: number): number {
   const [, claims = ''] = token.split('.');
   let expiry: unknown;
   try {
@@ -140,6 +140,6 @@ function renewalMsOf(token: string): number {
     return Number.POSITIVE_INFINITY;
   }
   // Of the server's clock. If the two differ by more than its life, it is found to be stale.
-  const leftMs = Number(expiry) * 1000 - Date.now();
+  const leftMs = Number(expiry) * 1000 - epochMs;
   return leftMs > 0 ? leftMs / 2 : Number.POSITIVE_INFINITY;
 }

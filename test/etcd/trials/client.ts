@@ -10,6 +10,7 @@ import { EtcdLink } from '../../../src/backends/etcd/backend.ts';
 import { putOf, toBase64 } from '../../../src/backends/etcd/calls.ts';
 import { EtcdConnection } from '../../../src/backends/etcd/connection.ts';
 import type { EtcdGrant, GuardedGrant } from '../../../src/backends/etcd/grant.ts';
+import { httpMembers } from '../../../src/backends/etcd/http-member.ts';
 import { Keys } from '../../../src/backends/etcd/keys.ts';
 import type { Grant } from '../../../src/index.ts';
 import type { Granted } from '../../../src/remote/grant.ts';
@@ -74,8 +75,8 @@ class NotingLink extends EtcdLink {
 async function open(): Promise<RemoteSession> {
   const endMs = performance.now() + openMsMax;
   for (;;) {
-    const urls = orders.hosts.map((host) => new URL(host));
-    const connection = new EtcdConnection({ urls }, attemptMs, clock, Math.random);
+    const members = httpMembers(orders.hosts.map((host) => new URL(host)));
+    const connection = new EtcdConnection({ members, attemptMs, clock, random: Math.random });
     const link = new NotingLink({
       connection,
       keys,
@@ -98,12 +99,12 @@ async function open(): Promise<RemoteSession> {
   }
 }
 
-const direct = new EtcdConnection(
-  { urls: orders.members.map((member) => new URL(member)) },
-  2000,
-  systemClock,
-  Math.random,
-);
+const direct = new EtcdConnection({
+  members: httpMembers(orders.members.map((member) => new URL(member))),
+  attemptMs: 2000,
+  clock: systemClock,
+  random: Math.random,
+});
 
 const guards = new WeakMap<Grant, ReturnType<EtcdGrant['guard']>>();
 

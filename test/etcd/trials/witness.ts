@@ -15,6 +15,7 @@ import {
   type Stream,
 } from '../../../src/backends/etcd/connection.ts';
 import { placesMax } from '../../../src/backends/etcd/entries.ts';
+import { httpMembers } from '../../../src/backends/etcd/http-member.ts';
 import { encodeResource, Keys } from '../../../src/backends/etcd/keys.ts';
 import type { LiveSet } from '../../../src/backends/etcd/live-set.ts';
 import { Log } from '../../../src/backends/etcd/log.ts';
@@ -90,9 +91,13 @@ export class Witness {
 
   private constructor(members: readonly string[], name: string) {
     this.keys = new Keys(name);
-    this.replica = new WitnessReplica(this.keys);
-    const urls = members.map((member) => new URL(member));
-    this.#connection = new TappedConnection({ urls }, attemptMs, systemClock, Math.random);
+    this.replica = new WitnessReplica(this.keys, systemClock);
+    this.#connection = new TappedConnection({
+      members: httpMembers(members.map((member) => new URL(member))),
+      attemptMs,
+      clock: systemClock,
+      random: Math.random,
+    });
     this.#connection.onMessage = (message) => this.#noteWrites(message);
     this.log = new Log(this.replica, this.#connection, this.keys, systemClock, {
       onStep: (news) => this.#note(news),
