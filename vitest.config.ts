@@ -58,6 +58,7 @@ export default defineConfig({
   // The examples of the documents are written to such a folder to be run.
   server: { watch: { ignored: ['**/.tmp-*/**'] } },
   test: {
+    globalSetup: 'test/bundle-cache.ts',
     // For a test that hangs, not for a slow machine: no test depends on its speed.
     testTimeout: 1_200_000,
     hookTimeout: 1_200_000,

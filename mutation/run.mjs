@@ -30,6 +30,7 @@ const parts = [
     'test/core',
   ],
   ...['package.json', 'tsconfig.json', 'vitest.config.ts', 'entry-points.ts', 'lua-text.ts'],
+  'test/bundle-cache.ts',
   'test/slowest-files.ts',
 ];
 /** A fault may make core run for ever: that is, so many times as long as without it. */

@@ -13,6 +13,7 @@ import { type BrokerDomain, type BrokerSnapshotEntry, openBrokerDomain } from 'k
 import { type Plugin, rolldown } from 'rolldown';
 import { luaText } from '../../lua-text.ts';
 import { until } from '../broker/programs.ts';
+import { cachedBundle } from '../bundle-cache.ts';
 import { removeFolder } from '../temporary-folder.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -91,7 +92,7 @@ export class Shop {
   readonly folder = mkdtempSync(join(tmpdir(), 'kds-cli-'));
   readonly socket = join(this.folder, 'broker.sock');
   readonly env: NodeJS.ProcessEnv;
-  readonly #programs = mkdtempSync(join(root, '.tmp-cli-'));
+  #programs = '';
   readonly #running = new Set<Running>();
   #domain: BrokerDomain | undefined;
 
@@ -103,12 +104,7 @@ export class Shop {
 
   /** Bundles the command, and serves. */
   async open(): Promise<void> {
-    await Promise.all([
-      bundle('src/cli/main.ts', join(this.#programs, 'cli.cjs')),
-      bundle('src/cli/commands.ts', join(this.#programs, 'cli-commands.js')),
-      bundle('src/backends/broker/server/main.ts', join(this.#programs, 'broker-server.js')),
-    ]);
-    copyFileSync(join(root, 'src/inspect/page.html'), join(this.#programs, 'page.html'));
+    this.#programs = await cachedBundle('the command kds', bundleCommand);
     await this.kds(['serve']).says(/serves at/);
     this.#domain = await openBrokerDomain({ socket: this.socket, start: false });
   }
@@ -118,7 +114,6 @@ export class Shop {
     for (const running of this.#running) running.kill('SIGKILL');
     await Promise.all([...this.#running].map(({ ended }) => ended));
     removeFolder(this.folder);
-    removeFolder(this.#programs);
   }
 
   /** A client beside the processes. */
@@ -198,6 +193,15 @@ const apart: Plugin = {
   resolveId: (source) =>
     source === './commands.ts' ? { id: './cli-commands.js', external: true } : null,
 };
+
+async function bundleCommand(folder: string): Promise<void> {
+  await Promise.all([
+    bundle('src/cli/main.ts', join(folder, 'cli.cjs')),
+    bundle('src/cli/commands.ts', join(folder, 'cli-commands.js')),
+    bundle('src/backends/broker/server/main.ts', join(folder, 'broker-server.js')),
+  ]);
+  copyFileSync(join(root, 'src/inspect/page.html'), join(folder, 'page.html'));
+}
 
 async function bundle(input: string, file: string): Promise<void> {
   const made = await rolldown({

@@ -1,13 +1,12 @@
 /** Jobs that come and go leave no memory behind, wherever they stood in line. */
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { ChildProcesses } from '../process/child.ts';
 
 let children: ChildProcesses;
 beforeAll(async () => {
   children = await ChildProcesses.prepare();
 });
-afterAll(() => children.dispose());
 
 /** How many MiB are kept after so many jobs more. */
 const growth = (options: string, before: string): string => `

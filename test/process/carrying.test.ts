@@ -1,7 +1,7 @@
 /** `carryHolding`: what a `run` holds is declared for it, along the asynchronous context. */
 
 import { createDomain, DeadlockError, type SyncGrant, UnsupportedError } from 'kds';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ChildProcesses } from './child.ts';
 import { outcomeOf, tracesIn } from './inside.ts';
 
@@ -156,7 +156,6 @@ describe('AsyncLocalStorage', () => {
   beforeAll(async () => {
     children = await ChildProcesses.prepare();
   });
-  afterAll(() => children.dispose());
   afterEach(() => {
     vi.unstubAllGlobals();
   });

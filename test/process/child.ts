@@ -5,10 +5,9 @@
  */
 
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'rolldown';
+import { cachedBundle } from '../bundle-cache.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -26,20 +25,7 @@ export class ChildProcesses {
   }
 
   static async prepare(): Promise<ChildProcesses> {
-    const folder = mkdtempSync(join(root, '.tmp-process-'));
-    await build({
-      cwd: root,
-      input: {
-        kds: './src/index.ts',
-        jobs: './src/recipes/jobs/index.ts',
-        fences: './src/recipes/fences/index.ts',
-        'web-locks': './src/recipes/web-locks/index.ts',
-      },
-      platform: 'browser',
-      logLevel: 'silent',
-      output: { dir: folder, entryFileNames: '[name].js' },
-    });
-    return new ChildProcesses(folder);
+    return new ChildProcesses(await cachedBundle('modules of children', bundleModules));
   }
 
   /** Runs a module to its end. */
@@ -59,8 +45,19 @@ export class ChildProcesses {
     if (status !== 0 || stderr !== '') throw new Error(`exit ${status}\n${stdout}\n${stderr}`);
     return JSON.parse(stdout);
   }
+}
 
-  dispose(): void {
-    rmSync(this.#folder, { recursive: true, force: true });
-  }
+async function bundleModules(folder: string): Promise<void> {
+  await build({
+    cwd: root,
+    input: {
+      kds: './src/index.ts',
+      jobs: './src/recipes/jobs/index.ts',
+      fences: './src/recipes/fences/index.ts',
+      'web-locks': './src/recipes/web-locks/index.ts',
+    },
+    platform: 'browser',
+    logLevel: 'silent',
+    output: { dir: folder, entryFileNames: '[name].js' },
+  });
 }

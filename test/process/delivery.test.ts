@@ -1,7 +1,7 @@
 /** When and where callbacks run in one event loop, and what one that throws does. */
 
 import { createDomain, type SyncGrant } from 'kds';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { ChildProcesses } from './child.ts';
 import { tracesIn } from './inside.ts';
 
@@ -161,7 +161,6 @@ describe('a callback that throws', () => {
   beforeAll(async () => {
     children = await ChildProcesses.prepare();
   });
-  afterAll(() => children.dispose());
 
   it('stops no other, and its error is an uncaught exception', () => {
     const told = children.ask(`

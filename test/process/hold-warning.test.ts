@@ -1,7 +1,7 @@
 /** The watchdog: tells of grants that are held for long, once each, and does no more. */
 
 import { createDomain, type HoldWarning } from 'kds';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ChildProcesses } from './child.ts';
 
 const exclusive = { exclusive: 'a' };
@@ -184,7 +184,6 @@ describe('holdWarningMs, in a process of its own', () => {
   beforeAll(async () => {
     children = await ChildProcesses.prepare();
   });
-  afterAll(() => children.dispose());
 
   it('keeps no process alive', () => {
     const { status, stderr } = children.run(`

@@ -1,13 +1,12 @@
 /** What is left behind in a process: no memory, listener, timer or promise; nothing to stay for. */
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { ChildProcesses } from './child.ts';
 
 let children: ChildProcesses;
 beforeAll(async () => {
   children = await ChildProcesses.prepare();
 });
-afterAll(() => children.dispose());
 
 /** For programs: bytes in use that cannot be collected. */
 const bytesInUse = `

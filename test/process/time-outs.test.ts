@@ -1,7 +1,7 @@
 /** Deadlines of one event loop: any length, never early, and whatever the system's clock does. */
 
 import { createDomain, type SetSpec, type SyncGrant } from 'kds';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ChildProcesses } from './child.ts';
 import { tracesIn } from './inside.ts';
 
@@ -133,7 +133,6 @@ describe('a process', () => {
   beforeAll(async () => {
     children = await ChildProcesses.prepare();
   });
-  afterAll(() => children.dispose());
 
   /** What a program prints, and its exit code: only what it asks for may keep it alive. */
   function run(program: string) {

@@ -13,8 +13,10 @@ import { fileURLToPath } from 'node:url';
 import { type Plugin, rolldown } from 'rolldown';
 import ts from 'typescript';
 import { luaText } from '../../lua-text.ts';
+import { cachedBundle } from '../bundle-cache.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
+const fileName = 'entry.mjs';
 const counted = [join(root, 'src', 'core') + sep, join(root, 'src', 'backends', 'threads') + sep];
 
 /** What is written to, by the last part of its name, and is shared. */
@@ -34,7 +36,7 @@ export interface BundleOptions {
 export interface Bundle {
   /** For `new Worker(path)`, or for `import()`. */
   readonly path: string;
-  /** Deletes it. */
+  /** Deletes it, unless other tests may use it too: those without plugins are made once. */
   remove(): void;
 }
 
@@ -51,11 +53,8 @@ export async function bundleWorker(
   entry: URL | string,
   { countSteps = false, platform = 'node', plugins = [] }: BundleOptions = {},
 ): Promise<Bundle> {
-  const folder = mkdtempSync(join(root, '.tmp-threads-'));
   const input = typeof entry === 'string' ? entry : fileURLToPath(entry);
-  const remove = (): void => rmSync(folder, { recursive: true, force: true });
-  const path = join(folder, 'entry.mjs');
-  try {
+  const make = async (folder: string): Promise<void> => {
     const bundle = await rolldown({
       input,
       cwd: root,
@@ -67,7 +66,7 @@ export async function bundleWorker(
     });
     try {
       await bundle.write({
-        file: path,
+        file: join(folder, fileName),
         format: 'esm',
         codeSplitting: false,
         ...(countSteps && { banner: stepped }),
@@ -75,11 +74,20 @@ export async function bundleWorker(
     } finally {
       await bundle.close();
     }
+  };
+  if (plugins.length === 0) {
+    const folder = await cachedBundle(JSON.stringify([input, countSteps, platform]), make);
+    return { path: join(folder, fileName), remove: () => undefined };
+  }
+  const folder = mkdtempSync(join(root, '.tmp-threads-'));
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  try {
+    await make(folder);
   } catch (error) {
     remove();
     throw error;
   }
-  return { path, remove };
+  return { path: join(folder, fileName), remove };
 }
 
 /** A step, after its operands. */
