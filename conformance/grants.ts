@@ -45,6 +45,21 @@ export function testGrants({ group, test, needing }: Suite): void {
   });
 
   group('the end of a grant', () => {
+    test('a grant is held until its end, whichever that is', async (w) => {
+      const released = await w.take('released', { exclusive: 'a' });
+      check(released.grant.isHeld, 'a new grant is not held');
+      await released.release();
+      check(!released.grant.isHeld, 'a released grant is held');
+      const abandoned = await w.take('abandoned', { exclusive: 'a' });
+      await abandoned.grant.abandon();
+      check(!abandoned.grant.isHeld, 'an abandoned grant is held');
+      const closed = await w.party();
+      const { grant } = await w.take('closed', {}, {}, closed);
+      check(grant.isHeld, 'the grant of an empty set is not held');
+      await closed.close();
+      check(!grant.isHeld, 'a grant of a closed domain is held');
+    });
+
     test('a release once more does nothing, whoever holds by then', async (w) => {
       const one = await w.take('one', { exclusive: 'a' });
       const two = await w.ask('two', { exclusive: 'a' });

@@ -16,6 +16,7 @@ export function testSteal({ group, needing }: Suite): void {
       const thief = await w.take('thief', { exclusive: 'a' }, steal);
       await w.see({ held: ['thief'], pending: ['waiting'] });
       isError(await reasonOf(signal, 'the holder'), 'KDS_GRANT_LOST');
+      check(!holder.grant.isHeld, 'a lost grant is held');
       check(thief.grant.token > holder.grant.token, 'the token of the thief is no greater');
       await thief.release();
       await waiting.granted();

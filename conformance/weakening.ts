@@ -1,7 +1,7 @@
 /** Giving back early: release of a part, and exclusive made shared. */
 
 import type { Resource } from '../src/api/sets.ts';
-import { equal, fails } from './assertions.ts';
+import { check, equal, fails } from './assertions.ts';
 import type { Suite } from './suite.ts';
 import { entryOf } from './world.ts';
 
@@ -29,7 +29,9 @@ export function testWeakening({ group, needing }: Suite): void {
       await w.ask('next', { exclusive: ['a', 'b'] });
       await holder.grant.release('a');
       await w.see({ held: ['holder'], pending: ['next'] });
+      check(holder.grant.isHeld, 'a grant that has a part left is not held');
       await holder.grant.release('b');
+      check(!holder.grant.isHeld, 'a grant that has no part left is held');
       await w.see({ held: ['next'] });
       await fails(() => holder.grant.release('b'), 'KDS_GRANT_LOST');
       await holder.release();

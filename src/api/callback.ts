@@ -22,7 +22,7 @@ export type CallbackFunction<G extends Grant = Grant> = (
  * so its exclusive resources are recovered by the next holder. An async function throws when its
  * promise rejects; any other promise may be somebody's who handles it, and is left alone.
  */
-export function callBack<G extends Grant & { readonly isHeld: boolean }>(
+export function callBack<G extends Grant>(
   context: CapturedContext,
   onGrant: (grant: G) => unknown,
   grant: G,
@@ -43,7 +43,7 @@ export function callBack<G extends Grant & { readonly isHeld: boolean }>(
   }
 }
 
-function giveUp(grant: Grant & { readonly isHeld: boolean }, error: unknown): void {
+function giveUp(grant: Grant, error: unknown): void {
   if (!grant.isHeld) return;
   try {
     grant.abandon(error)?.catch(throwUncaught);

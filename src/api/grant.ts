@@ -9,6 +9,20 @@ export interface Grant {
    * resource stands for refuse an operation whose token is less than one it has seen.
    */
   readonly token: number;
+  /**
+   * Whether the grant still holds a part of its set: false once all of it has been released or
+   * abandoned, or the grant is lost, as far as this client knows. Never waits and never throws.
+   *
+   * @example
+   * import { createDomain } from 'kds';
+   *
+   * const grant = createDomain().acquireSync({ exclusive: ['a', 'b'] });
+   * grant.release('a');
+   * console.log(grant.isHeld); // true
+   * grant.release('b');
+   * console.log(grant.isHeld); // false
+   */
+  readonly isHeld: boolean;
   /** Aborts, with a GrantLostError, if the grant is taken away. Made on first use. */
   readonly signal: AbortSignal;
   /** Resources taken over from an exclusive holder that died, or gave up, without a release. */

@@ -57,7 +57,6 @@ export class HostGrant implements SyncGrant, Deliverable {
     return this.own?.label;
   }
 
-  /** @internal Neither let go of nor taken away. */
   get isHeld(): boolean {
     return this.set !== 0 && this.scope.host.core.isHeld(this.set, this.token);
   }

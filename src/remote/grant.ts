@@ -66,7 +66,6 @@ export class RemoteGrant implements Grant, Deliverable {
     return this.#controller.signal;
   }
 
-  /** @internal Neither let go of nor taken away. */
   get isHeld(): boolean {
     this.#checkLease();
     return this.#state === 'held';

@@ -89,16 +89,18 @@ class OpenDomain {
     }
   }
 
-  #change({
+  /** Whether the grant is held after that. */
+  async #change({
     do: change,
     grant: id,
     part,
-  }: Message<'release' | 'downgrade' | 'abandon'>): void | Promise<void> {
+  }: Message<'release' | 'downgrade' | 'abandon'>): Promise<boolean> {
     const grant = this.#grants.get(id) as Grant;
-    if (change === 'abandon') return grant.abandon();
     const refs = part?.map((ref) => this.#ref(ref));
-    if (change === 'downgrade') return grant.downgrade(refs);
-    return refs === undefined ? grant.release() : grant.release(refs);
+    if (change === 'abandon') await grant.abandon();
+    else if (change === 'downgrade') await grant.downgrade(refs);
+    else await (refs === undefined ? grant.release() : grant.release(refs));
+    return grant.isHeld;
   }
 
   #ask({ id, how, session: sessionId, set: setSent, options }: Message<'ask'>): void {

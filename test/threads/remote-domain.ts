@@ -239,7 +239,8 @@ class RemoteGrant implements Grant {
   ): Promise<void> {
     const { client, id } = this;
     const part = refs === undefined ? {} : { part: sentPart(client, refs) };
-    await client.call({ do: change, grant: id, ...part });
+    const isHeld = await client.call<boolean>({ do: change, grant: id, ...part });
+    if (change === 'release' && !isHeld) this.#isOver = true;
   }
 }
 

@@ -6,11 +6,10 @@
  * object itself is given methods that do the same and then look; whoever holds it goes on using it.
  * To dispose of a grant is to call its `release`, so that need not be caught; nor could it be, as
  * `using` has looked for how to dispose before anybody can ask for a fence.
- * A release of parts may be the last: whether the grant has ended is what `downgrade` of no part at
- * all says, which changes nothing.
+ * A release of a part may be the last one: then `grant.isHeld` is false.
  */
 
-import { GrantLostError, isKdsError } from '../../api/errors.ts';
+import { GrantLostError } from '../../api/errors.ts';
 import type { Grant } from '../../api/grant.ts';
 import type { ResourceRef } from '../../api/sets.ts';
 import { describe } from '../../api/sets.ts';
@@ -72,15 +71,8 @@ function equip(grant: Grant, fence: Fence): void {
 }
 
 /** Ends the fence if the grant has ended. */
-function whenOver(grant: Grant, fence: Fence): void | Promise<void> {
-  const end = (error: unknown): void => {
-    if (isKdsError(error, 'KDS_GRANT_LOST')) fence.signal();
-  };
-  try {
-    return grant.downgrade([])?.catch(end);
-  } catch (error) {
-    end(error);
-  }
+function whenOver(grant: Grant, fence: Fence): void {
+  if (!grant.isHeld) fence.signal();
 }
 
 function then(done: void | Promise<void>, next: () => void): void | Promise<void> {

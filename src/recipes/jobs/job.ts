@@ -286,15 +286,10 @@ export class QueueJob implements Job, RunningJob {
 
   get #hasAll(): boolean {
     for (let job: QueueJob | undefined = this; job !== undefined; job = job.family.lender) {
-      if (job.held === undefined || !isHeld(job.held)) return false;
+      if (job.held?.isHeld !== true) return false;
     }
     return true;
   }
-}
-
-/** A grant of a host within reach knows; any other one hears of its loss. */
-function isHeld(grant: Grant & { covers?: (set: SetSpec) => boolean }): boolean {
-  return grant.covers === undefined ? !grant.signal.aborted : grant.covers({});
 }
 
 function follow(controller: AbortController, signal: AbortSignal): void {

@@ -29,7 +29,7 @@ import type { ClientInfo } from '../wire/messages.ts';
 import { checkPlace } from '../wire/socket-path.ts';
 import { connectionsPossible, turnAway } from './admission.ts';
 import { Connection } from './connection.ts';
-import { holds, type LiveRequest, type ServedSession } from './live-request.ts';
+import type { LiveRequest, ServedSession } from './live-request.ts';
 import { Snapshots } from './snapshots.ts';
 import { beginLife, type Life } from './term.ts';
 
@@ -226,7 +226,7 @@ export class Broker implements RunningBroker {
     if (!this.#isStealing) return;
     this.#isStealing = false;
     for (const request of [...this.held.values()]) {
-      if (request.grant !== undefined && !holds(request.grant)) request.owner.lose(request);
+      if (request.grant?.isHeld === false) request.owner.lose(request);
     }
   }
 

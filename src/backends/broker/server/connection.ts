@@ -51,7 +51,7 @@ import {
   readClientMessage,
 } from '../wire/messages.ts';
 import type { Broker } from './broker.ts';
-import { holds, LiveRequest, type Owner, type ServedSession } from './live-request.ts';
+import { LiveRequest, type Owner, type ServedSession } from './live-request.ts';
 
 type Message<Do extends ClientMessage['do']> = Extract<ClientMessage, { readonly do: Do }>;
 
@@ -397,8 +397,8 @@ export class Connection implements Owner {
         grant.downgrade(part);
       } else if (part !== undefined) {
         grant.release(part);
-        // With its last part it ends, and then it has no part at all.
-        if (!holds(grant)) this.#forget(request);
+        // The grant ends with its last part.
+        if (!grant.isHeld) this.#forget(request);
       } else if (this.#forget(request)) {
         if (message.do === 'abandon') grant.abandon();
         else grant.release();

@@ -49,13 +49,3 @@ export class LiveRequest {
     this.byteCount = byteCount;
   }
 }
-
-/** Whether a grant holds anything: it was not taken away, and not all of it was released. */
-export function holds(grant: SyncGrant): boolean {
-  try {
-    grant.downgrade([]);
-    return true;
-  } catch {
-    return false;
-  }
-}
