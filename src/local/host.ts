@@ -20,7 +20,7 @@ import type { AcquireSyncOptions } from '../api/options.ts';
 import { closedWhileWaiting } from '../api/refusals.ts';
 import { Core, GRANTED, type Memory, UNUSUAL } from '../core/index.ts';
 import { waitTimeout } from '../report/blockers.ts';
-import type { CoreReader, NotedClock } from '../report/core-reader.ts';
+import type { LocalReader, NotedClock } from '../report/core-reader.ts';
 import { AbortListeners } from '../runtime/abort-listeners.ts';
 import { Delivery } from '../runtime/delivery.ts';
 import { TimeLimits } from '../runtime/time-limits.ts';
@@ -37,7 +37,7 @@ export abstract class Host {
   abstract readonly capabilities: ReadonlySet<Capability>;
   abstract readonly resources: Resources;
   abstract readonly clock: NotedClock;
-  abstract readonly reader: CoreReader;
+  abstract readonly reader: LocalReader;
   readonly delivery = new Delivery();
   readonly signals = new AbortListeners<HostRequest>((requests, reason) => {
     this.refuseInTime(requests, () => reason);

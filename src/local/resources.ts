@@ -258,6 +258,17 @@ export abstract class Resources {
     return scratch;
   }
 
+  /** Whether a set holds a resource or waits for it. */
+  isUsed(ref: ResourceRef): boolean {
+    const { host } = this;
+    const requested = this.readPart(ref);
+    host.enter();
+    const resolved = this.resolveExisting(requested);
+    const isUsed = resolved !== undefined && host.core.isUsed(resolved.queues[0] as number);
+    host.leave();
+    return isUsed;
+  }
+
   close(resource: HostResource): void {
     if (!resource.isOpen) return;
     const { host } = this;

@@ -27,10 +27,10 @@ import {
 } from '../api/options.ts';
 import { domainClosed, foreignHolding, stealsShared } from '../api/refusals.ts';
 import { describe, type PreparedSet, type Resource, type SetSpec } from '../api/sets.ts';
-import type { Snapshot, SnapshotEntry } from '../api/snapshot.ts';
+import type { Snapshot } from '../api/snapshot.ts';
 import { PASS_LOCKED, SYNC } from '../core/index.ts';
 import { cycleOf, describeOwnerOf, waitTimeout } from '../report/blockers.ts';
-import type { CoreReader } from '../report/core-reader.ts';
+import type { LocalReader } from '../report/core-reader.ts';
 import { entriesOf } from '../report/snapshot-entries.ts';
 import { captureContext } from '../runtime/async-context.ts';
 import { atOnce, inSlices } from '../runtime/slices.ts';
@@ -56,6 +56,8 @@ interface HeldSet {
 
 export class HostSession implements SyncSession, EndsTogether {
   readonly label: string | undefined;
+  /** @internal The id that a server gave it, for its snapshots. */
+  readonly owner: number | undefined;
   /** @internal */
   readonly host: Host;
   /** @internal What went through it and lives; undefined for the domain, which owns all. */
@@ -68,9 +70,10 @@ export class HostSession implements SyncSession, EndsTogether {
     return this.host.capabilities;
   }
 
-  constructor(host: Host, parent?: HostSession, label?: string) {
+  constructor(host: Host, parent?: HostSession, label?: string, owner?: number) {
     this.host = host;
     this.label = label;
+    this.owner = owner;
     this.#parent = parent;
     this.tracked = parent === undefined ? undefined : new Set();
   }
@@ -158,12 +161,13 @@ export class HostSession implements SyncSession, EndsTogether {
     return this.host.resources.handle(name);
   }
 
-  session(options: { label?: string } = noOptions as object): SyncSession {
+  /** `owner` is for servers: the entries of its sets in a snapshot carry it. */
+  session(options: { label?: string; owner?: number } = noOptions as object): HostSession {
     checkIsObject(options);
-    const { label } = options;
+    const { label, owner } = options;
     if (label !== undefined) checkLabel(label);
     this.#checkOpen();
-    const session = new HostSession(this.host, this, label);
+    const session = new HostSession(this.host, this, label, owner);
     this.#children.add(session);
     return session;
   }
@@ -210,17 +214,23 @@ export class HostSession implements SyncSession, EndsTogether {
   }
 
   async query(): Promise<Snapshot> {
-    let copy: CoreReader;
+    let copy: LocalReader;
     try {
       copy = this.#copy();
     } catch (error) {
       return this.host.askAgain(error, () => this.query());
     }
-    return inSlices(entriesOf(copy, asItIs));
+    return inSlices(entriesOf(copy, copy.withOwner));
   }
 
   querySync(): Snapshot {
-    return atOnce(entriesOf(this.#copy(), asItIs));
+    const sets = this.#copy();
+    return atOnce(entriesOf(sets, sets.withOwner));
+  }
+
+  /** @internal Whether a set holds a resource or waits for it. Changes nothing, never waits. */
+  isUsed(ref: Resource | string): boolean {
+    return this.host.resources.isUsed(ref);
   }
 
   async close(): Promise<void> {
@@ -558,7 +568,7 @@ export class HostSession implements SyncSession, EndsTogether {
   }
 
   /** The state of this moment. */
-  #copy(): CoreReader {
+  #copy(): LocalReader {
     const { host } = this;
     host.enter();
     const copy = host.reader.copy();
@@ -581,8 +591,4 @@ export class HostSession implements SyncSession, EndsTogether {
   #checkOpen(): void {
     if (!this.#isOpen) throw domainClosed();
   }
-}
-
-function asItIs(entry: SnapshotEntry): SnapshotEntry {
-  return entry;
 }

@@ -1,5 +1,6 @@
 /** Sets of core with their labels and names: those of a domain now, or of a copy of its state. */
 
+import type { SnapshotEntry } from '../api/snapshot.ts';
 import type { Core } from '../core/index.ts';
 
 /** What reports read: sets of core by number, and what is known of them besides. */
@@ -45,6 +46,17 @@ export abstract class LocalReader implements CoreReader {
   abstract sessionLabelOf(set: number): string | undefined;
   abstract nameOf(queue: number): string;
   abstract copy(): LocalReader;
+
+  /** The owner that the session of a set was given; undefined if it has none. */
+  ownerOf(_: number): number | undefined {
+    return undefined;
+  }
+
+  /** Completes the entry of a set in a snapshot. */
+  readonly withOwner = (entry: SnapshotEntry, set: number): SnapshotEntry => {
+    const owner = this.ownerOf(set);
+    return owner === undefined ? entry : Object.assign(entry, { owner });
+  };
 
   idOf(set: number): number {
     return this.core.arrival(set);

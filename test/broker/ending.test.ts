@@ -1,11 +1,11 @@
 /** Many requests of one client end at one moment: it is gone, it cancels them, the broker ends. */
 
-import { createDomain } from 'kds';
 import { openBrokerDomain } from 'kds/broker';
 import { afterAll, describe, expect, it } from 'vitest';
 import { serveDomain } from '../../src/backends/broker/server/broker.ts';
 import { runBroker } from '../../src/backends/broker/server/run-broker.ts';
 import { sessionCountMax } from '../../src/backends/broker/wire/limits.ts';
+import { createServedDomain } from '../../src/backends/process/domain.ts';
 import { RawClient, type Told } from './raw-client.ts';
 import { freshSocketPath, removePlaces } from './socket-paths.ts';
 
@@ -91,7 +91,7 @@ describe('what many requests of one client leave is granted in arrival order', (
 describe('a broker that ends', () => {
   it('grants to no client what another one can claim from the next broker', async () => {
     const socketPath = freshSocketPath();
-    const broker = await serveDomain(createDomain(), {
+    const broker = await serveDomain(createServedDomain(), {
       socketPath,
       idleMs: Number.POSITIVE_INFINITY,
       graceMs: 100,

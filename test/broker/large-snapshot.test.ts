@@ -2,9 +2,9 @@
 
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { createDomain } from 'kds';
 import { afterAll, expect, it, vi } from 'vitest';
 import { type RunningBroker, serveDomain } from '../../src/backends/broker/server/broker.ts';
+import { createServedDomain } from '../../src/backends/process/domain.ts';
 import { sliceCountMin, slicesOf } from '../local/stops.ts';
 import { until } from './programs.ts';
 import { RawClient } from './raw-client.ts';
@@ -19,7 +19,7 @@ afterAll(removePlaces);
 
 async function serveHere() {
   const socketPath = freshSocketPath();
-  const domain = createDomain();
+  const domain = createServedDomain();
   const options = { socketPath, idleMs: Number.POSITIVE_INFINITY, graceMs: 0 };
   const broker = (await serveDomain(domain, options)) as RunningBroker;
   /** Takes a and b, and lets so many wait for them: reads what it is told, and heeds none of it. */

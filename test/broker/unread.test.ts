@@ -1,10 +1,10 @@
 /** Clients that do not read what they are told: they cost little, and for a short time. */
 
 import { connect, type Socket } from 'node:net';
-import { createDomain } from 'kds';
 import { openBrokerDomain } from 'kds/broker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type RunningBroker, serveDomain } from '../../src/backends/broker/server/broker.ts';
+import { createServedDomain } from '../../src/backends/process/domain.ts';
 import { bundleBroker, bundleProgram, heard, removePrograms, startClient } from './programs.ts';
 import { RawClient } from './raw-client.ts';
 import { freshSocketPath, removePlaces } from './socket-paths.ts';
@@ -26,7 +26,7 @@ async function serveHere(unreadMsMax?: number, idleMs = Number.POSITIVE_INFINITY
   const socketPath = freshSocketPath();
   const options = { socketPath, idleMs, graceMs: 0 };
   const broker = (await serveDomain(
-    createDomain(),
+    createServedDomain(),
     unreadMsMax === undefined ? options : { ...options, unreadMsMax },
   )) as RunningBroker;
   const honest = await RawClient.greeted(socketPath);

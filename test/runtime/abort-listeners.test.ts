@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events';
 import { expect, it } from 'vitest';
 import { AbortListeners } from '../../src/runtime/abort-listeners.ts';
 
-it('all that waits with a signal shares one listener, which is removed after the last', async () => {
+it('waiters with one signal share one listener, which is removed after the last', async () => {
   const listeners = new AbortListeners<string>(() => undefined);
   const { signal } = new AbortController();
   listeners.add(signal, 'first');

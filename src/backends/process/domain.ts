@@ -1,6 +1,8 @@
 /** A domain in one event loop. */
 
-import type { SyncDomain } from '../../api/domain.ts';
+import type { SyncDomain, SyncSession } from '../../api/domain.ts';
+import type { ResourceRef } from '../../api/sets.ts';
+import type { SnapshotEntry } from '../../api/snapshot.ts';
 import { type DomainOptions, equip, readDomainOptions } from '../../local/domain-options.ts';
 import { HostSession } from '../../local/session.ts';
 import { ProcessHost } from './host.ts';
@@ -23,4 +25,29 @@ export function createDomain(options: DomainOptions = {}): SyncDomain {
   const host = new ProcessHost(own.label);
   equip(host, own);
   return new HostSession(host, undefined, own.label);
+}
+
+/** For a server: a domain that reports which of the server's sessions has a set. */
+export interface ServedDomain extends SyncDomain {
+  /** `owner` is an id of the server's choice, which snapshots carry. */
+  session(options?: { label?: string; owner?: number }): ServedDomain & SyncSession;
+  query(): Promise<OwnedSnapshot>;
+  /** Whether a set holds a resource or waits for it. Changes nothing, never waits. */
+  isUsed(ref: ResourceRef): boolean;
+}
+
+export interface OwnedEntry extends SnapshotEntry {
+  /** Of the session that the set was requested through; absent if that has none. */
+  readonly owner?: number;
+}
+
+export interface OwnedSnapshot {
+  /** By token. */
+  readonly held: readonly OwnedEntry[];
+  /** In arrival order. */
+  readonly pending: readonly OwnedEntry[];
+}
+
+export function createServedDomain(): ServedDomain {
+  return new HostSession(new ProcessHost());
 }

@@ -33,6 +33,10 @@ export class ProcessReader extends LocalReader {
     return object === undefined ? this.#objects.label : object.scope.label;
   }
 
+  override ownerOf(set: number): number | undefined {
+    return this.#objectOf(set)?.scope.owner;
+  }
+
   nameOf(queue: number): string {
     return String(this.#objects.resources.get(this.core.resourceTag(queue)));
   }

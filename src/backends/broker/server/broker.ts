@@ -12,12 +12,12 @@
  */
 
 import type { Socket } from 'node:net';
-import type { SyncDomain } from '../../../api/domain.ts';
 import { ResourceBusyError } from '../../../api/errors.ts';
 import type { SyncGrant } from '../../../api/grant.ts';
 import type { OuterGrant } from '../../../api/outer-grants.ts';
-import { describe, type ResourceRef } from '../../../api/sets.ts';
+import { describe } from '../../../api/sets.ts';
 import { Deadline } from '../../../runtime/deadline.ts';
+import type { ServedDomain } from '../../process/domain.ts';
 import {
   allLiveBytesMax,
   allUnreadBytesMax,
@@ -25,7 +25,6 @@ import {
   tokenStartMax,
   unreadMsMax,
 } from '../wire/limits.ts';
-import type { ClientInfo } from '../wire/messages.ts';
 import { checkPlace } from '../wire/socket-path.ts';
 import { connectionsPossible, turnAway } from './admission.ts';
 import { Connection } from './connection.ts';
@@ -66,7 +65,7 @@ export interface RunningBroker {
  * @throws UnavailableError and what the file system refuses with.
  */
 export async function serveDomain(
-  domain: SyncDomain,
+  domain: ServedDomain,
   options: BrokerServerOptions,
 ): Promise<RunningBroker | undefined> {
   checkPlace(options.socketPath);
@@ -88,7 +87,7 @@ export async function serveDomain(
 }
 
 export class Broker implements RunningBroker {
-  readonly domain: SyncDomain;
+  readonly domain: ServedDomain;
   readonly socketPath: string;
   readonly ended: Promise<void>;
   /** What all that waits or is held is taken to cost in memory. */
@@ -96,8 +95,8 @@ export class Broker implements RunningBroker {
   readonly unreadMsMax: number;
   /** By the token of the domain's grant. */
   readonly held = new Map<number, LiveRequest>();
-  /** By the label of the domain's session: whose it is. */
-  readonly clients = new Map<string, { served: ServedSession; info: ClientInfo | undefined }>();
+  /** By the owner id of the domain's session. */
+  readonly sessions = new Map<number, ServedSession>();
   readonly snapshots = new Snapshots(this);
   readonly #life: Life;
   readonly #idleMs: number;
@@ -107,6 +106,7 @@ export class Broker implements RunningBroker {
   #graceEndsMs: number;
   #deferred: { readonly by: Connection; readonly request: LiveRequest }[] = [];
   #connectionCount = 0;
+  #ownerLast = 0;
   /** Of all connections. */
   #unreadBytes = 0;
   #offset: number;
@@ -119,7 +119,7 @@ export class Broker implements RunningBroker {
   #tellEnded: () => void = () => undefined;
 
   constructor(
-    domain: SyncDomain,
+    domain: ServedDomain,
     life: Life,
     connectionsMax: number,
     options: BrokerServerOptions,
@@ -188,6 +188,11 @@ export class Broker implements RunningBroker {
     if (request.place <= tokenMax) this.#placeLast = Math.max(this.#placeLast, request.place);
   }
 
+  nextOwner(): number {
+    this.#ownerLast++;
+    return this.#ownerLast;
+  }
+
   nextPlace(): number {
     this.#placeLast++;
     return this.#placeLast;
@@ -248,15 +253,6 @@ export class Broker implements RunningBroker {
 
   hasRoomFor(byteCount: number): boolean {
     return this.liveBytes + byteCount <= allLiveBytesMax;
-  }
-
-  /** Whether a set holds a resource or waits for it. Leaves it as it was, marks included. */
-  isUsed(resource: ResourceRef): boolean {
-    const grant = this.domain.tryAcquireSync({ exclusive: resource });
-    if (grant === null) return true;
-    if (grant.recovered.length > 0) grant.abandon();
-    else grant.release();
-    return false;
   }
 
   busyError(name: string): ResourceBusyError {

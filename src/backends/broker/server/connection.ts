@@ -439,10 +439,11 @@ export class Connection implements Owner {
     const who = pid === undefined ? whose : `${whose}, pid ${pid}`;
     const shown = label ?? this.info?.label;
     const told = shown === undefined ? who : `${cut(shown, labelLengthTold)} (${who})`;
-    const session = (parent?.session ?? this.#broker.domain).session({ label: told });
-    const served = { session, parent, label, isEnded: false };
+    const owner = this.#broker.nextOwner();
+    const session = (parent?.session ?? this.#broker.domain).session({ label: told, owner });
+    const served = { session, owner, parent, client: this.info, label, isEnded: false };
     this.#sessions.set(number, served);
-    this.#broker.clients.set(told, { served, info: this.info });
+    this.#broker.sessions.set(owner, served);
   }
 
   /** A session ends in order: its grants are released, and leave no mark. */
@@ -466,10 +467,10 @@ export class Connection implements Owner {
     this.#tell({ is: 'ended', id });
   }
 
-  #forgetSession(number: number, { session }: ServedSession): void {
+  #forgetSession(number: number, { owner }: ServedSession): void {
     // The connection itself stays known: what comes after its end is refused, not wrong.
     if (number !== 0) this.#sessions.delete(number);
-    this.#broker.clients.delete(session.label as string);
+    this.#broker.sessions.delete(owner);
   }
 
   #query(id: number): void {
@@ -492,7 +493,7 @@ export class Connection implements Owner {
 
   #close({ id, resource }: Message<'close'>): void {
     const handle = this.#ref(resource);
-    if (this.#broker.isUsed(handle)) {
+    if (this.#broker.domain.isUsed(handle)) {
       this.#tellRefused(id, this.#broker.busyError(String(handle)));
       return;
     }

@@ -3,14 +3,17 @@
  * given back, or refused. Its session says through whom it goes; its id is the client's own.
  */
 
-import type { SyncSession } from '../../../api/domain.ts';
 import type { SyncGrant, Waiter } from '../../../api/grant.ts';
+import type { ServedDomain } from '../../process/domain.ts';
 import type { Ask, ClientInfo } from '../wire/messages.ts';
 
 /** A client's session, and the domain's that stands for it. */
 export interface ServedSession {
-  readonly session: SyncSession;
+  readonly session: ServedDomain;
+  /** The id that the entries of its sets in the domain's snapshots carry. */
+  readonly owner: number;
   readonly parent: ServedSession | undefined;
+  readonly client: ClientInfo | undefined;
   /** As the client named it; that of the domain's session tells people more. */
   readonly label: string | undefined;
   isEnded: boolean;

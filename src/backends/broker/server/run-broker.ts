@@ -1,6 +1,6 @@
 /** The broker as a whole: the domain of one event loop, and the server that lets others use it. */
 
-import { createDomain } from '../../process/index.ts';
+import { createServedDomain } from '../../process/domain.ts';
 import { graceMsDefault } from '../client/domain.ts';
 import { defaultSocketPath } from '../wire/socket-path.ts';
 import { type RunningBroker, serveDomain } from './broker.ts';
@@ -24,5 +24,5 @@ export function runBroker({
   idleMs = Number.POSITIVE_INFINITY,
   graceMs = graceMsDefault,
 }: RunBrokerOptions = {}): Promise<RunningBroker | undefined> {
-  return serveDomain(createDomain(), { socketPath, idleMs, graceMs });
+  return serveDomain(createServedDomain(), { socketPath, idleMs, graceMs });
 }

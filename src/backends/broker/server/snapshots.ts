@@ -5,8 +5,8 @@
  */
 
 import { LimitError } from '../../../api/errors.ts';
-import type { Snapshot, SnapshotEntry } from '../../../api/snapshot.ts';
 import { inSlices, mapInSteps, sortInSteps } from '../../../runtime/slices.ts';
+import type { OwnedEntry, OwnedSnapshot } from '../../process/domain.ts';
 import { replyBytesMax } from '../wire/limits.ts';
 import type { BrokerSnapshotEntry } from '../wire/messages.ts';
 import type { Broker } from './broker.ts';
@@ -45,10 +45,10 @@ export class Snapshots {
 
   /** @throws LimitError if there is too much to tell. DomainClosedError */
   async #next(): Promise<readonly Buffer[]> {
-    const { domain, clients, held: requests } = this.#broker;
+    const { domain, sessions, held: requests } = this.#broker;
     // The domain notes its state at once; whose it is belongs to that moment too.
     const snapshot = domain.query();
-    const toTold = entryMaker(new Map(clients), new Map(requests));
+    const toTold = entryMaker(new Map(sessions), new Map(requests));
     return inSlices(encoded(await snapshot, toTold));
   }
 }
@@ -60,25 +60,25 @@ function* tellAll(asked: readonly SnapshotTold[], told: readonly Buffer[] | Erro
   }
 }
 
-function entryMaker(clients: Broker['clients'], requests: ReadonlyMap<number, LiveRequest>) {
-  return (entry: SnapshotEntry): BrokerSnapshotEntry => {
-    const { token, session = '' } = entry;
-    const client = clients.get(session);
+function entryMaker(sessions: Broker['sessions'], requests: ReadonlyMap<number, LiveRequest>) {
+  return ({ owner, ...entry }: OwnedEntry): BrokerSnapshotEntry => {
+    const { token } = entry;
+    const served = owner === undefined ? undefined : sessions.get(owner);
     const request = token === undefined ? undefined : requests.get(token);
     return {
       ...entry,
-      session: client?.served.label,
+      session: served?.label,
       ...(request !== undefined && { token: request.token }),
       ...(request?.sinceMs !== undefined && { since: request.sinceMs }),
-      client: client?.info,
+      client: served?.client,
     };
   };
 }
 
 /** In parts that are bytes already: to join them, or write them out, would stop all for long. */
 function* encoded(
-  { held, pending }: Snapshot,
-  toTold: (entry: SnapshotEntry) => BrokerSnapshotEntry,
+  { held, pending }: OwnedSnapshot,
+  toTold: (entry: OwnedEntry) => BrokerSnapshotEntry,
 ): Generator<void, readonly Buffer[]> {
   const parts: Buffer[] = [];
   let byteCount = 0;
