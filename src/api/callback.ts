@@ -10,17 +10,17 @@ import type { Grant } from './grant.ts';
 import type { Delivery } from './options.ts';
 import { describe } from './sets.ts';
 
-/** What a callback is run with: the grant, and the function that the request was made with. */
+/** Receives the grant and the request's own `onGrant`. */
 export type CallbackFunction<G extends Grant = Grant> = (
   grant: G,
   onGrant: (grant: G) => void,
 ) => void;
 
 /**
- * For hosts: calls the function of a request with its grant, in the context of the request. One
- * that throws has not said what becomes of its grant, and nobody else can: the grant is abandoned,
- * so its exclusive resources are recovered by the next holder. An async function throws when its
- * promise rejects; any other promise may be somebody's who handles it, and is left alone.
+ * For backends: calls the function of a request with its grant, in the context of the request. If
+ * it throws, its grant has no owner any more and is abandoned: the next holder sees the exclusive
+ * resources as recovered. An async function throws when its promise rejects. The promise of another
+ * function may be handled elsewhere, so its rejection is ignored.
  */
 export function callBack<G extends Grant>(
   context: CapturedContext,
@@ -37,7 +37,7 @@ export function callBack<G extends Grant>(
   if (result instanceof Promise && isAsync(onGrant)) {
     result.then(undefined, (error) => {
       giveUp(grant, error);
-      // The promise that this makes is rejected and unhandled, as the function's own would be.
+      // This rejects the promise of `then` unhandled, as the function's own would be.
       throw error;
     });
   }
@@ -61,11 +61,11 @@ export interface CallbackOptions {
   readonly delivery?: Delivery | undefined;
 }
 
-/** For hosts: whether a value is a {@link Callback}, and not a proxy of one. */
+/** For backends: whether a value is a {@link Callback}, and not a proxy of one. */
 export let isCallback: (value: unknown) => value is Callback;
 
 /**
- * Give it as `delivery` of any number of requests.
+ * The option `delivery` of any number of requests.
  *
  * @example
  * import { Callback, createDomain } from 'kds';
@@ -73,7 +73,7 @@ export let isCallback: (value: unknown) => value is Callback;
  * const domain = createDomain();
  * const callback = new Callback({ delivery: 'queued' });
  * domain.enqueue({ exclusive: 'frame 0' }, (grant) => grant.release(), { delivery: callback });
- * callback.close(); // runs what is due now, then refuses
+ * callback.close(); // runs the due callbacks, then refuses requests
  */
 export class Callback {
   readonly delivery: Delivery;
@@ -82,7 +82,7 @@ export class Callback {
   #waitingCount = 0;
   #isOpen = true;
 
-  /** `run` is called in place of each request's own function, which it gets; it may be left out. */
+  /** `run`, if given, is called in place of each request's `onGrant`, and receives that. */
   constructor({ delivery = 'queued' }: CallbackOptions = {}, run?: CallbackFunction) {
     if (delivery !== 'queued' && delivery !== 'direct') {
       throw new TypeError(`delivery is 'queued' or 'direct', not ${describe(delivery)}`);
@@ -95,7 +95,7 @@ export class Callback {
   }
 
   static {
-    // By its private field: a proxy of a callback has none, and would run code within operations.
+    // By its private field: a proxy of a callback has none, and would run code in operations.
     isCallback = (value): value is Callback =>
       typeof value === 'object' && value !== null && #due in value;
   }
@@ -105,9 +105,9 @@ export class Callback {
   }
 
   /**
-   * Runs at once what has been granted and is due to run, then refuses further requests.
+   * Runs the due callbacks of granted requests at once, then refuses further requests.
    *
-   * @throws ResourceBusyError while requests wait that would be told through it.
+   * @throws ResourceBusyError while requests that use it wait.
    */
   close(): void {
     if (!this.#isOpen) return;
@@ -122,26 +122,26 @@ export class Callback {
     for (const request of this.#due) deliver(request);
   }
 
-  /** For hosts: the function that a request is told with. */
+  /** For backends: the function to call with the grant of a request. */
   wrap<G extends Grant>(onGrant: (grant: G) => void): (grant: G) => void {
     const run = this.#run as CallbackFunction<G> | undefined;
     if (run === undefined) return onGrant;
-    // As async as what it calls, so that a rejection is seen as one.
+    // Async if `run` is, so that its rejection abandons the grant.
     if (isAsync(run)) return async (grant) => run(grant, onGrant);
     return (grant) => run(grant, onGrant);
   }
 
-  /** For hosts: a request begins (1) or ends (-1) to wait with it. */
+  /** For backends: a request that uses it begins (1) or ends (-1) to wait. */
   count(change: 1 | -1): void {
     this.#waitingCount += change;
   }
 
-  /** For hosts: a granted request is due to be told from the queue. */
+  /** For backends: the callback of a granted request is in the delivery queue. */
   due(request: Deliverable): void {
     this.#due.add(request);
   }
 
-  /** For hosts: it has been told, or never will be. */
+  /** For backends: that callback has run, or never will. */
   notDue(request: Deliverable): void {
     this.#due.delete(request);
   }

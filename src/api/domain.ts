@@ -1,5 +1,5 @@
 /**
- * The interface that all hosts offer and all clients are written for.
+ * The interface that all backends offer and all recipes use.
  *
  *     A set is granted exactly when no live set that arrived earlier conflicts with it.
  */
@@ -14,24 +14,24 @@ import type {
 import type { PreparedSet, Resource, SetSpec } from './sets.ts';
 import type { Snapshot } from './snapshot.ts';
 
-/** What a host may lack. `blocking`: acquireSync can wait, as others can release meanwhile. */
+/** What a backend may lack. `blocking`: acquireSync can wait, since other threads can release. */
 export type Capability = 'settled' | 'downgrade' | 'part-release' | 'steal' | 'blocking';
 
 export interface Domain<G extends Grant = Grant> {
   readonly capabilities: ReadonlySet<Capability>;
 
   /**
-   * Takes a set, or waits its turn. Rejects, and leaves no trace, with WaitTimeoutError,
+   * Acquires a set; waits its turn. Rejects, and leaves no trace, with WaitTimeoutError,
    * `signal.reason`, LockedError, DeadlockError, DomainClosedError, InvalidSetError or LimitError;
-   * with TypeError or RangeError for options that are none.
+   * with TypeError or RangeError for invalid options.
    */
   acquire(set: SetSpec | PreparedSet, options?: AcquireOptions): Promise<G>;
 
-  /** Takes a set if it can be had at once. Overtakes nobody: null also if others wait for it. */
+  /** Acquires a set if it is free. Never waits; null if a request holds it or waits for it. */
   tryAcquire(set: SetSpec | PreparedSet, options?: { label?: string }): Promise<G | null>;
 
   /**
-   * Runs `fn` while the set is held; releases however it ends. Rejects as `acquire` and `fn` do;
+   * Runs `fn` while the set is held, then releases it, also if `fn` throws. Rejects as both do;
    * and with GrantLostError if `fn` returned, but the grant was lost meanwhile. A generator
    * function is refused with TypeError. A stream or an iterator that `fn` returns is read after the
    * release: let it acquire the set itself.
@@ -44,11 +44,11 @@ export interface Domain<G extends Grant = Grant> {
   ): Promise<R>;
 
   /**
-   * Asks for a set and returns; `onGrant` is called when it is granted, once, and owns the grant.
-   * Never waits. Throws as `acquire` rejects, but for what can only be known later, which
-   * `onRefused` is told. Both run in the asynchronous context (AsyncLocalStorage) of this call. If
-   * `onGrant` throws, or is an async function that rejects, the grant is abandoned unless it was
-   * released, and the error is reported as uncaught. (kds.h: kds_async_waitall.)
+   * Requests a set and returns; `onGrant` is called once, with the grant, which it owns. Never
+   * waits. Throws as `acquire` rejects, except for a later end, which `onRefused` receives. Both
+   * run in the asynchronous context (AsyncLocalStorage) of this call. If `onGrant` throws, or is an
+   * async function that rejects, the grant is abandoned unless it was released, and the error is
+   * reported as uncaught. (kds.h: kds_async_waitall.)
    */
   enqueue(
     set: SetSpec | PreparedSet,
@@ -56,51 +56,51 @@ export interface Domain<G extends Grant = Grant> {
     options?: EnqueueOptions,
   ): Waiter;
 
-  /** Checks a set once, for use many times. Throws InvalidSetError, LimitError. */
+  /** Checks a set once, for many requests. @throws InvalidSetError, LimitError */
   prepare(set: SetSpec): PreparedSet;
 
   /**
-   * A handle. With a name it stands for the same resource as the name does, and the same open
-   * handle is returned for it each time; without one, for a resource that nothing else reaches.
+   * A handle. With a name it is the resource of that name, and each call returns the same open
+   * handle; without one it is a resource that only this handle reaches.
    */
   resource(name?: string): Resource;
 
-  /** A domain whose `close()` releases and cancels all that went through it. */
+  /** A domain whose `close()` releases and cancels all that was requested through it. */
   session(options?: { label?: string }): Session<G>;
 
   /**
-   * Resolves when all that conflicts with the set *now*, held or waiting, is gone, whatever arrives
-   * later. Takes nothing and blocks nobody. Rejects with WaitTimeoutError, `signal.reason`,
-   * DomainClosedError.
+   * Resolves when all sets that conflict with it *now*, held or waiting, have ended; later arrivals
+   * do not count. Takes nothing and blocks no other request. Rejects with WaitTimeoutError,
+   * `signal.reason`, DomainClosedError.
    */
   settled(set: SetSpec | PreparedSet, options?: SettledOptions): Promise<void>;
 
-  /** Who holds what, and who waits for whom. */
+  /** All held and waiting sets, and which of them each waits for. */
   query(): Promise<Snapshot>;
 
   /**
-   * Releases all that is held, rejects all that wait with DomainClosedError, and refuses from now
-   * on. Grants that were held have their `signal` aborted.
+   * Releases all grants and aborts their `signal`, rejects all waiting requests with
+   * DomainClosedError, and refuses new ones.
    */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** A domain within a domain: its end ends what went through it, and nothing else. */
+/** A domain within a domain: its end ends all that was requested through it, and no more. */
 export interface Session<G extends Grant = Grant> extends Domain<G> {
   readonly label: string | undefined;
 }
 
-/** A domain whose state is within reach of the calling thread. */
+/** A domain whose state the calling thread can read and change. */
 export interface SyncDomain extends Domain<SyncGrant> {
   tryAcquireSync(set: SetSpec | PreparedSet, options?: { label?: string }): SyncGrant | null;
 
   /**
-   * Takes a set, and blocks the thread until it has it, where the host can (`blocking`); otherwise
-   * it takes it at once or throws. A synchronous holder, for those who ask with `locked`.
+   * Acquires a set. Blocks the thread until it is granted, where the backend can (`blocking`); on
+   * others an unavailable set throws at once. Counts as a synchronous holder for `locked`.
    * (kds.h: kds_waitall.)
    *
-   * @throws WaitTimeoutError if not granted in time, and what `acquire` rejects with.
+   * @throws WaitTimeoutError if not granted in time, and the errors of `acquire`.
    */
   acquireSync(set: SetSpec | PreparedSet, options?: AcquireSyncOptions): SyncGrant;
 

@@ -1,15 +1,15 @@
 /**
- * For those who serve a domain to others: many waiters and grants end at one moment, as when the
- * client they belong to is gone.
+ * For servers of a domain: many waiters and grants end at one moment, as when their client has
+ * disconnected.
  */
 
 import type { SyncDomain } from './domain.ts';
 import type { SyncGrant, Waiter } from './grant.ts';
 
-/** What a domain ends together with others of its own. */
+/** A waiter or a grant that ends together with others of its domain. */
 export type Ended = Waiter | SyncGrant;
 
-/** A method of the domains that can do it. */
+/** The method of domains that end several at once. */
 export const endsTogether: unique symbol = Symbol('kds.endsTogether');
 
 export interface EndsTogether {
@@ -17,10 +17,10 @@ export interface EndsTogether {
 }
 
 /**
- * Cancels these waiters and releases these grants of a domain, in one operation: nothing that one
- * of them leaves goes to another, and those granted by it are reported in one arrival order (I6).
- * If their owner `died`, what the grants hold exclusive is `recovered`, as by `abandon()`. Waiters
- * and grants that have ended before are passed over.
+ * Cancels these waiters and releases these grants of a domain, in one operation: none of them is
+ * granted what another one frees, and the newly granted are reported in one arrival order (I6). If
+ * their owner `died`, their exclusive resources are `recovered`, as by `abandon()`. Ignores waiters
+ * and grants that have ended before.
  */
 export function endTogether(
   domain: SyncDomain & Partial<EndsTogether>,
@@ -31,7 +31,7 @@ export function endTogether(
     domain[endsTogether](ended, died);
     return;
   }
-  // One after the other. The latest first, so that none gets what another one leaves.
+  // One by one. The latest first, so that none is granted what another one frees.
   for (const each of ended.toReversed()) if ('cancel' in each) each.cancel();
   for (const each of ended) {
     if ('cancel' in each) continue;

@@ -1,54 +1,54 @@
 /**
- * What happens in domains, for those who watch: one channel for each kind of event.
+ * The events of domains: one channel for each kind.
  *
- * In Node these are the channels of `node:diagnostics_channel`, so that whoever watches programs
- * finds them by name; elsewhere channels of our own with the same calls. An event is told after the
- * operation that it belongs to, never within it, so a listener may use the domain.
+ * In Node these are channels of `node:diagnostics_channel`, which monitoring tools find by name;
+ * elsewhere channels of our own have the same calls. An event is published after the operation that
+ * it belongs to, never within it, so a listener may use the domain.
  *
- * Nobody pays while nobody listens: hosts look at one flag, which a channel sets as its first
- * subscriber comes. That is why `subscribe` and `unsubscribe` of these channels are our own here:
- * `hasSubscribers` of nine channels would have to be asked at every step instead.
+ * Without listeners a domain pays nothing: backends check one flag, set by the first subscriber.
+ * So `subscribe` and `unsubscribe` of these channels are our own: otherwise every step would check
+ * `hasSubscribers` of nine channels.
  */
 
 import { throwUncaught } from '../runtime/uncaught.ts';
 import { isKdsError } from './errors.ts';
 import type { NamedSet } from './sets.ts';
 
-/** In which domain something happened. */
+/** The domain of an event. */
 export interface EventDomain {
   /**
-   * `process`, `threads`: told by who orders the operations, in their order. Anything else: as a
-   * client sees it, who hears of a grant later than it was given.
+   * `process`, `threads`: the backend itself publishes the events, in the order of the operations.
+   * Any other: a client publishes them, and receives a grant later than it was given.
    */
-  readonly host: string;
-  /** Within the thread; of an arena, wherever it is open. */
+  readonly backend: string;
+  /** Unique within the thread; of an arena, in all threads that have it open. */
   readonly name: string;
   readonly label: string | undefined;
 }
 
 interface EventBase {
   readonly domain: EventDomain;
-  /** Of the request, and of the grant that comes of it; as snapshots tell it. */
+  /** Of the request and of its grant, as in snapshots. */
   readonly id: number;
   readonly set: NamedSet;
   readonly label: string | undefined;
   readonly session: string | undefined;
   /**
-   * When, in µs on the clock of the machine that never goes back, the same for all its threads and
-   * processes (in browsers: since the page was loaded).
+   * Time in µs on the monotonic clock of the machine, which its threads and processes share (in
+   * browsers: since the page was loaded).
    */
   readonly timeUs: number;
 }
 
-/** A request has arrived, and has its place. What is refused before that is not told of. */
+/** A request has entered its queues. One that is refused before that has no events. */
 export interface RequestStartEvent extends EventBase {
-  /** It counts as locking what it wants: see `locked`. */
+  /** From a synchronous caller, so it counts for `locked` of others. */
   readonly isSync: boolean;
   readonly ignoresLocked: boolean;
   readonly steals: boolean;
 }
 
-/** It has not been granted at once. */
+/** A request was not granted at once. */
 export type RequestMissEvent = EventBase;
 
 export interface RequestGrantEvent extends EventBase {
@@ -61,18 +61,18 @@ export interface RequestGrantEvent extends EventBase {
 export type RequestOutcome =
   | 'granted'
   | 'timed-out'
-  /** By its caller: `cancel()`, or the signal. */
+  /** The caller called `cancel()`, or its signal aborted. */
   | 'cancelled'
-  /** A try, and not to be had at once. */
+  /** A try that could not be granted at once. */
   | 'denied'
-  /** It would have closed a circle, or is beyond a limit. */
+  /** It would have closed a cycle, or is beyond a limit. */
   | 'refused'
   /** The domain or session was closed. */
   | 'closed'
-  /** Whoever asked has died, or a thief came between the grant and its being told. */
+  /** Its caller died, or a steal revoked the grant before the caller was notified. */
   | 'lost';
 
-/** It waits no more: told once for each that has started. */
+/** A request has ended: published once for each that has started. */
 export interface RequestEndEvent extends EventBase {
   readonly outcome: RequestOutcome;
   readonly waitMs: number;
@@ -81,7 +81,7 @@ export interface RequestEndEvent extends EventBase {
 export interface GrantReleaseEvent extends EventBase {
   readonly token: number;
   readonly heldMs: number;
-  /** What was written may be half done. */
+  /** The exclusive resources may be half written. */
   readonly isAbandoned: boolean;
 }
 
@@ -93,17 +93,17 @@ export interface GrantWeakenEvent extends EventBase {
 export interface GrantLostEvent extends EventBase {
   readonly token: number;
   readonly heldMs: number;
-  /** `died`: its session was taken for dead, or has to be, as its lease may have run out. */
+  /** `died`: its session has expired, or may have, as its lease could not be renewed. */
   readonly cause: 'stolen' | 'closed' | 'died';
 }
 
-/** A grant has taken over from exclusive holders that died or gave up. */
+/** A grant has taken over from exclusive holders that died or abandoned their grants. */
 export interface GrantRecoveredEvent extends EventBase {
   readonly token: number;
   readonly recovered: readonly string[];
 }
 
-/** Held for longer than the domain's `holdWarningMs`; told once. */
+/** Held for longer than the domain's `holdWarningMs`; published once. */
 export interface GrantHeldLongEvent extends EventBase {
   readonly token: number;
   readonly heldMs: number;
@@ -139,7 +139,7 @@ export const eventNames = [
 
 type Listener = (message: unknown, name: string | symbol) => void;
 
-/** As far as it is used here, and as node:diagnostics_channel has it. */
+/** The part of a channel of node:diagnostics_channel that is used here. */
 interface Channel {
   readonly hasSubscribers: boolean;
   publish(message: unknown): void;
@@ -147,23 +147,23 @@ interface Channel {
   unsubscribe(listener: Listener): boolean;
 }
 
-/** For hosts: whether anybody listens to anything. An object, so that all see the same field. */
+/** For backends: whether any channel has subscribers. An object, so that all read one field. */
 export const watched: { isWatched: boolean } = { isWatched: false };
 
 const whenWatchedDo: ((isWatched: boolean) => void)[] = [];
 
-/** For hosts: told as somebody begins to listen, and as nobody does any more; and at once. */
+/** For backends: calls `change` now, with the first subscriber, and after the last one. */
 export function whenWatched(change: (isWatched: boolean) => void): void {
   whenWatchedDo.push(change);
   change(watched.isWatched);
 }
 
-/** For hosts: tells whoever listens to that channel. */
+/** For backends: publishes an event to the listeners of its channel. */
 export function publish<Name extends EventName>(name: Name, message: DomainEvents[Name]): void {
   channels.get(name)?.publish(message);
 }
 
-/** For hosts: how a request has ended that was refused for this reason. */
+/** For backends: the outcome of a request that was refused for this reason. */
 export function outcomeOf(reason: unknown): RequestOutcome {
   if (isKdsError(reason, 'KDS_WAIT_TIMEOUT')) return 'timed-out';
   if (isKdsError(reason, 'KDS_DOMAIN_CLOSED')) return 'closed';
@@ -171,8 +171,8 @@ export function outcomeOf(reason: unknown): RequestOutcome {
 }
 
 /**
- * Tells of everything that happens from now on in all domains of this thread, until the function
- * that it returns is called. In Node single channels can be had by `node:diagnostics_channel`.
+ * Calls a listener with every event of all domains of this thread, until the function that it
+ * returns is called. In Node `node:diagnostics_channel` has the single channels.
  *
  * @throws TypeError for a listener that is no function.
  * @example
@@ -180,22 +180,22 @@ export function outcomeOf(reason: unknown): RequestOutcome {
  *
  * const stop = watchEvents((name, { set }) => console.log(name, set.exclusive));
  * await createDomain().run({ exclusive: 'a' }, () => {});
- * stop(); // kds.request.start, .grant, .end, and kds.grant.release were told, each with [ 'a' ]
+ * stop(); // kds.request.start, .grant, .end, and kds.grant.release were printed, each with [ 'a' ]
  */
 export function watchEvents(
   listener: <Name extends EventName>(name: Name, event: DomainEvents[Name]) => void,
 ): () => void {
   if (typeof listener !== 'function') throw new TypeError('watchEvents needs a function');
-  const hear: Listener = (message, name) => {
+  const receive: Listener = (message, name) => {
     listener(name as EventName, message as DomainEvents[EventName]);
   };
-  for (const channel of channels.values()) channel.subscribe(hear);
+  for (const channel of channels.values()) channel.subscribe(receive);
   return () => {
-    for (const channel of channels.values()) channel.unsubscribe(hear);
+    for (const channel of channels.values()) channel.unsubscribe(receive);
   };
 }
 
-/** Where the runtime has no channels. */
+/** A channel for runtimes without node:diagnostics_channel. */
 class OwnChannel implements Channel {
   readonly #name: EventName;
   #listeners: readonly Listener[] = [];

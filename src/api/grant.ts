@@ -1,12 +1,12 @@
-/** What a request becomes when it is granted, and what it is until then. */
+/** A granted request, and one that waits. */
 
 import type { PreparedSet, ResourceRef, SetSpec } from './sets.ts';
 
-/** A set that is held. Nobody else holds anything that conflicts with it until it is released. */
+/** A held set. Until it is released, no other grant conflicts with it. */
 export interface Grant {
   /**
-   * The fencing token: a safe integer that grows with every grant of the domain. Let whatever the
-   * resource stands for refuse an operation whose token is less than one it has seen.
+   * The fencing token: a safe integer that grows with every grant of the domain. The store behind
+   * the resource should refuse an operation whose token is less than one it has seen.
    */
   readonly token: number;
   /**
@@ -23,42 +23,42 @@ export interface Grant {
    * console.log(grant.isHeld); // false
    */
   readonly isHeld: boolean;
-  /** Aborts, with a GrantLostError, if the grant is taken away. Made on first use. */
+  /** Aborts with a GrantLostError if the grant is lost. Created on first use. */
   readonly signal: AbortSignal;
-  /** Resources taken over from an exclusive holder that died, or gave up, without a release. */
+  /** Resources whose last exclusive holder died or abandoned them: they may be half written. */
   readonly recovered: readonly string[];
-  /** Resources that the request went without, as `locked: 'ignore'` told it to. */
+  /** Resources that the grant does not hold, since the request had `locked: 'ignore'`. */
   readonly ignored: readonly string[];
-  /** Lets go of everything. Does nothing if that has been done, or if the grant is lost. */
+  /** Releases the whole set. Does nothing if the grant was released before, or is lost. */
   release(): void | Promise<void>;
   /**
-   * Lets go of a part, at once and without any risk of a deadlock.
+   * Releases a part. Never waits for other requests, so it cannot deadlock.
    *
    * @throws InvalidSetError if the grant does not hold all of it; GrantLostError if it has ended.
    */
   release(part: ResourceRef | readonly ResourceRef[]): void | Promise<void>;
   /**
-   * Makes exclusive resources, all or a part, shared, at once and without any risk of a deadlock.
+   * Makes exclusive resources shared: the part, or all. Never waits for other requests.
    *
    * @throws InvalidSetError if the grant does not hold all of it; GrantLostError if it has ended.
    */
   downgrade(part?: ResourceRef | readonly ResourceRef[]): void | Promise<void>;
   /**
-   * Releases, but says that what was written may be half done: the next grants list the exclusive
-   * resources as `recovered`. `reason` is what `signal` aborts with, if anyone listens.
+   * Releases, and marks the exclusive resources as possibly half written: the next grants list them
+   * as `recovered`. `signal`, if it is used, aborts with `reason`.
    */
   abandon(reason?: unknown): void | Promise<void>;
-  /** By way of `release()`: whoever is told of that is told of this. */
+  /** Calls `release()`, so that a replaced `release` also sees this. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** A grant of a host that releases within the call. */
+/** A grant of a backend that releases within the call. */
 export interface SyncGrant extends Grant {
   /**
    * Whether it holds all of a set at this moment, in that mode or a stronger one: false for what
-   * has been released, downgraded, lost or ignored. Never waits. For whoever guards a resource.
+   * has been released, downgraded, lost or ignored. Never waits. For guards of a resource.
    *
-   * @throws InvalidSetError, LimitError for what is no set of this domain.
+   * @throws InvalidSetError, LimitError for an invalid set.
    * @example
    * import { createDomain } from 'kds';
    *
@@ -76,15 +76,15 @@ export interface SyncGrant extends Grant {
 /** A request made with a callback. */
 export interface Waiter {
   /**
-   * Stops waiting. True if the request had not been told of a grant: its callback will never start,
-   * and whatever it may have been granted meanwhile is released. False if it had ended already.
+   * Ends the request. True if its callback has not started: then it never will, and a grant made
+   * meanwhile is released. False if the request had ended already.
    */
   cancel(): boolean;
 }
 
 /**
- * For clients: whether a grant was taken away, and not let go of by its holder. A grant of another
- * copy of this package is asked by its signal.
+ * For recipes: whether a grant was lost, and not released by its holder. Reads the signal of a
+ * grant of another copy of this package.
  */
 export function isLost(grant: Grant): boolean {
   return (grant as { readonly isLost?: boolean }).isLost ?? grant.signal.aborted;

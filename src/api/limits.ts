@@ -1,6 +1,5 @@
 /**
- * Limits on what comes from outside. They hold on every host, so a set that one host takes is taken
- * by all.
+ * Limits on input. They are the same on every backend, so all of them accept the same sets.
  */
 
 /** Resources in one set, at most. */

@@ -6,46 +6,46 @@ import type { Grant } from './grant.ts';
 import { labelLengthMax } from './limits.ts';
 import { describe } from './sets.ts';
 
-/** What to do about resources that a *synchronous* caller holds or has queued on (kds.h, flags). */
+/** For resources that a *synchronous* caller holds or waits for (flags of kds.h). */
 export type LockedPolicy =
-  /** Treat them like any. */
+  /** Wait for them as for any other. */
   | 'wait'
   /** Refuse with LockedError. */
   | 'fail'
-  /** Do not wait for them; later sets wait as ever. The grant lists them as `ignored`. */
+  /** Do not wait for them; later sets wait for both. The grant lists them as `ignored`. */
   | 'ignore';
 
 export interface AcquireOptions {
-  /** Stop waiting when it aborts: rejects with `signal.reason` itself. No effect once granted. */
+  /** Ends the wait: rejects with `signal.reason` itself. No effect once granted. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * How long to wait at most, in ms. 0: now or never. Infinity (default): as long as it takes. A
-   * finite one keeps the process alive until the request ends.
+   * Limit of the wait, ms. 0: never wait. Infinity (default): no limit. A finite one keeps the
+   * process alive until the request ends.
    */
   readonly timeoutMs?: number | undefined;
   /** Default 'wait'. */
   readonly locked?: LockedPolicy | undefined;
-  /** Grants that the caller keeps while it waits: a circle of such waits is then refused. */
+  /** Grants that the caller keeps while it waits: a cycle of such waits is then refused. */
   readonly holding?: Grant | readonly Grant[] | undefined;
   /**
-   * For operators and Web Locks: grants that conflict are lost, and this set, exclusive ones only,
-   * is granted at once, before those who wait.
+   * For operators and Web Locks: revokes the grants in conflict and grants this set, which has
+   * exclusive resources only, at once, before all waiting requests.
    */
   readonly steal?: boolean | undefined;
-  /** Told in snapshots, errors and traces. */
+  /** Identifies the request in snapshots, errors and traces. At most 1024 code units. */
   readonly label?: string | undefined;
 }
 
 /** Where the callback of an {@link Domain.enqueue} runs. */
 export type Delivery =
-  /** From a queue of its own, inside nobody's call, before timers. The default. */
+  /** From a queue of its own, outside of any call, before timers. The default. */
   | 'queued'
   /** Inside the call that causes the grant, once the state is consistent. */
   | 'direct';
 
 export interface EnqueueOptions extends AcquireOptions {
   readonly delivery?: Delivery | Callback | undefined;
-  /** Told, once, if the request ends otherwise than by a grant or by `cancel()`, and why. */
+  /** Called once, with the reason, if the request ends by neither a grant nor `cancel()`. */
   readonly onRefused?: ((reason: unknown) => void) | undefined;
 }
 
@@ -55,14 +55,14 @@ export interface SettledOptions {
 }
 
 export interface AcquireSyncOptions {
-  /** How long to block at most, in ms. */
+  /** Limit of the wait, ms. */
   readonly timeoutMs?: number | undefined;
-  /** How long to wait busily before the thread is put to sleep, in µs: 0 (default) to 10^6. */
+  /** Time to spin before the thread sleeps, µs: 0 (default) to 10^6. */
   readonly spinUs?: number | undefined;
   readonly label?: string | undefined;
 }
 
-/** The options of a request, each read once: the caller's own object is not looked at again. */
+/** The options of a request, each read once: the caller's object is not read again. */
 export interface RequestOptions {
   readonly signal: AbortSignal | undefined;
   readonly timeoutMs: number | undefined;
@@ -132,12 +132,12 @@ export function readEnqueueOptions(onGrant: unknown, options: EnqueueOptions): E
   return { isDirect: delivery === 'direct', callback, onRefused };
 }
 
-/** @throws DomainClosedError. After all has been read, as a getter may close it. */
+/** Called after all options are read, as a getter may close it. @throws DomainClosedError */
 export function checkCallbackOpen(callback: Callback | undefined): void {
   if (callback?.isOpen === false) throw new DomainClosedError('the callback is closed');
 }
 
-/** @throws TypeError for what are no options of any kind. */
+/** @throws TypeError */
 export function checkIsObject(options: object): void {
   if (typeof options === 'object' && options !== null) return;
   throw new TypeError(`options are an object, not ${describe(options)}`);
@@ -174,13 +174,13 @@ export function checkFunction(value: unknown, name: string): void {
 const asyncFunctionPrototype: unknown = Object.getPrototypeOf(async () => {});
 
 /**
- * What {@link Domain.run} is to run. The body of a generator would begin only after the release.
+ * The function of {@link Domain.run}. The body of a generator would begin after the release.
  *
  * @throws TypeError
  */
 export function checkRunFunction<F>(fn: F | undefined): asserts fn is F {
   if (typeof fn !== 'function') throw new TypeError(`run needs a function, not ${describe(fn)}`);
-  // Nearly all are of these two kinds, and a look at a prototype costs a tenth of a text.
+  // Nearly all functions have one of these prototypes; to compare them costs a tenth of a text.
   const prototype: unknown = Object.getPrototypeOf(fn);
   if (prototype === Function.prototype || prototype === asyncFunctionPrototype) return;
   // Also one of another realm.

@@ -1,5 +1,5 @@
 /**
- * What a caller asks for: a set of resources, each exclusive or shared.
+ * The set of a request: resources, each exclusive or shared.
  */
 
 import { escaped, quote } from '../runtime/escape.ts';
@@ -11,34 +11,34 @@ export interface Resource {
   /** Undefined for one that only this handle reaches. */
   readonly name: string | undefined;
   /**
-   * Ends the handle: sets that name it are refused from now on. A name can then be used afresh.
+   * Ends the handle: sets that name it are refused from now on. Its name can be used again.
    *
    * @throws ResourceBusyError while a set holds it or waits for it.
    */
   close(): void | Promise<void>;
 }
 
-/** A resource: its name, any string whatever, or a handle. */
+/** A resource: its name, which is any string, or a handle. */
 export type ResourceRef = string | Resource;
 
 /**
- * Wanted by a request: a resource named twice counts once, and exclusive wins. Read once, when the
+ * The set of a request. A resource named twice counts once, and exclusive wins. Read once, when the
  * request is made. `{}` is the empty set; a key whose value is undefined is an InvalidSetError.
  */
 export interface SetSpec {
-  /** To be held by nobody else meanwhile. */
+  /** Held by no other grant at the same time. */
   readonly exclusive?: ResourceRef | readonly ResourceRef[];
-  /** To be held along with others who want it shared. */
+  /** Held together with other shared grants. */
   readonly shared?: ResourceRef | readonly ResourceRef[];
 }
 
-/** A set checked once, to be used many times. Made by {@link Domain.prepare}. */
+/** A set that was checked once, for many requests. Made by {@link Domain.prepare}. */
 export interface PreparedSet {
   readonly exclusive: readonly ResourceRef[];
   readonly shared: readonly ResourceRef[];
 }
 
-/** Names as told in snapshots and errors; one without a name is told as `#` and a number. */
+/** Names as in snapshots and errors; a resource without one has `#` and a number. */
 export interface NamedSet {
   readonly exclusive: readonly string[];
   readonly shared: readonly string[];
@@ -55,7 +55,7 @@ export class RequestedRefs {
   exclusiveCount = 0;
   /** A request uses it, so what is read meanwhile needs memory of its own. */
   isTaken = false;
-  /** For hosts: a prepared set has the same two. Its queues are never known beforehand. */
+  /** For backends: a prepared set has both of them. This one's queues are not known beforehand. */
   readonly resolved: undefined = undefined;
   readonly epoch: undefined = undefined;
 

@@ -1,9 +1,9 @@
-/** What a domain looks like at one moment. Plain data: it can be sent, stored and compared. */
+/** All requests and grants of a domain at one moment. Plain data: can be sent and compared. */
 
 import type { NamedSet } from './sets.ts';
 
 export interface SnapshotEntry {
-  /** Of the request, the same while it waits and while it is held. */
+  /** Of the request; its grant keeps it. */
   readonly id: number;
   readonly set: NamedSet;
   readonly label: string | undefined;
@@ -11,11 +11,11 @@ export interface SnapshotEntry {
   readonly session: string | undefined;
   /** The fencing token, once granted. */
   readonly token: number | undefined;
-  /** When it was granted, or, while it waits, when it was made: ms since 1970, as Date.now(). */
+  /** Time of the grant, or of the request while it waits: ms since 1970, as Date.now(). */
   readonly since: number;
   /**
-   * Ids of the requests right in its way: on each resource the nearest ones ahead that conflict.
-   * What those wait for themselves is in their own entries.
+   * Ids of the requests that directly block it: on each resource the nearest ones ahead that
+   * conflict. Their own blockers are in their entries.
    */
   readonly waitingFor: readonly number[];
 }

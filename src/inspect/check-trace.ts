@@ -17,7 +17,7 @@ import { Replay } from './replay.ts';
 export interface CheckedDomain {
   /** As the trace calls it, with the process it was in. */
   readonly name: string;
-  readonly host: string;
+  readonly backend: string;
   readonly requestCount: number;
   readonly grantCount: number;
   /** Requests that are older than the trace; what they explain cannot be told from a fault. */
@@ -64,28 +64,28 @@ export function checkTrace(text: string): CheckedTrace {
 
 /** A domain of one event loop is known in its thread only; any other, by its name. */
 function keyOf({ domain, pid, threadId }: TracedEvent): string {
-  const where = domain.host === 'process' ? ` of thread ${threadId / 1_000_000} of ${pid}` : '';
-  return `${domain.host}: ${shown(domain.name, 200)}${where}`;
+  const where = domain.backend === 'process' ? ` of thread ${threadId / 1_000_000} of ${pid}` : '';
+  return `${domain.backend}: ${shown(domain.name, 200)}${where}`;
 }
 
 function checkDomain(name: string, events: readonly TracedEvent[]): CheckedDomain {
   const faults: string[] = [];
-  const host = events[0]?.domain.host ?? '';
-  const isOrdered = host === 'process' || host === 'threads';
+  const backend = events[0]?.domain.backend ?? '';
+  const isOrdered = backend === 'process' || backend === 'threads';
   const report = (event: TracedEvent | undefined, what: string): void => {
     if (faults.length >= faultCountMax) return;
     const when = event === undefined ? 'at the end' : `${event.name} at ${event.timeUs} µs`;
     faults.push(`${name}: ${when}: ${what}`);
   };
   const checker: Checker = isOrdered
-    ? new Replay(host === 'process', olderIds(events), report)
+    ? new Replay(backend === 'process', olderIds(events), report)
     : new Exclusion(report);
   for (const event of events) checker.add(event);
   checker.end();
   const count = (wanted: string): number => events.filter((event) => event.name === wanted).length;
   return {
     name,
-    host,
+    backend,
     requestCount: count('kds.request.start'),
     grantCount: count('kds.request.grant'),
     olderCount: checker.olderCount,

@@ -29,7 +29,7 @@ export interface OtelOptions {
  * - `kds.grant.use_time` s: from a grant to its end;
  * - `kds.grant.lost` {grant}: taken away, by `kds.cause`.
  *
- * Each has `kds.host`, and `kds.domain` if the domain has a label.
+ * Each has `kds.backend`, and `kds.domain` if the domain has a label.
  *
  * @example
  * import { createDomain } from 'kds';
@@ -68,7 +68,7 @@ export function recordMetrics({ meterProvider, attributes }: OtelOptions = {}): 
   });
   const about = (event: AnyEvent): Attributes => ({
     ...attributes?.(event),
-    'kds.host': event.domain.host,
+    'kds.backend': event.domain.backend,
     ...(event.domain.label !== undefined && { 'kds.domain': event.domain.label }),
   });
   return tally({

@@ -10,7 +10,7 @@ export interface TracedEvent {
   readonly name: EventName;
   readonly timeUs: number;
   readonly pid: number;
-  readonly domain: { readonly host: string; readonly name: string };
+  readonly domain: { readonly backend: string; readonly name: string };
   /** The thread that told of it. */
   readonly threadId: number;
   readonly id: number;
@@ -76,7 +76,7 @@ function tracedOf({ name, ts, pid, tid, args }: Json): TracedEvent {
     names.has(name) &&
     [ts, pid, tid, id].every(Number.isFinite) &&
     isObject(domain) &&
-    typeof domain['host'] === 'string' &&
+    typeof domain['backend'] === 'string' &&
     typeof domain['name'] === 'string' &&
     isObject(set) &&
     isList(set['exclusive']) &&

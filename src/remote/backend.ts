@@ -21,7 +21,7 @@ import type { RemoteSession } from './session.ts';
 export abstract class RemoteLink<S extends Snapshot = Snapshot> {
   abstract readonly capabilities: ReadonlySet<Capability>;
   /** What those are told who watch. */
-  readonly eventDomain: EventDomain = { host: 'remote', name: 'remote', label: undefined };
+  readonly eventDomain: EventDomain = { backend: 'remote', name: 'remote', label: undefined };
   /** Of those told by way of it: a host runs the direct ones when it has heard something. */
   readonly delivery = new Delivery();
   readonly resources = new RemoteResources((resource) => this.closeResource(resource));

@@ -15,7 +15,7 @@ export class Ear {
     this.#stop = watchEvents((name: EventName, event: AnyEvent) => {
       const { domain } = event;
       if (labels.length > 0 && !labels.includes(domain.label ?? '')) return;
-      this.domains.add(`${domain.host} ${domain.name} ${domain.label}`);
+      this.domains.add(`${domain.backend} ${domain.name} ${domain.label}`);
       const { outcome = '', cause = '' } = event as { outcome?: string; cause?: string };
       this.heard.push(`${name.slice(4)} ${event.label} ${outcome}${cause}`.trim());
       for (const hear of this.#hears) hear();

@@ -64,7 +64,7 @@ describe('events', () => {
     ]);
     const [start, given, , , miss] = heard.map(({ event }) => event);
     expect(start).toMatchObject({
-      domain: { host: 'process', label: 'mine' },
+      domain: { backend: 'process', label: 'mine' },
       set: { exclusive: ['a', 'b'], shared: ['c'] },
       session: 'mine',
       isSync: false,

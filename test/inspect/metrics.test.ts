@@ -48,7 +48,7 @@ describe('metrics by OpenTelemetry', () => {
         const points = dataPoints.map(({ attributes, value }) => {
           const { 'kds.mode': mode, 'kds.outcome': outcome, 'kds.cause': cause } = attributes;
           expect(attributes).toMatchObject({
-            'kds.host': 'process',
+            'kds.backend': 'process',
             'kds.domain': 'shop',
             tier: 'test',
           });

@@ -90,7 +90,7 @@ describe('a trace of one event loop', () => {
     console.info(`traced run: KDS_SEED=${seed}`);
     const { domains, faults } = checkTrace(await traced(() => anything(createDomain(), seed)));
     expect(faults).toEqual([]);
-    expect(domains).toMatchObject([{ host: 'process', olderCount: 0 }]);
+    expect(domains).toMatchObject([{ backend: 'process', olderCount: 0 }]);
     expect(domains[0]?.requestCount).toBeGreaterThan(100);
     expect(domains[0]?.grantCount).toBeGreaterThan(50);
   });

@@ -65,7 +65,7 @@ it('threads that ask in every way obeyed the rule, by what all of them tell', li
   await Promise.all(ends);
   const { domains, faults } = checkTrace(readFileSync(path, 'utf8'));
   expect(faults).toEqual([]);
-  expect(domains).toMatchObject([{ host: 'threads', olderCount: 0 }]);
+  expect(domains).toMatchObject([{ backend: 'threads', olderCount: 0 }]);
   expect(domains[0]?.grantCount).toBeGreaterThan(10);
   console.info(`${domains[0]?.grantCount} grants`);
 });
@@ -110,8 +110,8 @@ it(
     await until(() => !isRunning(brokerPid), 'the broker has ended');
     const { domains, faults } = checkTrace(readFileSync(path, 'utf8'));
     expect(faults).toEqual([]);
-    const hosts = domains.map(({ host }) => host).sort();
-    expect(hosts).toEqual(['broker', 'process']);
+    const backends = domains.map(({ backend }) => backend).sort();
+    expect(backends).toEqual(['broker', 'process']);
     for (const { grantCount } of domains) expect(grantCount).toBeGreaterThan(10);
   },
 );

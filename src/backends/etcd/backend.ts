@@ -86,7 +86,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     this.#terms = terms;
     this.#awake = new Awake(terms.clock);
     const { connection, keys, clock, entry } = terms;
-    this.eventDomain = { host: 'etcd', name: keys.name, label: entry.label };
+    this.eventDomain = { backend: 'etcd', name: keys.name, label: entry.label };
     this.#replica = new Replica(keys, clock, (session) => session === this.#session);
     this.#log = new Log(this.#replica, connection, keys, clock, {
       onStep: (news) => this.#hear(news),

@@ -100,7 +100,7 @@ export class ProcessHost extends Host {
   }
 
   protected eventDomain(): EventDomain {
-    return { host: 'process', name: `domain ${++domainCount}`, label: this.label };
+    return { backend: 'process', name: `domain ${++domainCount}`, label: this.label };
   }
 
   protected wordFor(): number {

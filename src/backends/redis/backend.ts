@@ -103,7 +103,7 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
     super();
     const { connection, clock, name, label, client, leaseMs, about, outer = [] } = options;
     this.#outer = outer;
-    this.eventDomain = { host: 'redis', name, label };
+    this.eventDomain = { backend: 'redis', name, label };
     this.#connection = connection;
     this.#clock = clock;
     this.#root = rootOf(name);

@@ -379,7 +379,7 @@ export class ThreadsHost extends Host {
   }
 
   protected eventDomain(): EventDomain {
-    return { host: 'threads', name: `arena ${idOf(this.control)}`, label: this.label };
+    return { backend: 'threads', name: `arena ${idOf(this.control)}`, label: this.label };
   }
 
   protected wordFor(scope: HostSession, label: string | undefined): number {

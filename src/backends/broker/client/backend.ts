@@ -112,7 +112,7 @@ export class Link extends RemoteLink<BrokerSnapshot> {
     super();
     this.#place = place;
     this.#hello = hello;
-    this.eventDomain = { host: 'broker', name: place.socketPath, label: hello.label };
+    this.eventDomain = { backend: 'broker', name: place.socketPath, label: hello.label };
     hearExit();
   }
 
