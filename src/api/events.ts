@@ -1,13 +1,13 @@
 /**
- * The events of domains: one channel for each kind.
+ * Events of domains: one channel for each kind.
  *
- * In Node these are channels of `node:diagnostics_channel`, which monitoring tools find by name;
- * elsewhere channels of our own have the same calls. An event is published after the operation that
+ * In Node these are channels of `node:diagnostics_channel`, so that tools find them by name;
+ * elsewhere channels of our own with the same calls. An event is published after the operation that
  * it belongs to, never within it, so a listener may use the domain.
  *
- * Without listeners a domain pays nothing: backends check one flag, set by the first subscriber.
- * So `subscribe` and `unsubscribe` of these channels are our own: otherwise every step would check
- * `hasSubscribers` of nine channels.
+ * Without subscribers events cost nothing: each step asks one flag, which `subscribe` and
+ * `unsubscribe` of these channels set. To ask `hasSubscribers` of nine channels at each step would
+ * cost a tenth of an acquire and release (decision 11).
  */
 
 import { throwUncaught } from '../runtime/uncaught.ts';
@@ -147,18 +147,10 @@ interface Channel {
   unsubscribe(listener: Listener): boolean;
 }
 
-/** For backends: whether any channel has subscribers. An object, so that all read one field. */
+/** For backends: whether any channel has a subscriber. An object, as importers share its field. */
 export const watched: { isWatched: boolean } = { isWatched: false };
 
-const whenWatchedDo: ((isWatched: boolean) => void)[] = [];
-
-/** For backends: calls `change` now, with the first subscriber, and after the last one. */
-export function whenWatched(change: (isWatched: boolean) => void): void {
-  whenWatchedDo.push(change);
-  change(watched.isWatched);
-}
-
-/** For backends: publishes an event to the listeners of its channel. */
+/** For backends: publishes an event to the subscribers of its channel. */
 export function publish<Name extends EventName>(name: Name, message: DomainEvents[Name]): void {
   channels.get(name)?.publish(message);
 }
@@ -233,28 +225,25 @@ function openChannels(): ReadonlyMap<EventName, Channel> {
   const load = globalThis.process?.getBuiltinModule as ((id: string) => unknown) | undefined;
   const platform = load?.('diagnostics_channel') as { channel(name: string): Channel } | undefined;
   const opened = new Map<EventName, Channel>();
-  const look = (): void => {
-    const isWatched = [...opened.values()].some(({ hasSubscribers }) => hasSubscribers);
-    if (isWatched === watched.isWatched) return;
-    watched.isWatched = isWatched;
-    for (const change of whenWatchedDo) change(isWatched);
+  const update = (): void => {
+    watched.isWatched = [...opened.values()].some(({ hasSubscribers }) => hasSubscribers);
   };
   for (const name of eventNames) {
     const channel = platform?.channel(name) ?? new OwnChannel(name);
-    noticeSubscribers(channel, look);
+    noticeSubscribers(channel, update);
     opened.set(name, channel);
   }
-  // Somebody may have subscribed before this was loaded.
-  look();
+  // Subscribers may have come before this module was loaded.
+  update();
   return opened;
 }
 
 /**
- * Looks again whenever somebody comes or goes. A channel of Node's changes its prototype as its
- * first subscriber comes and as the last one goes, so that is asked each time; another copy of this
- * package may have put its own calls before it.
+ * Updates the flag at each `subscribe` and `unsubscribe`. A channel of Node's changes its prototype
+ * with its first and its last subscriber, so the call is read from the prototype each time. Another
+ * copy of this package may have put its own calls in front.
  */
-function noticeSubscribers(channel: Channel, look: () => void): void {
+function noticeSubscribers(channel: Channel, update: () => void): void {
   for (const call of ['subscribe', 'unsubscribe'] as const) {
     const before = Object.hasOwn(channel, call) ? channel[call] : undefined;
     Object.defineProperty(channel, call, {
@@ -262,7 +251,7 @@ function noticeSubscribers(channel: Channel, look: () => void): void {
       value: (listener: Listener): unknown => {
         const next = before ?? (Object.getPrototypeOf(channel) as Channel)[call];
         const result = next.call(channel, listener);
-        look();
+        update();
         return result;
       },
     });

@@ -9,13 +9,7 @@
  */
 
 import type { Capability } from '../api/domain.ts';
-import {
-  type EventDomain,
-  outcomeOf,
-  type RequestOutcome,
-  watched,
-  whenWatched,
-} from '../api/events.ts';
+import { type EventDomain, outcomeOf, type RequestOutcome, watched } from '../api/events.ts';
 import type { AcquireSyncOptions } from '../api/options.ts';
 import { closedWhileWaiting } from '../api/refusals.ts';
 import { Core, GRANTED, type Memory, UNUSUAL } from '../core/index.ts';
@@ -132,6 +126,22 @@ export abstract class Host {
     return (state & GRANTED) !== 0 ? this.createGrant(scope, set, state, label) : set;
   }
 
+  /** The same while a channel has subscribers. */
+  arriveInstrumented(
+    resolved: ResolvedSet,
+    bits: number,
+    scope: HostSession,
+    label: string | undefined,
+  ): HostGrant | number {
+    const set = this.enqueue(resolved, bits, scope, label);
+    this.events.arrived(set, bits, label, scope.label);
+    const state = this.core.state(set);
+    if ((state & GRANTED) === 0) return set;
+    const grant = this.createGrant(scope, set, state, label);
+    this.events.granted(grant);
+    return grant;
+  }
+
   /** A set arrives: it is granted or waits. */
   enqueue(set: ResolvedSet, bits: number, scope: HostSession, label: string | undefined): number {
     const word = this.wordFor(scope, label);
@@ -204,6 +214,7 @@ export abstract class Host {
   /** Ends the set of a grant; false if it had ended before. Within an operation. */
   release(set: number, token: number, died: boolean): boolean {
     if (!this.core.isHeld(set, token)) return false;
+    if (watched.isWatched) this.events.released(set, token, died);
     this.end(set, died);
     return true;
   }
@@ -411,35 +422,3 @@ export abstract class Host {
   }
 }
 
-/**
- * The steps that all pass. While somebody watches, these take their places: a question at each of
- * them costs some 3 % of an acquire and release (docs/decisions/0011), and a method that may be
- * exchanged costs nothing, as the compiler takes it for what it is until it is.
- */
-const { arrive, release } = Host.prototype;
-
-function arriveWatched(
-  this: Host,
-  resolved: ResolvedSet,
-  bits: number,
-  scope: HostSession,
-  label: string | undefined,
-): HostGrant | number {
-  const set = this.enqueue(resolved, bits, scope, label);
-  this.events.arrived(set, bits, label, scope.label);
-  const state = this.core.state(set);
-  if ((state & GRANTED) === 0) return set;
-  const grant = this.createGrant(scope, set, state, label);
-  this.events.granted(grant);
-  return grant;
-}
-
-function releaseWatched(this: Host, set: number, token: number, died: boolean): boolean {
-  if (this.core.isHeld(set, token)) this.events.released(set, token, died);
-  return release.call(this, set, token, died);
-}
-
-whenWatched((isWatched) => {
-  Host.prototype.arrive = isWatched ? arriveWatched : arrive;
-  Host.prototype.release = isWatched ? releaseWatched : release;
-});

@@ -280,14 +280,20 @@ export class HostSession implements SyncSession, EndsTogether {
   #place(requested: RequestedSet, bits: number): HostGrant | number {
     this.#checkOpen();
     const { host } = this;
+    const instrumented = watched.isWatched;
     host.enter();
     let placed: HostGrant | number;
     try {
-      placed = host.arrive(host.resources.resolve(requested), bits, this, undefined);
+      const resolved = host.resources.resolve(requested);
+      placed = instrumented
+        ? host.arriveInstrumented(resolved, bits, this, undefined)
+        : host.arrive(resolved, bits, this, undefined);
     } catch (error) {
       throw host.undo(error);
     }
-    if (typeof placed !== 'number') host.leaveGranted();
+    if (typeof placed === 'number') return placed;
+    if (instrumented) host.leave();
+    else host.leaveGranted();
     return placed;
   }
 
@@ -357,7 +363,8 @@ export class HostSession implements SyncSession, EndsTogether {
     if (locked === 'fail') this.#refuseLocked(resolved);
     const allBits = locked === 'ignore' ? bits | PASS_LOCKED : bits;
     if (held.length > 0) this.host.expect(resolved, held.length, this, label);
-    const placed = this.host.arrive(resolved, allBits, this, label);
+    const arrive = watched.isWatched ? 'arriveInstrumented' : 'arrive';
+    const placed = this.host[arrive](resolved, allBits, this, label);
     if (typeof placed !== 'number') return placed;
     if (timeoutMs === 0) this.#refuse(placed, waitTimeout(this.host.reader, placed, 0));
     if (held.length > 0) this.#refuseCircle(placed, held, label);
@@ -382,15 +389,20 @@ export class HostSession implements SyncSession, EndsTogether {
   #try(requested: RequestedSet, bits: number, label: string | undefined): HostGrant | null {
     const { host } = this;
     this.#checkOpen();
+    const instrumented = watched.isWatched;
     host.enter();
     let grant: HostGrant | null;
     try {
-      const placed = host.arrive(host.resources.resolve(requested), bits, this, label);
-      grant = typeof placed === 'number' ? this.#giveUp(placed) : placed;
+      const resolved = host.resources.resolve(requested);
+      const placed = instrumented
+        ? host.arriveInstrumented(resolved, bits, this, label)
+        : host.arrive(resolved, bits, this, label);
+      if (typeof placed === 'number') host.drop(placed, 'denied');
+      grant = typeof placed === 'number' ? null : placed;
     } catch (error) {
       throw host.undo(error);
     }
-    if (grant === null) host.leave();
+    if (instrumented || grant === null) host.leave();
     else host.leaveGranted();
     return grant;
   }
@@ -492,13 +504,7 @@ export class HostSession implements SyncSession, EndsTogether {
     return grant;
   }
 
-  /** It waits, and is not to. */
-  #giveUp(set: number): null {
-    this.host.drop(set, 'denied');
-    return null;
-  }
-
-  /** It waits, and may not. */
+  /** Ends a waiting set by an error. */
   #refuse(set: number, error: Error): never {
     this.host.drop(set, outcomeOf(error));
     throw error;

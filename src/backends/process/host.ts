@@ -7,7 +7,7 @@
 
 import type { Capability } from '../../api/domain.ts';
 import { WaitTimeoutError } from '../../api/errors.ts';
-import { type EventDomain, whenWatched } from '../../api/events.ts';
+import type { EventDomain } from '../../api/events.ts';
 import { Memory } from '../../core/index.ts';
 import type { HostGrant } from '../../local/grant.ts';
 import { Host } from '../../local/host.ts';
@@ -121,10 +121,3 @@ export class ProcessHost extends Host {
     this.delivery.runDirect();
   }
 }
-
-const { leave, leaveGranted } = ProcessHost.prototype;
-
-// As in host.ts: those who watch are told of a grant that nobody else has to be told of.
-whenWatched((isWatched) => {
-  ProcessHost.prototype.leaveGranted = isWatched ? leave : leaveGranted;
-});
