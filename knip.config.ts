@@ -1,0 +1,22 @@
+import type { KnipConfig } from 'knip';
+import { entryPoints } from './entry-points.ts';
+
+export default {
+  entry: [
+    ...Object.values(entryPoints),
+    'bench/run.ts',
+    'bench/echo-server.ts',
+    '.ci/*.mjs',
+    'examples/globe/{main,stage-worker,task-worker}.ts',
+    'examples/globe/browser/{page,worker}.ts',
+    'examples/globe/browser/start.mjs',
+    'sim/scale/run.{mjs,ts}',
+    'test/test-runners/*-project/*.ts',
+  ],
+  ignoreDependencies: ['declarations-with-typescript-.*'],
+  ignoreBinaries: ['etcd', 'flock', 'make', 'mkfifo', 'mount', 'redis-server', 'tail', 'umount'],
+  project: [
+    '{src,conformance,model,sim,test,bench,mutation,examples}/**/*.{ts,js,mjs}',
+    '.ci/*.mjs',
+  ],
+} satisfies KnipConfig;
