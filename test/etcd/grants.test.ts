@@ -52,6 +52,18 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'grants in etcd' : 'skipped: no etcd', () =>
     return answer?.['succeeded'] === true;
   };
 
+  it('that are released as their domain is closed were not lost', async () => {
+    for (let round = 0; round < 5; round++) {
+      const closing = await openEtcdDomain(cluster.hosts, { name, leaseSeconds: 60 });
+      const grant = await closing.acquire({ exclusive: 'a' });
+      void grant.release();
+      await closing.close();
+      const next = await other.acquire({ exclusive: 'a' });
+      expect(next.recovered).toEqual([]);
+      await next.release();
+    }
+  });
+
   it('let a transaction through as long as they live', async () => {
     const grant = await domain.acquire({ exclusive: 'a' });
     const guard = grant.guard();

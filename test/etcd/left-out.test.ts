@@ -129,6 +129,32 @@ describe.skipIf(!hasEtcd)(title, () => {
     await grant.release();
   });
 
+  it('a set that comes and is stolen meanwhile, it is put in line again', async () => {
+    await afar.query();
+    network.losesLine = () => true;
+    const waiting = afar.acquire({ exclusive: 'a' });
+    await until(async () => (await near.query()).held.length === 1, 'it is granted');
+    const stolen = await near.acquire({ exclusive: 'a' }, { steal: true });
+    await until(async () => (await near.query()).held.length === 1, 'nothing is left of it');
+    network.losesLine = () => false;
+    // All keys are read anew, and do not show that there was anything.
+    await stolen.release();
+    await (await waiting).release();
+    expect((await near.query()).held).toEqual([]);
+  });
+
+  it('a stealing request and its own theft, it fails', async () => {
+    await afar.query();
+    network.losesLine = () => true;
+    const waiting = afar.acquire({ exclusive: 'a' }, { steal: true });
+    await until(async () => (await near.query()).held.length === 1, 'it is granted');
+    const stolen = await near.acquire({ exclusive: 'a' }, { steal: true });
+    network.losesLine = () => false;
+    await expect(waiting).rejects.toMatchObject({ code: 'KDS_GRANT_LOST' });
+    expect(stolen.signal.aborted).toBe(false);
+    await stolen.release();
+  });
+
   it('the coming of a session, its sets are not those of a dead one', async () => {
     let leftCount = 1;
     network.losesLine = (line) => !line.includes('"created"') && leftCount-- > 0;

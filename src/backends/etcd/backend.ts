@@ -28,8 +28,9 @@ import type { RemoteRef } from '../../remote/resources.ts';
 import type { RemoteSession } from '../../remote/session.ts';
 import { waitTimeout } from '../../report/blockers.ts';
 import { callersTime } from '../../runtime/deadline.ts';
+import { within } from '../../runtime/within.ts';
 import { nameOf } from './derived-state.ts';
-import type { SetEntry } from './entries.ts';
+import { placesMax, type SetEntry } from './entries.ts';
 import { type EtcdCondition, GuardedGrant } from './grant.ts';
 import { Awake } from './keep-alive.ts';
 import { encodeResource } from './keys.ts';
@@ -114,9 +115,6 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     this.#state = this.#tenancy === undefined ? 'down' : 'open';
     this.#lookForDead();
   }
-
-  // -------------------------------------------------------------------------------------------
-  // What is asked
 
   override checkLease(): void {
     this.#tenancy?.lease.check();
@@ -249,18 +247,9 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   }
 
   async #leaveNow(request: RemoteRequest, reason: unknown): Promise<void> {
-    await this.#within(leavingMsMax, this.#remove(request.id));
+    await within(this.#terms.clock, leavingMsMax, this.#remove(request.id));
     if (reason === undefined) request.settled();
     else request.refuse(reason);
-  }
-
-  /** Resolves when the work is done, or the time is over. */
-  async #within(limitMs: number, work: Promise<void>): Promise<void> {
-    let cancel: () => void = () => undefined;
-    const isLate = new Promise<void>((resolve) => {
-      cancel = this.#terms.clock.after(limitMs, resolve);
-    });
-    await Promise.race([work, isLate]).finally(() => cancel());
   }
 
   #timeOut(request: RemoteRequest, timeoutMs: number): void {
@@ -274,9 +263,6 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     const inTheWay = fold.inWordsInTheWay(terms.set, this.#session);
     return new WaitTimeoutError(`not granted within ${timeoutMs} ms: ${inTheWay}`);
   }
-
-  // -------------------------------------------------------------------------------------------
-  // What is held
 
   override createGrant(request: RemoteRequest, granted: Granted): GuardedGrant {
     return new GuardedGrant(request, granted, (grant) => this.#guard(grant));
@@ -351,9 +337,6 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     ];
   }
 
-  // -------------------------------------------------------------------------------------------
-  // What the log tells
-
   #hear(news: News): void {
     if (this.#state === 'closed') return;
     const lease = this.#tenancy?.lease;
@@ -365,6 +348,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
       for (const live of news.robbed) this.#hearRobbed(live);
       for (const live of news.born) this.#hearBorn(live, news);
       for (const live of news.granted) this.#hearGranted(live, news);
+      if (this.#replica.resetRevision === this.#replica.revision) this.#findMissed();
       for (const { live, message, steps } of news.circles) {
         const request = this.#ownOf(live)?.request;
         if (request === undefined || isNow(request)) continue;
@@ -392,6 +376,28 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
       // By hand, as nobody robs those who wait. It is still wanted.
       own.own.askAnew();
       void outbox.say(own.own);
+    }
+  }
+
+  /** Keys that were read anew do not show sets that came and went since they were last read. */
+  #findMissed(): void {
+    for (const { own } of [...this.#live.values()]) {
+      if (this.#tenancy?.outbox.isMissed(own)) this.#missed(own);
+    }
+  }
+
+  /** A set was deleted before this client's copy has had it. */
+  #missed(own: OwnSet): void {
+    const live = this.#live.get(own.number);
+    const { outbox } = this.#tenancy as Tenancy;
+    outbox.forget(own);
+    if (own.entry.steal === true) {
+      // It was granted as it came, and another stealing request has come since.
+      this.#live.delete(own.number);
+      live?.request.refuse(lostError(own.modRevision * placesMax));
+    } else {
+      own.askAnew();
+      void outbox.say(own);
     }
   }
 
@@ -444,13 +450,12 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     return this.#tenancy?.lease.id ?? '';
   }
 
-  // -------------------------------------------------------------------------------------------
-  // What the session goes through
   async #openTenancy(): Promise<void> {
     this.#tenancy = await openTenancy(this.#terms, this.#log, {
       onLost: (reason) => this.#lostTenancy(reason),
       onBeat: () => this.#beat(),
       onRefused: (own, error) => this.#refuse(own, error),
+      onMissed: (own) => this.#missed(own),
     });
   }
 
@@ -531,9 +536,6 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     return this.#state === 'closed';
   }
 
-  // -------------------------------------------------------------------------------------------
-  // The rest of what a domain does
-
   async query(): Promise<EtcdSnapshot> {
     this.#checkUsable();
     return this.#awake.during(async () => {
@@ -563,7 +565,9 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   async close(left: LeftBehind): Promise<void> {
     const tenancy = this.#tenancy;
     await this.#awake.during(async () => {
-      await this.#within(partingMsMax, this.#endAll(left));
+      // What was let go of before may be under way.
+      const ended = this.#endAll(left).then(() => tenancy?.outbox.heard());
+      await within(this.#terms.clock, partingMsMax, ended);
       this.#state = 'closed';
       this.#log.close();
       this.#burials.close();

@@ -50,7 +50,7 @@ const leaseSecondsMin = 2;
 const leaseSecondsMax = 3600;
 /** Length of a domain's name, at most, in UTF-16 code units. */
 const domainNameLengthMax = 256;
-/** One member is waited for so long, in ms: an eighth of the lease within these. */
+/** Time limit, ms, of one member's answer: an eighth of the lease, within these. */
 const attemptMsMin = 250;
 const attemptMsMax = 2000;
 
@@ -81,11 +81,10 @@ export async function openEtcdDomain(
 ): Promise<EtcdDomain> {
   const { members, auth } = checkCluster(cluster);
   const { name, leaseSeconds, label } = checkEtcdOptions(options);
-  const attemptMs = Math.min(Math.max((leaseSeconds * 1000) / 8, attemptMsMin), attemptMsMax);
   const connection = new EtcdConnection({
     members,
     auth,
-    attemptMs,
+    attemptMs: attemptMsOf(leaseSeconds),
     clock: systemClock,
     random: Math.random,
   });
@@ -111,6 +110,11 @@ export async function openEtcdDomain(
     undefined,
     label,
   ) as RemoteSession<EtcdSnapshot> as unknown as EtcdDomain;
+}
+
+/** Time limit, ms, of one member's answer to a call. */
+export function attemptMsOf(leaseSeconds: number): number {
+  return Math.min(Math.max((leaseSeconds * 1000) / 8, attemptMsMin), attemptMsMax);
 }
 
 /** Of outer grants, those that may be in etcd: the sessions of other backends have other names. */

@@ -34,6 +34,8 @@ export interface TenancyEvents {
   onBeat(): void;
   /** Etcd does not take a set, whatever is done. */
   onRefused(own: OwnSet, error: LimitError): void;
+  /** Another client has deleted a set, and the log does not show that. */
+  onMissed(own: OwnSet): void;
 }
 
 /** @throws UnavailableError, EtcdRefusal */
@@ -51,6 +53,7 @@ export async function openTenancy(
     lease,
     log,
     onRefused: (own, error) => events.onRefused(own, error),
+    onMissed: (own) => events.onMissed(own),
     onFailed: (why) => lease.lose(why),
   });
   return { lease, outbox };

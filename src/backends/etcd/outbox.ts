@@ -45,6 +45,8 @@ export interface OutboxTerms {
   readonly log: Log;
   /** Etcd does not take it, whatever is done. */
   readonly onRefused: (own: OwnSet, error: LimitError) => void;
+  /** Another client has deleted it, and the log, which was read anew since, does not show that. */
+  readonly onMissed: (own: OwnSet) => void;
   /** Nothing can be said any more in this session. */
   readonly onFailed: (why: string) => void;
 }
@@ -83,6 +85,13 @@ export class Outbox {
     own.isGone = true;
     this.#dirty.delete(own);
     own.settle();
+  }
+
+  /** Whether another client has deleted it before this one's copy of the state was read anew. */
+  isMissed({ key, modRevision, isEnding, isGone }: OwnSet): boolean {
+    const { replica } = this.#terms.log;
+    if (isEnding || isGone || modRevision === 0) return false;
+    return modRevision <= replica.resetRevision && !replica.sets.has(key);
   }
 
   /** A set of this session's that it does not know of. */
@@ -207,6 +216,7 @@ export class Outbox {
         own.modRevision = revision;
       }
       if (isDelete) own.isSent = false;
+      if (put !== undefined && this.isMissed(own)) this.#terms.onMissed(own);
       if (own.isDue) this.#dirty.add(own);
       else own.settle();
     }
@@ -214,7 +224,8 @@ export class Outbox {
 
   /** Something was not as it was thought to be: perhaps as this has been heard before. */
   async #thinkOver(batch: Batch, ranges: readonly Found[]): Promise<void> {
-    const { lease, log, onFailed } = this.#terms;
+    const { lease, log, onFailed, onMissed } = this.#terms;
+    const over: OwnSet[] = [];
     const [session, found] = ranges;
     if (session?.items[0]?.createRevision !== lease.createRevision) {
       this.#drop(batch);
@@ -224,14 +235,22 @@ export class Outbox {
     const there = new Map(found?.items.map((each) => [each.key, each.modRevision]));
     for (const { own } of batch.steps) {
       const modRevision = there.get(own.key) ?? 0;
-      const isOver = modRevision === 0 && own.modRevision !== 0;
-      own.modRevision = modRevision;
-      // It has been robbed; the log tells of that.
-      if (isOver) own.isGone = true;
+      if (modRevision === 0 && own.modRevision !== 0) over.push(own);
+      else own.modRevision = modRevision;
     }
     this.#sayAgain(batch);
     // Whom a theft robs, and what is marked, is read from the replica.
-    await log.reach(callMsMax).catch(() => undefined);
+    const isKnown = await log.reach(callMsMax).then(
+      () => true,
+      () => false,
+    );
+    // A set that another client has deleted: the log reports that, unless it was read anew since.
+    // If it is out of reach, this is asked again.
+    for (const own of isKnown ? over : []) {
+      if (own.isGone || !own.isSent || log.replica.sets.has(own.key)) continue;
+      if (own.isEnding) own.isGone = true;
+      else onMissed(own);
+    }
   }
 
   #tooLarge(batch: Batch, error: LimitError): void {

@@ -9,6 +9,7 @@
 
 import { ProtocolError, UnavailableError } from '../../api/errors.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import { within } from '../../runtime/within.ts';
 import type { Json } from './calls.ts';
 import { pauseMsOf, throwIfFinal } from './refusal.ts';
 
@@ -106,7 +107,8 @@ export class SignIn {
       const isLast = index + 1 === this.#memberCount;
       try {
         const first = Promise.any(attempts);
-        const answer = await (isLast ? first : this.#unlessSlow(first));
+        first.catch(() => undefined);
+        const answer = await (isLast ? first : within(this.#clock, this.#besidesMs, first));
         if (answer !== undefined) return answer;
       } catch (error) {
         const reason = error instanceof AggregateError ? error.errors.at(-1) : error;
@@ -114,16 +116,6 @@ export class SignIn {
         if (isLast) throw reason;
       }
     }
-  }
-
-  /** Undefined if the answer is not there in time. */
-  async #unlessSlow(answer: Promise<Json>): Promise<Json | undefined> {
-    answer.catch(() => undefined);
-    let cancel: () => void = () => undefined;
-    const isSlow = new Promise<undefined>((resolve) => {
-      cancel = this.#clock.after(this.#besidesMs, () => resolve(undefined));
-    });
-    return Promise.race([answer, isSlow]).finally(() => cancel());
   }
 }
 
