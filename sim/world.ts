@@ -18,6 +18,17 @@ export class Violation extends Error {
   override readonly name = 'Violation';
 }
 
+/** What went wrong in a world, and its log, if one was asked for. */
+export class WorldFailure extends Error {
+  override readonly name = 'WorldFailure';
+  readonly lines: readonly string[];
+
+  constructor(cause: unknown, { lines }: World) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.lines = lines;
+  }
+}
+
 export class World {
   readonly seed: number;
   readonly random: SeededRandom;

@@ -6,11 +6,15 @@
 
 import { rootOf } from '../../src/backends/redis/names.ts';
 import { scriptTexts } from '../../src/backends/redis/scripts.ts';
-import { inVirtualTime, Violation, World } from '../world.ts';
-import { Checker } from './checker.ts';
-import { type ClientSurroundings, SimulatedClient } from './client.ts';
+import { Checker } from '../checker.ts';
+import { type ClientSurroundings, SimulatedClient } from '../client.ts';
+import { Disturbances } from '../disturbances.ts';
+import { FencedStore } from '../fenced-store.ts';
+import { inVirtualTime, Violation, World, WorldFailure } from '../world.ts';
 import { type Climate, type ClimateName, climateOf } from './climate.ts';
-import { FencedStore } from './fenced-store.ts';
+import type { NetworkQuality } from './connection.ts';
+import { luaFence } from './fence.ts';
+import { type RedisClient, RedisHost } from './host.ts';
 import { LuaMachine } from './lua.ts';
 import { SimulatedServer } from './server.ts';
 import { ServerWitness } from './witness.ts';
@@ -44,17 +48,6 @@ interface RunOptions {
   readonly climate?: ClimateName | undefined;
 }
 
-/** What went wrong, and the log, if one was asked for. */
-export class WorldFailure extends Error {
-  override readonly name = 'WorldFailure';
-  readonly lines: readonly string[];
-
-  constructor(cause: unknown, { lines }: World) {
-    super(cause instanceof Error ? cause.message : String(cause), { cause });
-    this.lines = lines;
-  }
-}
-
 /** Takes some 20 ms, for the interpreter of Lua that all worlds share. */
 export async function prepareRedisWorlds(): Promise<RunSeed> {
   const lua = await LuaMachine.create();
@@ -76,28 +69,28 @@ class RedisWorld {
   readonly #checker: Checker;
   readonly #store: FencedStore;
   readonly #around: ClientSurroundings;
-  readonly #clients: SimulatedClient[] = [];
-  #isQuiet = false;
+  readonly #clients: RedisClient[] = [];
+  readonly #disturbances: Disturbances;
 
   constructor(world: World, lua: LuaMachine, { climate }: RunOptions) {
     const { random } = world;
     this.#world = world;
     this.#climate = climateOf(random, climate);
-    const { quality } = this.#climate;
     const leaseMs = random.pick([600, 1200, 3000]);
     const names = Object.entries(scriptTexts).map(([name, text]) => [text, name] as const);
     this.#server = new SimulatedServer(world, lua, new Map(names));
     this.#witness = new ServerWitness(world, this.#server.keyspace, root);
     this.#server.witness = this.#witness;
-    this.#store = new FencedStore(world, lua);
+    this.#store = new FencedStore(world, luaFence(lua));
     this.#checker = new Checker(world, this.#witness, {
       leaseMs,
       undoneToldMsMax: this.#undoneToldMsMax(leaseMs),
       toldMsMax: this.#toldMsMax(leaseMs),
     });
+    this.#disturbances = new Disturbances(world);
     this.#around = {
-      ...{ world, server: this.#server, checker: this.#checker, store: this.#store },
-      ...{ quality, domainName, leaseMs },
+      ...{ world, leaseMs, checker: this.#checker, nests: false },
+      access: (section) => this.#store.accessAll(section),
       names: ['a', 'b', 'c', 'd'].slice(0, random.between(1, 4)),
       roundCount: random.between(1, 4),
       holdMsMax: random.pick([5, 50, leaseMs / 3, 1.5 * leaseMs]),
@@ -135,12 +128,24 @@ class RedisWorld {
     };
   }
 
-  #addClient(): SimulatedClient {
+  #addClient(): RedisClient {
     const rate = this.#world.random.real(rateMin, rateMax);
-    const client = new SimulatedClient(this.#around, `client-${this.#clients.length + 1}`, rate);
+    const name = `client-${this.#clients.length + 1}`;
+    const client = this.#createClient(name, rate, this.#climate.quality);
     this.#clients.push(client);
     client.start();
     return client;
+  }
+
+  #createClient(name: string, rate: number, quality: NetworkQuality): RedisClient {
+    const { leaseMs } = this.#around;
+    const parts = { world: this.#world, server: this.#server, grants: this.#witness.grants };
+    return new SimulatedClient(
+      this.#around,
+      name,
+      rate,
+      (machine) => new RedisHost({ ...parts, machine, quality, domainName, leaseMs }),
+    );
   }
 
   /** Where nothing but messages is lost, a heartbeat and a look bound how late one is told. */
@@ -167,43 +172,34 @@ class RedisWorld {
   #disturb(): void {
     const climate = this.#climate;
     const { random } = this.#world;
-    const someone = (): SimulatedClient | undefined => {
+    const often: Disturbances['often'] = (meanMs, disturb) => {
+      this.#disturbances.often(meanMs, disturb);
+    };
+    const someone = (): RedisClient | undefined => {
       const living = this.#clients.filter((client) => !client.isOver);
       return living.length === 0 ? undefined : random.pick(living);
     };
-    this.#often(climate.cutMs, () => someone()?.connection.cut('commands'));
-    this.#often(climate.muteMs, () => someone()?.connection.cut('messages'));
-    this.#often(climate.partMs, () => {
+    often(climate.cutMs, () => someone()?.host.connection.cut('commands'));
+    often(climate.muteMs, () => someone()?.host.connection.cut('messages'));
+    often(climate.partMs, () => {
       const untilMs = this.#world.nowMs + random.real(1, 2 * this.#around.leaseMs);
-      someone()?.connection.part(untilMs, random.chance(0.5));
+      someone()?.host.connection.part(untilMs, random.chance(0.5));
     });
-    this.#often(climate.stopMs, () => this.#stop(someone()));
-    this.#often(climate.killMs, () => this.#kill(someone()));
-    this.#often(climate.serverStopMs, () => this.#stopServer());
-    this.#often(climate.serverEndMs, () => this.#endServer());
-    this.#often(climate.forgetScriptsMs, () => this.#server.forgetScripts());
+    often(climate.stopMs, () => this.#stop(someone()));
+    often(climate.killMs, () => this.#kill(someone()));
+    often(climate.serverStopMs, () => this.#stopServer());
+    often(climate.serverEndMs, () => this.#endServer());
+    often(climate.forgetScriptsMs, () => this.#server.forgetScripts());
   }
 
-  #often(meanMs: number | undefined, disturb: () => void): void {
-    if (meanMs === undefined) return;
-    const next = (): void => {
-      this.#world.clock.after(this.#world.random.real(0, 2 * meanMs), () => {
-        if (this.#isQuiet) return;
-        disturb();
-        next();
-      });
-    };
-    next();
-  }
-
-  #stop(client: SimulatedClient | undefined): void {
+  #stop(client: RedisClient | undefined): void {
     if (client === undefined) return;
     client.machine.stop();
     const forMs = this.#world.random.real(1, 2 * this.#around.leaseMs);
     this.#world.clock.after(forMs, () => client.machine.resume());
   }
 
-  #kill(client: SimulatedClient | undefined): void {
+  #kill(client: RedisClient | undefined): void {
     if (client === undefined) return;
     client.kill();
     this.#expectSuccessors(client);
@@ -211,9 +207,10 @@ class RedisWorld {
   }
 
   /** What a dead client held is given on within a lease and two heartbeats, if anybody is there. */
-  #expectSuccessors({ machine }: SimulatedClient): void {
+  #expectSuccessors({ machine }: RedisClient): void {
     if (this.#climate.name !== 'deadly') return;
-    const { leaseMs, quality } = this.#around;
+    const { leaseMs } = this.#around;
+    const { quality } = this.#climate;
     const killedAtMs = this.#world.nowMs;
     const boundMs = leaseMs + (2 * leaseMs) / 3 + 4 * quality.delayMsMax;
     this.#world.clock.after(boundMs, () => {
@@ -241,9 +238,9 @@ class RedisWorld {
     if (!this.#server.isUp) return;
     const { random } = this.#world;
     this.#server.goDown();
-    for (const { connection } of this.#clients) {
-      connection.cut('commands');
-      connection.cut('messages');
+    for (const { host } of this.#clients) {
+      host.connection.cut('commands');
+      host.connection.cut('messages');
     }
     const { stepsLostMax, clockSkewMsMax } = this.#climate;
     const forMs = 2 * clockSkewMsMax + random.real(1, this.#around.leaseMs);
@@ -255,25 +252,20 @@ class RedisWorld {
   }
 
   #calmDown(): void {
-    if (this.#isQuiet) return;
-    this.#isQuiet = true;
-    this.#world.log(() => 'from here on nothing goes wrong');
+    if (!this.#disturbances.end()) return;
     for (const { machine } of this.#clients) machine.resume();
     if (this.#server.isStopped) this.#server.resume();
   }
 
   /** One more client sees to it that what the dead have left is cleared away; nothing stays. */
   async #clearUp(): Promise<void> {
-    const { leaseMs, quality } = this.#around;
+    const { leaseMs } = this.#around;
+    const { quality } = this.#climate;
     const { keyspace } = this.#server;
     const world = this.#world;
     // What is still on its way arrives first.
     await world.run(world.nowMs + 4 * quality.reconnectMsMax + 4 * leaseMs);
-    const janitor = new SimulatedClient(
-      { ...this.#around, quality: { ...quality, messageLoss: 0 } },
-      'janitor',
-      1,
-    );
+    const janitor = this.#createClient('janitor', 1, { ...quality, messageLoss: 0 });
     janitor.clearUp(() => keyspace.keysFrom(`${root}s:`).length <= 1);
     await world.run(world.nowMs + 20 * leaseMs, () => janitor.isOver);
     const left = keyspace.keys.filter((key) => key !== `${root}seq`);

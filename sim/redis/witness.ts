@@ -7,31 +7,17 @@
  * word on whose loss excuses what (checker.ts).
  */
 
+import {
+  conflict,
+  type Fate,
+  type GrantMonitor,
+  type GrantSeen,
+  type Links,
+  type Mode,
+} from '../grants.ts';
 import { Violation, type World } from '../world.ts';
 import type { Keyspace } from './keyspace.ts';
 import type { Witness } from './server.ts';
-
-export type Mode = 'x' | 's';
-export type Links = ReadonlyMap<string, Mode>;
-
-/**
- * What became of a grant. `swept`: the server let its session go; `robbed`: a thief came; `undone`:
- * the server that took over had never heard of it.
- */
-export type Fate = 'live' | 'ended' | 'swept' | 'robbed' | 'undone';
-
-export interface GrantSeen {
-  readonly token: number;
-  readonly session: string;
-  /** Which of all grants it is, in the order in which the server gave them. */
-  readonly order: number;
-  readonly grantedAtMs: number;
-  fate: Fate;
-  /** It has been taken from its holder, even if a server that took over has it again. */
-  wasTaken: boolean;
-  /** Its holder has ended it, even if a server that took over has it again. */
-  wasEnded: boolean;
-}
 
 interface SetSeen {
   readonly id: number;
@@ -43,7 +29,7 @@ interface SetSeen {
   readonly token: number | undefined;
 }
 
-export class ServerWitness implements Witness {
+export class ServerWitness implements Witness, GrantMonitor {
   /** By token. */
   readonly grants = new Map<number, GrantSeen>();
   /** Told right when it happens. */
@@ -136,11 +122,11 @@ export class ServerWitness implements Witness {
       if (grant === undefined) continue;
       // Only its own session lets go of a set; whoever else does, or who comes as a thief, takes
       // it.
-      if (script === 'enqueue') this.#took(grant, 'robbed');
+      if (script === 'enqueue') this.#took(grant, 'revoked');
       else if (set.session === caller) {
         grant.fate = 'ended';
         grant.wasEnded = true;
-      } else this.#took(grant, 'swept');
+      } else this.#took(grant, 'expired');
     }
     const granted = [...this.#sets.values()].filter(
       ({ id, token, isObserver }) =>
@@ -198,14 +184,6 @@ export class ServerWitness implements Witness {
   #check(isTrue: boolean, what: () => string): void {
     if (!isTrue) this.#world.fail(new Violation(`at the server: ${what()}`));
   }
-}
-
-export function conflict(one: Links, other: Links): boolean {
-  for (const [name, mode] of one) {
-    const otherMode = other.get(name);
-    if (otherMode !== undefined && (mode === 'x' || otherMode === 'x')) return true;
-  }
-  return false;
 }
 
 /** One that steals counts as having come before all that were there. */

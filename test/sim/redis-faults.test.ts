@@ -2,7 +2,9 @@
 
 import { describe, expect, it } from 'vitest';
 import { redisFaults } from './redis-faults.ts';
-import { worldsWith } from './worlds.ts';
+import { simulationWith } from './worlds.ts';
+
+type Simulation = typeof import('../../sim/redis/run.ts');
 
 /** Within so many seeds, always the same ones, so that this test itself has no luck in it. */
 const seedCount = 5000;
@@ -11,7 +13,8 @@ describe('the simulation of Redis notices that', () => {
   it.each(redisFaults)(
     '$name',
     async (fault) => {
-      const run = await worldsWith(fault);
+      const { prepareRedisWorlds } = await simulationWith<Simulation>('redis', fault);
+      const run = await prepareRedisWorlds();
       let failure: unknown;
       let seed = 0;
       while (failure === undefined && seed < seedCount) {

@@ -4,7 +4,8 @@
  */
 
 import { expect, it } from 'vitest';
-import { prepareRedisWorlds, WorldFailure } from '../../sim/redis/run.ts';
+import { prepareRedisWorlds } from '../../sim/redis/run.ts';
+import { WorldFailure } from '../../sim/world.ts';
 
 const seedGiven = process.env['KDS_SIM_SEED'];
 const seedCount = seedGiven === undefined ? Number(process.env['KDS_SIM_SEEDS'] ?? 1500) : 1;

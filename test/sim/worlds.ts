@@ -1,43 +1,44 @@
-/**
- * The simulation of the Redis host, as a module of its own: with a fault in it, if one is given.
- */
+/** A simulation as a module of its own, with a fault in the backend that it runs. */
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type Plugin, rolldown } from 'rolldown';
 import { luaText } from '../../lua-text.ts';
-import type { RunSeed } from '../../sim/redis/run.ts';
-import type { Fault } from './redis-faults.ts';
+
+/** The text to find in a file of the backend, where it is exactly once, and its replacement. */
+export interface SourceFault {
+  readonly name: string;
+  /** Relative to the folder of the backend. */
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+}
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const backendFolder = join(root, 'src', 'backends', 'redis');
 
-/** Throws unless the fault's text is found once, and is changed by it. */
-export async function worldsWith(fault: Fault): Promise<RunSeed> {
+/** The module `sim/BACKEND/run.ts`. Throws unless the fault's text is found once. */
+export async function simulationWith<M>(backend: string, fault: SourceFault): Promise<M> {
   const folder = mkdtempSync(join(root, '.tmp-sim-'));
   try {
     const bundle = await rolldown({
-      input: join(root, 'sim', 'redis', 'run.ts'),
+      input: join(root, 'sim', backend, 'run.ts'),
       cwd: root,
       platform: 'node',
       external: /^[@a-z]/,
       logLevel: 'silent',
-      plugins: [faulty(fault), luaText()],
+      plugins: [faulty(join(root, 'src', 'backends', backend), fault), luaText()],
     });
     const file = join(folder, 'worlds.mjs');
     await bundle.write({ file, format: 'esm', codeSplitting: false });
     await bundle.close();
-    const made = (await import(pathToFileURL(file).href)) as {
-      readonly prepareRedisWorlds: () => Promise<RunSeed>;
-    };
-    return await made.prepareRedisWorlds();
+    return (await import(pathToFileURL(file).href)) as M;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function faulty({ name, file, find, replace }: Fault): Plugin {
+function faulty(backendFolder: string, { name, file, find, replace }: SourceFault): Plugin {
   const path = join(backendFolder, file);
   const text = readFileSync(path, 'utf8');
   const count = text.split(find).length - 1;

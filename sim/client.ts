@@ -1,40 +1,46 @@
 /**
- * A simulated process that uses the domain as processes do: several tasks ask for random sets in
+ * A simulated process that uses a domain as processes do: several tasks ask for random sets in
  * every way that the interface has, hold them for a while, use what they protect, and let go.
  *
- * It is the host's own client, over a simulated connection and clock. What it may throw is listed;
- * anything else fails the world.
+ * It runs the backend's own client, over a simulated network and clock. The errors that it may
+ * throw are listed; any other fails the world.
  */
 
-import type { Grant } from '../../src/api/grant.ts';
-import type { SetSpec } from '../../src/api/sets.ts';
-import { RedisLink } from '../../src/backends/redis/backend.ts';
-import { RemoteSession } from '../../src/remote/session.ts';
-import { Machine } from '../machine.ts';
-import type { SeededRandom } from '../random.ts';
-import { Violation, type World } from '../world.ts';
+import type { Grant } from '../src/api/grant.ts';
+import type { SetSpec } from '../src/api/sets.ts';
+import type { RemoteSession } from '../src/remote/session.ts';
 import type { Checker, Section } from './checker.ts';
-import { type NetworkQuality, SimulatedConnection } from './connection.ts';
-import type { FencedStore } from './fenced-store.ts';
-import type { SimulatedServer } from './server.ts';
-import type { Links, Mode } from './witness.ts';
+import type { GrantSeen, Links, Mode } from './grants.ts';
+import { Machine } from './machine.ts';
+import type { SeededRandom } from './random.ts';
+import { Violation, type World } from './world.ts';
 
 export interface ClientSurroundings {
   readonly world: World;
-  readonly server: SimulatedServer;
   readonly checker: Checker;
-  readonly store: FencedStore;
-  readonly quality: NetworkQuality;
-  readonly domainName: string;
+  /** Uses what the sets of a section protect. */
+  readonly access: (section: Section) => Promise<void>;
   readonly leaseMs: number;
   readonly names: readonly string[];
   readonly roundCount: number;
-  /** How long a set is held at most, in ms. */
+  /** Time for which a set is held, at most, in ms. */
   readonly holdMsMax: number;
   readonly steals: boolean;
+  /** Whether requests are made, and queries, while a grant is held. */
+  readonly nests: boolean;
 }
 
-/** Ends of a request that are no fault of anybody's. */
+/** A backend's client in a process, with its network. */
+export interface Host {
+  /** Opens a domain; rejects with an error of kds if the server is out of reach. */
+  open(attempt: number): Promise<RemoteSession>;
+  /** The server's word on a grant; undefined if it has never given it. */
+  seenOf(grant: Grant): GrantSeen | undefined;
+  /** Called as the process is killed: its connections end. */
+  abandon(): void;
+}
+
+/** Ends of a request that are no fault. */
 const expected = new Set([
   'KDS_WAIT_TIMEOUT',
   'KDS_GRANT_LOST',
@@ -45,26 +51,30 @@ const expected = new Set([
 
 const stopReason = new Error('not wanted any more');
 
-export class SimulatedClient {
+export class SimulatedClient<H extends Host = Host> {
   readonly machine: Machine;
-  readonly connection: SimulatedConnection;
+  readonly host: H;
   /** All of its tasks are through, and it has closed its domain. */
   isDone = false;
   /** When it first had a domain, in ms of the world. */
   openedAtMs = Number.POSITIVE_INFINITY;
-  /** What it waits for, for people. */
+  /** The set that it waits for, for people. */
   waitingFor = 'its domain';
   readonly #around: ClientSurroundings;
   readonly #random: SeededRandom;
   readonly #id: string;
 
-  constructor(around: ClientSurroundings, id: string, rate: number) {
+  constructor(
+    around: ClientSurroundings,
+    id: string,
+    rate: number,
+    createHost: (machine: Machine) => H,
+  ) {
     this.#around = around;
     this.#random = around.world.random.fork();
     this.#id = id;
     this.machine = new Machine(around.world, id, rate);
-    const { world, server, quality } = around;
-    this.connection = new SimulatedConnection(world, this.machine, server, quality);
+    this.host = createHost(this.machine);
   }
 
   get isOver(): boolean {
@@ -82,8 +92,8 @@ export class SimulatedClient {
   }
 
   /**
-   * Does nothing but to live until `isClear`, and to take each resource once, so that no mark of a
-   * dead holder stays.
+   * Does nothing but to live until `isClear`, and to take each resource once, so that no recovered
+   * flag of a dead holder stays.
    */
   clearUp(isClear: () => boolean): void {
     this.#clearUp(isClear).then(
@@ -96,7 +106,7 @@ export class SimulatedClient {
 
   kill(): void {
     this.machine.kill();
-    this.connection.abandon();
+    this.host.abandon();
   }
 
   /** Opens a domain, uses it, and closes it. */
@@ -123,28 +133,17 @@ export class SimulatedClient {
     await domain.close();
   }
 
-  /** Again and again, if the server cannot be reached. */
+  /** Again and again, while the server is out of reach. */
   async #openDomain(): Promise<RemoteSession> {
-    const { domainName: name, leaseMs } = this.#around;
-    const { machine, connection } = this;
-    const options = { connection, clock: machine, name, leaseMs, about: '{}' };
     for (let attempt = 1; ; attempt++) {
-      const link = new RedisLink({ ...options, client: `${this.#id}-${attempt}` });
-      if (await this.#opens(link)) {
+      try {
+        const domain = await this.host.open(attempt);
         this.openedAtMs = this.#around.world.nowMs;
-        return new RemoteSession(link);
+        return domain;
+      } catch (error) {
+        if (!isExpected(error)) throw error;
       }
-      await machine.sleep(leaseMs / 4);
-    }
-  }
-
-  async #opens(link: RedisLink): Promise<boolean> {
-    try {
-      await link.open();
-      return true;
-    } catch (error) {
-      if (!isExpected(error)) throw error;
-      return false;
+      await this.machine.sleep(this.#around.leaseMs / 4);
     }
   }
 
@@ -167,23 +166,25 @@ export class SimulatedClient {
     const waitMs = random.real(0, random.chance(0.2) ? 10 : 4 * this.#around.holdMsMax);
     const way = random.below(this.#around.steals ? 11 : 10);
     this.#around.world.log(() => `${this.#id} wants ${this.waitingFor}, in way ${way}`);
-    if (way < 4) await this.#use(await domain.acquire(spec), links);
-    else if (way < 5) await domain.run(spec, (grant) => this.#use(grant, links, false));
+    if (way < 4) await this.#use(await domain.acquire(spec), links, domain);
+    else if (way < 5) await domain.run(spec, (grant) => this.#use(grant, links, domain, false));
     else if (way < 6) {
       const grant = await domain.acquire(spec, { timeoutMs: waitMs });
-      await this.#use(grant, links);
+      await this.#use(grant, links, domain);
     } else if (way < 7) {
       const grant = await domain.tryAcquire(spec);
-      if (grant !== null) await this.#use(grant, links);
+      if (grant !== null) await this.#use(grant, links, domain);
     } else if (way < 8) {
       const controller = new AbortController();
       this.machine.after(waitMs, () => controller.abort(stopReason));
-      await this.#use(await domain.acquire(spec, { signal: controller.signal }), links);
+      const grant = await domain.acquire(spec, { signal: controller.signal });
+      await this.#use(grant, links, domain);
     } else if (way < 9) await this.#enqueue(domain, spec, links, waitMs);
     else if (way < 10) await domain.settled(spec, { timeoutMs: waitMs });
     else {
       const strong: Links = new Map([...links.keys()].map((name) => [name, 'x']));
-      await this.#use(await domain.acquire(specOf(strong), { steal: true }), strong);
+      const grant = await domain.acquire(specOf(strong), { steal: true });
+      await this.#use(grant, strong, domain);
     }
   }
 
@@ -193,7 +194,7 @@ export class SimulatedClient {
       let isCancelled = false;
       const onGrant = (grant: Grant): void => {
         if (isCancelled) reject(new Violation(`${this.#id} is called after it has cancelled`));
-        this.#use(grant, links).then(resolve, reject);
+        this.#use(grant, links, domain).then(resolve, reject);
       };
       const delivery = this.#random.pick(['direct', 'queued'] as const);
       const waiter = domain.enqueue(spec, onGrant, { delivery, onRefused: reject });
@@ -206,26 +207,47 @@ export class SimulatedClient {
   }
 
   /** Holds a set, uses it, and lets go of it, in parts perhaps, or before or after its loss. */
-  async #use(grant: Grant, links: Links, releases = true): Promise<void> {
+  async #use(grant: Grant, links: Links, domain: RemoteSession, releases = true): Promise<void> {
     const random = this.#random;
-    const section = this.#around.checker.begin(this.machine, grant, links);
+    const { checker, access, holdMsMax, nests } = this.#around;
+    const section = checker.begin(this.machine, grant, this.host.seenOf(grant), links);
     if (section === undefined) {
       void grant.release();
       return;
     }
-    await this.#access(section);
-    await this.machine.sleep(random.real(0, this.#around.holdMsMax));
+    await access(section);
+    await this.machine.sleep(random.real(0, holdMsMax));
+    if (nests && !section.isOver && random.chance(0.2)) await this.#nest(domain, section);
     if (!section.isOver && random.chance(0.2)) await this.#weaken(section);
     // Some notice only when they are done that the grant is lost: then the fence must.
-    if (!section.isOver || random.chance(0.5)) await this.#access(section);
-    this.#around.checker.end(section);
+    if (!section.isOver || random.chance(0.5)) await access(section);
+    checker.end(section);
     if (!releases) return;
     const ended = random.chance(0.1) ? grant.abandon() : grant.release();
     if (random.chance(0.5)) await ended;
   }
 
+  /** Asks for another set, or for a snapshot, and goes on holding this one. */
+  async #nest(domain: RemoteSession, { grant, machine }: Section): Promise<void> {
+    const links = this.#randomLinks();
+    const work = async (): Promise<void> => {
+      if (this.#random.chance(0.3)) {
+        await domain.query();
+        return;
+      }
+      const holding = this.#random.chance(0.7) ? { holding: grant } : { timeoutMs: 50 };
+      const inner = await domain.acquire(specOf(links), holding);
+      const { checker, holdMsMax } = this.#around;
+      const section = checker.begin(machine, inner, this.host.seenOf(inner), links);
+      await machine.sleep(this.#random.real(0, holdMsMax));
+      if (section !== undefined) checker.end(section);
+      await inner.release();
+    };
+    await this.#allow(work());
+  }
+
   async #weaken(section: Section): Promise<void> {
-    const { checker } = this.#around;
+    const { checker, access } = this.#around;
     const { grant, links } = section;
     const name = this.#random.pick([...links.keys()]);
     const left = new Map(links);
@@ -237,14 +259,7 @@ export class SimulatedClient {
     else checker.weaken(section, left);
     const done = isDowngrade ? grant.downgrade(name) : grant.release(name);
     if (this.#random.chance(0.5)) await done;
-    if (!section.isOver) await this.#access(section);
-  }
-
-  /** To all that the set names, at once. */
-  async #access({ seen, links }: Section): Promise<void> {
-    const { store } = this.#around;
-    const all = [...links].map(([name, mode]) => store.access(this.machine, seen, name, mode));
-    await Promise.all(all);
+    if (!section.isOver) await access(section);
   }
 
   #randomLinks(): Links {

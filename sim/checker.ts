@@ -1,34 +1,33 @@
 /**
- * What must hold for those who use the locks, whatever the network, the processes and the server
- * do: told by their sections, from the moment they have a grant until they let go of it or are
- * told that it is lost.
+ * The promises that hold for users of locks, whatever the network, the processes and the server do.
+ * A section lasts from the grant until its user lets go of it or is notified of its loss.
  *
  * Two sections that conflict overlap only if the server itself took one of the two grants away
- * (its session ended, a thief came, or a server took over that had never heard of it): no span of
- * time excuses anything. And a holder whose process runs, by a clock within the bounds, is told of
- * the end of its session before the server can give the set away.
+ * (its session ended, a stealing request came, or a server without that grant took over): no span
+ * of time excuses an overlap. A holder whose process runs, by a clock within the bounds, is
+ * notified of the end of its session before the server can give the set to another client.
  */
 
-import type { Grant } from '../../src/api/grant.ts';
-import type { Machine } from '../machine.ts';
-import { Violation, type World } from '../world.ts';
-import { conflict, type GrantSeen, type Links, type ServerWitness } from './witness.ts';
+import type { Grant } from '../src/api/grant.ts';
+import { conflict, type GrantMonitor, type GrantSeen, type Links } from './grants.ts';
+import type { Machine } from './machine.ts';
+import { Violation, type World } from './world.ts';
 
 export interface Section {
   readonly machine: Machine;
   readonly grant: Grant;
   readonly seen: GrantSeen;
-  /** What is left of the set: it shrinks, and weakens. */
+  /** The rest of the set: it shrinks, and weakens. */
   links: Links;
-  /** Its user has let go of it, or been told that it is lost. */
+  /** Its user has let go of it, or was notified of its loss. */
   isOver: boolean;
 }
 
 export interface CheckerLimits {
   readonly leaseMs: number;
-  /** After a server that took over has not heard of a grant, its holder is told so soon, in ms. */
+  /** From a take-over by a server without a grant until its holder is notified, in ms. */
   readonly undoneToldMsMax: number;
-  /** From the grant until its holder knows, in ms; undefined where nothing bounds it. */
+  /** From the grant until its holder knows, in ms; undefined where it has no bound. */
   readonly toldMsMax: number | undefined;
 }
 
@@ -36,20 +35,27 @@ export class Checker {
   sectionCount = 0;
   overlapsExcused = 0;
   readonly #world: World;
-  readonly #witness: ServerWitness;
+  readonly #monitor: GrantMonitor;
   readonly #limits: CheckerLimits;
   readonly #open = new Set<Section>();
 
-  constructor(world: World, witness: ServerWitness, limits: CheckerLimits) {
+  constructor(world: World, monitor: GrantMonitor, limits: CheckerLimits) {
     this.#world = world;
-    this.#witness = witness;
+    this.#monitor = monitor;
     this.#limits = limits;
-    witness.onTaken = (grant) => this.#taken(grant);
+    monitor.onTaken = (grant) => this.#taken(grant);
   }
 
-  /** A user has a grant, and begins. `undefined` if it is lost already. */
-  begin(machine: Machine, grant: Grant, links: Links): Section | undefined {
-    const seen = this.#witness.grants.get(grant.token);
+  /**
+   * A user has a grant, and begins. `seen` is the server's word on that grant; undefined if the
+   * server has never given it. Returns undefined if the grant is lost already.
+   */
+  begin(
+    machine: Machine,
+    grant: Grant,
+    seen: GrantSeen | undefined,
+    links: Links,
+  ): Section | undefined {
     if (seen === undefined) {
       this.#world.fail(new Violation(`token ${grant.token} was never given`));
       return undefined;
@@ -62,7 +68,7 @@ export class Checker {
     this.#checkTold(section);
     this.#open.add(section);
     grant.signal.addEventListener('abort', () => {
-      this.#world.log(() => `${machine.name} is told that ${grant.token} is lost`);
+      this.#world.log(() => `${machine.name} is notified that ${grant.token} is lost`);
       this.#over(section);
     });
     return section;
@@ -76,7 +82,7 @@ export class Checker {
   /** It is about to let go. */
   end(section: Section): void {
     if (!section.isOver)
-      this.#world.log(() => `${section.machine.name} ends ${section.seen.token}`);
+      this.#world.log(() => `${section.machine.name} ends ${section.grant.token}`);
     this.#over(section);
   }
 
@@ -91,20 +97,20 @@ export class Checker {
     else {
       this.#world.fail(
         new Violation(
-          `sections of ${section.machine.name} (token ${section.seen.token}) and ` +
-            `${other.machine.name} (token ${other.seen.token}) overlap`,
+          `sections of ${section.machine.name} (token ${section.grant.token}) and ` +
+            `${other.machine.name} (token ${other.grant.token}) overlap`,
         ),
       );
     }
   }
 
   /** No wake-up is lost for longer than it takes to ask again. */
-  #checkTold({ machine, seen }: Section): void {
+  #checkTold({ machine, grant, seen }: Section): void {
     const { toldMsMax } = this.#limits;
     const tookMs = this.#world.nowMs - seen.grantedAtMs;
     this.#world.check(
       toldMsMax === undefined || tookMs <= toldMsMax || machine.stoppedUntilMs > seen.grantedAtMs,
-      () => `${machine.name} was told of ${seen.token} after ${tookMs.toFixed(0)} ms`,
+      () => `${machine.name} was notified of ${grant.token} after ${tookMs.toFixed(0)} ms`,
     );
   }
 
@@ -115,15 +121,16 @@ export class Checker {
   #takenFrom(section: Section, grant: GrantSeen): void {
     const { machine } = section;
     const nowMs = this.#world.nowMs;
-    // What was due while it stood still, it is about to be told.
+    // The timers that were due while it stood still are about to run.
     const isRunning = machine.life === 'running' && machine.stoppedUntilMs < nowMs;
-    const sinceRollbackMs = nowMs - this.#witness.rolledBackAtMs;
-    // Another server's clock may be ahead, and its session may have a beat less.
+    const sinceRollbackMs = nowMs - this.#monitor.rolledBackAtMs;
+    // Another server's clock may be ahead, and its session may have a heartbeat less.
     const isClockKept = sinceRollbackMs > this.#limits.leaseMs;
-    if (grant.fate === 'swept' && isRunning && isClockKept) {
+    if (grant.fate === 'expired' && isRunning && isClockKept) {
       this.#world.fail(
         new Violation(
-          `${machine.name} runs, and believes that it holds ${grant.token}, whose session is swept`,
+          `${machine.name} runs, and believes that it holds ${section.grant.token}, ` +
+            'whose session has ended',
         ),
       );
     }
@@ -133,9 +140,9 @@ export class Checker {
       const isExcused =
         machine.life !== 'running' ||
         machine.stoppedUntilMs > nowMs ||
-        this.#witness.isDownSince(nowMs);
+        this.#monitor.isDownSince(nowMs);
       this.#world.check(section.isOver || isExcused, () => {
-        const what = `${machine.name} was not told within ${dueMs.toFixed(0)} ms that`;
+        const what = `${machine.name} was not notified within ${dueMs.toFixed(0)} ms that`;
         return `${what} ${grant.token} is unknown to the server`;
       });
     });

@@ -1,0 +1,95 @@
+/** Faults to put into the etcd backend, each of which the simulation must notice. */
+
+import type { ProfileName } from '../../sim/etcd/fault-profile.ts';
+import type { SourceFault } from './worlds.ts';
+
+export interface EtcdFault extends SourceFault {
+  /** The faults of the world under which it does harm soon; any, if not given. */
+  readonly profile?: ProfileName;
+}
+
+export const etcdFaults: readonly EtcdFault[] = [
+  {
+    name: 'a set is granted as it comes, before its turn',
+    file: 'replica.ts',
+    find: 'born.filter((live) => this.fold.isGranted(live))',
+    replace: 'born',
+  },
+  {
+    name: 'a waiter has the token of its arrival',
+    file: 'replica.ts',
+    find: 'live.token = tokenOfWaiter(this.revision, index);',
+    replace: 'live.token = live.tokenAtArrival;',
+  },
+  {
+    name: 'a watch that leaves out a transaction is followed on',
+    file: 'replica.ts',
+    find: 'if (link === undefined || link.isDelete) return;',
+    replace: 'return;',
+    profile: 'lossy',
+  },
+  {
+    name: 'deletions that a compacted watch drops are not missed (etcd#18089)',
+    file: 'replica.ts',
+    find: 'deleted.every((key) => told.has(key) || !this.#keys.has(key));',
+    replace: 'true;',
+    profile: 'compacted',
+  },
+  {
+    name: 'keys that are read anew are taken in the order of their names',
+    file: 'derived-state.ts',
+    find: 'for (const live of [...sets].sort(byArrival)) this.add(live);',
+    replace: 'for (const live of sets) this.add(live);',
+    profile: 'torn',
+  },
+  {
+    name: 'a copy that lacks something is not read anew at a heartbeat',
+    file: 'log.ts',
+    find: 'if (!isComplete) await this.#readAnew(revision);',
+    replace: '',
+    profile: 'lossy',
+  },
+  {
+    name: 'a watch that is silent is never opened anew',
+    file: 'log.ts',
+    find: "if (this.#progress === before && this.#state === 'following') {",
+    replace: 'if (this.#progress < 0) {',
+    profile: 'torn',
+  },
+  {
+    name: 'sets of expired sessions are left in line',
+    file: 'session-reaper.ts',
+    find: 'if (this.#dead().length > 0) this.#buryLater(',
+    replace: 'if (this.#isBusy) this.#buryLater(',
+    profile: 'deadly',
+  },
+  {
+    name: 'what an expired session held is given on without a flag',
+    file: 'batch.ts',
+    find: 'refs.map((ref) => markOf(keys, encodeResource(ref, session), true))',
+    replace: 'refs.slice(0, 0)',
+    profile: 'deadly',
+  },
+  {
+    name: 'a set that a late call has made again is left in line',
+    file: 'outbox.ts',
+    find: 'own.isEnding = true;\n    void this.say(own);',
+    replace: '',
+    profile: 'torn',
+  },
+  {
+    name: 'a set that was stolen before its client has seen it is waited for',
+    file: 'outbox.ts',
+    find: 'return modRevision <= replica.resetRevision && !replica.sets.has(key);',
+    replace:
+      'return modRevision <= replica.resetRevision && replica.theftRevision < 0 && key === "";',
+    profile: 'lossy',
+  },
+  {
+    name: 'a set is put again by a call that comes twice',
+    file: 'batch.ts',
+    find: 'if (modRevision === 0 && !isEnding) this.compares.push(createdAt(key, 0));',
+    replace: 'if (modRevision === 0 && !isEnding) return;',
+    profile: 'torn',
+  },
+];
