@@ -16,7 +16,7 @@ export default {
   ignoreDependencies: ['declarations-with-typescript-.*'],
   ignoreBinaries: ['etcd', 'flock', 'make', 'mkfifo', 'mount', 'redis-server', 'tail', 'umount'],
   project: [
-    '{src,conformance,model,sim,test,bench,mutation,examples}/**/*.{ts,js,mjs}',
+    '{src,conformance,model,sim,test,bench,mutation,structure,examples}/**/*.{ts,js,mjs}',
     '.ci/*.mjs',
   ],
 } satisfies KnipConfig;

@@ -178,7 +178,7 @@ export class EtcdMonitor implements GrantMonitor {
 
   #grant({ key, session, links, isStealing }: SetSeen, revision: number): void {
     const flagged = [...links.keys()].filter((name) => {
-      return this.#store.keys.has(this.#layout.mark(name)) || (isStealing && this.#isTaken(name));
+      return this.#store.keys.has(this.#layout.flag(name)) || (isStealing && this.#isTaken(name));
     });
     const grant: EtcdGrantSeen = {
       ...{ token: revision * tokensPerRevision, session, order: this.grantCount++ },
@@ -221,7 +221,7 @@ export class EtcdMonitor implements GrantMonitor {
 
   #checkFlags({ key, links }: SetSeen): void {
     for (const [name, mode] of links) {
-      this.#check(mode === 's' || this.#store.keys.has(this.#layout.mark(name)), () => {
+      this.#check(mode === 's' || this.#store.keys.has(this.#layout.flag(name)), () => {
         return `${name}, which ${key} held, is given to others without a flag`;
       });
     }
@@ -249,7 +249,7 @@ export class EtcdMonitor implements GrantMonitor {
 }
 
 /** Sessions are named for their clients: see host.ts. */
-export function clientOf(session: string): string {
+function clientOf(session: string): string {
   return `client-${Number.parseInt(session.slice(0, 4), 16)}`;
 }
 

@@ -294,7 +294,7 @@ class EtcdWorld {
     janitor.clearUp(() => keysFrom(this.#keys.sessions).length <= 1);
     await world.run(world.nowMs + 20 * leaseMs + 20_000, () => janitor.isOver);
     const left = keysFrom('').filter((key) => {
-      return key !== this.#keys.chain && key !== this.#keys.theft && !key.startsWith(dataPrefix);
+      return key !== this.#keys.chain && key !== this.#keys.steal && !key.startsWith(dataPrefix);
     });
     if (!janitor.isOver || left.length > 0) throw this.#failed(`left behind: ${left.join(' ')}`);
   }

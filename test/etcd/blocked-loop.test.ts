@@ -61,7 +61,7 @@ describe.skipIf(!hasEtcd)(title, { timeout: 60_000 }, () => {
     expect(signal.aborted).toBe(true);
   });
 
-  it('leaves the mark of a lost holder, also after a late release', async () => {
+  it('leaves the flag of a lost holder, also after a late release', async () => {
     const grant = await domain.acquire({ exclusive: 'x' });
     blockForLease();
     await grant.release();

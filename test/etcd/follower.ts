@@ -12,7 +12,7 @@ import { EtcdConnection } from '../../src/backends/etcd/connection.ts';
 import { httpMembers } from '../../src/backends/etcd/http-member.ts';
 import { Keys } from '../../src/backends/etcd/keys.ts';
 import { Log } from '../../src/backends/etcd/log.ts';
-import { type News, Replica } from '../../src/backends/etcd/replica.ts';
+import { Replica, type ReplicaDelta } from '../../src/backends/etcd/replica.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 
 const callMs = 10_000;
@@ -36,9 +36,9 @@ export class Follower {
   /** What the copy was at each revision. */
   readonly digests = new Map<number, string>();
   /** Steps, as they came. */
-  readonly news: News[] = [];
+  readonly news: ReplicaDelta[] = [];
   /** Told of each step. */
-  onNews: (news: News) => void = () => undefined;
+  onNews: (news: ReplicaDelta) => void = () => undefined;
   unreadable: unknown;
 
   private constructor(hosts: readonly string[], name: string) {

@@ -158,11 +158,11 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'grants in etcd' : 'skipped: no etcd', () =>
     expect(last?.signal.aborted).toBe(false);
     await until(() => holder.signal.aborted, 'the holder is told');
     await until(() => readers.every(({ signal }) => signal.aborted), 'the readers are told');
-    // Those that were robbed in a race give way by themselves.
+    // Those that were revoked in a race give way by themselves.
     await until(async () => {
       const { held, pending } = await domain.query();
       return held.length === 1 && pending.length === 0;
-    }, 'what was robbed is gone');
+    }, 'what was revoked is gone');
     await last?.release();
     const next = await domain.acquire({ exclusive: ['a', 'b', 'c'] });
     // The last thief has made whole what it took.
@@ -171,7 +171,7 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'grants in etcd' : 'skipped: no etcd', () =>
     for (const client of clients) await client.close();
   });
 
-  it('of a client that is killed pass on, marked, when its lease is over', async () => {
+  it('of a client that is killed pass on, flagged, when its lease is over', async () => {
     const program = await bundleProgram(new URL('./holder.ts', import.meta.url));
     const child = startClient(program, member.url, name);
     expect(await heard(child)).toBe('ready');
@@ -187,7 +187,7 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'grants in etcd' : 'skipped: no etcd', () =>
     expect(clean.recovered).toEqual([]);
     await clean.release();
     await follower.log.reach(10_000);
-    expect([follower.replica.sets.size, follower.replica.marks.size]).toEqual([0, 0]);
+    expect([follower.replica.sets.size, follower.replica.flags.size]).toEqual([0, 0]);
   });
 
   it('of all clients that were killed are found by the first to come', async () => {
@@ -208,7 +208,7 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'grants in etcd' : 'skipped: no etcd', () =>
     await late.close();
   });
 
-  it('with more marks than one transaction takes are marked all the same', async () => {
+  it('with more flags than one transaction takes are flagged all the same', async () => {
     const names = Array.from({ length: 300 }, (_, index) => `r${index}`);
     const abandoned = await domain.acquire({ exclusive: names });
     await abandoned.abandon();
@@ -221,7 +221,7 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'grants in etcd' : 'skipped: no etcd', () =>
     expect(next.recovered.length).toBe(100);
     await next.release();
     await follower.log.reach(10_000);
-    expect(follower.replica.marks.size).toBe(0);
+    expect(follower.replica.flags.size).toBe(0);
   });
 
   it('are not given for sets too large for etcd, and nothing is left of those', async () => {

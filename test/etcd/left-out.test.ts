@@ -112,7 +112,7 @@ describe.skipIf(!hasEtcd)(title, () => {
     await grant.release();
   });
 
-  it('that a dead one had been granted something, it is marked nevertheless', async () => {
+  it('that a dead one had been granted something, it is flagged nevertheless', async () => {
     const first = await near.acquire({ exclusive: 'a' });
     const victims = victim.acquire({ exclusive: 'a' });
     await until(async () => (await near.query()).pending.length === 1, 'it waits');

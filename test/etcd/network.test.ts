@@ -56,8 +56,8 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'a bad network before etcd' : 'skipped: no e
     }
     expect(network.lostCount).toBe(20);
     await follower.log.reach(10_000);
-    const born = follower.news.flatMap((news) => news.born);
-    expect(born.length).toBe(5);
+    const added = follower.news.flatMap((news) => news.added);
+    expect(added.length).toBe(5);
     expect(follower.replica.sets.size).toBe(0);
   });
 
@@ -91,13 +91,13 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'a bad network before etcd' : 'skipped: no e
     const waiting = other.acquire({ exclusive: 'a' });
     await grant.release();
     await (await waiting).release();
-    const born = new Promise<void>((resolve) => {
+    const added = new Promise<void>((resolve) => {
       follower.onNews = (news) => {
-        if (news.born.length > 0) resolve();
+        if (news.added.length > 0) resolve();
       };
     });
     await cluster.members[0]?.call('/v3/kv/txn', JSON.parse(body) as object);
-    await born;
+    await added;
     expect(follower.replica.revision).toBeGreaterThan(revision);
     await until(() => follower.replica.sets.size === 0, 'it is gone');
     await (await other.acquire({ exclusive: 'a' })).release();

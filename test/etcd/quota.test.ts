@@ -59,9 +59,9 @@ describe.skipIf(!hasEtcd)(title, () => {
   it('takes releases, and the end of what waits, which need no space', async () => {
     const [one, other] = [await open(), await open()];
     const grant = await one.acquire({ exclusive: 'a', shared: 'b' });
-    const marked = await one.acquire({ exclusive: 'c' });
-    await marked.abandon();
-    // Its release clears the mark.
+    const flagged = await one.acquire({ exclusive: 'c' });
+    await flagged.abandon();
+    // Its release clears the flag.
     const second = await one.acquire({ exclusive: 'c' });
     const inFront = one.acquire({ exclusive: ['a', 'c'] }, { signal: AbortSignal.timeout(1) });
     await expect(inFront).rejects.toThrow();
@@ -110,7 +110,7 @@ describe.skipIf(!hasEtcd)(title, () => {
     await network.close();
   });
 
-  it('keeps the sets that a dead client held until there is space for a mark', async () => {
+  it('keeps the sets that a dead client held until there is space for a flag', async () => {
     const network = await BadNetwork.before(member.url);
     const [near, victim] = [await open(), await open(network.url)];
     await victim.acquire({ exclusive: 'a' });
@@ -121,7 +121,7 @@ describe.skipIf(!hasEtcd)(title, () => {
     await until(async () => {
       const { held } = await near.query();
       return held.length === 1 && held[0]?.set.exclusive[0] === 'a';
-    }, 'what needs no mark is put away');
+    }, 'what needs no flag is put away');
     await makeSpace(member);
     const next = await near.acquire({ exclusive: ['a', 'b'] });
     expect(next.recovered).toEqual(['a']);

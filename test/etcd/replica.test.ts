@@ -1,11 +1,11 @@
 /** A copy of the state, fed by hand with what a watch may tell. */
 
 import { describe, expect, it } from 'vitest';
-import { burialOf } from '../../src/backends/etcd/batch.ts';
+import { removalOf } from '../../src/backends/etcd/batch.ts';
 import type { LogEvent } from '../../src/backends/etcd/calls.ts';
 import { writeEntry } from '../../src/backends/etcd/entries.ts';
 import { Keys } from '../../src/backends/etcd/keys.ts';
-import { type News, Replica } from '../../src/backends/etcd/replica.ts';
+import { Replica, type ReplicaDelta } from '../../src/backends/etcd/replica.ts';
 import { snapshotOfReplica } from '../../src/backends/etcd/snapshot.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 
@@ -32,15 +32,15 @@ describe('a copy of the state', () => {
     expect([copy.replica.digest(), copy.replica.revision]).toEqual([before, 2]);
   });
 
-  it('knows of one that is robbed that it was held, so that it is put away with its mark', () => {
+  it('knows of one that is revoked that it was held, so that it is put away with its flag', () => {
     const copy = new Copy();
     copy.transact({ [keys.set('1', 1)]: set });
-    const { robbed, granted } = copy.transact({ [keys.set('2', 1)]: { ...set, steal: true } });
+    const { revoked, granted } = copy.transact({ [keys.set('2', 1)]: { ...set, steal: true } });
     expect(granted.map(({ session }) => session)).toEqual(['2']);
-    const [victim] = robbed;
+    const [victim] = revoked;
     expect(victim?.isGranted).toBe(false);
-    // The mark, and the end of its key.
-    expect(victim && burialOf(keys, victim)).toHaveLength(2);
+    // The flag, and the end of its key.
+    expect(victim && removalOf(keys, victim)).toHaveLength(2);
   });
 
   it('tells of all whom one revision grants, also of those who share a token', async () => {
@@ -66,20 +66,20 @@ class Copy {
   #revision = 0;
 
   /** The next transaction is told of, with what it puts, and not with what it deletes. */
-  transact(puts: Readonly<Record<string, object>>, deleted: readonly string[] = []): News {
+  transact(puts: Readonly<Record<string, object>>, deleted: readonly string[] = []): ReplicaDelta {
     this.#revision++;
     const sets = Object.entries(puts).map(([key, entry]) => this.#put(key, JSON.stringify(entry)));
     return this.#apply(sets, sets.length, deleted);
   }
 
   /** It deletes this, and that is told too. */
-  end(key: string): News {
+  end(key: string): ReplicaDelta {
     this.#revision++;
     const event = { ...this.#put(key, ''), version: 0, isDelete: true };
     return this.#apply([event], 0, [key]);
   }
 
-  #apply(events: readonly LogEvent[], putCount: number, deleted: readonly string[]): News {
+  #apply(events: readonly LogEvent[], putCount: number, deleted: readonly string[]): ReplicaDelta {
     const entry = writeEntry({ putCount, deleted });
     const link = { ...this.#put(keys.chain, entry), version: this.#revision };
     return this.replica.apply(this.#revision, [link, ...events]);

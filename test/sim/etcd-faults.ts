@@ -12,8 +12,8 @@ export const etcdFaults: readonly EtcdFault[] = [
   {
     name: 'a set is granted as it comes, before its turn',
     file: 'replica.ts',
-    find: 'born.filter((live) => this.fold.isGranted(live))',
-    replace: 'born',
+    find: 'added.filter((live) => this.state.isGranted(live))',
+    replace: 'added',
   },
   {
     name: 'a waiter has the token of its arrival',
@@ -31,7 +31,7 @@ export const etcdFaults: readonly EtcdFault[] = [
   {
     name: 'deletions that a compacted watch drops are not missed (etcd#18089)',
     file: 'replica.ts',
-    find: 'deleted.every((key) => told.has(key) || !this.#keys.has(key));',
+    find: 'deleted.every((key) => reported.has(key) || !this.#keys.has(key));',
     replace: 'true;',
     profile: 'compacted',
   },
@@ -45,7 +45,7 @@ export const etcdFaults: readonly EtcdFault[] = [
   {
     name: 'a copy that lacks something is not read anew at a heartbeat',
     file: 'log.ts',
-    find: 'if (!isComplete) await this.#readAnew(revision);',
+    find: 'if (!isComplete) await this.#reread(revision);',
     replace: '',
     profile: 'lossy',
   },
@@ -59,21 +59,21 @@ export const etcdFaults: readonly EtcdFault[] = [
   {
     name: 'sets of expired sessions are left in line',
     file: 'session-reaper.ts',
-    find: 'if (this.#dead().length > 0) this.#buryLater(',
-    replace: 'if (this.#isBusy) this.#buryLater(',
+    find: 'if (this.#expired().length > 0) this.#reapLater(',
+    replace: 'if (this.#isBusy) this.#reapLater(',
     profile: 'deadly',
   },
   {
     name: 'what an expired session held is given on without a flag',
     file: 'batch.ts',
-    find: 'refs.map((ref) => markOf(keys, encodeResource(ref, session), true))',
+    find: 'refs.map((ref) => flagOf(keys, encodeResource(ref, session), true))',
     replace: 'refs.slice(0, 0)',
     profile: 'deadly',
   },
   {
     name: 'a set that a late call has made again is left in line',
     file: 'outbox.ts',
-    find: 'own.isEnding = true;\n    void this.say(own);',
+    find: 'own.isEnding = true;\n    void this.update(own);',
     replace: '',
     profile: 'torn',
   },
@@ -82,7 +82,7 @@ export const etcdFaults: readonly EtcdFault[] = [
     file: 'outbox.ts',
     find: 'return modRevision <= replica.resetRevision && !replica.sets.has(key);',
     replace:
-      'return modRevision <= replica.resetRevision && replica.theftRevision < 0 && key === "";',
+      'return modRevision <= replica.resetRevision && replica.stealRevision < 0 && key === "";',
     profile: 'lossy',
   },
   {

@@ -32,7 +32,7 @@ import { within } from '../../runtime/within.ts';
 import { nameOf } from './derived-state.ts';
 import { placesMax, type SetEntry } from './entries.ts';
 import { type EtcdCondition, GuardedGrant } from './grant.ts';
-import { Awake } from './keep-alive.ts';
+import { KeepAlive } from './keep-alive.ts';
 import { encodeResource } from './keys.ts';
 import type { Lease } from './lease.ts';
 import { type LinkTerms, openTenancy, type Tenancy } from './leased-session.ts';
@@ -41,9 +41,9 @@ import { Log } from './log.ts';
 import { Observers } from './observers.ts';
 import { normalise, OwnSet } from './own-set.ts';
 import { type Asked, isNow, type Live } from './pending-request.ts';
-import { Marks } from './recovered-flags.ts';
-import { type News, Replica } from './replica.ts';
-import { Burials } from './session-reaper.ts';
+import { RecoveredFlags } from './recovered-flags.ts';
+import { Replica, type ReplicaDelta } from './replica.ts';
+import { SessionReaper } from './session-reaper.ts';
 import { type EtcdSnapshot, snapshotOfReplica } from './snapshot.ts';
 
 /** Time limit, ms, of a look at what is there. */
@@ -67,9 +67,9 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   readonly #replica: Replica;
   readonly #log: Log;
   readonly #observers: Observers;
-  readonly #burials: Burials;
-  readonly #marks: Marks;
-  readonly #awake: Awake;
+  readonly #reaper: SessionReaper;
+  readonly #flags: RecoveredFlags;
+  readonly #keepAlive: KeepAlive;
   /** By the request's id. */
   readonly #asked = new Map<number, Asked>();
   /** By the request's id, which is the set's number. */
@@ -85,7 +85,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   constructor(terms: LinkTerms) {
     super();
     this.#terms = terms;
-    this.#awake = new Awake(terms.clock);
+    this.#keepAlive = new KeepAlive(terms.clock);
     const { connection, keys, clock, entry } = terms;
     this.eventDomain = { backend: 'etcd', name: keys.name, label: entry.label };
     this.#replica = new Replica(keys, clock, (session) => session === this.#session);
@@ -93,14 +93,14 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
       onStep: (news) => this.#hear(news),
       onUnreadable: (error) => this.#giveUp(error),
     });
-    this.#observers = new Observers(this.#replica.fold);
-    this.#burials = new Burials(connection, keys, clock, this.#log);
-    this.#marks = new Marks(this.#replica);
+    this.#observers = new Observers(this.#replica.state);
+    this.#reaper = new SessionReaper(connection, keys, clock, this.#log);
+    this.#flags = new RecoveredFlags(this.#replica);
   }
 
   /** @throws UnavailableError, ProtocolError, LimitError */
   async open(): Promise<void> {
-    await this.#awake.during(async () => {
+    await this.#keepAlive.during(async () => {
       await this.#openTenancy();
       try {
         await this.#log.open();
@@ -127,7 +127,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
 
   ask(request: RemoteRequest): void {
     this.checkLease();
-    this.#awake.begin();
+    this.#keepAlive.begin();
     const { how, timeoutMs } = request.terms;
     const asked: Asked = { request, cancelDeadline: undefined, isOver: false };
     this.#asked.set(request.id, asked);
@@ -156,7 +156,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     this.#asked.delete(request.id);
     asked.cancelDeadline?.();
     this.#observers.remove(request);
-    this.#awake.end();
+    this.#keepAlive.end();
   }
 
   cancel(requests: readonly RemoteRequest[]): void {
@@ -194,7 +194,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     };
     const own = new OwnSet(keys.set(tenancy.lease.id, request.id), request.id, entry);
     this.#live.set(request.id, { own, request, grant: undefined });
-    void tenancy.outbox.say(own);
+    void tenancy.outbox.update(own);
   }
 
   /** Looks at what is there by now, and then does something, unless the request is over. */
@@ -216,7 +216,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
 
   /** The copy has what was there when this was called, and what this client had said by then. */
   async #reach(): Promise<void> {
-    await this.#tenancy?.outbox.heard();
+    await this.#tenancy?.outbox.flushed();
     await this.#log.reach(lookMsMax);
     this.#checkUsable();
   }
@@ -227,7 +227,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   }
 
   #isInTheWayOf({ terms: { set, steal } }: RemoteRequest): boolean {
-    return steal !== true && this.#replica.fold.inTheWay(set, this.#session).size > 0;
+    return steal !== true && this.#replica.state.inTheWay(set, this.#session).size > 0;
   }
 
   #deny(request: RemoteRequest, live: LiveSet | undefined): void {
@@ -258,9 +258,9 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   }
 
   #timeOutError({ terms }: RemoteRequest, timeoutMs: number, live: LiveSet | undefined) {
-    const { fold } = this.#replica;
-    if (live !== undefined && !live.isGranted) return waitTimeout(fold, live.set, timeoutMs);
-    const inTheWay = fold.inWordsInTheWay(terms.set, this.#session);
+    const { state } = this.#replica;
+    if (live !== undefined && !live.isGranted) return waitTimeout(state, live.set, timeoutMs);
+    const inTheWay = state.describeInTheWay(terms.set, this.#session);
     return new WaitTimeoutError(`not granted within ${timeoutMs} ms: ${inTheWay}`);
   }
 
@@ -290,16 +290,16 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   async abandon(grant: RemoteGrant): Promise<void> {
     const live = this.#live.get(grant.id);
     if (live === undefined) return;
-    for (const ref of live.own.entry.exclusive) this.#mark(live.own, ref, true);
+    for (const ref of live.own.entry.exclusive) this.#flag(live.own, ref, true);
     await this.#remove(grant.id);
   }
 
   async #weaken({ own }: Live, grant: RemoteGrant): Promise<void> {
     const { exclusive, shared } = normalise(grant.set);
     const left = new Set(exclusive);
-    for (const ref of own.entry.exclusive) if (!left.has(ref)) this.#mark(own, ref, false);
+    for (const ref of own.entry.exclusive) if (!left.has(ref)) this.#flag(own, ref, false);
     own.entry = { ...own.entry, exclusive, shared };
-    await this.#tenancy?.outbox.say(own);
+    await this.#tenancy?.outbox.update(own);
   }
 
   /** A set of this client's ends, in whatever state it is. */
@@ -311,15 +311,15 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     // Who held it exclusive has made it whole.
     if (grant !== undefined) {
       for (const ref of own.entry.exclusive) {
-        if (!own.marks.has(encodeResource(ref, this.#session))) this.#mark(own, ref, false);
+        if (!own.flags.has(encodeResource(ref, this.#session))) this.#flag(own, ref, false);
       }
     }
     own.isEnding = true;
-    await this.#tenancy?.outbox.say(own);
+    await this.#tenancy?.outbox.update(own);
   }
 
-  #mark(own: OwnSet, ref: RemoteRef, isSet: boolean): void {
-    this.#marks.mark(own, ref, isSet, this.#session);
+  #flag(own: OwnSet, ref: RemoteRef, isSet: boolean): void {
+    this.#flags.flag(own, ref, isSet, this.#session);
   }
 
   #guard(grant: RemoteGrant): readonly [EtcdCondition, ...EtcdCondition[]] {
@@ -333,28 +333,28 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     return [
       { key: known.key, target: 'Mod', revision: known.modRevision },
       { key: keys.session(lease.id), target: 'Create', revision: lease.createRevision },
-      { key: keys.theft, target: 'Mod', revision: this.#replica.theftRevision },
+      { key: keys.steal, target: 'Mod', revision: this.#replica.stealRevision },
     ];
   }
 
-  #hear(news: News): void {
+  #hear(news: ReplicaDelta): void {
     if (this.#state === 'closed') return;
     const lease = this.#tenancy?.lease;
     // A process that was stopped finds old news first.
     this.checkLease();
     if (lease !== undefined && this.#isOver(lease)) lease.lose('etcd has ended its session');
     this.delivery.asOne(() => {
-      for (const live of news.gone) this.#hearGone(live);
-      for (const live of news.robbed) this.#hearRobbed(live);
-      for (const live of news.born) this.#hearBorn(live, news);
+      for (const live of news.removed) this.#hearGone(live);
+      for (const live of news.revoked) this.#hearRobbed(live);
+      for (const live of news.added) this.#hearBorn(live, news);
       for (const live of news.granted) this.#hearGranted(live, news);
       if (this.#replica.resetRevision === this.#replica.revision) this.#findMissed();
-      for (const { live, message, steps } of news.circles) {
+      for (const { live, message, steps } of news.cycles) {
         const request = this.#ownOf(live)?.request;
         if (request === undefined || isNow(request)) continue;
         this.#leave(request, new DeadlockError(message, steps));
       }
-      this.#observers.hear(news);
+      this.#observers.update(news);
     });
     if (news.haveSessionsEnded) this.#lookForDead();
   }
@@ -371,11 +371,11 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     outbox.forget(own.own);
     if (live.isGranted) {
       // A thief's news may come together with that of the burial; only the dead are buried else.
-      this.#lose(live, own, this.#replica.isDead(live) ? 'died' : 'stolen');
+      this.#lose(live, own, this.#replica.isExpired(live) ? 'died' : 'stolen');
     } else {
       // By hand, as nobody robs those who wait. It is still wanted.
-      own.own.askAnew();
-      void outbox.say(own.own);
+      own.own.enqueueAgain();
+      void outbox.update(own.own);
     }
   }
 
@@ -396,48 +396,48 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
       this.#live.delete(own.number);
       live?.request.refuse(lostError(own.modRevision * placesMax));
     } else {
-      own.askAnew();
-      void outbox.say(own);
+      own.enqueueAgain();
+      void outbox.update(own);
     }
   }
 
   #hearRobbed(live: LiveSet): void {
     const own = this.#ownOf(live);
     if (own === undefined) return;
-    for (const ref of own.own.entry.exclusive) this.#mark(own.own, ref, true);
+    for (const ref of own.own.entry.exclusive) this.#flag(own.own, ref, true);
     this.#lose(live, own, 'stolen');
     own.own.isEnding = true;
-    void this.#tenancy?.outbox.say(own.own);
+    void this.#tenancy?.outbox.update(own.own);
   }
 
   #lose({ number, entry }: LiveSet, { own, grant }: Live, cause: GrantLostEvent['cause']): void {
     this.#live.delete(number);
     for (const ref of entry.exclusive) {
-      if (typeof ref === 'number') this.#mark(own, ref, true);
+      if (typeof ref === 'number') this.#flag(own, ref, true);
     }
     grant?.lose(undefined, cause);
   }
 
-  #hearBorn(live: LiveSet, { robbed }: News): void {
+  #hearBorn(live: LiveSet, { revoked }: ReplicaDelta): void {
     if (live.session !== this.#session) return;
     const own = this.#ownOf(live);
     if (own === undefined) {
       // It has been removed since, and that is under way; or a transaction has come late.
-      this.#tenancy?.outbox.removeStray(live);
+      this.#tenancy?.outbox.deleteOrphan(live);
       return;
     }
-    if (live.entry.steal === true && robbed.length > 0) {
-      void this.#burials.bury(robbed.filter(({ session }) => session !== live.session));
+    if (live.entry.steal === true && revoked.length > 0) {
+      void this.#reaper.reap(revoked.filter(({ session }) => session !== live.session));
     }
     if (live.isGranted) return;
     if (isNow(own.request)) this.#deny(own.request, live);
     else own.request.missed();
   }
 
-  #hearGranted(live: LiveSet, { robbed }: News): void {
+  #hearGranted(live: LiveSet, { revoked }: ReplicaDelta): void {
     const own = this.#ownOf(live);
     if (own === undefined) return;
-    const names = this.#marks.recovered(live, robbed).map(nameOf);
+    const names = this.#flags.recovered(live, revoked).map(nameOf);
     own.request.granted({ token: live.token, ...(names.length > 0 && { recovered: names }) });
   }
 
@@ -467,7 +467,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   }
 
   #lookForDead(): void {
-    if (this.#state === 'open') this.#burials.look(this.#session);
+    if (this.#state === 'open') this.#reaper.check(this.#session);
   }
 
   #lostTenancy(reason: Error): void {
@@ -478,7 +478,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     tenancy.outbox.close();
     const held = [...this.#live.values()];
     this.#live.clear();
-    this.#marks.forgetPrivate();
+    this.#flags.forgetPrivate();
     const why = `was lost with this client's session: ${reason.message}`;
     this.delivery.asOne(() => {
       for (const { grant } of held) {
@@ -494,7 +494,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   async #openAgain(): Promise<void> {
     this.#state = 'opening';
     try {
-      await this.#awake.during(() => this.#openTenancy());
+      await this.#keepAlive.during(() => this.#openTenancy());
     } catch (error) {
       if (this.#isClosed()) return;
       this.#state = 'down';
@@ -538,7 +538,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
 
   async query(): Promise<EtcdSnapshot> {
     this.#checkUsable();
-    return this.#awake.during(async () => {
+    return this.#keepAlive.during(async () => {
       await this.#reach();
       const underWay = [...this.#underWay];
       await Promise.all(underWay);
@@ -550,8 +550,8 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
 
   protected async closeResource(resource: RemoteRef): Promise<void> {
     this.#checkUsable();
-    await this.#awake.during(() => this.#reach());
-    const inTheWay = this.#replica.fold.inTheWay({ exclusive: [resource] }, this.#session);
+    await this.#keepAlive.during(() => this.#reach());
+    const inTheWay = this.#replica.state.inTheWay({ exclusive: [resource] }, this.#session);
     if (inTheWay.size === 0) return;
     throw new ResourceBusyError(
       `resource ${describe(nameOf(resource))} is held or waited for: release or cancel first`,
@@ -564,13 +564,13 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
 
   async close(left: LeftBehind): Promise<void> {
     const tenancy = this.#tenancy;
-    await this.#awake.during(async () => {
+    await this.#keepAlive.during(async () => {
       // What was let go of before may be under way.
-      const ended = this.#endAll(left).then(() => tenancy?.outbox.heard());
+      const ended = this.#endAll(left).then(() => tenancy?.outbox.flushed());
       await within(this.#terms.clock, partingMsMax, ended);
       this.#state = 'closed';
       this.#log.close();
-      this.#burials.close();
+      this.#reaper.close();
       tenancy?.outbox.close();
       await tenancy?.lease.end();
     });

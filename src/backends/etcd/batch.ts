@@ -1,9 +1,9 @@
 /**
- * One transaction about sets of this client's: what it asks to be so, and what it then does.
+ * One transaction about sets of this client's: its compares, and its operations.
  *
- * A set is put, or deleted, and the marks that go with that are set or cleared in the same
+ * A set is put, or deleted, and the flags that go with that are set or cleared in the same
  * transaction; where there are too many, as many as fit are done first, and the rest in the next,
- * while the set is still there, so that nobody is granted what is marked only later.
+ * while the set is still there, so that nobody is granted what is flagged only later.
  */
 
 import {
@@ -20,21 +20,21 @@ import { encodeResource, type Keys } from './keys.ts';
 import type { LiveSet } from './live-set.ts';
 import type { OwnSet } from './own-set.ts';
 
-/** Etcd takes 128 operations in a transaction, and as many comparisons, unless told otherwise. */
+/** By default etcd takes 128 operations in a transaction, and as many compares. */
 export const operationsMax = 120;
-/** Etcd takes 1.5 MiB in all, unless told otherwise. */
+/** By default etcd takes 1.5 MiB in all. */
 const bytesMax = 1_000_000;
 
-/** Whom a thief robs: all of them, if the last transaction that the chain counts is that one. */
+/** The grants that a stealing request revokes, if that transaction is the last of the chain. */
 export interface Victims {
   readonly sets: readonly LiveSet[];
   readonly chainRevision: number;
 }
 
-/** What it does for one set. */
+/** The part of a batch that concerns one set. */
 export interface Step {
   readonly own: OwnSet;
-  readonly marks: readonly (readonly [name: string, isSet: boolean])[];
+  readonly flags: readonly (readonly [name: string, isSet: boolean])[];
   readonly put: SetEntry | undefined;
   readonly isDelete: boolean;
 }
@@ -61,7 +61,7 @@ export class Batch {
    * nothing and returns false if it takes more, or does not fit here.
    */
   addEnd(own: OwnSet): boolean {
-    const isDeletion = own.isEnding && [...own.marks.values()].every((isSet) => !isSet);
+    const isDeletion = own.isEnding && [...own.flags.values()].every((isSet) => !isSet);
     if (!isDeletion || this.isFull || !this.add(own, undefined)) return false;
     // It does nothing the second time, so that it ends no later chain.
     if (own.modRevision > 0) this.compares.push(changedAt(own.key, own.modRevision));
@@ -71,20 +71,20 @@ export class Batch {
   /** What is due of a set; false, and nothing is added, if it does not fit here. */
   add(own: OwnSet, victims: Victims | undefined): boolean {
     const isFirst = this.steps.length === 0;
-    const isThief = own.entry.steal === true && own.modRevision === 0 && !own.isEnding;
+    const isStealing = own.entry.steal === true && own.modRevision === 0 && !own.isEnding;
     const room = operationsMax - this.operations.length - 1;
-    if (!isFirst && (own.isAlone || isThief || own.marks.size > room)) return false;
-    const marks = [...own.marks].slice(0, room);
-    const isWhole = marks.length === own.marks.size;
+    if (!isFirst && (own.isAlone || isStealing || own.flags.size > room)) return false;
+    const flags = [...own.flags].slice(0, room);
+    const isWhole = flags.length === own.flags.size;
     const put = isWhole && !own.isEnding ? this.#entryOf(own) : undefined;
     const value = put === undefined ? '' : writeEntry(put);
     const byteCount = own.key.length + Buffer.byteLength(value);
     if (!isFirst && this.#byteCount + byteCount > bytesMax) return false;
     this.#byteCount += byteCount;
-    this.#isFull = own.isAlone || isThief || !isWhole;
-    this.#compare(own, marks.length > 0);
-    for (const [name, isSet] of marks) this.operations.push(markOf(this.#keys, name, isSet));
-    if (isThief) this.#rob(victims);
+    this.#isFull = own.isAlone || isStealing || !isWhole;
+    this.#compare(own, flags.length > 0);
+    for (const [name, isSet] of flags) this.operations.push(flagOf(this.#keys, name, isSet));
+    if (isStealing) this.#rob(victims);
     if (put !== undefined) {
       own.entry = put;
       own.isSent = true;
@@ -92,7 +92,7 @@ export class Batch {
     }
     const isDelete = isWhole && own.isEnding;
     if (isDelete) this.operations.push(deleteOf(own.key));
-    this.steps.push({ own, marks, put, isDelete });
+    this.steps.push({ own, flags, put, isDelete });
     return true;
   }
 
@@ -101,29 +101,29 @@ export class Batch {
     return modRevision === 0 ? { ...entry, at: this.steps.length } : entry;
   }
 
-  /** So that what comes late, or twice, undoes nothing that was done since. */
+  /** So that a late or repeated transaction undoes nothing that was done since. */
   #compare({ key, modRevision, isEnding }: OwnSet, hasMarks: boolean): void {
     if (modRevision === 0 && !isEnding) this.compares.push(createdAt(key, 0));
     else if (hasMarks || !isEnding) this.compares.push(changedAt(key, modRevision));
   }
 
-  /** As many as there is room for; the others, and the unknown, give way when they hear of it. */
+  /** Revokes as many as there is room for; the other clients give way when they see it. */
   #rob(victims: Victims | undefined): void {
-    this.operations.push(putOf(this.#keys.theft, '{}'));
+    this.operations.push(putOf(this.#keys.steal, '{}'));
     if (victims === undefined) return;
     const { sets, chainRevision } = victims;
     this.compares.push(changedAt(this.#keys.chain, chainRevision));
     for (const live of sets) {
-      const burial = burialOf(this.#keys, live);
-      const count = this.operations.length + burial.length + 1;
+      const removal = removalOf(this.#keys, live);
+      const count = this.operations.length + removal.length + 1;
       if (count > operationsMax || this.compares.length >= operationsMax) continue;
       this.compares.push(changedAt(live.key, live.modRevision));
-      this.operations.push(...burial);
+      this.operations.push(...removal);
     }
   }
 }
 
-/** A transaction that changes sets or marks, or brings a session: it counts and tells itself. */
+/** Operations that change sets or flags, or add a session: the chain counts and lists them. */
 export function linked(keys: Keys, operations: readonly Operation[]): readonly Operation[] {
   const deleted = operations.flatMap(deletedBy);
   const entry: LinkEntry = { putCount: operations.length - deleted.length, deleted };
@@ -140,17 +140,17 @@ export function uncounted(keys: Keys, deletions: readonly Operation[]): readonly
 }
 
 /**
- * A set of somebody's who has died, or is robbed, goes: what it holds exclusive, or held until it
- * was robbed, is marked, but for what nobody else can reach.
+ * Removes a set that is revoked, or whose session has expired. The resources that it holds
+ * exclusive, or held until it was revoked, are flagged, except those that no other client reaches.
  */
-export function burialOf(keys: Keys, live: LiveSet): Operation[] {
-  const { key, session, entry, isGranted, isRobbed } = live;
+export function removalOf(keys: Keys, live: LiveSet): Operation[] {
+  const { key, session, entry, isGranted, isRevoked } = live;
   const refs =
-    isGranted || isRobbed ? entry.exclusive.filter((ref) => typeof ref === 'string') : [];
-  const marks = refs.map((ref) => markOf(keys, encodeResource(ref, session), true));
-  return [...marks, deleteOf(key)];
+    isGranted || isRevoked ? entry.exclusive.filter((ref) => typeof ref === 'string') : [];
+  const flags = refs.map((ref) => flagOf(keys, encodeResource(ref, session), true));
+  return [...flags, deleteOf(key)];
 }
 
-function markOf(keys: Keys, name: string, isSet: boolean): Operation {
-  return isSet ? putOf(keys.mark(name), '{}') : deleteOf(keys.mark(name));
+function flagOf(keys: Keys, name: string, isSet: boolean): Operation {
+  return isSet ? putOf(keys.flag(name), '{}') : deleteOf(keys.flag(name));
 }

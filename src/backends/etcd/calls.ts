@@ -1,5 +1,5 @@
 /**
- * What is said to etcd, and what it answers: the JSON form of its API (v3), as its gateway has it.
+ * Requests to etcd and its answers: the JSON form of its API (v3), as its gateway has it.
  * Keys and values are bytes in base64, 64-bit numbers are strings of digits.
  */
 
@@ -17,7 +17,7 @@ export interface KeyValue {
   readonly version: number;
 }
 
-/** Of a key that is gone, `value` is ''. */
+/** Of a key that is removed, `value` is ''. */
 export interface LogEvent {
   readonly isDelete: boolean;
   readonly key: string;
@@ -72,7 +72,7 @@ export function createdAt(key: string, revision: number): Compare {
   return { key: toBase64(key), target: 'CREATE', result: 'EQUAL', create_revision };
 }
 
-/** Whether a key was last changed by that revision. */
+/** Whether a key was last updated by that revision. */
 export function changedAt(key: string, revision: number): Compare {
   return { key: toBase64(key), target: 'MOD', result: 'EQUAL', mod_revision: String(revision) };
 }
@@ -147,6 +147,6 @@ export function txnIn(json: Json): TxnResult {
 }
 
 export function eventIn(json: Json): LogEvent {
-  const { modRevision: revision, ...told } = keyValueIn(objectIn(json, 'kv'));
-  return { ...told, isDelete: json['type'] === 'DELETE', revision };
+  const { modRevision: revision, ...keyValue } = keyValueIn(objectIn(json, 'kv'));
+  return { ...keyValue, isDelete: json['type'] === 'DELETE', revision };
 }

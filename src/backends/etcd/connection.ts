@@ -10,7 +10,7 @@
 import { ProtocolError, UnavailableError } from '../../api/errors.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Json } from './calls.ts';
-import { Awake } from './keep-alive.ts';
+import { KeepAlive } from './keep-alive.ts';
 import { EtcdRefusal, isOutOfSpace, isStaleToken, pauseMsOf, throwIfFinal } from './refusal.ts';
 import { type Credentials, SignIn } from './sign-in.ts';
 
@@ -85,7 +85,7 @@ export class EtcdConnection {
   readonly #clock: Clock;
   readonly #attemptMs: number;
   readonly #streams = new Set<OpenStream>();
-  readonly #awake: Awake;
+  readonly #keepAlive: KeepAlive;
   readonly #signIn: SignIn | undefined;
   #at: number;
   #isOpen = true;
@@ -94,7 +94,7 @@ export class EtcdConnection {
     this.#members = members;
     this.#clock = clock;
     this.#attemptMs = attemptMs;
-    this.#awake = new Awake(clock);
+    this.#keepAlive = new KeepAlive(clock);
     this.#signIn = auth && new SignIn(auth, clock, members.length, attemptMs);
     // With a fixed first member all clients would have that one serve all of their watches.
     this.#at = Math.floor(random() * members.length);
@@ -105,7 +105,7 @@ export class EtcdConnection {
    * request that is too large for etcd; ProtocolError for an answer of another server.
    */
   call(path: string, body: object, limitMs: number, options: CallOptions = {}): Promise<Json> {
-    return this.#awake.during(() => this.#call(path, JSON.stringify(body), limitMs, options));
+    return this.#keepAlive.during(() => this.#call(path, JSON.stringify(body), limitMs, options));
   }
 
   async #call(path: string, text: string, limitMs: number, options: CallOptions): Promise<Json> {

@@ -1,9 +1,9 @@
 /**
- * Core, run over the live sets: who is granted, as a function of them and of their order alone.
+ * Core, run over the live sets: the grants, as a function of the sets and of their order alone.
  *
- * Sets arrive, weaken and go one by one, and core keeps up. Where somebody comes who is not the
- * last in line (a thief), or the log could not be followed, all is done anew from the sets that are
- * live: by the rule (I2) that comes to the same, as no grant depends on how the state was reached.
+ * Sets arrive, weaken and end one by one, and core keeps up. Where a set comes that is not the last
+ * in line (a stealing request), or the log could not be followed, the state is built anew from the
+ * live sets: by the rule (I2) that comes to the same, as no grant depends on the path to the state.
  */
 
 import { LimitError } from '../../api/errors.ts';
@@ -17,7 +17,7 @@ import { type SetEntry, strange } from './entries.ts';
 import { encodeResource } from './keys.ts';
 import { byArrival, type LiveSet } from './live-set.ts';
 
-export class Fold implements CoreReader {
+export class DerivedState implements CoreReader {
   core = new Core(new Memory());
   readonly clock: CoreReader['clock'];
   readonly #time: Clock;
@@ -30,17 +30,17 @@ export class Fold implements CoreReader {
     this.clock = { now: () => time.epochMs(), toEpochMs: (timeMs) => timeMs };
   }
 
-  /** One that came last. */
+  /** Adds the set that came last. */
   add(live: LiveSet): void {
     const { exclusive, shared } = live.entry;
     const refs = [...exclusive, ...shared].map((ref) => this.#queueOf(ref, live.session));
-    // The tag is not needed: sets are found by a map, as they have more to be told than a word.
+    // The tag is not used: a map finds the set, which has more than a word has room for.
     live.set = this.core.enqueue(refs, exclusive.length, refs.length, 0, 0, 0);
     if (live.set === 0) throw new LimitError('the sets of this domain take too much memory');
     this.#live.set(live.set, live);
   }
 
-  /** They end at one moment, so what that grants is granted in arrival order (I6). */
+  /** Ends sets at one moment, so that the grants which follow are in arrival order (I6). */
   removeAll(ended: readonly LiveSet[]): void {
     this.core.removeAll(
       ended.map(({ set }) => set),
@@ -75,7 +75,7 @@ export class Fold implements CoreReader {
     }
   }
 
-  /** Begins anew with these. Nobody is told as granted: see {@link isGranted}. */
+  /** Begins anew with these. Reports no grant: see {@link isGranted}. */
   rebuild(sets: Iterable<LiveSet>): void {
     this.core = new Core(new Memory());
     this.#queues = new Map();
@@ -85,15 +85,15 @@ export class Fold implements CoreReader {
   }
 
   /**
-   * Notes what the client of a waiting set keeps meanwhile. Returns the circle that this closes, as
+   * Notes what the client of a waiting set keeps meanwhile. Returns the cycle that this closes, as
    * core's sets, or none.
    */
   declareHolding(live: LiveSet, held: readonly LiveSet[]): readonly number[] {
     const granted = held.filter((each) => this.isGranted(each)).map(({ set }) => set);
     if (granted.length === 0 || this.isGranted(live)) return [];
-    const circle = this.core.declareHolding(live.set, granted);
-    if (circle === undefined) throw new LimitError('the sets of this domain take too much memory');
-    return circle;
+    const cycle = this.core.declareHolding(live.set, granted);
+    if (cycle === undefined) throw new LimitError('the sets of this domain take too much memory');
+    return cycle;
   }
 
   isGranted({ set }: LiveSet): boolean {
@@ -123,7 +123,7 @@ export class Fold implements CoreReader {
   /** The live sets that conflict with one that would come now, in no order. */
   inTheWay({ exclusive = [], shared = [] }: RemoteSet, session: string): ReadonlySet<LiveSet> {
     const found = new Set<LiveSet>();
-    const look = (ref: RemoteRef, isExclusive: boolean): void => {
+    const search = (ref: RemoteRef, isExclusive: boolean): void => {
       const queue = this.#queues.get(encodeResource(ref, session));
       if (queue === undefined) return;
       let link = this.core.firstInQueue(queue);
@@ -132,13 +132,13 @@ export class Fold implements CoreReader {
         found.add(this.#live.get(this.core.setOf(link)) as LiveSet);
       }
     };
-    for (const ref of exclusive) look(ref, true);
-    for (const ref of shared) look(ref, false);
+    for (const ref of exclusive) search(ref, true);
+    for (const ref of shared) search(ref, false);
     return found;
   }
 
-  /** In words: what one that would come now would wait for. */
-  inWordsInTheWay(set: RemoteSet, session: string): string {
+  /** Describes the first set that a new one would wait for. */
+  describeInTheWay(set: RemoteSet, session: string): string {
     for (const [ref, isExclusive] of modesOf(set)) {
       const mode = isExclusive ? 'exclusive' : 'shared';
       for (const live of this.inTheWay({ [mode]: [ref] }, session)) {
@@ -178,9 +178,9 @@ export class Fold implements CoreReader {
     return this.#names.get(queue)?.name ?? '';
   }
 
-  /** To be looked at only: it does not find the queues of what is new. */
-  copy(): Fold {
-    const copy = new Fold(this.#time);
+  /** For reading only: it does not find the queues of new sets. */
+  copy(): DerivedState {
+    const copy = new DerivedState(this.#time);
     copy.core = this.core.copy();
     copy.#names = new Map(this.#names);
     copy.#live = new Map(this.#live);

@@ -20,18 +20,18 @@ import type { Credentials } from './sign-in.ts';
 import type { EtcdSnapshot } from './snapshot.ts';
 
 export interface EtcdOptions {
-  /** Of the domain: those who use the same one in the same etcd lock each other out. */
+  /** Of the domain: clients that use the same name in the same etcd exclude each other. */
   readonly name: string;
   /**
-   * How long a client may be silent before it is taken for dead, in s: an integer from 2 to 3600.
-   * Default 10. It asks for nothing meanwhile, but what it holds is not free before.
+   * Time after which a silent client's session expires, in s: an integer from 2 to 3600. Default
+   * 10. Until then the resources that a dead client holds are not free.
    */
   readonly leaseSeconds?: number | undefined;
   /** Told of what goes through this domain and no session, and of this client. */
   readonly label?: string | undefined;
 }
 
-/** Where etcd is, and who this client is to it. */
+/** The addresses of etcd, and this client's credentials. */
 export interface EtcdCluster {
   /** `http://host:port` of one member, or of several: then one may fail. */
   readonly hosts: string | readonly string[];
@@ -59,7 +59,7 @@ const attemptMsMax = 2000;
  * on unless it has been turned off). Waits until its state is known.
  *
  * Each client follows the log of all that happens in the domain, and puts its own requests into
- * it. A lost member costs time only; a client that dies is taken for dead when its lease is over.
+ * it. A lost member costs time only; the session of a dead client expires with its lease.
  * If this client cannot renew its lease in time, its grants are lost, before etcd lets anybody else
  * have what they hold. Domains that nothing is asked of do not keep the process alive.
  *

@@ -29,7 +29,7 @@ export interface SetEntry {
   readonly steal?: true | undefined;
 }
 
-/** A client, as it tells others of itself. */
+/** A client, as others see it. */
 export interface SessionEntry {
   readonly pid: number;
   readonly host: string;
@@ -37,8 +37,8 @@ export interface SessionEntry {
 }
 
 /**
- * What a transaction does, besides putting this: so whoever is told of it can see whether something
- * has been left out of that.
+ * The operations of a transaction, besides the put of this: a reader of the log can see whether a
+ * part of the transaction has been left out.
  */
 export interface LinkEntry {
   readonly putCount: number;

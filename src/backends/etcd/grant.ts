@@ -4,7 +4,7 @@ import type { Grant } from '../../api/grant.ts';
 import { type Granted, RemoteGrant } from '../../remote/grant.ts';
 import type { RemoteRequest } from '../../remote/request.ts';
 
-/** That a key was created, or last changed, by this revision, and so is there; 0: it never was. */
+/** That a key was created, or last updated, by this revision, and so is there; 0: it never was. */
 export interface EtcdCondition {
   readonly key: string;
   readonly target: 'Create' | 'Mod';
@@ -18,7 +18,7 @@ export interface EtcdGrant extends Grant {
    * comes. That is stricter than any fencing token, for what is kept in the same etcd.
    *
    * Conditions that hold no more do not always mean that the grant is lost: after a downgrade, a
-   * release of a part, or somebody's theft elsewhere in the domain, ask for them again.
+   * release of a part, or a stealing request elsewhere in the domain, ask for them again.
    *
    * @throws GrantLostError if the grant has ended.
    * @example

@@ -1,11 +1,11 @@
-/** Keeps the process alive while something is expected; sockets and timers of this host do not. */
+/** Keeps the process alive while work is under way; sockets and timers of this backend do not. */
 
 import type { Clock } from '../../runtime/clock.ts';
 
 /** Longer than any process lives. */
 const longMs = 2 ** 52;
 
-export class Awake {
+export class KeepAlive {
   readonly #clock: Clock;
   #count = 0;
   #cancel: () => void = () => undefined;

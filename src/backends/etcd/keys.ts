@@ -1,13 +1,13 @@
 /**
- * What lies where in etcd. All of a domain's keys begin with `kds/NAME/`, NAME percent-encoded:
+ * The keys of a domain in etcd. All of them begin with `kds/NAME/`, NAME percent-encoded:
  *
  *     q/SESSION/NUMBER   a set that waits or is held: see entries.ts
- *     s/SESSION          a client, under its lease; without it, its sets are those of a dead one
- *     m/RESOURCE         a mark: who held it exclusive died, was robbed, or gave up
- *     t                  changed by each theft
- *     c                  the chain: put by each transaction that changes sets or marks, or brings
+ *     s/SESSION          a client, under its lease; without it, its session has expired
+ *     m/RESOURCE         a recovered flag: its exclusive holder died, was revoked, or abandoned it
+ *     t                  put by each stealing request
+ *     c                  the chain: put by each transaction that changes sets or flags, or brings
  *                        a session. Its version counts them, and its value tells what each does,
- *                        so whoever follows sees whether one is missing, or a part of it. What
+ *                        so a reader sees whether one is missing, or a part of it. What
  *                        etcd ends by itself, a session, is not counted. Deleted by releases
  *                        that etcd has no space to count
  *
@@ -22,19 +22,19 @@ export class Keys {
   /** Of the domain. */
   readonly name: string;
   readonly prefix: string;
-  readonly theft: string;
+  readonly steal: string;
   readonly chain: string;
   readonly sets: string;
   readonly sessions: string;
-  readonly marks: string;
+  readonly flags: string;
 
   constructor(name: string) {
     this.name = name;
     this.prefix = `kds/${encodeURIComponent(name)}/`;
     this.sets = `${this.prefix}q/`;
     this.sessions = `${this.prefix}s/`;
-    this.marks = `${this.prefix}m/`;
-    this.theft = `${this.prefix}t`;
+    this.flags = `${this.prefix}m/`;
+    this.steal = `${this.prefix}t`;
     this.chain = `${this.prefix}c`;
   }
 
@@ -50,8 +50,8 @@ export class Keys {
     return `${this.sessions}${session}`;
   }
 
-  mark(resource: string): string {
-    return `${this.marks}${resource}`;
+  flag(resource: string): string {
+    return `${this.flags}${resource}`;
   }
 
   /** Undefined for what is no set's key. */
@@ -63,7 +63,7 @@ export class Keys {
 }
 
 /**
- * What tells a resource from all others in the domain: of a named one, its name as part of a key,
+ * Identifies a resource in the domain: of a named one, its name as part of a key,
  * whatever string it is, lone surrogates too; what has no name is its session's.
  */
 export function encodeResource(ref: RemoteRef, session: string): string {

@@ -1,6 +1,6 @@
 /**
  * A client's session with etcd: a key under a lease that is renewed as long as the client lives.
- * All sets of the client name the session; when its key is gone they are those of a dead one.
+ * All sets of the client name the session; when its key is removed they are those of a dead one.
  *
  * Once over it is over: what is to go on goes on by a new session. It is over as soon as the lease
  * may be, by this process's own clock, whatever etcd would say.

@@ -1,4 +1,4 @@
-/** A set that waits or is held, as a client knows it that follows the log. */
+/** A set that waits or is held, as the log has it. */
 
 import { placesMax, type SetEntry } from './entries.ts';
 
@@ -15,8 +15,8 @@ export class LiveSet {
   /** In core. */
   set = 0;
   isGranted = false;
-  /** It was held, until a thief came: as far as this copy has seen it. */
-  isRobbed = false;
+  /** It was held until a stealing request came, as far as this copy has seen it. */
+  isRevoked = false;
   /** Once granted. See {@link tokenOfWaiter}. */
   token = 0;
   /** When it was granted, or, while it waits, asked for: ms since 1970. */
@@ -58,9 +58,9 @@ export function tokenOfWaiter(revision: number, index: number): number {
   return revision * placesMax + Math.min(1 + index, waitedTokensMax);
 }
 
-/** Arrival order: by creation; but a thief comes before all that came before it. */
+/** Arrival order: by creation; but a stealing request comes before all that came before it. */
 export function byArrival(one: LiveSet, other: LiveSet): number {
-  const isThief = one.entry.steal === true;
-  if (isThief !== (other.entry.steal === true)) return isThief ? -1 : 1;
-  return isThief ? other.id - one.id : one.id - other.id;
+  const isStealing = one.entry.steal === true;
+  if (isStealing !== (other.entry.steal === true)) return isStealing ? -1 : 1;
+  return isStealing ? other.id - one.id : one.id - other.id;
 }

@@ -1,15 +1,15 @@
 /**
- * The log of a domain, as etcd tells of it: first all keys as they are at one revision, then what
- * each later revision changes, in order, none left out.
+ * The log of a domain: first all keys as they are at one revision, then the changes of each later
+ * revision, in order, none left out.
  *
  * The watch is opened first, from now on, and then the keys are read, at a revision that is no
- * earlier; what the watch tells up to that one is passed over. So no revision falls between, and
+ * earlier; messages of the watch up to that revision are ignored. So no revision falls between, and
  * the watch never begins in the past, where etcd would serve it every 100 ms only. When it ends,
  * for whatever reason (compaction is one), it is opened anew in the same way: no past is needed.
  *
- * A watch that is silent may be one that has lost something. So whoever asks for what is there
- * ({@link Log.reach}) has the watch opened anew, at another member, if it does not get there; and
- * so too if it has got there, and has left something out on the way.
+ * A silent watch may have lost a message. So a caller that needs the present state
+ * ({@link Log.reach}) has the watch opened anew, at another member, if the copy does not get there,
+ * and also if the copy has got there with something left out on the way.
  */
 
 import { LimitError, ProtocolError, UnavailableError } from '../../api/errors.ts';
@@ -29,35 +29,35 @@ import {
 } from './calls.ts';
 import type { EtcdConnection, Stream } from './connection.ts';
 import type { Keys } from './keys.ts';
-import type { News, Replica } from './replica.ts';
+import type { Replica, ReplicaDelta } from './replica.ts';
 
-/** For so long, in ms, a watch may be behind what is known to be there. */
+/** Time, ms, by which a watch may be behind a revision that is known to exist. */
 const lateMsMax = 3000;
 /** Time limit, ms, of the opening of a watch. */
 const syncMsMax = 10_000;
-/** Time limit, ms, of one page of the keys. Meanwhile heartbeats find out if a member is frozen. */
+/** Time limit of one page of keys, ms. Meanwhile heartbeats find out if a member is frozen. */
 const readMsMax = 30_000;
 /** Keys in one answer, so that each comes in time, however many there are. */
 const pageSize = 2000;
-/** Between two attempts, in ms. */
+/** Pause between two attempts, ms. */
 const pauseMs = 100;
 
 export interface LogReader {
-  /** A step has been made; the replica is as it says. */
-  onStep(news: News): void;
-  /** The log is there, and cannot be read. It is not followed any more. */
+  /** The replica has made a step. */
+  onStep(news: ReplicaDelta): void;
+  /** The log cannot be read, and is not followed any more. */
   onUnreadable(error: unknown): void;
 }
 
 /** The domain at one revision, as far as a copy is compared with it. */
-interface Look {
+interface Probe {
   readonly revision: number;
   /** Of the last transaction that the chain counts; 0 if there is no chain. */
   readonly chainRevision: number;
   readonly sessionCount: number;
 }
 
-/** Sessions that the copy has seen end while a look was under way. */
+/** Sessions that the copy has seen end while a probe was under way. */
 interface SessionEnds {
   readonly revision: number;
   readonly count: number;
@@ -75,12 +75,12 @@ export class Log {
   readonly #clock: Clock;
   readonly #reader: LogReader;
   readonly #waiters = new Set<Waiter>();
-  /** For each look that is under way. */
-  readonly #endsDuringLooks = new Set<SessionEnds[]>();
+  /** For each probe that is under way. */
+  readonly #endsDuringProbes = new Set<SessionEnds[]>();
   #stream: Stream | undefined;
   #endStream: (reason: unknown) => void = () => undefined;
   #isOpen = true;
-  /** Counts what has been received: as long as it grows, nothing is late. */
+  /** Counts the messages received: while it grows, the watch is not late. */
   #progress = 0;
   /** `beginning`, and while keys are read, calls have limits of their own. */
   #state: 'beginning' | 'reading' | 'following' = 'beginning';
@@ -107,18 +107,18 @@ export class Log {
     void this.#follow();
     let cancel: () => void = () => undefined;
     const isLate = new Promise<never>((_, reject) => {
-      const look = (before: number): void => {
+      const watchProgress = (before: number): void => {
         cancel = this.#clock.after(syncMsMax, () => {
           if (this.#progress > before || this.#state === 'reading') {
-            look(this.#progress);
+            watchProgress(this.#progress);
             return;
           }
-          const why = `etcd has not told its keys within ${syncMsMax} ms`;
+          const why = `etcd has not reported its keys within ${syncMsMax} ms`;
           reject(new UnavailableError(`${why}: ${this.#reason ?? 'no answer'}`));
           this.close();
         });
       };
-      look(this.#progress);
+      watchProgress(this.#progress);
     });
     await Promise.race([isLate, isComplete]).finally(() => cancel());
   }
@@ -140,9 +140,9 @@ export class Log {
   async reach(limitMs: number): Promise<void> {
     const { replica } = this;
     const ends: SessionEnds[] = [];
-    this.#endsDuringLooks.add(ends);
+    this.#endsDuringProbes.add(ends);
     try {
-      const { revision, chainRevision, sessionCount } = await this.#look(limitMs);
+      const { revision, chainRevision, sessionCount } = await this.#probe(limitMs);
       if (chainRevision === 0) {
         await this.#reachUncounted(limitMs);
         return;
@@ -153,13 +153,13 @@ export class Log {
         () => replica.revision >= revision || (replica.revision >= chainRevision && hasSessions()),
       );
       const isComplete = replica.chainRevision >= chainRevision && hasSessions();
-      if (!isComplete) await this.#readAnew(revision);
+      if (!isComplete) await this.#reread(revision);
     } finally {
-      this.#endsDuringLooks.delete(ends);
+      this.#endsDuringProbes.delete(ends);
     }
   }
 
-  async #look(limitMs: number): Promise<Look> {
+  async #probe(limitMs: number): Promise<Probe> {
     const { chain, sessions } = this.#keys;
     const wanted = [{ key: toBase64(chain) }, { ...prefixRange(sessions), count_only: true }];
     const { revision, ranges } = txnIn(
@@ -184,18 +184,18 @@ export class Log {
       await this.#connection.call('/v3/kv/range', range, limitMs),
     );
     await this.#until(() => replica.revision >= revision || replica.size === count);
-    if (replica.size !== count) await this.#readAnew(revision);
+    if (replica.size !== count) await this.#reread(revision);
   }
 
-  /** The watch has left out something that was there at that revision: all keys tell of it. */
-  async #readAnew(revision: number): Promise<void> {
+  /** The watch has left out something of that revision: reads all keys again. */
+  async #reread(revision: number): Promise<void> {
     const { replica } = this;
     if (replica.resetRevision >= revision) return;
     this.#endStream(new Error('the watch has left something out'));
     await this.#until(() => replica.resetRevision >= revision);
   }
 
-  /** Resolves when the replica has what a revision has done that is known to have changed a key. */
+  /** Resolves when the replica has a revision that is known to have changed a key. */
   async reachRevision(revision: number): Promise<void> {
     await this.#until(() => this.replica.revision >= revision);
   }
@@ -247,7 +247,7 @@ export class Log {
 
   /** Throws when the watch has ended. */
   async #followOnce(): Promise<never> {
-    /** What is told before the keys have been read. */
+    /** Messages that come before the keys have been read. */
     let early: Json[] | undefined = [];
     let created: () => void = () => undefined;
     const isCreated = new Promise<void>((resolve) => {
@@ -261,11 +261,11 @@ export class Log {
     const end = this.#endStream;
     const stream = this.#connection.stream('/v3/watch', body, {
       onMessage: ({ result }) => {
-        const told = (result ?? {}) as Json;
-        if (told['canceled'] === true) end(new Error('etcd has cancelled the watch'));
-        else if (told['created'] === true) created();
-        else if (early !== undefined) early.push(told);
-        else this.#hearOr(end, told);
+        const body = (result ?? {}) as Json;
+        if (body['canceled'] === true) end(new Error('etcd has cancelled the watch'));
+        else if (body['created'] === true) created();
+        else if (early !== undefined) early.push(body);
+        else this.#receiveOr(end, body);
       },
       onEnd: end,
     });
@@ -278,9 +278,9 @@ export class Log {
       const { items, revision } = await Promise.race([this.#readAll(), isEnded]);
       this.#step(() => this.replica.reset(items, revision));
       this.#state = 'following';
-      const told = early;
+      const waiting = early;
       early = undefined;
-      for (const result of told) this.#hear(result);
+      for (const result of waiting) this.#receive(result);
       return await isEnded;
     } finally {
       cancel();
@@ -309,20 +309,20 @@ export class Log {
     }
   }
 
-  #hearOr(end: (reason: unknown) => void, result: Json): void {
+  #receiveOr(end: (reason: unknown) => void, result: Json): void {
     try {
-      this.#hear(result);
+      this.#receive(result);
     } catch (error) {
       end(error);
     }
   }
 
   /**
-   * One message may tell of several revisions, and tells of each as a whole.
+   * One message may have several revisions, and has each as a whole.
    *
-   * @throws ProtocolError and others for what cannot be read; nothing of it has been told then.
+   * @throws ProtocolError and others for events that cannot be read; none is reported then.
    */
-  #hear(result: Json): void {
+  #receive(result: Json): void {
     if (!this.#isOpen) return;
     const events = listIn(result, 'events').map(eventIn);
     for (let from = 0; from < events.length; ) {
@@ -335,14 +335,14 @@ export class Log {
     }
   }
 
-  #step(make: () => News): void {
+  #step(make: () => ReplicaDelta): void {
     const countBefore = this.replica.sessions.size;
     const news = make();
     this.#progress++;
     // No revision brings a session and ends one: a lease ends by itself.
     const count = countBefore - this.replica.sessions.size;
     const { revision } = this.replica;
-    if (count > 0) for (const ends of this.#endsDuringLooks) ends.push({ revision, count });
+    if (count > 0) for (const ends of this.#endsDuringProbes) ends.push({ revision, count });
     this.#reader.onStep(news);
     for (const waiter of [...this.#waiters]) if (waiter.isThere()) waiter.resolve();
   }

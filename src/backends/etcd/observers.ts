@@ -1,16 +1,16 @@
 /**
- * Those that wait until what conflicts with a set now is gone. They are known to this client only,
- * take nothing and are in nobody's way: each has a list of the sets that are left, and is done when
- * that is empty. What comes later is on no list.
+ * Observers wait until the sets that conflict with theirs now have ended. Only this client knows
+ * them, and they delay no request: each has a list of the sets that are left, and is settled when
+ * that is empty. Sets that come later are on no list.
  */
 
 import { WaitTimeoutError } from '../../api/errors.ts';
 import type { RemoteRequest } from '../../remote/request.ts';
 import { describeOwnerOf } from '../../report/blockers.ts';
 import { quote } from '../../runtime/escape.ts';
-import type { Fold } from './derived-state.ts';
+import type { DerivedState } from './derived-state.ts';
 import type { LiveSet } from './live-set.ts';
-import type { News } from './replica.ts';
+import type { ReplicaDelta } from './replica.ts';
 
 interface Observer {
   readonly request: RemoteRequest;
@@ -19,20 +19,20 @@ interface Observer {
 }
 
 export class Observers {
-  readonly #fold: Fold;
+  readonly #state: DerivedState;
   /** By the request's id. */
   readonly #observers = new Map<number, Observer>();
 
-  constructor(fold: Fold) {
-    this.#fold = fold;
+  constructor(state: DerivedState) {
+    this.#state = state;
   }
 
-  /** What conflicts at this moment is to be waited for. */
+  /** Waits for the sets that conflict at this moment. */
   add(request: RemoteRequest, session: string): void {
     const { set, timeoutMs } = request.terms;
     const left = new Set<LiveSet>();
-    for (const live of this.#fold.inTheWay(set, session)) {
-      // What this client has asked for since then came later.
+    for (const live of this.#state.inTheWay(set, session)) {
+      // Later requests of this client came later.
       if (live.session !== session || live.number < request.id) left.add(live);
     }
     if (left.size === 0) {
@@ -47,11 +47,11 @@ export class Observers {
     this.#observers.delete(request.id);
   }
 
-  hear({ gone, changed }: News): void {
+  update({ removed, updated }: ReplicaDelta): void {
     for (const { request, session, left } of [...this.#observers.values()]) {
-      for (const live of gone) left.delete(live);
-      for (const live of changed) {
-        if (left.has(live) && !this.#fold.inTheWay(request.terms.set, session).has(live)) {
+      for (const live of removed) left.delete(live);
+      for (const live of updated) {
+        if (left.has(live) && !this.#state.inTheWay(request.terms.set, session).has(live)) {
           left.delete(live);
         }
       }
@@ -59,17 +59,17 @@ export class Observers {
     }
   }
 
-  /** Its time is over, perhaps before it is known what it would wait for. */
+  /** Its time is over, perhaps before the sets that it waits for are known. */
   timeOut(request: RemoteRequest, timeoutMs: number): void {
     const [live] = this.#observers.get(request.id)?.left ?? [];
     if (live === undefined) {
-      const why = 'etcd has not yet told what is held';
+      const why = 'etcd has not yet reported what is held';
       request.refuse(new WaitTimeoutError(`not settled within ${timeoutMs} ms: ${why}`));
       return;
     }
     const names = [...live.entry.exclusive, ...live.entry.shared].slice(0, 3);
     const what = quote(names.map(String).join(', '));
-    const owner = `${what} is ${describeOwnerOf(this.#fold, live.set)}`;
+    const owner = `${what} is ${describeOwnerOf(this.#state, live.set)}`;
     request.refuse(new WaitTimeoutError(`not settled within ${timeoutMs} ms: ${owner}`));
   }
 }

@@ -1,18 +1,18 @@
 /**
- * What this client has to say to etcd about its own sets, in the order in which it came up.
+ * The changes of this client's own sets that etcd does not have yet, in the order of the calls.
  *
- * One transaction is under way at a time; what comes up meanwhile is the next one. So the order of
- * calls is kept, and a busy client says much at once.
+ * One transaction is under way at a time; changes that come up meanwhile form the next one. So the
+ * order of calls is kept, and a busy client sends many changes at once.
  *
- * Each transaction may be heard more than once, late, or without its answer arriving. It asks that
- * the session lives, that sets which it creates are not there, and that those which it changes are
- * as they were: so it does its work once. One that finds otherwise reads what is there instead, and
- * the next is made from that. What is late and creates a set that has ended meanwhile makes it
- * again: whoever follows the log sees a set that nobody asked for, and has it removed
- * ({@link Outbox.removeStray}).
+ * A transaction may arrive more than once, late, or without its answer coming back. It compares
+ * that the session lives, that the sets which it creates are not there, and that the sets which it
+ * changes are as they were: so it does its work once. If a compare fails, the transaction reads the
+ * keys instead, and the next one is made from those. A late transaction may create a set again that
+ * has ended meanwhile: its client then sees an orphan in the log, and deletes it
+ * ({@link Outbox.deleteOrphan}).
  *
- * Where etcd has no space, it takes deletions only: then sets that end go first, by transactions of
- * their own, and all else waits. That changes no outcome: nobody else has seen what is waiting.
+ * Without space etcd takes deletions only: then sets that end go first, by transactions of their
+ * own, and all other changes wait. That alters no outcome, as no other client has seen them.
  */
 
 import { LimitError, UnavailableError } from '../../api/errors.ts';
@@ -29,13 +29,13 @@ import { OwnSet } from './own-set.ts';
 import { isOutOfSpace } from './refusal.ts';
 import type { Replica } from './replica.ts';
 
-/** For so long, in ms, one transaction is tried before what it says is thought over. */
+/** Time limit of one transaction, ms; after it the changes are requeued. */
 const callMsMax = 5000;
 const pauseMs = 50;
 /** Pause, ms, after which puts are tried again where etcd had no space for them. */
 const spacePauseMs = 500;
-/** So often a theft is tried as one transaction. */
-const theftsMax = 5;
+/** Attempts to revoke grants in the transaction of the stealing request itself. */
+const stealsMax = 5;
 
 export interface OutboxTerms {
   readonly connection: EtcdConnection;
@@ -43,19 +43,19 @@ export interface OutboxTerms {
   readonly clock: Clock;
   readonly lease: Lease;
   readonly log: Log;
-  /** Etcd does not take it, whatever is done. */
+  /** Etcd does not take the set: it is too large. */
   readonly onRefused: (own: OwnSet, error: LimitError) => void;
   /** Another client has deleted it, and the log, which was read anew since, does not show that. */
   readonly onMissed: (own: OwnSet) => void;
-  /** Nothing can be said any more in this session. */
+  /** The session can send nothing any more. */
   readonly onFailed: (why: string) => void;
 }
 
 export class Outbox {
   readonly #terms: OutboxTerms;
-  /** Those of which something is to be said. */
+  /** Sets with changes to send. */
   readonly #dirty = new Set<OwnSet>();
-  /** Told when there is nothing left to say. */
+  /** Called when no change is left. */
   readonly #idle: (() => void)[] = [];
   #isBusy = false;
   #isOpen = true;
@@ -67,20 +67,20 @@ export class Outbox {
     this.#terms = terms;
   }
 
-  /** Says what has become of it; resolves when etcd has heard, or it does not matter any more. */
-  say(own: OwnSet): Promise<void> {
+  /** Sends the changes of a set; resolves when etcd has them, or they do not matter any more. */
+  update(own: OwnSet): Promise<void> {
     if (!this.#isOpen) return Promise.resolve();
     this.#dirty.add(own);
     if (own.isEnding) this.#endPause();
     if (!this.#isBusy) {
       this.#isBusy = true;
-      // What one call of the user's says is said in one go.
+      // The changes of one call of the user's go in one transaction.
       queueRealMicrotask(() => void this.#work());
     }
     return new Promise((resolve) => own.waiting.push(resolve));
   }
 
-  /** It has been deleted by somebody else. */
+  /** Another client has deleted it. */
   forget(own: OwnSet): void {
     own.isGone = true;
     this.#dirty.delete(own);
@@ -94,22 +94,22 @@ export class Outbox {
     return modRevision <= replica.resetRevision && !replica.sets.has(key);
   }
 
-  /** A set of this session's that it does not know of. */
-  removeStray({ key, number, entry, modRevision }: LiveSet): void {
+  /** Deletes a set of this session that no request has. */
+  deleteOrphan({ key, number, entry, modRevision }: LiveSet): void {
     const own = new OwnSet(key, number, entry);
     own.isSent = true;
     own.modRevision = modRevision;
     own.isEnding = true;
-    void this.say(own);
+    void this.update(own);
   }
 
-  /** Resolves when all that has been said before has been heard. */
-  heard(): Promise<void> {
+  /** Resolves when etcd has all changes made before. */
+  flushed(): Promise<void> {
     if (!this.#isBusy || !this.#isOpen) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
-  /** Nothing is said any more, and whoever waits for it goes on. */
+  /** Sends nothing any more; every promise of `update` and `flushed` resolves. */
   close(): void {
     this.#isOpen = false;
     this.#endPause();
@@ -131,7 +131,7 @@ export class Outbox {
     this.#settleIdle();
   }
 
-  /** What deletions alone can do, if there is any; puts are tried again after a pause. */
+  /** Sends the ends that need deletions only, if any; retries puts after a pause. */
   async #sendEnds(): Promise<void> {
     const batch = new Batch(this.#terms.keys);
     for (const own of this.#dirty) if (own.isDue && batch.addEnd(own)) this.#dirty.delete(own);
@@ -161,11 +161,11 @@ export class Outbox {
     return batch;
   }
 
-  /** Undefined if what was known of them has proved wrong again and again. */
+  /** The grants to revoke; undefined if the copy has proved wrong too often. */
   #victims(own: OwnSet, replica: Replica, session: string): Victims | undefined {
-    if (own.entry.steal !== true || own.theftCount >= theftsMax) return undefined;
-    own.theftCount++;
-    const inTheWay = [...replica.fold.inTheWay(own.entry, session)];
+    if (own.entry.steal !== true || own.stealCount >= stealsMax) return undefined;
+    own.stealCount++;
+    const inTheWay = [...replica.state.inTheWay(own.entry, session)];
     const sets = inTheWay.filter(({ isGranted }) => isGranted);
     return { sets, chainRevision: replica.chainRevision };
   }
@@ -188,16 +188,16 @@ export class Outbox {
       );
       if (!this.#isOpen) this.#drop(batch);
       else if (succeeded) this.#done(batch, revision);
-      else await this.#thinkOver(batch, ranges);
+      else await this.#reconcile(batch, ranges);
     } catch (error) {
       if (!this.#isOpen) {
         this.#drop(batch);
       } else if (isOutOfSpace(error) && !this.#isOutOfSpace) {
         this.#isOutOfSpace = true;
-        this.#sayAgain(batch);
+        this.#requeue(batch);
       } else if (error instanceof UnavailableError || isOutOfSpace(error)) {
         this.#isOutOfSpace = false;
-        this.#sayAgain(batch);
+        this.#requeue(batch);
         await new Promise<void>((resolve) => void clock.after(pauseMs, resolve));
       } else if (error instanceof LimitError) {
         this.#tooLarge(batch, error);
@@ -209,8 +209,8 @@ export class Outbox {
   }
 
   #done({ steps }: Batch, revision: number): void {
-    for (const { own, marks, put, isDelete } of steps) {
-      for (const [name, isSet] of marks) if (own.marks.get(name) === isSet) own.marks.delete(name);
+    for (const { own, flags, put, isDelete } of steps) {
+      for (const [name, isSet] of flags) if (own.flags.get(name) === isSet) own.flags.delete(name);
       if (put !== undefined) {
         own.written = put;
         own.modRevision = revision;
@@ -222,8 +222,8 @@ export class Outbox {
     }
   }
 
-  /** Something was not as it was thought to be: perhaps as this has been heard before. */
-  async #thinkOver(batch: Batch, ranges: readonly Found[]): Promise<void> {
+  /** A compare has failed, perhaps as this transaction has arrived before. */
+  async #reconcile(batch: Batch, ranges: readonly Found[]): Promise<void> {
     const { lease, log, onFailed, onMissed } = this.#terms;
     const over: OwnSet[] = [];
     const [session, found] = ranges;
@@ -238,8 +238,8 @@ export class Outbox {
       if (modRevision === 0 && own.modRevision !== 0) over.push(own);
       else own.modRevision = modRevision;
     }
-    this.#sayAgain(batch);
-    // Whom a theft robs, and what is marked, is read from the replica.
+    this.#requeue(batch);
+    // The grants to revoke, and the flags, are read from the replica.
     const isKnown = await log.reach(callMsMax).then(
       () => true,
       () => false,
@@ -257,7 +257,7 @@ export class Outbox {
     const [first] = batch.steps;
     if (batch.steps.length > 1) {
       for (const { own } of batch.steps) own.isAlone = true;
-      this.#sayAgain(batch);
+      this.#requeue(batch);
     } else if (first !== undefined) {
       first.own.isSent = false;
       first.own.settle();
@@ -265,8 +265,8 @@ export class Outbox {
     }
   }
 
-  /** Before all that has come up since. */
-  #sayAgain({ steps }: Batch): void {
+  /** Puts the changes before all that have come up since. */
+  #requeue({ steps }: Batch): void {
     const later = [...this.#dirty];
     this.#dirty.clear();
     for (const own of [...steps.map((step) => step.own), ...later]) this.#dirty.add(own);

@@ -1,4 +1,4 @@
-/** A set of this client's, as it is to be in etcd, and as it is known to be there. */
+/** A set of this client's: as it is to be in etcd, and as etcd is known to have it. */
 
 import type { RemoteRef, RemoteSet } from '../../remote/resources.ts';
 import type { SetEntry } from './entries.ts';
@@ -10,21 +10,21 @@ export class OwnSet {
   entry: SetEntry;
   /** It is to be there no more. */
   isEnding = false;
-  /** Resources, as in keys, to be marked (or cleared) before, or as, its key is next changed. */
-  readonly marks = new Map<string, boolean>();
-  /** It may be there, as somebody has been told to put it. */
+  /** Resources, as in keys, to be flagged (or cleared) before, or as, its key is next updated. */
+  readonly flags = new Map<string, boolean>();
+  /** Etcd may have it, as a member was asked to put it. */
   isSent = false;
-  /** Somebody else has deleted it: nothing is to be said of it, unless it is asked for anew. */
+  /** Another client has deleted it: it is not sent, unless it is enqueued again. */
   isGone = false;
   /** What was last put, if that is known. */
   written: SetEntry | undefined = undefined;
   /** Of its key, as far as is known; 0 if it is not known to be there. */
   modRevision = 0;
-  /** To be told to etcd alone, as it may be too large. */
+  /** It goes in a transaction of its own, as it may be too large. */
   isAlone = false;
-  /** How often it has been tried to take it from others. */
-  theftCount = 0;
-  /** Told when etcd has it as it is to be, or never will. */
+  /** Attempts to revoke others' grants in its own transaction. */
+  stealCount = 0;
+  /** Called when etcd has it as it is to be, or never will. */
   readonly waiting: (() => void)[] = [];
 
   constructor(key: string, number: number, entry: SetEntry) {
@@ -33,15 +33,15 @@ export class OwnSet {
     this.entry = entry;
   }
 
-  /** Whether etcd is to be told of anything. */
+  /** Whether etcd lacks a change of it. */
   get isDue(): boolean {
     if (this.isGone) return false;
     if (this.isEnding) return this.isSent;
-    return this.marks.size > 0 || this.entry !== this.written;
+    return this.flags.size > 0 || this.entry !== this.written;
   }
 
   /** It takes the last place in line, as if it had never been there. */
-  askAnew(): void {
+  enqueueAgain(): void {
     this.isGone = false;
     this.isSent = false;
     this.written = undefined;

@@ -1,6 +1,6 @@
 /**
- * The marks that a client knows of: those in the log, and, of resources that nobody else reaches,
- * its own.
+ * The recovered flags that a client knows: those in the log, and its own, for resources that no
+ * other client reaches.
  */
 
 import type { RemoteRef } from '../../remote/resources.ts';
@@ -9,7 +9,7 @@ import type { LiveSet } from './live-set.ts';
 import type { OwnSet } from './own-set.ts';
 import type { Replica } from './replica.ts';
 
-export class Marks {
+export class RecoveredFlags {
   readonly #replica: Replica;
   readonly #private = new Set<string>();
 
@@ -17,28 +17,28 @@ export class Marks {
     this.#replica = replica;
   }
 
-  /** Sets or clears it: in the log, as the key of that set is next changed. */
-  mark({ marks }: OwnSet, ref: RemoteRef, isSet: boolean, session: string): void {
+  /** Sets or clears it: in the log, as the key of that set is next updated. */
+  flag({ flags }: OwnSet, ref: RemoteRef, isSet: boolean, session: string): void {
     const name = encodeResource(ref, session);
     if (typeof ref === 'number') {
       if (isSet) this.#private.add(name);
       else this.#private.delete(name);
-    } else if (isSet || this.#replica.marks.has(name)) {
-      marks.set(name, isSet);
+    } else if (isSet || this.#replica.flags.has(name)) {
+      flags.set(name, isSet);
     }
   }
 
-  /** Of what a set that is granted names; `robbed` have given way to it just now. */
-  recovered({ entry, session }: LiveSet, robbed: readonly LiveSet[]): readonly RemoteRef[] {
-    const taken = entry.steal === true ? robbed.flatMap((live) => live.entry.exclusive) : [];
+  /** The flagged resources of a granted set; `revoked` have given way to it just now. */
+  recovered({ entry, session }: LiveSet, revoked: readonly LiveSet[]): readonly RemoteRef[] {
+    const taken = entry.steal === true ? revoked.flatMap((live) => live.entry.exclusive) : [];
     return [...entry.exclusive, ...entry.shared].filter((ref) => {
       const name = encodeResource(ref, session);
       if (typeof ref === 'number') return this.#private.has(name);
-      return this.#replica.marks.has(name) || taken.includes(ref);
+      return this.#replica.flags.has(name) || taken.includes(ref);
     });
   }
 
-  /** What only a session could reach goes with it. */
+  /** Resources that only a session could reach go with it. */
   forgetPrivate(): void {
     this.#private.clear();
   }

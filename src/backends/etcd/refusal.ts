@@ -41,7 +41,7 @@ export function isOutOfSpace(error: unknown): boolean {
   return error instanceof EtcdRefusal && error.message.includes('space exceeded');
 }
 
-/** Whether a token that was right before is not any more: it expired, or users have changed. */
+/** Whether a token that was right before is not any more: it expired, or users have updated. */
 export function isStaleToken(error: unknown): boolean {
   if (!(error instanceof EtcdRefusal)) return false;
   return error.code === codes.unauthenticated || staleToken.test(error.message);

@@ -1,25 +1,25 @@
 /**
  * A client's copy of the domain: the live keys, and what follows from them.
  *
- * Whatever the client is to know is a function of the live keys: it can begin with them as they are
- * at one revision, or follow the log from revision to revision, and comes to the same. (Not so the
- * token and the time of a grant that was waited for: who came later knows a lower bound.)
+ * The copy is a function of the live keys: it can begin with them as they are at one revision, or
+ * follow the log from revision to revision, and comes to the same. (Not so the token and the time
+ * of a grant after a wait: a copy that began later knows a lower bound.)
  *
- * All events of one revision are one step. First all that goes is taken away, the last to come
- * first, so that none of them is granted what another one leaves; then sets weaken; then the new
- * ones arrive. Who is granted by that is told when the step is complete.
+ * All events of one revision are one step. Sets that end are removed first, the last to come first,
+ * so that none of them is granted the resources of another; then sets weaken; then new ones arrive.
+ * The grants of a step are reported when it is complete.
  */
 
 import type { DeadlockStep } from '../../api/errors.ts';
 import { cycleOf } from '../../report/blockers.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { KeyValue, LogEvent } from './calls.ts';
-import { Fold } from './derived-state.ts';
+import { DerivedState } from './derived-state.ts';
 import { readLink, readSession, readSet, type SessionEntry, strange } from './entries.ts';
 import type { Keys } from './keys.ts';
 import { byArrival, LiveSet, tokenOfWaiter } from './live-set.ts';
 
-/** Something that should have been told was not: what is known is of the past, but right. */
+/** The watch has left something out: the copy is of the past, but right. */
 class LogGap extends Error {}
 
 export interface LiveSession {
@@ -27,45 +27,45 @@ export interface LiveSession {
   readonly entry: SessionEntry;
 }
 
-/** What a step has come to. */
-export interface News {
+/** The outcome of a step. */
+export interface ReplicaDelta {
   /** In arrival order. */
   readonly granted: readonly LiveSet[];
-  /** They were held, and are not any more, as a thief has come; their keys are there still. */
-  readonly robbed: readonly LiveSet[];
-  /** Their keys are gone. */
-  readonly gone: readonly LiveSet[];
-  readonly born: readonly LiveSet[];
-  /** They want, or hold, less than before. */
-  readonly changed: readonly LiveSet[];
-  /** Those that would wait for ever, for what their own client keeps. */
-  readonly circles: readonly Circle[];
-  /** Somebody may have left sets behind. */
+  /** Grants that a stealing request has revoked; their keys are still there. */
+  readonly revoked: readonly LiveSet[];
+  /** Sets whose keys were deleted. */
+  readonly removed: readonly LiveSet[];
+  readonly added: readonly LiveSet[];
+  /** Sets that want, or hold, less than before. */
+  readonly updated: readonly LiveSet[];
+  /** Sets that would wait for ever, for resources that their own client holds. */
+  readonly cycles: readonly Cycle[];
+  /** Whether a session has ended, and may have left sets. */
   readonly haveSessionsEnded: boolean;
 }
 
-export interface Circle {
+export interface Cycle {
   readonly live: LiveSet;
   readonly message: string;
   readonly steps: readonly DeadlockStep[];
 }
 
 export class Replica {
-  /** All up to this one is known, but for what a watch has left out. */
+  /** The copy has all revisions up to this one, except for events that a watch has left out. */
   revision = 0;
-  /** At which it was last made from all keys, and so was complete. */
+  /** The revision at which the copy was last made from all keys, and so was complete. */
   resetRevision = 0;
-  /** Of the last theft; 0 if there has been none. */
-  theftRevision = 0;
+  /** Of the last stealing request; 0 if there has been none. */
+  stealRevision = 0;
   /** Of the last transaction that the chain counts; 0 if there is no chain. */
   chainRevision = 0;
-  readonly fold: Fold;
+  readonly state: DerivedState;
   /** By key. */
   readonly sets = new Map<string, LiveSet>();
   /** By their names, as in their keys. */
   readonly sessions = new Map<string, LiveSession>();
   /** Resources as in their keys. */
-  readonly marks = new Set<string>();
+  readonly flags = new Set<string>();
   readonly #keys = new Set<string>();
   readonly #layout: Keys;
   readonly #clock: Clock;
@@ -75,25 +75,25 @@ export class Replica {
   /** Whether there may have been deletions that no chain counts (see batch.ts, `uncounted`). */
   #hasUncounted = false;
 
-  /** `isOwn`: whether the sets of a session are those of whoever keeps this copy. */
+  /** `isOwn`: whether a session is that of the client which keeps this copy. */
   constructor(layout: Keys, clock: Clock, isOwn: (session: string) => boolean = () => false) {
-    this.fold = new Fold(clock);
+    this.state = new DerivedState(clock);
     this.#layout = layout;
     this.#clock = clock;
     this.#isOwn = isOwn;
   }
 
   /** Begins with the keys as they are at a revision. @throws ProtocolError, LimitError */
-  reset(items: readonly KeyValue[], revision: number): News {
+  reset(items: readonly KeyValue[], revision: number): ReplicaDelta {
     const before = new Map(this.sets);
-    const born: LiveSet[] = [];
-    const changed: LiveSet[] = [];
+    const added: LiveSet[] = [];
+    const updated: LiveSet[] = [];
     this.revision = revision;
     this.resetRevision = revision;
-    this.theftRevision = 0;
+    this.stealRevision = 0;
     this.chainRevision = 0;
     this.#chainLength = 0;
-    for (const known of [this.sets, this.sessions, this.marks, this.#keys]) known.clear();
+    for (const known of [this.sets, this.sessions, this.flags, this.#keys]) known.clear();
     for (const { key, value, createRevision, modRevision, version } of items) {
       this.#keys.add(key);
       if (!key.startsWith(this.#layout.sets)) {
@@ -104,30 +104,35 @@ export class Replica {
       const live = this.#read(key, value, createRevision, modRevision);
       const known = before.get(key);
       if (known?.createRevision === createRevision) {
-        if (known.modRevision !== modRevision) changed.push(known);
+        if (known.modRevision !== modRevision) updated.push(known);
         known.entry = live.entry;
         known.modRevision = modRevision;
         before.delete(key);
         this.sets.set(key, known);
       } else {
-        born.push(live);
+        added.push(live);
         this.sets.set(key, live);
       }
     }
     this.#hasUncounted = items.length > 0 && this.#chainLength === 0;
-    return this.#rebuild({ born, gone: [...before.values()], changed, haveSessionsEnded: true });
+    return this.#rebuild({
+      added,
+      removed: [...before.values()],
+      updated,
+      haveSessionsEnded: true,
+    });
   }
 
   /**
-   * Goes on to the next revision that has anything to tell.
+   * Goes on to the next revision that changes a key of the domain.
    *
-   * @throws LogGap, and nothing is changed, if it is not the next; ProtocolError, LimitError
+   * @throws LogGap, and nothing is updated, if it is not the next; ProtocolError, LimitError
    */
-  apply(revision: number, events: readonly LogEvent[]): News {
+  apply(revision: number, events: readonly LogEvent[]): ReplicaDelta {
     this.#checkChain(events);
     this.revision = revision;
-    const born: LiveSet[] = [];
-    const gone: LiveSet[] = [];
+    const added: LiveSet[] = [];
+    const removed: LiveSet[] = [];
     const changes: { readonly live: LiveSet; readonly event: LogEvent }[] = [];
     let haveSessionsEnded = false;
     for (const event of events) {
@@ -141,30 +146,30 @@ export class Replica {
       }
       const live = this.sets.get(key);
       if (!isDelete && live === undefined) {
-        born.push(this.#read(key, event.value, event.createRevision, revision));
+        added.push(this.#read(key, event.value, event.createRevision, revision));
       } else if (live !== undefined) {
-        if (isDelete) gone.push(live);
+        if (isDelete) removed.push(live);
         else changes.push({ live, event });
       }
     }
-    const changed = changes.map(({ live }) => live);
-    for (const { key } of gone) this.sets.delete(key);
-    for (const live of born.sort(byArrival)) this.sets.set(live.key, live);
-    if (born.some(({ entry }) => entry.steal)) {
+    const updated = changes.map(({ live }) => live);
+    for (const { key } of removed) this.sets.delete(key);
+    for (const live of added.sort(byArrival)) this.sets.set(live.key, live);
+    if (added.some(({ entry }) => entry.steal)) {
       for (const { live, event } of changes) this.#weaken(live, event, false);
-      return this.#rebuild({ born, gone, changed, haveSessionsEnded });
+      return this.#rebuild({ added, removed, updated, haveSessionsEnded });
     }
-    this.fold.removeAll(gone.sort(byArrival).reverse());
+    this.state.removeAll(removed.sort(byArrival).reverse());
     for (const { live, event } of changes) this.#weaken(live, event, true);
-    for (const live of born) this.fold.add(live);
-    const circles = born.flatMap((live) => this.#cycleOf(live));
-    const waited = this.fold.takeGranted();
-    const atOnce = born.filter((live) => this.fold.isGranted(live));
-    // Who waited has come earlier.
+    for (const live of added) this.state.add(live);
+    const cycles = added.flatMap((live) => this.#cycleOf(live));
+    const waited = this.state.takeGranted();
+    const atOnce = added.filter((live) => this.state.isGranted(live));
+    // A set that waited has come earlier.
     const granted = [...waited, ...atOnce];
     this.#grant(waited, atOnce);
-    this.fold.dropIdle();
-    return { granted, robbed: [], gone, born, changed, circles, haveSessionsEnded };
+    this.state.dropIdle();
+    return { granted, revoked: [], removed, added, updated, cycles, haveSessionsEnded };
   }
 
   /** How many keys there are. */
@@ -180,11 +185,11 @@ export class Replica {
     return count;
   }
 
-  isDead({ session }: LiveSet): boolean {
+  isExpired({ session }: LiveSet): boolean {
     return !this.sessions.has(session);
   }
 
-  /** All that decides who is granted what, and what of it is told, as text. */
+  /** The state that decides each grant and its recovered flags, as text. */
   digest(): string {
     const sets = [...this.sets.values()].sort(byArrival).map((live) => ({
       id: live.id,
@@ -193,42 +198,42 @@ export class Replica {
       exclusive: [...live.entry.exclusive].sort(),
       shared: [...live.entry.shared].sort(),
     }));
-    return JSON.stringify({ sets, marks: [...this.marks].sort() });
+    return JSON.stringify({ sets, flags: [...this.flags].sort() });
   }
 
-  #rebuild(known: Omit<News, 'granted' | 'robbed' | 'circles'>): News {
-    this.fold.rebuild(this.sets.values());
-    this.fold.takeGranted();
-    const bornSets = new Set(known.born);
+  #rebuild(known: Omit<ReplicaDelta, 'granted' | 'revoked' | 'cycles'>): ReplicaDelta {
+    this.state.rebuild(this.sets.values());
+    this.state.takeGranted();
+    const addedSets = new Set(known.added);
     const waited: LiveSet[] = [];
     const atOnce: LiveSet[] = [];
-    const robbed: LiveSet[] = [];
+    const revoked: LiveSet[] = [];
     for (const live of [...this.sets.values()].sort(byArrival)) {
-      const isGranted = this.fold.isGranted(live);
+      const isGranted = this.state.isGranted(live);
       if (isGranted && !live.isGranted)
-        (this.#isAtOnce(live, bornSets) ? atOnce : waited).push(live);
-      if (live.isGranted && !isGranted) robbed.push(live);
+        (this.#isAtOnce(live, addedSets) ? atOnce : waited).push(live);
+      if (live.isGranted && !isGranted) revoked.push(live);
     }
-    for (const live of robbed) {
+    for (const live of revoked) {
       live.isGranted = false;
-      live.isRobbed = true;
+      live.isRevoked = true;
     }
     const waiting = [...this.sets.values()].sort(byArrival);
-    const circles = waiting.flatMap((live) => {
-      const circle = this.#cycleOf(live);
-      return bornSets.has(live) ? circle : [];
+    const cycles = waiting.flatMap((live) => {
+      const cycle = this.#cycleOf(live);
+      return addedSets.has(live) ? cycle : [];
     });
     this.#grant(waited, atOnce);
     const granted = [...waited, ...atOnce].sort(byArrival);
-    return { ...known, granted, robbed, circles };
+    return { ...known, granted, revoked, cycles };
   }
 
   /**
    * One that was there when this copy was made anew may have waited before. Of this client's own it
-   * is assumed, as the token must be no less than those of all who were before it.
+   * is assumed, as the token must be no less than those of all sets before it.
    */
-  #isAtOnce(live: LiveSet, born: ReadonlySet<LiveSet>): boolean {
-    if (!born.has(live)) return false;
+  #isAtOnce(live: LiveSet, added: ReadonlySet<LiveSet>): boolean {
+    if (!added.has(live)) return false;
     return live.createRevision === this.revision || !this.#isOwn(live.session);
   }
 
@@ -246,17 +251,17 @@ export class Replica {
 
   #weaken(live: LiveSet, { value, revision }: LogEvent, isFollowed: boolean): void {
     const entry = readSet(live.key, value);
-    if (isFollowed) this.fold.weaken(live, entry);
+    if (isFollowed) this.state.weaken(live, entry);
     live.entry = entry;
     live.modRevision = revision;
   }
 
-  #cycleOf(live: LiveSet): readonly Circle[] {
+  #cycleOf(live: LiveSet): readonly Cycle[] {
     const { holding } = live.entry;
     if (holding === undefined) return [];
     const held = holding.flatMap((one) => this.sets.get(this.#keyOf(live, one)) ?? []);
-    const circle = this.fold.declareHolding(live, held);
-    return circle.length === 0 ? [] : [{ live, ...cycleOf(this.fold, circle, live.entry.label) }];
+    const cycle = this.state.declareHolding(live, held);
+    return cycle.length === 0 ? [] : [{ live, ...cycleOf(this.state, cycle, live.entry.label) }];
   }
 
   /** Of a set that is kept while this one waits. */
@@ -266,19 +271,19 @@ export class Replica {
     return this.#layout.set(other, Number(number));
   }
 
-  /** What is no set. Of later versions there may be more, which changes nothing. */
+  /** A key other than a set's. Keys that later versions may add are ignored. */
   #put({ isDelete, key, value, createRevision, version, revision }: LogEvent): void {
-    const { sessions, marks, theft, chain } = this.#layout;
+    const { sessions, flags, steal, chain } = this.#layout;
     if (key.startsWith(sessions)) {
       const name = key.slice(sessions.length);
       if (isDelete) this.sessions.delete(name);
       else this.sessions.set(name, { createRevision, entry: readSession(key, value) });
-    } else if (key.startsWith(marks)) {
-      const name = key.slice(marks.length);
-      if (isDelete) this.marks.delete(name);
-      else this.marks.add(name);
-    } else if (key === theft) {
-      this.theftRevision = revision;
+    } else if (key.startsWith(flags)) {
+      const name = key.slice(flags.length);
+      if (isDelete) this.flags.delete(name);
+      else this.flags.add(name);
+    } else if (key === steal) {
+      this.stealRevision = revision;
     } else if (key === chain) {
       this.#chainLength = isDelete ? 0 : version;
       this.chainRevision = isDelete ? 0 : revision;
@@ -286,20 +291,20 @@ export class Replica {
     }
   }
 
-  /** Nobody is granted anything by what is only a part of the log, or of a transaction. */
+  /** A part of the log, or of a transaction, grants nothing. @throws LogGap */
   #checkChain(events: readonly LogEvent[]): void {
     const link = events.find(({ key }) => key === this.#layout.chain);
     if (link === undefined || link.isDelete) return;
     if (this.#hasUncounted) throw new LogGap('a chain begins after deletions that none counts');
     if (link.version !== this.#chainLength + 1) {
-      throw new LogGap(`after transaction ${this.#chainLength} etcd tells of ${link.version}`);
+      throw new LogGap(`after transaction ${this.#chainLength} etcd reports ${link.version}`);
     }
     const { putCount, deleted } = readLink(link.key, link.value);
-    const told = new Set(events.filter(({ isDelete }) => isDelete).map(({ key }) => key));
+    const reported = new Set(events.filter(({ isDelete }) => isDelete).map(({ key }) => key));
     const isWhole =
-      events.length - told.size === 1 + putCount &&
-      deleted.every((key) => told.has(key) || !this.#keys.has(key));
-    if (!isWhole) throw new LogGap(`etcd tells of a part of transaction ${link.version}`);
+      events.length - reported.size === 1 + putCount &&
+      deleted.every((key) => reported.has(key) || !this.#keys.has(key));
+    if (!isWhole) throw new LogGap(`etcd reports a part of transaction ${link.version}`);
   }
 
   #read(key: string, value: string, createRevision: number, modRevision: number): LiveSet {

@@ -1,15 +1,15 @@
 /**
- * What the dead leave behind is put away by the living.
+ * Reaps the sets of expired sessions.
  *
- * When a session's key is gone, its sets are still there, in line and in everybody's way, since
- * whether they were held can be seen only while they are there. Somebody then deletes them, and
- * marks what was held exclusive. Anybody may, and more than one may try: each set goes once, as a
- * transaction asks that it be there, as it was, and its session not. The client that came first
- * does it at once, and the others in turn if it does not.
+ * The sets of a session outlive its key, and stay in line, since a set shows whether it was held
+ * only while it is there. A living client then deletes them, and sets the recovered flags of the
+ * exclusive resources that were held. Any client may reap, and several may try: each set goes once,
+ * as the transaction compares that the set is there, as it was, and that its session is not. The
+ * client that came first reaps at once, the others in turn if it does not.
  */
 
 import type { Clock } from '../../runtime/clock.ts';
-import { burialOf, linked, operationsMax, uncounted } from './batch.ts';
+import { linked, operationsMax, removalOf, uncounted } from './batch.ts';
 import { type Compare, changedAt, createdAt, type Operation } from './calls.ts';
 import type { EtcdConnection } from './connection.ts';
 import type { Keys } from './keys.ts';
@@ -17,14 +17,14 @@ import type { LiveSet } from './live-set.ts';
 import type { Log } from './log.ts';
 import { isOutOfSpace } from './refusal.ts';
 
-/** Each client in turn waits for so much longer, in ms, whether others do it. */
+/** Time, ms, by which each client waits longer than the one before it. */
 const turnMs = 200;
 const turnsMax = 10;
-/** After so long, in ms, what has failed is tried again. */
+/** Pause before another attempt after a failed one, ms. */
 const retryMs = 1000;
 const callMsMax = 5000;
 
-export class Burials {
+export class SessionReaper {
   readonly #connection: EtcdConnection;
   readonly #keys: Keys;
   readonly #clock: Clock;
@@ -40,18 +40,18 @@ export class Burials {
     this.#log = log;
   }
 
-  /** Looks whether somebody has died, in turn: `own` is this client's session. */
-  look(own: string): void {
+  /** Reaps expired sessions, if any, in this client's turn. `own`: this client's session. */
+  check(own: string): void {
     if (!this.#isOpen || this.#isBusy || this.#cancel !== undefined) return;
-    if (this.#dead().length > 0) this.#buryLater(own, this.#turnOf(own) * turnMs);
+    if (this.#expired().length > 0) this.#reapLater(own, this.#turnOf(own) * turnMs);
   }
 
-  /** Puts away what a thief has robbed, if its own client has not done so. Never rejects. */
-  async bury(robbed: readonly LiveSet[]): Promise<void> {
+  /** Deletes revoked sets that their own clients have not deleted. Never rejects. */
+  async reap(revoked: readonly LiveSet[]): Promise<void> {
     try {
-      for (const live of robbed) await this.#bury([live], false);
+      for (const live of revoked) await this.#reap([live], false);
     } catch {
-      // Its own client does it when it reaches etcd; or if that one has died, whoever buries it.
+      // Their own clients delete them when they reach etcd, or the reaper of an expired session.
     }
   }
 
@@ -60,39 +60,39 @@ export class Burials {
     this.#cancel?.();
   }
 
-  #buryLater(own: string, delayMs: number): void {
+  #reapLater(own: string, delayMs: number): void {
     this.#cancel = this.#clock.after(delayMs, () => {
       this.#cancel = undefined;
-      void this.#buryDead(own);
+      void this.#reapExpired(own);
     });
   }
 
-  async #buryDead(own: string): Promise<void> {
+  async #reapExpired(own: string): Promise<void> {
     this.#isBusy = true;
     let hasFailed = false;
     try {
-      // Whoever is known to be dead was dead before this, and so was granted all that it ever
-      // acted on: what the watch has left out of that would be put away without its mark.
+      // A session that is known to have expired did so before this call, so all that it was ever
+      // granted has been: a grant that the watch has left out would be reaped without its flag.
       await this.#log.reach(callMsMax);
-      for (let dead = this.#dead(); dead.length > 0 && this.#isOpen; dead = this.#dead()) {
-        await this.#buryAll(dead);
+      while (this.#isOpen && this.#expired().length > 0) {
+        await this.#reapAll(this.#expired());
         await this.#log.reach(callMsMax);
       }
     } catch {
-      // Etcd is out of reach: whoever reaches it does it, or this one later.
+      // Etcd is out of reach: a client that reaches it reaps, or this one later.
       hasFailed = true;
     }
     this.#isBusy = false;
-    if (hasFailed && this.#isOpen) this.#buryLater(own, retryMs);
-    else this.look(own);
+    if (hasFailed && this.#isOpen) this.#reapLater(own, retryMs);
+    else this.check(own);
   }
 
-  /** @throws what any of them fails with; a lack of space keeps none of the others from it. */
-  async #buryAll(dead: readonly LiveSet[]): Promise<void> {
+  /** @throws the error of any part; a lack of space for one part does not stop the others. */
+  async #reapAll(expired: readonly LiveSet[]): Promise<void> {
     let refusal: unknown;
-    for (const some of inParts(dead)) {
+    for (const some of inParts(expired)) {
       try {
-        await this.#bury(some, true);
+        await this.#reap(some, true);
       } catch (error) {
         if (!isOutOfSpace(error)) throw error;
         refusal = error;
@@ -101,34 +101,34 @@ export class Burials {
     if (refusal !== undefined) throw refusal;
   }
 
-  async #bury(sets: readonly LiveSet[], areDead: boolean): Promise<void> {
+  async #reap(sets: readonly LiveSet[], areExpired: boolean): Promise<void> {
     try {
-      await this.#buryWhole(sets, areDead, linked);
+      await this.#reapWhole(sets, areExpired, linked);
     } catch (error) {
       if (!isOutOfSpace(error)) throw error;
-      // What needs a mark stays, so that the next holder is warned; all else needs no space.
-      const unmarked = sets.filter((live) => burialOf(this.#keys, live).length === 1);
-      if (unmarked.length > 0) await this.#buryWhole(unmarked, areDead, uncounted);
-      if (unmarked.length < sets.length) throw error;
+      // What needs a flag stays, so that the next holder is warned; all else needs no space.
+      const unflagged = sets.filter((live) => removalOf(this.#keys, live).length === 1);
+      if (unflagged.length > 0) await this.#reapWhole(unflagged, areExpired, uncounted);
+      if (unflagged.length < sets.length) throw error;
     }
   }
 
-  async #buryWhole(
+  async #reapWhole(
     sets: readonly LiveSet[],
-    areDead: boolean,
+    areExpired: boolean,
     asTransaction: typeof linked | typeof uncounted,
   ): Promise<void> {
     const compares: Compare[] = [];
     const operations: Operation[] = [];
-    for (const session of areDead ? new Set(sets.map((live) => live.session)) : []) {
+    for (const session of areExpired ? new Set(sets.map((live) => live.session)) : []) {
       compares.push(createdAt(this.#keys.session(session), 0));
     }
     for (const live of sets) {
       const there = changedAt(live.key, live.modRevision);
       compares.push(there);
-      const burial = burialOf(this.#keys, live);
-      if (burial.length > operationsMax) await this.#markFirst(live, there);
-      operations.push(...(burial.length > operationsMax ? burial.slice(-1) : burial));
+      const removal = removalOf(this.#keys, live);
+      if (removal.length > operationsMax) await this.#flagFirst(live, there);
+      operations.push(...(removal.length > operationsMax ? removal.slice(-1) : removal));
     }
     await this.#send(compares, asTransaction(this.#keys, operations));
   }
@@ -139,17 +139,17 @@ export class Burials {
   }
 
   /** More than one transaction can do: nobody is granted any of it while the set is there. */
-  async #markFirst(live: LiveSet, there: Compare): Promise<void> {
-    const marks = burialOf(this.#keys, live).slice(0, -1);
-    for (let from = 0; from < marks.length; from += operationsMax) {
-      const success = linked(this.#keys, marks.slice(from, from + operationsMax));
+  async #flagFirst(live: LiveSet, there: Compare): Promise<void> {
+    const flags = removalOf(this.#keys, live).slice(0, -1);
+    for (let from = 0; from < flags.length; from += operationsMax) {
+      const success = linked(this.#keys, flags.slice(from, from + operationsMax));
       await this.#send([there], success);
     }
   }
 
-  #dead(): readonly LiveSet[] {
+  #expired(): readonly LiveSet[] {
     const { replica } = this.#log;
-    return [...replica.sets.values()].filter((live) => replica.isDead(live));
+    return [...replica.sets.values()].filter((live) => replica.isExpired(live));
   }
 
   /** How many clients have come before this one. */
@@ -162,7 +162,7 @@ export class Burials {
   }
 }
 
-/** The burials of each part fit into one transaction, but for single sets that are larger. */
+/** The removals of each part fit into one transaction, but for single sets that are larger. */
 function inParts(sets: readonly LiveSet[]): readonly (readonly LiveSet[])[] {
   const parts: LiveSet[][] = [];
   let count = operationsMax;

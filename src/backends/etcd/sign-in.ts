@@ -1,5 +1,5 @@
 /**
- * The token by which a member knows who calls, had for a user's name and password.
+ * The token by which a member knows its caller, given for a user's name and password.
  *
  * To check a password takes a member as long as its administrator wants (bcrypt: a second at cost
  * 13, four at 15), and keeps a core of it busy. So this has a time limit of its own, whatever that

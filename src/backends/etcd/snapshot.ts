@@ -6,7 +6,7 @@ import { inSlices } from '../../runtime/slices.ts';
 import type { SessionEntry } from './entries.ts';
 import type { Replica } from './replica.ts';
 
-/** The client that a set belongs to, as it told of itself when it came. */
+/** The client that a set belongs to, as it described itself when it came. */
 export interface EtcdClientInfo extends SessionEntry {
   /** Of its session with etcd. */
   readonly id: string;
@@ -31,13 +31,13 @@ export interface EtcdSnapshot extends Snapshot {
 /** Of this moment, though it takes its time. */
 export async function snapshotOfReplica(replica: Replica): Promise<EtcdSnapshot> {
   const { revision } = replica;
-  const fold = replica.fold.copy();
+  const state = replica.state.copy();
   const sessions = new Map(replica.sessions);
   const withClient = (entry: SnapshotEntry, set: number): EtcdSnapshotEntry => {
-    const { session: id } = fold.liveOf(set);
+    const { session: id } = state.liveOf(set);
     return { ...entry, client: clientOf(id, sessions.get(id)?.entry) };
   };
-  return { ...(await inSlices(entriesOf(fold, withClient))), revision };
+  return { ...(await inSlices(entriesOf(state, withClient))), revision };
 }
 
 function clientOf(id: string, entry: SessionEntry | undefined): EtcdClientInfo | undefined {

@@ -18,15 +18,15 @@ import type { RemoteRequest } from '../../../src/remote/request.ts';
 import { RemoteSession } from '../../../src/remote/session.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { StressClient } from '../../stress/client.ts';
-import { noteFolds } from '../noted-folds.ts';
-import { hashOf, type ToldGrant } from './told.ts';
+import { noteStates } from '../noted-states.ts';
+import { hashOf, type ReportedGrant } from './reported.ts';
 
 export interface ClientOrders {
   /** Networks before the members, and the members themselves. */
   readonly hosts: readonly string[];
   readonly members: readonly string[];
   readonly journalPath: string;
-  /** Lines of {@link ToldGrant}. */
+  /** Lines of {@link ReportedGrant}. */
   readonly grantsPath: string;
   /** Lines of client, revision, and what {@link hashOf} makes of its copy. */
   readonly foldsPath: string;
@@ -47,7 +47,7 @@ const orders = JSON.parse(process.argv[2] ?? '') as ClientOrders;
 const keys = new Keys(orders.name);
 const grants = openSync(orders.grantsPath, 'a');
 const folds = openSync(orders.foldsPath, 'a');
-noteFolds((replica) => {
+noteStates((replica) => {
   writeSync(folds, `${orders.client} ${replica.revision} ${hashOf(replica.digest())}\n`);
 });
 let shiftMs = 0;
@@ -63,7 +63,7 @@ const keyOf = new WeakMap<Grant, string>();
 class NotingLink extends EtcdLink {
   override createGrant(request: RemoteRequest, granted: Granted): GuardedGrant {
     const { token, recovered = [] } = granted;
-    const line: ToldGrant = { token, key: keys.set(session, request.id), recovered };
+    const line: ReportedGrant = { token, key: keys.set(session, request.id), recovered };
     writeSync(grants, `${JSON.stringify(line)}\n`);
     const grant = super.createGrant(request, granted);
     keyOf.set(grant, line.key);

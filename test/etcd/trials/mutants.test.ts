@@ -28,8 +28,8 @@ const mutants: readonly Mutant[] = [
     source: [
       {
         file: 'replica.ts',
-        find: 'born.filter((live) => this.fold.isGranted(live))',
-        replace: 'born',
+        find: 'added.filter((live) => this.state.isGranted(live))',
+        replace: 'added',
       },
     ],
     noticed: /^journal: .* both hold/,
@@ -64,17 +64,17 @@ const mutants: readonly Mutant[] = [
     isSlow: true,
   },
   {
-    name: 'what a dead one held is not marked',
+    name: 'what a dead one held is not flagged',
     source: [
       {
         file: 'batch.ts',
-        find: 'refs.map((ref) => markOf(keys, encodeResource(ref, session), true))',
+        find: 'refs.map((ref) => flagOf(keys, encodeResource(ref, session), true))',
         replace: 'refs.slice(0, 0)',
       },
     ],
     faultNames: ['client killed'],
     seconds: 5,
-    noticed: /^log: what .* held of . was given on without a mark/,
+    noticed: /^log: what .* held of . was given on without a flag/,
     isSlow: true,
   },
   {
@@ -82,7 +82,7 @@ const mutants: readonly Mutant[] = [
     source: [
       {
         file: 'outbox.ts',
-        find: 'own.isEnding = true;\n    void this.say(own);',
+        find: 'own.isEnding = true;\n    void this.update(own);',
         replace: '',
       },
     ],

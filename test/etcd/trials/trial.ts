@@ -1,7 +1,7 @@
 /**
  * Processes that ask for random sets in one domain, while what can go wrong does. Then it is calm,
  * all that has been begun must end, nothing may be left, and what the clients wrote down is
- * compared with what the witness saw in the log.
+ * compared with what the monitor saw in the log.
  */
 
 import { once } from 'node:events';
@@ -24,8 +24,8 @@ import {
   type Scene,
   type TrialClient,
 } from './faults.ts';
-import type { ToldGrant } from './told.ts';
-import { Witness } from './witness.ts';
+import { Monitor } from './monitor.ts';
+import type { ReportedGrant } from './reported.ts';
 
 export interface TrialPlan {
   /** client.ts, bundled. */
@@ -97,7 +97,7 @@ class Trial {
   readonly #random: () => number;
   readonly #cluster: EtcdCluster;
   readonly #networks: readonly BadNetwork[];
-  readonly #witness: Witness;
+  readonly #monitor: Monitor;
   readonly #clients: TrialClient[] = [];
   readonly #later = new Map<NodeJS.Timeout, () => void>();
   readonly #faults: string[] = [];
@@ -111,13 +111,13 @@ class Trial {
     plan: TrialPlan,
     cluster: EtcdCluster,
     networks: readonly BadNetwork[],
-    witness: Witness,
+    monitor: Monitor,
   ) {
     this.#plan = { ...defaults, ...plan };
     this.#random = randomFrom(plan.seed);
     this.#cluster = cluster;
     this.#networks = networks;
-    this.#witness = witness;
+    this.#monitor = monitor;
     for (const path of [this.#journalPath, this.#grantsPath, this.#foldsPath]) {
       writeFileSync(path, '');
     }
@@ -127,7 +127,7 @@ class Trial {
     const { memberCount } = { ...defaults, ...plan };
     const cluster = await EtcdCluster.start({ memberCount, canPart: memberCount > 1 });
     const networks = await Promise.all(cluster.hosts.map((host) => BadNetwork.before(host)));
-    return new Trial(plan, cluster, networks, await Witness.of(cluster.hosts, name));
+    return new Trial(plan, cluster, networks, await Monitor.of(cluster.hosts, name));
   }
 
   async run(): Promise<void> {
@@ -184,17 +184,17 @@ class Trial {
 
   judge(): TrialFindings {
     const lines = linesOf<Line>(this.#journalPath);
-    const told = linesOf<ToldGrant>(this.#grantsPath);
+    const told = linesOf<ReportedGrant>(this.#grantsPath);
     const keyOf = new Map(told.map(({ token, key }) => [token, key]));
-    const witness = this.#witness;
+    const monitor = this.#monitor;
     const journal = checkJournal(lines, (token, later) => {
-      return !this.#plan.isStrict && witness.wasLostBefore(keyOf.get(token) ?? '', later);
+      return !this.#plan.isStrict && monitor.wasLostBefore(keyOf.get(token) ?? '', later);
     });
-    const folds = checkFolds(readFileSync(this.#foldsPath, 'utf8'), witness.folds);
+    const folds = checkFolds(readFileSync(this.#foldsPath, 'utf8'), monitor.folds);
     const found = [
       ...this.#faults,
-      ...witness.faults.map((fault) => `log: ${fault}`),
-      ...told.flatMap((each) => witness.judge(each) ?? []).map((fault) => `told: ${fault}`),
+      ...monitor.faults.map((fault) => `log: ${fault}`),
+      ...told.flatMap((each) => monitor.judge(each) ?? []).map((fault) => `told: ${fault}`),
       ...folds.faults.map((fault) => `folds: ${fault}`),
       ...journal.faults.map((fault) => `journal: ${fault}`),
     ];
@@ -204,10 +204,10 @@ class Trial {
       sections: journal.grantCount,
       'lost in time': journal.lostCount,
       'overlaps excused': journal.excusedCount,
-      'guarded writes': witness.writeCount,
-      'sessions over': witness.sessionsLostCount,
-      'sets of the dead put away': witness.burialCount,
-      'ms until that, at most': Math.round(witness.burialMsMax),
+      'guarded writes': monitor.writeCount,
+      'sessions over': monitor.sessionsLostCount,
+      'sets reaped': monitor.reapedCount,
+      'ms until that, at most': Math.round(monitor.reapMsMax),
       'ms until a killed one was over, at most': Math.round(this.#deathMsMax()),
       'revisions compared': folds.revisionCount,
       'copies compared': folds.copyCount,
@@ -220,7 +220,7 @@ class Trial {
 
   async remove(): Promise<void> {
     for (const { process } of this.#clients) process.kill('SIGKILL');
-    this.#witness.close();
+    this.#monitor.close();
     for (const network of this.#networks) await network.close();
     await this.#cluster.remove();
     rmSync(this.#folder, { recursive: true, force: true });
@@ -294,7 +294,7 @@ class Trial {
 
   async #checkNothingIsLeft(): Promise<void> {
     const domain = await openEtcdDomain(this.#cluster.hosts, { name, leaseSeconds: 60 });
-    const { replica, log } = this.#witness;
+    const { replica, log } = this.#monitor;
     const isAlone = (): boolean => replica.sessions.size === 1 && replica.sets.size === 0;
     const endMs = performance.now() + this.#plan.calmMsMax;
     while (!isAlone() && performance.now() < endMs) {
@@ -302,20 +302,20 @@ class Trial {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     if (!isAlone()) this.#faults.push(`left in the log: ${replica.digest()}`);
-    // It takes a healthy exclusive holder to clear the marks of those that died.
+    // It takes a healthy exclusive holder to clear the flags of those that died.
     const names = ['a', 'b', 'c', 'd', 'e', 'x', 'y', 'z'];
     const all = await domain.tryAcquire({ exclusive: names });
     if (all === null) this.#faults.push('not all can be had in the end');
     await all?.release();
     await domain.close();
     await log.reach(10_000);
-    if (replica.marks.size > 0) this.#faults.push(`marks are left: ${[...replica.marks]}`);
+    if (replica.flags.size > 0) this.#faults.push(`flags are left: ${[...replica.flags]}`);
     await this.#checkNoKeyIsLeft();
   }
 
   /** But for the chain, and what the clients wrote under their grants. */
   async #checkNoKeyIsLeft(): Promise<void> {
-    const { prefix, chain } = this.#witness.keys;
+    const { prefix, chain } = this.#monitor.keys;
     const answer = await (await this.#cluster.leader()).call('/v3/kv/range', prefixRange(prefix));
     const { items } = rangeIn(answer ?? {});
     const left = items.filter(({ key }) => key !== chain && !key.startsWith(`${prefix}x/`));
@@ -325,7 +325,7 @@ class Trial {
   /** From the death of a client to the end of its session. */
   #deathMsMax(): number {
     const ms = [...this.#killedMs].map(([client, killedMs]) => {
-      return (this.#witness.sessionEndMs(`${client}f`) ?? killedMs) - killedMs;
+      return (this.#monitor.sessionEndMs(`${client}f`) ?? killedMs) - killedMs;
     });
     return Math.max(0, ...ms);
   }

@@ -14,7 +14,7 @@ export function isCertain({ revision, chainRevision, resetRevision }: Replica): 
 }
 
 /** Calls `note` after such steps of each copy, until the function that it returns is called. */
-export function noteFolds(note: (replica: Replica) => void): () => void {
+export function noteStates(note: (replica: Replica) => void): () => void {
   const { apply, reset } = Replica.prototype;
   Replica.prototype.apply = function (this: Replica, ...args) {
     const news = apply.apply(this, args);

@@ -1,9 +1,9 @@
-/** What the clients of a trial write down for the witness to judge. */
+/** What the clients of a trial write down for the monitor to judge. */
 
 import { createHash } from 'node:crypto';
 
 /** What a client was told with its grant of the set at `key`. */
-export interface ToldGrant {
+export interface ReportedGrant {
   readonly token: number;
   readonly key: string;
   readonly recovered: readonly string[];

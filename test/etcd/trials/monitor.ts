@@ -2,7 +2,7 @@
  * Somebody who follows the log from the members themselves, past all bad networks, and notes what
  * the clients' own notes are judged by: at which revision each session was over, who was granted
  * what, by what token, and what it took over from the dead; whether each guarded write came while
- * its grant lived; and whether what the dead held exclusive was marked before it was given on.
+ * its grant lived; and whether what the dead held exclusive was flagged before it was given on.
  *
  * Where the log could not be followed, and the keys were read anew, it says nothing of what was
  * granted or put away meanwhile.
@@ -19,23 +19,23 @@ import { httpMembers } from '../../../src/backends/etcd/http-member.ts';
 import { encodeResource, Keys } from '../../../src/backends/etcd/keys.ts';
 import type { LiveSet } from '../../../src/backends/etcd/live-set.ts';
 import { Log } from '../../../src/backends/etcd/log.ts';
-import { type News, Replica } from '../../../src/backends/etcd/replica.ts';
+import { Replica, type ReplicaDelta } from '../../../src/backends/etcd/replica.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
-import { isCertain } from '../noted-folds.ts';
-import { hashOf, type ToldGrant } from './told.ts';
+import { isCertain } from '../noted-states.ts';
+import { hashOf, type ReportedGrant } from './reported.ts';
 
 const attemptMs = 500;
 
 /** Knows whether its last step was one of many. */
-class WitnessReplica extends Replica {
+class MonitorReplica extends Replica {
   isAnew = true;
 
-  override reset(...args: Parameters<Replica['reset']>): News {
+  override reset(...args: Parameters<Replica['reset']>): ReplicaDelta {
     this.isAnew = true;
     return super.reset(...args);
   }
 
-  override apply(...args: Parameters<Replica['apply']>): News {
+  override apply(...args: Parameters<Replica['apply']>): ReplicaDelta {
     this.isAnew = false;
     return super.apply(...args);
   }
@@ -62,18 +62,18 @@ interface SeenGrant {
   readonly createRevision: number;
 }
 
-export class Witness {
-  readonly replica: WitnessReplica;
+export class Monitor {
+  readonly replica: MonitorReplica;
   readonly log: Log;
   readonly keys: Keys;
   readonly faults: string[] = [];
   /** Guarded writes that were seen to have come in time. */
   writeCount = 0;
   sessionsLostCount = 0;
-  /** Sets of the dead that were put away, with their marks. */
-  burialCount = 0;
+  /** Sets of the dead that were put away, with their flags. */
+  reapedCount = 0;
   /** From the end of a session to that of its last set, at most, in ms. */
-  burialMsMax = 0;
+  reapMsMax = 0;
   /** What the copy was at each revision, by {@link hashOf}. */
   readonly folds = new Map<number, string>();
   readonly #connection: TappedConnection;
@@ -91,7 +91,7 @@ export class Witness {
 
   private constructor(members: readonly string[], name: string) {
     this.keys = new Keys(name);
-    this.replica = new WitnessReplica(this.keys, systemClock);
+    this.replica = new MonitorReplica(this.keys, systemClock);
     this.#connection = new TappedConnection({
       members: httpMembers(members.map((member) => new URL(member))),
       attemptMs,
@@ -105,10 +105,10 @@ export class Witness {
     });
   }
 
-  static async of(members: readonly string[], name: string): Promise<Witness> {
-    const witness = new Witness(members, name);
-    await witness.log.open();
-    return witness;
+  static async of(members: readonly string[], name: string): Promise<Monitor> {
+    const monitor = new Monitor(members, name);
+    await monitor.log.open();
+    return monitor;
   }
 
   /**
@@ -127,7 +127,7 @@ export class Witness {
   }
 
   /** What is wrong with what a client was told, if anything is. */
-  judge({ key, token, recovered }: ToldGrant): string | undefined {
+  judge({ key, token, recovered }: ReportedGrant): string | undefined {
     const granted = this.#granted.get(key);
     const createRevision = granted?.createRevision ?? this.#neverGranted.get(key);
     // Not seen; or seen is what a late copy of its request has made of it, after its end.
@@ -155,7 +155,7 @@ export class Witness {
     }
   }
 
-  #note({ granted, gone }: News): void {
+  #note({ granted, removed }: ReplicaDelta): void {
     const { revision, sets, sessions, isAnew } = this.replica;
     if (isCertain(this.replica)) this.folds.set(revision, hashOf(this.replica.digest()));
     for (const session of this.#sessions) {
@@ -168,13 +168,13 @@ export class Witness {
     for (const session of sessions.keys()) this.#sessions.add(session);
     for (const key of this.#writes.get(revision) ?? []) {
       const live = sets.get(key);
-      const isHeld = live?.isGranted === true && !this.replica.isDead(live);
+      const isHeld = live?.isGranted === true && !this.replica.isExpired(live);
       if (isHeld) this.writeCount++;
       else this.faults.push(`a write at ${revision} came under ${key}, which was not held`);
     }
     this.#writes.delete(revision);
     for (const live of granted) this.#noteGrant(live, isAnew);
-    if (!isAnew) for (const live of gone) this.#noteGone(live);
+    if (!isAnew) for (const live of removed) this.#noteGone(live);
   }
 
   #noteGrant({ token, key, session, entry, createRevision }: LiveSet, isAnew: boolean): void {
@@ -184,8 +184,8 @@ export class Witness {
     this.#tokenLast = token;
     if (this.#granted.has(key)) return;
     const names = [...entry.exclusive, ...entry.shared].map(String);
-    const { marks } = this.replica;
-    const recovered = names.filter((each) => marks.has(encodeResource(each, session))).sort();
+    const { flags } = this.replica;
+    const recovered = names.filter((each) => flags.has(encodeResource(each, session))).sort();
     this.#granted.set(key, { token, recovered, createRevision });
   }
 
@@ -193,16 +193,16 @@ export class Witness {
     const { key, session, entry, isGranted, createRevision } = live;
     if (!isGranted) this.#neverGranted.set(key, createRevision);
     const endedMs = this.#endedMs.get(session);
-    if (endedMs === undefined || !this.replica.isDead(live)) return;
-    this.burialCount++;
-    this.burialMsMax = Math.max(this.burialMsMax, performance.now() - endedMs);
+    if (endedMs === undefined || !this.replica.isExpired(live)) return;
+    this.reapedCount++;
+    this.reapMsMax = Math.max(this.reapMsMax, performance.now() - endedMs);
     const granted = this.#granted.get(key);
     // A late copy of its request has made it again; or it was dead before it was granted.
     if (granted?.createRevision !== createRevision) return;
     if (revisionOf(granted.token) > (this.#sessionEnds.get(session) ?? 0)) return;
     for (const ref of entry.exclusive) {
-      if (this.replica.marks.has(encodeResource(ref, session))) continue;
-      this.faults.push(`what ${key} held of ${ref} was given on without a mark`);
+      if (this.replica.flags.has(encodeResource(ref, session))) continue;
+      this.faults.push(`what ${key} held of ${ref} was given on without a flag`);
     }
   }
 }

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Grant } from '../../src/index.ts';
 import { randomFrom } from '../stress/random.ts';
 import { Follower } from './follower.ts';
-import { noteFolds } from './noted-folds.ts';
+import { noteStates } from './noted-states.ts';
 import { EtcdCluster, hasEtcd } from './server.ts';
 
 const names = ['a', 'b', 'c', 'd', '', '\0', '\ud800'];
@@ -28,7 +28,7 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'all who follow the log' : 'skipped: no etcd
     const name = `folds ${seed}`;
     const folds = new Map<number, Set<string>>();
     let foldCount = 0;
-    const stopNoting = noteFolds((replica) => {
+    const stopNoting = noteStates((replica) => {
       const { revision } = replica;
       folds.set(revision, (folds.get(revision) ?? new Set()).add(replica.digest()));
       foldCount++;
@@ -53,9 +53,9 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'all who follow the log' : 'skipped: no etcd
     const [one, two] = followers as [Follower, Follower];
     expect(one.digests.size).toBeGreaterThan(200);
     const grantedCount = one.news.reduce((sum, { granted }) => sum + granted.length, 0);
-    const robbed = one.news.filter((news) => news.born.some(({ entry }) => entry.steal));
+    const revoked = one.news.filter((news) => news.added.some(({ entry }) => entry.steal));
     expect(grantedCount).toBeGreaterThan(100);
-    expect(robbed.length).toBeGreaterThan(0);
+    expect(revoked.length).toBeGreaterThan(0);
     const tokens = one.news.flatMap(({ granted }) => granted.map(({ token }) => token));
     expect(tokens).toEqual([...new Set(tokens)].sort((a, b) => a - b));
     expect([...two.digests]).toEqual([...one.digests]);
@@ -71,7 +71,7 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'all who follow the log' : 'skipped: no etcd
   });
 });
 
-/** In every way there is; leaves nothing but marks. */
+/** In every way there is; leaves nothing but flags. */
 async function useAtRandom(domain: EtcdDomain, random: () => number): Promise<void> {
   const some = (share: number): string[] => names.filter(() => random() < share);
   const use = async (grant: Grant, exclusive: readonly string[]): Promise<void> => {
@@ -84,7 +84,7 @@ async function useAtRandom(domain: EtcdDomain, random: () => number): Promise<vo
       else if (way < 0.45) await grant.release(part);
       else if (way < 0.55) await grant.abandon();
     } catch {
-      // It has been robbed.
+      // It has been revoked.
     }
     await grant.release();
   };
