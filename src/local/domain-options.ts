@@ -1,21 +1,24 @@
-/** What every domain of this kind can be made with. */
+/** Options of a local domain. */
 
 import { checkFunction, checkIsObject, checkLabel, checkTimeout } from '../api/options.ts';
 import { describe } from '../api/sets.ts';
-import { CarriedHolding } from './held-context.ts';
+import { HeldContext } from './held-context.ts';
 import { type HoldWarning, HoldWatchdog, reportAsWarning } from './hold-watchdog.ts';
 import type { Host } from './host.ts';
 
+export type NestedPolicy = 'independent' | 'checked';
+
 export interface DomainOptions {
   /**
-   * Whether what is requested inside the function of a `run` declares by itself that the run's
-   * grant is held meanwhile, so that a circle of waiting is refused with DeadlockError. Costs an
-   * AsyncLocalStorage. Default false.
+   * How requests inside the function of a `run` relate to its grant. 'independent' (default): not
+   * at all. 'checked': each declares by itself that the grant is held meanwhile, as by `holding`;
+   * one that would close a cycle of waiting is refused with DeadlockError. Costs an
+   * AsyncLocalStorage.
    */
-  readonly carryHolding?: boolean | undefined;
+  readonly nested?: NestedPolicy | undefined;
   /** Report, once each, grants held for longer than this, in ms. They are not revoked. */
   readonly holdWarningMs?: number | undefined;
-  /** Told of those. Default: a warning of the process, or the console of a browser. */
+  /** Receives those reports. Default: a warning of the process, or the console of a browser. */
   readonly onHoldWarning?: ((warning: HoldWarning) => void) | undefined;
   /** Shown in snapshots. */
   readonly label?: string | undefined;
@@ -24,20 +27,20 @@ export interface DomainOptions {
 /** @throws TypeError, RangeError, LimitError */
 export function readDomainOptions(options: DomainOptions): DomainOptions {
   checkIsObject(options);
-  const { carryHolding, holdWarningMs, onHoldWarning, label } = options;
-  if (carryHolding !== undefined && typeof carryHolding !== 'boolean') {
-    throw new TypeError(`carryHolding is a boolean, not ${describe(carryHolding)}`);
+  const { nested, holdWarningMs, onHoldWarning, label } = options;
+  if (nested !== undefined && nested !== 'independent' && nested !== 'checked') {
+    throw new TypeError(`nested is 'independent' or 'checked', not ${describe(nested)}`);
   }
   if (onHoldWarning !== undefined) checkFunction(onHoldWarning, 'onHoldWarning');
   if (holdWarningMs !== undefined) checkTimeout(holdWarningMs, 'holdWarningMs');
   if (label !== undefined) checkLabel(label);
-  return { carryHolding, holdWarningMs, onHoldWarning, label };
+  return { nested, holdWarningMs, onHoldWarning, label };
 }
 
-/** @throws UnsupportedError for `carryHolding` where the runtime cannot. */
-export function equip(host: Host, options: DomainOptions): void {
-  const { carryHolding = false, holdWarningMs, onHoldWarning = reportAsWarning } = options;
-  if (carryHolding) host.carried = new CarriedHolding();
+/** @throws UnsupportedError for `nested: 'checked'` where there is no AsyncLocalStorage. */
+export function applyOptions(host: Host, options: DomainOptions): void {
+  const { nested, holdWarningMs, onHoldWarning = reportAsWarning } = options;
+  if (nested === 'checked') host.heldContext = new HeldContext();
   if (holdWarningMs !== undefined) {
     host.watchdog = new HoldWatchdog(host, holdWarningMs, onHoldWarning);
   }

@@ -1,7 +1,6 @@
 /**
- * Carrying what is held from a `run` into what its function asks for, along the asynchronous
- * context, so that nested runs need not declare it. The module of the platform that does this is
- * loaded only when it is asked for.
+ * The grants held around a call, carried from each `run` along the asynchronous context, so that
+ * nested requests need not declare them. The platform's module is loaded only where this is used.
  */
 
 import { UnsupportedError } from '../api/errors.ts';
@@ -12,7 +11,7 @@ interface Context {
   getStore(): readonly HostGrant[] | undefined;
 }
 
-export class CarriedHolding {
+export class HeldContext {
   readonly #context: Context;
 
   /** @throws UnsupportedError where the runtime has no AsyncLocalStorage. */
@@ -21,13 +20,14 @@ export class CarriedHolding {
     const module = load?.('async_hooks') as { AsyncLocalStorage: new () => Context } | undefined;
     if (module === undefined) {
       throw new UnsupportedError(
-        'carryHolding needs AsyncLocalStorage, which this runtime lacks: pass `holding` instead',
+        "nested: 'checked' needs AsyncLocalStorage, which this runtime lacks: " +
+          'pass `holding` instead',
       );
     }
     this.#context = new module.AsyncLocalStorage();
   }
 
-  /** What is held around the caller. */
+  /** The grants held around the caller. */
   get grants(): readonly HostGrant[] {
     return this.#context.getStore() ?? [];
   }

@@ -20,7 +20,7 @@ import { Delivery } from '../runtime/delivery.ts';
 import { TimeLimits } from '../runtime/time-limits.ts';
 import { EventNotes } from './event-notes.ts';
 import { HostGrant } from './grant.ts';
-import type { CarriedHolding } from './held-context.ts';
+import type { HeldContext } from './held-context.ts';
 import type { HoldWatchdog } from './hold-watchdog.ts';
 import { HostRequest, ObserverRequest } from './request.ts';
 import type { RequestedSet, ResolvedSet, Resources } from './resources.ts';
@@ -43,7 +43,7 @@ export abstract class Host {
       return waitTimeout(this.reader, request.set, limits.get(request) as number);
     });
   });
-  carried: CarriedHolding | undefined = undefined;
+  heldContext: HeldContext | undefined = undefined;
   watchdog: HoldWatchdog | undefined = undefined;
   #events: EventNotes | undefined = undefined;
   /** Told of what went through no session. */
@@ -421,4 +421,3 @@ export abstract class Host {
     if (ignored.length > 0) grant.details().ignored = ignored;
   }
 }
-

@@ -80,7 +80,8 @@ export class HostSession implements SyncSession, EndsTogether {
 
   acquire(set: SetSpec | PreparedSet, options: AcquireOptions = noOptions): Promise<SyncGrant> {
     const { host } = this;
-    if (options !== noOptions || host.carried !== undefined) return this.#acquireWith(set, options);
+    if (options !== noOptions || host.heldContext !== undefined)
+      return this.#acquireWith(set, options);
     let requested: RequestedSet | undefined;
     let placed: HostGrant | number;
     try {
@@ -113,13 +114,13 @@ export class HostSession implements SyncSession, EndsTogether {
       typeof optionsOrFn === 'function' ? [noOptions, optionsOrFn] : [optionsOrFn, maybeFn];
     checkRunFunction(fn);
     const grant = (await this.acquire(set, options)) as HostGrant;
-    const { carried } = this.host;
+    const { heldContext } = this.host;
     // The session may have been closed since the grant: then it is somebody else's by now.
     if (!grant.isHeld) throw grant.signal.reason;
     try {
-      const result = await (carried === undefined
+      const result = await (heldContext === undefined
         ? fn(grant)
-        : carried.run(grant, () => fn(grant)));
+        : heldContext.run(grant, () => fn(grant)));
       // What it has come to was not made in exclusion, whatever it says.
       if (grant.isLost) throw grant.signal.reason;
       return result;
@@ -523,10 +524,10 @@ export class HostSession implements SyncSession, EndsTogether {
 
   /** What the caller keeps while it waits. */
   #heldBy(holding: RequestOptions['holding']): readonly HeldSet[] {
-    const { carried } = this.host;
-    return holding === undefined && carried === undefined
+    const { heldContext } = this.host;
+    return holding === undefined && heldContext === undefined
       ? noneHeld
-      : this.#listHeld(carried?.grants ?? [], holding);
+      : this.#listHeld(heldContext?.grants ?? [], holding);
   }
 
   /** What has been released or lost is kept by nobody, so it cannot close a circle. */

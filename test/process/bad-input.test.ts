@@ -257,7 +257,8 @@ describe('options that are none', () => {
   it.each<readonly [string, unknown, ErrorClass, string]>([
     ['null', null, TypeError, 'options'],
     ['a number', 5, TypeError, 'options'],
-    ['carryHolding', { carryHolding: 1 }, TypeError, 'carryHolding'],
+    ['nested', { nested: 'reentrant' }, TypeError, 'nested'],
+    ['a boolean for nested', { nested: true }, TypeError, 'nested'],
     ['holdWarningMs', { holdWarningMs: '5' }, TypeError, 'holdWarningMs'],
     ['holdWarningMs', { holdWarningMs: -5 }, RangeError, 'holdWarningMs'],
     ['onHoldWarning', { onHoldWarning: 'no' }, TypeError, 'onHoldWarning'],

@@ -92,7 +92,7 @@ describe('acquireSync', () => {
   });
 
   it('inside of a run that carries what it holds tells of the circle', async () => {
-    const domain = createDomain({ carryHolding: true });
+    const domain = createDomain({ nested: 'checked' });
     await domain.run(exclusive, () => {
       expect(() => domain.acquireSync(exclusive)).toThrow(DeadlockError);
     });

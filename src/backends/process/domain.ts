@@ -3,7 +3,7 @@
 import type { SyncDomain, SyncSession } from '../../api/domain.ts';
 import type { ResourceRef } from '../../api/sets.ts';
 import type { SnapshotEntry } from '../../api/snapshot.ts';
-import { type DomainOptions, equip, readDomainOptions } from '../../local/domain-options.ts';
+import { applyOptions, type DomainOptions, readDomainOptions } from '../../local/domain-options.ts';
 import { HostSession } from '../../local/session.ts';
 import { ProcessHost } from './host.ts';
 
@@ -11,8 +11,8 @@ import { ProcessHost } from './host.ts';
  * A new domain: what is locked in it is locked against callers of the same object, in this event
  * loop. Keeps no process alive.
  *
- * @throws TypeError, RangeError for options that are none; UnsupportedError for `carryHolding`
- * where the runtime cannot.
+ * @throws TypeError, RangeError, LimitError for invalid options; UnsupportedError for
+ * `nested: 'checked'` where the runtime has no AsyncLocalStorage.
  * @example
  * import { createDomain } from 'kds';
  *
@@ -23,7 +23,7 @@ import { ProcessHost } from './host.ts';
 export function createDomain(options: DomainOptions = {}): SyncDomain {
   const own = readDomainOptions(options);
   const host = new ProcessHost(own.label);
-  equip(host, own);
+  applyOptions(host, own);
   return new HostSession(host, undefined, own.label);
 }
 

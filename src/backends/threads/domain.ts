@@ -2,7 +2,7 @@
 
 import type { SyncDomain } from '../../api/domain.ts';
 import { describe } from '../../api/sets.ts';
-import { type DomainOptions, equip, readDomainOptions } from '../../local/domain-options.ts';
+import { applyOptions, type DomainOptions, readDomainOptions } from '../../local/domain-options.ts';
 import { HostSession } from '../../local/session.ts';
 import { type Arena, controlOf } from './arena.ts';
 import { interrupt } from './blocking.ts';
@@ -65,7 +65,7 @@ export function openThreadsDomain(arena: Arena, options: DomainOptions = {}): Th
   const own = readDomainOptions(options);
   const host = ThreadsHost.open(control, own.label);
   try {
-    equip(host, own);
+    applyOptions(host, own);
   } catch (error) {
     host.close();
     throw error;

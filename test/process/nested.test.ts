@@ -1,4 +1,4 @@
-/** `carryHolding`: what a `run` holds is declared for it, along the asynchronous context. */
+/** `nested: 'checked'`: what a `run` holds is declared for it, along the asynchronous context. */
 
 import { createDomain, DeadlockError, type SyncGrant, UnsupportedError } from 'kds';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -11,7 +11,7 @@ const nothing = () => {};
 const refused = { name: 'DeadlockError' };
 
 describe('a run that carries what it holds', () => {
-  const domain = createDomain({ carryHolding: true });
+  const domain = createDomain({ nested: 'checked' });
   afterEach(() => expect(tracesIn(domain)).toEqual([]));
 
   it('is noticed where its function asks for more', async () => {
@@ -142,7 +142,7 @@ describe('a run that carries what it holds', () => {
   });
 });
 
-describe('without carryHolding', () => {
+describe('independent requests, the default', () => {
   it('a run is not noticed', async () => {
     const domain = createDomain();
     await domain.run(a, async () => {
@@ -169,10 +169,10 @@ describe('AsyncLocalStorage', () => {
         return getBuiltinModule(id);
       };
       const { createDomain } = await import('./kds.js');
-      const domain = createDomain({ carryHolding: false });
+      const domain = createDomain({ nested: 'independent' });
       await domain.run({ exclusive: 'a' }, () => domain.run({ shared: 'b' }, () => {}));
       asked.push('then');
-      createDomain({ carryHolding: true });
+      createDomain({ nested: 'checked' });
       console.log(JSON.stringify(asked));
     `);
     expect(asked).toEqual(['then', 'async_hooks']);
@@ -182,10 +182,10 @@ describe('AsyncLocalStorage', () => {
     ['a runtime without process', undefined],
     ['a process that gives no modules', {}],
     ['a process that has no such module', { getBuiltinModule: () => undefined }],
-  ])('carryHolding is unsupported in %s', (_, process) => {
+  ])('nested: checked is unsupported in %s', (_, process) => {
     vi.stubGlobal('process', process);
-    expect(() => createDomain({ carryHolding: true })).toThrow(UnsupportedError);
-    expect(() => createDomain({ carryHolding: true })).toThrow('pass `holding` instead');
+    expect(() => createDomain({ nested: 'checked' })).toThrow(UnsupportedError);
+    expect(() => createDomain({ nested: 'checked' })).toThrow('pass `holding` instead');
     createDomain().acquireSync(a).release();
   });
 });
