@@ -40,7 +40,7 @@ const terms = [
   {
     write: 'describe, quote, print',
     words: 'shown',
-    phrases: /in-?words\b/gi,
+    phrases: /\bin-?words\b|InWords\b/g,
     // A frame is shown on a display.
     only: /^(?!src\/recipes\/display\/|docs\/display)/,
   },

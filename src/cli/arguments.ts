@@ -10,7 +10,7 @@ import { nameLengthMax } from '../api/limits.ts';
 import { escaped } from './messages.ts';
 import { didYouMean } from './near-words.ts';
 
-/** The command line is at fault: kds says so, and how to get help, and ends with 64. */
+/** Wrong usage: kds prints the reason and how to get help, and exits with 64. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
   readonly code = 'USAGE';
@@ -74,19 +74,19 @@ function checkOption({ name, rawName, value, inlineValue }: OptionToken, options
     throw new UsageError(`${rawName} takes no value, and is given ${quoted(value)}`);
   }
   if (value === undefined) throw new UsageError(`${rawName} needs a value`);
-  const shown = quoted(value);
+  const given = quoted(value);
   // The value was left out, or its variable is not set: the next word is no value, but an option.
   if (!inlineValue && value.length > 1 && value.startsWith('-')) {
     const other = rawName.startsWith('--') ? `${rawName}=VALUE` : `${rawName}VALUE`;
     throw new UsageError(
-      `${rawName} needs a value, and ${shown} follows it: ` +
+      `${rawName} needs a value, and ${given} follows it: ` +
         `write a value that begins with a dash as ${other}`,
     );
   }
   // In a word of its own a name may begin like this; here another name would be meant.
   if (inlineValue && !rawName.startsWith('--') && value.startsWith('=')) {
     const long = name.length > 1 ? ` or --${name}=VALUE` : '';
-    throw new UsageError(`${rawName} would have the value ${shown}: write ${rawName} VALUE${long}`);
+    throw new UsageError(`${rawName} would have the value ${given}: write ${rawName} VALUE${long}`);
   }
 }
 

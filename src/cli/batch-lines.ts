@@ -6,7 +6,7 @@
 import { nameLengthMax, setSizeMax } from '../api/limits.ts';
 import { didYouMean } from './near-words.ts';
 
-/** What a line says. */
+/** One line: a command, and what it reads and writes. */
 export interface BatchLine {
   /** Counted from 1. */
   readonly number: number;
@@ -34,11 +34,11 @@ export interface BatchPlan {
 }
 
 const keys = ['run', 'id', 'label', 'reads', 'writes', 'after', 'cwd', 'env'];
-const labelLengthTold = 80;
+const printedLengthMax = 80;
 
 class Fault extends Error {}
 
-/** Empty lines, and such as begin with #, are nothing. */
+/** Ignores empty lines and lines starting with #. */
 export function readLines(text: string): BatchPlan {
   const lines: BatchLine[] = [];
   const faults: LineFault[] = [];
@@ -81,7 +81,7 @@ function readLine(text: string, number: number, numbers: ReadonlyMap<string, num
     number,
     run,
     id,
-    label: readText(object, 'label') ?? id ?? command.slice(0, labelLengthTold),
+    label: readText(object, 'label') ?? id ?? command.slice(0, printedLengthMax),
     reads,
     writes,
     after: readTexts(object, 'after').map((each) => numberOf(each, numbers)),

@@ -1,13 +1,13 @@
 /** What a batch is about, in the last line of a terminal; elsewhere only what went wrong. */
 
-import { escaped, say } from './messages.ts';
+import { escaped, report } from './messages.ts';
 import { cutTo } from './text-width.ts';
 
 const drawMs = 100;
 
 export class BatchProgress {
   readonly #count: number;
-  readonly #isShown: boolean;
+  readonly #isLive: boolean;
   readonly #running = new Set<string>();
   #done = 0;
   #failed = 0;
@@ -15,9 +15,9 @@ export class BatchProgress {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isDrawn = false;
 
-  constructor(count: number, isShown: boolean) {
+  constructor(count: number, isLive: boolean) {
     this.#count = count;
-    this.#isShown = isShown;
+    this.#isLive = isLive;
   }
 
   begin(label: string): void {
@@ -39,7 +39,7 @@ export class BatchProgress {
   /** Above the line, on a terminal. */
   note(text: string): void {
     this.#clear();
-    say(text);
+    report(text);
     this.#drawSoon();
   }
 
@@ -48,11 +48,11 @@ export class BatchProgress {
     this.#end(label);
   }
 
-  /** The line goes, and what has become of all is said. */
+  /** Removes the line and prints the summary. */
   close(): void {
     clearTimeout(this.#timer);
     this.#clear();
-    if (this.#isShown || this.#failed + this.#skipped > 0) say(this.#summary());
+    if (this.#isLive || this.#failed + this.#skipped > 0) report(this.#summary());
   }
 
   #end(label: string): void {
@@ -68,7 +68,7 @@ export class BatchProgress {
   }
 
   #drawSoon(): void {
-    if (!this.#isShown || this.#timer !== undefined) return;
+    if (!this.#isLive || this.#timer !== undefined) return;
     this.#timer = setTimeout(() => this.#draw(), drawMs);
   }
 

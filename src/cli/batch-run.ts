@@ -13,7 +13,7 @@ import { CommandFailedError, runLine } from './batch-process.ts';
 import { BatchProgress } from './batch-progress.ts';
 import { exitCode, exitCodeOfSignal } from './exit-codes.ts';
 import { endWhenLost, type LostPolicy } from './lost-command.ts';
-import { inCommands, shown } from './messages.ts';
+import { inShellWords, shown } from './messages.ts';
 import { print } from './output.ts';
 import { SignalsCaught } from './terminal-signals.ts';
 
@@ -73,7 +73,7 @@ class Batch {
       const job = this.#queue.submit({ ...spec, afterLoss: 'ignore' });
       this.#jobs.set(line.number, job);
       ends.push(this.#follow(line, job));
-      // The ring is full: whoever waits for a place in it comes before the next line.
+      // The ring is full: this job enters it before the next line is submitted.
       if (job.state === 'submitted') await (job.enqueued ?? job.started).catch(() => undefined);
     }
     await Promise.all(ends);
@@ -102,7 +102,7 @@ class Batch {
   async #runLine(line: BatchLine, { grant }: Parameters<JobRun>[0]): Promise<void> {
     this.#progress.begin(line.label);
     const { lostPolicy } = this.#options;
-    const say = (text: string): void => this.#progress.note(lineText(line, text));
+    const report = (text: string): void => this.#progress.note(lineText(line, text));
     let isLost = grant.signal.aborted;
     const noteLoss = (): void => {
       isLost = lostPolicy.onLost !== 'ignore';
@@ -113,7 +113,7 @@ class Batch {
       await runLine(line, grant, (child) => {
         this.#running.add(child);
         child.once('exit', () => this.#running.delete(child));
-        endWhenLost(child, grant.signal, lostPolicy, say);
+        endWhenLost(child, grant.signal, lostPolicy, report);
       });
       if (isLost) throw new CommandFailedError('exit code 0', 0);
     } catch (error) {
@@ -127,7 +127,7 @@ class Batch {
     }
   }
 
-  /** Tells what has become of a line. */
+  /** Reports the outcome of a line. */
   async #follow(line: BatchLine, job: Job): Promise<void> {
     const { keepsGoing, isJson } = this.#options;
     const startMs = performance.now();
@@ -143,7 +143,7 @@ class Batch {
       this.#isFailed = true;
       if (isRun && !keepsGoing) this.#stop();
     }
-    if (isJson) tellEnd(line, job, error, performance.now() - startMs);
+    if (isJson) printEnd(line, job, error, performance.now() - startMs);
   }
 }
 
@@ -162,18 +162,18 @@ type JobRun = (job: { readonly grant: Parameters<typeof runLine>[1] }) => Promis
 
 function messageOf(line: BatchLine, reason: unknown): string {
   const what = reason instanceof Error ? reason.message : String(reason);
-  return lineText(line, inCommands(what, line.writes[0] ?? line.reads[0]));
+  return lineText(line, inShellWords(what, line.writes[0] ?? line.reads[0]));
 }
 
 function lineText({ number, label }: BatchLine, text: string): string {
   return `line ${number}, ${shown(label)}: ${text}`;
 }
 
-function tellEnd({ number, id, label }: BatchLine, job: Job, error: unknown, ms: number): void {
+function printEnd({ number, id, label }: BatchLine, job: Job, error: unknown, ms: number): void {
   const code = error === undefined ? 0 : undefined;
   const exit = error instanceof CommandFailedError ? error.exitCode : code;
-  const message = error instanceof Error ? inCommands(error.message) : undefined;
+  const message = error instanceof Error ? inShellWords(error.message) : undefined;
   const { state } = job;
-  const told = { line: number, id, label, state, exitCode: exit, error: message };
-  print(jsonText({ ...told, ms: Math.round(ms) }));
+  const fields = { line: number, id, label, state, exitCode: exit, error: message };
+  print(jsonText({ ...fields, ms: Math.round(ms) }));
 }

@@ -1,5 +1,5 @@
 /**
- * `kds batch`: many commands that say what they read and write, in the order of their lines, as
+ * `kds batch`: many commands that declare what they read and write, in the order of their lines, as
  * many at a time as that allows.
  *
  * Sets are asked for in the order of the lines, of the broker, so the batch also keeps out of the
@@ -24,7 +24,7 @@ import { runBatch, somethingFailed, specOf } from './batch-run.ts';
 import { readAddress } from './domain-address.ts';
 import { exitCode } from './exit-codes.ts';
 import { lostOptions, readLostPolicy } from './lost-command.ts';
-import { say, shown } from './messages.ts';
+import { report, shown } from './messages.ts';
 import { type OpenedDomain, openAt } from './open-domain.ts';
 
 const options = {
@@ -55,20 +55,20 @@ export async function batch(args: readonly string[]): Promise<number | undefined
     values.graph === undefined
       ? undefined
       : readChoice(values.graph, ['dot', 'mermaid', 'json'], '--graph');
-  for (const { number, message } of plan.faults) say(`line ${number}: ${message}`);
+  for (const { number, message } of plan.faults) report(`line ${number}: ${message}`);
   const keepsGoing = values['keep-going'] === true;
   if (plan.faults.length > 0 && !keepsGoing) {
-    say('nothing has been run');
+    report('nothing has been run');
     return somethingFailed;
   }
   const isAsked = graph !== undefined || values.check === true || values['dry-run'] === true;
   if (isAsked) {
-    await tellPlan(plan.lines, graph, values.check === true);
+    await printPlan(plan.lines, graph, values.check === true);
     return plan.faults.length > 0 ? somethingFailed : exitCode.done;
   }
   const isLocal = values.local === true;
   if (isLocal && values.domain !== undefined) {
-    throw new UsageError('--local asks nobody, and --domain says whom to ask');
+    throw new UsageError('--local uses no domain of others: give --local or --domain');
   }
   const opened = isLocal
     ? openHere()
@@ -108,7 +108,7 @@ function readConcurrency(text: string | undefined): number {
 }
 
 /** What would be run, and what waits for what; nothing is. */
-async function tellPlan(
+async function printPlan(
   lines: readonly BatchLine[],
   graph: 'dot' | 'mermaid' | 'json' | undefined,
   isCheck: boolean,
@@ -125,7 +125,7 @@ async function tellPlan(
     if (graph === 'json') process.stdout.write(`${jsonText(plan)}\n`);
     else process.stdout.write(graph === 'dot' ? graphAsDot(plan) : graphAsMermaid(plan));
   } else if (isCheck) {
-    tellUnordered(queue, lines);
+    printUnordered(queue, lines);
   } else {
     for (const { run } of lines) {
       process.stdout.write(
@@ -137,7 +137,7 @@ async function tellPlan(
 }
 
 /** Jobs are numbered as they are submitted, from 1 on. */
-function tellUnordered(queue: JobQueue, lines: readonly BatchLine[]): void {
+function printUnordered(queue: JobQueue, lines: readonly BatchLine[]): void {
   const lineOf = (id: number): string => {
     const line = lines[id - 1] as BatchLine;
     return `line ${line.number} (${shown(line.label)})`;

@@ -1,4 +1,4 @@
-/** `kds break NAME`: takes a resource away from whoever holds it, and says whom that hurt. */
+/** `kds break NAME`: revokes the grants that hold a resource, and prints them. */
 
 import { createInterface } from 'node:readline/promises';
 import { readName, readOptions, UsageError } from './arguments.ts';
@@ -28,9 +28,9 @@ export async function breakGrants(args: readonly string[]): Promise<number | und
     return exitCode.no;
   }
   if (!values.yes && !(await isAgreed(name, holders))) return exitCode.no;
-  const hurt = await steal(name, address);
-  if (hurt.length === 0) print(`nobody holds ${shown(name)} any more`);
-  for (const entry of hurt) print(`taken away from ${whoText(entry)}: ${setText(entry.set)}`);
+  const revoked = await steal(name, address);
+  if (revoked.length === 0) print(`nobody holds ${shown(name)} any more`);
+  for (const entry of revoked) print(`taken away from ${whoText(entry)}: ${setText(entry.set)}`);
   return exitCode.done;
 }
 
@@ -48,24 +48,24 @@ async function isAgreed(name: string, holders: readonly Entry[]): Promise<boolea
   }
   const asking = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    const asked = `take ${shown(name)} away, and with it all of what they hold? [y/N] `;
-    return /^y(es)?$/i.test((await asking.question(asked)).trim());
+    const question = `take ${shown(name)} away, and with it all of what they hold? [y/N] `;
+    return /^y(es)?$/i.test((await asking.question(question)).trim());
   } finally {
     asking.close();
   }
 }
 
-/** Who held it up to that moment. */
+/** Returns the grants that held it until then. */
 async function steal(name: string, address: DomainAddress): Promise<readonly Entry[]> {
   const label = 'kds break';
   const opened = await openAt(address, { label });
   const { domain } = opened;
-  // Said in one go: what is held before is what is stolen, but for what may come between in Redis.
+  // Sent together: the listing has the grants that the steal revokes, except for a race in Redis.
   const asking = domain.query();
   const stealing = domain.acquire({ exclusive: name }, { steal: true, label });
   const before = await asking;
   const grant = await stealing;
-  // Whoever comes next is to hear that it may be half done, which a release would end.
+  // The next holder must see it as recovered; a release would clear that.
   await (grant.recovered.length > 0 ? grant.abandon() : grant.release());
   await opened.close();
   return holdersOf(name, before.held);

@@ -1,4 +1,4 @@
-/** Starts a command under a grant, and says in words why one cannot be started. */
+/** Starts a command under a grant, and describes why one cannot be started. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -46,7 +46,7 @@ export async function runCommand(
   try {
     return await endingOf(spawnFitting(start, files), onStart);
   } catch (error) {
-    throw inWords(error, start);
+    throw describeFailure(error, start);
   } finally {
     files.remove();
   }
@@ -87,7 +87,7 @@ function endingOf(child: ChildProcess, onStart: (child: ChildProcess) => void): 
   });
 }
 
-function inWords(error: unknown, { program, args, cwd }: CommandStart): unknown {
+function describeFailure(error: unknown, { program, args, cwd }: CommandStart): unknown {
   if (!(error instanceof Error)) return error;
   const code = codeOf(error);
   if (!('syscall' in error) || !String(error.syscall).startsWith('spawn')) {

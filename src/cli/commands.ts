@@ -29,5 +29,5 @@ export const commands: Readonly<Record<string, Command>> = {
 
 export { helpOf } from './help.ts';
 export { openInRedis } from './open-redis.ts';
-export { traceOrSay } from './trace-or-say.ts';
-export { tellWhatIsWaitedFor } from './waiting-notice.ts';
+export { traceOrWarn } from './trace-or-warn.ts';
+export { reportBlockers } from './waiting-notice.ts';

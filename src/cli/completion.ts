@@ -129,9 +129,9 @@ _kds_names() {
   compadd -a names
 }
 _kds() {
-  local -a socket place
+  local -a socket domain
   socket=('--socket[the broker to ask]:socket:_files' '(-h --help)'{-h,--help}'[help]')
-  place=($socket '--domain[in Redis]:URL:')
+  domain=($socket '--domain[in Redis]:URL:')
   if (( CURRENT == 2 )); then
     compadd ${commands} --help --version
     return
@@ -141,34 +141,34 @@ _kds() {
   (( CURRENT-- ))
   case $command in
     run)
-      _arguments -S $place \\
+      _arguments -S $domain \\
         '*'{-x,-e,--exclusive}'[held by nobody else]:name:_kds_names' \\
         '*'{-s,--shared}'[held along with others]:name:_kds_names' \\
         '(-n --nonblock)'{-n,--nonblock}'[now or never]' \\
-        '(-w --timeout)'{-w,--timeout}'[wait so long at most]:time:' \\
+        '(-w --timeout)'{-w,--timeout}'[limit of the wait]:time:' \\
         '(-E --conflict-exit-code)'{-E,--conflict-exit-code}'[exit code if not granted]:code:' \\
         '(-o --close)'{-o,--close}'[as of flock]' \\
         '(-c --command)'{-c,--command}'[run by the shell]:command:' \\
-        '--label[told to others]:text:' \\
+        '--label[shown by ls and why]:text:' \\
         '--on-lost[if the set is taken away]:how:(term kill ignore)' \\
         '--kill-after[between term and kill]:time:' \\
         '(-):command: _command_names -e' \\
         '*::arguments: _normal' ;;
     batch)
-      _arguments $place '(-j --jobs)'{-j,--jobs}'[so many at a time]:number:' \\
+      _arguments $domain '(-j --jobs)'{-j,--jobs}'[commands at a time]:number:' \\
         '(-k --keep-going)'{-k,--keep-going}'[go on after a failure]' \\
         '(-n --dry-run)'{-n,--dry-run}'[run none]' \\
         '--graph[what waits for what]:form:(dot mermaid json)' \\
         '--check[pairs ordered by their lines only]' '--json[a line for each end]' \\
         '--on-lost[if the set is taken away]:how:(term kill ignore)' \\
         '--kill-after[between term and kill]:time:' \\
-        '--local[without the broker]' '--label[told to others]:text:' ':file:_files' ;;
-    ls) _arguments $place '--json[JSON]' '--names[only names]' \\
+        '--local[without the broker]' '--label[shown by ls and why]:text:' ':file:_files' ;;
+    ls) _arguments $domain '--json[JSON]' '--names[only names]' \\
         '(-0 --null)'{-0,--null}'[names end in NUL]' '--watch[again and again]' ;;
-    why) _arguments $place '--json[JSON]' ':name:_kds_names' ;;
-    break) _arguments $place '(-y --yes)'{-y,--yes}'[do not ask]' ':name:_kds_names' ;;
+    why) _arguments $domain '--json[JSON]' ':name:_kds_names' ;;
+    break) _arguments $domain '(-y --yes)'{-y,--yes}'[do not ask]' ':name:_kds_names' ;;
     top)
-      _arguments $place '(-d --interval)'{-d,--interval}'[between looks]:time:' \\
+      _arguments $domain '(-d --interval)'{-d,--interval}'[between refreshes]:time:' \\
         '--web[a page for a browser]' '--port[of the page]:port:' ;;
     serve)
       _arguments $socket '--idle[end when idle]:time:' '--grace[for claims]:time:' \\

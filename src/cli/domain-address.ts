@@ -1,7 +1,7 @@
 /**
- * Where the domain is that a command is about: at a broker, by its socket, or in Redis, by a URL.
+ * The address of a command's domain: the socket of a broker, or a URL of Redis.
  *
- * A URL may have a password in it, so no message repeats one: what is told to people is `place`.
+ * A URL may contain a password, so messages print `addressText` and never the URL.
  */
 
 import { isAbsolute, resolve } from 'node:path';
@@ -33,13 +33,13 @@ const nameDefault = 'default';
 const form = 'redis://HOST[:PORT][/DATABASE][?name=NAME&lease=TIME], or rediss:// for TLS';
 
 /**
- * What `--domain` or `--socket` says, or KDS_DOMAIN, or KDS_SOCKET, or the user's own broker.
+ * The value of `--domain` or `--socket`, or KDS_DOMAIN, or KDS_SOCKET, or the user's own broker.
  *
  * @throws UsageError
  */
 export function readAddress(domain: string | undefined, socket: string | undefined): DomainAddress {
   if (domain !== undefined && socket !== undefined) {
-    throw new UsageError('--domain and --socket are two places: give one of them');
+    throw new UsageError('--domain and --socket exclude each other: give one of them');
   }
   if (domain !== undefined) return readDomain(domain, '--domain');
   const { KDS_DOMAIN = '' } = process.env;
@@ -47,7 +47,7 @@ export function readAddress(domain: string | undefined, socket: string | undefin
   return { at: 'broker', socketPath: readSocket(socket) };
 }
 
-/** Where the broker is: what `--socket` says, or KDS_SOCKET, or the user's own. */
+/** The broker's socket: the value of `--socket`, or KDS_SOCKET, or the user's own. */
 export function readSocket(text: string | undefined): string {
   if (text === '') throw new UsageError('--socket is a path, and is empty');
   if (text !== undefined) return resolve(text);
@@ -57,12 +57,12 @@ export function readSocket(text: string | undefined): string {
 }
 
 /** For people: never with the password. */
-export function placeText(address: DomainAddress): string {
+export function addressText(address: DomainAddress): string {
   if (address.at === 'broker') return address.socketPath;
   const { host, port, isTls, database, name } = address;
-  const shownHost = host.includes(':') ? `[${host}]` : host;
+  const hostText = host.includes(':') ? `[${host}]` : host;
   const scheme = isTls ? 'rediss' : 'redis';
-  return `${scheme}://${shownHost}:${port}/${database}?name=${encodeURIComponent(name)}`;
+  return `${scheme}://${hostText}:${port}/${database}?name=${encodeURIComponent(name)}`;
 }
 
 function readDomain(text: string, option: string): RedisAddress {

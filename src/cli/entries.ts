@@ -1,11 +1,11 @@
-/** What lists tell of the entries of a snapshot, beside what kds/inspect says of them. */
+/** Columns of listings, beside the texts of kds/inspect. */
 
 import { type InspectedEntry, type InspectedSnapshot, pidText } from '../inspect/index.ts';
 import { escaped } from './messages.ts';
 
 export { durationText, modeOf, setText, whoText } from '../inspect/index.ts';
 
-/** An entry that also tells whose it is, as far as that client has told. */
+/** An entry with its client, as far as that is known. */
 export type Entry = InspectedEntry;
 
 export type Listing = Pick<InspectedSnapshot, 'held' | 'pending'>;

@@ -4,7 +4,7 @@ import { constants } from 'node:os';
 
 export const exitCode = {
   done: 0,
-  /** The answer is no: nobody holds it, nothing to break, the person at the terminal said no. */
+  /** The answer is no: no holder, nothing to break, or the question was answered with no. */
   no: 1,
   usage: 64,
   unavailable: 69,
@@ -15,7 +15,7 @@ export const exitCode = {
   notFound: 127,
 } as const;
 
-/** As shells tell of who was ended by a signal. */
+/** As shells report a command that a signal ended. */
 export function exitCodeOfSignal(signal: NodeJS.Signals): number {
   return 128 + constants.signals[signal];
 }

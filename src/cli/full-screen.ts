@@ -3,7 +3,7 @@
  * and while this process is stopped, so that the shell finds the terminal as it left it.
  *
  * As keys come as they are, Ctrl-Z is one of them; what it stands for is done here. After a stop
- * nothing is taken for granted: whoever had the terminal meanwhile may have changed it.
+ * nothing is taken for granted: another program may have changed the terminal.
  */
 
 const enter = '\x1b[?1049h\x1b[?25l';
@@ -13,7 +13,7 @@ const ownGroup = 0;
 
 export interface ScreenEvents {
   readonly onKey: (key: string) => void;
-  /** What was shown is not there any more. */
+  /** The screen was cleared, and must be drawn again. */
   readonly onBlank: () => void;
 }
 
@@ -21,7 +21,7 @@ export class FullScreen {
   readonly #events: ScreenEvents;
   readonly #stop = (): void => this.#stopAndGoOn();
   readonly #goOn = (): void => this.#take();
-  readonly #hear = (keys: string): void => {
+  readonly #readKeys = (keys: string): void => {
     for (const key of keys) {
       // As the terminal would, which sends it to all of the job.
       if (key === ctrlZ) process.kill(ownGroup, 'SIGTSTP');
@@ -36,29 +36,29 @@ export class FullScreen {
   open(): void {
     process.on('SIGTSTP', this.#stop);
     process.on('SIGCONT', this.#goOn);
-    process.stdin.setEncoding('utf8').on('data', this.#hear);
+    process.stdin.setEncoding('utf8').on('data', this.#readKeys);
     this.#take();
   }
 
   close(): void {
     process.off('SIGTSTP', this.#stop);
     process.off('SIGCONT', this.#goOn);
-    process.stdin.off('data', this.#hear).pause();
+    process.stdin.off('data', this.#readKeys).pause();
     this.#giveBack();
   }
 
   /** All that is on the terminal, line by line, so that nothing flickers. */
   draw(lines: readonly string[]): void {
-    // A terminal that does not tell its size tells 0.
+    // A terminal of unknown size reports 0.
     const rowCount = process.stdout.rows || Number.POSITIVE_INFINITY;
-    const shownLines = lines.slice(0, rowCount - 1);
-    process.stdout.write(`\x1b[H${shownLines.map((line) => `${line}\x1b[K\r\n`).join('')}\x1b[J`);
+    const drawnLines = lines.slice(0, rowCount - 1);
+    process.stdout.write(`\x1b[H${drawnLines.map((line) => `${line}\x1b[K\r\n`).join('')}\x1b[J`);
   }
 
   #stopAndGoOn(): void {
     this.#giveBack();
     process.off('SIGTSTP', this.#stop);
-    // Now it is not heard but obeyed, before this returns; where no shell waits it does nothing.
+    // Without a handler it stops this process before `kill` returns, if a shell waits for the job.
     process.kill(process.pid, 'SIGTSTP');
     process.on('SIGTSTP', this.#stop);
     this.#take();

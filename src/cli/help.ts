@@ -1,7 +1,7 @@
-/** What `--help` says, a command at a time. The whole of it is in kds(1) and docs/cli.md. */
+/** The texts of `--help`, one per command. kds(1) and docs/cli.md have all details. */
 
-/** Where to look, beside options of that width. */
-function placeLines(width = 14): string {
+/** The options that choose a domain, beside options of that width. */
+function addressLines(width = 14): string {
   const url = 'in Redis: redis://HOST:PORT/DB?name=NAME (default: KDS_DOMAIN)';
   return [optionLine('--domain URL', url, width), socketLine('the broker to ask', width)].join(
     '\n',
@@ -27,15 +27,15 @@ usage: kds run [-x NAME]... [-s NAME]... [options] [--] COMMAND [ARG]...
 
   run         run a command while a set of resources is held
   batch       run many commands, each when what it reads and writes is free
-  ls          who holds what, and who waits
-  why         who holds a resource, and who is in line for it
-  break       take a resource away from whoever holds it
+  ls          all held and waiting sets
+  why         the holders of a resource, and its queue
+  break       revoke the grants that hold a resource
   top         the listing, refreshed
   serve       the broker in the foreground; by itself it comes and goes as needed
   check-trace whether a run that KDS_TRACE recorded obeyed the rule
   completion  the completion of a shell, to be evaluated there
 
-kds COMMAND --help says more. kds --version tells the version.`,
+kds COMMAND --help prints its options. kds --version prints the version.`,
 
   run: `usage: kds run [-x NAME]... [-s NAME]... [options] [--] COMMAND [ARG]...
        kds run [-x NAME]... [-s NAME]... [options] -c STRING
@@ -46,27 +46,27 @@ At least one NAME is needed; an empty name is refused.
   -x, --exclusive NAME  to be held by nobody else meanwhile; also -e
   -s, --shared NAME     to be held along with others who want it shared
   -n, --nonblock        now or never
-  -w, --timeout TIME    wait so long at most: seconds, or 500ms, 5s, 2m, 1h, 1d
+  -w, --timeout TIME    limit of the wait: seconds, or 500ms, 5s, 2m, 1h, 1d
   -E, --conflict-exit-code N
                         end with N if not granted in time (0 to 255; default 75)
   -c, --command STRING  run STRING by $SHELL -c, or /bin/sh -c
   -o, --close           accepted as of flock(1); it is always so: what the command
                         leaves running does not keep the set
-      --label TEXT      told by ls and why, and in errors of others
+      --label TEXT      printed by ls and why, and in errors of other callers
       --on-lost HOW     if the set is taken away: term (default), kill or ignore
       --kill-after TIME after term, kill when so much time has passed (default 10s)
-${placeLines(17)}
+${addressLines(17)}
 
 Exit code: the command's own; 128+N if signal N ended it; 75 not granted in time;
-69 the broker, or Redis, is out of reach; 64 wrong usage, or in a kds run that holds what it
+69 the broker, or Redis, is unavailable; 64 wrong usage, or in a kds run that holds what it
 would wait for; 126 cannot be run; 127 not found. A reason is printed for each of these.`,
 
   batch: `usage: kds batch [options] FILE | -
 
 Runs the commands of FILE, or of standard input: a JSON object a line, as
   {"run": "cc -c a.c", "reads": ["a.c"], "writes": ["a.o"]}
-in the order of the lines, as many at a time as what they read and write allows. Empty lines,
-and such as begin with #, are nothing.
+in the order of the lines, as many at a time as what they read and write allows. Empty lines
+and lines starting with # are ignored.
 
   run     a command for the shell, or a list of a program and its arguments
   reads, writes
@@ -74,9 +74,9 @@ and such as begin with #, are nothing.
   id, after
           a name of the line; ids of earlier lines that must have succeeded before
   label, cwd, env
-          told by ls and why; where, and with what else in the environment, it runs
+          printed by ls and why; the directory and more environment of the command
 
-  -j, --jobs N       so many at a time at most (default: as many as there are processors)
+  -j, --jobs N       commands at a time, at most (default: the number of processors)
   -k, --keep-going   go on after a failure, and past lines that are none
   -n, --dry-run      print the commands, and run none
       --graph FORM   print what waits for what: dot, mermaid or json; run none
@@ -87,50 +87,50 @@ and such as begin with #, are nothing.
       --kill-after TIME
                      from term to kill (default 10s)
       --local        keep out of nobody's way but each other's: without the broker
-      --label TEXT   told by ls and why (default "kds batch")
-${placeLines()}
+      --label TEXT   printed by ls and why (default "kds batch")
+${addressLines()}
 
 Exit code: 0 all done; 2 something failed, or a line was none; 128+N stopped by signal N.`,
 
   ls: `usage: kds ls [--json | --names [-0]] [--watch] [--domain URL | --socket PATH]
 
-Who holds what, then who waits, in order: a table on a terminal, lines with tabs in a pipe.
+Held sets, then waiting ones, in order: a table on a terminal, lines with tabs in a pipe.
 
       --json         one line of JSON: { "held": [...], "pending": [...] }
       --names        only the names of resources, a line each, quoted where needed
   -0, --null         with --names: a NUL after each, nothing quoted
       --watch        again each second; in a pipe, whenever it has changed
-${placeLines()}`,
+${addressLines()}`,
 
   why: `usage: kds why [--json] [--domain URL | --socket PATH] NAME
 
-Who holds NAME, and who is in line for it, in order. Ends with 1 if nobody is.
+The holders of NAME, then its queue, in order. Exits with 1 if there are none.
 
       --json         one line of JSON: { "held": [...], "pending": [...] }
-${placeLines()}`,
+${addressLines()}`,
 
   break: `usage: kds break [--yes] [--domain URL | --socket PATH] NAME
 
-Takes NAME away from whoever holds it, with all else of the same set. What kds run has started
-there is ended, if it was not told otherwise. Asks first. Ends with 1 if nothing was done.
+Revokes the grants that hold NAME, with their whole sets. A command of kds run is ended with its
+grant, unless --on-lost ignore was given. Asks first. Exits with 1 if nothing was done.
 
   -y, --yes          do not ask
-${placeLines()}`,
+${addressLines()}`,
 
   top: `usage: kds top [-d TIME] [--web [--port PORT]] [--domain URL | --socket PATH]
 
 The listing on the whole terminal. q ends it.
 
-  -d, --interval TIME  between two looks (default 1s)
+  -d, --interval TIME  between two refreshes (default 1s)
       --web          a page for a browser instead, on the loopback address
       --port PORT    where it is served (default: any port that is free)
-${placeLines()}`,
+${addressLines()}`,
 
   serve: `usage: kds serve [--idle TIME] [--grace TIME] [--metrics PORT] [--socket PATH]
 
 The broker in the foreground. Ends with 1 if another one serves there already.
 
-      --idle TIME    end when nobody has been connected for so long (default: never)
+      --idle TIME    exit when no client has been connected for TIME (default: never)
       --grace TIME   after a broker has died, how long its clients can claim what they
                      hold before anything is granted (default 2s)
       --metrics PORT metrics for Prometheus, on the loopback address (0: any port)

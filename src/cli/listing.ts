@@ -45,7 +45,7 @@ function cellsOf(entry: Entry, nowMs: number): string[] {
     durationText(nowMs - entry.since),
     pidOf(entry),
     setText(entry.set, Number.POSITIVE_INFINITY),
-    shownOrNone(labelOf(entry), ''),
+    quotedOrNone(labelOf(entry), ''),
     entry.waitingFor.join(' '),
     commandOf(entry),
   ];
@@ -60,7 +60,7 @@ export function plainLineOf(entry: Entry): string {
     entry.token === undefined ? '-' : String(entry.token),
     pidOf(entry),
     setText(entry.set, Number.POSITIVE_INFINITY),
-    shownOrNone(labelOf(entry), '-'),
+    quotedOrNone(labelOf(entry), '-'),
     entry.waitingFor.join(',') || '-',
     commandOf(entry) || '-',
   ].join('\t');
@@ -70,6 +70,6 @@ function stateOf({ token }: Entry): string {
   return token === undefined ? 'waits' : 'held';
 }
 
-function shownOrNone(label: string, none: string): string {
+function quotedOrNone(label: string, none: string): string {
   return label === '' ? none : shown(label);
 }

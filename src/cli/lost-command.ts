@@ -36,9 +36,9 @@ export function endWhenLost(
   child: ChildProcess,
   lost: AbortSignal,
   policy: LostPolicy,
-  say: (text: string) => void,
+  report: (text: string) => void,
 ): void {
-  const end = (): void => endCommand(child, policy, say);
+  const end = (): void => endCommand(child, policy, report);
   lost.addEventListener('abort', end, { once: true });
   child.once('exit', () => lost.removeEventListener('abort', end));
   if (lost.aborted) end();
@@ -47,22 +47,22 @@ export function endWhenLost(
 function endCommand(
   child: ChildProcess,
   { onLost, killAfterMs }: LostPolicy,
-  say: (text: string) => void,
+  report: (text: string) => void,
 ): void {
   const isOver = child.exitCode !== null || child.signalCode !== null;
   if (isOver) return;
   if (onLost === 'ignore') {
-    say('the set was taken away; the command goes on, as --on-lost=ignore says');
+    report('the set was taken away; the command goes on (--on-lost=ignore)');
     return;
   }
   const signal = onLost === 'kill' ? 'SIGKILL' : 'SIGTERM';
-  say(`the set was taken away: the command is sent ${signal}`);
+  report(`the set was taken away: the command is sent ${signal}`);
   child.kill(signal);
   if (onLost === 'kill') return;
   // A stopped process handles no other signal.
   child.kill('SIGCONT');
   const timer = setTimeout(() => {
-    say('the command has not ended since: it is sent SIGKILL');
+    report('the command has not ended since: it is sent SIGKILL');
     child.kill('SIGKILL');
   }, killAfterMs);
   child.once('exit', () => clearTimeout(timer));

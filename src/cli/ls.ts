@@ -30,8 +30,8 @@ export async function ls(args: readonly string[]): Promise<number | undefined> {
   if (values.null && (!values.names || values.json || values.watch)) {
     throw new UsageError('-0 goes with --names, and neither with --json nor with --watch');
   }
-  const tell = values.json ? jsonOf : values.names ? namesOf : listingOf;
-  if (values.watch) return watch(snapshotsAt(readAddress(values.domain, values.socket)), tell);
+  const format = values.json ? jsonOf : values.names ? namesOf : listingOf;
+  if (values.watch) return watch(snapshotsAt(readAddress(values.domain, values.socket)), format);
   const snapshot = await readSnapshot(readAddress(values.domain, values.socket));
   if (values.null) {
     process.stdout.write(
@@ -41,21 +41,21 @@ export async function ls(args: readonly string[]): Promise<number | undefined> {
     );
     return exitCode.done;
   }
-  const text = tell(snapshot);
+  const text = format(snapshot);
   if (text !== '') print(text);
   return exitCode.done;
 }
 
 /** Shows it again whenever it has changed; ends with the process, or as nobody reads any more. */
-async function watch(snapshots: Snapshots, tell: (snapshot: Listing) => string): Promise<number> {
+async function watch(snapshots: Snapshots, format: (snapshot: Listing) => string): Promise<number> {
   watchReader(() => process.exit());
   let last: string | undefined;
   for (;;) {
-    const text = tell(await snapshots.read());
+    const text = format(await snapshots.read());
     if (text !== last || isForPeople) {
       // Clears the terminal; a reader of a pipe gets an empty line after each listing instead.
       if (isForPeople) process.stdout.write('\x1b[H\x1b[2J');
-      print(isForPeople || tell === jsonOf ? text : `${text}${text === '' ? '' : '\n'}`);
+      print(isForPeople || format === jsonOf ? text : `${text}${text === '' ? '' : '\n'}`);
     }
     last = text;
     await new Promise((resolve) => setTimeout(resolve, watchMs));

@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { isKdsError, type KdsErrorCode } from '../api/errors.ts';
 import { isUsageError, UsageError } from './arguments.ts';
 import { exitCode } from './exit-codes.ts';
-import { escaped, inCommands, say } from './messages.ts';
+import { escaped, inShellWords, report } from './messages.ts';
 import { didYouMean } from './near-words.ts';
 import { run } from './run.ts';
 
@@ -26,7 +26,7 @@ async function main([name = '', ...args]: readonly string[]): Promise<number> {
 
 /** `serve` does so by itself; other commands have no sets of their own. */
 async function trace(name: string): Promise<void> {
-  if (name === 'run' || name === 'batch') (await import('./commands.ts')).traceOrSay();
+  if (name === 'run' || name === 'batch') (await import('./commands.ts')).traceOrWarn();
 }
 
 async function unknownCommand(name: string): Promise<UsageError> {
@@ -50,8 +50,8 @@ async function help(command: string): Promise<number> {
 
 function version(): number {
   const file = new URL('../package.json', import.meta.url);
-  const { version: told } = JSON.parse(readFileSync(file, 'utf8')) as { version: string };
-  process.stdout.write(`kds ${told}\n`);
+  const { version: number } = JSON.parse(readFileSync(file, 'utf8')) as { version: string };
+  process.stdout.write(`kds ${number}\n`);
   return exitCode.done;
 }
 
@@ -64,18 +64,20 @@ const codesOfCaller: ReadonlySet<KdsErrorCode> = new Set([
 /** What went wrong, for people and as an exit code. */
 function codeOfError(error: unknown): number {
   if (isUsageError(error)) {
-    say(inCommands(error.message));
-    say('kds --help and kds COMMAND --help list the options');
+    report(inShellWords(error.message));
+    report('kds --help and kds COMMAND --help list the options');
     return exitCode.usage;
   }
   if (!isKdsError(error)) {
-    say(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    report(error instanceof Error ? (error.stack ?? error.message) : String(error));
     return exitCode.internal;
   }
-  say(inCommands(error.message));
+  report(inShellWords(error.message));
   if (isKdsError(error, 'KDS_DEADLOCK')) {
-    say('it is held around this command: name all that is needed in the outer kds run, or unset');
-    say('KDS_UNDER if that one does not wait for this one');
+    report(
+      'it is held around this command: name all that is needed in the outer kds run, or unset',
+    );
+    report('KDS_UNDER if that one does not wait for this one');
   }
   return codesOfCaller.has(error.code) ? exitCode.usage : exitCode.unavailable;
 }

@@ -12,7 +12,7 @@ export interface OpenedDomain {
 }
 
 export interface Opening {
-  /** Told of what has no label of its own. */
+  /** Used where a request has no label. */
   readonly label?: string | undefined;
   readonly command?: string | undefined;
 }

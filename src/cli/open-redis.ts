@@ -6,7 +6,7 @@ import type { RedisAddress } from './domain-address.ts';
 import type { OpenedDomain, Opening } from './open-domain.ts';
 import { connectToRedis } from './redis-client.ts';
 
-/** Who ends waits so long at most, in ms, for a server that does not answer to hear of it. */
+/** Time limit of closing a domain whose server does not answer, ms. */
 const closeMsMax = 5000;
 
 /** @throws UnavailableError, ProtocolError */
@@ -18,8 +18,8 @@ export async function openInRedis(
   const { name, leaseMs } = address;
   try {
     // Never by default the command line of this process: a URL in it may have a password.
-    const told = { label, command: command ?? 'kds' };
-    const domain = await openRedisDomain(client, { name, leaseMs, ...told });
+    const about = { label, command: command ?? 'kds' };
+    const domain = await openRedisDomain(client, { name, leaseMs, ...about });
     return {
       domain,
       close: async () => {
@@ -34,7 +34,7 @@ export async function openInRedis(
   }
 }
 
-/** What is not heard of by then is over with the lease. */
+/** After that time the end of the lease releases the grants. */
 async function inTime(closing: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const over = new Promise<void>((resolve) => {

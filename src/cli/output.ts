@@ -4,7 +4,7 @@ import { styleText } from 'node:util';
 
 const { stdout } = process;
 
-// Whoever read has seen enough, like `head`.
+// The reader has closed the pipe, as `head` does.
 stdout.on('error', (error) => {
   if ('code' in error && error.code === 'EPIPE') process.exit();
   throw error;

@@ -1,8 +1,8 @@
 /**
- * Hears that nobody reads the pipe at stdout any more, though nothing is written to it.
+ * Notifies when the reader of the pipe at stdout has closed it, though nothing is written.
  *
- * The kernel tells that to who polls the pipe for it, which Node has no call for. GNU tail does, as
- * it waits for what never comes, and is then ended by SIGPIPE. Where there is no such tail, the
+ * The kernel reports that to a process that polls the pipe, which Node has no call for. GNU tail
+ * does while it waits, and is then ended by SIGPIPE. Where there is no such tail, the
  * next write finds out.
  */
 

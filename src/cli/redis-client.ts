@@ -7,7 +7,7 @@
  */
 
 import { UnavailableError } from '../api/errors.ts';
-import { placeText, type RedisAddress } from './domain-address.ts';
+import { addressText, type RedisAddress } from './domain-address.ts';
 
 const connectMsMax = 5000;
 const reconnectMs = 200;
@@ -19,7 +19,7 @@ export interface ConnectedClient {
 
 type Ioredis = Pick<typeof import('ioredis'), 'Redis'>;
 type NodeRedis = Pick<typeof import('redis'), 'createClient'>;
-/** Of which library is the host's to tell. */
+/** The backend detects its library. */
 type AnyClient = InstanceType<Ioredis['Redis']> | ReturnType<NodeRedis['createClient']>;
 
 /** @throws UnavailableError if there is no library, no server, or it does not let us in. */
@@ -123,8 +123,8 @@ async function connectByNodeRedis(
 }
 
 function unavailable(address: RedisAddress, cause: unknown): UnavailableError {
-  const place = placeText(address);
-  return new UnavailableError(`no Redis to work with at ${place}: ${reasonOf(cause)}`, { cause });
+  const where = addressText(address);
+  return new UnavailableError(`no Redis to work with at ${where}: ${reasonOf(cause)}`, { cause });
 }
 
 /** A host with several addresses fails with an error for each, and no message of its own. */

@@ -1,5 +1,5 @@
 /**
- * `kds run`: takes a set, runs a command, and lets go when the command is gone.
+ * `kds run`: acquires a set, runs a command, and releases the set when the command has ended.
  *
  * The connection is this process's own and is not passed on. So the set is let go of when the
  * command ends, whatever it has left running; and if this process is killed, at once by the
@@ -14,12 +14,12 @@ import { environmentUnder } from './command-environment.ts';
 import { CannotRunError, runCommand } from './command-process.ts';
 import { exitCode, exitCodeOfSignal } from './exit-codes.ts';
 import { endWhenLost } from './lost-command.ts';
-import { inCommands, say, shown } from './messages.ts';
+import { inShellWords, report, shown } from './messages.ts';
 import type { OpenedDomain } from './open-domain.ts';
 import { type RunArguments, readRunArguments } from './run-arguments.ts';
 import { dieInterrupted, SignalsCaught } from './terminal-signals.ts';
 
-/** Somebody who waits on a terminal is told what for, after so long, in ms. */
+/** Time until a wait is explained on a terminal, ms. */
 const noticeMs = 1000;
 
 /** A signal came while it waited. */
@@ -75,7 +75,7 @@ async function take(
   signal: AbortSignal,
 ): Promise<Grant> {
   const asking = domain.acquire({ exclusive, shared }, { timeoutMs, label, signal });
-  const notice = setTimeout(() => void tellWait(domain), noticeMs);
+  const notice = setTimeout(() => void reportWait(domain), noticeMs);
   try {
     const grant = await asking;
     signal.throwIfAborted();
@@ -85,9 +85,9 @@ async function take(
   }
 }
 
-async function tellWait(domain: Domain): Promise<void> {
-  const { tellWhatIsWaitedFor } = await import('./commands.ts');
-  await tellWhatIsWaitedFor(domain);
+async function reportWait(domain: Domain): Promise<void> {
+  const { reportBlockers } = await import('./commands.ts');
+  await reportBlockers(domain);
 }
 
 /** What comes of the command, whatever it is, as an exit code. */
@@ -101,12 +101,12 @@ async function codeOfCommand(
   try {
     const { code, signal } = await runCommand({ program, args, stdin: 'inherit', env }, (child) => {
       signals.forwardTo(() => [child]);
-      endWhenLost(child, grant.signal, wanted.lostPolicy, say);
+      endWhenLost(child, grant.signal, wanted.lostPolicy, report);
     });
     return signal === null ? (code ?? exitCode.internal) : exitCodeOfSignal(signal);
   } catch (error) {
     if (!(error instanceof CannotRunError)) throw error;
-    say(`cannot run ${shown(program)}: ${error.message}`);
+    report(`cannot run ${shown(program)}: ${error.message}`);
     return error.exitCode;
   } finally {
     signals.stopForwarding();
@@ -118,8 +118,8 @@ function codeOfEnd(error: unknown, wanted: RunArguments): number {
   const { exclusive, shared, notGrantedCode, timeoutMs } = wanted;
   if (error instanceof Stopped) return exitCodeOfSignal(error.signal);
   if (!isKdsError(error, 'KDS_WAIT_TIMEOUT')) throw error;
-  // Like flock, who asks to have it now or never is told by the exit code alone.
-  if (timeoutMs !== 0) say(inCommands(error.message, exclusive[0] ?? shared[0]));
+  // As with flock, a request that never waits reports by the exit code alone.
+  if (timeoutMs !== 0) report(inShellWords(error.message, exclusive[0] ?? shared[0]));
   return notGrantedCode;
 }
 

@@ -1,12 +1,12 @@
-/** `kds serve`: the broker in the foreground, for systemd, a container, or to look at. */
+/** `kds serve`: the broker in the foreground, for systemd, a container, or debugging. */
 
 import { runBroker } from '../backends/broker/server/run-broker.ts';
 import { serveMetrics } from '../inspect/prometheus.ts';
 import { cannotListen, readDuration, readNone, readOptions, readPort } from './arguments.ts';
 import { readSocket } from './domain-address.ts';
 import { exitCode } from './exit-codes.ts';
-import { say } from './messages.ts';
-import { traceOrSay } from './trace-or-say.ts';
+import { report } from './messages.ts';
+import { traceOrWarn } from './trace-or-warn.ts';
 
 const options = {
   idle: { type: 'string' },
@@ -23,14 +23,14 @@ export async function serve(args: readonly string[]): Promise<number | undefined
   const { idle, grace, socket } = values;
   const port = values.metrics === undefined ? undefined : readPort(values.metrics, '--metrics');
   process.umask(0o077);
-  traceOrSay();
+  traceOrWarn();
   const broker = await runBroker({
     socketPath: readSocket(socket),
     idleMs: idle === undefined ? undefined : readDuration(idle, '--idle'),
     graceMs: grace === undefined ? undefined : readDuration(grace, '--grace'),
   });
   if (broker === undefined) {
-    say('another broker serves there already');
+    report('another broker serves there already');
     return exitCode.no;
   }
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
@@ -38,13 +38,13 @@ export async function serve(args: readonly string[]): Promise<number | undefined
   }
   if (port !== undefined) {
     try {
-      say(`metrics at ${(await serveMetrics(port)).url}`);
+      report(`metrics at ${(await serveMetrics(port)).url}`);
     } catch (error) {
       await broker.close();
       throw cannotListen(error, port);
     }
   }
-  say(`serves at ${broker.socketPath}`);
+  report(`serves at ${broker.socketPath}`);
   await broker.ended;
   return exitCode.done;
 }

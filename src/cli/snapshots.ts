@@ -1,18 +1,18 @@
-/** Who holds what and who waits, as it is told at an address; without a broker, nobody does. */
+/** Held and waiting sets at an address; empty where no broker runs. */
 
 import { connect } from 'node:net';
 import { isKdsError } from '../api/errors.ts';
 import { type BrokerDomain, openBrokerDomain } from '../backends/broker/index.ts';
-import { type DomainAddress, placeText } from './domain-address.ts';
+import { addressText, type DomainAddress } from './domain-address.ts';
 import type { Listing } from './entries.ts';
 import { openAt } from './open-domain.ts';
 
 const nothing: Listing = { held: [], pending: [] };
 
-/** What is looked at, again and again. */
+/** Reads one domain repeatedly. */
 export interface Snapshots {
-  /** Who answered last, and where. */
-  readonly place: string;
+  /** Of the last answer: the broker's pid and socket, or the URL. */
+  readonly address: string;
   /** @throws UnavailableError, ProtocolError */
   read(): Promise<Listing>;
   close(): Promise<void>;
@@ -41,7 +41,7 @@ class BrokerSnapshots implements Snapshots {
     this.#socketPath = socketPath;
   }
 
-  get place(): string {
+  get address(): string {
     const pid = this.#domain?.brokerPid;
     return `${pid === undefined ? 'no broker' : `broker ${pid}`} at ${this.#socketPath}`;
   }
@@ -67,13 +67,13 @@ class BrokerSnapshots implements Snapshots {
 
 /** Elsewhere, that nobody answers is always a fault. */
 class RemoteSnapshots implements Snapshots {
-  readonly place: string;
+  readonly address: string;
   readonly #address: DomainAddress;
   #opened: Awaited<ReturnType<typeof openAt>> | undefined;
 
   constructor(address: DomainAddress) {
     this.#address = address;
-    this.place = placeText(address);
+    this.address = addressText(address);
   }
 
   async read(): Promise<Listing> {

@@ -2,7 +2,7 @@
  * Columns that a text takes on a terminal, as wcwidth(3) has it, and the cutting of a text to them.
  *
  * Characters of Han and their like take two, marks that are put on others none. A sequence of emoji
- * that is shown as one takes two.
+ * that is drawn as one takes two.
  */
 
 /** Property East_Asian_Width of Unicode, W and F, but for emoji: in blocks, as those are filled. */
@@ -12,7 +12,7 @@ const wide = new RegExp(
     `\\u{16fe0}-\\u{18dff}\\u{1aff0}-\\u{1b2ff}\\u{1f200}-\\u{1f2ff}\\u{20000}-\\u{3fffd}]`,
   'u',
 );
-/** Marks on other characters, what is not shown, and the vowels and finals of Hangul. */
+/** Marks on other characters, invisible characters, and the vowels and finals of Hangul. */
 const none = /[\p{Mn}\p{Me}\p{Cf}\u1160-\u11ff\ud7b0-\ud7fb]/u;
 const emoji = /^(?:\p{Emoji_Presentation}|\p{RI}{2}|.\ufe0f)/u;
 const plain = /^[ -~]*$/;
@@ -31,7 +31,7 @@ export function padded(text: string, columns: number): string {
   return text + ' '.repeat(Math.max(0, columns - widthOf(text)));
 }
 
-/** To that many columns at most; what is cut off is shown by `…`. */
+/** To that many columns at most; `…` stands for the part that is cut off. */
 export function cutTo(text: string, columns: number): string {
   // A text of more code units than any terminal has columns is not measured to its end.
   if (text.length <= columns && widthOf(text) <= columns) return text;

@@ -9,20 +9,20 @@ import type { Snapshots } from './snapshots.ts';
 
 export async function topWeb(
   snapshots: Snapshots,
-  place: string,
+  address: string,
   port: number,
   intervalMs: number,
 ): Promise<number> {
   const page = await servePage({
     read: () => snapshots.read(),
-    title: `kds at ${escaped(place)}`,
+    title: `kds at ${escaped(address)}`,
     port,
     intervalMs,
   }).catch((error: unknown) => {
     throw cannotListen(error, port);
   });
   print(`open ${page.url}`);
-  print('until Ctrl-C; whoever has the address can look on');
+  print('serves until Ctrl-C; every process with the address can read it');
   await new Promise<void>((resolve) => {
     // The page by itself keeps no process alive.
     const alive = setInterval(() => undefined, 2 ** 30);

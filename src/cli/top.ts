@@ -1,11 +1,11 @@
 /** `kds top`: the listing on the whole terminal, refreshed, until q is pressed. */
 
 import { readDelay, readNone, readOptions, readPort, UsageError } from './arguments.ts';
-import { placeText, readAddress } from './domain-address.ts';
+import { addressText, readAddress } from './domain-address.ts';
 import { exitCode } from './exit-codes.ts';
 import { FullScreen } from './full-screen.ts';
 import { tableOf } from './listing.ts';
-import { escaped, inCommands } from './messages.ts';
+import { escaped, inShellWords } from './messages.ts';
 import { columnCount, isForPeople } from './output.ts';
 import { type Snapshots, snapshotsAt } from './snapshots.ts';
 import { cutTo } from './text-width.ts';
@@ -34,7 +34,7 @@ export async function top(args: readonly string[]): Promise<number | undefined> 
   if (values.web) {
     const address = readAddress(values.domain, values.socket);
     const port = readPort(values.port ?? '0', '--port');
-    return topWeb(snapshotsAt(address), placeText(address), port, refreshMs);
+    return topWeb(snapshotsAt(address), addressText(address), port, refreshMs);
   }
   if (values.port !== undefined) throw new UsageError('--port goes with --web');
   if (!isForPeople || process.stdin.isTTY !== true) {
@@ -78,10 +78,10 @@ async function linesOf(snapshots: Snapshots): Promise<readonly string[]> {
     const snapshot = await snapshots.read();
     const { held, pending } = snapshot;
     const counts = `${held.length} held, ${pending.length} wait`;
-    const title = `kds  ${counts}  ${escaped(snapshots.place)}`;
+    const title = `kds  ${counts}  ${escaped(snapshots.address)}`;
     return [cutTo(title, columnCount()), '', ...tableOf(snapshot, columnCount())];
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    return [cutTo(`kds  ${escaped(inCommands(reason))}`, columnCount())];
+    return [cutTo(`kds  ${escaped(inShellWords(reason))}`, columnCount())];
   }
 }

@@ -1,16 +1,16 @@
-/** What somebody at a terminal is told while `kds run` waits: for what, and who is in the way. */
+/** The notice on a terminal while `kds run` waits: its set, and the sets that block it. */
 
 import { hostname } from 'node:os';
 import { isatty } from 'node:tty';
 import { durationText, type Entry, type Listing, setText, whoText } from './entries.ts';
-import { say } from './messages.ts';
+import { report } from './messages.ts';
 
-interface Looked {
+interface Queried {
   query(): Promise<Listing>;
 }
 
-/** Says nothing where nobody reads along, or it has been granted meanwhile. */
-export async function tellWhatIsWaitedFor(domain: Looked): Promise<void> {
+/** Prints nothing where stderr is no terminal, or the request has been granted meanwhile. */
+export async function reportBlockers(domain: Queried): Promise<void> {
   if (!isatty(2)) return;
   try {
     const { held, pending } = await domain.query();
@@ -18,11 +18,11 @@ export async function tellWhatIsWaitedFor(domain: Looked): Promise<void> {
     if (own === undefined) return;
     const all = [...held, ...pending];
     const ahead = own.waitingFor.flatMap((id) => all.filter((entry) => entry.id === id));
-    say(`waits for ${setText(own.set)}`);
+    report(`waits for ${setText(own.set)}`);
     for (const entry of ahead) {
       const does = entry.token === undefined ? 'waits ahead for' : 'holds';
       const since = durationText(Date.now() - entry.since);
-      say(`  ${whoText(entry)} ${does} ${setText(entry.set)}, for ${since}`);
+      report(`  ${whoText(entry)} ${does} ${setText(entry.set)}, for ${since}`);
     }
   } catch {
     // It was only to inform: the wait itself has its own end, good or bad.
