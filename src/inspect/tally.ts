@@ -41,7 +41,7 @@ interface Known {
 
 /**
  * Feeds a sink with all events from now on, until the function that it returns is called; that call
- * takes requests that still wait or hold back from the counts. A request made before is not counted;
+ * takes requests that still wait or hold back from the counts. An older request is not counted;
  * only its durations are reported.
  */
 export function tally(sink: TallySink): () => void {
