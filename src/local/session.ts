@@ -215,13 +215,12 @@ export class HostSession implements SyncSession, EndsTogether {
   }
 
   async query(): Promise<Snapshot> {
-    let copy: LocalReader;
     try {
-      copy = this.#copy();
+      const copy = this.#copy();
+      return inSlices(entriesOf(copy, copy.withOwner));
     } catch (error) {
       return this.host.askAgain(error, () => this.query());
     }
-    return inSlices(entriesOf(copy, copy.withOwner));
   }
 
   querySync(): Snapshot {
