@@ -3,9 +3,10 @@
  * systemd and the terminal send theirs: then the command has it too, and is not sent a second one.
  *
  * No call of Node returns the sender of a signal, or its target. So a sentinel is in the group, a
- * process that any signal ends. One signal reaches the whole group in one step of the kernel, and a
- * process that a signal has reached does nothing more. So after a signal the sentinel is sent a
- * byte: it either sends the byte back, and was not reached, or ends by that signal. No time decides.
+ * process that any signal ends. One signal reaches the whole group in one step of the kernel, and
+ * a process that a signal has reached does nothing more. So after a signal the sentinel is sent a
+ * byte: it either sends the byte back, and was not reached, or ends by that signal. No time
+ * decides.
  *
  * It ends with this process, even by KILL, as its standard input does.
  */
