@@ -14,6 +14,8 @@ import { type Operation, type Outcome, Pair, type PairState, toldWith } from './
 export interface World {
   readonly resourceCount: number;
   readonly setCountMax: number;
+  /** Declared capacities: arrivals also take each number of units from 2 up to it. */
+  readonly capacities?: Readonly<Record<string, number>>;
   /** Holders may also die, which leaves marks. */
   readonly died?: boolean;
   /** Any number of sets, up to so many, may end at one moment. Default one at a time. */
@@ -51,9 +53,10 @@ export interface Exploration {
 /** Throws at the first difference, with the operations that lead there. */
 export function explore(world: World): Exploration {
   const names = ['a', 'b', 'c', 'd'].slice(0, world.resourceCount);
-  const orders = permutations(names);
+  const orders = world.capacities === undefined ? permutations(names) : [names];
   const arrivals = arrivalsOf(world, names);
-  const pair = new Pair(names, { wordsMin: 2048, wordsMax: 2048 }, { undoes: true });
+  const size = { wordsMin: 2048, wordsMax: 2048 };
+  const pair = new Pair(names, size, { undoes: true, capacities: world.capacities ?? {} });
   const seen = new Set([keyOf(pair.oracle, orders)]);
   const open: Reached[] = [{ state: pair.save(), trail: undefined }];
   const outcomes = new Map<string, number>();
@@ -101,17 +104,26 @@ function applyOn(pair: Pair, trail: Trail): Outcome {
 function arrivalsOf(world: World, names: readonly string[]): readonly Operation[] {
   const modes = world.doubled ? ['', 'x', 's', 'xs'] : ['', 'x', 's'];
   const specs: OracleSpec[] = [];
-  for (const choice of choices(names.length, modes)) {
+  for (const choice of product(names.map((name) => [...modes, ...unitsFrom2(world, name)]))) {
     const exclusive = names.filter((_, index) => choice[index]?.includes('x'));
     const shared = names.filter((_, index) => choice[index]?.includes('s'));
-    specs.push({ exclusive, shared });
+    const taken = names.flatMap((name, index) => {
+      const units = Number(choice[index]);
+      return units > 0 ? [[name, units] as const] : [];
+    });
+    specs.push({
+      exclusive,
+      shared,
+      ...(taken.length > 0 && { units: Object.fromEntries(taken) }),
+    });
   }
   const operations: Operation[] = [];
   for (const spec of specs) {
     for (const caller of world.callers ?? [{ sync: false, locked: 'wait' }]) {
       operations.push({ do: 'arrive', spec, ...caller });
       if (world.tries) operations.push({ do: 'try', spec, ...caller });
-      const isThief = world.steals && spec.shared?.length === 0 && caller.locked === 'wait';
+      const isExclusive = spec.shared?.length === 0 && spec.units === undefined;
+      const isThief = world.steals && isExclusive && caller.locked === 'wait';
       if (isThief) operations.push({ do: 'steal', spec, sync: caller.sync });
     }
     if (world.observers) operations.push({ do: 'observe', spec });
@@ -181,9 +193,11 @@ function codeOf(set: OracleSet, names: readonly string[], live: readonly OracleS
   let modes = 0;
   for (const name of names) {
     const mode = set.modes.get(name);
-    modes *= 6;
+    // Exclusive, 2 to 6 units, shared; passed over or not.
+    modes *= 16;
     if (mode === undefined) continue;
-    modes += (mode === 'exclusive' ? 1 : 2) + (set.passedOver.has(name) ? 3 : 0);
+    const code = mode === 'exclusive' ? 1 : (set.units.get(name) ?? 0);
+    modes += (code === 0 ? 7 : code) + (set.passedOver.has(name) ? 7 : 0);
   }
   let bits = (set.granted ? 1 : 0) + (set.isSync ? 2 : 0) + (set.isObserver ? 4 : 0);
   if (!set.granted) for (const held of set.holding) bits |= 8 << live.indexOf(held);
@@ -196,6 +210,17 @@ function permutations<T>(items: readonly T[]): readonly (readonly T[])[] {
     const rest = items.filter((_, other) => other !== index);
     return permutations(rest).map((tail) => [first, ...tail]);
   });
+}
+
+function unitsFrom2({ capacities = {} }: World, name: string): readonly string[] {
+  const count = Math.max(0, (capacities[name] ?? 0) - 1);
+  return Array.from({ length: count }, (_, index) => String(index + 2));
+}
+
+function product<T>(lists: readonly (readonly T[])[]): readonly (readonly T[])[] {
+  const [first, ...rest] = lists;
+  if (first === undefined) return [[]];
+  return first.flatMap((value) => product(rest).map((values) => [value, ...values]));
 }
 
 function choices<T>(count: number, values: readonly T[]): readonly (readonly T[])[] {

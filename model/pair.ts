@@ -9,6 +9,7 @@
 
 import { Oracle, type OracleSet, type OracleSpec } from '../conformance/oracle.ts';
 import {
+  ALL,
   begin,
   Core,
   commit,
@@ -61,6 +62,12 @@ export interface PairState {
   readonly ended: readonly Tag[];
 }
 
+interface PairOptions {
+  readonly endIdle?: boolean;
+  readonly undoes?: boolean;
+  readonly capacities?: Readonly<Record<string, number>>;
+}
+
 /** Neither an index nor a flag that means anything. */
 const garbage = 0x5a5a5a5a;
 
@@ -82,12 +89,12 @@ export class Pair {
   /**
    * With `endIdle`, resources come into being on first use and end when core reports them idle.
    * With `undoes`, memory does not grow, and each operation is undone once, to see whether it can
-   * be.
+   * be. `capacities` are declared of resources that stay.
    */
   constructor(
     names: readonly string[],
     size: MemorySize,
-    { endIdle = false, undoes = false } = {},
+    { endIdle = false, undoes = false, capacities = {} }: PairOptions = {},
   ) {
     this.memory = new Memory(size);
     this.core = new Core(this.memory);
@@ -100,6 +107,10 @@ export class Pair {
     this.#wordsMax = size.wordsMax ?? Number.POSITIVE_INFINITY;
     if (endIdle) return;
     for (const name of names) this.#refs.set(name, this.core.createResource(this.#refs.size));
+    for (const [name, capacity] of Object.entries(capacities)) {
+      this.oracle.capacities.set(name, capacity);
+      same('declared', this.core.declareCapacity(this.#refs.get(name) ?? 0, capacity), true);
+    }
   }
 
   /** Only of a pair whose resources stay. */
@@ -182,6 +193,7 @@ export class Pair {
         bits,
         ++this.#tagLast,
         this.#tagLast,
+        unitsOf(spec),
       ),
     );
     if (ref === L.NOBODY) return 'full';
@@ -247,8 +259,11 @@ export class Pair {
   #observe({ spec }: Operation & { readonly do: 'observe' }): Outcome {
     const refs = this.#refsOf(spec);
     if (refs === undefined) return 'full';
-    const ref = this.#orFull(refs, () =>
-      this.core.observe(refs, countExclusive(spec), refs.length, ++this.#tagLast),
+    const annexCount = this.#countAnnexesMissing(refs);
+    const ref = this.#orFull(
+      refs,
+      () => this.core.observe(refs, countExclusive(spec), refs.length, ++this.#tagLast),
+      annexCount,
     );
     if (ref === L.NOBODY) return 'full';
     const set = this.oracle.observe(spec);
@@ -360,6 +375,7 @@ export class Pair {
     for (const [name, ref] of this.#refs) {
       same('mark', core.isMarked(ref), oracle.recovered.has(name));
       same('use', core.isUsed(ref), oracle.isUsed(name));
+      same('capacity', core.capacity(ref), oracle.capacities.get(name) ?? ALL);
       same('lock', core.firstLocked([ref], 1) !== L.NOBODY, oracle.isLocked(name));
       this.#compareQueue(name, ref);
     }
@@ -416,6 +432,7 @@ export class Pair {
         core.resourceOf(link) === this.#refs.get(name) &&
         core.setOf(link) === ref &&
         core.isExclusive(link) === (mode === 'exclusive') &&
+        core.units(link) === oracle.units(set, name) &&
         core.isTriggered(link) !== isBehind &&
         core.isIgnored(link) === isIgnored;
       if (!isSame) throw new Error(`${name} in set ${ref} is not as the oracle has it`);
@@ -491,13 +508,18 @@ export class Pair {
     return refs;
   }
 
+  #countAnnexesMissing(refs: readonly number[]): number {
+    const { words } = this.memory;
+    return refs.filter((ref) => words[ref | L.RESOURCE_ANNEX] === L.NOBODY).length;
+  }
+
   /** What `enqueue` returns; if that is nobody, memory must be full and no word different. */
-  #orFull(refs: readonly number[], enqueue: () => number): number {
+  #orFull(refs: readonly number[], enqueue: () => number, annexCount = 0): number {
     const before = this.memory.words.slice();
     const ref = enqueue();
     if (ref !== L.NOBODY) return ref;
     same('words', this.memory.words, before);
-    this.#assertFull(1 + refs.length);
+    this.#assertFull(1 + refs.length + annexCount);
     this.#endUnused(refs);
     this.#compare('full');
     return ref;
@@ -532,8 +554,19 @@ function refOf(set: Live): number {
   return set.tag?.ref ?? L.NOBODY;
 }
 
-function namesOf({ exclusive = [], shared = [] }: OracleSpec): readonly string[] {
-  return [...exclusive, ...shared];
+/** From the most units to the least, as core wants them. */
+function namesOf({ exclusive = [], shared = [], units = {} }: OracleSpec): readonly string[] {
+  return [...exclusive, ...Object.keys(units), ...shared];
+}
+
+/** The units of each of {@link namesOf}, where any are named; core derives them otherwise. */
+function unitsOf({
+  exclusive = [],
+  shared = [],
+  units,
+}: OracleSpec): readonly number[] | undefined {
+  if (units === undefined) return undefined;
+  return [...exclusive.map(() => ALL), ...Object.values(units), ...shared.map(() => 1)];
 }
 
 function countExclusive({ exclusive = [] }: OracleSpec): number {

@@ -13,10 +13,11 @@
 import { spawn } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { faults } from './faults.mjs';
+import { readSources, siteOf } from './sites.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const parts = [
@@ -35,6 +36,8 @@ const parts = [
 ];
 /** A fault may make core run for ever: that is, so many times as long as without it. */
 const patience = 4;
+
+const sources = readSources(join(root, 'src/core'));
 
 const options = { only: { type: 'string' }, suite: { type: 'string' } };
 const { only, suite: suiteOnly } = parseArgs({ options }).values;
@@ -56,10 +59,9 @@ try {
 }
 
 /** Every fault must be put in at one place, and be one. */
-function checkFault({ name, file, find, replace }) {
-  const countFound = readFileSync(join(root, 'src/core', file), 'utf8').split(find).length - 1;
-  if (countFound !== 1)
-    throw new Error(`"${name}": found ${countFound} times in ${file}, not once`);
+function checkFault(fault) {
+  const { name, find, replace } = fault;
+  siteOf(fault, sources);
   if (find === replace) throw new Error(`"${name}" changes nothing`);
   const isTwice = faults.filter((other) => other.name === name).length > 1;
   if (isTwice) throw new Error(`"${name}" is there twice`);
@@ -88,13 +90,11 @@ async function run() {
   return survivors.length === 0;
 }
 
-async function runWith({ file, find, replace }) {
-  const path = join(copy, 'src/core', file);
+async function runWith(fault) {
+  const { file, start, end } = siteOf(fault, sources);
+  const path = join(copy, relative(root, file));
   const sound = readFileSync(path, 'utf8');
-  writeFileSync(
-    path,
-    sound.replace(find, () => replace),
-  );
+  writeFileSync(path, sound.slice(0, start) + fault.replace + sound.slice(end));
   try {
     return await firstFailure(suites);
   } finally {

@@ -5,6 +5,7 @@
 
 import * as L from './layout.ts';
 import type { Memory } from './memory.ts';
+import { capacityOf, unitsOf } from './rule.ts';
 
 /** What is wrong, a line each; none if all is well. `lists` that the host must empty are empty. */
 export function findFaults({ words: w, doubles: d }: Memory): readonly string[] {
@@ -33,7 +34,10 @@ export function findFaults({ words: w, doubles: d }: Memory): readonly string[] 
     if (slots.has(slot)) continue;
     const kind = w[slot | L.FLAGS] & L.KIND;
     if (kind === L.RESOURCE) {
-      if (claim(slot, L.RESOURCE, 'resource')) checkQueue(w, d, slot, fault);
+      if (claim(slot, L.RESOURCE, 'resource')) {
+        checkAnnex(w, slot, claim, fault);
+        checkQueue(w, d, slot, fault);
+      }
       if ((w[slot | L.FLAGS] & L.RESOURCE_RECOVERED) !== 0) marked++;
       if ((w[slot | L.FLAGS] & L.RESOURCE_CHOSEN) !== 0) fault(`${slot} is still chosen`);
     } else if (kind === L.HOST) {
@@ -59,8 +63,10 @@ type Claim = (slot: number, kind: number, as: string) => boolean;
 function checkQueue(w: Int32Array, d: Float64Array, resource: number, fault: Fault): void {
   let previous = L.NOBODY;
   let frontier = L.NOBODY;
-  let allShared = true;
+  let sum = 0;
+  let used = 0;
   let sync = 0;
+  const capacity = capacityOf(w, resource);
   const seen = new Set<number>();
   let link = w[resource | L.RESOURCE_HEAD];
   for (; link !== L.NOBODY && !seen.has(link); link = w[link | L.LINK_NEXT]) {
@@ -70,12 +76,14 @@ function checkQueue(w: Int32Array, d: Float64Array, resource: number, fault: Fau
     if (w[link | L.LINK_PREVIOUS] !== previous) fault(`${link} has another one ahead`);
     const older = previous !== L.NOBODY && d[(previous | L.LINK_ARRIVAL) >> 1];
     if (older !== false && older >= d[(link | L.LINK_ARRIVAL) >> 1]) fault(`${link} overtook`);
-    const exclusive = (w[link | L.FLAGS] & L.LINK_EXCLUSIVE) !== 0;
+    const units = unitsOf(w, link);
+    if (units < 1 || (units > capacity && units !== L.ALL)) fault(`${link} takes ${units} units`);
     const triggered = (w[link | L.FLAGS] & L.LINK_TRIGGERED) !== 0;
-    const may = previous === L.NOBODY || (allShared && !exclusive);
+    sum += units;
+    const may = previous === L.NOBODY || sum <= capacity;
+    if (triggered) used += units;
     if (triggered !== may) fault(`${link} is ${triggered ? '' : 'not '}triggered (I2)`);
     if (!triggered && frontier === L.NOBODY) frontier = link;
-    if (exclusive) allShared = false;
     if ((w[set | L.FLAGS] & L.SET_SYNC) !== 0) sync++;
     const ignored = (w[link | L.FLAGS] & L.LINK_IGNORED) !== 0;
     if (ignored && (w[resource | L.FLAGS] & L.RESOURCE_IGNORED) === 0) {
@@ -86,47 +94,63 @@ function checkQueue(w: Int32Array, d: Float64Array, resource: number, fault: Fau
   if (link !== L.NOBODY) fault(`the queue of ${resource} is a ring`);
   if (w[resource | L.RESOURCE_TAIL] !== previous) fault(`${resource} has another tail`);
   if (w[resource | L.RESOURCE_FRONTIER] !== frontier) fault(`${resource} has another frontier`);
+  if (w[resource | L.RESOURCE_USED] !== used) fault(`${resource} counts its used units wrong`);
   if (w[resource | L.FLAGS] >>> L.RESOURCE_SYNC_SHIFT !== sync)
     fault(`${resource} counts sync links wrong`);
-  checkRing(w, d, resource, L.RESOURCE_WATCH_ALL, fault);
-  checkRing(w, d, resource, L.RESOURCE_WATCH_EXCLUSIVE, fault);
-  const rings = w[resource | L.RESOURCE_WATCH_ALL] | w[resource | L.RESOURCE_WATCH_EXCLUSIVE];
-  const watched = (w[resource | L.FLAGS] & L.RESOURCE_WATCHED) !== 0;
-  if (watched !== (rings !== L.NOBODY)) fault(`${resource} is watched, or not, unknowingly`);
+  const annex = w[resource | L.RESOURCE_ANNEX];
+  if (annex === L.NOBODY) return;
+  checkWatches(w, d, resource, annex | L.ANNEX_WATCH_ALL, fault);
+  checkWatches(w, d, resource, annex | L.ANNEX_WATCH_EXCLUSIVE, fault);
 }
 
-function checkRing(
+/** An annex is there for a capacity or for watches, and only for those. */
+function checkAnnex(w: Int32Array, resource: number, claim: Claim, fault: Fault): void {
+  const annex = w[resource | L.RESOURCE_ANNEX];
+  const isWatched = (w[resource | L.FLAGS] & L.RESOURCE_WATCHED) !== 0;
+  if (annex === L.NOBODY) {
+    if (isWatched) fault(`${resource} is watched, or not, unknowingly`);
+    return;
+  }
+  if (!claim(annex, L.ANNEX, `annex of ${resource}`)) return;
+  const lists = w[annex | L.ANNEX_WATCH_ALL] | w[annex | L.ANNEX_WATCH_EXCLUSIVE];
+  if (isWatched !== (lists !== L.NOBODY)) fault(`${resource} is watched, or not, unknowingly`);
+  const capacity = w[annex | L.ANNEX_CAPACITY];
+  if (capacity < 1 || capacity > L.ALL) fault(`${resource} has a capacity of ${capacity}`);
+  if (capacity === L.ALL && !isWatched) fault(`${resource} has an annex for nothing`);
+}
+
+function checkWatches(
   w: Int32Array,
   d: Float64Array,
   resource: number,
-  ring: number,
+  list: number,
   fault: Fault,
 ): void {
-  const first = w[resource | ring];
+  const first = w[list];
   if (first === L.NOBODY) return;
-  let eye = first;
+  let entry = first;
   const seen = new Set<number>();
   do {
-    if (seen.has(eye)) {
+    if (seen.has(entry)) {
       fault(`watches of ${resource} are chained wrong`);
       return;
     }
-    seen.add(eye);
-    const next = w[eye | L.LINK_NEXT];
-    if (w[next | L.LINK_PREVIOUS] !== eye) fault(`watch ${next} has another one ahead`);
-    if (!isBlocked(w, d, resource, eye)) fault(`watch ${eye} should have ended`);
-    eye = next;
-  } while (eye !== first);
+    seen.add(entry);
+    const next = w[entry | L.LINK_NEXT];
+    if (w[next | L.LINK_PREVIOUS] !== entry) fault(`watch ${next} has another one ahead`);
+    if (!isBlocked(w, d, resource, entry)) fault(`watch ${entry} should have ended`);
+    entry = next;
+  } while (entry !== first);
 }
 
-function isBlocked(w: Int32Array, d: Float64Array, resource: number, eye: number): boolean {
-  const all = (w[eye | L.FLAGS] & L.LINK_EXCLUSIVE) !== 0;
+function isBlocked(w: Int32Array, d: Float64Array, resource: number, entry: number): boolean {
+  const all = unitsOf(w, entry) === L.ALL;
   let link = w[resource | L.RESOURCE_HEAD];
   const seen = new Set<number>();
   for (; link !== L.NOBODY && !seen.has(link); link = w[link | L.LINK_NEXT]) {
     seen.add(link);
-    if (d[(link | L.LINK_ARRIVAL) >> 1] > d[(eye | L.LINK_ARRIVAL) >> 1]) return false;
-    if (all || (w[link | L.FLAGS] & L.LINK_EXCLUSIVE) !== 0) return true;
+    if (d[(link | L.LINK_ARRIVAL) >> 1] > d[(entry | L.LINK_ARRIVAL) >> 1]) return false;
+    if (all || unitsOf(w, link) === L.ALL) return true;
   }
   return false;
 }

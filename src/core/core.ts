@@ -11,6 +11,7 @@
  * The rule itself is in queue.ts; every operation here that changes a queue ends in it (I2).
  */
 
+import { closeAnnex, countAnnexesMissing, freeAnnex, openAnnex } from './annex.ts';
 import { declaredFor, findCycle, type KeptFor } from './cycle.ts';
 import { declareEdge } from './edges.ts';
 import { clear, detach, end, markLeft } from './ending.ts';
@@ -18,7 +19,8 @@ import { giveTokens, markGranted, tick } from './granted.ts';
 import { save } from './journal.ts';
 import * as L from './layout.ts';
 import type { Memory } from './memory.ts';
-import { advance, append, putFirst, saveEnds } from './queue.ts';
+import { append, putFirst, saveEnds, weaken } from './queue.ts';
+import { capacityOf, unitsOf } from './rule.ts';
 import { allocate, free, type Refs, reserve, reset } from './slots.ts';
 import { watch } from './watches.ts';
 
@@ -60,9 +62,28 @@ export class Core {
     w[resource | L.RESOURCE_TAIL] = L.NOBODY;
     w[resource | L.RESOURCE_FRONTIER] = L.NOBODY;
     w[resource | L.RESOURCE_TAG] = tag;
-    w[resource | L.RESOURCE_WATCH_ALL] = L.NOBODY;
-    w[resource | L.RESOURCE_WATCH_EXCLUSIVE] = L.NOBODY;
+    w[resource | L.RESOURCE_USED] = 0;
+    w[resource | L.RESOURCE_ANNEX] = L.NOBODY;
     return resource;
+  }
+
+  /**
+   * Declares how many units an unused resource has, from 1 to ALL, which is what it has without.
+   * False if memory is at its end.
+   */
+  declareCapacity(resource: number, capacity: number): boolean {
+    assert(!this.isUsed(resource), 'only an unused resource gets a capacity');
+    const countMissing = countAnnexesMissing(this.memory.words, [resource], 1);
+    if (!reserve(this.memory, countMissing)) return false;
+    const w = this.memory.words;
+    w[openAnnex(w, resource) | L.ANNEX_CAPACITY] = capacity;
+    closeAnnex(w, resource);
+    return true;
+  }
+
+  /** The units of a resource: the declared capacity, or ALL. */
+  capacity(resource: number): number {
+    return capacityOf(this.memory.words, resource);
   }
 
   /** Ends a resource that nobody uses. A mark that it carries goes with it. */
@@ -71,6 +92,7 @@ export class Core {
     const flags = w[resource | L.FLAGS];
     assert((flags & L.KIND) === L.RESOURCE && !this.isUsed(resource), 'only idle resources end');
     if ((flags & L.RESOURCE_RECOVERED) !== 0) w[L.MARKED]--;
+    if (w[resource | L.RESOURCE_ANNEX] !== L.NOBODY) freeAnnex(w, resource);
     save(w, resource);
     w[resource | L.FLAGS] = 0;
     free(w, resource, resource);
@@ -79,8 +101,10 @@ export class Core {
   /**
    * A set arrives: all of its links enter their queues at this moment (I1). Returns it, granted or
    * waiting ({@link isGranted}), or 0 if memory is at its end, and then nothing has happened. The
-   * first `exclusiveCount` of the `count` resources are wanted exclusive. A resource named again
-   * counts once; as exclusive ones come first, exclusive wins. `note` is as of {@link setNote}.
+   * first `exclusiveCount` of the `count` resources are wanted exclusive, the others shared; or
+   * `units` has the units of each, from ALL down to 1, each ALL or within its capacity. A resource
+   * named again counts once, as it was named first: so exclusive, or the greater number of units,
+   * wins. `note` is as of {@link setNote}.
    */
   enqueue(
     refs: Refs,
@@ -89,6 +113,7 @@ export class Core {
     bits: number,
     tag: number,
     note: number,
+    units?: Refs,
   ): number {
     if (!reserve(this.memory, 1 + count)) return L.NOBODY;
     const w = this.memory.words;
@@ -107,8 +132,9 @@ export class Core {
       d[(link | L.LINK_ARRIVAL) >> 1] = arrival;
       w[last | L.CHAIN] = link;
       last = link;
-      const mode = index < exclusiveCount ? L.LINK_EXCLUSIVE : 0;
-      let isPending = !append(w, resource, set, link, tail, mode);
+      const taken =
+        units === undefined ? (index < exclusiveCount ? L.ALL : 1) : (units[index] as number);
+      let isPending = !append(w, resource, set, link, tail, taken);
       if ((bits & PASS_LOCKED) !== 0 && isPending) isPending = !passLocked(w, set, resource, link);
       if ((bits & SYNC) !== 0) w[resource | L.FLAGS] += L.RESOURCE_SYNC_ONE;
       if (isPending) pending++;
@@ -158,7 +184,8 @@ export class Core {
    * removed like any; or 0 if memory is at its end.
    */
   observe(refs: Refs, exclusiveCount: number, count: number, tag: number): number {
-    if (!reserve(this.memory, 1 + count)) return L.NOBODY;
+    const countMissing = countAnnexesMissing(this.memory.words, refs, count);
+    if (!reserve(this.memory, 1 + count + countMissing)) return L.NOBODY;
     const w = this.memory.words;
     const d = this.memory.doubles;
     const arrival = tick(d);
@@ -166,12 +193,11 @@ export class Core {
     let last = set;
     let pending = 0;
     for (let index = 0; index < count; index++) {
-      const mode = index < exclusiveCount ? L.LINK_EXCLUSIVE : 0;
-      const eye = watch(w, refs[index] as number, set, mode);
-      if (eye === L.NOBODY) continue;
-      d[(eye | L.LINK_ARRIVAL) >> 1] = arrival;
-      w[last | L.CHAIN] = eye;
-      last = eye;
+      const entry = watch(w, refs[index] as number, set, index < exclusiveCount ? L.ALL : 1);
+      if (entry === L.NOBODY) continue;
+      d[(entry | L.LINK_ARRIVAL) >> 1] = arrival;
+      w[last | L.CHAIN] = entry;
+      last = entry;
       pending++;
     }
     w[last | L.CHAIN] = L.NOBODY;
@@ -214,20 +240,17 @@ export class Core {
     free(w, set, set);
   }
 
-  /** Exclusive links of a granted set become shared: all of them, or those {@link choose} chose. */
+  /** Links of a granted set become shared: all of them, or those that {@link choose} chose. */
   downgrade(set: number, chosenOnly: boolean): void {
     const w = this.memory.words;
     const d = this.memory.doubles;
     for (let link = w[set | L.CHAIN]; link !== L.NOBODY; link = w[link | L.CHAIN]) {
       const resource = w[link | L.LINK_RESOURCE];
       if (chosenOnly && !unchoose(w, resource)) continue;
-      const flags = w[link | L.FLAGS];
-      if ((flags & L.LINK_EXCLUSIVE) === 0) continue;
+      if (unitsOf(w, link) === 1) continue;
       save(w, resource);
-      save(w, link);
-      markLeft(w, resource, flags, false);
-      w[link | L.FLAGS] = flags & ~L.LINK_EXCLUSIVE;
-      advance(w, d, resource);
+      markLeft(w, resource, w[link | L.FLAGS], false);
+      weaken(w, d, link, 1);
     }
     giveTokens(w, d);
   }
@@ -369,8 +392,13 @@ export class Core {
     return (this.memory.words[set | L.FLAGS] & L.SET_OBSERVER) !== 0;
   }
 
+  /** The units that a link takes: 1 if it is shared, ALL if it is exclusive. */
+  units(link: number): number {
+    return unitsOf(this.memory.words, link);
+  }
+
   isExclusive(link: number): boolean {
-    return (this.memory.words[link | L.FLAGS] & L.LINK_EXCLUSIVE) !== 0;
+    return unitsOf(this.memory.words, link) === L.ALL;
   }
 
   isTriggered(link: number): boolean {

@@ -10,6 +10,7 @@
  */
 
 import * as L from './layout.ts';
+import { unitsOf } from './rule.ts';
 
 /** The sets that a set is kept for: it ends only when they are through. */
 export type KeptFor = (set: number) => readonly number[];
@@ -63,13 +64,13 @@ function inTheWay(w: Int32Array, set: number, passed: Set<number>): readonly num
  * ahead of *it* (an ignored link does not). A shared link that was passed leads there already.
  */
 function aheadOf(w: Int32Array, link: number, passed: Set<number>, sets: number[]): void {
-  const exclusive = (w[link | L.FLAGS] & L.LINK_EXCLUSIVE) !== 0;
+  const isExclusive = unitsOf(w, link) === L.ALL;
   let ahead = w[link | L.LINK_PREVIOUS];
   for (; ahead !== L.NOBODY; ahead = w[ahead | L.LINK_PREVIOUS]) {
-    const flags = w[ahead | L.FLAGS];
-    if (exclusive || (flags & L.LINK_EXCLUSIVE) !== 0) sets.push(w[ahead | L.LINK_SET]);
-    if ((flags & (L.LINK_EXCLUSIVE | L.LINK_IGNORED)) === L.LINK_EXCLUSIVE) return;
-    if (!exclusive) {
+    const isAheadExclusive = unitsOf(w, ahead) === L.ALL;
+    if (isExclusive || isAheadExclusive) sets.push(w[ahead | L.LINK_SET]);
+    if (isAheadExclusive && (w[ahead | L.FLAGS] & L.LINK_IGNORED) === 0) return;
+    if (!isExclusive) {
       if (passed.has(ahead)) return;
       passed.add(ahead);
     }

@@ -54,7 +54,7 @@ export function detach(
 /** An exclusive holder leaves: by death, and the mark is set; normally, and it is cleared. */
 export function markLeft(w: Int32Array, resource: number, linkFlags: number, died: boolean): void {
   const isMarked = (w[resource | L.FLAGS] & L.RESOURCE_RECOVERED) !== 0;
-  if (isMarked === died || (linkFlags & L.LINK_EXCLUSIVE) === 0) return;
+  if (isMarked === died || linkFlags >>> L.LINK_UNITS_SHIFT !== L.ALL) return;
   // Who went without waiting for it has not owned it, so cannot say that it is whole again.
   if (!died && (linkFlags & L.LINK_TRIGGERED) === 0) return;
   w[resource | L.FLAGS] ^= L.RESOURCE_RECOVERED;

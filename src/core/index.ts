@@ -7,4 +7,5 @@ export {
   UNUSUAL,
 } from './core.ts';
 export { begin, commit, endOfSlots, isOpen, layJournal, rollBack } from './journal.ts';
+export { ALL } from './layout.ts';
 export { Memory, type MemorySize } from './memory.ts';

@@ -8,10 +8,11 @@
  *
  *   set       one request, from enqueue to remove: waiting, then granted
  *   link      a set's place in the queue of one resource
- *   resource  a queue of links in arrival order, and those who watch it
- *   watch     an observer's eye on one resource; an observer is a set that is in nobody's way
+ *   resource  a queue of links in arrival order, and the units that its triggered links take
+ *   annex     the fields that most resources do without: a declared capacity, observers
+ *   watch     an observer's entry on one resource; an observer is a set that blocks no other set
  *   edge      "while this set waits, its caller keeps that grant"
- *   host      whatever the host keeps beside them
+ *   host      what the backend keeps beside them
  */
 
 export const SLOT_WORDS = 8;
@@ -54,8 +55,9 @@ export const LINK = 2;
 export const RESOURCE = 3;
 export const WATCH = 4;
 export const EDGE = 5;
-/** The host's own, of which only FLAGS and CHAIN mean anything here. */
+/** The backend's own, of which only FLAGS and CHAIN mean anything here. */
 export const HOST = 6;
+export const ANNEX = 7;
 /** From a set to its first link and on to the next; from a free or idle slot to the next. */
 export const CHAIN = 1;
 
@@ -82,29 +84,35 @@ export const SET_LOST = 1 << 7;
 /** The host has not told whose it is that it is granted, or lost; PENDING is the host's then. */
 export const SET_POSTED = 1 << 8;
 
-// Link; and watch, which stands in a ring of its resource instead of the queue.
+// Link; and watch, which stands in a list of an annex instead of the queue.
 export const LINK_PREVIOUS = 2;
 export const LINK_NEXT = 3;
 export const LINK_SET = 4;
 export const LINK_RESOURCE = 5;
 /** A double: the arrival of its set. A queue is in the order of it. */
 export const LINK_ARRIVAL = 6;
-export const LINK_EXCLUSIVE = 1 << 3;
-export const LINK_TRIGGERED = 1 << 4;
-/** Its set does not wait for it. It stands in the way of others as any link does. */
-export const LINK_IGNORED = 1 << 5;
+export const LINK_TRIGGERED = 1 << 3;
+/** Its set does not wait for it. It counts against later links as any link does. */
+export const LINK_IGNORED = 1 << 4;
+/** FLAGS from here up are the units that it takes: 26 bits, from 1 to ALL. */
+export const LINK_UNITS_SHIFT = 6;
+/**
+ * The units of an exclusive link, on a resource of any capacity; and the capacity of a resource
+ * without a declared one. 2^28 words hold fewer than 2^25 links: any number of shared ones fits.
+ */
+export const ALL = 2 ** 26 - 1;
 
 // Resource.
 export const RESOURCE_HEAD = 2;
 export const RESOURCE_TAIL = 3;
 /** First link not triggered. */
 export const RESOURCE_FRONTIER = 4;
-/** The host's word for it. */
+/** The backend's word for it. */
 export const RESOURCE_TAG = 5;
-/** Oldest watch in the ring of those that wait for all links older than themselves, */
-export const RESOURCE_WATCH_ALL = 6;
-/** and of those that wait for the exclusive ones among them. */
-export const RESOURCE_WATCH_EXCLUSIVE = 7;
+/** Sum of the units of the links before the frontier. */
+export const RESOURCE_USED = 6;
+/** Its annex, or nobody. */
+export const RESOURCE_ANNEX = 7;
 /** An exclusive holder left it without a normal release. */
 export const RESOURCE_RECOVERED = 1 << 3;
 export const RESOURCE_WATCHED = 1 << 4;
@@ -112,11 +120,22 @@ export const RESOURCE_WATCHED = 1 << 4;
 export const RESOURCE_IGNORED = 1 << 5;
 /** Part of a set that is being weakened: a mark within one operation. */
 export const RESOURCE_CHOSEN = 1 << 6;
-/** The host keeps it for the next use: it is not told that it fell idle. */
+/** The backend keeps it for the next use: it is not reported when it falls idle. */
 export const RESOURCE_KEPT = 1 << 7;
-/** FLAGS from here up count the links of synchronous callers: 24 bits, see wordsMaxDefault. */
+/**
+ * FLAGS from here up count the links of synchronous callers: 24 bits, see wordsMaxDefault. The
+ * count is no field of the annex, as each `acquireSync` of a thread changes it.
+ */
 export const RESOURCE_SYNC_SHIFT = 8;
 export const RESOURCE_SYNC_ONE = 1 << RESOURCE_SYNC_SHIFT;
+
+// Annex. It exists while the resource has a declared capacity, or is RESOURCE_WATCHED.
+export const ANNEX_CAPACITY = 2;
+/** Oldest watch in the list of those that wait for all links older than themselves, */
+export const ANNEX_WATCH_ALL = 3;
+/** and of those that wait for the exclusive ones among them. */
+export const ANNEX_WATCH_EXCLUSIVE = 4;
+// Words 5 to 7 are free: the names of units will take one.
 
 // Edge.
 export const EDGE_WAITER = 2;

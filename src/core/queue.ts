@@ -1,46 +1,48 @@
 /**
- * The queue of a resource, and the rule.
+ * The queue of a resource: links in arrival order (I1), a frontier, and the sum of what it ends.
  *
- * Links stand in arrival order (I1). A link is *triggered* when nothing stands ahead of it, or when
- * it and all ahead are shared (I2). So the triggered links are always the first ones: one exclusive
- * link, or a run of shared ones; FRONTIER is the first that is not. Whatever happens to a queue,
- * {@link advance} walks on from the frontier while {@link mayTrigger} says so. Nothing else grants.
+ * A link is *triggered* when its units and those of all links ahead fit the capacity (I2). Units
+ * are at least 1, so the sums only grow along a queue: the triggered links are always the first
+ * ones. FRONTIER is the first that is not, USED the units of those before it. After any change of a
+ * queue, {@link advance} goes on from the frontier while `fits` allows it. Nothing else grants.
  */
 
 import { countDown } from './granted.ts';
 import { save } from './journal.ts';
 import * as L from './layout.ts';
+import { capacityOf, fits } from './rule.ts';
 import { allocate, type Refs } from './slots.ts';
 import { settle } from './watches.ts';
 
 /**
- * The rule (I2), for a link with these flags behind `ahead`, which is triggered: nothing is ahead,
- * or both are shared. As the one ahead is triggered, what is ahead of *that* is in nobody's way.
+ * Triggers the links that fit, from the frontier on: O(links newly triggered) (I5). `resource` is
+ * saved.
  */
-function mayTrigger(w: Int32Array, flags: number, ahead: number): boolean {
-  return ahead === L.NOBODY || ((flags | w[ahead | L.FLAGS]) & L.LINK_EXCLUSIVE) === 0;
-}
-
-/**
- * Triggers what may be, from the frontier on: O(links newly triggered) (I5). `resource` is saved.
- */
-export function advance(w: Int32Array, d: Float64Array, resource: number): void {
+function advance(w: Int32Array, d: Float64Array, resource: number): void {
   let link = w[resource | L.RESOURCE_FRONTIER];
-  while (link !== L.NOBODY) {
-    const flags = w[link | L.FLAGS];
-    if (!mayTrigger(w, flags, w[link | L.LINK_PREVIOUS])) break;
-    save(w, link);
-    w[link | L.FLAGS] = flags | L.LINK_TRIGGERED;
-    if ((flags & L.LINK_IGNORED) === 0) countDown(w, d, w[link | L.LINK_SET]);
-    link = w[link | L.LINK_NEXT];
+  if (link !== L.NOBODY) {
+    const capacity = capacityOf(w, resource);
+    let used = w[resource | L.RESOURCE_USED];
+    do {
+      const flags = w[link | L.FLAGS];
+      const units = flags >>> L.LINK_UNITS_SHIFT;
+      if (!fits(used, units, capacity)) break;
+      used += units;
+      save(w, link);
+      w[link | L.FLAGS] = flags | L.LINK_TRIGGERED;
+      if ((flags & L.LINK_IGNORED) === 0) countDown(w, d, w[link | L.LINK_SET]);
+      link = w[link | L.LINK_NEXT];
+    } while (link !== L.NOBODY);
+    w[resource | L.RESOURCE_USED] = used;
+    w[resource | L.RESOURCE_FRONTIER] = link;
   }
-  w[resource | L.RESOURCE_FRONTIER] = link;
   if ((w[resource | L.FLAGS] & L.RESOURCE_WATCHED) !== 0) settle(w, d, resource);
 }
 
 /**
- * Appends a link of a set being built, and says whether it is triggered. If it is the frontier it
- * may be: what {@link advance} would do, before anybody counts it as pending.
+ * Appends a link of a set being built, and returns whether it is triggered. The first link of a
+ * queue always is (`fits`); a later one may be where it is the frontier: this is what
+ * {@link advance} would do, before the link is counted as pending.
  */
 export function append(
   w: Int32Array,
@@ -48,20 +50,35 @@ export function append(
   set: number,
   link: number,
   tail: number,
-  mode: number,
+  units: number,
 ): boolean {
-  const frontier = w[resource | L.RESOURCE_FRONTIER];
-  const isTriggered = frontier === L.NOBODY && mayTrigger(w, mode, tail);
-  w[link | L.FLAGS] = isTriggered ? L.LINK | L.LINK_TRIGGERED | mode : L.LINK | mode;
+  const flags = L.LINK | (units << L.LINK_UNITS_SHIFT);
   w[link | L.LINK_SET] = set;
   w[link | L.LINK_RESOURCE] = resource;
   w[link | L.LINK_PREVIOUS] = tail;
   w[link | L.LINK_NEXT] = L.NOBODY;
   w[resource | L.RESOURCE_TAIL] = link;
-  if (tail === L.NOBODY) w[resource | L.RESOURCE_HEAD] = link;
-  else w[tail | L.LINK_NEXT] = link;
-  if (!isTriggered && frontier === L.NOBODY) w[resource | L.RESOURCE_FRONTIER] = link;
-  return isTriggered;
+  if (tail === L.NOBODY) {
+    w[link | L.FLAGS] = flags | L.LINK_TRIGGERED;
+    w[resource | L.RESOURCE_HEAD] = link;
+    w[resource | L.RESOURCE_USED] = units;
+    return true;
+  }
+  w[tail | L.LINK_NEXT] = link;
+  w[link | L.FLAGS] = flags;
+  return w[resource | L.RESOURCE_FRONTIER] === L.NOBODY && appendFrontier(w, resource, link, units);
+}
+
+/** A link that has been appended behind triggered ones. */
+function appendFrontier(w: Int32Array, resource: number, link: number, units: number): boolean {
+  const used = w[resource | L.RESOURCE_USED];
+  if (!fits(used, units, capacityOf(w, resource))) {
+    w[resource | L.RESOURCE_FRONTIER] = link;
+    return false;
+  }
+  w[link | L.FLAGS] |= L.LINK_TRIGGERED;
+  w[resource | L.RESOURCE_USED] = used + units;
+  return true;
 }
 
 /** Saves what {@link append} changes of these queues. */
@@ -74,11 +91,14 @@ export function saveEnds(w: Int32Array, refs: Refs, count: number): void {
   }
 }
 
-/** Puts a thief's exclusive link before all others, which are no longer triggered behind it. */
+/**
+ * Puts the exclusive link of a stealing request before all others. None of those is triggered any
+ * more: it takes all units.
+ */
 export function putFirst(w: Int32Array, resource: number, set: number): number {
   const link = allocate(w);
   const head = w[resource | L.RESOURCE_HEAD];
-  w[link | L.FLAGS] = L.LINK | L.LINK_EXCLUSIVE | L.LINK_TRIGGERED;
+  w[link | L.FLAGS] = L.LINK | L.LINK_TRIGGERED | (L.ALL << L.LINK_UNITS_SHIFT);
   w[link | L.LINK_SET] = set;
   w[link | L.LINK_RESOURCE] = resource;
   w[link | L.LINK_PREVIOUS] = L.NOBODY;
@@ -86,6 +106,7 @@ export function putFirst(w: Int32Array, resource: number, set: number): number {
   save(w, resource);
   w[resource | L.RESOURCE_HEAD] = link;
   w[resource | L.RESOURCE_FRONTIER] = head;
+  w[resource | L.RESOURCE_USED] = L.ALL;
   if (head === L.NOBODY) {
     w[resource | L.RESOURCE_TAIL] = link;
   } else {
@@ -95,28 +116,52 @@ export function putFirst(w: Int32Array, resource: number, set: number): number {
   return link;
 }
 
+/** A link takes fewer units from now on, and the links behind it advance. */
+export function weaken(w: Int32Array, d: Float64Array, link: number, units: number): void {
+  const resource = w[link | L.LINK_RESOURCE];
+  const flags = w[link | L.FLAGS];
+  save(w, resource);
+  save(w, link);
+  w[link | L.FLAGS] =
+    (flags & (L.LINK_IGNORED | L.LINK_TRIGGERED | L.KIND)) | (units << L.LINK_UNITS_SHIFT);
+  if ((flags & L.LINK_TRIGGERED) !== 0) {
+    w[resource | L.RESOURCE_USED] -= (flags >>> L.LINK_UNITS_SHIFT) - units;
+  }
+  advance(w, d, resource);
+}
+
 /**
- * Takes a link out of its queue, and hands over to those behind it whom it was in the way of; with
- * nobody behind it there is nobody to hand over to. True if the queue is empty now. `resource` is
- * saved.
+ * Takes a link out of its queue, gives back its units, and advances. True if the queue is empty
+ * now: then no link is left to advance, and the one that leaves was triggered. `resource` is saved.
  */
 export function unlink(w: Int32Array, d: Float64Array, resource: number, link: number): boolean {
   const previous = w[link | L.LINK_PREVIOUS];
   const next = w[link | L.LINK_NEXT];
+  if ((previous | next) === L.NOBODY) {
+    w[resource | L.RESOURCE_HEAD] = L.NOBODY;
+    w[resource | L.RESOURCE_TAIL] = L.NOBODY;
+    w[resource | L.RESOURCE_USED] = 0;
+    if ((w[resource | L.FLAGS] & L.RESOURCE_WATCHED) !== 0) settle(w, d, resource);
+    return true;
+  }
   if (previous === L.NOBODY) {
     w[resource | L.RESOURCE_HEAD] = next;
   } else {
     save(w, previous);
     w[previous | L.LINK_NEXT] = next;
   }
-  if (w[resource | L.RESOURCE_FRONTIER] === link) w[resource | L.RESOURCE_FRONTIER] = next;
-  if (next !== L.NOBODY) {
+  if (next === L.NOBODY) {
+    w[resource | L.RESOURCE_TAIL] = previous;
+  } else {
     save(w, next);
     w[next | L.LINK_PREVIOUS] = previous;
-    advance(w, d, resource);
-    return false;
   }
-  w[resource | L.RESOURCE_TAIL] = previous;
-  if ((w[resource | L.FLAGS] & L.RESOURCE_WATCHED) !== 0) settle(w, d, resource);
-  return previous === L.NOBODY;
+  const flags = w[link | L.FLAGS];
+  if ((flags & L.LINK_TRIGGERED) !== 0) {
+    w[resource | L.RESOURCE_USED] -= flags >>> L.LINK_UNITS_SHIFT;
+  } else if (w[resource | L.RESOURCE_FRONTIER] === link) {
+    w[resource | L.RESOURCE_FRONTIER] = next;
+  }
+  advance(w, d, resource);
+  return false;
 }

@@ -1,95 +1,111 @@
 /**
- * Observers: they wait until what conflicts with them *now* is gone, and are in nobody's way.
+ * Observers: they wait until what conflicts with them *now* is gone, and block no other set.
  *
- * A watch does not stand in the queue. As queues are in arrival order, one look at the oldest link
- * that conflicts tells whether any is left that is older than the watch. Watches that wait for all
- * links and those that wait only for exclusive ones have a ring each, in arrival order too, so
- * ending the due ones costs O(them).
+ * A watch does not stand in the queue. As queues are in arrival order, the oldest link that
+ * conflicts says whether any is left that is older than the watch. Watches that wait for all links
+ * and those that wait only for exclusive ones have a list each, circular and in arrival order too,
+ * so ending the due ones costs O(them). The annex of the resource has the heads of both.
  */
 
+import { closeAnnex, openAnnex } from './annex.ts';
 import { countDown } from './granted.ts';
 import { save } from './journal.ts';
 import * as L from './layout.ts';
+import { unitsOf } from './rule.ts';
 import { allocate } from './slots.ts';
 
-/** Adds a watch of `observer` for what is in the queue now, or returns 0 if nothing conflicts. */
-export function watch(w: Int32Array, resource: number, observer: number, mode: number): number {
-  const oldest = mode !== 0 ? w[resource | L.RESOURCE_HEAD] : oldestExclusive(w, resource);
+/**
+ * Adds a watch of `observer` for what is in the queue now and conflicts with so many units, or
+ * returns 0 if nothing does.
+ */
+export function watch(w: Int32Array, resource: number, observer: number, units: number): number {
+  const oldest = units === L.ALL ? w[resource | L.RESOURCE_HEAD] : oldestExclusive(w, resource);
   if (oldest === L.NOBODY) return L.NOBODY;
-  const eye = allocate(w);
-  w[eye | L.FLAGS] = L.WATCH | mode;
-  w[eye | L.LINK_SET] = observer;
-  w[eye | L.LINK_RESOURCE] = resource;
-  const ring = ringOf(resource, mode);
-  const first = w[ring];
-  const last = first === L.NOBODY ? eye : w[first | L.LINK_PREVIOUS];
-  save(w, resource);
+  const annex = openAnnex(w, resource);
+  const entry = allocate(w);
+  w[entry | L.FLAGS] = L.WATCH | (units << L.LINK_UNITS_SHIFT);
+  w[entry | L.LINK_SET] = observer;
+  w[entry | L.LINK_RESOURCE] = resource;
+  const list = annex | listOf(units);
+  const first = w[list];
+  const last = first === L.NOBODY ? entry : w[first | L.LINK_PREVIOUS];
   save(w, last);
-  if (first === L.NOBODY) w[ring] = eye;
+  if (first === L.NOBODY) w[list] = entry;
   else save(w, first);
-  w[eye | L.LINK_PREVIOUS] = last;
-  w[eye | L.LINK_NEXT] = w[ring];
-  w[last | L.LINK_NEXT] = eye;
-  w[w[ring] | L.LINK_PREVIOUS] = eye;
+  w[entry | L.LINK_PREVIOUS] = last;
+  w[entry | L.LINK_NEXT] = w[list];
+  w[last | L.LINK_NEXT] = entry;
+  w[w[list] | L.LINK_PREVIOUS] = entry;
   w[resource | L.FLAGS] |= L.RESOURCE_WATCHED;
-  return eye;
+  return entry;
 }
 
 /** Ends what an observer still watches, and returns the last slot of its chain. */
 export function unwatchAll(w: Int32Array, observer: number): number {
   let last = observer;
-  for (let eye = w[observer | L.CHAIN]; eye !== L.NOBODY; eye = w[eye | L.CHAIN]) {
-    if ((w[eye | L.FLAGS] & L.LINK_TRIGGERED) === 0) unwatch(w, w[eye | L.LINK_RESOURCE], eye);
-    last = eye;
+  for (let entry = w[observer | L.CHAIN]; entry !== L.NOBODY; entry = w[entry | L.CHAIN]) {
+    if ((w[entry | L.FLAGS] & L.LINK_TRIGGERED) === 0) {
+      const resource = w[entry | L.LINK_RESOURCE];
+      unwatch(w, resource, entry);
+      closeAnnex(w, resource);
+    }
+    last = entry;
   }
   return last;
 }
 
-/** Takes a watch out of its ring; its slot stays on the chain of its observer. */
-function unwatch(w: Int32Array, resource: number, eye: number): void {
-  const mode = w[eye | L.FLAGS] & L.LINK_EXCLUSIVE;
-  const ring = ringOf(resource, mode);
-  const next = w[eye | L.LINK_NEXT];
-  save(w, resource);
-  if (next === eye) {
-    w[ring] = L.NOBODY;
-    const other = ringOf(resource, mode ^ L.LINK_EXCLUSIVE);
-    if (w[other] === L.NOBODY) w[resource | L.FLAGS] &= ~L.RESOURCE_WATCHED;
+/** Takes a watch out of its list; its slot stays on the chain of its observer. */
+function unwatch(w: Int32Array, resource: number, entry: number): void {
+  const annex = w[resource | L.RESOURCE_ANNEX];
+  const list = annex | listOf(unitsOf(w, entry));
+  const next = w[entry | L.LINK_NEXT];
+  save(w, annex);
+  if (next === entry) {
+    w[list] = L.NOBODY;
+    if ((w[annex | L.ANNEX_WATCH_ALL] | w[annex | L.ANNEX_WATCH_EXCLUSIVE]) === L.NOBODY) {
+      save(w, resource);
+      w[resource | L.FLAGS] &= ~L.RESOURCE_WATCHED;
+    }
     return;
   }
-  const previous = w[eye | L.LINK_PREVIOUS];
+  const previous = w[entry | L.LINK_PREVIOUS];
   save(w, previous);
   save(w, next);
   w[previous | L.LINK_NEXT] = next;
   w[next | L.LINK_PREVIOUS] = previous;
-  if (w[ring] === eye) w[ring] = next;
+  if (w[list] === entry) w[list] = next;
 }
 
-/** Ends the watches that nothing older is in the way of any more. */
+/** Ends the watches of a watched resource that nothing older conflicts with any more. */
 export function settle(w: Int32Array, d: Float64Array, resource: number): void {
-  settleRing(w, d, resource | L.RESOURCE_WATCH_ALL, w[resource | L.RESOURCE_HEAD]);
-  settleRing(w, d, resource | L.RESOURCE_WATCH_EXCLUSIVE, oldestExclusive(w, resource));
+  const annex = w[resource | L.RESOURCE_ANNEX];
+  settleList(w, d, annex | L.ANNEX_WATCH_ALL, w[resource | L.RESOURCE_HEAD]);
+  settleList(w, d, annex | L.ANNEX_WATCH_EXCLUSIVE, oldestExclusive(w, resource));
+  closeAnnex(w, resource);
 }
 
-function settleRing(w: Int32Array, d: Float64Array, ring: number, oldest: number): void {
-  for (let eye = w[ring]; eye !== L.NOBODY; eye = w[ring]) {
-    const isInTheWay =
-      oldest !== L.NOBODY && d[(oldest | L.LINK_ARRIVAL) >> 1] <= d[(eye | L.LINK_ARRIVAL) >> 1];
-    if (isInTheWay) return;
-    unwatch(w, w[eye | L.LINK_RESOURCE], eye);
-    save(w, eye);
-    w[eye | L.FLAGS] |= L.LINK_TRIGGERED;
-    countDown(w, d, w[eye | L.LINK_SET]);
+function settleList(w: Int32Array, d: Float64Array, list: number, oldest: number): void {
+  for (let entry = w[list]; entry !== L.NOBODY; entry = w[list]) {
+    const isBlocked =
+      oldest !== L.NOBODY && d[(oldest | L.LINK_ARRIVAL) >> 1] <= d[(entry | L.LINK_ARRIVAL) >> 1];
+    if (isBlocked) return;
+    unwatch(w, w[entry | L.LINK_RESOURCE], entry);
+    save(w, entry);
+    w[entry | L.FLAGS] |= L.LINK_TRIGGERED;
+    countDown(w, d, w[entry | L.LINK_SET]);
   }
 }
 
-/** A shared head leads a run of shared links, which the frontier, then exclusive, ends. */
+/**
+ * A head that is not exclusive leads a run of such links, which the frontier ends: an exclusive
+ * link or, where a capacity is declared, one that waits for units.
+ */
 function oldestExclusive(w: Int32Array, resource: number): number {
   const head = w[resource | L.RESOURCE_HEAD];
-  if (head === L.NOBODY || (w[head | L.FLAGS] & L.LINK_EXCLUSIVE) !== 0) return head;
+  if (head === L.NOBODY || unitsOf(w, head) === L.ALL) return head;
   return w[resource | L.RESOURCE_FRONTIER];
 }
 
-function ringOf(resource: number, mode: number): number {
-  return resource + (mode !== 0 ? L.RESOURCE_WATCH_ALL : L.RESOURCE_WATCH_EXCLUSIVE);
+function listOf(units: number): number {
+  return units === L.ALL ? L.ANNEX_WATCH_ALL : L.ANNEX_WATCH_EXCLUSIVE;
 }

@@ -1,18 +1,23 @@
 /**
  * The rule of the domain, written naively, to compare implementations with.
  *
- * One list of live sets in arrival order, and a look at all pairs. A set is granted when no live
- * set ahead of it in the list conflicts with it; a thief is put first; a grant once given stays
- * until the set ends, even where the list says otherwise (resources that were passed over).
- * {@link Oracle.inTheWay} and `#settle` are the whole rule; the rest keeps the list and the marks.
- * It is slow on purpose: nothing here is remembered that could be looked up again.
+ * One list of live sets in arrival order. A set is granted when, on each resource that it names,
+ * its units and those of all live sets ahead of it in the list fit the capacity; a set that steals
+ * is put first; a grant once given stays until the set ends, even where the list says otherwise
+ * (resources that were passed over). {@link Oracle.isBehind} and `#settle` are the whole rule; the
+ * rest keeps the list and the recovered flags. It is slow on purpose: it computes each answer anew.
  */
+
+/** The units of an exclusive part, and the capacity of a resource without a declared one. */
+const all = 2 ** 26 - 1;
 
 export type OracleMode = 'exclusive' | 'shared';
 
 export interface OracleSpec {
   readonly exclusive?: readonly string[];
   readonly shared?: readonly string[];
+  /** From 1 to the capacity, on resources that have a declared one. */
+  readonly units?: Readonly<Record<string, number>>;
 }
 
 export interface OracleOptions<Tag = unknown> {
@@ -27,6 +32,8 @@ export interface OracleOptions<Tag = unknown> {
 export interface OracleSet<Tag = unknown> {
   /** What it wants or holds; of an observer, what it still waits for. In the order of naming. */
   modes: ReadonlyMap<string, OracleMode>;
+  /** Where it takes more than one unit and not all, which are `shared` in `modes`. */
+  units: ReadonlyMap<string, number>;
   /** Resources that it does not wait for. */
   readonly passedOver: ReadonlySet<string>;
   readonly holding: readonly OracleSet<Tag>[];
@@ -54,6 +61,8 @@ export class Oracle<Tag = unknown> {
   live: readonly OracleSet<Tag>[] = [];
   /** Resources that carry the mark of an exclusive holder that died. */
   readonly recovered = new Set<string>();
+  /** Declared capacities. Others have more units than can ever be taken as shared. */
+  readonly capacities = new Map<string, number>();
 
   /** A set arrives; nobody else is granted by this. */
   arrive(spec: OracleSpec, options: OracleOptions<Tag> = {}): OracleArrival<Tag> {
@@ -99,6 +108,7 @@ export class Oracle<Tag = unknown> {
     set.modes = new Map(
       [...set.modes].map(([name, mode]) => [name, names.includes(name) ? 'shared' : mode]),
     );
+    set.units = new Map([...set.units].filter(([name]) => !names.includes(name)));
     return this.#settle();
   }
 
@@ -106,6 +116,7 @@ export class Oracle<Tag = unknown> {
   releasePart(set: OracleSet<Tag>, part: readonly string[]): readonly OracleSet<Tag>[] {
     this.#leave(set, part, false);
     set.modes = new Map([...set.modes].filter(([name]) => !part.includes(name)));
+    set.units = new Map([...set.units].filter(([name]) => !part.includes(name)));
     return this.#settle();
   }
 
@@ -114,7 +125,7 @@ export class Oracle<Tag = unknown> {
     const set = createSet<Tag>(spec, { isSync: options.sync });
     const names = [...set.modes.keys()];
     const lost = this.live.filter(
-      (other) => other.granted && names.some((name) => collide(set, other, name)),
+      (other) => other.granted && names.some((name) => this.#collide(set, other, name)),
     );
     for (const other of lost) this.#leave(other, [...other.modes.keys()], true);
     this.live = [set, ...this.live.filter((other) => !lost.includes(other))];
@@ -142,13 +153,31 @@ export class Oracle<Tag = unknown> {
     return this.live.some((set) => !set.isObserver && set.modes.has(name));
   }
 
-  /** Whether a live set ahead of `set` conflicts with it on this resource. */
+  /** The rule: whether the units of `set` and of all live sets ahead do not fit this resource. */
   isBehind(set: OracleSet<Tag>, name: string): boolean {
+    let used = 0;
     for (const ahead of this.live) {
-      if (ahead === set) return false;
-      if (collide(ahead, set, name)) return true;
+      if (ahead === set) break;
+      if (!ahead.isObserver) used += this.units(ahead, name);
     }
-    return false;
+    const units = this.units(set, name);
+    // An exclusive part is all there is: it fits an idle resource of any capacity.
+    return units > 0 && used > 0 && used + units > (this.capacities.get(name) ?? all);
+  }
+
+  /** What a set takes of a resource. */
+  units(set: OracleSet<Tag>, name: string): number {
+    const mode = set.modes.get(name);
+    if (mode === undefined) return 0;
+    return mode === 'exclusive' ? all : (set.units.get(name) ?? 1);
+  }
+
+  /** Whether the sum of two sets is why one waits: alone, or where a capacity is declared. */
+  #collide(earlier: OracleSet, later: OracleSet, name: string): boolean {
+    if (earlier.isObserver) return false;
+    const modes = [earlier.modes.get(name), later.modes.get(name)];
+    if (modes.includes(undefined)) return false;
+    return modes.includes('exclusive') || this.capacities.has(name);
   }
 
   /** What a grant lists as ignored: passed over, and still behind somebody. */
@@ -159,7 +188,10 @@ export class Oracle<Tag = unknown> {
   /** The live sets ahead that conflict with `set` on what it has not passed over. */
   inTheWay(set: OracleSet<Tag>): readonly OracleSet<Tag>[] {
     const ahead = this.live.slice(0, this.live.indexOf(set));
-    return ahead.filter((other) => conflict(other, set));
+    const names = [...set.modes.keys()].filter(
+      (name) => !set.passedOver.has(name) && this.isBehind(set, name),
+    );
+    return ahead.filter((other) => names.some((name) => this.#collide(other, set, name)));
   }
 
   /** Of those in the way, on each resource the nearest: one exclusive, or shared ones. */
@@ -169,7 +201,7 @@ export class Oracle<Tag = unknown> {
     const nearest = new Set<OracleSet<Tag>>();
     for (const name of set.modes.keys()) {
       if (set.passedOver.has(name)) continue;
-      const inTheWay = ahead.filter((other) => collide(other, set, name));
+      const inTheWay = ahead.filter((other) => this.#collide(other, set, name));
       const sharedCount = inTheWay.findIndex(({ modes }) => modes.get(name) === 'exclusive');
       const count = sharedCount < 0 ? inTheWay.length : Math.max(1, sharedCount);
       for (const other of inTheWay.slice(0, count)) nearest.add(other);
@@ -203,6 +235,7 @@ export class Oracle<Tag = unknown> {
     }
     oracle.live = copies;
     for (const name of this.recovered) oracle.recovered.add(name);
+    for (const [name, capacity] of this.capacities) oracle.capacities.set(name, capacity);
     return oracle;
   }
 
@@ -229,33 +262,29 @@ export class Oracle<Tag = unknown> {
 }
 
 function createSet<Tag>(
-  { exclusive = [], shared = [] }: OracleSpec,
+  { exclusive = [], shared = [], units = {} }: OracleSpec,
   { isSync = false, isObserver = false, holding = [] }: NewSet<Tag>,
 ): OracleSet<Tag> {
   const modes = new Map<string, OracleMode>();
   for (const name of exclusive) modes.set(name, 'exclusive');
+  const more = Object.entries(units).filter(([name]) => !modes.has(name));
+  for (const [name] of more) modes.set(name, 'shared');
   for (const name of shared) if (!modes.has(name)) modes.set(name, 'shared');
   const passedOver = new Set<string>();
-  return { modes, passedOver, holding, isSync, isObserver, granted: false, tag: undefined };
+  return {
+    modes,
+    units: new Map(more),
+    passedOver,
+    holding,
+    isSync,
+    isObserver,
+    granted: false,
+    tag: undefined,
+  };
 }
 
 interface NewSet<Tag> {
   readonly isSync?: boolean | undefined;
   readonly isObserver?: boolean;
   readonly holding?: readonly OracleSet<Tag>[] | undefined;
-}
-
-/** Whether `later` has to wait for `earlier`. */
-function conflict(earlier: OracleSet, later: OracleSet): boolean {
-  for (const name of later.modes.keys()) {
-    if (!later.passedOver.has(name) && collide(earlier, later, name)) return true;
-  }
-  return false;
-}
-
-function collide(earlier: OracleSet, later: OracleSet, name: string): boolean {
-  const one = earlier.isObserver ? undefined : earlier.modes.get(name);
-  const other = later.modes.get(name);
-  if (one === undefined || other === undefined) return false;
-  return one === 'exclusive' || other === 'exclusive';
 }

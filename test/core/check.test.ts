@@ -166,6 +166,34 @@ const damages: readonly Damage[] = [
     sees: /another one ahead/,
   },
   {
+    name: 'a sum of units left behind',
+    puts: ({ a }) => [[a | L.RESOURCE_USED, 0]],
+    sees: /used units wrong/,
+  },
+  {
+    name: 'a link of no units',
+    puts: ({ linkOfReader: link }) => [[link, L.LINK]],
+    sees: /takes 0 units/,
+  },
+  {
+    name: 'an annex for nothing',
+    puts: ({ w, a }) => [
+      [w[a | L.RESOURCE_ANNEX] | L.ANNEX_WATCH_ALL, L.NOBODY],
+      [a, w[a] & ~L.RESOURCE_WATCHED],
+    ],
+    sees: /annex for nothing/,
+  },
+  {
+    name: 'a capacity of nothing',
+    puts: ({ w, a }) => [[w[a | L.RESOURCE_ANNEX] | L.ANNEX_CAPACITY, 0]],
+    sees: /capacity of 0/,
+  },
+  {
+    name: 'an annex that is lost',
+    puts: ({ b, a }) => [[b | L.RESOURCE_ANNEX, a]],
+    sees: /another kind/,
+  },
+  {
     name: 'a resource watched unknowingly',
     puts: ({ w, a }) => [[a, w[a] & ~L.RESOURCE_WATCHED]],
     sees: /unknowingly/,

@@ -129,6 +129,23 @@ describe('idle resources', () => {
   });
 });
 
+describe('a declared capacity', () => {
+  it('is that of the resource, and ends with it', () => {
+    const s = new Scene();
+    expect(s.core.declareCapacity(s.ref('a'), 4)).toBe(true);
+    expect(s.core.capacity(s.ref('a'))).toBe(4);
+    s.core.destroyResource(s.ref('a'));
+    expect(s.settle()).toEqual([]);
+  });
+
+  it('is refused while a set uses the resource', () => {
+    const s = new Scene();
+    s.ask({ shared: ['a'] });
+    expect(() => s.core.declareCapacity(s.ref('a'), 4)).toThrow('only an unused resource');
+    s.settle();
+  });
+});
+
 describe('marks', () => {
   it('are set by the death of an exclusive holder, not of a reader or a waiter', () => {
     const s = new Scene();
