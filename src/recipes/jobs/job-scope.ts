@@ -31,6 +31,8 @@ export class Family {
   readonly owner: JobOwner;
   /** The parent, who lends; none for the jobs of the queue itself. */
   readonly lender: QueueJob | undefined;
+  /** The nearest ancestor that declared resources: those between have nothing to lose. */
+  readonly holder: QueueJob | undefined;
   /** Those that have not ended, but for those in line. */
   readonly ring = new LinkedList<QueueJob>();
   /** Those that found the ring full. */
@@ -55,6 +57,7 @@ export class Family {
   constructor(owner: JobOwner, queueName: string, lender?: QueueJob) {
     this.owner = owner;
     this.lender = lender;
+    this.holder = lender?.hasSet === false ? lender.family.holder : lender;
     this.#prefix = `${queueName}, lent by job ${lender?.id}`;
   }
 

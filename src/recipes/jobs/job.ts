@@ -170,8 +170,13 @@ export class QueueJob implements Job, RunningJob {
     return moves[this.state].length > 0;
   }
 
+  /** Whether it declared any resource. */
+  get hasSet(): boolean {
+    return listOf(this.reads).length > 0 || listOf(this.writes).length > 0;
+  }
+
   get enqueued(): Promise<void> | undefined {
-    if (listOf(this.reads).length === 0 && listOf(this.writes).length === 0) return undefined;
+    if (!this.hasSet) return undefined;
     const details = this.details();
     if (details.enqueued === undefined) {
       details.enqueued = new Deferred();
@@ -232,7 +237,7 @@ export class QueueJob implements Job, RunningJob {
 
   /** Why what it has is not its own any more: a grant, or one that lends to it, was taken away. */
   get loss(): { readonly reason: unknown } | undefined {
-    for (let job: QueueJob | undefined = this; job !== undefined; job = job.family.lender) {
+    for (let job: QueueJob | undefined = this; job !== undefined; job = job.family.holder) {
       const { held } = job;
       if (held !== undefined && isLost(held)) return { reason: held.signal.reason };
     }
