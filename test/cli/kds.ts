@@ -104,7 +104,7 @@ export class Shop {
 
   /** Bundles the command, and serves. */
   async open(): Promise<void> {
-    this.#programs = await cachedBundle('the command kds', bundleCommand);
+    this.#programs = join(await cachedBundle('the command kds', bundleCommand), 'dist');
     await this.kds(['serve']).says(/serves at/);
     this.#domain = await openBrokerDomain({ socket: this.socket, start: false });
   }
@@ -195,12 +195,14 @@ const apart: Plugin = {
 };
 
 async function bundleCommand(folder: string): Promise<void> {
+  // The command reads its version there.
+  copyFileSync(join(root, 'package.json'), join(folder, 'package.json'));
   await Promise.all([
-    bundle('src/cli/main.ts', join(folder, 'cli.cjs')),
-    bundle('src/cli/commands.ts', join(folder, 'cli-commands.js')),
-    bundle('src/backends/broker/server/main.ts', join(folder, 'broker-server.js')),
+    bundle('src/cli/main.ts', join(folder, 'dist', 'cli.cjs')),
+    bundle('src/cli/commands.ts', join(folder, 'dist', 'cli-commands.js')),
+    bundle('src/backends/broker/server/main.ts', join(folder, 'dist', 'broker-server.js')),
   ]);
-  copyFileSync(join(root, 'src/inspect/page.html'), join(folder, 'page.html'));
+  copyFileSync(join(root, 'src/inspect/page.html'), join(folder, 'dist', 'page.html'));
 }
 
 async function bundle(input: string, file: string): Promise<void> {
