@@ -94,7 +94,7 @@ describe('KDS_TRACE and kds check-trace', () => {
     expect(passed.stdout).toMatch(/^broker: .*: 2 requests, 2 grants, 0 faults$/m);
     const lines = readFileSync(path, 'utf8').split('\n');
     const isRelease = (line: string): boolean =>
-      line.includes('"kds.grant.release"') && line.includes('"host":"process"');
+      line.includes('"kds.grant.release"') && line.includes('"backend":"process"');
     const at = lines.findIndex(isRelease);
     const altered = shop.file('altered.json');
     writeFileSync(altered, lines.filter((_, index) => index !== at).join('\n'));
