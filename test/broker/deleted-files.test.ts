@@ -70,15 +70,16 @@ const deletions: Readonly<Record<string, (socket: string) => void>> = {
     renameSync(dirname(socket), `${dirname(socket)}-moved`);
     rmSync(`${dirname(socket)}-moved`, { recursive: true });
   },
+  // The broker puts its files back meanwhile, so a file may be gone before it is removed.
   'its files replaced by rubbish': (socket) => {
     for (const path of filesOf(socket)) {
-      rmSync(path);
+      rmSync(path, { force: true });
       unlessBack(() => writeFileSync(path, 'rubbish', { flag: 'wx' }));
     }
   },
   'its files replaced by links in a circle': (socket) => {
     for (const path of filesOf(socket)) {
-      rmSync(path);
+      rmSync(path, { force: true });
       unlessBack(() => symlinkSync(path, path));
     }
   },
