@@ -26,7 +26,15 @@ const cache = join(root, 'node_modules', '.cache', 'kds-bundles');
 const unusedMsMax = 86_400_000;
 /** Hash of the sources, for the processes of a run. */
 const variable = 'KDS_TEST_SOURCES';
-const parts = ['src', 'conformance', 'sim', 'test', 'lua-text.ts', 'package.json', 'package-lock.json'];
+const parts = [
+  'src',
+  'conformance',
+  'sim',
+  'test',
+  'lua-text.ts',
+  'package.json',
+  'package-lock.json',
+];
 
 /** Global setup of vitest. */
 export function setup(project: TestProject): void {
