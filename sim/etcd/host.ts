@@ -1,13 +1,13 @@
 /** A process that uses a domain in etcd: its network, and the backend's own client over that. */
 
 import type { Grant } from '../../src/api/grant.ts';
-import { EtcdLink } from '../../src/backends/etcd/backend.ts';
+import { EtcdBackend } from '../../src/backends/etcd/backend.ts';
 import { putOf } from '../../src/backends/etcd/calls.ts';
 import { EtcdConnection } from '../../src/backends/etcd/connection.ts';
 import { attemptMsOf } from '../../src/backends/etcd/domain.ts';
 import type { EtcdGrant, GuardedGrant } from '../../src/backends/etcd/grant.ts';
 import type { Keys } from '../../src/backends/etcd/keys.ts';
-import type { Granted } from '../../src/remote/grant.ts';
+import type { Granted } from '../../src/remote/protocol.ts';
 import type { RemoteRequest } from '../../src/remote/request.ts';
 import { RemoteSession } from '../../src/remote/session.ts';
 import type { Section } from '../checker.ts';
@@ -37,7 +37,7 @@ export type EtcdClient = SimulatedClient<EtcdHost>;
 const writeMsMax = 2000;
 
 /** Notes by which key etcd knows each grant. */
-class NotingLink extends EtcdLink {
+class NotingBackend extends EtcdBackend {
   readonly keyOfGrant = new WeakMap<Grant, string>();
   session = '';
   keys: Keys | undefined;
@@ -54,7 +54,7 @@ export class EtcdHost implements Host {
   readonly #parts: EtcdHostParts;
   readonly #random: SeededRandom;
   readonly #guards = new WeakMap<Grant, ReturnType<EtcdGrant['guard']>>();
-  #link: NotingLink | undefined;
+  #backend: NotingBackend | undefined;
   #connection: EtcdConnection | undefined;
   #sessionCount = 0;
 
@@ -74,31 +74,31 @@ export class EtcdHost implements Host {
   async open(): Promise<RemoteSession> {
     const { machine, keys, leaseSeconds, number } = this.#parts;
     const connection = this.#connect(attemptMsOf(leaseSeconds));
-    const link: NotingLink = new NotingLink({
+    const backend: NotingBackend = new NotingBackend({
       connection,
       keys,
       clock: machine,
       leaseSeconds,
       entry: { pid: number, host: 'simulated' },
       nextSessionId: () => {
-        link.session = `${hex(number)}${hex(++this.#sessionCount)}`;
-        return link.session;
+        backend.session = `${hex(number)}${hex(++this.#sessionCount)}`;
+        return backend.session;
       },
     });
-    link.keys = keys;
+    backend.keys = keys;
     try {
-      await link.open();
+      await backend.open();
     } catch (error) {
       connection.close();
       throw error;
     }
-    this.#link = link;
+    this.#backend = backend;
     this.#connection = this.#connect(writeMsMax);
-    return new RemoteSession(link as EtcdLink as never);
+    return new RemoteSession(backend as EtcdBackend as never);
   }
 
   seenOf(grant: Grant): GrantSeen | undefined {
-    return this.#parts.monitor.seenOf(this.#link?.keyOfGrant.get(grant) ?? '', grant);
+    return this.#parts.monitor.seenOf(this.#backend?.keyOfGrant.get(grant) ?? '', grant);
   }
 
   /**

@@ -1,7 +1,7 @@
 /** A process that uses a domain in Redis: its connection, and the backend's client over that. */
 
 import type { Grant } from '../../src/api/grant.ts';
-import { RedisLink } from '../../src/backends/redis/backend.ts';
+import { RedisBackend } from '../../src/backends/redis/backend.ts';
 import { RemoteSession } from '../../src/remote/session.ts';
 import type { Host, SimulatedClient } from '../client.ts';
 import type { GrantSeen } from '../grants.ts';
@@ -37,9 +37,9 @@ export class RedisHost implements Host {
     const { machine, domainName: name, leaseMs } = this.#parts;
     const client = `${machine.name}-${attempt}`;
     const options = { connection: this.connection, clock: machine, name, leaseMs, about: '{}' };
-    const link = new RedisLink({ ...options, client });
-    await link.open();
-    return new RemoteSession(link);
+    const backend = new RedisBackend({ ...options, client });
+    await backend.open();
+    return new RemoteSession(backend);
   }
 
   seenOf({ token }: Grant): GrantSeen | undefined {

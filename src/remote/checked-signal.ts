@@ -1,7 +1,7 @@
 /**
- * An abort signal that is up to date whenever it is read. The event loop aborts a signal in a timer
- * or on a message, and a program that has blocked the event loop may read `aborted` before either
- * has run.
+ * An abort signal that is up to date at each read. The event loop aborts a signal in a timer or on
+ * a message, and a program that has blocked the event loop may read `aborted` before either has
+ * run.
  */
 
 type Read = (this: AbortSignal) => unknown;

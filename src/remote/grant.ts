@@ -1,41 +1,35 @@
 /**
- * A grant as its client knows it. The client keeps exactly what it holds, so all that can be done
- * to a grant is checked here, and then told to whoever keeps the state, which cannot fail; and
- * should that one forget, what is held can be claimed anew.
+ * A grant as its client knows it. The client keeps exactly what it holds, so every operation on a
+ * grant is checked here and then sent to the backend, where it cannot fail. A backend that loses
+ * its state is given it back from what is kept here.
  */
 
-import { type GrantLostEvent, watched } from '../api/events.ts';
+import { watched } from '../api/events.ts';
 import type { Grant } from '../api/grant.ts';
 import type { RequestKey } from '../api/outer-grants.ts';
 import { partNotHeld } from '../api/refusals.ts';
 import type { ResourceRef } from '../api/sets.ts';
 import type { Deliverable } from '../runtime/delivery.ts';
-import type { RemoteLink } from './backend.ts';
+import type { RemoteBackend } from './backend.ts';
 import { checkOnRead } from './checked-signal.ts';
-import { noteLoss, noteRelease, noteWeakening } from './event-notes.ts';
+import { emitRelease, emitWeakening } from './events.ts';
 import { lostError } from './lost-error.ts';
+import type { Granted } from './protocol.ts';
 import type { RemoteRequest } from './request.ts';
 import type { RemoteRef, RemoteSet } from './resources.ts';
 import type { RemoteSession } from './session.ts';
 
 const none: readonly string[] = Object.freeze([]);
 
-/** What is told of a grant when it is given. */
-export interface Granted {
-  readonly token: number;
-  readonly recovered?: readonly string[];
-  readonly ignored?: readonly string[];
-}
-
 export class RemoteGrant implements Grant, Deliverable {
-  /** @internal Of the request that it was. */
+  /** @internal Also of its request. */
   readonly id: number;
   /** @internal */
   readonly scope: RemoteSession;
   /** @internal */
   readonly label: string | undefined;
-  /** @internal When this client heard of it: ms since 1970. */
-  readonly sinceMs = Date.now();
+  /** @internal When this client received it: ms since 1970. */
+  readonly sinceMs: number;
   readonly token: number;
   readonly recovered: readonly string[];
   readonly ignored: readonly string[];
@@ -51,6 +45,7 @@ export class RemoteGrant implements Grant, Deliverable {
     this.id = id;
     this.scope = scope;
     this.label = terms.label;
+    this.sinceMs = scope.backend.clock.epochMs();
     this.#set = terms.set;
     this.token = token;
     this.recovered = recovered;
@@ -71,9 +66,14 @@ export class RemoteGrant implements Grant, Deliverable {
     return this.#state === 'held';
   }
 
-  /** @internal Taken away before its holder has let go. */
+  /** @internal Lost before its holder has released it. */
   get isLost(): boolean {
     return this.#state === 'lost';
+  }
+
+  /** @internal Released or lost, as far as is known without a check of the lease. */
+  get isOver(): boolean {
+    return this.#state !== 'held';
   }
 
   /** @internal Also false for a proxy of a grant. */
@@ -81,9 +81,9 @@ export class RemoteGrant implements Grant, Deliverable {
     return typeof value === 'object' && value !== null && #state in value;
   }
 
-  /** @internal By which any client of the domain finds it; undefined: by none. */
+  /** @internal By which any client of the domain finds it, where the backend has such keys. */
   get key(): RequestKey | undefined {
-    return this.#link.keyOf(this);
+    return this.#backend.keyOf(this);
   }
 
   /** @internal What is left of it. */
@@ -95,8 +95,8 @@ export class RemoteGrant implements Grant, Deliverable {
   release(part?: ResourceRef | readonly ResourceRef[]): void | Promise<void> {
     if (part === undefined) {
       if (!this.#end()) return;
-      if (watched.isWatched) noteRelease(this, false);
-      return this.#link.release(this);
+      if (watched.isWatched) emitRelease(this, false);
+      return this.#backend.release(this);
     }
     const chosen = this.#choose(part);
     if (chosen.size === 0) return;
@@ -106,10 +106,10 @@ export class RemoteGrant implements Grant, Deliverable {
     const { exclusive: left, shared: leftShared } = this.#set;
     const isOver = left?.length === 0 && leftShared?.length === 0 && this.#end();
     if (watched.isWatched) {
-      if (isOver) noteRelease(this, false);
-      else noteWeakening(this);
+      if (isOver) emitRelease(this, false);
+      else emitWeakening(this);
     }
-    return this.#link.release(this, [...chosen]);
+    return this.#backend.release(this, [...chosen]);
   }
 
   downgrade(part?: ResourceRef | readonly ResourceRef[]): void | Promise<void> {
@@ -120,31 +120,31 @@ export class RemoteGrant implements Grant, Deliverable {
       exclusive: exclusive.filter((ref) => !chosen.has(ref)),
       shared: [...shared, ...exclusive.filter((ref) => chosen.has(ref))],
     };
-    if (watched.isWatched) noteWeakening(this);
-    return this.#link.downgrade(this, part === undefined ? undefined : [...chosen]);
+    if (watched.isWatched) emitWeakening(this);
+    return this.#backend.downgrade(this, part === undefined ? undefined : [...chosen]);
   }
 
   abandon(reason?: unknown): void | Promise<void> {
     if (!this.#end()) return;
-    if (watched.isWatched) noteRelease(this, true);
-    const told = this.#link.abandon(this);
+    if (watched.isWatched) emitRelease(this, true);
+    const done = this.#backend.abandon(this);
     this.#controller?.abort(reason ?? lostError(this.token));
-    return told;
+    return done;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.release();
   }
 
-  /** For hosts: it was taken away. It is so at once, and whoever listens is told in turn. */
-  lose(reason: unknown = lostError(this.token), cause: GrantLostEvent['cause'] = 'stolen'): void {
-    if (this.#state !== 'held') return;
+  /**
+   * @internal For {@link RequestTable.lose}: the grant is lost at once; `deliver` notifies the
+   * listeners of its signal. False if it has ended before.
+   */
+  revoke(reason: unknown = lostError(this.token)): boolean {
+    if (this.#state !== 'held') return false;
     this.#state = 'lost';
     this.#reason = reason;
-    if (watched.isWatched) noteLoss(this, cause);
-    this.scope.tracked.delete(this);
-    this.#link.over(this);
-    this.#link.delivery.direct(this);
+    return true;
   }
 
   /** @internal */
@@ -152,13 +152,13 @@ export class RemoteGrant implements Grant, Deliverable {
     this.#controller?.abort(this.#reason);
   }
 
-  get #link(): RemoteLink {
-    return this.scope.link;
+  get #backend(): RemoteBackend {
+    return this.scope.backend;
   }
 
   /** If the lease is over, or the grant lost otherwise, its signal has aborted on return. */
   #checkLease(): void {
-    if (this.#state === 'held') this.#link.checkLease();
+    if (this.#state === 'held') this.#backend.checkLease();
     if (this.#state === 'lost') this.#controller?.abort(this.#reason);
   }
 
@@ -167,8 +167,6 @@ export class RemoteGrant implements Grant, Deliverable {
     this.#checkLease();
     if (this.#state !== 'held') return false;
     this.#state = 'over';
-    this.scope.tracked.delete(this);
-    this.#link.over(this);
     return true;
   }
 
@@ -179,8 +177,8 @@ export class RemoteGrant implements Grant, Deliverable {
   }
 
   #choose(part: ResourceRef | readonly ResourceRef[]): ReadonlySet<RemoteRef> {
-    // First, as it runs code of the caller's, which may change what is held.
-    const chosen = new Set(this.#link.resources.refsOf(part));
+    // First, as it runs code of the caller, which may change what is held.
+    const chosen = new Set(this.#backend.resources.refsOf(part));
     const held = this.#all();
     for (const ref of chosen) {
       if (!held.has(ref)) throw partNotHeld(this.token);

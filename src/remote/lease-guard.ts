@@ -1,17 +1,18 @@
 /**
- * What a client knows by itself of its lease: until when it certainly holds.
+ * Until when a lease is certainly valid, by this client's own clock.
  *
- * The server counts a lease from when it heard of it; this counts from *before* that was said, on a
- * clock that never goes back, and stops short of the end. So as long as the two clocks do not run
- * apart by more than the margin, it says that the lease is over before the server does, however
- * long the word was under way. A process that was stopped meanwhile asks before it acts.
+ * The server counts a lease from when it received the renewal; the guard counts from *before* the
+ * renewal was sent, on a clock that never goes back, and stops short of the end. As long as the two
+ * clocks do not run apart by more than the margin, the guard ends the lease before the server does,
+ * however long the renewal was under way. A process that was stopped meanwhile checks the guard
+ * before it acts.
  */
 
 import type { Clock } from '../runtime/clock.ts';
 
-/** Of each lease so much is not relied on: clocks that differ by a tenth are broken. */
+/** Share of each lease that is not relied on: clocks that differ by a tenth are broken. */
 const marginShare = 1 / 10;
-/** A timer that was early is not set again for less, in ms, than a clock may be able to tell. */
+/** Resolution of clocks, ms: a timer that was early is not set again for less. */
 const timerMsMin = 1;
 
 export class LeaseGuard {
@@ -42,7 +43,7 @@ export class LeaseGuard {
     this.#onEnd();
   }
 
-  /** The server has confirmed a lease of so many ms; it was asked to at `sentMs` of the clock. */
+  /** The server has confirmed a lease of `leaseMs`; the heartbeat was sent at `sentMs`. */
   renewed(sentMs: number, leaseMs: number): void {
     const endMs = sentMs + leaseMs * (1 - marginShare);
     // Answers may overtake each other.
@@ -53,7 +54,7 @@ export class LeaseGuard {
     this.#arm();
   }
 
-  /** Nothing is held by it any more. */
+  /** Ends the lease without a call of `onEnd`. */
   end(): void {
     this.#endMs = Number.NEGATIVE_INFINITY;
     this.#isRunning = false;

@@ -1,4 +1,4 @@
-/** A grant that is no more, in words. */
+/** The message of a GrantLostError. */
 
 import { GrantLostError } from '../api/errors.ts';
 

@@ -1,4 +1,4 @@
-/** A client's handles and prepared sets, and what its host is told of the sets that it names. */
+/** A client's handles and prepared sets, and the sets and parts as they are sent to the backend. */
 
 import type { InvalidSetError } from '../api/errors.ts';
 import { closedResource, foreignSet } from '../api/refusals.ts';
@@ -13,7 +13,7 @@ import {
   type SetSpec,
 } from '../api/sets.ts';
 
-/** A name; or the number, of this client's choice, of a resource that has none. */
+/** A name; or, of a resource without a name, a number that this client has chosen. */
 export type RemoteRef = string | number;
 
 /** A resource may be named more than once, and in both modes: then exclusive wins. */
@@ -22,13 +22,13 @@ export interface RemoteSet {
   readonly shared?: readonly RemoteRef[];
 }
 
-/** Asks the host whether a resource is used; rejects with ResourceBusyError if it is. */
+/** Rejects with ResourceBusyError if the resource is held or waited for. */
 type Close = (resource: RemoteRef) => Promise<void>;
 
 export class RemoteResource implements Resource {
   readonly name: string | undefined;
   readonly #owner: RemoteResources;
-  /** What the host is told. */
+  /** As it is sent to the backend. */
   readonly ref: RemoteRef;
   isOpen = true;
 
@@ -38,7 +38,7 @@ export class RemoteResource implements Resource {
     this.ref = ref;
   }
 
-  /** Whose handle a value is; undefined for any other value, also for a proxy of a handle. */
+  /** The owner of a handle; undefined for any other value, also for a proxy of a handle. */
   static ownerOf(value: unknown): RemoteResources | undefined {
     if (typeof value !== 'object' || value === null || !(#owner in value)) return undefined;
     return value.#owner;
@@ -50,7 +50,7 @@ export class RemoteResource implements Resource {
 
   /** For people. */
   toString(): string {
-    return shownName(this);
+    return describe(this);
   }
 }
 
@@ -74,7 +74,7 @@ class RemotePreparedSet implements PreparedSet {
     this.handles = refs.filter((ref) => ref instanceof RemoteResource);
   }
 
-  /** Whose set a value is; undefined for any other value, also for a proxy of one. */
+  /** The owner of a prepared set; undefined for any other value, also for a proxy of one. */
   static ownerOf(value: object): RemoteResources | undefined {
     return #owner in value ? value.#owner : undefined;
   }
@@ -100,7 +100,7 @@ export class RemoteResources {
     return handle;
   }
 
-  /** A handle without a name that has never been sent need not be asked for: but it is. */
+  /** Also of a handle without a name that has never been sent. */
   async close(handle: RemoteResource): Promise<void> {
     await this.#close(handle.ref);
     handle.isOpen = false;
@@ -120,7 +120,7 @@ export class RemoteResources {
     return new RemotePreparedSet(this, exclusive, shared);
   }
 
-  /** What the host is told of a set. */
+  /** A set as it is sent to the backend. */
   setOf(spec: SetSpec | PreparedSet): RemoteSet {
     const requested = this.#read(spec);
     if (requested instanceof RemotePreparedSet) {
@@ -135,7 +135,7 @@ export class RemoteResources {
     };
   }
 
-  /** What the host is told of a part of what is held. */
+  /** A part of a grant as it is sent to the backend. */
   refsOf(part: ResourceRef | readonly ResourceRef[]): readonly RemoteRef[] {
     const requested = new RequestedRefs();
     readRefs(part, requested, this.#acceptHandle);
@@ -143,7 +143,7 @@ export class RemoteResources {
   }
 
   /**
-   * Reads a set once and completely; from then on nothing of the caller's is looked at.
+   * Reads a set once and completely; the caller's objects are not read again.
    *
    * @throws InvalidSetError, LimitError
    */
@@ -171,7 +171,7 @@ export class RemoteResources {
     return this.#find(ref);
   }
 
-  /** Of a name, or of a handle that has been accepted. */
+  /** `ref`: a name, or a handle that has been accepted. */
   #find(ref: ResourceRef): RemoteRef {
     if (typeof ref !== 'string') return (ref as RemoteResource).ref;
     checkName(ref);
@@ -179,11 +179,11 @@ export class RemoteResources {
   }
 }
 
-/** Not by its own toString(), which a caller may have replaced. */
-function shownName({ name, ref }: RemoteResource): string {
+/** Not by the handle's own toString(), which a caller may have replaced. */
+function describe({ name, ref }: RemoteResource): string {
   return name ?? `#${ref}`;
 }
 
 function closed(handle: RemoteResource): InvalidSetError {
-  return closedResource(shownName(handle));
+  return closedResource(describe(handle));
 }

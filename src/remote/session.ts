@@ -1,7 +1,7 @@
 /**
- * The interface of a domain whose state is kept elsewhere. The domain itself is the outermost
- * session; all sessions of one client share one link. What a call throws is known here; the rest is
- * the word of whoever keeps the state.
+ * The interface of a domain whose state a backend keeps. The domain itself is the outermost
+ * session; all sessions of one client share one backend. Errors of arguments are thrown here; every
+ * other outcome comes from the backend.
  */
 
 import type { Capability, Session } from '../api/domain.ts';
@@ -23,7 +23,7 @@ import { closedWhileWaiting, domainClosed, foreignHolding, stealsShared } from '
 import type { PreparedSet, Resource, SetSpec } from '../api/sets.ts';
 import type { Snapshot } from '../api/snapshot.ts';
 import { captureContext } from '../runtime/async-context.ts';
-import type { LeftBehind, RemoteLink } from './backend.ts';
+import type { LeftBehind, RemoteBackend } from './backend.ts';
 import { RemoteGrant } from './grant.ts';
 import { CallbackRequest, PromiseRequest, RemoteRequest, type RequestTerms } from './request.ts';
 
@@ -32,27 +32,27 @@ const nothingHeld: readonly RemoteGrant[] = Object.freeze([]);
 
 export class RemoteSession<S extends Snapshot = Snapshot> implements Session {
   readonly label: string | undefined;
-  /** @internal What tells it from the others of its link; 0: the domain itself. */
+  /** @internal Among the sessions of its backend; 0: the domain itself. */
   readonly number: number;
   /** @internal */
   readonly parent: RemoteSession<S> | undefined;
   /** @internal */
-  readonly link: RemoteLink<S>;
-  /** @internal What went through it and lives. */
+  readonly backend: RemoteBackend<S>;
+  /** @internal Requests that wait and grants that are held through it. */
   readonly tracked = new Set<RemoteRequest | RemoteGrant>();
   readonly #children = new Set<RemoteSession<S>>();
   #isOpen = true;
   #closed: Promise<void> | undefined;
 
-  constructor(link: RemoteLink<S>, parent?: RemoteSession<S>, label?: string) {
-    this.link = link;
+  constructor(backend: RemoteBackend<S>, parent?: RemoteSession<S>, label?: string) {
+    this.backend = backend;
     this.label = label;
     this.parent = parent;
-    this.number = parent === undefined ? 0 : link.nextId();
+    this.number = parent === undefined ? 0 : backend.nextId();
   }
 
   get capabilities(): ReadonlySet<Capability> {
-    return this.link.capabilities;
+    return this.backend.capabilities;
   }
 
   acquire(set: SetSpec | PreparedSet, options: AcquireOptions = noOptions): Promise<Grant> {
@@ -72,11 +72,11 @@ export class RemoteSession<S extends Snapshot = Snapshot> implements Session {
       typeof optionsOrFn === 'function' ? [noOptions, optionsOrFn] : [optionsOrFn, maybeFn];
     checkRunFunction(fn);
     const grant = (await this.acquire(set, options)) as RemoteGrant;
-    // It may have been taken away since: then it is somebody else's by now.
+    // It may have been lost since, and granted to another client.
     if (!grant.isHeld) throw grant.signal.reason;
     try {
       const result = await fn(grant);
-      // What it has come to was not made in exclusion, whatever it says.
+      // The result was not made in exclusion.
       if (grant.isLost) throw grant.signal.reason;
       return result;
     } finally {
@@ -92,22 +92,25 @@ export class RemoteSession<S extends Snapshot = Snapshot> implements Session {
     const { isDirect, callback, onRefused } = readEnqueueOptions(onGrant, options);
     const terms = this.#read('acquire', set, options);
     checkCallbackOpen(callback);
-    const tell = callback === undefined ? onGrant : callback.wrap(onGrant);
-    const context = captureContext();
-    const told = { onGrant: tell, onRefused, callback, isDirect, context };
-    const request = new CallbackRequest(this, terms, told);
-    request.start();
+    const request = new CallbackRequest(this, terms, {
+      onGrant: callback === undefined ? onGrant : callback.wrap(onGrant),
+      onRefused,
+      callback,
+      isDirect,
+      context: captureContext(),
+    });
+    this.backend.start(request);
     return request;
   }
 
   prepare(set: SetSpec): PreparedSet {
     this.#checkOpen();
-    return this.link.resources.prepare(set);
+    return this.backend.resources.prepare(set);
   }
 
   resource(name?: string): Resource {
     this.#checkOpen();
-    return this.link.resources.handle(name);
+    return this.backend.resources.handle(name);
   }
 
   session(options: { label?: string } = noOptions as object): RemoteSession<S> {
@@ -115,7 +118,7 @@ export class RemoteSession<S extends Snapshot = Snapshot> implements Session {
     const { label } = options;
     if (label !== undefined) checkLabel(label);
     this.#checkOpen();
-    const session = new RemoteSession<S>(this.link, this, label);
+    const session = new RemoteSession<S>(this.backend, this, label);
     this.#children.add(session);
     return session;
   }
@@ -124,9 +127,9 @@ export class RemoteSession<S extends Snapshot = Snapshot> implements Session {
     await this.#promise('settled', set, options);
   }
 
-  /** Tells of what went through other clients too. A closed session can be asked as well. */
+  /** Of all clients of the domain. A closed session can be asked as well. */
   query(): Promise<S> {
-    return this.link.query();
+    return this.backend.query();
   }
 
   close(): Promise<void> {
@@ -145,13 +148,13 @@ export class RemoteSession<S extends Snapshot = Snapshot> implements Session {
   ): Promise<Grant | null> {
     const terms = this.#read(how, set, options);
     return new Promise((resolve, reject) => {
-      new PromiseRequest(this, terms, resolve, reject).start();
+      this.backend.start(new PromiseRequest(this, terms, resolve, reject));
     });
   }
 
   /**
-   * Reads all that a request asks for, once. It runs code of the caller's, so whether the session
-   * is open is looked at last.
+   * Reads the terms of a request, each once. That runs code of the caller, so the session is
+   * checked to be open after it.
    */
   #read(
     how: RequestTerms['how'],
@@ -160,7 +163,7 @@ export class RemoteSession<S extends Snapshot = Snapshot> implements Session {
   ): RequestTerms {
     const { locked, steal, label, signal, timeoutMs, holding } = readOptions(options);
     const held = this.#heldBy(holding);
-    const set = this.link.resources.setOf(spec);
+    const set = this.backend.resources.setOf(spec);
     throwIfAborted({ signal });
     this.#checkOpen();
     if (steal === true && set.shared !== undefined) {
@@ -173,7 +176,7 @@ export class RemoteSession<S extends Snapshot = Snapshot> implements Session {
   #heldBy(holding: AcquireOptions['holding']): readonly RemoteGrant[] {
     if (holding === undefined) return nothingHeld;
     return holdingList(holding).map((grant) => {
-      if (RemoteGrant.isGrant(grant) && grant.scope.link === this.link) return grant;
+      if (RemoteGrant.isGrant(grant) && grant.scope.backend === this.backend) return grant;
       throw foreignHolding(grant);
     });
   }
@@ -181,16 +184,10 @@ export class RemoteSession<S extends Snapshot = Snapshot> implements Session {
   async #close(): Promise<void> {
     const left = leftBehind(this.#shut());
     if (this.parent !== undefined) this.parent.#children.delete(this);
-    const reason = closedWhileWaiting();
-    this.link.delivery.asOne(() => {
-      for (const request of left.requests) request.refuse(reason);
-      for (const grant of left.grants) grant.lose(undefined, 'closed');
-    });
-    if (this.parent === undefined) await this.link.close(left);
-    else await this.link.endSession(this, left);
+    await this.backend.end(this, left, closedWhileWaiting());
   }
 
-  /** Its own sessions too, however deep. Returns what went through them and lives. */
+  /** Closes its own sessions too, however deep. Returns what lives of them. */
   #shut(): readonly (RemoteRequest | RemoteGrant)[] {
     const owned: (RemoteRequest | RemoteGrant)[] = [];
     const sessions: RemoteSession<S>[] = [this];

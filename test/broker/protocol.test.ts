@@ -90,7 +90,8 @@ describe('docs/protocol.md', () => {
   });
 
   it('names everything that either side says', () => {
-    const messages = read('src/backends/broker/wire/messages.ts');
+    const files = ['src/remote/protocol.ts', 'src/backends/broker/wire/messages.ts'];
+    const messages = files.map(read).join('');
     const said = [...messages.matchAll(/readonly (?:do|is): ((?:'\w+'[ |]*)+)/g)].flatMap((match) =>
       [...(match[1] ?? '').matchAll(/'(\w+)'/g)].map(([, word]) => word as string),
     );

@@ -89,8 +89,8 @@ export class ScriptedSession {
   }
 
   async #run(name: ScriptName, ...args: readonly string[]): Promise<readonly string[]> {
-    const { answer, news } = await this.domain.run(name, this.id, ...args);
-    if (news !== '') this.news.push(...news.split('\n'));
+    const { answer, notifications } = await this.domain.run(name, this.id, ...args);
+    if (notifications !== '') this.news.push(...notifications.split('\n'));
     return answer as readonly string[];
   }
 }

@@ -108,8 +108,8 @@ export const redisFaults: readonly Fault[] = [
   {
     name: 'a grant that the server has never heard of is kept',
     file: 'audit.ts',
-    find: 'if (isMissing(place.number)) grant.lose();',
-    replace: 'if (isMissing(-place.number)) grant.lose();',
+    find: 'if (isMissing(key.number)) backend.lose(grant.id);',
+    replace: 'if (isMissing(-key.number)) backend.lose(grant.id);',
     climate: 'failing',
   },
   {
@@ -122,7 +122,7 @@ export const redisFaults: readonly Fault[] = [
   {
     name: 'a grant that nobody here knows of is left with the server',
     file: 'audit.ts',
-    find: 'if (link.grantAs(number) === undefined) link.giveBackNumber(session, number);',
+    find: 'if (id === undefined) backend.giveBackNumber(session, number);',
     replace: 'void session;',
     climate: 'failing',
   },
@@ -143,8 +143,8 @@ export const redisFaults: readonly Fault[] = [
   {
     name: 'a theft of the first number takes the second too',
     file: 'backend.ts',
-    find: "    asked.state = 'due';\n    asked.isRobbed = false;\n    if (this.isUp)",
-    replace: "    asked.state = 'due';\n    if (this.isUp)",
+    find: "    pending.state = 'due';\n    pending.isRevoked = false;\n    if (this.#lease.isUp)",
+    replace: "    pending.state = 'due';\n    if (this.#lease.isUp)",
     climate: 'drowsy',
   },
 ];

@@ -20,14 +20,14 @@ import {
 import type { EventDomain, GrantLostEvent } from '../../api/events.ts';
 import type { RequestKey } from '../../api/outer-grants.ts';
 import { describe } from '../../api/sets.ts';
-import { type LeftBehind, RemoteLink } from '../../remote/backend.ts';
-import type { Granted, RemoteGrant } from '../../remote/grant.ts';
+import { type LeftBehind, RemoteBackend } from '../../remote/backend.ts';
+import type { RemoteGrant } from '../../remote/grant.ts';
 import { lostError } from '../../remote/lost-error.ts';
+import type { Granted, Operation } from '../../remote/protocol.ts';
 import type { RemoteRequest } from '../../remote/request.ts';
 import type { RemoteRef } from '../../remote/resources.ts';
 import type { RemoteSession } from '../../remote/session.ts';
 import { waitTimeout } from '../../report/blockers.ts';
-import { callersTime } from '../../runtime/deadline.ts';
 import { within } from '../../runtime/within.ts';
 import { nameOf } from './derived-state.ts';
 import { placesMax, type SetEntry } from './entries.ts';
@@ -40,7 +40,7 @@ import type { LiveSet } from './live-set.ts';
 import { Log } from './log.ts';
 import { Observers } from './observers.ts';
 import { normalise, OwnSet } from './own-set.ts';
-import { type Asked, isNow, type Live } from './pending-request.ts';
+import { isNow, type PendingEtcdRequest } from './pending-request.ts';
 import { RecoveredFlags } from './recovered-flags.ts';
 import { Replica, type ReplicaDelta } from './replica.ts';
 import { SessionReaper } from './session-reaper.ts';
@@ -60,7 +60,7 @@ const capabilities: ReadonlySet<Capability> = new Set<Capability>([
   'steal',
 ]);
 
-export class EtcdLink extends RemoteLink<EtcdSnapshot> {
+export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest> {
   readonly capabilities = capabilities;
   override readonly eventDomain: EventDomain;
   readonly #terms: LinkTerms;
@@ -70,10 +70,6 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   readonly #reaper: SessionReaper;
   readonly #flags: RecoveredFlags;
   readonly #keepAlive: KeepAlive;
-  /** By the request's id. */
-  readonly #asked = new Map<number, Asked>();
-  /** By the request's id, which is the set's number. */
-  readonly #live = new Map<number, Live>();
   /** What has been begun, and is not over when this client's sets are as they are to be. */
   readonly #underWay = new Set<Promise<void>>();
   #tenancy: Tenancy | undefined;
@@ -83,17 +79,17 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   #broken: unknown;
 
   constructor(terms: LinkTerms) {
-    super();
-    this.#terms = terms;
-    this.#keepAlive = new KeepAlive(terms.clock);
     const { connection, keys, clock, entry } = terms;
+    super(clock);
+    this.#terms = terms;
+    this.#keepAlive = new KeepAlive(clock);
     this.eventDomain = { backend: 'etcd', name: keys.name, label: entry.label };
     this.#replica = new Replica(keys, clock, (session) => session === this.#session);
     this.#log = new Log(this.#replica, connection, keys, clock, {
       onStep: (news) => this.#hear(news),
       onUnreadable: (error) => this.#giveUp(error),
     });
-    this.#observers = new Observers(this.#replica.state);
+    this.#observers = new Observers(this.#replica.state, this.requests);
     this.#reaper = new SessionReaper(connection, keys, clock, this.#log);
     this.#flags = new RecoveredFlags(this.#replica);
   }
@@ -122,61 +118,68 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
 
   override keyOf({ id }: RemoteGrant): RequestKey | undefined {
     const { lease } = this.#tenancy ?? {};
-    return lease && this.#live.has(id) ? { session: lease.id, number: id } : undefined;
+    return lease && this.requests.heldOf(id) ? { session: lease.id, number: id } : undefined;
   }
 
-  ask(request: RemoteRequest): void {
-    this.checkLease();
-    this.#keepAlive.begin();
-    const { how, timeoutMs } = request.terms;
-    const asked: Asked = { request, cancelDeadline: undefined, isOver: false };
-    this.#asked.set(request.id, asked);
+  protected override createPending(request: RemoteRequest): PendingEtcdRequest {
+    return { request, key: undefined, dispose: () => undefined, isLeaving: false };
+  }
+
+  protected override keepAlive(isNeeded: boolean): void {
+    if (isNeeded) this.#keepAlive.begin();
+    else this.#keepAlive.end();
+  }
+
+  protected override ask(pending: PendingEtcdRequest): void {
+    const { request } = pending;
     if (this.#broken !== undefined) {
-      request.refuse(this.#broken);
-      return;
-    }
-    if (timeoutMs !== undefined && timeoutMs > 0) {
-      const timeOut = (): void => {
-        if (how === 'settled') this.#observers.timeOut(request, timeoutMs);
-        else this.#timeOut(request, timeoutMs);
-      };
-      asked.cancelDeadline = this.#terms.clock.after(timeoutMs, timeOut, callersTime);
-    }
-    if (how === 'settled') {
-      this.#look(() => this.#observers.add(request, this.#session), request);
-      return;
-    }
-    if (this.#state === 'open') this.#enter(request);
+      this.requests.refuse(request, this.#broken);
+    } else if (request.terms.how === 'settled') {
+      this.#look(() => this.#observe(pending), request);
+    } else if (this.#state === 'open') this.#enter(pending);
     else if (this.#state === 'down') void this.#openAgain();
   }
 
-  ended(request: RemoteRequest): void {
-    const asked = this.#asked.get(request.id);
-    if (asked === undefined) return;
-    this.#asked.delete(request.id);
-    asked.cancelDeadline?.();
-    this.#observers.remove(request);
-    this.#keepAlive.end();
+  #observe(pending: PendingEtcdRequest): void {
+    const { request, dispose } = pending;
+    pending.dispose = () => {
+      dispose();
+      this.#observers.remove(request);
+    };
+    this.#observers.add(request, this.#session);
   }
 
-  cancel(requests: readonly RemoteRequest[]): void {
-    for (const { id } of requests) void this.#remove(id);
+  protected override async send(operation: Operation): Promise<void> {
+    if (operation.do === 'cancel') {
+      for (const id of operation.ids) void this.#remove(id);
+      return;
+    }
+    const held = this.requests.heldOf(operation.id);
+    if (held === undefined) return;
+    const { grant, key: own } = held;
+    if (operation.do === 'abandon') {
+      for (const ref of own.entry.exclusive) this.#flag(own, ref, true);
+    }
+    const isPart = operation.do === 'release' && operation.part !== undefined && !grant.isOver;
+    if (operation.do === 'downgrade' || isPart) await this.#weaken(own, grant);
+    else await this.#remove(operation.id);
   }
 
-  /** A new set at the end of the line; but one that is wanted now or never may not need to go. */
-  #enter(request: RemoteRequest): void {
+  /** Puts a new set at the end of the queues; one that is wanted now or never only if it fits. */
+  #enter(pending: PendingEtcdRequest): void {
+    const { request } = pending;
     if (!isNow(request) || !this.#isInTheWayOf(request)) {
-      this.#put(request);
+      this.#put(pending);
       return;
     }
     this.#look(() => {
-      if (!request.isWaiting) return;
       if (this.#isInTheWayOf(request)) this.#deny(request, undefined);
-      else this.#put(request);
+      else this.#put(pending);
     }, request);
   }
 
-  #put(request: RemoteRequest): void {
+  #put(pending: PendingEtcdRequest): void {
+    const { request } = pending;
     const tenancy = this.#tenancy;
     if (tenancy === undefined) return;
     const { set, label, holding, steal } = request.terms;
@@ -186,22 +189,22 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     const entry: SetEntry = {
       ...normalise(set),
       at: 0,
-      since: this.#terms.clock.epochMs(),
+      since: this.clock.epochMs(),
       ...(label !== undefined && { label }),
       ...(session !== undefined && { session }),
       ...(kept.length > 0 && { holding: kept }),
       ...(steal === true && { steal }),
     };
     const own = new OwnSet(keys.set(tenancy.lease.id, request.id), request.id, entry);
-    this.#live.set(request.id, { own, request, grant: undefined });
+    pending.key = own;
     void tenancy.outbox.update(own);
   }
 
   /** Looks at what is there by now, and then does something, unless the request is over. */
   #look(then: () => void, request: RemoteRequest): void {
     const look = this.#reach().then(
-      () => request.isWaiting && then(),
-      (error) => request.refuse(error),
+      () => this.requests.isPending(request) && then(),
+      (error) => this.requests.refuse(request, error),
     );
     this.#track(look);
   }
@@ -240,20 +243,24 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
    * is out of reach. Without a reason it is answered rather than refused.
    */
   #leave(request: RemoteRequest, reason: unknown): void {
-    const asked = this.#asked.get(request.id);
-    if (asked === undefined || asked.isOver) return;
-    asked.isOver = true;
+    const pending = this.requests.pendingOf(request.id);
+    if (pending === undefined || pending.isLeaving) return;
+    pending.isLeaving = true;
     this.#track(this.#leaveNow(request, reason));
   }
 
   async #leaveNow(request: RemoteRequest, reason: unknown): Promise<void> {
-    await within(this.#terms.clock, leavingMsMax, this.#remove(request.id));
-    if (reason === undefined) request.settled();
-    else request.refuse(reason);
+    await within(this.clock, leavingMsMax, this.#remove(request.id));
+    if (reason === undefined) this.requests.settle(request);
+    else this.requests.refuse(request, reason);
   }
 
-  #timeOut(request: RemoteRequest, timeoutMs: number): void {
-    const live = this.#replica.sets.get(this.#live.get(request.id)?.own.key ?? '');
+  protected override timeOut({ request, key }: PendingEtcdRequest, timeoutMs: number): void {
+    if (request.terms.how === 'settled') {
+      this.#observers.timeOut(request, timeoutMs);
+      return;
+    }
+    const live = this.#replica.sets.get(key?.key ?? '');
     this.#leave(request, this.#timeOutError(request, timeoutMs, live));
   }
 
@@ -264,37 +271,11 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     return new WaitTimeoutError(`not granted within ${timeoutMs} ms: ${inTheWay}`);
   }
 
-  override createGrant(request: RemoteRequest, granted: Granted): GuardedGrant {
+  protected override createGrant(request: RemoteRequest, granted: Granted): GuardedGrant {
     return new GuardedGrant(request, granted, (grant) => this.#guard(grant));
   }
 
-  held(grant: RemoteGrant): void {
-    const live = this.#live.get(grant.id);
-    if (live !== undefined) live.grant = grant;
-  }
-
-  over(): void {}
-
-  async release(grant: RemoteGrant, part?: readonly RemoteRef[]): Promise<void> {
-    const live = this.#live.get(grant.id);
-    if (live === undefined) return;
-    if (part === undefined || !grant.isHeld) await this.#remove(grant.id);
-    else await this.#weaken(live, grant);
-  }
-
-  async downgrade(grant: RemoteGrant): Promise<void> {
-    const live = this.#live.get(grant.id);
-    if (live !== undefined) await this.#weaken(live, grant);
-  }
-
-  async abandon(grant: RemoteGrant): Promise<void> {
-    const live = this.#live.get(grant.id);
-    if (live === undefined) return;
-    for (const ref of live.own.entry.exclusive) this.#flag(live.own, ref, true);
-    await this.#remove(grant.id);
-  }
-
-  async #weaken({ own }: Live, grant: RemoteGrant): Promise<void> {
+  async #weaken(own: OwnSet, grant: RemoteGrant): Promise<void> {
     const { exclusive, shared } = normalise(grant.set);
     const left = new Set(exclusive);
     for (const ref of own.entry.exclusive) if (!left.has(ref)) this.#flag(own, ref, false);
@@ -304,12 +285,13 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
 
   /** A set of this client's ends, in whatever state it is. */
   async #remove(id: number): Promise<void> {
-    const live = this.#live.get(id);
-    if (live === undefined) return;
-    this.#live.delete(id);
-    const { own, grant } = live;
-    // Who held it exclusive has made it whole.
-    if (grant !== undefined) {
+    const pending = this.requests.pendingOf(id);
+    const held = this.requests.heldOf(id);
+    const own = pending?.key ?? held?.key;
+    if (own === undefined) return;
+    if (pending !== undefined) pending.key = undefined;
+    // An exclusive holder that ends in good order leaves its resources whole.
+    if (held !== undefined) {
       for (const ref of own.entry.exclusive) {
         if (!own.flags.has(encodeResource(ref, this.#session))) this.#flag(own, ref, false);
       }
@@ -323,8 +305,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   }
 
   #guard(grant: RemoteGrant): readonly [EtcdCondition, ...EtcdCondition[]] {
-    const live = this.#live.get(grant.id);
-    const known = this.#replica.sets.get(live?.own.key ?? '');
+    const known = this.#replica.sets.get(this.requests.heldOf(grant.id)?.key.key ?? '');
     const lease = this.#tenancy?.lease;
     if (!grant.isHeld || known === undefined || lease === undefined || !lease.isValid) {
       throw lostError(grant.token);
@@ -350,7 +331,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
       for (const live of news.granted) this.#hearGranted(live, news);
       if (this.#replica.resetRevision === this.#replica.revision) this.#findMissed();
       for (const { live, message, steps } of news.cycles) {
-        const request = this.#ownOf(live)?.request;
+        const request = this.#pendingOf(live)?.request;
         if (request === undefined || isNow(request)) continue;
         this.#leave(request, new DeadlockError(message, steps));
       }
@@ -367,35 +348,32 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
   #hearGone(live: LiveSet): void {
     const own = this.#ownOf(live);
     if (own === undefined) return;
-    const { outbox } = this.#tenancy as Tenancy;
-    outbox.forget(own.own);
-    if (live.isGranted) {
-      // A thief's news may come together with that of the burial; only the dead are buried else.
+    if (this.#pendingOf(live) === undefined) {
+      this.#tenancy?.outbox.forget(own);
+      // A theft may arrive together with its burial; only sets of dead sessions are buried else.
       this.#lose(live, own, this.#replica.isExpired(live) ? 'died' : 'stolen');
-    } else {
-      // By hand, as nobody robs those who wait. It is still wanted.
-      own.own.enqueueAgain();
-      void outbox.update(own.own);
-    }
+    } else this.#missed(own);
   }
 
   /** Keys that were read anew do not show sets that came and went since they were last read. */
   #findMissed(): void {
-    for (const { own } of [...this.#live.values()]) {
-      if (this.#tenancy?.outbox.isMissed(own)) this.#missed(own);
+    for (const { key } of this.requests.pending) {
+      if (key !== undefined && this.#tenancy?.outbox.isMissed(key)) this.#missed(key);
     }
   }
 
-  /** A set was deleted before this client's copy has had it. */
+  /** Another client has deleted a set before this one's copy saw it granted. */
   #missed(own: OwnSet): void {
-    const live = this.#live.get(own.number);
+    const pending = this.requests.pendingOf(own.number);
     const { outbox } = this.#tenancy as Tenancy;
     outbox.forget(own);
+    if (pending?.key !== own) return;
     if (own.entry.steal === true) {
       // It was granted as it came, and another stealing request has come since.
-      this.#live.delete(own.number);
-      live?.request.refuse(lostError(own.modRevision * placesMax));
+      pending.key = undefined;
+      this.requests.refuse(pending.request, lostError(own.modRevision * placesMax));
     } else {
+      // The request still waits.
       own.enqueueAgain();
       void outbox.update(own);
     }
@@ -403,25 +381,24 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
 
   #hearRobbed(live: LiveSet): void {
     const own = this.#ownOf(live);
-    if (own === undefined) return;
-    for (const ref of own.own.entry.exclusive) this.#flag(own.own, ref, true);
+    // The set of a request that waits stays in line.
+    if (own === undefined || this.#pendingOf(live) !== undefined) return;
+    for (const ref of own.entry.exclusive) this.#flag(own, ref, true);
     this.#lose(live, own, 'stolen');
-    own.own.isEnding = true;
-    void this.#tenancy?.outbox.update(own.own);
+    own.isEnding = true;
+    void this.#tenancy?.outbox.update(own);
   }
 
-  #lose({ number, entry }: LiveSet, { own, grant }: Live, cause: GrantLostEvent['cause']): void {
-    this.#live.delete(number);
+  #lose({ number: id, entry }: LiveSet, own: OwnSet, cause: GrantLostEvent['cause']): void {
     for (const ref of entry.exclusive) {
       if (typeof ref === 'number') this.#flag(own, ref, true);
     }
-    grant?.lose(undefined, cause);
+    this.receive({ is: 'lost', id, cause });
   }
 
   #hearBorn(live: LiveSet, { revoked }: ReplicaDelta): void {
     if (live.session !== this.#session) return;
-    const own = this.#ownOf(live);
-    if (own === undefined) {
+    if (this.#ownOf(live) === undefined) {
       // It has been removed since, and that is under way; or a transaction has come late.
       this.#tenancy?.outbox.deleteOrphan(live);
       return;
@@ -429,21 +406,33 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     if (live.entry.steal === true && revoked.length > 0) {
       void this.#reaper.reap(revoked.filter(({ session }) => session !== live.session));
     }
-    if (live.isGranted) return;
-    if (isNow(own.request)) this.#deny(own.request, live);
-    else own.request.missed();
+    const request = this.#pendingOf(live)?.request;
+    if (live.isGranted || request === undefined) return;
+    if (isNow(request)) this.#deny(request, live);
+    else this.receive({ is: 'waiting', id: request.id });
   }
 
   #hearGranted(live: LiveSet, { revoked }: ReplicaDelta): void {
-    const own = this.#ownOf(live);
-    if (own === undefined) return;
-    const names = this.#flags.recovered(live, revoked).map(nameOf);
-    own.request.granted({ token: live.token, ...(names.length > 0 && { recovered: names }) });
+    if (this.#pendingOf(live) === undefined) return;
+    const recovered = this.#flags.recovered(live, revoked).map(nameOf);
+    this.receive({
+      is: 'granted',
+      id: live.number,
+      token: live.token,
+      ...(recovered.length > 0 && { recovered }),
+    });
+  }
+
+  /** The request of a set in the log that is still wanted. */
+  #pendingOf({ session, number }: LiveSet): PendingEtcdRequest | undefined {
+    const pending = session === this.#session ? this.requests.pendingOf(number) : undefined;
+    return pending?.key && pending;
   }
 
   /** What this client still wants, or has, of a set in the log. */
-  #ownOf({ session, number }: LiveSet): Live | undefined {
-    return session === this.#session ? this.#live.get(number) : undefined;
+  #ownOf({ session, number }: LiveSet): OwnSet | undefined {
+    if (session !== this.#session) return undefined;
+    return this.requests.pendingOf(number)?.key ?? this.requests.heldOf(number)?.key;
   }
 
   get #session(): string {
@@ -476,19 +465,18 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     this.#tenancy = undefined;
     this.#state = 'down';
     tenancy.outbox.close();
-    const held = [...this.#live.values()];
-    this.#live.clear();
+    for (const pending of this.requests.pending) pending.key = undefined;
     this.#flags.forgetPrivate();
     const why = `was lost with this client's session: ${reason.message}`;
     this.delivery.asOne(() => {
-      for (const { grant } of held) {
-        grant?.lose(
-          new GrantLostError(`grant ${grant.token} ${why}: stop using what it protected`),
-          'died',
+      for (const { grant } of this.requests.held) {
+        const error = new GrantLostError(
+          `grant ${grant.token} ${why}: stop using what it protected`,
         );
+        this.requests.lose(grant, error, 'died');
       }
     });
-    if (this.#asked.size > 0 && this.#broken === undefined) void this.#openAgain();
+    if (this.requests.pendingCount > 0 && this.#broken === undefined) void this.#openAgain();
   }
 
   async #openAgain(): Promise<void> {
@@ -498,7 +486,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     } catch (error) {
       if (this.#isClosed()) return;
       this.#state = 'down';
-      this.#refuseAll(error);
+      this.requests.refuseAll(error);
       return;
     }
     if (this.#isClosed() || this.#broken !== undefined) {
@@ -506,22 +494,17 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
       return;
     }
     this.#state = 'open';
-    for (const { request, isOver } of [...this.#asked.values()]) {
-      if (!isOver && request.terms.how !== 'settled') this.#enter(request);
+    for (const pending of this.requests.pending) {
+      if (!pending.isLeaving && pending.request.terms.how !== 'settled') this.#enter(pending);
     }
     this.#lookForDead();
   }
 
   #refuse({ number }: OwnSet, error: LimitError): void {
-    const live = this.#live.get(number);
-    this.#live.delete(number);
-    live?.request.refuse(error);
-  }
-
-  #refuseAll(reason: unknown): void {
-    this.delivery.asOne(() => {
-      for (const { request } of [...this.#asked.values()]) request.refuse(reason);
-    });
+    const pending = this.requests.pendingOf(number);
+    if (pending === undefined) return;
+    pending.key = undefined;
+    this.requests.refuse(pending.request, error);
   }
 
   /** The log cannot be followed: so nothing more can be known. */
@@ -529,7 +512,7 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     if (this.#isClosed()) return;
     this.#broken = error;
     this.#tenancy?.lease.lose(`the log cannot be read: ${error}`);
-    this.#refuseAll(error);
+    this.requests.refuseAll(error);
   }
 
   #isClosed(): boolean {
@@ -558,16 +541,19 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
     );
   }
 
-  async endSession(_: RemoteSession<EtcdSnapshot>, left: LeftBehind): Promise<void> {
+  protected override async endSession(
+    _: RemoteSession<EtcdSnapshot>,
+    left: LeftBehind,
+  ): Promise<void> {
     await this.#endAll(left);
   }
 
   async close(left: LeftBehind): Promise<void> {
     const tenancy = this.#tenancy;
     await this.#keepAlive.during(async () => {
-      // What was let go of before may be under way.
+      // Releases that were made before may be under way.
       const ended = this.#endAll(left).then(() => tenancy?.outbox.flushed());
-      await within(this.#terms.clock, partingMsMax, ended);
+      await within(this.clock, partingMsMax, ended);
       this.#state = 'closed';
       this.#log.close();
       this.#reaper.close();
@@ -575,7 +561,9 @@ export class EtcdLink extends RemoteLink<EtcdSnapshot> {
       await tenancy?.lease.end();
     });
     this.#terms.connection.close();
-    this.#refuseAll(new DomainClosedError('the domain was closed while the request waited'));
+    this.requests.refuseAll(
+      new DomainClosedError('the domain was closed while the request waited'),
+    );
   }
 
   /** The latest first, if they are too many for one transaction: so none is granted another's. */

@@ -9,7 +9,7 @@ import { outerKeys } from '../../api/outer-grants.ts';
 import { describe } from '../../api/sets.ts';
 import { RemoteSession } from '../../remote/session.ts';
 import { systemClock } from '../../runtime/clock.ts';
-import { EtcdLink } from './backend.ts';
+import { EtcdBackend } from './backend.ts';
 import { EtcdConnection, type Member } from './connection.ts';
 import type { SessionEntry } from './entries.ts';
 import type { EtcdGrant } from './grant.ts';
@@ -88,7 +88,7 @@ export async function openEtcdDomain(
     clock: systemClock,
     random: Math.random,
   });
-  const link = new EtcdLink({
+  const backend = new EtcdBackend({
     connection,
     keys: new Keys(name),
     clock: systemClock,
@@ -98,15 +98,15 @@ export async function openEtcdDomain(
     outer: outerSets(),
   });
   try {
-    await link.open();
+    await backend.open();
   } catch (error) {
     connection.close();
     if (!(error instanceof EtcdRefusal)) throw error;
     throw new UnavailableError(`etcd refuses to let this client in: ${error.message}`);
   }
-  // Its grants are made by the link.
+  // Its grants are made by the backend.
   return new RemoteSession(
-    link,
+    backend,
     undefined,
     label,
   ) as RemoteSession<EtcdSnapshot> as unknown as EtcdDomain;

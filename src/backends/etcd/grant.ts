@@ -1,7 +1,8 @@
 /** A grant that etcd itself can check: see {@link EtcdGrant.guard}. */
 
 import type { Grant } from '../../api/grant.ts';
-import { type Granted, RemoteGrant } from '../../remote/grant.ts';
+import { RemoteGrant } from '../../remote/grant.ts';
+import type { Granted } from '../../remote/protocol.ts';
 import type { RemoteRequest } from '../../remote/request.ts';
 
 /** That a key was created, or last updated, by this revision, and so is there; 0: it never was. */

@@ -6,11 +6,15 @@
 
 import { WaitTimeoutError } from '../../api/errors.ts';
 import type { RemoteRequest } from '../../remote/request.ts';
+import type { RequestTable } from '../../remote/request-table.ts';
 import { describeOwnerOf } from '../../report/blockers.ts';
 import { quote } from '../../runtime/escape.ts';
 import type { DerivedState } from './derived-state.ts';
 import type { LiveSet } from './live-set.ts';
+import type { PendingEtcdRequest } from './pending-request.ts';
 import type { ReplicaDelta } from './replica.ts';
+
+type Requests = Pick<RequestTable<PendingEtcdRequest>, 'settle' | 'refuse'>;
 
 interface Observer {
   readonly request: RemoteRequest;
@@ -20,11 +24,13 @@ interface Observer {
 
 export class Observers {
   readonly #state: DerivedState;
+  readonly #requests: Requests;
   /** By the request's id. */
   readonly #observers = new Map<number, Observer>();
 
-  constructor(state: DerivedState) {
+  constructor(state: DerivedState, requests: Requests) {
     this.#state = state;
+    this.#requests = requests;
   }
 
   /** Waits for the sets that conflict at this moment. */
@@ -36,7 +42,7 @@ export class Observers {
       if (live.session !== session || live.number < request.id) left.add(live);
     }
     if (left.size === 0) {
-      request.settled();
+      this.#requests.settle(request);
       return;
     }
     this.#observers.set(request.id, { request, session, left });
@@ -55,7 +61,7 @@ export class Observers {
           left.delete(live);
         }
       }
-      if (left.size === 0) request.settled();
+      if (left.size === 0) this.#requests.settle(request);
     }
   }
 
@@ -63,13 +69,16 @@ export class Observers {
   timeOut(request: RemoteRequest, timeoutMs: number): void {
     const [live] = this.#observers.get(request.id)?.left ?? [];
     if (live === undefined) {
-      const why = 'etcd has not yet reported what is held';
-      request.refuse(new WaitTimeoutError(`not settled within ${timeoutMs} ms: ${why}`));
+      this.#refuse(request, timeoutMs, 'etcd has not yet reported what is held');
       return;
     }
     const names = [...live.entry.exclusive, ...live.entry.shared].slice(0, 3);
     const what = quote(names.map(String).join(', '));
-    const owner = `${what} is ${describeOwnerOf(this.#state, live.set)}`;
-    request.refuse(new WaitTimeoutError(`not settled within ${timeoutMs} ms: ${owner}`));
+    this.#refuse(request, timeoutMs, `${what} is ${describeOwnerOf(this.#state, live.set)}`);
+  }
+
+  #refuse(request: RemoteRequest, timeoutMs: number, why: string): void {
+    const error = new WaitTimeoutError(`not settled within ${timeoutMs} ms: ${why}`);
+    this.#requests.refuse(request, error);
   }
 }

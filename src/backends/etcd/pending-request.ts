@@ -1,22 +1,13 @@
-/** What a client keeps of the requests that it has made. */
+/** A request that has not ended, and its set in the log. */
 
-import type { RemoteGrant } from '../../remote/grant.ts';
 import type { RemoteRequest } from '../../remote/request.ts';
+import type { PendingRequest } from '../../remote/request-table.ts';
 import type { OwnSet } from './own-set.ts';
 
-/** A request that has not ended. */
-export interface Asked {
-  readonly request: RemoteRequest;
-  cancelDeadline: (() => void) | undefined;
-  /** It is about to be refused, and is not asked for any more. */
-  isOver: boolean;
-}
-
-/** What waits, or is held, through this session. */
-export interface Live {
-  readonly own: OwnSet;
-  readonly request: RemoteRequest;
-  grant: RemoteGrant | undefined;
+/** Its key is the set that waits in the log; undefined while there is none. */
+export interface PendingEtcdRequest extends PendingRequest<OwnSet> {
+  /** It is about to be refused or denied, and no set is put for it any more. */
+  isLeaving: boolean;
 }
 
 /** Wanted at once or not at all. */

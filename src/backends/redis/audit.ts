@@ -1,88 +1,102 @@
 /**
- * Asking the server what it has of a session, when news may have been missed, or the server has
- * lost some of its own, as after a failover. Both sides are made to agree again, page by page.
+ * Asks the server what it has of a session, when notifications may have been missed, or the server
+ * has lost some of its own state, as after a failover. Both sides are made to agree, page by page.
  *
- * Only what was there on both sides before a page was asked for is judged: a request that has
- * been answered, and a grant. What is on its way either way settles itself.
+ * Only what was there on both sides before a page was requested is judged: a request that has been
+ * answered, and a grant. What is under way in either direction arrives by itself.
  */
 
 import type { RemoteGrant } from '../../remote/grant.ts';
-import type { RedisLink } from './backend.ts';
-import type { Asked } from './pending-request.ts';
+import type { RequestTable } from '../../remote/request-table.ts';
+import type { Delivery } from '../../runtime/delivery.ts';
+import type { PendingRedisRequest } from './pending-request.ts';
+import type { Scripts } from './scripts.ts';
 import type { ServerSession } from './server-session.ts';
 
 const pageCount = 256;
 
-/** @throws what the calls fail with. */
-export async function audit(link: RedisLink, session: ServerSession): Promise<void> {
+/** The backend, as an audit changes it. */
+export interface AuditedBackend {
+  readonly requests: RequestTable<PendingRedisRequest>;
+  readonly scripts: Scripts;
+  readonly session: ServerSession;
+  readonly delivery: Delivery;
+  receiveGrant(pending: PendingRedisRequest, fields: readonly string[]): void;
+  receiveSettled(pending: PendingRedisRequest): void;
+  receiveWaiting(pending: PendingRedisRequest): void;
+  askAgain(pending: PendingRedisRequest): void;
+  giveBackNumber(session: ServerSession, number: number): void;
+  lose(id: number): void;
+}
+
+/**
+ * False if the server does not know the session any more.
+ *
+ * @throws the errors of the calls.
+ */
+export async function audit(backend: AuditedBackend, session: ServerSession): Promise<boolean> {
+  const { requests } = backend;
   for (let from = 0; from < Number.POSITIVE_INFINITY; ) {
-    const waiting = [...link.asked.values()].filter(({ state }) => state === 'waiting');
-    const held = [...link.grants.values()];
+    const waiting = requests.pending.filter(({ state }) => state === 'waiting');
+    const held = requests.held;
     const args = [session.id, `${from}`, `${pageCount}`];
-    const { answer } = await link.scripts.run('audit', args);
-    const [word, told, ...lines] = answer as readonly string[];
-    if (session !== link.session) return;
-    if (word !== 'known') {
-      link.lookAgain();
-      return;
-    }
-    session.heardAll(Number(told));
+    const { answer } = await backend.scripts.run('audit', args);
+    const [word, count, ...lines] = answer as readonly string[];
+    if (session !== backend.session) return true;
+    if (word !== 'known') return false;
+    session.receivedAll(Number(count));
     const rows = lines.map((line) => line.split('\t'));
     const last = Number(rows.at(-1)?.[0] ?? 0);
     const next = rows.length < pageCount ? Number.POSITIVE_INFINITY : last + 1;
     const rowOf = new Map(rows.map((row) => [Number(row[0]), row]));
     const isMissing = (number: number): boolean =>
       number >= from && number < next && !rowOf.has(number);
-    link.delivery.asOne(() => {
-      for (const [number, ...rest] of rows) hearOf(link, session, Number(number), rest);
-      for (const asked of waiting) {
-        if (isStill(link, asked) && isMissing(asked.place?.number ?? 0)) link.askAnew(asked);
+    backend.delivery.asOne(() => {
+      for (const [number, ...rest] of rows) receiveRow(backend, session, Number(number), rest);
+      for (const pending of waiting) {
+        const isWaiting = pending.state === 'waiting' && requests.isPending(pending.request);
+        if (isWaiting && isMissing(pending.key?.number ?? 0)) backend.askAgain(pending);
       }
-      for (const { grant, place } of held) {
-        if (isMissing(place.number)) grant.lose();
-        const row = rowOf.get(place.number);
-        if (row !== undefined) compare(link, session, grant, row);
+      for (const { grant, key } of held) {
+        if (isMissing(key.number)) backend.lose(grant.id);
+        const row = rowOf.get(key.number);
+        if (row !== undefined) compare(backend, session, grant, row);
       }
     });
     from = next;
   }
-}
-
-function isStill(link: RedisLink, asked: Asked): boolean {
-  return asked.state === 'waiting' && link.asked.get(asked.request.id) === asked;
+  return true;
 }
 
 /**
- * A server that took over without a grant may have it wait, or granted once more, by another token:
- * others may have held it meanwhile. So what is held here is lost, and that is given back.
+ * A server that took over without a grant may have it in a queue, or granted once more, by another
+ * token: other clients may have held it meanwhile. So the grant is lost here, and the server's is
+ * given back.
  */
 function compare(
-  link: RedisLink,
+  backend: AuditedBackend,
   session: ServerSession,
   grant: RemoteGrant,
   [number, , , token]: readonly string[],
 ): void {
   if (token === String(grant.token)) return;
-  if (link.grantAs(Number(number)) === grant) link.giveBackNumber(session, Number(number));
-  grant.lose();
+  const isHeld = backend.requests.heldOf(session.idOf.get(Number(number)) ?? 0)?.grant === grant;
+  if (isHeld) backend.giveBackNumber(session, Number(number));
+  backend.lose(grant.id);
 }
 
-function hearOf(
-  link: RedisLink,
+function receiveRow(
+  backend: AuditedBackend,
   session: ServerSession,
   number: number,
   [state, ...rest]: readonly string[],
 ): void {
-  const asked = link.askedAs(number);
-  if (asked === undefined) {
-    // It is over here; perhaps the server has not heard of that, or has forgotten it.
-    if (link.grantAs(number) === undefined) link.giveBackNumber(session, number);
-  } else if (state === 'granted') {
-    link.grant(asked, rest);
-  } else if (state === 'settled') {
-    link.settled(asked);
-  } else {
-    asked.state = 'waiting';
-    asked.request.missed();
-  }
+  const id = session.idOf.get(number);
+  const pending = id === undefined ? undefined : backend.requests.pendingOf(id);
+  if (pending === undefined) {
+    // It is over here; the server has not received that, or has lost it.
+    if (id === undefined) backend.giveBackNumber(session, number);
+  } else if (state === 'granted') backend.receiveGrant(pending, rest);
+  else if (state === 'settled') backend.receiveSettled(pending);
+  else backend.receiveWaiting(pending);
 }

@@ -1,11 +1,11 @@
 /**
- * The way from a domain to the state in Redis: requests and grants by the numbers that the server
- * knows them by, and what the server tells of them, as an answer, as news, or when it is asked
- * what is left (audit.ts).
+ * A client's backend in Redis. It translates requests and operations to calls of scripts, by the
+ * numbers under which the server knows them, and answers, notifications and audits (audit.ts) to
+ * events.
  *
- * What is expected of the server is kept here until it is over. While the server does not answer,
- * nothing is sent but beats; when it does, changes come first, then what is still expected is asked
- * again, by the same number if it may have arrived. A grant ends when the lease may have run out.
+ * While the server does not answer, only heartbeats are sent. Once it does, changes are sent first,
+ * then the requests that still wait, by the same number if they may have arrived. A grant is lost
+ * when the lease may have run out.
  */
 
 import type { Capability } from '../../api/domain.ts';
@@ -18,22 +18,23 @@ import {
 } from '../../api/errors.ts';
 import type { EventDomain } from '../../api/events.ts';
 import type { RequestKey } from '../../api/outer-grants.ts';
-import { type LeftBehind, RemoteLink } from '../../remote/backend.ts';
+import { type LeftBehind, RemoteBackend } from '../../remote/backend.ts';
 import type { RemoteGrant } from '../../remote/grant.ts';
 import { lostError } from '../../remote/lost-error.ts';
+import type { Operation } from '../../remote/protocol.ts';
 import type { RemoteRequest } from '../../remote/request.ts';
 import type { RemoteRef } from '../../remote/resources.ts';
 import type { RemoteSession } from '../../remote/session.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { callersTime, type DeadlineOptions } from '../../runtime/deadline.ts';
+import type { DeadlineOptions } from '../../runtime/deadline.ts';
 import { escaped, quote } from '../../runtime/escape.ts';
 import { audit } from './audit.ts';
 import { type ChangeKind, Changes } from './changes.ts';
 import type { RedisConnection } from './connection.ts';
 import { Lease, outOfReach } from './lease.ts';
-import { deadlockError, timeoutInWords } from './messages.ts';
+import { deadlockError, timeoutMessage } from './messages.ts';
 import { keyNameOf, labelSent, linksOf, nameOf, rootOf } from './names.ts';
-import { type Asked, howOf, type Place } from './pending-request.ts';
+import { modeOf, type PendingRedisRequest, type ServerKey } from './pending-request.ts';
 import { outageMsMax, whenReached } from './reach.ts';
 import { type ScriptReply, Scripts, strangeAnswer } from './scripts.ts';
 import { checkServer } from './server-kind.ts';
@@ -41,12 +42,12 @@ import type { ServerSession } from './server-session.ts';
 import { type RedisSnapshot, takeSnapshot } from './snapshot.ts';
 import { SubscriptionCheck } from './subscription-check.ts';
 
-/** Length of what names a set, at most, in code units. */
+/** Length of a set's names, at most, in UTF-16 code units. */
 const linksLengthMax = 4 * 2 ** 20;
-/** A call that takes longer than this, in ms, is taken for lost; or than a third of the lease. */
+/** Time limit of a call, ms: a third of the lease, within these. */
 const callMsMin = 1000;
 const callMsMax = 10_000;
-/** By so much longer, in ms, one whose time is over waits to be told who was in the way. */
+/** Time limit, ms, of the blockers of a request whose own time is over. */
 const explainMsMax = 5000;
 const explainTime: DeadlineOptions = { keepsAlive: true, isReal: true };
 const capabilities: ReadonlySet<Capability> = new Set<Capability>([
@@ -56,63 +57,51 @@ const capabilities: ReadonlySet<Capability> = new Set<Capability>([
   'steal',
 ]);
 
-export interface LinkOptions {
+export interface RedisBackendOptions {
   readonly connection: RedisConnection;
   readonly clock: Clock;
   /** Of the domain. */
   readonly name: string;
   /** Of the domain, as this client calls it. */
   readonly label?: string | undefined;
-  /** A name that nobody else has, without a dot. */
+  /** A name that no other client has, without a dot. */
   readonly client: string;
   readonly leaseMs: number;
-  /** Who this is, for people: JSON. */
+  /** Description of the client for people: JSON. */
   readonly about: string;
-  /** Kept by others while anything that this client requests waits. Default none. */
+  /** Grants of other clients, kept while a request of this client waits. Default none. */
   readonly outer?: readonly RequestKey[];
 }
 
-export class RedisLink extends RemoteLink<RedisSnapshot> {
+export class RedisBackend extends RemoteBackend<RedisSnapshot, PendingRedisRequest> {
   readonly capabilities = capabilities;
   override readonly eventDomain: EventDomain;
   readonly scripts: Scripts;
-  /** Those whose word is awaited: by the request's id, which is the order in which they came. */
-  readonly asked = new Map<number, Asked>();
-  /** Those that hold, likewise. */
-  readonly grants = new Map<number, { readonly grant: RemoteGrant; readonly place: Place }>();
   readonly #connection: RedisConnection;
-  readonly #clock: Clock;
   readonly #root: string;
   readonly #client: string;
   readonly #outer: readonly RequestKey[];
   readonly #lease: Lease;
   readonly #changes: Changes;
   readonly #subscription: SubscriptionCheck;
-  /** By number, in the present session. */
-  readonly #askedByNumber = new Map<number, Asked>();
-  readonly #grantsByNumber = new Map<number, RemoteGrant>();
-  /** What a grant is known by, also once it is over. */
-  readonly #places = new WeakMap<RemoteGrant, Place>();
-  readonly #warnedOf = new Set<string>();
-  #granting: Place | undefined;
+  readonly #warnings = new Set<string>();
   #downSinceMs: number | undefined;
   #isAuditDue = false;
   #isClosed = false;
 
-  constructor(options: LinkOptions) {
-    super();
+  constructor(options: RedisBackendOptions) {
     const { connection, clock, name, label, client, leaseMs, about, outer = [] } = options;
+    super(clock);
     this.#outer = outer;
     this.eventDomain = { backend: 'redis', name, label };
     this.#connection = connection;
-    this.#clock = clock;
     this.#root = rootOf(name);
     this.#client = client;
     const callMs = Math.min(Math.max(leaseMs / 3, callMsMin), callMsMax);
     this.scripts = new Scripts(connection, clock, this.#root, callMs);
     this.#lease = new Lease(client, leaseMs, about, this.scripts, clock, {
       alive: (toldCount, numberTop) => this.#alive(toldCount, numberTop),
-      heard: (reply) => this.#heard(reply, this.session),
+      heard: (reply) => this.#receiveReply(reply, this.session),
       ranOut: () => {
         this.#loseAll(false);
         this.#changes.giveUp();
@@ -120,13 +109,18 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
       expired: () => this.#expired(),
       failed: (reason) => this.#heartbeatFailed(reason),
     });
-    this.#changes = new Changes(this.scripts, this);
+    this.#changes = new Changes(this.scripts, {
+      session: () => this.session,
+      isUp: () => this.#lease.isUp,
+      onReply: (reply, session) => this.#receiveReply(reply, session),
+      onError: (error) => this.#failed(error),
+    });
     this.#subscription = new SubscriptionCheck({
       connection,
       clock,
       channel: this.#channel,
       leaseMs,
-      isUp: () => this.isUp,
+      isUp: () => this.#lease.isUp,
       inTime: (reply) => this.scripts.inTime(reply),
       onRenewed: () => this.#reconnected(),
     });
@@ -140,15 +134,11 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
     return this.#lease.session;
   }
 
-  get isUp(): boolean {
-    return this.#lease.isUp;
-  }
-
   /**
    * Begins a session, once the client is connected.
    *
    * @throws UnavailableError if it is not, within ten seconds; UnsupportedError if the server is of
-   * a kind that cannot be used; what it refuses with.
+   * a kind that cannot be used; the error with which the server refuses.
    */
   async open(): Promise<void> {
     await this.#whenReached(() => checkServer(this.scripts));
@@ -162,7 +152,7 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
   }
 
   #reconnected(): void {
-    // It may be another server, that has not heard of all that this one was told.
+    // It may be another server, which has not received all that this client sent.
     this.#isAuditDue = true;
     this.#lease.beatNow();
   }
@@ -171,77 +161,103 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
     this.#lease.check();
   }
 
-  ask(request: RemoteRequest): void {
-    this.checkLease();
-    const { set, timeoutMs } = request.terms;
-    const links = linksOf(set, this.#client);
-    if (links.length > linksLengthMax) {
-      request.refuse(new LimitError(`a set takes at most ${linksLengthMax} code units to name`));
-      return;
-    }
-    const asked: Asked = {
+  override keyOf({ id }: RemoteGrant): RequestKey | undefined {
+    const key = this.requests.heldOf(id)?.key;
+    return key && { session: key.session.id, number: key.number };
+  }
+
+  // ---- Requests and operations
+
+  protected override createPending(request: RemoteRequest): PendingRedisRequest {
+    return {
       request,
-      links,
-      sinceMs: this.#clock.nowMs(),
-      // Now or never is for the server to say.
-      stopDeadline:
-        timeoutMs !== undefined && timeoutMs > 0
-          ? this.#clock.after(timeoutMs, () => this.#timeOut(asked, timeoutMs), callersTime)
-          : () => undefined,
-      place: undefined,
+      key: undefined,
+      dispose: () => undefined,
+      sinceMs: this.clock.nowMs(),
       state: 'due',
-      isRobbed: false,
+      isRevoked: false,
     };
-    this.asked.set(request.id, asked);
-    if (this.isUp) this.#send(asked);
+  }
+
+  protected override ask(pending: PendingRedisRequest): void {
+    if (this.#lease.isUp) this.#enqueue(pending);
     else this.#lease.beatNow();
   }
 
-  ended(request: RemoteRequest): void {
-    const asked = this.asked.get(request.id);
-    if (asked !== undefined) this.#giveBack(asked);
+  #enqueue(pending: PendingRedisRequest): void {
+    this.#changes.flush();
+    const { session } = this;
+    const { request } = pending;
+    const { set, label, holding } = request.terms;
+    const links = linksOf(set, this.#client);
+    if (links.length > linksLengthMax) {
+      const limit = `a set takes at most ${linksLengthMax} code units to name`;
+      this.requests.refuse(request, new LimitError(limit));
+      return;
+    }
+    const { exclusive = [], shared = [] } = set;
+    const linkCount = exclusive.length + shared.length;
+    pending.key ??= { session, number: session.nextNumber(), linkCount };
+    pending.state = 'sent';
+    const { key } = pending;
+    session.idOf.set(key.number, request.id);
+    const own = holding.flatMap(({ id }) => this.requests.heldOf(id)?.key.number ?? []);
+    const outer = this.#outer.map(({ session: name, number }) => `${name}/${number}`);
+    const args = [
+      session.id,
+      `${key.number}`,
+      modeOf(request),
+      links,
+      labelSent(label),
+      labelSent(request.scope.label),
+      [...own, ...outer].join(' '),
+    ];
+    this.scripts.run('enqueue', args).then(
+      (reply) => this.#answered(pending, key, reply),
+      (error) => this.#unanswered(pending, key, error),
+    );
   }
 
-  cancel(requests: readonly RemoteRequest[]): void {
-    // The latest first, so that none of them is granted what another one leaves.
-    for (const request of requests.toReversed()) this.ended(request);
+  protected override async send(operation: Operation): Promise<void> {
+    if (operation.do === 'cancel') {
+      // The latest first, so that none of them is granted what another one leaves.
+      for (const id of operation.ids.toReversed()) this.#giveBack(this.requests.pendingOf(id)?.key);
+      return;
+    }
+    const held = this.requests.heldOf(operation.id);
+    if (held === undefined) return;
+    const { grant, key } = held;
+    const kind = changeKindOf(operation);
+    if (kind === 'R' || kind === 'A' || grant.isOver) key.session.idOf.delete(key.number);
+    const part = operation.do === 'abandon' ? undefined : operation.part;
+    const refs = part ?? (kind === 'D' ? grant.set.shared : undefined);
+    const names = refs?.map((ref) => keyNameOf(ref, this.#client));
+    await this.#changes.add(kind, key, names);
   }
 
-  held(grant: RemoteGrant): void {
-    const place = this.#granting as Place;
-    this.grants.set(grant.id, { grant, place });
-    this.#grantsByNumber.set(place.number, grant);
-    this.#places.set(grant, place);
+  /** A request may be at the server, and is not wanted: its grant is given back, if it has one. */
+  #giveBack(key: ServerKey | undefined): void {
+    if (key === undefined) return;
+    key.session.idOf.delete(key.number);
+    void this.#changes.add('C', key);
   }
 
-  override keyOf(grant: RemoteGrant): RequestKey | undefined {
-    const place = this.#places.get(grant);
-    return place && { session: place.session.id, number: place.number };
-  }
-
-  over(grant: RemoteGrant): void {
-    this.grants.delete(grant.id);
-    const place = this.#places.get(grant);
-    if (place?.session === this.session) this.#grantsByNumber.delete(place.number);
-  }
-
-  release(grant: RemoteGrant, part?: readonly RemoteRef[]): Promise<void> {
-    return part === undefined ? this.change('R', grant) : this.change('P', grant, part);
-  }
-
-  downgrade(grant: RemoteGrant, part = grant.set.shared ?? []): Promise<void> {
-    return this.change('D', grant, part);
-  }
-
-  abandon(grant: RemoteGrant): Promise<void> {
-    return this.change('A', grant);
-  }
-
-  async change(kind: ChangeKind, grant: RemoteGrant, part: readonly RemoteRef[] = []) {
-    const place = this.#places.get(grant);
-    if (place === undefined) return;
-    const names = part.map((ref) => keyNameOf(ref, this.#client));
-    await this.#changes.add(kind, place, names);
+  protected override timeOut(pending: PendingRedisRequest, timeoutMs: number): void {
+    const { request, key } = pending;
+    const refuse = (blockers: readonly string[]): void => {
+      this.requests.refuse(request, new WaitTimeoutError(timeoutMessage(timeoutMs, blockers)));
+    };
+    if (key === undefined) {
+      refuse([]);
+      return;
+    }
+    // From here on a grant comes too late.
+    key.session.idOf.delete(key.number);
+    pending.key = undefined;
+    pending.state = 'late';
+    const limitMs = this.#lease.isUp ? explainMsMax : 0;
+    pending.dispose = this.clock.after(limitMs, () => refuse([]), explainTime);
+    void this.#changes.add('T', key).then(refuse);
   }
 
   async query(): Promise<RedisSnapshot> {
@@ -250,79 +266,7 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
     return this.#whenReached(() => takeSnapshot(this.scripts, this.session.id));
   }
 
-  async endSession(_session: RemoteSession<RedisSnapshot>, { grants }: LeftBehind): Promise<void> {
-    const ends = grants.map((grant) => this.change('R', grant));
-    this.#changes.flush();
-    await Promise.all(ends);
-  }
-
-  async close(left: LeftBehind): Promise<void> {
-    this.#isClosed = true;
-    this.#subscription.stop();
-    for (const grant of left.grants) void this.change('R', grant);
-    this.#changes.flush();
-    await this.#lease.close();
-    this.#changes.giveUp();
-    await this.#connection.close();
-  }
-
-  /** Also of what only reads: as long as a request would wait. */
-  #whenReached<T>(attempt: () => Promise<T>): Promise<T> {
-    return whenReached(this.#clock, attempt, () => this.#isClosed);
-  }
-
-  /** It may be at the server, and is not wanted: whatever it was granted is given back. */
-  giveBackNumber(session: ServerSession, number: number): void {
-    void this.#changes.add('C', { session, number, linkCount: 1 });
-  }
-
-  /** The server has no trace of it: it is asked anew, by another number. */
-  askAnew(asked: Asked): void {
-    if (asked.place !== undefined) this.#askedByNumber.delete(asked.place.number);
-    asked.place = undefined;
-    asked.state = 'due';
-    asked.isRobbed = false;
-    if (this.isUp) this.#send(asked);
-  }
-
-  /** The server says that something is not as it is known here. */
-  lookAgain(): void {
-    this.#lease.beatNow();
-  }
-
-  askedAs(number: number): Asked | undefined {
-    return this.#askedByNumber.get(number);
-  }
-
-  grantAs(number: number): RemoteGrant | undefined {
-    return this.#grantsByNumber.get(number);
-  }
-
-  /** It is granted: `id`, token, and what is recovered. */
-  grant(asked: Asked, [id, token, ...recovered]: readonly string[]): void {
-    // Whether it is held cannot be known: the next beat tells, and then it is looked into.
-    if (!this.#lease.isValid) {
-      this.#isAuditDue = true;
-      asked.state = 'waiting';
-      return;
-    }
-    this.#forget(asked);
-    if (asked.place !== undefined) asked.place.id = id;
-    this.#granting = asked.place;
-    const told = { token: Number(token), recovered: recovered.map(nameOf) };
-    const grant = asked.request.granted(told);
-    if (asked.isRobbed) grant?.lose();
-  }
-
-  /** What was watched is gone. */
-  settled(asked: Asked): void {
-    const { place } = asked;
-    this.#forget(asked);
-    asked.request.settled();
-    if (place !== undefined) void this.#changes.add('C', place);
-  }
-
-  protected async closeResource(resource: RemoteRef): Promise<void> {
+  protected override async closeResource(resource: RemoteRef): Promise<void> {
     if (this.#isClosed) throw new DomainClosedError('the domain is closed');
     this.#changes.flush();
     const name = keyNameOf(resource, this.#client);
@@ -335,136 +279,163 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
     );
   }
 
-  #send(asked: Asked): void {
+  protected override async endSession(
+    _: RemoteSession<RedisSnapshot>,
+    left: LeftBehind,
+  ): Promise<void> {
+    const released = this.#endAll(left);
     this.#changes.flush();
-    const { session } = this;
-    const { terms, scope } = asked.request;
-    const { exclusive = [], shared = [] } = terms.set;
-    const linkCount = exclusive.length + shared.length;
-    asked.place ??= { session, number: session.nextNumber(), linkCount };
-    asked.state = 'sent';
-    const { place } = asked;
-    this.#askedByNumber.set(place.number, asked);
-    const own = terms.holding.flatMap((grant) => this.grants.get(grant.id)?.place.number ?? []);
-    const outer = this.#outer.map(({ session: name, number }) => `${name}/${number}`);
-    const args = [
-      session.id,
-      `${place.number}`,
-      howOf(asked.request),
-      asked.links,
-      labelSent(terms.label),
-      labelSent(scope.label),
-      [...own, ...outer].join(' '),
-    ];
-    this.scripts.run('enqueue', args).then(
-      (reply) => this.#answered(asked, place, reply),
-      (error) => this.#unanswered(asked, place, error),
-    );
+    await released;
   }
 
-  #answered(asked: Asked, place: Place, reply: ScriptReply): void {
-    place.session.answered(place.number);
+  async close(left: LeftBehind): Promise<void> {
+    this.#isClosed = true;
+    this.#subscription.stop();
+    void this.#endAll(left);
+    this.#changes.flush();
+    await this.#lease.close();
+    this.#changes.giveUp();
+    await this.#connection.close();
+  }
+
+  /** Resolves when the grants are released at the server. */
+  async #endAll({ requests, grants }: LeftBehind): Promise<void> {
+    void this.send({ do: 'cancel', ids: requests.map(({ id }) => id) });
+    await Promise.all(grants.map(({ id }) => this.send({ do: 'release', id })));
+  }
+
+  /** Also of calls that only read: the limit is that of a request that waits. */
+  #whenReached<T>(attempt: () => Promise<T>): Promise<T> {
+    return whenReached(this.clock, attempt, () => this.#isClosed);
+  }
+
+  // ---- Answers and notifications
+
+  #answered(pending: PendingRedisRequest, key: ServerKey, reply: ScriptReply): void {
+    key.session.answered(key.number);
     const [word, ...rest] = reply.answer as readonly string[];
-    const isWanted = this.#isWanted(asked, place);
+    const isWanted = this.#isWanted(pending, key);
     this.delivery.asOne(() => {
-      // A thief is told before those who profit by the theft, and after those whom it robs.
-      const losses = reply.news.split('\n').filter((line) => line.includes('\tlost\t'));
-      for (const line of losses) this.#news(line, place.session);
-      if (isWanted) this.#hearAnswer(asked, word, rest);
-      this.#heard(reply, place.session);
+      // A stealing request is granted after the losses, and before the grants that follow it.
+      const lines = reply.notifications.split('\n');
+      for (const line of lines) if (line.includes('\tlost\t')) this.#notified(line, key.session);
+      if (isWanted) this.#receiveAnswer(pending, word, rest);
+      this.#receiveReply(reply, key.session);
     });
   }
 
-  #hearAnswer(asked: Asked, word: string | undefined, rest: readonly string[]): void {
-    const { request } = asked;
+  #receiveAnswer(
+    pending: PendingRedisRequest,
+    word: string | undefined,
+    rest: readonly string[],
+  ): void {
+    const { request } = pending;
+    const { set, label, how, timeoutMs } = request.terms;
     switch (word) {
       case 'granted':
-        this.grant(asked, (rest[0] ?? '').split('\t'));
+        this.receiveGrant(pending, (rest[0] ?? '').split('\t'));
         break;
       case 'waiting':
-        asked.state = 'waiting';
-        if (request.terms.timeoutMs === 0) this.#timeOut(asked, 0);
-        else request.missed();
+        pending.state = 'waiting';
+        if (timeoutMs === 0) this.timeOut(pending, 0);
+        else this.receive({ is: 'waiting', id: request.id });
         break;
       case 'settled':
-        this.settled(asked);
+        this.receiveSettled(pending);
         break;
       case 'denied':
-        this.#forget(asked);
-        if (request.terms.how === 'try') request.settled();
-        else request.refuse(new WaitTimeoutError(timeoutInWords(0, rest)));
+        if (how === 'try') this.#endUngranted(pending);
+        else this.#endUngranted(pending, new WaitTimeoutError(timeoutMessage(0, rest)));
         break;
       case 'deadlock':
-        this.#forget(asked);
-        request.refuse(deadlockError(asked.links, request.terms.label, rest));
+        this.#endUngranted(pending, deadlockError(linksOf(set, this.#client), label, rest));
         break;
       case 'limit':
-        this.#forget(asked);
-        request.refuse(new LimitError('too many wait for one another to look for a circle'));
+        this.#endUngranted(
+          pending,
+          new LimitError('too many wait for one another to find a cycle'),
+        );
         break;
       case 'over':
-        this.askAnew(asked);
+        this.askAgain(pending);
         break;
       case 'expired':
-        asked.state = 'due';
+        pending.state = 'due';
         this.#lease.beatNow();
         break;
       default:
-        this.#forget(asked);
-        request.refuse(strangeAnswer());
+        this.#endUngranted(pending, strangeAnswer());
     }
   }
 
-  #unanswered(asked: Asked, place: Place, error: unknown): void {
-    if (this.#isWanted(asked, place)) {
-      if (error instanceof UnavailableError) {
-        asked.state = 'due';
-      } else {
-        this.#forget(asked);
-        asked.request.refuse(error);
+  /** The server has nothing of it any more. Without a reason the request is denied. */
+  #endUngranted({ request: { id }, key }: PendingRedisRequest, reason?: unknown): void {
+    key?.session.idOf.delete(key.number);
+    this.receive(reason === undefined ? { is: 'denied', id } : { is: 'refused', id, reason });
+  }
+
+  #unanswered(pending: PendingRedisRequest, key: ServerKey, error: unknown): void {
+    if (this.#isWanted(pending, key)) {
+      if (!(error instanceof UnavailableError)) {
+        this.#endUngranted(pending, error);
         return;
       }
+      pending.state = 'due';
     }
     this.#failed(error);
   }
 
   /** Whether an answer is to what is still asked. */
-  #isWanted(asked: Asked, place: Place): boolean {
-    return asked.place === place && this.asked.get(asked.request.id) === asked;
+  #isWanted(pending: PendingRedisRequest, key: ServerKey): boolean {
+    return pending.key === key && this.requests.isPending(pending.request);
   }
 
-  /** Nothing is expected any more. */
-  #forget(asked: Asked): void {
-    asked.stopDeadline();
-    this.asked.delete(asked.request.id);
-    if (asked.place?.session === this.session) this.#askedByNumber.delete(asked.place.number);
-  }
-
-  /** It is not wanted any more; what the server may have of it is given back. */
-  #giveBack(asked: Asked): void {
-    const { place } = asked;
-    this.#forget(asked);
-    if (place !== undefined) void this.#changes.add('C', place);
-  }
-
-  /** Its time is over. From here on a grant comes too late. */
-  #timeOut(asked: Asked, timeoutMs: number): void {
-    const { request, place } = asked;
-    this.#forget(asked);
-    const refuse = (blockers: readonly string[]): void => {
-      request.refuse(new WaitTimeoutError(timeoutInWords(timeoutMs, blockers)));
-    };
-    if (place === undefined) {
-      refuse([]);
+  /** A grant, from its id, token, and recovered names. Also for audit.ts. */
+  receiveGrant(pending: PendingRedisRequest, [setId, token, ...names]: readonly string[]): void {
+    // Whether it is held cannot be known: the next heartbeat is followed by an audit.
+    if (!this.#lease.isValid) {
+      this.#isAuditDue = true;
+      pending.state = 'waiting';
       return;
     }
-    const told = this.#changes.add('T', place);
-    const limitMs = this.isUp ? explainMsMax : 0;
-    const stop = this.#clock.after(limitMs, () => refuse([]), explainTime);
-    void told.then((blockers) => {
-      stop();
-      refuse(blockers);
-    });
+    const { id } = pending.request;
+    if (pending.key !== undefined) pending.key.id = setId;
+    this.receive({ is: 'granted', id, token: Number(token), recovered: names.map(nameOf) });
+    if (pending.isRevoked) this.lose(id);
+  }
+
+  /** What was observed has no conflict left. Also for audit.ts. */
+  receiveSettled({ request, key }: PendingRedisRequest): void {
+    this.#giveBack(key);
+    this.receive({ is: 'settled', id: request.id });
+  }
+
+  /** Also for audit.ts: the server has it in a queue. */
+  receiveWaiting(pending: PendingRedisRequest): void {
+    pending.state = 'waiting';
+    this.receive({ is: 'waiting', id: pending.request.id });
+  }
+
+  /** A grant is lost. Also for audit.ts. */
+  lose(id: number, reason?: unknown, cause: 'stolen' | 'died' = 'stolen'): void {
+    const key = this.requests.heldOf(id)?.key;
+    key?.session.idOf.delete(key.number);
+    this.receive({ is: 'lost', id, reason, cause });
+  }
+
+  /** For audit.ts: the server has no trace of it, and it is asked by another number. */
+  askAgain(pending: PendingRedisRequest): void {
+    const { key } = pending;
+    key?.session.idOf.delete(key.number);
+    pending.key = undefined;
+    pending.state = 'due';
+    pending.isRevoked = false;
+    if (this.#lease.isUp) this.#enqueue(pending);
+  }
+
+  /** For audit.ts: the server has a request of that number, and this client does not. */
+  giveBackNumber(session: ServerSession, number: number): void {
+    this.#giveBack({ session, number, linkCount: 1 });
   }
 
   #message(text: string): void {
@@ -472,90 +443,90 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
     const [session, ...lines] = text.split('\n');
     if (session !== this.session.id) return;
     this.delivery.asOne(() => {
-      for (const line of lines) this.#news(line, this.session);
+      for (const line of lines) this.#notified(line, this.session);
     });
   }
 
-  /** What came with an answer. Also for {@link Changes}. */
-  heard(reply: ScriptReply, session: ServerSession): void {
-    this.#heard(reply, session);
-  }
-
-  #heard({ news, damage, isUnfinished }: ScriptReply, session: ServerSession): void {
+  /** What came with an answer. */
+  #receiveReply(
+    { notifications, damage, isUnfinished }: ScriptReply,
+    session: ServerSession,
+  ): void {
     if (isUnfinished) this.#lease.beatNow();
-    if (damage !== '') this.#warn(`a key of kds is damaged, or somebody else's: ${damage}`);
-    if (news === '') return;
+    if (damage !== '') this.#warn(`a key of kds is damaged, or not a key of kds: ${damage}`);
+    if (notifications === '') return;
     this.delivery.asOne(() => {
-      for (const line of news.split('\n')) this.#news(line, session);
+      for (const line of notifications.split('\n')) this.#notified(line, session);
     });
   }
 
-  #news(line: string, session: ServerSession): void {
-    const [told, kind, number, ...rest] = line.split('\t');
-    if (session !== this.session || !session.hear(Number(told))) return;
-    const asked = this.#askedByNumber.get(Number(number));
+  #notified(line: string, session: ServerSession): void {
+    const [ordinal, kind, number, ...rest] = line.split('\t');
+    if (session !== this.session || !session.receive(Number(ordinal))) return;
+    const id = session.idOf.get(Number(number));
+    if (id === undefined) return;
+    const pending = this.requests.pendingOf(id);
     if (kind === 'lost') {
-      this.#grantsByNumber.get(Number(number))?.lose();
-      if (asked !== undefined) asked.isRobbed = true;
-    } else if (asked !== undefined) {
-      if (kind === 'granted') this.grant(asked, rest);
-      else this.settled(asked);
+      if (pending === undefined) this.lose(id);
+      else pending.isRevoked = true;
+    } else if (pending !== undefined) {
+      if (kind === 'granted') this.receiveGrant(pending, rest);
+      else this.receiveSettled(pending);
     }
   }
 
+  // ---- The session
+
   #alive(toldCount: number, numberTop: number): void {
     this.#downSinceMs = undefined;
-    this.#changes.hope();
+    this.#changes.resume();
     this.#changes.flush();
-    for (const asked of [...this.asked.values()]) if (asked.state === 'due') this.#send(asked);
+    for (const pending of this.requests.pending) {
+      if (pending.state === 'due') this.#enqueue(pending);
+    }
     if (!this.#isAuditDue && !this.session.hasMissed(toldCount, numberTop)) return;
     this.#isAuditDue = false;
-    audit(this, this.session).catch((error) => {
-      this.#isAuditDue = true;
-      this.#failed(error);
-    });
+    audit(this, this.session).then(
+      (isKnown) => isKnown || this.#lease.beatNow(),
+      (error) => {
+        this.#isAuditDue = true;
+        this.#failed(error);
+      },
+    );
   }
 
-  /** The server has let the session go: all that it held, and the places of those who wait. */
+  /** The server has ended the session: its grants, and the queue positions of its requests. */
   #expired(): void {
     this.#loseAll(true);
     this.#changes.forget();
-    this.#askedByNumber.clear();
-    this.#grantsByNumber.clear();
-    for (const asked of this.asked.values()) {
-      asked.place = undefined;
-      asked.state = 'due';
-      asked.isRobbed = false;
+    for (const pending of this.requests.pending) {
+      if (pending.state === 'late') continue;
+      pending.key = undefined;
+      pending.state = 'due';
+      pending.isRevoked = false;
     }
   }
 
   #loseAll(isKnown: boolean): void {
     const how = isKnown ? 'its lease ended' : 'its lease may have run out: redis did not answer';
     this.delivery.asOne(() => {
-      for (const { grant, place } of [...this.grants.values()]) {
-        // Should the server still have it, the next one is to be warned.
-        void this.#changes.add('A', place);
-        grant.lose(lostError(grant.token, `is lost, as ${how}`), 'died');
+      for (const { grant, key } of this.requests.held) {
+        // Should the server still have it, the next holder recovers it.
+        void this.#changes.add('A', key);
+        this.lose(grant.id, lostError(grant.token, `is lost, as ${how}`), 'died');
       }
     });
   }
 
-  /** For {@link Changes} too: a call was not answered, or refused. */
-  failed(error: unknown): void {
-    this.#failed(error);
-  }
-
-  /**
-   * A heartbeat that is refused for good keeps no lease, so all that waits would wait in vain: it
-   * ends with that error.
-   */
+  /** A heartbeat that is refused for good renews no lease: requests would wait in vain, and end. */
   #heartbeatFailed(error: unknown): void {
     this.#failed(error);
     if (this.#isClosed || error instanceof UnavailableError) return;
-    for (const asked of [...this.asked.values()]) {
-      this.#giveBack(asked);
-      asked.request.refuse(error);
-    }
+    const awaited = this.requests.pending.filter(({ state }) => state !== 'late');
+    this.withdraw(
+      awaited.map(({ request }) => request),
+      error,
+    );
   }
 
   #failed(error: unknown): void {
@@ -565,21 +536,25 @@ export class RedisLink extends RemoteLink<RedisSnapshot> {
       return;
     }
     this.#lease.suspect();
-    const nowMs = this.#clock.nowMs();
+    const nowMs = this.clock.nowMs();
     this.#downSinceMs ??= nowMs;
-    const { asked } = this;
-    for (const each of [...asked.values()]) {
-      const sinceMs = Math.max(each.sinceMs, this.#downSinceMs);
-      if (nowMs - sinceMs < outageMsMax) continue;
-      this.#giveBack(each);
-      each.request.refuse(outOfReach(nowMs - sinceMs, error));
+    for (const { request, sinceMs, state } of this.requests.pending) {
+      const downMs = nowMs - Math.max(sinceMs, this.#downSinceMs);
+      if (state === 'late' || downMs < outageMsMax) continue;
+      this.withdraw([request], outOfReach(downMs, error));
     }
   }
 
-  /** What concerns no request of its own: once for each text. */
+  /** Of no request in particular: once for each text. */
   #warn(text: string): void {
-    if (this.#warnedOf.size >= 100 || this.#warnedOf.has(text)) return;
-    this.#warnedOf.add(text);
+    if (this.#warnings.size >= 100 || this.#warnings.has(text)) return;
+    this.#warnings.add(text);
     process.emitWarning(escaped(text), { type: 'KdsWarning', code: 'KDS_PROTOCOL' });
   }
+}
+
+function changeKindOf(operation: Exclude<Operation, { do: 'cancel' }>): ChangeKind {
+  if (operation.do === 'downgrade') return 'D';
+  if (operation.do === 'abandon') return 'A';
+  return operation.part === undefined ? 'R' : 'P';
 }

@@ -10,7 +10,7 @@ import { outerKeys } from '../../api/outer-grants.ts';
 import { checkName, describe } from '../../api/sets.ts';
 import { RemoteSession } from '../../remote/session.ts';
 import { systemClock } from '../../runtime/clock.ts';
-import { RedisLink } from './backend.ts';
+import { RedisBackend } from './backend.ts';
 import { clusterError } from './cluster-error.ts';
 import type { RedisConnection } from './connection.ts';
 import { connectIoredis, type IoredisClient } from './ioredis.ts';
@@ -21,13 +21,13 @@ export interface RedisOptions {
   /** Of the domain: clients of one server and name share it. Any string. */
   readonly name: string;
   /**
-   * After so long without a word of this client, in ms, what it holds is given to others: 300 to
-   * 86,400,000. Default 10,000. Shorter ones are renewed more often, and lost sooner.
+   * Time, ms, after which grants of a client that has stopped are given to others: 300 to
+   * 86,400,000. Default 10,000. A shorter lease is renewed more often, and lost sooner.
    */
   readonly leaseMs?: number | undefined;
-  /** Of this client: told in snapshots and errors, of what has no label of its own. */
+  /** Of this client: in snapshots and errors, where a request has no label. */
   readonly label?: string | undefined;
-  /** Told in snapshots. Default: the command line of this process. */
+  /** In snapshots. Default: the command line of this process. */
   readonly command?: string | undefined;
 }
 
@@ -39,7 +39,7 @@ const leaseMsMin = 300;
 const leaseMsMax = 86_400_000;
 const commandLengthMax = 1024;
 
-/** Its snapshots also tell whose each set is. */
+/** Its snapshots name the client of each set. */
 export interface RedisDomain extends Domain {
   query(): Promise<RedisSnapshot>;
 }
@@ -50,17 +50,17 @@ export interface RedisDomain extends Domain {
  * messages. Do not block it, nor select another database on it. Waits until the server has
  * answered.
  *
- * The server keeps what this client holds for as long as it hears of it: see `leaseMs`. If it
- * may have heard nothing for so long, the grants are lost here first: `grant.signal` aborts. No
- * lease can do more in a network: let whatever you protect check `grant.token` (docs/redis.md).
+ * The server keeps what this client holds while the client renews its lease: see `leaseMs`. If no
+ * renewal may have arrived in time, the grants are lost here first: `grant.signal` aborts. No lease
+ * can do more in a network: check `grant.token` where the protected data is (docs/redis.md).
  *
  * `release`, `downgrade` and `abandon` return promises, which never reject, and resolve when the
- * server knows. The domain's timers do not keep the process alive; the client's connections do,
- * until you close them, and that of the duplicate until the domain is closed.
+ * server has the change. The domain's timers do not keep the process alive; the client's
+ * connections do, until you close them, and that of the duplicate until the domain is closed.
  *
  * @throws UnavailableError if the server does not answer within ten seconds; ProtocolError if it
  * refuses; UnsupportedError for a cluster, a server or a client that is too old; TypeError,
- * RangeError, LimitError for arguments that are none.
+ * RangeError, LimitError for invalid arguments.
  * @example
  * ```ts no-run
  * import { Redis } from 'ioredis';
@@ -80,7 +80,7 @@ export async function openRedisDomain(
 ): Promise<RedisDomain> {
   const { name, label, leaseMs, about } = checkRedisOptions(options);
   const connection = connect(client);
-  const link = new RedisLink({
+  const backend = new RedisBackend({
     connection,
     clock: systemClock,
     name,
@@ -91,12 +91,12 @@ export async function openRedisDomain(
     outer: outerKeys(),
   });
   try {
-    await link.open();
+    await backend.open();
   } catch (error) {
-    await link.close({ requests: [], grants: [] });
+    await backend.close({ requests: [], grants: [] });
     throw error;
   }
-  return new RemoteSession(link, undefined, label);
+  return new RemoteSession(backend, undefined, label);
 }
 
 function connect(client: RedisClient): RedisConnection {

@@ -1,4 +1,4 @@
-/** What the server says of others, as errors that people read. */
+/** Blockers and cycles, as the scripts report them, in errors that people read. */
 
 import { DeadlockError, type DeadlockStep } from '../../api/errors.ts';
 import { labelLengthMax } from '../../api/limits.ts';
@@ -10,7 +10,7 @@ import { nameOf, readLabel, readLinks } from './names.ts';
 /** As long as a name of the domain name system can be. */
 const hostLengthMax = 253;
 
-/** Who a client is, as it tells of itself. */
+/** A client's description of itself. */
 export interface About {
   readonly label?: string;
   readonly pid?: number;
@@ -18,7 +18,7 @@ export interface About {
   readonly command?: string;
 }
 
-/** What other clients wrote is not trusted to be anything. */
+/** Text that another client wrote may be anything. */
 export function readAbout(text: string): About {
   try {
     const { label, pid, host, command } = JSON.parse(text) as Record<string, unknown>;
@@ -33,24 +33,24 @@ export function readAbout(text: string): About {
   }
 }
 
-/** Who is in the way of a set: the lines of lua/blockers.lua. */
-function blockersInWords(lines: readonly string[]): string {
-  const told = lines.map((line) =>
-    /^\d+$/.test(line) ? `and ${line} more` : blockerInWords(line),
+/** The blockers of a set: the lines of lua/blockers.lua. */
+function describeBlockers(lines: readonly string[]): string {
+  const blockers = lines.map((line) =>
+    /^\d+$/.test(line) ? `and ${line} more` : describeBlocker(line),
   );
-  return told.join(', ');
+  return blockers.join(', ');
 }
 
-function blockerInWords(line: string): string {
+function describeBlocker(line: string): string {
   const [link = '', sinceMs, how, id, label = '', scope = '', about = ''] = line.split('\t');
   const mode = link.startsWith('x') ? 'exclusive' : 'shared';
   const name = quote(nameOf(link.slice(1)));
-  const who = whoInWords(readLabel(label) ?? readLabel(scope), readAbout(about), id);
+  const client = describeClient(readLabel(label) ?? readLabel(scope), readAbout(about), id);
   const forMs = Math.max(0, Date.now() - Number(sinceMs));
-  return `${mode} ${name} is ${describeOwner(who, how === 'held', forMs)}`;
+  return `${mode} ${name} is ${describeOwner(client, how === 'held', forMs)}`;
 }
 
-function whoInWords(label: string | undefined, about: About, id: string | undefined): string {
+function describeClient(label: string | undefined, about: About, id: string | undefined): string {
   const known = label ?? about.label;
   const { pid, host } = about;
   const on = host === undefined ? '' : ` on ${escaped(cut(host, hostLengthMax))}`;
@@ -58,13 +58,13 @@ function whoInWords(label: string | undefined, about: About, id: string | undefi
   return `${known === undefined ? `request ${id}` : quote(known, labelLengthMax)}${where}`;
 }
 
-export function timeoutInWords(timeoutMs: number, blockers: readonly string[]): string {
-  const why = blockers.length === 0 ? '' : `: ${blockersInWords(blockers)}`;
+export function timeoutMessage(timeoutMs: number, blockers: readonly string[]): string {
+  const why = blockers.length === 0 ? '' : `: ${describeBlockers(blockers)}`;
   const advice = 'Wait longer, or see query() for who waits for whom';
   return `not granted within ${timeoutMs} ms${why}. ${advice}`;
 }
 
-/** A circle, from the request on that was refused: the lines of lua/cycle.lua. */
+/** A cycle, from the request on that was refused: the lines of lua/cycle.lua. */
 export function deadlockError(
   links: string,
   label: string | undefined,

@@ -1,10 +1,11 @@
-/** What a client keeps of the requests that it has made. */
+/** A request that waits for the server's answer, and the key by which the server knows it. */
 
 import type { RemoteRequest } from '../../remote/request.ts';
+import type { PendingRequest } from '../../remote/request-table.ts';
 import type { ServerSession } from './server-session.ts';
 
-/** What the server knows a set by. */
-export interface Place {
+/** By which the server knows a set, before and after it is granted. */
+export interface ServerKey {
   readonly session: ServerSession;
   readonly number: number;
   /** Of the set at the server, once it is granted. */
@@ -13,22 +14,18 @@ export interface Place {
   readonly linkCount: number;
 }
 
-/** A request that waits for the server's word. */
-export interface Asked {
-  readonly request: RemoteRequest;
-  readonly links: string;
+/** Its key is undefined until it is sent, and again when it is to be sent by another number. */
+export interface PendingRedisRequest extends PendingRequest<ServerKey> {
+  /** When it was made, on the clock, ms. */
   readonly sinceMs: number;
-  readonly stopDeadline: () => void;
-  /** Undefined until it is sent, and again when it is to be sent as another one. */
-  place: Place | undefined;
-  /** `due`: to be sent, again if it has a place. */
-  state: 'due' | 'sent' | 'waiting';
-  /** It was granted and taken away before its answer came. */
-  isRobbed: boolean;
+  /** `due`: to be sent, again if it has a key. `late`: its time is over; it is not sent again. */
+  state: 'due' | 'sent' | 'waiting' | 'late';
+  /** It was granted, and the grant revoked, before its answer came. */
+  isRevoked: boolean;
 }
 
 /** The word for it in a script (lua/enqueue.lua). */
-export function howOf({ terms }: RemoteRequest): string {
+export function modeOf({ terms }: RemoteRequest): string {
   if (terms.how === 'settled') return 'watch';
   if (terms.steal === true) return 'steal';
   return terms.how === 'try' || terms.timeoutMs === 0 ? 'now' : 'wait';

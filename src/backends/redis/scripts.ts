@@ -62,8 +62,8 @@ function seldom(names: string, ...fragments: readonly string[]): string {
 /** What a script answers (lua/state.lua). */
 export interface ScriptReply {
   readonly answer: readonly RedisReply[];
-  /** What was told to the caller meanwhile, a line each; '' for none. */
-  readonly news: string;
+  /** Notifications of the caller, a line each; '' for none. */
+  readonly notifications: string;
   /** '' or the first key found to be damaged. */
   readonly damage: string;
   /** Queues are left that are to move on: a heartbeat is due. */
@@ -188,9 +188,10 @@ function digestOf(text: string): string {
 
 function readReply(reply: RedisReply): ScriptReply {
   if (Array.isArray(reply)) {
-    const [answer, news, damage, unfinished] = reply;
-    if (Array.isArray(answer) && typeof news === 'string' && typeof damage === 'string') {
-      return { answer, news, damage, isUnfinished: unfinished === 'more' };
+    const [answer, notifications, damage, unfinished] = reply;
+    const areTexts = typeof notifications === 'string' && typeof damage === 'string';
+    if (Array.isArray(answer) && areTexts) {
+      return { answer, notifications, damage, isUnfinished: unfinished === 'more' };
     }
   }
   throw strangeAnswer();

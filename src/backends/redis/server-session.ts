@@ -1,15 +1,17 @@
-/** A session as the server knows it: what its calls are numbered by, and what it was told. */
+/** A session as the server knows it: the numbers of its calls, and of its notifications. */
 
 export class ServerSession {
   /** `<client>.<number>`; the client's channel is named for the first part. */
   readonly id: string;
   /** Of the last call that was made. */
   numberLast = 0;
-  /** Of the last call that was answered: the server has forgotten something if it knows less. */
+  /** Of the last call that was answered: the server has lost state if it knows a lesser one. */
   numberAnswered = 0;
-  /** So much news has been heard, without a gap. */
-  #heardCount = 0;
-  /** Numbers of news that came before others: answers and channels do not wait for each other. */
+  /** Id of the request, by the number of the call that asked for it: pending or held. */
+  readonly idOf = new Map<number, number>();
+  /** Notifications received without a gap. */
+  #receivedCount = 0;
+  /** Ordinals of notifications that overtook others: answers and channels are not in one order. */
   readonly #ahead = new Set<number>();
 
   constructor(id: string) {
@@ -25,23 +27,27 @@ export class ServerSession {
     this.numberAnswered = Math.max(this.numberAnswered, number);
   }
 
-  /** False if that news has been heard before. */
-  hear(number: number): boolean {
-    if (number <= this.#heardCount || this.#ahead.has(number)) return false;
-    this.#ahead.add(number);
-    while (this.#ahead.delete(this.#heardCount + 1)) this.#heardCount++;
+  /** False if that notification has been received before. */
+  receive(ordinal: number): boolean {
+    if (ordinal <= this.#receivedCount || this.#ahead.has(ordinal)) return false;
+    this.#ahead.add(ordinal);
+    this.#closeGap();
     return true;
   }
 
-  /** All news up to this has been heard, or is made good otherwise. */
-  heardAll(count: number): void {
-    this.#heardCount = count;
-    for (const number of this.#ahead) if (number <= count) this.#ahead.delete(number);
-    while (this.#ahead.delete(this.#heardCount + 1)) this.#heardCount++;
+  /** All notifications up to this one have been received, or an audit replaces them. */
+  receivedAll(count: number): void {
+    this.#receivedCount = count;
+    for (const ordinal of this.#ahead) if (ordinal <= count) this.#ahead.delete(ordinal);
+    this.#closeGap();
   }
 
-  /** Whether something must have been missed, or the server has gone back in time. */
-  hasMissed(toldCount: number, numberTop: number): boolean {
-    return toldCount !== this.#heardCount || numberTop < this.numberAnswered;
+  #closeGap(): void {
+    while (this.#ahead.delete(this.#receivedCount + 1)) this.#receivedCount++;
+  }
+
+  /** Whether a notification was missed, or the server has lost state. */
+  hasMissed(notifiedCount: number, numberTop: number): boolean {
+    return notifiedCount !== this.#receivedCount || numberTop < this.numberAnswered;
   }
 }

@@ -6,14 +6,14 @@
  */
 
 import { openSync, writeSync } from 'node:fs';
-import { EtcdLink } from '../../../src/backends/etcd/backend.ts';
+import { EtcdBackend } from '../../../src/backends/etcd/backend.ts';
 import { putOf, toBase64 } from '../../../src/backends/etcd/calls.ts';
 import { EtcdConnection } from '../../../src/backends/etcd/connection.ts';
 import type { EtcdGrant, GuardedGrant } from '../../../src/backends/etcd/grant.ts';
 import { httpMembers } from '../../../src/backends/etcd/http-member.ts';
 import { Keys } from '../../../src/backends/etcd/keys.ts';
 import type { Grant } from '../../../src/index.ts';
-import type { Granted } from '../../../src/remote/grant.ts';
+import type { Granted } from '../../../src/remote/protocol.ts';
 import type { RemoteRequest } from '../../../src/remote/request.ts';
 import { RemoteSession } from '../../../src/remote/session.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
@@ -60,7 +60,7 @@ let sessionCount = 0;
 let session = '';
 const keyOf = new WeakMap<Grant, string>();
 
-class NotingLink extends EtcdLink {
+class NotingBackend extends EtcdBackend {
   override createGrant(request: RemoteRequest, granted: Granted): GuardedGrant {
     const { token, recovered = [] } = granted;
     const line: ReportedGrant = { token, key: keys.set(session, request.id), recovered };
@@ -77,7 +77,7 @@ async function open(): Promise<RemoteSession> {
   for (;;) {
     const members = httpMembers(orders.hosts.map((host) => new URL(host)));
     const connection = new EtcdConnection({ members, attemptMs, clock, random: Math.random });
-    const link = new NotingLink({
+    const backend = new NotingBackend({
       connection,
       keys,
       clock,
@@ -89,8 +89,8 @@ async function open(): Promise<RemoteSession> {
       },
     });
     try {
-      await link.open();
-      return new RemoteSession(link, undefined, orders.client);
+      await backend.open();
+      return new RemoteSession(backend, undefined, orders.client);
     } catch (error) {
       connection.close();
       if (performance.now() > endMs) throw error;

@@ -7,7 +7,7 @@
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { createClient } from 'redis';
-import { RedisLink } from '../../../src/backends/redis/backend.ts';
+import { RedisBackend } from '../../../src/backends/redis/backend.ts';
 import type { RedisConnection } from '../../../src/backends/redis/connection.ts';
 import { connectIoredis } from '../../../src/backends/redis/ioredis.ts';
 import { connectNodeRedis } from '../../../src/backends/redis/node-redis.ts';
@@ -64,10 +64,10 @@ async function open(connection: RedisConnection): Promise<Domain> {
     const { domainName: name, leaseMs, client: label } = orders;
     const about = JSON.stringify({ label, pid: process.pid });
     const client = randomBytes(16).toString('hex');
-    const link = new RedisLink({ connection, clock, name, label, client, leaseMs, about });
+    const backend = new RedisBackend({ connection, clock, name, label, client, leaseMs, about });
     try {
-      await link.open();
-      return new RemoteSession(link, undefined, label);
+      await backend.open();
+      return new RemoteSession(backend, undefined, label);
     } catch (error) {
       if (performance.now() > endMs) throw error;
       await new Promise((resolve) => setTimeout(resolve, reconnectMs));

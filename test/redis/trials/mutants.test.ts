@@ -65,7 +65,7 @@ const mutants: readonly Mutant[] = [
       { file: 'backend.ts', find: 'if (session !== this.session.id) return;', replace: 'return;' },
       {
         file: 'server-session.ts',
-        find: 'toldCount !== this.#heardCount || numberTop < this.numberAnswered',
+        find: 'notifiedCount !== this.#receivedCount || numberTop < this.numberAnswered',
         replace: 'false',
       },
     ],

@@ -1,13 +1,12 @@
 /**
- * A client's connection to the broker, and the next one when that is lost.
+ * A client's backend at the broker, and at the next one when the connection is lost.
  *
- * What is expected of the broker, and what is held, is kept here until it is over. When a
- * connection is lost, a broker is reached anew, or started; first it is told what is held, with the
- * tokens; then whatever is still expected is asked again, with the places it had. What cannot be
- * claimed is lost. A request that nobody waits for any more is not asked again, and a grant that
- * was released meanwhile is not claimed: so all that needs no answer need not be kept.
+ * When a connection is lost, a broker is reached again, or started. It first receives what is held,
+ * with the tokens; then all that still waits for an answer, with the queue positions it had. What
+ * cannot be claimed is lost. A request that has ended is not asked again, and a grant that was
+ * released meanwhile is not claimed, so operations without an answer need not be kept.
  *
- * While something is expected, the socket keeps the process alive; else it does not.
+ * While an answer is awaited, the socket keeps the process alive; otherwise it does not.
  */
 
 import type { Socket } from 'node:net';
@@ -18,23 +17,22 @@ import {
   LimitError,
   ProtocolError,
   UnavailableError,
+  WaitTimeoutError,
 } from '../../../api/errors.ts';
 import type { EventDomain } from '../../../api/events.ts';
-import { RemoteLink } from '../../../remote/backend.ts';
+import { RemoteBackend } from '../../../remote/backend.ts';
 import type { RemoteGrant } from '../../../remote/grant.ts';
+import type { Granted, GrantedEvent, Operation } from '../../../remote/protocol.ts';
 import type { RemoteRequest } from '../../../remote/request.ts';
 import type { RemoteRef } from '../../../remote/resources.ts';
 import type { RemoteSession } from '../../../remote/session.ts';
-import {
-  clearRealTimeout,
-  queueRealMicrotask,
-  realNowMs,
-  setRealTimeout,
-} from '../../../runtime/real-time.ts';
+import type { Clock } from '../../../runtime/clock.ts';
+import type { DeadlineOptions } from '../../../runtime/deadline.ts';
+import { within } from '../../../runtime/within.ts';
 import { type OwnSign, putUpSign } from '../wire/abstract-sockets.ts';
 import { errorReceived } from '../wire/errors.ts';
-import { encodeFrame, type Frame, FrameDecoder } from '../wire/frames.ts';
-import { frameBytesMax, replyBytesMax, sessionCountMax } from '../wire/limits.ts';
+import { encodeFrame, type Frame } from '../wire/frames.ts';
+import { sessionCountMax } from '../wire/limits.ts';
 import type {
   BrokerSnapshot,
   BrokerSnapshotEntry,
@@ -42,39 +40,39 @@ import type {
   Hello,
   Reclaim,
 } from '../wire/messages.ts';
-import { type BrokerPlace, reachBroker } from './connect.ts';
-import { greet } from './handshake.ts';
-import { Asked } from './pending-request.ts';
+import { type BrokerAddress, connectToBroker } from './connect.ts';
+import { BrokerConnection } from './connection.ts';
+import { handshake } from './handshake.ts';
+import {
+  askMessage,
+  encodeMessage,
+  explainMessage,
+  type PendingBrokerRequest,
+} from './pending-request.ts';
 
-/** For so long a broker is looked for, in ms, before those who wait are told that there is none. */
-const reachMsMax = 10_000;
-/** Between two attempts, in ms: it doubles each time. */
+/** Time limit of reaching a broker, ms: what waits is refused then. */
+const connectMsMax = 10_000;
+/** Pause between two attempts, ms: it doubles each time. */
 const pauseMsMin = 5;
 const pauseMsMax = 200;
-/** For so long the end of a domain waits for the broker's word, in ms. */
+/** Time limit of the broker's answer to the end of a domain, ms. */
 const partingMsMax = 1000;
+/**
+ * The broker ends a wait in time, as it knows the blockers. If no answer has come this much later,
+ * ms, it is asked for them: its timers may not be those of this process.
+ */
+const patienceMs = 100;
+/** Time limit of that answer, ms: the broker is unavailable then. */
+const silenceMsMax = 5000;
+const brokersTime: DeadlineOptions = { keepsAlive: true, isReal: true };
 
-/** Those with something to write: no release is lost if the process exits right after it. */
-const dueLinks = new Set<Link>();
-/** One listener serves all links that a process ever has. */
-let isExitHeard = false;
-
-function hearExit(): void {
-  if (isExitHeard) return;
-  isExitHeard = true;
-  process.once('exit', () => {
-    for (const link of dueLinks) link.flush();
-  });
-}
-
-/** What is to be answered. */
-export interface Expected {
+/** What is asked besides requests, and answered once. It is asked again of the next broker. */
+interface Call {
   readonly id: number;
-  /** What is said to the broker, and said again to the next one. */
   message(): ClientMessage;
-  hear(frame: Frame): void;
+  receive(frame: Frame): void;
   refuse(reason: unknown): void;
-  /** The connection is lost, and it is not to be said again. */
+  /** The connection is lost, and the call is not to be sent again. */
   readonly disconnected?: () => void;
 }
 
@@ -85,232 +83,282 @@ const capabilities: ReadonlySet<Capability> = new Set<Capability>([
   'steal',
 ]);
 
-export class Link extends RemoteLink<BrokerSnapshot> {
+export class BrokerBackend extends RemoteBackend<BrokerSnapshot, PendingBrokerRequest> {
   readonly capabilities = capabilities;
   override readonly eventDomain: EventDomain;
   /** Of the broker that answered last. */
   brokerPid = 0;
-  readonly #grants = new Map<number, RemoteGrant>();
   /** The greatest token of a grant; 0 before the first. */
   #tokenSeen = 0;
-  readonly #place: BrokerPlace;
+  readonly #address: BrokerAddress;
   readonly #hello: Hello;
-  /** In the order in which they were made. */
-  readonly #expected = new Map<number, Expected>();
-  /** Sessions that the broker has been told of by way of this connection. */
-  readonly #begun = new Set<number>();
-  #socket: Socket | undefined;
+  readonly #calls = new Map<number, Call>();
+  /** Sessions that this connection's broker knows. */
+  readonly #sessionsSent = new Set<number>();
+  readonly #connection = new BrokerConnection({
+    onFrame: (frame) => this.#receiveFrame(frame),
+    onRead: () => this.delivery.runDirect(),
+    onError: (error) => this.#giveUp(error),
+    onClose: () => this.#disconnected(),
+  });
   /** While connected, or on the way to the next broker: what is held or awaited may be claimed. */
   #sign: OwnSign | undefined;
-  /** `down`: without a connection, and nobody needs one. */
-  #state: 'down' | 'reaching' | 'open' | 'closed' = 'down';
-  #unsent: string[] = [];
-  #isFlushDue = false;
-  readonly #flushDue = (): void => this.flush();
+  /** `down`: without a connection, and none is needed. */
+  #state: 'down' | 'connecting' | 'open' | 'closed' = 'down';
 
-  constructor(place: BrokerPlace, hello: Hello) {
-    super();
-    this.#place = place;
+  constructor(address: BrokerAddress, hello: Hello, clock: Clock) {
+    super(clock);
+    this.#address = address;
     this.#hello = hello;
-    this.eventDomain = { backend: 'broker', name: place.socketPath, label: hello.label };
-    hearExit();
+    this.eventDomain = { backend: 'broker', name: address.socketPath, label: hello.label };
   }
 
   /** @throws UnavailableError, ProtocolError */
   async open(): Promise<void> {
-    this.#state = 'reaching';
-    this.#adopt(await this.#reach());
+    this.#state = 'connecting';
+    this.#adopt(await this.#connect());
   }
 
-  ask(request: RemoteRequest): void {
-    this.#expect(new Asked(this, request));
-  }
+  // ---- Requests and grants
 
-  ended({ id }: RemoteRequest): void {
-    const asked = this.#expected.get(id);
-    if (asked === undefined) return;
-    (asked as Asked).end();
-    this.#forget(asked);
-  }
-
-  cancel(requests: readonly RemoteRequest[]): void {
-    const ids = requests.map(({ id }) => id);
-    if (ids.length > 0) this.#tell({ do: 'cancel', ids });
-  }
-
-  held(grant: RemoteGrant): void {
-    this.#grants.set(grant.id, grant);
-    if (grant.token > this.#tokenSeen) this.#tokenSeen = grant.token;
-  }
-
-  over({ id }: RemoteGrant): void {
-    this.#grants.delete(id);
-  }
-
-  release({ id }: RemoteGrant, part?: readonly RemoteRef[]): void {
-    this.#tell({ do: 'release', id, ...(part !== undefined && { part }) });
-  }
-
-  downgrade({ id }: RemoteGrant, part?: readonly RemoteRef[]): void {
-    this.#tell({ do: 'downgrade', id, ...(part !== undefined && { part }) });
-  }
-
-  abandon({ id }: RemoteGrant): void {
-    this.#tell({ do: 'abandon', id });
-  }
-
-  /** Of other clients too. A closed session can be asked as well. */
-  async query(): Promise<BrokerSnapshot> {
-    const { held, pending } = (await this.#ask({ do: 'query' })) as unknown as BrokerSnapshot;
-    return { held: held.map(entryOf), pending: pending.map(entryOf) };
-  }
-
-  /** Asks, and asks again should the broker die, until it is answered or forgotten. */
-  #expect(expected: Expected): void {
-    this.#expected.set(expected.id, expected);
-    if (this.#expected.size === 1) this.#socket?.ref();
-    if (this.#state === 'open') this.#say(expected);
-    else if (this.#state === 'down') void this.#reachAgain();
-  }
-
-  /** Asks what is to be known of a request that waits. Returns what withdraws the question. */
-  askBesides(expected: Expected): () => void {
-    this.#expect(expected);
-    return () => {
-      if (this.#forget(expected)) this.#tell({ do: 'cancel', ids: [expected.id] });
+  protected override createPending(request: RemoteRequest): PendingBrokerRequest {
+    return {
+      request,
+      key: undefined,
+      dispose: () => undefined,
+      startMs: this.clock.nowMs(),
+      queuePosition: undefined,
     };
   }
 
-  /** Asks what is answered once, and returns the answer. */
-  #ask(asked: { do: 'query' } | { do: 'close'; resource: string | number }): Promise<Frame> {
+  protected override ask(pending: PendingBrokerRequest): void {
+    if (pending.request.terms.timeoutMs === 0) this.#giveUpIn(silenceMsMax, pending, 0);
+    if (this.#state === 'open') this.#sendRequest(pending);
+    else if (this.#state === 'down') void this.#reconnect();
+  }
+
+  /** Without a connection there is no broker that would have to know. */
+  protected override send(operation: Operation): void {
+    if (this.#state === 'open') this.#connection.write(encodeFrame(operation));
+  }
+
+  protected override createGrant(request: RemoteRequest, granted: Granted): RemoteGrant {
+    if (granted.token > this.#tokenSeen) this.#tokenSeen = granted.token;
+    return super.createGrant(request, granted);
+  }
+
+  protected override keepAlive(): void {
+    this.#connection.keepAlive(this.#isAnswerAwaited);
+  }
+
+  protected override timeOut(pending: PendingBrokerRequest, timeoutMs: number): void {
+    const explain = (): void => this.#explain(pending, timeoutMs);
+    pending.dispose = this.clock.after(patienceMs, explain, brokersTime);
+  }
+
+  #explain(pending: PendingBrokerRequest, timeoutMs: number): void {
+    this.#giveUpIn(silenceMsMax, pending, timeoutMs);
+    const { dispose } = pending;
+    const id = this.nextId();
+    const refuse = (reason: unknown): void => this.#refuseLate(pending, timeoutMs, reason);
+    const call: Call = {
+      id,
+      message: () => explainMessage(this.#messageOf(pending), id),
+      receive: (frame) => {
+        if (frame['is'] === 'refused') refuse(errorReceived(frame));
+        else if (frame['is'] !== 'waiting') refuse(undefined);
+      },
+      refuse,
+    };
+    pending.dispose = () => {
+      dispose();
+      if (this.#forget(call)) this.send({ do: 'cancel', ids: [id] });
+    };
+    this.#start(call);
+  }
+
+  #refuseLate({ request }: PendingBrokerRequest, timeoutMs: number, reason: unknown): void {
+    const isKnown = reason instanceof WaitTimeoutError;
+    const why = isKnown ? reason.message.replace(/^not \w+ (within 0 ms|now)/, '') : '';
+    const what = request.terms.how === 'settled' ? 'settled' : 'granted';
+    this.withdraw([request], new WaitTimeoutError(`not ${what} within ${timeoutMs} ms${why}`));
+  }
+
+  #giveUpIn(delayMs: number, pending: PendingBrokerRequest, timeoutMs: number): void {
+    const giveUp = (): void => {
+      const why = `not granted within ${timeoutMs} ms, and the broker does not answer`;
+      const advice = 'see whether it is stopped or cannot be started';
+      this.withdraw([pending.request], new WaitTimeoutError(`${why}: ${advice}`));
+    };
+    pending.dispose = this.clock.after(delayMs, giveUp, brokersTime);
+  }
+
+  #sendRequest(pending: PendingBrokerRequest): void {
+    try {
+      this.#connection.write(encodeMessage(this.#messageOf(pending)));
+    } catch (error) {
+      this.requests.refuse(pending.request, error);
+    }
+  }
+
+  #messageOf(pending: PendingBrokerRequest) {
+    return askMessage(pending, this.#sendSession(pending.request.scope), this.clock.nowMs());
+  }
+
+  // ---- Calls
+
+  /** Of other clients too. A closed session can be asked as well. */
+  async query(): Promise<BrokerSnapshot> {
+    const { held, pending } = (await this.#call({ do: 'query' })) as unknown as BrokerSnapshot;
+    return { held: held.map(entryOf), pending: pending.map(entryOf) };
+  }
+
+  protected override async closeResource(resource: RemoteRef): Promise<void> {
+    await this.#call({ do: 'close', resource });
+  }
+
+  #call(operation: { do: 'query' } | { do: 'close'; resource: RemoteRef }): Promise<Frame> {
     if (this.#isClosed()) return Promise.reject(new DomainClosedError('the domain is closed'));
     return new Promise((resolve, reject) => {
       const id = this.nextId();
-      const refuse = (reason: unknown): void => {
-        this.#forget(expected);
-        reject(reason);
+      const call: Call = {
+        id,
+        message: () => ({ ...operation, id }),
+        receive: (frame) => {
+          this.#forget(call);
+          if (frame['is'] === 'refused') reject(errorReceived(frame));
+          else resolve(frame);
+        },
+        refuse: (reason) => {
+          this.#forget(call);
+          reject(reason);
+        },
       };
-      const hear = (frame: Frame): void => {
-        this.#forget(expected);
-        if (frame['is'] === 'refused') reject(errorReceived(frame));
-        else resolve(frame);
-      };
-      const expected: Expected = { id, message: () => ({ ...asked, id }), hear, refuse };
-      this.#expect(expected);
+      this.#start(call);
     });
   }
 
-  /** False if it was not expected. */
-  #forget({ id }: Expected): boolean {
-    if (!this.#expected.delete(id)) return false;
-    if (this.#expected.size === 0) this.#socket?.unref();
+  #start(call: Call): void {
+    this.#calls.set(call.id, call);
+    this.keepAlive();
+    if (this.#state === 'open') this.#sendCall(call);
+    else if (this.#state === 'down') void this.#reconnect();
+  }
+
+  #sendCall(call: Call): void {
+    try {
+      this.#connection.write(encodeMessage(call.message()));
+    } catch (error) {
+      call.refuse(error);
+    }
+  }
+
+  /** False if the call was not awaited. */
+  #forget({ id }: Call): boolean {
+    if (!this.#calls.delete(id)) return false;
+    this.keepAlive();
     return true;
   }
 
-  /** Tells what needs no answer; if there is nobody to tell, there is no need to. */
-  #tell(message: ClientMessage): void {
-    if (this.#state !== 'open') return;
-    this.#unsent.push(encodeFrame(message));
-    this.#flushSoon();
+  get #isAnswerAwaited(): boolean {
+    return this.requests.pendingCount + this.#calls.size > 0;
   }
 
+  // ---- Sessions
+
   /**
-   * The broker is to know of a session, and of those around it, before it is told of anything that
-   * goes through it.
+   * The broker is to know a session, and those around it, before it receives anything that goes
+   * through it. Returns the session's number.
    *
    * @throws LimitError if that would be more than the broker keeps for one client.
    */
-  sessionSent(session: RemoteSession): number {
+  #sendSession(session: RemoteSession): number {
     if (this.#state !== 'open') return session.number;
     const unsent: RemoteSession[] = [];
-    let at = session;
-    for (; at.parent !== undefined && !this.#begun.has(at.number); at = at.parent) unsent.push(at);
+    for (let at = session; at.parent !== undefined; at = at.parent) {
+      if (this.#sessionsSent.has(at.number)) break;
+      unsent.push(at);
+    }
     // The domain itself is one of them, there.
-    if (this.#begun.size + unsent.length >= sessionCountMax) {
+    if (this.#sessionsSent.size + unsent.length >= sessionCountMax) {
       throw new LimitError(
         `one client has at most ${sessionCountMax} sessions at the broker: close some first`,
       );
     }
     for (const { number, parent, label } of unsent.reverse()) {
-      this.#begun.add(number);
+      this.#sessionsSent.add(number);
       const named = label === undefined ? {} : { label };
-      const frame = {
+      const message: ClientMessage = {
         do: 'session',
         session: number,
         parent: parent?.number ?? 0,
         ...named,
-      } as const;
-      this.#unsent.push(encodeFrame(frame));
+      };
+      this.#connection.write(encodeFrame(message));
     }
     return session.number;
   }
 
-  async endSession({ number }: RemoteSession<BrokerSnapshot>): Promise<void> {
+  protected override async endSession({ number }: RemoteSession<BrokerSnapshot>): Promise<void> {
     await this.#end(number);
   }
 
   /** The broker is to release and cancel what went through a session. Resolves when it has. */
   async #end(session: number): Promise<void> {
-    // A session that it was not told of, or by way of a connection that is lost, is over there.
-    if (this.#state !== 'open' || (session !== 0 && !this.#begun.delete(session))) return;
-    const id = this.nextId();
+    // A session that the broker does not know is over there, as is one of a lost connection.
+    if (this.#state !== 'open' || (session !== 0 && !this.#sessionsSent.delete(session))) return;
     await new Promise<void>((resolve) => {
       const over = (): void => {
-        this.#forget(expected);
+        this.#forget(call);
         resolve();
       };
+      const id = this.nextId();
       const message = (): ClientMessage => ({ do: 'end', id, session });
-      const expected: Expected = { id, message, hear: over, refuse: over, disconnected: over };
-      this.#expect(expected);
+      const call: Call = { id, message, receive: over, refuse: over, disconnected: over };
+      this.#start(call);
     });
   }
 
-  protected async closeResource(resource: RemoteRef): Promise<void> {
-    await this.#ask({ do: 'close', resource });
-  }
-
-  /** Ends the connection, once the broker has heard that this is in order, or says nothing. */
+  /** Ends the connection, once the broker has confirmed the end, or does not answer in time. */
   async close(): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const isLate = new Promise<void>((resolve) => {
-      timer = setRealTimeout(resolve, partingMsMax);
-    });
-    await Promise.race([this.#end(0), isLate]);
-    clearRealTimeout(timer);
+    await within(this.clock, partingMsMax, this.#end(0));
     this.#state = 'closed';
     this.#takeDownSign();
-    this.#socket?.destroy();
+    this.#connection.close();
     this.#refuseAll(new DomainClosedError('the domain was closed while the request waited'));
   }
 
+  // ---- The connection
+
   /** A connection on which both have said hello; tries again while a broker comes and goes. */
-  async #reach(isAgain = false): Promise<Socket> {
-    const untilMs = realNowMs() + reachMsMax;
+  async #connect(isAgain = false): Promise<Socket> {
+    const { clock } = this;
+    const untilMs = clock.nowMs() + connectMsMax;
     for (let pauseMs = pauseMsMin; ; pauseMs = Math.min(pauseMs * 2, pauseMsMax)) {
       try {
-        const socket = await reachBroker(this.#place);
+        const socket = await connectToBroker(this.#address, clock);
         const seen = this.#tokenSeen === 0 ? {} : { seen: this.#tokenSeen };
-        const { pid } = await greet(socket, { ...this.#hello, ...seen });
+        const { pid } = await handshake(socket, { ...this.#hello, ...seen }, clock);
         this.brokerPid = Number(pid);
         return socket;
       } catch (error) {
-        // While nobody can serve, nobody else is granted what is held: one refusal ends nothing.
+        // While no broker serves, what is held is granted to nobody: one refusal ends nothing.
         const mayPass = isAgain && error instanceof UnavailableError;
         if (error instanceof KdsError && !mayPass) throw error;
         if (error instanceof TypeError) throw error;
-        if (realNowMs() > untilMs) {
+        if (clock.nowMs() > untilMs) {
           const why = error instanceof Error ? error.message : String(error);
-          throw new UnavailableError(`no broker has answered for ${reachMsMax} ms: ${why}`);
+          throw new UnavailableError(`no broker has answered for ${connectMsMax} ms: ${why}`);
         }
       }
-      await new Promise<void>((resolve) => setRealTimeout(resolve, pauseMs));
+      await new Promise<void>((resolve) => clock.after(pauseMs, resolve, brokersTime));
     }
   }
 
-  async #reachAgain(): Promise<void> {
-    this.#state = 'reaching';
+  async #reconnect(): Promise<void> {
+    this.#state = 'connecting';
     try {
-      const socket = await this.#reach(true);
+      const socket = await this.#connect(true);
       if (this.#isClosed()) socket.destroy();
       else this.#adopt(socket);
     } catch (error) {
@@ -318,56 +366,56 @@ export class Link extends RemoteLink<BrokerSnapshot> {
     }
   }
 
-  /** As another name for it may have closed it meanwhile. */
+  /** Not a comparison in place: the state may have changed during an `await`. */
   #isClosed(): boolean {
     return this.#state === 'closed';
   }
 
+  /** Claims what is held, and asks again for all that is awaited, in the order it was made. */
   #adopt(socket: Socket): void {
-    const decoder = new FrameDecoder(replyBytesMax);
-    socket.on('data', (chunk) => {
-      try {
-        decoder.push(chunk, (frame) => this.#hear(frame));
-      } catch (error) {
-        this.#giveUp(error);
-      }
-      this.delivery.runDirect();
-    });
-    socket.on('error', () => undefined);
-    socket.on('close', () => this.#disconnected(socket));
-    this.#socket = socket;
+    this.#connection.open(socket);
     this.#state = 'open';
-    this.#sign ??= putUpSign('client', this.#place.socketPath);
-    this.#begun.clear();
-    this.#unsent = [];
-    if (this.#expected.size === 0) socket.unref();
-    for (const grant of this.#grants.values()) {
-      this.#unsent.push(encodeFrame(this.#claim(grant)));
+    this.#sign ??= putUpSign('client', this.#address.socketPath);
+    this.#sessionsSent.clear();
+    this.keepAlive();
+    for (const { grant } of this.requests.held) {
+      this.#connection.write(encodeFrame(this.#claimOf(grant)));
     }
-    for (const expected of [...this.#expected.values()]) this.#say(expected);
-    this.flush();
+    const calls = [...this.#calls.values()];
+    for (const pending of this.requests.pending) {
+      while (calls[0] !== undefined && calls[0].id < pending.request.id) {
+        this.#sendCall(calls.shift() as Call);
+      }
+      this.#sendRequest(pending);
+    }
+    for (const call of calls) this.#sendCall(call);
+    this.#connection.flush();
   }
 
-  #hear(frame: Frame): void {
-    const { is, id } = frame;
+  #receiveFrame(frame: Frame): void {
+    const { is } = frame;
+    const id = frame['id'] as number;
     if (is === 'error') throw errorReceived(frame);
-    if (is === 'lost') {
-      const grant = this.#grants.get(id as number);
-      grant?.lose();
-    } else {
-      // What is not expected any more was cancelled, or is a grant that was claimed.
-      this.#expected.get(id as number)?.hear(frame);
-    }
+    const call = this.#calls.get(id);
+    if (call !== undefined) call.receive(frame);
+    // What is not awaited any more was cancelled, or is a grant that was claimed.
+    else if (is === 'lost') this.receive({ is, id });
+    else if (is === 'granted') this.receive(frame as unknown as GrantedEvent);
+    else if (is === 'refused') this.receive({ is, id, reason: errorReceived(frame) });
+    else if (is === 'waiting') {
+      const pending = this.requests.pendingOf(id);
+      // The next broker reports it once more.
+      if (pending?.queuePosition === undefined) this.receive({ is, id });
+      if (pending !== undefined) pending.queuePosition = frame['place'] as number;
+    } else this.receive({ is: 'settled', id });
     this.delivery.runDirect();
   }
 
-  #disconnected(socket: Socket): void {
-    if (this.#socket !== socket) return;
-    this.#socket = undefined;
+  #disconnected(): void {
     if (this.#state !== 'open') return;
     this.#state = 'down';
-    for (const expected of [...this.#expected.values()]) expected.disconnected?.();
-    if (this.#expected.size > 0 || this.#grants.size > 0) void this.#reachAgain();
+    for (const call of [...this.#calls.values()]) call.disconnected?.();
+    if (this.#isAnswerAwaited || this.requests.heldCount > 0) void this.#reconnect();
     else this.#takeDownSign();
   }
 
@@ -376,65 +424,28 @@ export class Link extends RemoteLink<BrokerSnapshot> {
     this.#sign = undefined;
   }
 
-  /** There is no broker, or none to talk to: whoever waits is told, and what is held is lost. */
+  /** No broker can be reached, or none that speaks the protocol: nothing is kept for a next one. */
   #giveUp(error: unknown): void {
     this.#state = 'down';
     this.#takeDownSign();
-    this.#socket?.destroy();
-    this.#socket = undefined;
+    this.#connection.close();
     const reason = error instanceof KdsError ? error : new ProtocolError(String(error));
     this.delivery.asOne(() => {
-      for (const grant of [...this.#grants.values()]) grant.lose();
+      for (const { grant } of this.requests.held) this.requests.lose(grant);
       this.#refuseAll(reason);
     });
   }
 
-  /** What a broker is told that follows the one that gave it. */
-  #claim({ id, token, label, sinceMs, set, scope }: RemoteGrant): Reclaim {
-    const session = this.sessionSent(scope);
+  /** Claims a grant at the broker that follows the one that gave it. */
+  #claimOf({ id, token, label, sinceMs, set, scope }: RemoteGrant): Reclaim {
+    const session = this.#sendSession(scope);
     const named = label === undefined ? {} : { label };
     return { do: 'reclaim', id, session, token, since: sinceMs, ...named, ...set };
   }
 
   #refuseAll(reason: unknown): void {
-    for (const expected of [...this.#expected.values()]) expected.refuse(reason);
-  }
-
-  #say(expected: Expected): void {
-    let message: ClientMessage;
-    try {
-      // Before anything is encoded: it may have to tell of a session first.
-      message = expected.message();
-    } catch (error) {
-      expected.refuse(error);
-      return;
-    }
-    const frame = encodeFrame(message);
-    // No code unit takes more than three bytes.
-    if (frame.length * 3 > frameBytesMax && Buffer.byteLength(frame) - 1 > frameBytesMax) {
-      expected.refuse(new LimitError(`a set takes at most ${frameBytesMax} bytes to be told of`));
-      return;
-    }
-    this.#unsent.push(frame);
-    this.#flushSoon();
-  }
-
-  /** What is said in one go, a release and the next request for one, is written in one go. */
-  #flushSoon(): void {
-    if (this.#isFlushDue) return;
-    this.#isFlushDue = true;
-    dueLinks.add(this);
-    queueRealMicrotask(this.#flushDue);
-  }
-
-  /** Writes what is due; what fits into the socket's buffer is on its way when this returns. */
-  flush(): void {
-    this.#isFlushDue = false;
-    dueLinks.delete(this);
-    if (this.#unsent.length === 0) return;
-    const frames = this.#unsent.length === 1 ? (this.#unsent[0] as string) : this.#unsent.join('');
-    this.#unsent = [];
-    this.#socket?.write(frames);
+    this.requests.refuseAll(reason);
+    for (const call of [...this.#calls.values()]) call.refuse(reason);
   }
 }
 
@@ -442,6 +453,6 @@ export class Link extends RemoteLink<BrokerSnapshot> {
 function entryOf(entry: BrokerSnapshotEntry): BrokerSnapshotEntry {
   const { id, set, label, session, token, since, waitingFor, client } = entry;
   const { number = 0, label: name, pid, command } = client ?? {};
-  const whose = client && { number, label: name, pid, command };
-  return { id, set, label, session, token, since, waitingFor, client: whose };
+  const owner = client && { number, label: name, pid, command };
+  return { id, set, label, session, token, since, waitingFor, client: owner };
 }

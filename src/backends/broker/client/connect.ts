@@ -1,41 +1,38 @@
-/** The way to the broker: a socket to the one that serves, or to one that is started for that. */
+/** Connecting to the broker that serves, or to one that is started. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, lstatSync, lutimesSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { UnavailableError } from '../../../api/errors.ts';
-import { clearRealTimeout, setRealTimeout } from '../../../runtime/real-time.ts';
+import type { Clock } from '../../../runtime/clock.ts';
 import { replaceInheritable } from '../wire/descriptors.ts';
 import { checkPlace, codeOf, isNobodyThere, unusable } from '../wire/socket-path.ts';
 
-/** How long a broker may take to start, in ms. */
+/** Time limit of a broker's start, ms. */
 const startMsMax = 10_000;
 
-/** Whoever says for longer, in ms, that it is starting a broker, may be dead. */
+/** Age, ms, from which the notice of a starting broker is ignored: its process may be dead. */
 const noticeMsMax = 2000;
 
-/** The broker has ended, as it was idle, or lets nobody in just now: it can be tried again. */
+/** The broker has ended, as it was idle, or accepts no connection just now: try again. */
 export class BrokerGoneError extends Error {
   override readonly name = 'BrokerGoneError';
 }
 
-export interface BrokerPlace {
+export interface BrokerAddress {
   readonly socketPath: string;
   /** Whether to start a broker if there is none. */
   readonly start: boolean;
   /** The file that Node runs as the broker. */
   readonly program: string;
-  /** For one that is started: how long it stays without a client, in ms. */
+  /** For a broker that is started: ms that it stays without a client. */
   readonly idleMs: number;
-  /** For one that is started: how long its clients can claim what they hold, in ms. */
+  /** For a broker that is started: ms in which clients can claim what they hold. */
   readonly graceMs: number;
 }
 
-/**
- * The broker's program: `$KDS_BROKER_PROGRAM`, or the one that stands beside this module in the
- * package.
- */
+/** The broker's program: `$KDS_BROKER_PROGRAM`, or the file beside this module in the package. */
 export function defaultProgram(env: NodeJS.ProcessEnv = process.env): string {
   const { KDS_BROKER_PROGRAM: chosen } = env;
   if (chosen !== undefined && chosen !== '') return chosen;
@@ -45,46 +42,47 @@ export function defaultProgram(env: NodeJS.ProcessEnv = process.env): string {
 /**
  * A connected socket.
  *
- * @throws UnavailableError if nobody serves there and none is to be started, or none could be;
- * BrokerGoneError if one could be tried again.
+ * @throws UnavailableError if no broker serves there and none is to be started, or none could be;
+ * BrokerGoneError if it can be tried again.
  */
-export async function reachBroker(place: BrokerPlace): Promise<Socket> {
-  const { socketPath } = place;
+export async function connectToBroker(address: BrokerAddress, clock: Clock): Promise<Socket> {
+  const { socketPath } = address;
   checkPlace(socketPath);
-  const socket = await dial(socketPath);
+  const socket = await connectTo(socketPath);
   if (socket !== undefined) return socket;
-  if (!place.start) throw new UnavailableError(`no broker serves at ${socketPath}`);
+  if (!address.start) throw new UnavailableError(`no broker serves at ${socketPath}`);
   const notice = `${socketPath}.starting`;
-  if (!announce(notice)) throw new BrokerGoneError('somebody else is starting a broker');
+  if (!announce(notice)) throw new BrokerGoneError('another process is starting a broker');
   try {
-    await startBroker(place);
+    await startBroker(address, clock);
   } finally {
     withdraw(notice);
   }
-  const started = await dial(socketPath);
+  const started = await connectTo(socketPath);
   if (started !== undefined) return started;
   throw new BrokerGoneError(`the broker at ${socketPath} has started, and ended at once`);
 }
 
 /**
- * Says that a broker is being started, lest fifty who come at once start fifty. False if somebody
- * else has said so and may still be at it. That is all it is for: two that start do no harm.
+ * Leaves a notice that a broker is being started, so that fifty clients that come at once do not
+ * start fifty. False if another process has left one and may still be at it. Two that start do no
+ * harm.
  */
 function announce(notice: string): boolean {
   try {
     writeFileSync(notice, '', { flag: 'wx', mode: 0o600 });
     return true;
   } catch (error) {
-    // Of anything else the broker itself can tell more.
+    // The error of the broker itself says more.
     if (codeOf(error) !== 'EEXIST') return true;
   }
   try {
     const stats = lstatSync(notice);
-    // Of anything else but a file, and of a disk with a clock of its own, nothing can be told.
+    // Anything but a file, and a disk with a clock of its own, has no age.
     if (stats.isFile() && Math.abs(Date.now() - stats.mtimeMs) < noticeMsMax) return false;
     lutimesSync(notice, new Date(), new Date());
   } catch (error) {
-    // It has just been taken away; whatever else is wrong, the broker itself can tell more.
+    // ENOENT: it was removed just now. Of other errors that of the broker itself says more.
     return codeOf(error) !== 'ENOENT';
   }
   return true;
@@ -94,12 +92,12 @@ function withdraw(notice: string): void {
   try {
     rmSync(notice, { force: true });
   } catch {
-    // It is no file, or cannot be deleted: it is of no weight in a while.
+    // It is no file, or cannot be deleted: it is ignored in a while.
   }
 }
 
-/** Undefined if nobody serves there. */
-function dial(socketPath: string): Promise<Socket | undefined> {
+/** Undefined if no broker serves there. */
+function connectTo(socketPath: string): Promise<Socket | undefined> {
   return new Promise((resolve, reject) => {
     const socket = connect(socketPath);
     socket.once('connect', () => {
@@ -108,32 +106,33 @@ function dial(socketPath: string): Promise<Socket | undefined> {
     });
     socket.once('error', (error) => {
       if (isNobodyThere(error)) resolve(undefined);
-      else if (codeOf(error) === 'EAGAIN') reject(new BrokerGoneError('too many ask to be let in'));
+      else if (codeOf(error) === 'EAGAIN')
+        reject(new BrokerGoneError('too many clients connect at once'));
       else reject(unusable(socketPath, error));
     });
   });
 }
 
 /**
- * Starts a broker in a session of its own, so that it outlives the terminal and whoever started it.
- * Resolves when that one, or another one that was quicker, serves.
+ * Starts a broker in a session of its own, so that it outlives the terminal and this process.
+ * Resolves when that broker, or one that was quicker, serves.
  */
-function startBroker(place: BrokerPlace): Promise<void> {
-  const { program } = place;
+function startBroker(address: BrokerAddress, clock: Clock): Promise<void> {
+  const { program } = address;
   if (!existsSync(program)) {
     throw new UnavailableError(
       `the broker's program is not at ${program}: set KDS_BROKER_PROGRAM to the file ` +
         'dist/broker-server.js of the package kds',
     );
   }
-  const child = spawnBroker(place);
+  const child = spawnBroker(address);
   return new Promise((resolve, reject) => {
-    let said = '';
-    const timer = setRealTimeout(() => {
+    let output = '';
+    const stopTimer = clock.after(startMsMax, () => {
       finish(new UnavailableError(`a broker did not start within ${startMsMax} ms`));
-    }, startMsMax);
+    });
     const finish = (error?: UnavailableError): void => {
-      clearRealTimeout(timer);
+      stopTimer();
       child.stdout?.destroy();
       child.unref();
       if (error === undefined) resolve();
@@ -143,17 +142,19 @@ function startBroker(place: BrokerPlace): Promise<void> {
     // Missing if too few descriptors were left; the error says so.
     child.stdout?.setEncoding('utf8');
     child.stdout?.on('data', (text: string) => {
-      said += text;
-      if (said.startsWith('ready\n')) finish();
+      output += text;
+      if (output.startsWith('ready\n')) finish();
     });
     child.stdout?.on('end', () => {
-      finish(new UnavailableError(`a broker did not start: ${said.trim() || 'it gave no reason'}`));
+      finish(
+        new UnavailableError(`a broker did not start: ${output.trim() || 'it gave no reason'}`),
+      );
     });
   });
 }
 
-/** The child has nothing of this process but its environment. */
-function spawnBroker({ socketPath, program, idleMs, graceMs }: BrokerPlace): ChildProcess {
+/** The child inherits nothing of this process but its environment. */
+function spawnBroker({ socketPath, program, idleMs, graceMs }: BrokerAddress): ChildProcess {
   const { NODE_OPTIONS: _, NODE_CHANNEL_FD: __, ...env } = process.env;
   try {
     const inherited = replaceInheritable();

@@ -6,11 +6,12 @@ import { checkIsObject, checkLabel, checkTimeout } from '../../../api/options.ts
 import { outerGrants } from '../../../api/outer-grants.ts';
 import { describe } from '../../../api/sets.ts';
 import { RemoteSession } from '../../../remote/session.ts';
+import { systemClock } from '../../../runtime/clock.ts';
 import { commandLengthMax, protocolVersion } from '../wire/limits.ts';
 import type { BrokerSnapshot, Hello } from '../wire/messages.ts';
 import { defaultSocketPath } from '../wire/socket-path.ts';
-import { Link } from './backend.ts';
-import { type BrokerPlace, defaultProgram } from './connect.ts';
+import { BrokerBackend } from './backend.ts';
+import { type BrokerAddress, defaultProgram } from './connect.ts';
 
 export interface BrokerOptions {
   /**
@@ -18,17 +19,17 @@ export interface BrokerOptions {
    * `/tmp/kds-UID/broker.sock`, whatever the environment. Domains of one socket are one domain.
    */
   readonly socket?: string | undefined;
-  /** Of this client: told in snapshots and errors, of what has no label of its own. */
+  /** Of this client: in snapshots and errors, where a request has no label. */
   readonly label?: string | undefined;
-  /** Told in snapshots. Default: the command line of this process. */
+  /** In snapshots. Default: the command line of this process. */
   readonly command?: string | undefined;
   /** Whether to start a broker if there is none. Default true. */
   readonly start?: boolean | undefined;
-  /** For a broker that this starts: how long it stays without a client, in ms. Default 10,000. */
+  /** For a broker that this starts: ms that it stays without a client. Default 10,000. */
   readonly idleMs?: number | undefined;
   /**
-   * For a broker that this starts: for how long, in ms, it grants nothing new after another one has
-   * died, so that those who hold something can claim it. Default 2,000.
+   * For a broker that this starts: ms in which it grants nothing new after another one has died, so
+   * that clients can claim what they hold. Default 2,000.
    */
   readonly graceMs?: number | undefined;
 }
@@ -36,18 +37,18 @@ export interface BrokerOptions {
 const idleMsDefault = 10_000;
 export const graceMsDefault = 2000;
 
-/** Its snapshots also tell whose each set is. */
+/** Its snapshots name the client of each set. */
 export interface BrokerDomain extends Domain {
-  /** The process that serves, or did when something was last heard of it. */
+  /** The process that serves, or did at its last answer. */
   readonly brokerPid: number;
   query(): Promise<BrokerSnapshot>;
 }
 
-class LinkedDomain extends RemoteSession<BrokerSnapshot> implements BrokerDomain {
-  declare readonly link: Link;
+class ConnectedDomain extends RemoteSession<BrokerSnapshot> implements BrokerDomain {
+  declare readonly backend: BrokerBackend;
 
   get brokerPid(): number {
-    return this.link.brokerPid;
+    return this.backend.brokerPid;
   }
 }
 
@@ -55,17 +56,17 @@ class LinkedDomain extends RemoteSession<BrokerSnapshot> implements BrokerDomain
  * Opens the domain that all processes of this user share, by way of a broker on a Unix socket; the
  * broker is started if there is none. Waits until the broker has answered.
  *
- * When this process ends, however it does, all that it holds is let go of at once. What it held
- * exclusively is then `recovered` by the next, unless the domain was closed. If the broker dies,
- * another one is started, and what is held stays held. Domains that nothing is expected of, whether
- * or not they hold anything, do not keep the process alive.
+ * When this process ends, however it does, all that it holds is released at once. What it held
+ * exclusively is then `recovered` by the next holder, unless the domain was closed. If the broker
+ * dies, another one is started, and what is held stays held. A domain keeps the process alive only
+ * while a request or query of it waits, whether or not it holds anything.
  *
  * `release`, `downgrade` and `abandon` wait for nothing: other clients see them when the broker has
- * heard of them, and at the latest when a later `query()` of this client is answered.
+ * received them, and at the latest when a later `query()` of this client is answered.
  *
- * @throws UnavailableError if no broker is there and none can be started, or its place is not safe;
- * ProtocolError if it speaks another version; UnsupportedError where there are no Unix sockets;
- * TypeError, RangeError, LimitError for options that are none.
+ * @throws UnavailableError if no broker serves and none can be started, or its socket's folder is
+ * not safe; ProtocolError if it speaks another version; UnsupportedError where there are no Unix
+ * sockets; TypeError, RangeError, LimitError for invalid options.
  * @example
  * ```ts
  * import { openBrokerDomain } from 'kds/broker';
@@ -76,13 +77,16 @@ class LinkedDomain extends RemoteSession<BrokerSnapshot> implements BrokerDomain
  * ```
  */
 export async function openBrokerDomain(options: BrokerOptions = {}): Promise<BrokerDomain> {
-  const { place, hello } = checkBrokerOptions(options);
-  const link = new Link(place, hello);
-  await link.open();
-  return new LinkedDomain(link, undefined, hello.label);
+  const { address, hello } = checkBrokerOptions(options);
+  const backend = new BrokerBackend(address, hello, systemClock);
+  await backend.open();
+  return new ConnectedDomain(backend, undefined, hello.label);
 }
 
-function checkBrokerOptions(options: BrokerOptions): { place: BrokerPlace; hello: Hello } {
+function checkBrokerOptions(options: BrokerOptions): {
+  address: BrokerAddress;
+  hello: Hello;
+} {
   checkIsObject(options);
   const { start = true, idleMs = idleMsDefault, graceMs = graceMsDefault, label } = options;
   const { socket: socketPath = defaultSocketPath(), command = commandLine() } = options;
@@ -93,7 +97,7 @@ function checkBrokerOptions(options: BrokerOptions): { place: BrokerPlace; hello
   if (label !== undefined) checkLabel(label);
   checkTimeout(idleMs, 'idleMs');
   checkTimeout(graceMs, 'graceMs');
-  // Those with a key are another backend's.
+  // Grants with a key are of another backend.
   const under = outerGrants().filter(({ key }) => key === undefined);
   const hello: Hello = {
     do: 'hello',
@@ -103,7 +107,7 @@ function checkBrokerOptions(options: BrokerOptions): { place: BrokerPlace; hello
     ...(label !== undefined && { label }),
     ...(under.length > 0 && { under }),
   };
-  return { place: { socketPath, start, program: defaultProgram(), idleMs, graceMs }, hello };
+  return { address: { socketPath, start, program: defaultProgram(), idleMs, graceMs }, hello };
 }
 
 function commandLine(): string {

@@ -1,8 +1,8 @@
-/** The first exchange of a connection: who comes, and whether both speak one version. */
+/** The first exchange of a connection: the client's description, and one protocol version. */
 
 import type { Socket } from 'node:net';
 import { ProtocolError, UnavailableError } from '../../../api/errors.ts';
-import { Deadline } from '../../../runtime/deadline.ts';
+import type { Clock } from '../../../runtime/clock.ts';
 import { errorReceived } from '../wire/errors.ts';
 import { encodeFrame, type Frame, FrameDecoder } from '../wire/frames.ts';
 import { frameBytesMax, helloMsMax, protocolVersion } from '../wire/limits.ts';
@@ -10,34 +10,35 @@ import type { Hello } from '../wire/messages.ts';
 import { BrokerGoneError } from './connect.ts';
 
 /**
- * Says hello, and returns the answer. Nothing more comes until something is asked.
+ * Sends hello, and returns the answer. The broker sends nothing more until it is asked. A socket
+ * whose handshake fails is destroyed.
  *
- * @throws ProtocolError if the other side speaks otherwise; UnavailableError if it says nothing;
- * BrokerGoneError if it ended meanwhile.
+ * @throws ProtocolError on a protocol mismatch; UnavailableError if no answer comes in time;
+ * BrokerGoneError if the broker ended meanwhile.
  */
-export async function greet(socket: Socket, hello: Hello): Promise<Frame> {
+export async function handshake(socket: Socket, hello: Hello, clock: Clock): Promise<Frame> {
   const decoder = new FrameDecoder(frameBytesMax);
   try {
     return await new Promise<Frame>((resolve, reject) => {
       const late = (): void => {
         reject(new UnavailableError(`the broker has not answered within ${helloMsMax} ms`));
       };
-      const deadline = new Deadline(helloMsMax, late, { isReal: true });
+      const stopTimer = clock.after(helloMsMax, late);
       const end = (error: unknown): void => {
-        deadline.cancel();
+        stopTimer();
         reject(error);
       };
-      const hear = (frame: Frame): void => {
+      const receive = (frame: Frame): void => {
         const fault = faultOf(frame);
         if (fault !== undefined) end(fault);
-        deadline.cancel();
+        stopTimer();
         resolve(frame);
       };
       socket.on('error', () => undefined);
       socket.on('close', () => end(new BrokerGoneError('the broker ended before it had answered')));
       socket.on('data', (chunk) => {
         try {
-          decoder.push(chunk, hear);
+          decoder.push(chunk, receive);
         } catch (error) {
           end(error);
         }
@@ -52,11 +53,12 @@ export async function greet(socket: Socket, hello: Hello): Promise<Frame> {
   }
 }
 
-/** What is wrong with the answer; undefined if nothing is. */
+/** The error of an answer; undefined for one that is in order. */
 function faultOf(frame: Frame): Error | undefined {
   if (frame['is'] === 'error') return errorReceived(frame);
   if (frame['is'] === 'hello' && frame['version'] === protocolVersion) return undefined;
   return new ProtocolError(
-    `whoever serves there does not speak version ${protocolVersion} of the broker's protocol`,
+    `protocol mismatch: the server there does not speak version ${protocolVersion} of the ` +
+      "broker's protocol",
   );
 }

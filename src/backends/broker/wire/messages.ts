@@ -1,8 +1,6 @@
 /**
- * What client and broker say to each other (docs/protocol.md), and the check of what a client says.
- *
- * A client gives each request an `id`, and the grant that comes of it keeps that. What is done to a
- * grant or a request is not answered: it cannot fail, as the client knows what it has.
+ * The messages of clients and broker (docs/protocol.md), and the check of a client's messages: the
+ * operations and events of every remote backend (src/remote/protocol.ts), and the broker's own.
  */
 
 import { ProtocolError } from '../../../api/errors.ts';
@@ -10,6 +8,7 @@ import type { LockedPolicy } from '../../../api/options.ts';
 import { areOuterGrants, type OuterGrant, outerGrantCountMax } from '../../../api/outer-grants.ts';
 import { describe } from '../../../api/sets.ts';
 import type { SnapshotEntry } from '../../../api/snapshot.ts';
+import type { GrantedEvent, Operation, SettledEvent } from '../../../remote/protocol.ts';
 import type { RemoteRef, RemoteSet } from '../../../remote/resources.ts';
 import type { ErrorSent } from './errors.ts';
 import type { Frame } from './frames.ts';
@@ -21,17 +20,17 @@ export interface Hello {
   readonly label?: string;
   readonly pid?: number;
   readonly command?: string;
-  /** Kept by others while anything that this client asks for waits. */
+  /** Grants of other clients, which are kept while a request of this client waits. */
   readonly under?: readonly OuterGrant[];
-  /** The greatest token that it was given: by a broker that has died, if this one follows it. */
+  /** The greatest token that it was given by a broker that has died. */
   readonly seen?: number;
 }
 
-/** Asks for a set: to have it, to have it now or never, or to hear when nothing conflicts. */
+/** Waits for a set; has it now or never; waits until nothing conflicts with it. */
 export interface Ask extends RemoteSet {
   readonly do: 'acquire' | 'try' | 'settled';
   readonly id: number;
-  /** Of the sessions that were begun; 0, or none, is the connection itself. */
+  /** A session that the client has begun; 0, the default: the connection itself. */
   readonly session?: number;
   readonly label?: string;
   readonly timeoutMs?: number;
@@ -39,11 +38,11 @@ export interface Ask extends RemoteSet {
   readonly steal?: boolean;
   /** Ids of grants. */
   readonly holding?: readonly number[];
-  /** The place that it had with a broker that is gone. */
+  /** The queue position that it had at a broker that has died. */
   readonly place?: number;
 }
 
-/** Claims what was held with a broker that is gone. */
+/** Claims a grant of a broker that has died. */
 export interface Reclaim extends RemoteSet {
   readonly do: 'reclaim';
   readonly id: number;
@@ -58,10 +57,7 @@ export type ClientMessage =
   | Hello
   | Ask
   | Reclaim
-  | { readonly do: 'cancel'; readonly ids: readonly number[] }
-  | { readonly do: 'release'; readonly id: number; readonly part?: readonly RemoteRef[] }
-  | { readonly do: 'downgrade'; readonly id: number; readonly part?: readonly RemoteRef[] }
-  | { readonly do: 'abandon'; readonly id: number }
+  | Operation
   | {
       readonly do: 'session';
       readonly session: number;
@@ -72,16 +68,16 @@ export type ClientMessage =
   | { readonly do: 'query'; readonly id: number }
   | { readonly do: 'close'; readonly id: number; readonly resource: RemoteRef };
 
-/** Whose a set is, as that client told of itself when it came. */
+/** The client of a set, as it described itself when it connected. */
 export interface ClientInfo {
-  /** Given by the broker, in the order in which they came. */
+  /** Given by the broker, in the order of connections. */
   readonly number: number;
   readonly label: string | undefined;
   readonly pid: number | undefined;
   readonly command: string | undefined;
 }
 
-/** An entry of a snapshot that also tells whose it is. */
+/** An entry of a snapshot, with its client. */
 export interface BrokerSnapshotEntry extends SnapshotEntry {
   readonly client: ClientInfo | undefined;
 }
@@ -102,20 +98,15 @@ export type BrokerMessage =
       readonly pid: number;
       readonly graceMs: number;
     }
-  | {
-      readonly is: 'granted';
-      readonly id: number;
-      readonly token: number;
-      readonly recovered?: readonly string[];
-      readonly ignored?: readonly string[];
-    }
+  | GrantedEvent
+  | SettledEvent
   | { readonly is: 'waiting'; readonly id: number; readonly place: number }
-  | { readonly is: 'denied' | 'settled' | 'ended' | 'closed'; readonly id: number }
+  | { readonly is: 'ended' | 'closed'; readonly id: number }
   | ({ readonly is: 'refused' | 'lost'; readonly id: number } & ErrorSent)
   | ({ readonly is: 'snapshot'; readonly id: number } & BrokerSnapshot)
   | ({ readonly is: 'error'; readonly version: number } & ErrorSent);
 
-/** @throws ProtocolError for what no client says. */
+/** @throws ProtocolError for anything but a client's message. */
 export function readClientMessage(frame: Frame): ClientMessage {
   switch (frame['do']) {
     case 'acquire':
