@@ -106,7 +106,7 @@ export class ServerWitness implements Witness, GrantMonitor {
         request: `${session} ${number}`,
         links: readLinks(fields.get('links') ?? ''),
         isObserver: fields.has('watch'),
-        isThief: fields.has('thief'),
+        isThief: fields.has('steal'),
         token: token === undefined ? undefined : Number(token),
       });
     }

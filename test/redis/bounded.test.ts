@@ -47,7 +47,7 @@ describeWithRedis('one call of a script', () => {
   };
   /** Requests in the order in which a session was told of them. */
   const toldOf = (session: ScriptedSession): readonly number[] =>
-    session.news.map((line) => Number(line.split('\t')[2]));
+    session.notifications.map((line) => Number(line.split('\t')[2]));
   const upTo = (count: number): readonly number[] =>
     Array.from({ length: count }, (_, index) => index + 1);
 

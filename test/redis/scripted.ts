@@ -59,8 +59,8 @@ export class ScriptedSession {
   readonly domain: ScriptedDomain;
   readonly id: string;
   numberLast = 0;
-  /** Lines of news, as they came with answers. */
-  readonly news: string[] = [];
+  /** Lines of notifications, as they came with answers. */
+  readonly notifications: string[] = [];
 
   constructor(domain: ScriptedDomain, id: string) {
     this.domain = domain;
@@ -81,7 +81,7 @@ export class ScriptedSession {
   }
 
   async beat(what: 'open' | 'renew' | 'close' | 'abandon', leaseMs = leaseMsDefault) {
-    return this.#run('beat', what, `${leaseMs}`, '');
+    return this.#run('heartbeat', what, `${leaseMs}`, '');
   }
 
   async audit(from = 0, countMax = 100): Promise<readonly string[]> {
@@ -90,7 +90,7 @@ export class ScriptedSession {
 
   async #run(name: ScriptName, ...args: readonly string[]): Promise<readonly string[]> {
     const { answer, notifications } = await this.domain.run(name, this.id, ...args);
-    if (notifications !== '') this.news.push(...notifications.split('\n'));
+    if (notifications !== '') this.notifications.push(...notifications.split('\n'));
     return answer as readonly string[];
   }
 }

@@ -86,7 +86,7 @@ describeWithRedis('the scripts', () => {
     await one.ask(['xa'], { number: 2 });
     await two.ask(['sa'], { number: 1 });
     await one.change('R1');
-    expect(one.news).toEqual([expect.stringMatching(/^1\tgranted\t2\t\d+\t\d+$/)]);
+    expect(one.notifications).toEqual([expect.stringMatching(/^1\tgranted\t2\t\d+\t\d+$/)]);
     const messages: string[] = [];
     const subscriber = domain.redis.duplicate();
     subscriber.on('message', (_channel, text) => messages.push(text));
@@ -154,8 +154,8 @@ describeWithRedis('the scripts', () => {
     await domain.redis.hset(`${domain.root}s:${one.id}`, 'until', '1');
     await domain.redis.zadd(`${domain.root}sessions`, '1', one.id);
     await two.beat('renew');
-    expect(two.news).toHaveLength(1);
-    expect(two.news[0]).toMatch(/^1\tgranted\t1\t\d+\t\d+\tb\ta$/);
+    expect(two.notifications).toHaveLength(1);
+    expect(two.notifications[0]).toMatch(/^1\tgranted\t1\t\d+\t\d+\tb\ta$/);
     expect(await heldBy()).toEqual([two.id]);
     await two.change('R1');
     // Read only, and so not made whole.
@@ -167,11 +167,11 @@ describeWithRedis('the scripts', () => {
     await one.ask(['xa'], { number: 1 });
     await one.ask(['xa'], { number: 2, how: 'watch' });
     await one.ask(['xa'], { number: 3, how: 'steal' });
-    one.news.length = 0;
+    one.notifications.length = 0;
     await one.change('D3\na\n');
-    expect(one.news).toEqual([]);
+    expect(one.notifications).toEqual([]);
     await one.change('R3');
-    expect(one.news).toEqual([expect.stringMatching(/\tsettled\t2$/)]);
+    expect(one.notifications).toEqual([expect.stringMatching(/\tsettled\t2$/)]);
   });
 
   it('a dead session of many sets is cleared away in bounded steps', async () => {

@@ -45,7 +45,7 @@ export const redisFaults: readonly Fault[] = [
     file: 'lua/rule.lua',
     find: "        try('ZREM', root .. 'w:' .. name, mode .. id)\n",
     replace:
-      "        try('ZREM', root .. 'w:' .. name, mode .. id)\n        isTouched[name] = true\n",
+      "        try('ZREM', root .. 'w:' .. name, mode .. id)\n        isDirty[name] = true\n",
   },
   {
     name: 'readers do not raise the fence',
@@ -63,7 +63,7 @@ export const redisFaults: readonly Fault[] = [
   {
     name: 'a wake-up is lost for good, as no heartbeat asks for it',
     file: 'backend.ts',
-    find: 'if (!this.#isAuditDue && !this.session.hasMissed(toldCount, numberTop)) return;',
+    find: 'if (!this.#isAuditDue && !this.session.hasMissed(notifiedCount, numberTop)) return;',
     replace: 'if (numberTop >= 0) return;',
   },
   {
@@ -74,16 +74,16 @@ export const redisFaults: readonly Fault[] = [
   },
   {
     name: 'the guard counts more than the lease',
-    file: 'lease.ts',
-    find: 'this.#guard.renewed(sentMs, this.#leaseMs);',
-    replace: 'this.#guard.renewed(sentMs, this.#leaseMs * 1.45);',
+    file: 'leased-session.ts',
+    find: '      leaseMs,\n      isMoreDue',
+    replace: '      leaseMs: leaseMs * 1.45,\n      isMoreDue',
     climate: 'parted',
   },
   {
     name: 'the guard counts from when the beat was answered',
-    file: 'lease.ts',
-    find: 'this.#guard.renewed(sentMs, this.#leaseMs);',
-    replace: 'this.#guard.renewed(this.#clock.nowMs() + sentMs - sentMs, this.#leaseMs);',
+    file: 'leased-session.ts',
+    find: '      sentMs,\n      leaseMs,',
+    replace: '      sentMs: clock.nowMs() + sentMs - sentMs,\n      leaseMs,',
     climate: 'drowsy',
   },
   {
@@ -129,8 +129,8 @@ export const redisFaults: readonly Fault[] = [
   {
     name: 'a new connection is taken for one to the same server',
     file: 'backend.ts',
-    find: 'this.#isAuditDue = true;\n    this.#lease.beatNow();',
-    replace: 'this.#lease.beatNow();',
+    find: 'this.#isAuditDue = true;\n    this.#lease.heartbeatNow();',
+    replace: 'this.#lease.heartbeatNow();',
     climate: 'failing',
   },
   {

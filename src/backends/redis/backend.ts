@@ -20,6 +20,7 @@ import type { EventDomain } from '../../api/events.ts';
 import type { RequestKey } from '../../api/outer-grants.ts';
 import { type LeftBehind, RemoteBackend } from '../../remote/backend.ts';
 import type { RemoteGrant } from '../../remote/grant.ts';
+import type { LeasedSession } from '../../remote/leased-session.ts';
 import { lostError } from '../../remote/lost-error.ts';
 import type { Operation } from '../../remote/protocol.ts';
 import type { RemoteRequest } from '../../remote/request.ts';
@@ -31,14 +32,14 @@ import { escaped, quote } from '../../runtime/escape.ts';
 import { audit } from './audit.ts';
 import { type ChangeKind, Changes } from './changes.ts';
 import type { RedisConnection } from './connection.ts';
-import { Lease, outOfReach } from './lease.ts';
+import { createSession, outOfReach, type RedisRenewal } from './leased-session.ts';
 import { deadlockError, timeoutMessage } from './messages.ts';
 import { keyNameOf, labelSent, linksOf, nameOf, rootOf } from './names.ts';
 import { modeOf, type PendingRedisRequest, type ServerKey } from './pending-request.ts';
 import { outageMsMax, whenReached } from './reach.ts';
 import { type ScriptReply, Scripts, strangeAnswer } from './scripts.ts';
 import { checkServer } from './server-kind.ts';
-import type { ServerSession } from './server-session.ts';
+import { ServerSession } from './server-session.ts';
 import { type RedisSnapshot, takeSnapshot } from './snapshot.ts';
 import { SubscriptionCheck } from './subscription-check.ts';
 
@@ -81,7 +82,12 @@ export class RedisBackend extends RemoteBackend<RedisSnapshot, PendingRedisReque
   readonly #root: string;
   readonly #client: string;
   readonly #outer: readonly RequestKey[];
-  readonly #lease: Lease;
+  readonly #leaseMs: number;
+  readonly #about: string;
+  /** The present session. After a lost one, a new one by the next number. */
+  session: ServerSession;
+  #lease: LeasedSession<RedisRenewal>;
+  #sessionCount = 1;
   readonly #changes: Changes;
   readonly #subscription: SubscriptionCheck;
   readonly #warnings = new Set<string>();
@@ -99,16 +105,10 @@ export class RedisBackend extends RemoteBackend<RedisSnapshot, PendingRedisReque
     this.#client = client;
     const callMs = Math.min(Math.max(leaseMs / 3, callMsMin), callMsMax);
     this.scripts = new Scripts(connection, clock, this.#root, callMs);
-    this.#lease = new Lease(client, leaseMs, about, this.scripts, clock, {
-      alive: (toldCount, numberTop) => this.#alive(toldCount, numberTop),
-      heard: (reply) => this.#receiveReply(reply, this.session),
-      ranOut: () => {
-        this.#loseAll(false);
-        this.#changes.giveUp();
-      },
-      expired: () => this.#expired(),
-      failed: (reason) => this.#heartbeatFailed(reason),
-    });
+    this.#leaseMs = leaseMs;
+    this.#about = about;
+    this.session = new ServerSession(`${client}.1`);
+    this.#lease = this.#createLease();
     this.#changes = new Changes(this.scripts, {
       session: () => this.session,
       isUp: () => this.#lease.isUp,
@@ -130,8 +130,17 @@ export class RedisBackend extends RemoteBackend<RedisSnapshot, PendingRedisReque
     return `${this.#root}c:${this.#client}`;
   }
 
-  get session(): ServerSession {
-    return this.#lease.session;
+  #createLease(): LeasedSession<RedisRenewal> {
+    const terms = { id: this.session.id, leaseMs: this.#leaseMs, about: this.#about };
+    return createSession(terms, this.scripts, this.clock, {
+      onRenewed: (renewal) => this.#renewed(renewal),
+      onRunOut: () => {
+        this.#loseAll(false);
+        this.#changes.giveUp();
+      },
+      onLost: () => this.#expired(),
+      onFailed: (reason) => this.#heartbeatFailed(reason),
+    });
   }
 
   /**
@@ -154,7 +163,7 @@ export class RedisBackend extends RemoteBackend<RedisSnapshot, PendingRedisReque
   #reconnected(): void {
     // It may be another server, which has not received all that this client sent.
     this.#isAuditDue = true;
-    this.#lease.beatNow();
+    this.#lease.heartbeatNow();
   }
 
   override checkLease(): void {
@@ -181,7 +190,7 @@ export class RedisBackend extends RemoteBackend<RedisSnapshot, PendingRedisReque
 
   protected override ask(pending: PendingRedisRequest): void {
     if (this.#lease.isUp) this.#enqueue(pending);
-    else this.#lease.beatNow();
+    else this.#lease.heartbeatNow();
   }
 
   #enqueue(pending: PendingRedisRequest): void {
@@ -361,7 +370,7 @@ export class RedisBackend extends RemoteBackend<RedisSnapshot, PendingRedisReque
         break;
       case 'expired':
         pending.state = 'due';
-        this.#lease.beatNow();
+        this.#lease.heartbeatNow();
         break;
       default:
         this.#endUngranted(pending, strangeAnswer());
@@ -452,7 +461,7 @@ export class RedisBackend extends RemoteBackend<RedisSnapshot, PendingRedisReque
     { notifications, damage, isUnfinished }: ScriptReply,
     session: ServerSession,
   ): void {
-    if (isUnfinished) this.#lease.beatNow();
+    if (isUnfinished) this.#lease.heartbeatNow();
     if (damage !== '') this.#warn(`a key of kds is damaged, or not a key of kds: ${damage}`);
     if (notifications === '') return;
     this.delivery.asOne(() => {
@@ -477,17 +486,18 @@ export class RedisBackend extends RemoteBackend<RedisSnapshot, PendingRedisReque
 
   // ---- The session
 
-  #alive(toldCount: number, numberTop: number): void {
+  #renewed({ reply, notifiedCount, numberTop }: RedisRenewal): void {
+    this.#receiveReply(reply, this.session);
     this.#downSinceMs = undefined;
     this.#changes.resume();
     this.#changes.flush();
     for (const pending of this.requests.pending) {
       if (pending.state === 'due') this.#enqueue(pending);
     }
-    if (!this.#isAuditDue && !this.session.hasMissed(toldCount, numberTop)) return;
+    if (!this.#isAuditDue && !this.session.hasMissed(notifiedCount, numberTop)) return;
     this.#isAuditDue = false;
     audit(this, this.session).then(
-      (isKnown) => isKnown || this.#lease.beatNow(),
+      (isKnown) => isKnown || this.#lease.heartbeatNow(),
       (error) => {
         this.#isAuditDue = true;
         this.#failed(error);
@@ -497,6 +507,9 @@ export class RedisBackend extends RemoteBackend<RedisSnapshot, PendingRedisReque
 
   /** The server has ended the session: its grants, and the queue positions of its requests. */
   #expired(): void {
+    this.#sessionCount++;
+    this.session = new ServerSession(`${this.#client}.${this.#sessionCount}`);
+    this.#lease = this.#createLease();
     this.#loseAll(true);
     this.#changes.forget();
     for (const pending of this.requests.pending) {
@@ -505,6 +518,7 @@ export class RedisBackend extends RemoteBackend<RedisSnapshot, PendingRedisReque
       pending.state = 'due';
       pending.isRevoked = false;
     }
+    this.#lease.heartbeatNow();
   }
 
   #loseAll(isKnown: boolean): void {

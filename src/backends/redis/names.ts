@@ -11,7 +11,7 @@ function escapeText(text: string): string {
   return JSON.stringify(text).slice(1, -1);
 }
 
-/** What others have written may be anything: it is then told as it is. */
+/** Text that another client wrote may be anything: it is then returned as it is. */
 function unescapeText(escaped: string): string {
   try {
     return JSON.parse(`"${escaped}"`) as string;
@@ -20,7 +20,7 @@ function unescapeText(escaped: string): string {
   }
 }
 
-/** A label, if there is one: an empty one is another thing than none. */
+/** A label, if there is one: an empty label is not the same as no label. */
 export function labelSent(label: string | undefined): string {
   return label === undefined ? '' : `=${escapeText(label)}`;
 }
@@ -29,25 +29,25 @@ export function readLabel(sent: string): string | undefined {
   return sent === '' ? undefined : unescapeText(sent.slice(1));
 }
 
-/** What all keys of a domain begin with. No brace in its name ends the hash tag, or another's. */
+/** The prefix of all keys of a domain. No brace in a name ends the hash tag. */
 export function rootOf(domainName: string): string {
   const escaped = escapeText(domainName).replaceAll('{', '\\u007b').replaceAll('}', '\\u007d');
   return `{kds:${escaped}}:`;
 }
 
-/** What a resource is called in keys. One without a name is its client's alone. */
+/** The name of a resource in keys. One without a name is private to its client. */
 export function keyNameOf(ref: RemoteRef, client: string): string {
   if (typeof ref === 'number') return `#${client}:${ref}`;
   const escaped = escapeText(ref);
   return escaped.startsWith('#') ? `\\u0023${escaped.slice(1)}` : escaped;
 }
 
-/** What people are told: one without a name is `#` and a number. */
+/** The name of a resource for people: one without a name is `#` and a number. */
 export function nameOf(keyName: string): string {
   return keyName.startsWith('#') ? `#${keyName.split(':').at(-1)}` : unescapeText(keyName);
 }
 
-/** A set, as the scripts want it: no name twice, and exclusive wins. */
+/** A set as the scripts take it: no name twice, and exclusive wins. */
 export function linksOf({ exclusive = [], shared = [] }: RemoteSet, client: string): string {
   const modes = new Map<string, string>();
   for (const ref of exclusive) modes.set(keyNameOf(ref, client), 'x');
@@ -60,13 +60,13 @@ export function linksOf({ exclusive = [], shared = [] }: RemoteSet, client: stri
   return links;
 }
 
-export interface LinkTold {
+export interface NamedLink {
   readonly isExclusive: boolean;
   readonly keyName: string;
 }
 
-/** What `links` of a set say. */
-export function readLinks(links: string): readonly LinkTold[] {
+/** Reads the `links` of a set. */
+export function readLinks(links: string): readonly NamedLink[] {
   const lines = links.split('\n').slice(0, -1);
   return lines.map((line) => ({ isExclusive: line.startsWith('x'), keyName: line.slice(1) }));
 }

@@ -1,4 +1,4 @@
-/** One listener a client, however many domains use it: of more than ten Node warns as of a leak. */
+/** One listener per client, however many domains use it: Node takes more than ten for a leak. */
 
 interface Emitter {
   on(event: string, listener: (...args: unknown[]) => void): unknown;
@@ -6,7 +6,7 @@ interface Emitter {
 
 const groups = new WeakMap<Emitter, Set<() => void>>();
 
-/** `listener` is told each time that the client is connected. Returns what ends that. */
+/** Calls `listener` each time that the client is connected. Returns the end of that. */
 export function onReady(client: Emitter, listener: () => void): () => void {
   const group = groups.get(client) ?? listen(client);
   group.add(listener);

@@ -1,15 +1,16 @@
 /**
- * What a server's error means for the call: it passes, it stays, or memory is at its end.
+ * Errors of a server, by what they mean for the call: it may be sent again, it is refused for good,
+ * or memory is at its end.
  *
  * A server that fails over, loads its data or lacks a replica answers by an error code of its own,
  * and takes the same call some time later. A script that passes such an error on puts `ERR` before
- * the code, and a server before 7.0 also the place in the script.
+ * the code, and a server before 7.0 also the line of the script.
  */
 
 import { KdsError, LimitError, ProtocolError, UnavailableError } from '../../api/errors.ts';
 import { clusterError } from './cluster-error.ts';
 
-/** What stands before the code of an error that was raised within a script. */
+/** Text before the code of an error that was raised within a script. */
 const wrapping = /^(?:ERR |Error running script \(call to f_[0-9a-f]+\): |@user_script: ?\d+: )*/;
 
 /** The server takes the call later. */
@@ -39,15 +40,15 @@ const lasting: ReadonlySet<string> = new Set([
 
 const lacksRights = /^(?:NOPERM|NOAUTH|WRONGPASS)\b|user executing the script can't/;
 
-/** Of what a client library rejects with. */
+/** Translates an error of a client library. */
 export function errorOf(error: unknown): Error {
   if (error instanceof KdsError) return error;
   const message = error instanceof Error ? error.message : String(error);
   const damaged = /KDS_DAMAGED (.*?)( script: .*)?$/s.exec(message)?.[1];
   if (damaged !== undefined) {
     return new ProtocolError(
-      `a key of kds is damaged, or somebody else's: ${damaged}. ` +
-        'Nothing was done: see what has written it, and remove it, or use another domain name',
+      `a key of kds is damaged, or not a key of kds: ${damaged}. ` +
+        'Nothing was changed: find its writer and remove it, or use another domain name',
     );
   }
   const reason = message.replace(wrapping, '');
@@ -58,7 +59,7 @@ export function errorOf(error: unknown): Error {
     const advice = lacksRights.test(reason) ? '. The rights that kds needs: docs/redis.md' : '';
     return new ProtocolError(`redis refuses: ${message}${advice}`);
   }
-  return new UnavailableError(`redis is out of reach, or refuses for now: ${message}`);
+  return new UnavailableError(`redis is unavailable, or refuses for now: ${message}`);
 }
 
 function isFromServer(message: string): boolean {

@@ -1,7 +1,7 @@
 /**
  * The scripts, and running them: by their digest, and as a whole where the server does not know
  * them (any more). The order of two calls of different scripts may change by that; their numbers
- * take care of it (lua/enqueue.lua). Each call has a limit of time, after which it may yet run.
+ * take care of it (lua/enqueue.lua). A call that is given up after its time limit may yet run.
  */
 
 import { createHash } from 'node:crypto';
@@ -11,32 +11,26 @@ import type { RedisConnection, RedisReply } from './connection.ts';
 import { text as audit } from './lua/audit.lua';
 import { text as blockers } from './lua/blockers.lua';
 import { text as change } from './lua/change.lua';
-import { text as circle } from './lua/cycle.lua';
+import { text as cycle } from './lua/cycle.lua';
 import { text as enqueue } from './lua/enqueue.lua';
 import { text as expired } from './lua/expired.lua';
-import { text as beat } from './lua/heartbeat.lua';
+import { text as heartbeat } from './lua/heartbeat.lua';
 import { text as query } from './lua/query.lua';
-import { text as steal } from './lua/revoke.lua';
+import { text as revoke } from './lua/revoke.lua';
 import { text as rule } from './lua/rule.lua';
 import { text as state } from './lua/state.lua';
 import { errorOf } from './refusals.ts';
 
-export type ScriptName = 'enqueue' | 'change' | 'beat' | 'audit' | 'query';
+export type ScriptName = 'enqueue' | 'change' | 'heartbeat' | 'audit' | 'query';
 
-const seldomAtEnqueue = seldom(
-  'blockersOf heldAmong findCircle rob robSome dropExpired',
-  blockers,
-  circle,
-  steal,
-  expired,
-);
-const seldomAtChange = seldom('blockersOf', blockers);
+/** Fragments by the names that a script lists after `--- @lazy`. */
+const fragments: Readonly<Record<string, string>> = { blockers, cycle, expired, revoke };
 
 /** Each script with the fragments that it needs, as the server is given it. */
 export const scriptTexts: Readonly<Record<ScriptName, string>> = {
-  enqueue: [state, rule, seldomAtEnqueue, enqueue].join('\n'),
-  change: [state, rule, seldomAtChange, change].join('\n'),
-  beat: [state, rule, expired, beat].join('\n'),
+  enqueue: [state, rule, lazyOf(enqueue), enqueue].join('\n'),
+  change: [state, rule, lazyOf(change), change].join('\n'),
+  heartbeat: [state, rule, expired, heartbeat].join('\n'),
   audit: [state, rule, audit].join('\n'),
   query: [state, query].join('\n'),
 };
@@ -44,22 +38,24 @@ export const scriptTexts: Readonly<Record<ScriptName, string>> = {
 const digests: Readonly<Record<ScriptName, string>> = {
   enqueue: digestOf(scriptTexts.enqueue),
   change: digestOf(scriptTexts.change),
-  beat: digestOf(scriptTexts.beat),
+  heartbeat: digestOf(scriptTexts.heartbeat),
   audit: digestOf(scriptTexts.audit),
   query: digestOf(scriptTexts.query),
 };
 
 /**
- * Fragments of which most runs call nothing: `seldom()` has their functions. To make a function is
- * cheap, but each run of a script makes all that are not within another one.
+ * The fragments of which most runs of a script call nothing: `lazy()` has their functions. To make
+ * a function is cheap, but each run of a script makes all that are not within another one.
  */
-function seldom(names: string, ...fragments: readonly string[]): string {
-  const made = names.split(' ').map((name) => `${name} = ${name}`);
-  const body = `${fragments.join('\n')}\nreturn { ${made.join(', ')} }`;
-  return `local function seldom()\n${body}\nend`;
+function lazyOf(script: string): string {
+  const names = /^--- @lazy (.*)$/m.exec(script)?.[1]?.split(', ') ?? [];
+  const body = names.map((name) => fragments[name]).join('\n');
+  const functions = [...body.matchAll(/^local function (\w+)/gm)].map(([, name]) => name);
+  const made = functions.map((name) => `${name} = ${name}`).join(', ');
+  return `local function lazy()\n${body}\nreturn { ${made} }\nend`;
 }
 
-/** What a script answers (lua/state.lua). */
+/** The answer of a script (lua/state.lua). */
 export interface ScriptReply {
   readonly answer: readonly RedisReply[];
   /** Notifications of the caller, a line each; '' for none. */
@@ -93,8 +89,8 @@ export class Scripts {
   #isWatching = false;
 
   /**
-   * `limitMs` is how long a call may take. The server answers in order, so for a call behind others
-   * the time counts from the last answer: many calls at once may take longer together.
+   * `limitMs`: time limit of a call. The server answers in order, so the limit of a call behind
+   * others counts from the last answer: many calls at once may take longer together.
    */
   constructor(connection: RedisConnection, clock: Clock, root: string, limitMs: number) {
     this.#connection = connection;
@@ -128,7 +124,7 @@ export class Scripts {
     }
   }
 
-  /** An answer, or an error that says what it means; and that there is none, in time. */
+  /** The answer, or its error in terms of kds; UnavailableError if none comes in time. */
   inTime<T>(reply: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#numberLast++;

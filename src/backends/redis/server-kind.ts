@@ -4,7 +4,7 @@ import { ProtocolError, UnsupportedError } from '../../api/errors.ts';
 import { clusterError } from './cluster-error.ts';
 import type { Scripts } from './scripts.ts';
 
-/** The oldest that is known to do: scripts replicate what they did, and may ask for the time. */
+/** The oldest that is known to work: its scripts replicate their effects, and may read the time. */
 const versionMin = [6, 2] as const;
 
 /** @throws UnsupportedError, UnavailableError */

@@ -1,4 +1,4 @@
-/** A snapshot, from what the server tells of all sets (lua/query.lua): who waits for whom. */
+/** A snapshot, from the server's list of all sets (lua/query.lua): which set waits for which. */
 
 import { LimitError } from '../../api/errors.ts';
 import type { Snapshot, SnapshotEntry } from '../../api/snapshot.ts';
@@ -15,7 +15,7 @@ import { namedSet, readAbout } from './messages.ts';
 import { readLabel, readLinks } from './names.ts';
 import { type Scripts, strangeAnswer } from './scripts.ts';
 
-/** Whose a set is, as that client told of itself. */
+/** The client of a set, as it described itself. */
 export interface RedisClientInfo {
   /** Of the client that made it; a new one is begun when a lease was lost. */
   readonly session: string;
@@ -34,19 +34,19 @@ export interface RedisSnapshot extends Snapshot {
   readonly pending: readonly RedisSnapshotEntry[];
 }
 
-interface SetTold {
+interface SnapshotSet {
   readonly entry: RedisSnapshotEntry;
   readonly links: string;
-  /** Its place in the queues: its id, but a thief's is before all others. */
+  /** Its position in the queues: its id, but a set that steals is before all others. */
   readonly arrival: number;
 }
 
 /** Fields of a set. */
 const fieldCount = 7;
 
-/** Sets that are told of at one moment, at most: that takes the server some 5 µs a set. */
+/** Sets in one page, at most: they take the server some 5 µs each. */
 const pageCount = 4000;
-/** And in all: there must be room for them here. */
+/** Sets in a snapshot, at most: it must fit into the memory of this process. */
 const setCountMax = 200_000;
 
 /**
@@ -55,7 +55,7 @@ const setCountMax = 200_000;
  * @throws LimitError if there are too many; as {@link Scripts.run} does
  */
 export async function takeSnapshot(scripts: Scripts, caller: string): Promise<RedisSnapshot> {
-  const sets: SetTold[] = [];
+  const sets: SnapshotSet[] = [];
   let [session, number] = ['', ''];
   do {
     const { answer } = await scripts.run('query', [caller, `${pageCount}`, session, number]);
@@ -70,7 +70,7 @@ export async function takeSnapshot(scripts: Scripts, caller: string): Promise<Re
   return inSlices(snapshotOf(sets));
 }
 
-function* snapshotOf(sets: readonly SetTold[]): Generator<void, RedisSnapshot> {
+function* snapshotOf(sets: readonly SnapshotSet[]): Generator<void, RedisSnapshot> {
   const blockers = yield* blockersOf(sets);
   const entries = yield* mapInSteps(sets, ({ entry }) => {
     if (entry.token !== undefined) return entry;
@@ -80,7 +80,7 @@ function* snapshotOf(sets: readonly SetTold[]): Generator<void, RedisSnapshot> {
   return yield* inSnapshotOrder(entries);
 }
 
-function* readSets(lists: readonly RedisReply[], sets: SetTold[]): Generator<void, void> {
+function* readSets(lists: readonly RedisReply[], sets: SnapshotSet[]): Generator<void, void> {
   for (const list of lists as readonly (readonly string[])[]) {
     const [session = '', about = ''] = list;
     const { label, pid, host, command } = readAbout(about);
@@ -92,8 +92,8 @@ function* readSets(lists: readonly RedisReply[], sets: SetTold[]): Generator<voi
   }
 }
 
-function readSet(fields: readonly string[], client: RedisClientInfo): SetTold {
-  const [id, links = '', since, token, label = '', scope = '', thief] = fields;
+function readSet(fields: readonly string[], client: RedisClientInfo): SnapshotSet {
+  const [id, links = '', since, token, label = '', scope = '', steal] = fields;
   const entry: RedisSnapshotEntry = {
     id: Number(id),
     set: namedSet(links),
@@ -104,12 +104,12 @@ function readSet(fields: readonly string[], client: RedisClientInfo): SetTold {
     waitingFor: [],
     client,
   };
-  return { entry, links, arrival: thief === '1' ? -entry.id : entry.id };
+  return { entry, links, arrival: steal === '1' ? -entry.id : entry.id };
 }
 
 /** By id of each set: on each resource the nearest ones ahead that conflict. */
 function* blockersOf(
-  sets: readonly SetTold[],
+  sets: readonly SnapshotSet[],
 ): Generator<void, ReadonlyMap<number, ReadonlySet<number>>> {
   const blockers = new Map<number, Set<number>>();
   /** On each resource: the last exclusive one, and those shared that came after it. */

@@ -1,12 +1,12 @@
 /**
- * Finds out whether messages still arrive. A connection that only listens may die without a word,
- * as when a NAT or a load balancer forgets it, and then nothing is ever sent on it that would fail.
+ * Checks whether messages still arrive. A connection that only receives may die unnoticed, as when
+ * a NAT or a load balancer forgets it: nothing is ever sent on it that would fail.
  *
  * The client sends itself a message six times in the length of the lease, by the connection for
- * commands. If one has not come when the server has answered to the next one, a sixth of a lease
+ * commands. If one has not arrived when the server has answered the next one, a sixth of a lease
  * later, the connection for messages is given up and made again. So its death is noticed within a
- * third of the lease. As the server has answered, it is not the server that is slow; and as this
- * waits for an answer, an event loop that was blocked has read what had come before.
+ * third of the lease. The answer shows that the server is not slow; and an event loop that was
+ * blocked has read by then what had arrived before.
  */
 
 import type { Clock } from '../../runtime/clock.ts';
@@ -20,9 +20,9 @@ export interface SubscriptionCheckOptions {
   readonly clock: Clock;
   readonly channel: string;
   readonly leaseMs: number;
-  /** Whether the server answers: nothing is found out meanwhile. */
+  /** Whether the server answers; otherwise no check is made. */
   readonly isUp: () => boolean;
-  /** Limits a call in time. */
+  /** Applies the time limit of a call. */
   readonly inTime: <T>(reply: Promise<T>) => Promise<T>;
   /** Messages arrive again; some may be lost. */
   readonly onRenewed: () => void;
@@ -73,7 +73,7 @@ export class SubscriptionCheck {
     try {
       await inTime(connection.publish(channel, `${word} ${number}`));
     } catch {
-      // Without an answer nothing is known, and heartbeats find out why there is none.
+      // Without an answer nothing is known; the heartbeats go on until there is one.
       return;
     }
     this.#takenLast = number;
@@ -88,7 +88,7 @@ export class SubscriptionCheck {
       this.#receivedLast = this.#sentLast;
       onRenewed();
     } catch {
-      // The next message that does not come has it made once more.
+      // The next message that does not arrive has the connection made once more.
     } finally {
       this.#isRenewing = false;
       if (this.#isClosed) await connection.close().catch(() => undefined);

@@ -1,17 +1,17 @@
--- What is known of a session's requests, for a client that may have missed some news.
+-- The live requests of a session, for a client that may have missed notifications.
 --
 -- ARGV[2]  number of the first request that is wanted
 -- ARGV[3]  how many are wanted at most
 --
--- Answers  known, news it has had so far, and for each live request a text: number, 'granted', id,
---          token, recovered names; or number, 'waiting', id; or number, 'settled'; by tabs
+-- Answers  known, count of its notifications, and for each live request a text: number, 'granted',
+--          id, token, recovered names; or number, 'waiting', id; or number, 'settled'; by tabs
 --          expired    there is no such session
 
-local told = demand('HGET', root .. 's:' .. caller, 'told')
-if not told then
+local notifiedCount = demand('HGET', root .. 's:' .. caller, 'notified')
+if not notifiedCount then
   return finish({ 'expired' })
 end
-local answer = { 'known', told }
+local answer = { 'known', notifiedCount }
 local first = text(math.max(1, tonumber(ARGV[2])))
 local ids = demand('ZRANGEBYSCORE', root .. 'l:' .. caller, first, '+inf', 'LIMIT', 0, ARGV[3])
 for _, id in ipairs(ids) do

@@ -1,7 +1,8 @@
--- Who is in the way of a set, for people: whoever stands first in the queues that it waits in.
+-- The blockers of a set, for people: the first sets in the queues that it waits in.
 --
 -- A text for each: mode and name of what is wanted, since (ms) and 'held' or 'due', id, label,
--- label of its session, who its client is; by tabs. As many as people read, then how many more.
+-- label of its session, description of its client; by tabs. At most four, then the number of
+-- others.
 
 local blockersMax = 4
 

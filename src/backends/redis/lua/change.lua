@@ -1,5 +1,7 @@
 -- Ends or weakens requests of a session, whether they wait or are granted, and hands over.
 --
+--- @lazy blockers
+--
 -- ARGV[2]  number of this call: as for a request. What has a lesser number and has not arrived yet
 --          will not be let in, so that nothing that is ended here begins afterwards
 -- ARGV[3…] changes: a letter, the number of a request, for R and A perhaps ' ' and its id, and for
@@ -7,7 +9,7 @@
 --            R  it is released
 --            C  it is cancelled: should it have been granted, its caller does not know
 --            A  it is abandoned: names that it holds exclusively are recovered by the next
---            T  it is out of time: cancelled, and the answer tells who was in its way
+--            T  it is out of time: cancelled, and the answer has its blockers
 --            P  of a grant, a part is released
 --            D  of a grant, exclusive names become shared
 --
@@ -16,7 +18,7 @@
 --
 -- A change that is repeated, or comes late, changes nothing.
 
-local fates = { R = 'done', A = 'died', C = 'unheard', T = 'unheard' }
+local outcomes = { R = 'done', A = 'died', C = 'unheard', T = 'unheard' }
 local answer = { 'changed' }
 local session = demand('HMGET', root .. 's:' .. caller, 'top', 'lifetime')
 local top = session[1]
@@ -31,13 +33,13 @@ local function explain(number, id)
   for mode, name in eachLink(set[2] or '') do
     isPending[name] = not demand('ZSCORE', root .. 't:' .. name, mode .. id)
   end
-  return table.concat(seldom().blockersOf(number, set[2] or '', isPending), '\n')
+  return table.concat(lazy().blockersOf(number, set[2] or '', isPending), '\n')
 end
 
--- Nothing of a part that is not held is touched.
+-- A part that is not held changes nothing.
 local function weaken(kind, id, names)
   local key = root .. 'q:' .. id
-  local set = try('HMGET', key, 'token', 'links', 'watch', 'thief') or {}
+  local set = try('HMGET', key, 'token', 'links', 'watch', 'steal') or {}
   if not set[1] or set[3] then
     return
   end
@@ -52,7 +54,7 @@ local function weaken(kind, id, names)
       try('SREM', root .. 'recovered', name)
     end
     if not isKept and (kind == 'P' or mode == 'x') then
-      touch(name)
+      markDirty(name)
       if kind == 'D' then
         -- Its place stays: one that steals is before all others. So does the key's time to live.
         try('ZADD', root .. 't:' .. name, set[4] and '-' .. id or id, 's' .. id)
@@ -73,7 +75,7 @@ end
 for index = 3, #ARGV do
   local kind, number, known, names = string.match(ARGV[index], '^(%u)(%d+) ?(%d*)\n?(.*)$')
   -- A server that took over may have granted it once more, by another id.
-  if known == '' or not remove(known, fates[kind], number) then
+  if known == '' or not remove(known, outcomes[kind], number) then
     local id = idOf(caller, number)
     if id and (kind == 'P' or kind == 'D') then
       weaken(kind, id, names)
@@ -83,14 +85,14 @@ for index = 3, #ARGV do
         local isKnown, blockers = pcall(explain, number, id)
         answer[#answer + 1] = isKnown and blockers or nil
       end
-      remove(id, fates[kind])
+      remove(id, outcomes[kind])
     end
   end
 end
-settleUp()
+drain()
 if tonumber(ARGV[2]) > tonumber(top) then
   -- A server short of memory refuses a script that begins with what takes some, and no other.
-  if not touched[1] then
+  if not dirty[1] then
     try('HDEL', root .. 's:' .. caller, 'top')
   end
   try('HSET', root .. 's:' .. caller, 'top', ARGV[2])

@@ -2,10 +2,10 @@
 --
 -- A waiting set waits for the older ones that conflict with it; a granted one is kept until those
 -- waiting sets are through whose callers have said that they keep it (k:). Only a set that arrives
--- and says so can close a circle (docs/invariants.md). The walk takes each position of a queue
--- once, and gives up after so many: the server does nothing else meanwhile.
+-- and says so can close a cycle (docs/invariants.md). The walk takes each position of a queue once,
+-- and gives up after `cycleLinksMax`: the server does nothing else meanwhile.
 
-local circleLinksMax = 10000
+local cycleLinksMax = 10000
 
 -- Ids of those requests that are granted: the caller's by number, others' by session/number.
 local function heldAmong(requests)
@@ -43,10 +43,10 @@ local function aheadOf(mode, name, arrival, found)
     return #links > 0
   end
   local waiting, limit = root .. 'w:' .. name, arrival
-  while passedCount <= circleLinksMax do
+  while passedCount <= cycleLinksMax do
     local links = demand('ZREVRANGEBYSCORE', waiting, '(' .. limit, '-inf', 'LIMIT', 0, 64)
     if #links == 0 then
-      walk(demand('ZRANGE', root .. 't:' .. name, 0, circleLinksMax))
+      walk(demand('ZRANGE', root .. 't:' .. name, 0, cycleLinksMax))
       return
     end
     if not walk(links) then
@@ -64,7 +64,7 @@ local function nextOf(id)
   end
   local found = {}
   for mode, name in eachLink(set[2] or '') do
-    -- It waits for nobody where its link is triggered.
+    -- Where its link is triggered it waits for no set.
     if not demand('ZSCORE', root .. 't:' .. name, mode .. id) then
       aheadOf(mode, name, id, found)
     end
@@ -78,8 +78,8 @@ local function stepOf(id)
   return table.concat({ id, set[1] and 'held' or 'waiting', set[2] or '', set[3] }, '\t')
 end
 
--- The answer to a set that would close a circle, or whose circle cannot be looked for.
-local function findCircle(links, isPending, keeps)
+-- The answer to a set that would close a cycle, or whose cycle is too long to be found.
+local function findCycle(links, isPending, keeps)
   local isKept, from, open = {}, {}, {}
   for _, id in ipairs(keeps) do
     isKept[id] = true
@@ -103,7 +103,7 @@ local function findCircle(links, isPending, keeps)
       table.insert(answer, 1, 'deadlock')
       return answer
     end
-    if passedCount > circleLinksMax then
+    if passedCount > cycleLinksMax then
       return { 'limit' }
     end
     for _, other in ipairs(nextOf(id)) do

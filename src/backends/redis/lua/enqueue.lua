@@ -1,7 +1,9 @@
--- Asks for a set: it is granted in this trip if it can be, or else waits its turn.
+-- Asks for a set: it is granted by this call if it can be, or else waits in its queues.
+--
+--- @lazy blockers, cycle, revoke, expired
 --
 -- ARGV[2]  number of the request: whole, greater than any that the session has called with
--- ARGV[3]  how: 'wait'; 'now' or never; 'steal'; 'watch': only to hear when nothing conflicts
+-- ARGV[3]  how: 'wait'; 'now' or never; 'steal'; 'watch': observe until nothing conflicts
 -- ARGV[4]  links: 'x<name>\n' or 's<name>\n' for each name, none of them twice
 -- ARGV[5]  label of the set, escaped, or ''
 -- ARGV[6]  label of the session within the client that it went through, escaped, or ''
@@ -11,9 +13,9 @@
 -- Answers  granted, id, token, and names that are recovered, by tabs, as one text
 --          settled      nothing conflicts with what was to be watched
 --          waiting, id
---          denied, and who is in the way: a text for each, of at most four (blockers.lua)
---          deadlock, and the circle: a text for each set (cycle.lua)
---          limit        the circle was too long to be looked for
+--          denied, and the blockers: a text for each, of at most four (blockers.lua)
+--          deadlock, and the cycle: a text for each set (cycle.lua)
+--          limit        the cycle was too long to be found
 --          over         the number has been used, and nothing is left of that request
 --          expired      the session is unknown, or its lease has ended
 --
@@ -42,19 +44,19 @@ if tonumber(number) <= top then
   return finish({ 'granted', id .. '\t' .. set[1] .. (set[2] or '') })
 end
 
-local isThief, isWatch = how == 'steal', how == 'watch'
+local isSteal, isWatch = how == 'steal', how == 'watch'
 if isWatch then
   demand('SCARD', root .. 'watch')
 end
 
--- Whether nobody has anything of the set: most often so, and one look tells.
+-- Whether no queue of the set exists: most often so, and one command checks it.
 local keys = {}
 for _, name in eachLink(links) do
   keys[#keys + 1] = root .. 't:' .. name
   keys[#keys + 1] = root .. 'w:' .. name
 end
 local existingCount
-if not isThief and not isWatch and #keys <= 2000 then
+if not isSteal and not isWatch and #keys <= 2000 then
   existingCount = #keys == 0 and 0 or demand('EXISTS', unpack(keys))
 end
 
@@ -64,9 +66,9 @@ if existingCount ~= 0 then
   for mode, name in eachLink(links) do
     local triggered = root .. 't:' .. name
     local front = demand('ZRANGE', triggered, 0, 0)[1]
-    local waits = front and not isThief and not mayTrigger(mode, front)
-    -- Where it may wait, its session's heartbeats see to that.
-    if waits and how ~= 'wait' and seldom().dropExpired(name, front) then
+    local waits = front and not isSteal and not mayTrigger(mode, front)
+    -- Where it may wait, its session's heartbeats drop them.
+    if waits and how ~= 'wait' and lazy().dropExpired(name, front) then
       front = demand('ZRANGE', triggered, 0, 0)[1]
       waits = front and not mayTrigger(mode, front)
     end
@@ -74,14 +76,14 @@ if existingCount ~= 0 then
       waits = demand('ZCARD', root .. 'w:' .. name) > 0
       if waits and not front then
         -- These are due, or what was before them has expired.
-        touch(name)
+        markDirty(name)
       end
     end
     if isWatch then
       demand('ZCARD', root .. 'o' .. mode .. ':' .. name)
     end
     isThere[name] = front
-    if waits and not isThief then
+    if waits and not isSteal then
       isPending[name] = true
       -- One key, which is t:, or perhaps more.
       isThere[name] = #keys > 2 or existingCount ~= 1 or not front
@@ -91,8 +93,8 @@ if existingCount ~= 0 then
 end
 
 local function refuse(answer)
-  if isDue or touched[1] then
-    settleUp()
+  if isDue or dirty[1] then
+    drain()
   end
   call('HSET', root .. 's:' .. caller, 'top', number)
   return finish(answer)
@@ -104,22 +106,22 @@ end
 if how == 'now' and pendingCount > 0 then
   -- Links that are due are in the way for now only: they are through when this is asked again.
   lookAside()
-  if isDue or touched[1] then
+  if isDue or dirty[1] then
     return refuse({ 'over' })
   end
-  return refuse(seldom().blockersOf('denied', links, isPending))
+  return refuse(lazy().blockersOf('denied', links, isPending))
 end
 local keeps = {}
 if ARGV[7] ~= '' and pendingCount > 0 then
-  local rare = seldom()
+  local rare = lazy()
   keeps = rare.heldAmong(ARGV[7])
-  local circle = rare.findCircle(links, isPending, keeps)
-  if circle then
-    return refuse(circle)
+  local cycle = rare.findCycle(links, isPending, keeps)
+  if cycle then
+    return refuse(cycle)
   end
 end
 
-if isThief and seldom().robSome(links) then
+if isSteal and lazy().revokeSome(links) then
   return refuse({ 'over' })
 end
 
@@ -137,7 +139,7 @@ add('label', ARGV[5])
 add('scope', ARGV[6])
 add('keeps', table.concat(keeps, ' '))
 add('watch', isWatch and '1')
-add('thief', isThief and '1')
+add('steal', isSteal and '1')
 add('token', pendingCount == 0 and id)
 -- First what may be refused for its type.
 demand('ZADD', root .. 'l:' .. caller, number, id)
@@ -155,19 +157,19 @@ if isWatch then
       extend(observers)
     end
   end
-  if touched[1] then
+  if dirty[1] then
     isWatched = nil
-    settleUp()
+    drain()
   end
   return finish({ 'waiting', id })
 end
 
-if isThief then
-  seldom().rob(links)
+if isSteal then
+  lazy().revoke(links)
 end
 for mode, name in eachLink(links) do
   local queue = root .. (isPending[name] and 'w:' or 't:') .. name
-  call('ZADD', queue, isThief and '-' .. id or id, mode .. id)
+  call('ZADD', queue, isSteal and '-' .. id or id, mode .. id)
   if isThere[name] then
     extend(queue)
   else
@@ -179,13 +181,13 @@ for _, held in ipairs(keeps) do
   extend(root .. 'k:' .. held)
 end
 if pendingCount > 0 then
-  if touched[1] then
-    settleUp()
+  if dirty[1] then
+    drain()
   end
   return finish({ 'waiting', id })
 end
 local granted = id .. '\t' .. id .. recover(id, links)
-if touched[1] then
-  settleUp()
+if dirty[1] then
+  drain()
 end
 return finish({ 'granted', granted })

@@ -8,7 +8,7 @@ local function dropExpired(name, front)
   while front and try('EXISTS', root .. 'q:' .. setOf(front)) == 0 do
     isAny = true
     call('ZREM', triggered, front)
-    touch(name)
+    markDirty(name)
     front = call('ZRANGE', triggered, 0, 0)[1]
   end
   return isAny

@@ -3,14 +3,14 @@
 --
 -- ARGV[2]  what: 'open'; 'renew'; 'close', in good order; 'abandon': close, as if it had died
 -- ARGV[3]  lease, in ms, from now
--- ARGV[4]  who the client is, for people
+-- ARGV[4]  description of the client, for people
 --
--- Answers  alive, news it has had so far, greatest number it has called with, 'more' or ''
+-- Answers  alive, count of its notifications, greatest number it has called with, 'more' or ''
 --          expired      there is no such session
 --          closed, 'more' or ''
--- More is to be cleared away or renewed, by the next call. A session whose lease has ended but that
--- nobody has cleared away goes on, as nothing that it holds was given to anybody; but not later
--- than a lease after that, as its keys expire.
+-- `more`: the next call clears away or renews the rest. A session whose lease has ended but that no
+-- call has cleared away goes on, as nothing that it holds was given to others; but not later than a
+-- lease after that, as its keys expire.
 
 local setsMax = 256
 local budget, linksLeft = setsMax, 1024
@@ -27,7 +27,7 @@ end
 
 -- Removes sets of a session while the budget lasts; those that wait first, as none of them is to be
 -- granted what another one leaves. True if none is left.
-local function clear(session, fate)
+local function clear(session, outcome)
   local ids = demand('ZRANGEBYSCORE', root .. 'l:' .. session, 1, '+inf', 'LIMIT', 0,
     budget + 1)
   local held, count = {}, 0
@@ -40,12 +40,12 @@ local function clear(session, fate)
     linksLeft = linksLeft - select(2, string.gsub(set[2] or '', '\n', ''))
     if set[1] then
       held[#held + 1] = ids[index]
-    elseif not remove(ids[index], fate) then
+    elseif not remove(ids[index], outcome) then
       call('ZREM', root .. 'l:' .. session, ids[index])
     end
   end
   for _, id in ipairs(held) do
-    remove(id, fate)
+    remove(id, outcome)
   end
   budget = budget - count
   if count == #ids then
@@ -108,7 +108,7 @@ local function renewSet(id)
       end
       if kind ~= 't' then
         dropExpired(name, (try('ZRANGE', root .. 't:' .. name, 0, 0) or {})[1])
-        touch(name)
+        markDirty(name)
       end
     end
   end
@@ -140,12 +140,12 @@ end
 -- Also what calls of others have left.
 local function goOnLater()
   lookAside()
-  settleUp()
+  drain()
 end
 
 demand('SCARD', root .. 'recovered')
 demand('ZCARD', root .. 'sessions')
-local known = demand('HMGET', key, 'told', 'top', 'until', 'renewedAt', 'renewedUpTo')
+local known = demand('HMGET', key, 'notified', 'top', 'until', 'renewedAt', 'renewedUpTo')
 setLifetime(text(6 * math.max(leaseMs, leaseOf((lastSession())))))
 
 if what == 'close' or what == 'abandon' then
@@ -168,7 +168,7 @@ if what == 'open' or (known[2] and not isOver) then
   call('PEXPIRE', root .. 'l:' .. caller, lifetimeMs)
   extend(root .. 'sessions')
   if not known[2] then
-    call('HSET', key, 'told', '0', 'top', '0')
+    call('HSET', key, 'notified', '0', 'top', '0')
   end
 end
 local isClean = sweep() and upTo == ''

@@ -1,13 +1,13 @@
 -- What is held or waited for: a page of it, at one moment. The server does nothing else meanwhile,
 -- so where there is much, each page is of a moment of its own.
 --
--- ARGV[2]  how many sets are told of at most
+-- ARGV[2]  number of sets, at most
 -- ARGV[3]  where the page before ended, a session, or ''
--- ARGV[4]  and the number of its last request that was told of, or ''
+-- ARGV[4]  and the number of its last request in that page, or ''
 --
 -- Answers  sets, where this page ends, two texts as above, '' if it is the last; then for each
---          session a list: it, who it is; and then for each of its sets seven texts, '' for what it
---          has not: id, links, since, token, label, scope, thief
+--          session a list: it, its description; and then for each of its sets seven texts, '' for a
+--          missing one: id, links, since, token, label, scope, steal
 
 local left = tonumber(ARGV[2])
 local sessions = demand('ZRANGE', root .. 'sessions', 0, -1)
@@ -23,7 +23,7 @@ for _, session in ipairs(sessions) do
     for at = 1, #ids, 2 do
       local id = ids[at]
       local set = demand('HMGET', root .. 'q:' .. id, 'links', 'since', 'token', 'label', 'scope',
-        'thief', 'watch')
+        'steal', 'watch')
       if set[1] and not set[7] then
         list[#list + 1] = id
         for index = 1, 6 do

@@ -2,14 +2,14 @@
 --
 -- In the queue of each name stand first the links that are triggered (t:), one exclusive or any
 -- number of shared ones, then those that wait (w:), both by arrival. A set is granted when none of
--- its links is pending. `mayTrigger` decides, `settleUp` walks on; nothing else triggers, so the
--- first link that waits is never one that need not. However a link leaves, or weakens, `settleUp`
--- follows: a cancelled writer lets through the readers behind it, and nobody is woken too early.
+-- its links is pending. `mayTrigger` decides, `drain` walks on; nothing else triggers, so the
+-- first link that waits is never one that need not. However a link leaves, or weakens, `drain`
+-- follows: a cancelled writer lets through the readers behind it, and no set is granted too early.
 --
 -- It is the algorithm of src/core/queue.ts, and costs the same: O(links that leave + links that
 -- are triggered), each times the logarithm of a queue. One call triggers a bounded number of them.
--- A queue that is due meanwhile has links in w: that need not wait; as whoever comes stands behind
--- them, nobody overtakes.
+-- A queue that is due meanwhile has links in w: that need not wait; as new links stand behind them,
+-- none overtakes.
 
 local function isShared(link)
   return string.sub(link, 1, 1) == 's'
@@ -24,19 +24,19 @@ local function eachLink(links)
   return string.gmatch(links, '([xs])([^\n]*)\n')
 end
 
--- Whether the first link that waits is in nobody's shadow; `front` is a triggered one, if any.
+-- Whether the first link that waits may be triggered; `front` is a triggered one, if any.
 local function mayTrigger(link, front)
   return not front or (isShared(link) and isShared(front))
 end
 
 -- Sets whose last link was triggered; they are granted when the script ends.
-local ripe = {}
+local grantable = {}
 
 -- Links that this call may yet trigger, and observers that it may yet end: the server does nothing
 -- else meanwhile. What is left is in `due`, and goes on in further calls, of anybody.
 local workLeft = 128
 
--- Most often nobody observes, and nothing is due: one look tells both.
+-- Most often there is no observer, and no queue is due: one command checks both.
 local isWatched, isDue
 local function lookAside()
   if isWatched == nil then
@@ -58,11 +58,11 @@ local function move(from, to, isNew, id, link)
 end
 
 -- Names that a link has left, or become weaker on: their queues move on when the script ends.
-local touched, isTouched = {}, {}
-local function touch(name)
-  if not isTouched[name] then
-    isTouched[name] = true
-    touched[#touched + 1] = name
+local dirty, isDirty = {}, {}
+local function markDirty(name)
+  if not isDirty[name] then
+    isDirty[name] = true
+    dirty[#dirty + 1] = name
   end
 end
 
@@ -71,9 +71,9 @@ local intact = {}
 
 -- An exclusive holder releases a name: it 'died', it is 'done', or it was granted 'unheard', and
 -- the flags that it recovered stay.
-local function noteEnd(name, fate, recovered)
+local function noteEnd(name, outcome, recovered)
   local isKept = recovered and string.find(recovered .. '\t', '\t' .. name .. '\t', 1, true)
-  if fate == 'done' or (fate == 'unheard' and not isKept) then
+  if outcome == 'done' or (outcome == 'unheard' and not isKept) then
     intact[#intact + 1] = name
   end
 end
@@ -87,7 +87,7 @@ local function clearFlags()
 end
 
 -- Its caller keeps nothing for it any more.
-local function unkeep(id, keeps)
+local function dropHolding(id, keeps)
   for held in string.gmatch(keeps or '', '%d+') do
     try('SREM', root .. 'k:' .. held, id)
   end
@@ -116,7 +116,7 @@ end
 
 -- Ends a live set, however it stands; none but the caller's of that number, if one is given. Its
 -- queues move on when the script ends.
-local function remove(id, fate, number)
+local function remove(id, outcome, number)
   local key = root .. 'q:' .. id
   local set = try('HMGET', key, 'session', 'links', 'token', 'keeps', 'watch', 'recovered',
     'number') or {}
@@ -126,7 +126,7 @@ local function remove(id, fate, number)
   end
   call('DEL', key, root .. 'k:' .. id)
   try('ZREM', root .. 'l:' .. session, id)
-  unkeep(id, keeps)
+  dropHolding(id, keeps)
   if watch then
     try('SREM', root .. 'watch', id)
   end
@@ -138,21 +138,21 @@ local function remove(id, fate, number)
         try('ZREM', root .. 'w:' .. name, mode .. id)
       end
       if token and mode == 'x' then
-        noteEnd(name, fate, set[6])
+        noteEnd(name, outcome, set[6])
       end
-      touch(name)
+      markDirty(name)
     end
   end
   return session
 end
 
--- Moves on the queues that were touched, by the arrival of their links, and grants in that order.
-local function settleUp()
+-- Moves on the dirty queues, by the arrival of their links, and grants in that order.
+local function drain()
   clearFlags()
   local existingCount, waitingCount = nil, 0
-  if touched[1] and isWatched == nil and #touched <= 1000 then
+  if dirty[1] and isWatched == nil and #dirty <= 1000 then
     local keys = { root .. 'watch', root .. 'due' }
-    for index, name in ipairs(touched) do
+    for index, name in ipairs(dirty) do
       keys[index + 2] = root .. 'w:' .. name
     end
     existingCount = try('EXISTS', unpack(keys))
@@ -167,7 +167,7 @@ local function settleUp()
   local function countDown(id)
     local left = try('HINCRBY', root .. 'q:' .. id, 'pending', -1)
     if left == 0 then
-      ripe[#ripe + 1] = id
+      grantable[#grantable + 1] = id
     elseif left and left < 0 then
       call('DEL', root .. 'q:' .. id)
       return false
@@ -199,15 +199,15 @@ local function settleUp()
 
   -- What most calls do without: several queues that move on at once, what earlier calls have left,
   -- and observers.
-  local function seldomMoves()
+  local function lazyMoves()
     -- Ends the watches for which nothing older is left; `oldest` is the arrival of what is, if any.
     -- True unless some are left for another call.
-    local function settleAll(eyes, oldest)
+    local function settleAll(observers, oldest)
       local limit = oldest and '(' .. oldest or '+inf'
       local count = math.max(workLeft, 0)
-      local ids = try('ZRANGEBYSCORE', eyes, '-inf', limit, 'LIMIT', 0, count + 1) or {}
+      local ids = try('ZRANGEBYSCORE', observers, '-inf', limit, 'LIMIT', 0, count + 1) or {}
       for index = 1, math.min(#ids, count) do
-        try('ZREM', eyes, ids[index])
+        try('ZREM', observers, ids[index])
         countDown(ids[index])
       end
       workLeft = workLeft - #ids
@@ -289,9 +289,9 @@ local function settleUp()
       end
     end
 
-    -- `links`: the first one that is due in each queue that was touched, if any.
+    -- `links`: the first one that is due in each dirty queue, if any.
     local function moveAll(links)
-      for _, name in ipairs(touched) do
+      for _, name in ipairs(dirty) do
         addHead(name, links[name])
       end
       while heads[1] and workLeft > 0 and not isDue do
@@ -303,7 +303,7 @@ local function settleUp()
         addDue(setOf(head[3]), head[2])
       end
       if isWatched then
-        for _, name in ipairs(touched) do
+        for _, name in ipairs(dirty) do
           if not settle(name) then
             addDue('0', name)
           end
@@ -317,7 +317,7 @@ local function settleUp()
   end
 
   local links, name, link, isNew, count = {}, nil, nil, nil, 0
-  for _, each in ipairs(touched) do
+  for _, each in ipairs(dirty) do
     local first, isFirstNew = firstDue(each)
     links[each] = first
     if first then
@@ -326,7 +326,7 @@ local function settleUp()
   end
   if existingCount == waitingCount then
     isWatched, isDue = false, false
-  elseif touched[1] then
+  elseif dirty[1] then
     lookAside()
   end
   if count == 1 and not isDue and not isWatched then
@@ -338,23 +338,23 @@ local function settleUp()
     count = link and 1 or 0
   end
   if count > 0 or isDue or isWatched then
-    seldomMoves()(links)
+    lazyMoves()(links)
   end
-  if not ripe[1] then
+  if not grantable[1] then
     return
   end
-  table.sort(ripe, function(one, other) return tonumber(one) < tonumber(other) end)
-  for _, id in ipairs(ripe) do
+  table.sort(grantable, function(one, other) return tonumber(one) < tonumber(other) end)
+  for _, id in ipairs(grantable) do
     local set = call('HMGET', root .. 'q:' .. id, 'session', 'number', 'links', 'keeps', 'watch')
-    unkeep(id, set[4])
+    dropHolding(id, set[4])
     if set[5] then
       call('HSET', root .. 'q:' .. id, 'token', '0')
       call('SREM', root .. 'watch', id)
-      tell(set[1], 'settled\t' .. set[2])
+      notify(set[1], 'settled\t' .. set[2])
     else
       local token = nextNumber()
       call('HSET', root .. 'q:' .. id, 'token', token, 'since', text(nowMs()))
-      tell(set[1], table.concat({ 'granted', set[2], id, token }, '\t') .. recover(id, set[3]))
+      notify(set[1], table.concat({ 'granted', set[2], id, token }, '\t') .. recover(id, set[3]))
     end
   end
 end

@@ -1,31 +1,32 @@
--- What every script begins with: where the state lies, what time it is, and who is to be told.
+-- The beginning of every script: the keys of the state, the time, and notifications.
 --
 -- KEYS[1]  <root>seq, where <root> is '{kds:<domain>}:'. All other keys are built from it, as only
 --          the script finds out whose queues a release hands over; all are in one slot.
 -- ARGV[1]  the session of the caller: '<client>.<number>'
 --
--- Returns  { answer, news, damage, unfinished }: the answer of the script, a list of texts; news of
---          the caller, as by its channel; '' or the first key found to be damaged;
---          'more' if queues are left that are to move on, by the next heartbeat of anybody, or ''
+-- Returns  { answer, notifications, damage, unfinished }: the answer of the script, a list of
+--          texts; notifications of the caller, as by its channel; '' or the first key found to be
+--          damaged; 'more' if queues are left that are to move on, by the next heartbeat of any
+--          session, or ''
 --
 -- Keys, after <root>; a name is escaped, so that it has no control character:
 --   seq          the last number given. Never removed
 --   sessions     sorted set: each session by the end of its lease, in ms
---   s:<session>  hash: until, lease (ms), top (greatest number it has called with), told (how much
---                news it has had), about (who it is, for people), lifetime (ms) of keys that it
---                creates, renewedAt (ms) and renewedUpTo (number): its last renewal of all its keys
+--   s:<session>  hash: until, lease (ms), top (greatest number it has called with), notified (count
+--                of its notifications), about (for people), lifetime (ms) of keys that it creates,
+--                renewedAt (ms) and renewedUpTo (number): its last renewal of all its keys
 --   l:<session>  sorted set: the id of each of its live sets, by the number of its request; and
 --                '-' by 0, so that the key is there for as long as the session is
 --   q:<id>       hash, a live set: session, number, pending (links not yet triggered), links,
 --                since (ms), token (once granted), and, if it has them, label, scope, keeps, watch,
---                thief, recovered (as in answers)
+--                steal, recovered (as in answers)
 --   t:<name>     sorted set: links that are triggered, by arrival
 --   w:<name>     sorted set: links that wait for that, by arrival; its first one may not be
 --   ox: os:<name>  sorted sets: observers that wait for all links, or for the exclusive ones
 --   watch        set: the ids of observers that wait
 --   k:<id>       set: the ids of waiting sets whose callers keep this granted one meanwhile
---   c:<client>   no key, but a channel: a session, and then its news, a line each. A line is its
---                number in the news of that session, and then, by tabs: granted, number of the
+--   c:<client>   no key, but a channel: a session, and then its notifications, a line each. A line
+--                is its ordinal for that session, and then, by tabs: granted, number of the
 --                request, id, token, names recovered; or settled, number; or lost, number
 --   due          sorted set: names whose queues are to move on, by the arrival of the first link
 --                that is due there
@@ -111,7 +112,7 @@ local function nowMs()
   return math.floor(nowUs() / 1000)
 end
 
--- As text. Greater than any before: also where a server took over that had not heard of the last.
+-- As text. Greater than any before: also where a server took over that had not received the last.
 -- The first one is most often the time, and then one command reads the last number and writes this.
 local numberLast, numberText, numberSaved
 local function nextNumber()
@@ -149,33 +150,33 @@ local function idOf(session, number)
   return demand('ZRANGEBYSCORE', root .. 'l:' .. session, number, number)[1]
 end
 
--- News, for each session that has any, in order.
-local news, audience = {}, {}
+-- Notifications, for each session that has any, in order.
+local notifications, receivers = {}, {}
 
-local function tell(session, line)
-  local told = try('HINCRBY', root .. 's:' .. session, 'told', 1) or 0
-  if told == 1 then
+local function notify(session, line)
+  local ordinal = try('HINCRBY', root .. 's:' .. session, 'notified', 1) or 0
+  if ordinal == 1 then
     -- The session may have expired, and this has created its key.
     extend(root .. 's:' .. session)
   end
-  if not news[session] then
-    news[session] = {}
-    audience[#audience + 1] = session
+  if not notifications[session] then
+    notifications[session] = {}
+    receivers[#receivers + 1] = session
   end
-  table.insert(news[session], text(told) .. '\t' .. line)
+  table.insert(notifications[session], text(ordinal) .. '\t' .. line)
 end
 
--- Ends a script: what the caller itself is to hear, it hears with the answer.
+-- Ends a script: notifications of the caller itself come with the answer.
 local function finish(answer)
   if numberText ~= numberSaved then
     call('SET', KEYS[1], numberText)
   end
-  for _, session in ipairs(audience) do
+  for _, session in ipairs(receivers) do
     if session ~= caller then
       local channel = root .. 'c:' .. string.match(session, '^[^.]*')
-      -- Who may not publish is told of the damage; the news is in the books, for the next beat.
-      try('PUBLISH', channel, session .. '\n' .. table.concat(news[session], '\n'))
+      -- A caller that may not publish is warned of it; an audit at the next heartbeat replaces it.
+      try('PUBLISH', channel, session .. '\n' .. table.concat(notifications[session], '\n'))
     end
   end
-  return { answer, table.concat(news[caller] or {}, '\n'), damage, unfinished }
+  return { answer, table.concat(notifications[caller] or {}, '\n'), damage, unfinished }
 end
