@@ -156,8 +156,9 @@ export class LeasedSession<R extends Renewal = Renewal> {
   /** Returns the time until the next heartbeat, ms. */
   async #renew(): Promise<number> {
     const { heartbeatsPerLease, onRenewed } = this.#config;
-    // The event loop may have been blocked for longer than the lease.
+    // The event loop may have been blocked for longer than the lease, and its owner given it up.
     this.check();
+    if (!this.isLive) return 0;
     const isOpening = this.#state === 'opening';
     const answer = await (isOpening ? this.#config.open() : this.#config.renew());
     if (!this.isLive) return 0;

@@ -11,6 +11,7 @@ class World {
   readonly sent: string[] = [];
   readonly reports: string[] = [];
   readonly session: LeasedSession;
+  onRunOut = (): void => void this.reports.push('run out');
   #answer: (answer: Renewal | Loss) => void = () => undefined;
   #fail: (error: Error) => void = () => undefined;
 
@@ -30,7 +31,7 @@ class World {
       renew: heartbeat('renew'),
       end: async () => void this.sent.push('end'),
       onRenewed: () => this.reports.push('renewed'),
-      onRunOut: () => this.reports.push('run out'),
+      onRunOut: () => this.onRunOut(),
       onLost: (why) => this.reports.push(`lost: ${why}`),
       onFailed: () => this.reports.push('failed'),
     });
@@ -96,6 +97,17 @@ describe('a leased session', () => {
     world.session.heartbeatNow();
     await world.renew();
     expect(world.session.isValid).toBe(true);
+  });
+
+  it('that is given up as its lease has run out sends no heartbeat for it', async () => {
+    const world = new World();
+    world.onRunOut = () => world.session.lose('it has run out');
+    await world.open();
+    world.clock.stopFor(leaseMs);
+    world.session.heartbeatNow();
+    await settled();
+    expect(world.reports).toEqual(['renewed', 'lost: it has run out']);
+    expect([world.sent, world.clock.timerCount]).toEqual([['open'], 0]);
   });
 
   it('that the server does not know is lost, once, and sends nothing more', async () => {

@@ -1,11 +1,10 @@
 /**
- * The way from a domain to its state in etcd: requests become sets in the log, and what the log
- * says of them becomes grants.
+ * A client's backend in etcd: requests become sets in the log, and sets in the log become grants.
  *
- * Nothing is asked of anybody: this client puts a set, sees it arrive in the log, and knows by its
- * own copy of the state whether it is granted, and later that it is. What its session holds is lost
- * as soon as its lease may be over; then those that still wait are asked for anew, by another
- * session, at the end of the line.
+ * There is no server to ask: this client puts a set, receives it from the log, and derives from its
+ * own replica whether it is granted, then or later. What its session holds is lost as soon as its
+ * lease may be over; requests that still wait are then put again, by another session, at the end of
+ * the queues.
  */
 
 import type { Capability } from '../../api/domain.ts';
@@ -46,11 +45,11 @@ import { Replica, type ReplicaDelta } from './replica.ts';
 import { SessionReaper } from './session-reaper.ts';
 import { type EtcdSnapshot, snapshotOfReplica } from './snapshot.ts';
 
-/** Time limit, ms, of a look at what is there. */
-const lookMsMax = 10_000;
-/** For so long, in ms, one who is refused waits until nothing is left of the request. */
+/** Time limit of a linearizable read, ms. */
+const readMsMax = 10_000;
+/** Time limit, ms, of the removal of a set before its request is refused. */
 const leavingMsMax = 1000;
-/** For so long, in ms, the end of a domain waits for etcd's word. */
+/** Time limit of etcd's answer to the end of a domain, ms. */
 const partingMsMax = 5000;
 
 const capabilities: ReadonlySet<Capability> = new Set<Capability>([
@@ -70,12 +69,12 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
   readonly #reaper: SessionReaper;
   readonly #flags: RecoveredFlags;
   readonly #keepAlive: KeepAlive;
-  /** What has been begun, and is not over when this client's sets are as they are to be. */
+  /** Work that goes on although the outbox is idle. */
   readonly #underWay = new Set<Promise<void>>();
   #tenancy: Tenancy | undefined;
-  /** `down`: without a session, and nobody needs one. */
+  /** `down`: without a session, and none is needed. */
   #state: 'opening' | 'open' | 'down' | 'closed' = 'opening';
-  /** Why nothing can be known any more, if that is so. */
+  /** The error after which the log cannot be followed any more. */
   #broken: unknown;
 
   constructor(terms: LinkTerms) {
@@ -86,7 +85,7 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
     this.eventDomain = { backend: 'etcd', name: keys.name, label: entry.label };
     this.#replica = new Replica(keys, clock, (session) => session === this.#session);
     this.#log = new Log(this.#replica, connection, keys, clock, {
-      onStep: (news) => this.#hear(news),
+      onStep: (delta) => this.#receiveStep(delta),
       onUnreadable: (error) => this.#giveUp(error),
     });
     this.#observers = new Observers(this.#replica.state, this.requests);
@@ -109,7 +108,7 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
     });
     // The session may have been lost since; a request then opens another one.
     this.#state = this.#tenancy === undefined ? 'down' : 'open';
-    this.#lookForDead();
+    this.#reap();
   }
 
   override checkLease(): void {
@@ -135,7 +134,7 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
     if (this.#broken !== undefined) {
       this.requests.refuse(request, this.#broken);
     } else if (request.terms.how === 'settled') {
-      this.#look(() => this.#observe(pending), request);
+      this.#afterReading(() => this.#observe(pending), request);
     } else if (this.#state === 'open') this.#enter(pending);
     else if (this.#state === 'down') void this.#openAgain();
   }
@@ -172,7 +171,7 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
       this.#put(pending);
       return;
     }
-    this.#look(() => {
+    this.#afterReading(() => {
       if (this.#isInTheWayOf(request)) this.#deny(request, undefined);
       else this.#put(pending);
     }, request);
@@ -200,13 +199,13 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
     void tenancy.outbox.update(own);
   }
 
-  /** Looks at what is there by now, and then does something, unless the request is over. */
-  #look(then: () => void, request: RemoteRequest): void {
-    const look = this.#reach().then(
+  /** Reads the log up to now, and then does something, unless the request is over. */
+  #afterReading(then: () => void, request: RemoteRequest): void {
+    const work = this.#read().then(
       () => this.requests.isPending(request) && then(),
       (error) => this.requests.refuse(request, error),
     );
-    this.#track(look);
+    this.#track(work);
   }
 
   #track(work: Promise<unknown>): void {
@@ -217,10 +216,10 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
     this.#underWay.add(over);
   }
 
-  /** The copy has what was there when this was called, and what this client had said by then. */
-  async #reach(): Promise<void> {
+  /** On return the replica has what was in etcd at the call, and what this client had sent. */
+  async #read(): Promise<void> {
     await this.#tenancy?.outbox.flushed();
-    await this.#log.reach(lookMsMax);
+    await this.#log.reach(readMsMax);
     this.#checkUsable();
   }
 
@@ -239,8 +238,8 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
   }
 
   /**
-   * A request ends, ungranted: when that is told, nothing is left of it, for anybody, unless etcd
-   * is out of reach. Without a reason it is answered rather than refused.
+   * A request ends ungranted: it is refused, or without a reason denied, once its set is removed or
+   * etcd cannot be reached.
    */
   #leave(request: RemoteRequest, reason: unknown): void {
     const pending = this.requests.pendingOf(request.id);
@@ -318,41 +317,41 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
     ];
   }
 
-  #hear(news: ReplicaDelta): void {
+  #receiveStep(delta: ReplicaDelta): void {
     if (this.#state === 'closed') return;
     const lease = this.#tenancy?.lease;
-    // A process that was stopped finds old news first.
+    // A process that was stopped receives old steps first.
     this.checkLease();
     if (lease !== undefined && this.#isOver(lease)) lease.lose('etcd has ended its session');
     this.delivery.asOne(() => {
-      for (const live of news.removed) this.#hearGone(live);
-      for (const live of news.revoked) this.#hearRobbed(live);
-      for (const live of news.added) this.#hearBorn(live, news);
-      for (const live of news.granted) this.#hearGranted(live, news);
+      for (const live of delta.removed) this.#removed(live);
+      for (const live of delta.revoked) this.#revoked(live);
+      for (const live of delta.added) this.#added(live, delta);
+      for (const live of delta.granted) this.#granted(live, delta);
       if (this.#replica.resetRevision === this.#replica.revision) this.#findMissed();
-      for (const { live, message, steps } of news.cycles) {
+      for (const { live, message, steps } of delta.cycles) {
         const request = this.#pendingOf(live)?.request;
         if (request === undefined || isNow(request)) continue;
         this.#leave(request, new DeadlockError(message, steps));
       }
-      this.#observers.update(news);
+      this.#observers.update(delta);
     });
-    if (news.haveSessionsEnded) this.#lookForDead();
+    if (delta.haveSessionsEnded) this.#reap();
   }
 
-  /** Whether the log says so: somebody has ended it, or etcd did so by mistake. */
+  /** Whether its session key is gone from the log: another client has ended it, or etcd has. */
   #isOver({ id, createRevision }: Lease): boolean {
     return this.#replica.revision >= createRevision && !this.#replica.sessions.has(id);
   }
 
-  #hearGone(live: LiveSet): void {
+  #removed(live: LiveSet): void {
     const own = this.#ownOf(live);
     if (own === undefined) return;
     if (this.#pendingOf(live) === undefined) {
       this.#tenancy?.outbox.forget(own);
-      // A theft may arrive together with its burial; only sets of dead sessions are buried else.
+      // A revoked set may be deleted in the step that revokes it. Otherwise its session has expired.
       this.#lose(live, own, this.#replica.isExpired(live) ? 'died' : 'stolen');
-    } else this.#missed(own);
+    } else this.#missed(own, live.tokenAtArrival);
   }
 
   /** Keys that were read anew do not show sets that came and went since they were last read. */
@@ -363,7 +362,7 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
   }
 
   /** Another client has deleted a set before this one's copy saw it granted. */
-  #missed(own: OwnSet): void {
+  #missed(own: OwnSet, token = own.modRevision * placesMax): void {
     const pending = this.requests.pendingOf(own.number);
     const { outbox } = this.#tenancy as Tenancy;
     outbox.forget(own);
@@ -371,7 +370,7 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
     if (own.entry.steal === true) {
       // It was granted as it came, and another stealing request has come since.
       pending.key = undefined;
-      this.requests.refuse(pending.request, lostError(own.modRevision * placesMax));
+      this.requests.refuse(pending.request, lostError(token));
     } else {
       // The request still waits.
       own.enqueueAgain();
@@ -379,7 +378,7 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
     }
   }
 
-  #hearRobbed(live: LiveSet): void {
+  #revoked(live: LiveSet): void {
     const own = this.#ownOf(live);
     // The set of a request that waits stays in line.
     if (own === undefined || this.#pendingOf(live) !== undefined) return;
@@ -396,7 +395,7 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
     this.receive({ is: 'lost', id, cause });
   }
 
-  #hearBorn(live: LiveSet, { revoked }: ReplicaDelta): void {
+  #added(live: LiveSet, { revoked }: ReplicaDelta): void {
     if (live.session !== this.#session) return;
     if (this.#ownOf(live) === undefined) {
       // It has been removed since, and that is under way; or a transaction has come late.
@@ -412,7 +411,7 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
     else this.receive({ is: 'waiting', id: request.id });
   }
 
-  #hearGranted(live: LiveSet, { revoked }: ReplicaDelta): void {
+  #granted(live: LiveSet, { revoked }: ReplicaDelta): void {
     if (this.#pendingOf(live) === undefined) return;
     const recovered = this.#flags.recovered(live, revoked).map(nameOf);
     this.receive({
@@ -442,20 +441,20 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
   async #openTenancy(): Promise<void> {
     this.#tenancy = await openTenancy(this.#terms, this.#log, {
       onLost: (reason) => this.#lostTenancy(reason),
-      onBeat: () => this.#beat(),
+      onHeartbeat: () => this.#catchUp(),
       onRefused: (own, error) => this.#refuse(own, error),
       onMissed: (own) => this.#missed(own),
     });
   }
 
-  /** Sees to it that nothing that was told has been missed, and that the dead are put away. */
-  #beat(): void {
-    // It may be out of reach; then the next one looks.
-    const reached = this.#log.reach(lookMsMax);
-    reached.then(() => this.#lookForDead()).catch(() => undefined);
+  /** Reads what the watch may have missed, and reaps dead sessions. */
+  #catchUp(): void {
+    // A log that is out of reach is read at the next heartbeat.
+    const reached = this.#log.reach(readMsMax);
+    reached.then(() => this.#reap()).catch(() => undefined);
   }
 
-  #lookForDead(): void {
+  #reap(): void {
     if (this.#state === 'open') this.#reaper.check(this.#session);
   }
 
@@ -497,7 +496,7 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
     for (const pending of this.requests.pending) {
       if (!pending.isLeaving && pending.request.terms.how !== 'settled') this.#enter(pending);
     }
-    this.#lookForDead();
+    this.#reap();
   }
 
   #refuse({ number }: OwnSet, error: LimitError): void {
@@ -522,18 +521,18 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
   async query(): Promise<EtcdSnapshot> {
     this.#checkUsable();
     return this.#keepAlive.during(async () => {
-      await this.#reach();
+      await this.#read();
       const underWay = [...this.#underWay];
       await Promise.all(underWay);
       // What that has led to is to be seen too.
-      if (underWay.length > 0) await this.#reach();
+      if (underWay.length > 0) await this.#read();
       return snapshotOfReplica(this.#replica);
     });
   }
 
   protected async closeResource(resource: RemoteRef): Promise<void> {
     this.#checkUsable();
-    await this.#keepAlive.during(() => this.#reach());
+    await this.#keepAlive.during(() => this.#read());
     const inTheWay = this.#replica.state.inTheWay({ exclusive: [resource] }, this.#session);
     if (inTheWay.size === 0) return;
     throw new ResourceBusyError(

@@ -1,12 +1,12 @@
 /**
  * A client's session with etcd: a key under a lease that is renewed as long as the client lives.
- * All sets of the client name the session; when its key is removed they are those of a dead one.
+ * All sets of the client name the session; when its key is gone, they are sets of a dead session.
  *
- * Once over it is over: what is to go on goes on by a new session. It is over as soon as the lease
- * may be, by this process's own clock, whatever etcd would say.
+ * A session that is over does not come back: its client goes on by a new one. It is over as soon as
+ * the lease may be, by this process's own clock, whether or not etcd still has it.
  */
 
-import { LeaseGuard } from '../../remote/lease-guard.ts';
+import { LeasedSession, type Loss, type Renewal } from '../../remote/leased-session.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { linked } from './batch.ts';
 import {
@@ -25,27 +25,28 @@ import { type SessionEntry, writeEntry } from './entries.ts';
 import type { Keys } from './keys.ts';
 import { EtcdRefusal } from './refusal.ts';
 
-/** For so long, in ms, a session is tried to be opened. */
+/** Time limit of opening a session, ms. */
 export const openMsMax = 10_000;
-/** For so long, in ms, the end of a session waits for etcd's word. */
+/** Time limit of etcd's answer to the end of a session, ms. */
 const partingMsMax = 1000;
 /** The code of a refusal: etcd has no such lease any more. */
 const notFound = 5;
-/** Renewed so often within a lease. */
-const beatsPerLease = 4;
+const heartbeatsPerLease = 4;
+/** Pause after a heartbeat without an answer, ms. */
+const retryMs = 50;
 
 export interface LeaseTerms {
   readonly connection: EtcdConnection;
   readonly keys: Keys;
   readonly clock: Clock;
   readonly leaseSeconds: number;
-  /** Of the session: nobody else has it. */
+  /** Of the session: no other session has it. */
   readonly id: string;
   readonly entry: SessionEntry;
-  /** Called once, unless it was ended from here: nothing is held by it any more. */
+  /** Called once, unless it was ended from here: it holds nothing any more. */
   readonly onLost: (reason: Error) => void;
-  /** Called at each renewal. */
-  readonly onBeat: () => void;
+  /** Called after each heartbeat, whether or not etcd has answered it. */
+  readonly onHeartbeat: () => void;
 }
 
 export class Lease {
@@ -53,18 +54,29 @@ export class Lease {
   /** Of its key. */
   createRevision = 0;
   readonly #terms: LeaseTerms;
-  readonly #guard: LeaseGuard;
+  readonly #session: LeasedSession;
   #leaseId = '';
   #leaseMs: number;
-  #cancelBeat: () => void = () => undefined;
-  #state: 'opening' | 'open' | 'over' = 'opening';
 
   private constructor(terms: LeaseTerms) {
     this.#terms = terms;
     this.id = terms.id;
     this.#leaseMs = terms.leaseSeconds * 1000;
-    this.#guard = new LeaseGuard(terms.clock, () => {
-      this.lose('its lease could not be renewed in time');
+    this.#session = new LeasedSession({
+      clock: terms.clock,
+      heartbeatsPerLease,
+      retryMs,
+      open: () => this.#open(),
+      renew: () => this.#renew(),
+      end: () => this.#revoke(),
+      onRenewed: () => undefined,
+      onRunOut: () => this.lose('its lease could not be renewed in time'),
+      onLost: (why) => {
+        terms.onLost(new Error(why));
+        // Those who wait for what it held need not wait until the lease runs out.
+        void this.#revoke();
+      },
+      onFailed: () => terms.onHeartbeat(),
     });
   }
 
@@ -75,36 +87,32 @@ export class Lease {
    */
   static async open(terms: LeaseTerms): Promise<Lease | undefined> {
     const lease = new Lease(terms);
-    return (await lease.#open()) ? lease : undefined;
+    if ((await lease.#session.open()) && lease.isValid) return lease;
+    await lease.end();
+    return undefined;
   }
 
   /** Whether what it holds is certainly held, at this moment. */
   get isValid(): boolean {
-    return this.#state === 'open' && this.#guard.isValid;
+    return this.#session.isValid;
   }
 
   /** `onLost` now, if the lease has run out by the clock. */
   check(): void {
-    this.#guard.check();
+    this.#session.check();
   }
 
-  /** It is over: etcd says so, or time does. */
+  /** It is over: by the log, or by the clock. */
   lose(why: string): void {
-    if (this.#state !== 'open') return;
-    this.#stop();
-    this.#terms.onLost(new Error(why));
-    // Those who wait for what it held need not wait for the lease to run out.
-    void this.#revoke();
+    this.#session.lose(why);
   }
 
   /** Ends in order. All that it held has been given back before, or is given up by this. */
   async end(): Promise<void> {
-    if (this.#state === 'over') return;
-    this.#stop();
-    await this.#revoke();
+    await this.#session.close();
   }
 
-  async #open(): Promise<boolean> {
+  async #open(): Promise<Renewal | Loss> {
     const { connection, clock, keys, entry, leaseSeconds } = this.#terms;
     let sentMs = clock.nowMs();
     const onSend = (ms: number): void => {
@@ -113,24 +121,16 @@ export class Lease {
     const body = { TTL: leaseSeconds };
     const granted = await connection.call('/v3/lease/grant', body, openMsMax, { onSend });
     this.#leaseId = String(granted['ID']);
-    // Etcd may give more than it is asked for: it has a minimum.
+    // Etcd has a minimum, and may give more than was requested.
     this.#leaseMs = numberIn(granted, 'TTL') * 1000;
     const answer = await this.#putKey(
       putOf(keys.session(this.id), writeEntry(entry), this.#leaseId),
     );
-    if (answer === undefined) return false;
+    if (answer === undefined) return { lost: 'its lease ended before it was known' };
     const { succeeded, revision, ranges } = answer;
-    // If it was there, a call had been heard, and its answer was not.
+    // If it was there, an earlier call has arrived, and its answer has not.
     this.createRevision = succeeded ? revision : (ranges[0]?.items[0]?.createRevision ?? 0);
-    this.#state = 'open';
-    this.#guard.renewed(sentMs, this.#leaseMs);
-    if (this.isValid) {
-      this.#beatLater();
-      return true;
-    }
-    this.#stop();
-    await this.#revoke();
-    return false;
+    return { sentMs, leaseMs: this.#leaseMs };
   }
 
   /** Undefined if the lease is over. */
@@ -147,47 +147,31 @@ export class Lease {
     }
   }
 
-  #beatLater(): void {
-    const delayMs = this.#leaseMs / beatsPerLease;
-    this.#cancelBeat = this.#terms.clock.after(delayMs, () => void this.#beat());
-  }
-
-  async #beat(): Promise<void> {
-    const { connection, clock, onBeat } = this.#terms;
-    // The event loop may have been blocked for longer than the lease: nothing renews that one.
-    this.check();
-    if (this.#state !== 'open') return;
-    // Its answer is worth nothing to those that come after the next one.
-    const limitMs = this.#leaseMs / beatsPerLease;
-    this.#beatLater();
+  async #renew(): Promise<Renewal | Loss> {
+    const { connection, clock, onHeartbeat } = this.#terms;
     let sentMs = clock.nowMs();
     // A call that waits for a token has not been sent.
     const onSend = (ms: number): void => {
       sentMs = ms;
     };
     const body = { ID: this.#leaseId };
+    // An answer that comes later than the next one would is worth nothing.
+    const limitMs = this.#leaseMs / heartbeatsPerLease;
     try {
       const answer = await connection.call('/v3/lease/keepalive', body, limitMs, { onSend });
-      const leftMs = numberIn(objectIn(answer, 'result'), 'TTL') * 1000;
-      if (leftMs === 0) this.lose('etcd has ended its lease');
-      else if (this.#state === 'open') this.#guard.renewed(sentMs, leftMs);
+      const leaseMs = numberIn(objectIn(answer, 'result'), 'TTL') * 1000;
+      if (leaseMs === 0) return { lost: 'etcd has ended its lease' };
+      onHeartbeat();
+      return { sentMs, leaseMs };
     } catch (error) {
-      if (error instanceof EtcdRefusal)
-        this.lose(`etcd does not renew its lease: ${error.message}`);
-      // Otherwise the next one may be heard; and if none is, the guard tells.
+      if (!(error instanceof EtcdRefusal)) throw error;
+      return { lost: `etcd does not renew its lease: ${error.message}` };
     }
-    if (this.#state === 'open') onBeat();
-  }
-
-  #stop(): void {
-    this.#state = 'over';
-    this.#guard.end();
-    this.#cancelBeat();
   }
 
   async #revoke(): Promise<void> {
     const { connection } = this.#terms;
-    // If etcd does not hear of it, the lease runs out by itself.
+    // If it does not arrive, the lease runs out by itself.
     await connection
       .call('/v3/lease/revoke', { ID: this.#leaseId }, partingMsMax)
       .catch(() => undefined);

@@ -1,4 +1,4 @@
-/** What belongs to one session with etcd, and ends with it. */
+/** Opening a session with etcd: its lease, and the outbox of its sets. */
 
 import { type LimitError, UnavailableError } from '../../api/errors.ts';
 import type { Clock } from '../../runtime/clock.ts';
@@ -15,11 +15,11 @@ export interface LinkTerms {
   readonly keys: Keys;
   readonly clock: Clock;
   readonly leaseSeconds: number;
-  /** What this client tells others of itself. */
+  /** Description of this client for others. */
   readonly entry: SessionEntry;
-  /** A name that no other session has, each time: at most 32 hexadecimal digits. */
+  /** A new name for a session, which no other one has: at most 32 hexadecimal digits. */
   readonly nextSessionId: () => string;
-  /** SESSION/NUMBER of sets that others keep while anything that this client requests waits. */
+  /** SESSION/NUMBER of grants of other clients, kept while a request of this client waits. */
   readonly outer?: readonly string[];
 }
 
@@ -29,10 +29,10 @@ export interface Tenancy {
 }
 
 export interface TenancyEvents {
-  /** Told once: nothing is held by it any more. */
+  /** Called once: the session holds nothing any more. */
   onLost(reason: Error): void;
-  onBeat(): void;
-  /** Etcd does not take a set, whatever is done. */
+  onHeartbeat(): void;
+  /** Etcd refuses a set for good. */
   onRefused(own: OwnSet, error: LimitError): void;
   /** Another client has deleted a set, and the log does not show that. */
   onMissed(own: OwnSet): void;
@@ -59,7 +59,7 @@ export async function openTenancy(
   return { lease, outbox };
 }
 
-/** Each time by a name of its own, as what is late may still put the key of one that is over. */
+/** Each attempt by a name of its own: a late call may still put the key of an ended session. */
 async function openLease(terms: LinkTerms, events: TenancyEvents): Promise<Lease> {
   const { connection, keys, clock, leaseSeconds, entry, nextSessionId } = terms;
   const endMs = clock.nowMs() + openMsMax;
@@ -72,7 +72,7 @@ async function openLease(terms: LinkTerms, events: TenancyEvents): Promise<Lease
       entry,
       id: nextSessionId(),
       onLost: (reason) => events.onLost(reason),
-      onBeat: () => events.onBeat(),
+      onHeartbeat: () => events.onHeartbeat(),
     });
     if (lease !== undefined) return lease;
     if (clock.nowMs() < endMs) continue;
