@@ -349,7 +349,7 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
     if (own === undefined) return;
     if (this.#pendingOf(live) === undefined) {
       this.#tenancy?.outbox.forget(own);
-      // A revoked set may be deleted in the step that revokes it. Otherwise its session has expired.
+      // The step that revokes a set may delete it too. Otherwise its session has expired.
       this.#lose(live, own, this.#replica.isExpired(live) ? 'died' : 'stolen');
     } else this.#missed(own, live.tokenAtArrival);
   }

@@ -54,11 +54,11 @@ export class Family {
   readonly #lent = new Map<ResourceRef, string>();
   readonly #told = new Map<string, string>();
 
-  constructor(owner: JobOwner, queueName: string, lender?: QueueJob) {
+  constructor(owner: JobOwner, queueName: string, parent?: QueueJob) {
     this.owner = owner;
-    this.lender = lender;
-    this.holder = lender?.hasSet === false ? lender.family.holder : lender;
-    this.#prefix = `${queueName}, lent by job ${lender?.id}`;
+    this.lender = parent;
+    this.holder = parent?.hasSet === false ? parent.family.holder : parent;
+    this.#prefix = `${queueName}, lent by job ${parent?.id}`;
   }
 
   get isEmpty(): boolean {
