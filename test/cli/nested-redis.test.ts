@@ -9,7 +9,7 @@ import { freshName, type Running, Shop } from './kds.ts';
 
 describeWithRedis('kds run within kds run, in Redis', () => {
   const shop = new Shop();
-  const { word } = shop;
+  let word = '';
   let server: RedisServer;
   let redis: Redis;
   let domain: RedisDomain;
@@ -17,6 +17,7 @@ describeWithRedis('kds run within kds run, in Redis', () => {
 
   beforeAll(async () => {
     await shop.open();
+    ({ word } = shop);
     server = await startRedisServer();
     const { port } = server;
     url = `redis://127.0.0.1:${port}/0?name=nested&lease=60s`;

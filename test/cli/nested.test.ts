@@ -6,9 +6,12 @@ import { RawClient } from '../broker/raw-client.ts';
 import { freshName, type Running, Shop } from './kds.ts';
 
 const shop = new Shop();
-const { word } = shop;
+let word = '';
 
-beforeAll(() => shop.open());
+beforeAll(async () => {
+  await shop.open();
+  ({ word } = shop);
+});
 afterAll(() => shop.close());
 
 /** A shell under a set, which goes on when it is told to. */

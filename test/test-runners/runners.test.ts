@@ -92,7 +92,7 @@ it(
     const { pending } = await domain.query();
     const labels = pending.map(({ label }) => label);
     expect(labels).toContain('one.spec.ts > each of them writes > one a');
-    expect(pending[0]?.client?.label).toBe('vitest in adapters');
+    expect(pending[0]?.client?.label).toBe('vitest in test-runners');
     await grant.release();
     await running;
     await until(async () => (await domain.query()).held.length === 0, 'nothing is held');
