@@ -20,7 +20,7 @@ parentPort?.on('message', (buffers: readonly { readonly kds: kds_resource }[]) =
     parentPort?.postMessage({ errno: PTR_ERR(rset.value) });
     return;
   }
-  parentPort?.postMessage({ owns: list.length });
   kds.kds_resource_set_release(rset);
+  parentPort?.postMessage({ owned: list.length });
 });
 parentPort?.postMessage({ agent: domain.agent });

@@ -50,7 +50,7 @@ describe('a resource of several threads', () => {
     const { domain, kds, list, held, answer } = await waitingDriver();
     expect(() => kds.kds_resource_term(list[0] as object)).toThrow(ResourceBusyError);
     kds.kds_resource_set_release(held);
-    expect(await answer).toEqual({ owns: 2 });
+    expect(await answer).toEqual({ owned: 2 });
     for (const resource of list) expect(kds.kds_resource_term(resource)).toBe(0);
     await domain.close();
   });
