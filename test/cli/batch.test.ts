@@ -212,7 +212,7 @@ describe('a command whose set is taken away', () => {
     const running = batch(lines, ['--on-lost', 'ignore']);
     await running.says(/ready/);
     await steal(name);
-    await running.says(/the command goes on, as --on-lost=ignore says/);
+    await running.says(/the command goes on \(--on-lost=ignore\)/);
     writeFileSync(file, '');
     expect(await running.ended).toMatchObject({ code: 0 });
   });
