@@ -58,10 +58,10 @@ async function traced(name: string, domains: readonly Domain[]): Promise<string>
   return readFileSync(path, 'utf8');
 }
 
-function expectObeyed(text: string, host: string): void {
+function expectObeyed(text: string, backend: string): void {
   const { domains, faults } = checkTrace(text);
   expect(faults).toEqual([]);
-  expect(domains).toMatchObject([{ host, olderCount: 0 }]);
+  expect(domains).toMatchObject([{ backend, olderCount: 0 }]);
   expect(domains[0]?.grantCount).toBeGreaterThan(30);
   const late = text.split('\n').map((line) => {
     if (!line.includes('"kds.grant.release"')) return line;
