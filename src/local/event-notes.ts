@@ -45,10 +45,19 @@ export class EventNotes {
   readonly #host: Host;
   readonly #domain: EventDomain;
   readonly #live = new Map<number, Told>();
+  /** Time of the sets that end together; undefined otherwise. */
+  #momentUs: number | undefined = undefined;
 
   constructor(host: Host, domain: EventDomain) {
     this.#host = host;
     this.#domain = domain;
+  }
+
+  /** Sets that end together, in one operation, have one time: a trace shows them as one step. */
+  atOneMoment(note: () => void): void {
+    this.#momentUs = monotonicUs();
+    note();
+    this.#momentUs = undefined;
   }
 
   /** The set's object is about to be forgotten, and with it what it is called. */
@@ -100,7 +109,7 @@ export class EventNotes {
   missed(set: number, outcome: RequestOutcome): void {
     if (this.#host.core.isObserver(set)) return;
     const told = this.#of(set);
-    const timeUs = monotonicUs();
+    const timeUs = this.#momentUs ?? monotonicUs();
     const waitMs = (timeUs - told.sinceUs) / 1000;
     this.#live.delete(set);
     this.#tell('kds.request.end', told, timeUs, { outcome, waitMs });
@@ -109,7 +118,7 @@ export class EventNotes {
   /** A grant is about to end by its holder's will. */
   released(set: number, token: number, isAbandoned: boolean): void {
     const told = this.#of(set);
-    const timeUs = monotonicUs();
+    const timeUs = this.#momentUs ?? monotonicUs();
     const heldMs = (timeUs - told.sinceUs) / 1000;
     this.#live.delete(set);
     this.#tell('kds.grant.release', told, timeUs, { token, heldMs, isAbandoned });

@@ -291,11 +291,15 @@ export abstract class Host {
       .map((each) => (each instanceof HostGrant ? each : each.takeUntold()))
       .filter((grant) => grant?.isHeld === true);
     const held: number[] = [];
-    if (watched.isWatched) this.#noteMissed(waiting, 'cancelled');
-    for (const grant of new Set(grants as readonly HostGrant[])) {
-      const { set, token } = grant;
-      if (watched.isWatched) this.events.released(set, token, died);
-      held.push(set);
+    const ending = new Set(grants as readonly HostGrant[]);
+    if (watched.isWatched) {
+      this.events.atOneMoment(() => {
+        this.#noteMissed(waiting, 'cancelled');
+        for (const { set, token } of ending) this.events.released(set, token, died);
+      });
+    }
+    for (const grant of ending) {
+      held.push(grant.set);
       grant.forgetSet();
       if (died) this.delivery.direct(grant);
     }
