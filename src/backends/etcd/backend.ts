@@ -34,7 +34,7 @@ import { type EtcdCondition, GuardedGrant } from './grant.ts';
 import { KeepAlive } from './keep-alive.ts';
 import { encodeResource } from './keys.ts';
 import type { Lease } from './lease.ts';
-import { type LinkTerms, openTenancy, type Tenancy } from './leased-session.ts';
+import { type EtcdSession, type EtcdSessionConfig, openSession } from './leased-session.ts';
 import type { LiveSet } from './live-set.ts';
 import { Log } from './log.ts';
 import { Observers } from './observers.ts';
@@ -62,7 +62,7 @@ const capabilities: ReadonlySet<Capability> = new Set<Capability>([
 export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest> {
   readonly capabilities = capabilities;
   override readonly eventDomain: EventDomain;
-  readonly #terms: LinkTerms;
+  readonly #terms: EtcdSessionConfig;
   readonly #replica: Replica;
   readonly #log: Log;
   readonly #observers: Observers;
@@ -71,13 +71,13 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
   readonly #keepAlive: KeepAlive;
   /** Work that goes on although the outbox is idle. */
   readonly #underWay = new Set<Promise<void>>();
-  #tenancy: Tenancy | undefined;
+  #etcdSession: EtcdSession | undefined;
   /** `down`: without a session, and none is needed. */
   #state: 'opening' | 'open' | 'down' | 'closed' = 'opening';
   /** The error after which the log cannot be followed any more. */
   #broken: unknown;
 
-  constructor(terms: LinkTerms) {
+  constructor(terms: EtcdSessionConfig) {
     const { connection, keys, clock, entry } = terms;
     super(clock);
     this.#terms = terms;
@@ -96,27 +96,27 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
   /** @throws UnavailableError, ProtocolError, LimitError */
   async open(): Promise<void> {
     await this.#keepAlive.during(async () => {
-      await this.#openTenancy();
+      await this.#openSession();
       try {
         await this.#log.open();
         this.#checkUsable();
       } catch (error) {
         this.#log.close();
-        await this.#tenancy?.lease.end();
+        await this.#etcdSession?.lease.end();
         throw error;
       }
     });
     // The session may have been lost since; a request then opens another one.
-    this.#state = this.#tenancy === undefined ? 'down' : 'open';
+    this.#state = this.#etcdSession === undefined ? 'down' : 'open';
     this.#reap();
   }
 
   override checkLease(): void {
-    this.#tenancy?.lease.check();
+    this.#etcdSession?.lease.check();
   }
 
   override keyOf({ id }: RemoteGrant): RequestKey | undefined {
-    const { lease } = this.#tenancy ?? {};
+    const { lease } = this.#etcdSession ?? {};
     return lease && this.requests.heldOf(id) ? { session: lease.id, number: id } : undefined;
   }
 
@@ -179,8 +179,8 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
 
   #put(pending: PendingEtcdRequest): void {
     const { request } = pending;
-    const tenancy = this.#tenancy;
-    if (tenancy === undefined) return;
+    const etcdSession = this.#etcdSession;
+    if (etcdSession === undefined) return;
     const { set, label, holding, steal } = request.terms;
     const { label: session } = request.scope;
     const { keys, outer = [] } = this.#terms;
@@ -194,9 +194,9 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
       ...(kept.length > 0 && { holding: kept }),
       ...(steal === true && { steal }),
     };
-    const own = new OwnSet(keys.set(tenancy.lease.id, request.id), request.id, entry);
+    const own = new OwnSet(keys.set(etcdSession.lease.id, request.id), request.id, entry);
     pending.key = own;
-    void tenancy.outbox.update(own);
+    void etcdSession.outbox.update(own);
   }
 
   /** Reads the log up to now, and then does something, unless the request is over. */
@@ -218,7 +218,7 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
 
   /** On return the replica has what was in etcd at the call, and what this client had sent. */
   async #read(): Promise<void> {
-    await this.#tenancy?.outbox.flushed();
+    await this.#etcdSession?.outbox.flushed();
     await this.#log.reach(readMsMax);
     this.#checkUsable();
   }
@@ -279,7 +279,7 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
     const left = new Set(exclusive);
     for (const ref of own.entry.exclusive) if (!left.has(ref)) this.#flag(own, ref, false);
     own.entry = { ...own.entry, exclusive, shared };
-    await this.#tenancy?.outbox.update(own);
+    await this.#etcdSession?.outbox.update(own);
   }
 
   /** A set of this client's ends, in whatever state it is. */
@@ -296,7 +296,7 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
       }
     }
     own.isEnding = true;
-    await this.#tenancy?.outbox.update(own);
+    await this.#etcdSession?.outbox.update(own);
   }
 
   #flag(own: OwnSet, ref: RemoteRef, isSet: boolean): void {
@@ -305,7 +305,7 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
 
   #guard(grant: RemoteGrant): readonly [EtcdCondition, ...EtcdCondition[]] {
     const known = this.#replica.sets.get(this.requests.heldOf(grant.id)?.key.key ?? '');
-    const lease = this.#tenancy?.lease;
+    const lease = this.#etcdSession?.lease;
     if (!grant.isHeld || known === undefined || lease === undefined || !lease.isValid) {
       throw lostError(grant.token);
     }
@@ -319,7 +319,7 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
 
   #receiveStep(delta: ReplicaDelta): void {
     if (this.#state === 'closed') return;
-    const lease = this.#tenancy?.lease;
+    const lease = this.#etcdSession?.lease;
     // A process that was stopped receives old steps first.
     this.checkLease();
     if (lease !== undefined && this.#isOver(lease)) lease.lose('etcd has ended its session');
@@ -348,7 +348,7 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
     const own = this.#ownOf(live);
     if (own === undefined) return;
     if (this.#pendingOf(live) === undefined) {
-      this.#tenancy?.outbox.forget(own);
+      this.#etcdSession?.outbox.forget(own);
       // The step that revokes a set may delete it too. Otherwise its session has expired.
       this.#lose(live, own, this.#replica.isExpired(live) ? 'died' : 'stolen');
     } else this.#missed(own, live.tokenAtArrival);
@@ -357,14 +357,14 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
   /** Keys that were read anew do not show sets that came and went since they were last read. */
   #findMissed(): void {
     for (const { key } of this.requests.pending) {
-      if (key !== undefined && this.#tenancy?.outbox.isMissed(key)) this.#missed(key);
+      if (key !== undefined && this.#etcdSession?.outbox.isMissed(key)) this.#missed(key);
     }
   }
 
   /** Another client has deleted a set before this one's copy saw it granted. */
   #missed(own: OwnSet, token = own.modRevision * placesMax): void {
     const pending = this.requests.pendingOf(own.number);
-    const { outbox } = this.#tenancy as Tenancy;
+    const { outbox } = this.#etcdSession as EtcdSession;
     outbox.forget(own);
     if (pending?.key !== own) return;
     if (own.entry.steal === true) {
@@ -385,7 +385,7 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
     for (const ref of own.entry.exclusive) this.#flag(own, ref, true);
     this.#lose(live, own, 'stolen');
     own.isEnding = true;
-    void this.#tenancy?.outbox.update(own);
+    void this.#etcdSession?.outbox.update(own);
   }
 
   #lose({ number: id, entry }: LiveSet, own: OwnSet, cause: GrantLostEvent['cause']): void {
@@ -399,7 +399,7 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
     if (live.session !== this.#session) return;
     if (this.#ownOf(live) === undefined) {
       // It has been removed since, and that is under way; or a transaction has come late.
-      this.#tenancy?.outbox.deleteOrphan(live);
+      this.#etcdSession?.outbox.deleteOrphan(live);
       return;
     }
     if (live.entry.steal === true && revoked.length > 0) {
@@ -435,11 +435,11 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
   }
 
   get #session(): string {
-    return this.#tenancy?.lease.id ?? '';
+    return this.#etcdSession?.lease.id ?? '';
   }
 
-  async #openTenancy(): Promise<void> {
-    this.#tenancy = await openTenancy(this.#terms, this.#log, {
+  async #openSession(): Promise<void> {
+    this.#etcdSession = await openSession(this.#terms, this.#log, {
       onLost: (reason) => this.#lostTenancy(reason),
       onHeartbeat: () => this.#catchUp(),
       onRefused: (own, error) => this.#refuse(own, error),
@@ -459,11 +459,11 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
   }
 
   #lostTenancy(reason: Error): void {
-    const tenancy = this.#tenancy;
-    if (tenancy === undefined || this.#state === 'closed') return;
-    this.#tenancy = undefined;
+    const etcdSession = this.#etcdSession;
+    if (etcdSession === undefined || this.#state === 'closed') return;
+    this.#etcdSession = undefined;
     this.#state = 'down';
-    tenancy.outbox.close();
+    etcdSession.outbox.close();
     for (const pending of this.requests.pending) pending.key = undefined;
     this.#flags.forgetPrivate();
     const why = `was lost with this client's session: ${reason.message}`;
@@ -481,7 +481,7 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
   async #openAgain(): Promise<void> {
     this.#state = 'opening';
     try {
-      await this.#keepAlive.during(() => this.#openTenancy());
+      await this.#keepAlive.during(() => this.#openSession());
     } catch (error) {
       if (this.#isClosed()) return;
       this.#state = 'down';
@@ -489,7 +489,7 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
       return;
     }
     if (this.#isClosed() || this.#broken !== undefined) {
-      await this.#tenancy?.lease.end();
+      await this.#etcdSession?.lease.end();
       return;
     }
     this.#state = 'open';
@@ -510,7 +510,7 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
   #giveUp(error: unknown): void {
     if (this.#isClosed()) return;
     this.#broken = error;
-    this.#tenancy?.lease.lose(`the log cannot be read: ${error}`);
+    this.#etcdSession?.lease.lose(`the log cannot be read: ${error}`);
     this.requests.refuseAll(error);
   }
 
@@ -548,16 +548,16 @@ export class EtcdBackend extends RemoteBackend<EtcdSnapshot, PendingEtcdRequest>
   }
 
   async close(left: LeftBehind): Promise<void> {
-    const tenancy = this.#tenancy;
+    const etcdSession = this.#etcdSession;
     await this.#keepAlive.during(async () => {
       // Releases that were made before may be under way.
-      const ended = this.#endAll(left).then(() => tenancy?.outbox.flushed());
+      const ended = this.#endAll(left).then(() => etcdSession?.outbox.flushed());
       await within(this.clock, partingMsMax, ended);
       this.#state = 'closed';
       this.#log.close();
       this.#reaper.close();
-      tenancy?.outbox.close();
-      await tenancy?.lease.end();
+      etcdSession?.outbox.close();
+      await etcdSession?.lease.end();
     });
     this.#terms.connection.close();
     this.requests.refuseAll(

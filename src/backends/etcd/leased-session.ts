@@ -10,7 +10,7 @@ import type { Log } from './log.ts';
 import { Outbox } from './outbox.ts';
 import type { OwnSet } from './own-set.ts';
 
-export interface LinkTerms {
+export interface EtcdSessionConfig {
   readonly connection: EtcdConnection;
   readonly keys: Keys;
   readonly clock: Clock;
@@ -23,12 +23,12 @@ export interface LinkTerms {
   readonly outer?: readonly string[];
 }
 
-export interface Tenancy {
+export interface EtcdSession {
   readonly lease: Lease;
   readonly outbox: Outbox;
 }
 
-export interface TenancyEvents {
+export interface SessionEvents {
   /** Called once: the session holds nothing any more. */
   onLost(reason: Error): void;
   onHeartbeat(): void;
@@ -39,11 +39,11 @@ export interface TenancyEvents {
 }
 
 /** @throws UnavailableError, EtcdRefusal */
-export async function openTenancy(
-  terms: LinkTerms,
+export async function openSession(
+  terms: EtcdSessionConfig,
   log: Log,
-  events: TenancyEvents,
-): Promise<Tenancy> {
+  events: SessionEvents,
+): Promise<EtcdSession> {
   const { connection, keys, clock } = terms;
   const lease = await openLease(terms, events);
   const outbox = new Outbox({
@@ -60,7 +60,7 @@ export async function openTenancy(
 }
 
 /** Each attempt by a name of its own: a late call may still put the key of an ended session. */
-async function openLease(terms: LinkTerms, events: TenancyEvents): Promise<Lease> {
+async function openLease(terms: EtcdSessionConfig, events: SessionEvents): Promise<Lease> {
   const { connection, keys, clock, leaseSeconds, entry, nextSessionId } = terms;
   const endMs = clock.nowMs() + openMsMax;
   for (;;) {
