@@ -63,6 +63,13 @@ export class World {
     this.log(() => `FAILED ${failure instanceof Error ? failure.message : String(failure)}`);
   }
 
+  /** Fails, and returns the failure to be thrown by the caller. */
+  violation(what: string): Violation {
+    const violation = new Violation(what);
+    this.fail(violation);
+    return violation;
+  }
+
   /** Throws unless `isTrue`. For what is looked at from within an event, where `fail` would do. */
   check(isTrue: boolean, what: () => string): void {
     if (!isTrue) this.fail(new Violation(what()));

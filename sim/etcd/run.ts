@@ -7,20 +7,17 @@
 import { Keys } from '../../src/backends/etcd/keys.ts';
 import { Checker } from '../checker.ts';
 import { type ClientSurroundings, SimulatedClient } from '../client.ts';
+import { randomHabits, rateMin, SimulatedClients } from '../clients.ts';
 import { Disturbances } from '../disturbances.ts';
 import { type Fence, FencedStore } from '../fenced-store.ts';
-import { inVirtualTime, Violation, World, WorldFailure } from '../world.ts';
+import { inVirtualTime, World, WorldFailure } from '../world.ts';
 import { type ClusterMember, leaseCheckMs, SimulatedCluster } from './cluster.ts';
 import { type FaultProfile, type ProfileName, profileOf } from './fault-profile.ts';
 import { type EtcdClient, EtcdHost } from './host.ts';
 import { dataPrefix, EtcdMonitor } from './monitor.ts';
 import { flawless, type NetworkQuality } from './network.ts';
 
-/** Rates of clients' clocks against the leader's: within what the lease allows for. */
-const rateMin = 0.92;
-const rateMax = 1.08;
 const troubleMs = 8000;
-const clientCountMax = 6;
 /** Time after which a silent watch is opened anew, ms: see log.ts. */
 const lateMsMax = 3000;
 /** Time, ms, within which every client has had its turn to reap: see session-reaper.ts. */
@@ -68,7 +65,7 @@ class EtcdWorld {
   readonly #store: FencedStore;
   readonly #leaseSeconds: number;
   readonly #around: ClientSurroundings;
-  readonly #clients: EtcdClient[] = [];
+  readonly #clients: SimulatedClients<EtcdHost>;
   readonly #disturbances: Disturbances;
 
   constructor(world: World, { profile }: RunOptions) {
@@ -90,39 +87,33 @@ class EtcdWorld {
     this.#around = {
       ...{ world, leaseMs, checker: this.#checker, nests: random.chance(0.5) },
       access: async (section) => {
-        const client = this.#clients.find(({ machine }) => machine === section.machine);
+        const client = this.#clients.all.find(({ machine }) => machine === section.machine);
         const isGuarded = random.chance(0.3);
         await this.#store.accessAll(section);
         if (isGuarded) await client?.host.write(section);
       },
-      names: ['a', 'b', 'c', 'd'].slice(0, random.between(1, 4)),
-      roundCount: random.between(1, 4),
-      holdMsMax: random.pick([5, 50, leaseMs / 3, 1.5 * leaseMs]),
-      steals: random.chance(0.2),
+      ...randomHabits(random, leaseMs),
     };
+    this.#clients = new SimulatedClients(this.#around, (number, rate) =>
+      this.#createClient(number, rate, this.#profile.quality),
+    );
     world.log(() => `a ${this.#profile.name} world: ${JSON.stringify(this.#profile)}`);
   }
 
   async run(): Promise<Outcome> {
     const world = this.#world;
     const count = world.random.between(2, 4);
-    for (let index = 0; index < count; index++) this.#addClient();
+    for (let index = 0; index < count; index++) this.#clients.add();
     this.#disturb();
     world.clock.after(troubleMs, () => this.#calmDown());
-    const { leaseMs, holdMsMax, roundCount } = this.#around;
-    const lastMs = troubleMs + 30 * leaseMs + 60_000 + 60 * roundCount * holdMsMax;
-    const isOver = (): boolean => this.#clients.every((client) => client.isOver);
-    await world.run(lastMs, isOver);
-    if (!isOver()) {
-      const late = this.#clients.filter((client) => !client.isOver);
-      const told = late.map(({ machine, waitingFor }) => `${machine.name} for ${waitingFor}`);
-      throw this.#failed(`still waiting: ${told.join(', ')}; there is ${this.#monitor.describe()}`);
-    }
+    await this.#clients.run(troubleMs + 60_000, () => this.#monitor.describe());
     this.#calmDown();
     await this.#clearUp();
     const { grantCount, takenCount, reapedCount, guardedWriteCount } = this.#monitor;
     if (this.#profile.name === 'calm' && reapedCount > 0)
-      throw this.#failed(`${reapedCount} sets are reaped of clients that have closed their domain`);
+      throw this.#world.violation(
+        `${reapedCount} sets are reaped of clients that have closed their domain`,
+      );
     return {
       profile: this.#profile.name,
       lines: world.lines,
@@ -132,13 +123,6 @@ class EtcdWorld {
       overlapsExcused: this.#checker.overlapsExcused,
       staleRefusedCount: this.#store.refusedCount,
     };
-  }
-
-  #addClient(): void {
-    const rate = this.#world.random.real(rateMin, rateMax);
-    const client = this.#createClient(this.#clients.length + 1, rate, this.#profile.quality);
-    this.#clients.push(client);
-    client.start();
   }
 
   #createClient(number: number, rate: number, quality: NetworkQuality): EtcdClient {
@@ -170,10 +154,7 @@ class EtcdWorld {
     const often: Disturbances['often'] = (meanMs, disturb) => {
       this.#disturbances.often(meanMs, disturb);
     };
-    const someone = (): EtcdClient | undefined => {
-      const living = this.#clients.filter((client) => !client.isOver);
-      return living.length === 0 ? undefined : random.pick(living);
-    };
+    const someone = (): EtcdClient | undefined => this.#clients.someone();
     often(profile.cutMs, () => {
       someone()?.host.network.cut(random.chance(0.7) ? 'streams' : 'all');
     });
@@ -183,7 +164,7 @@ class EtcdWorld {
       const members = this.#cluster.members.filter(() => random.chance(0.6));
       someone()?.host.network.part(members, untilMs);
     });
-    often(profile.stopMs, () => this.#stop(someone()));
+    often(profile.stopMs, () => this.#clients.stop(someone()));
     often(profile.killMs, () => this.#kill(someone()));
     often(profile.timeMs, () => someone()?.machine.setTime(random.real(-1e8, 1e8)));
     often(profile.memberMs, () => this.#disturbMember(random.pick(this.#cluster.members)));
@@ -191,40 +172,26 @@ class EtcdWorld {
     often(profile.fullMs, () => this.#fill());
   }
 
-  #stop(client: EtcdClient | undefined): void {
-    if (client === undefined) return;
-    client.machine.stop();
-    const forMs = this.#world.random.real(1, 2 * this.#around.leaseMs);
-    this.#world.clock.after(forMs, () => client.machine.resume());
-  }
-
   #kill(client: EtcdClient | undefined): void {
     if (client === undefined) return;
     client.kill();
     this.#expectSuccessors(client);
-    if (this.#clients.length < clientCountMax) this.#addClient();
+    this.#clients.replace();
   }
 
   /**
    * A dead client's sets are reaped after its lease, the check of the leases, and the turns of the
    * others, if any other client is there: docs/etcd.md, "What holds, and when".
    */
-  #expectSuccessors({ machine, host }: EtcdClient): void {
+  #expectSuccessors(client: EtcdClient): void {
     if (this.#profile.name !== 'deadly') return;
     const { leaseMs } = this.#around;
     const { quality, lagMsMax } = this.#profile;
-    const killedAtMs = this.#world.nowMs;
     const boundMs =
       leaseMs + leaseCheckMs + turnsMs / rateMin + 12 * quality.delayMsMax + 6 * lagMsMax;
-    this.#world.clock.after(boundMs, () => {
-      const isWatched = this.#clients.some(
-        (other) => !other.isOver && other.openedAtMs < killedAtMs,
-      );
-      const left = this.#monitor.liveGrantsOf(host.sessionPrefix);
-      this.#world.check(!isWatched || left.length === 0, () => {
-        return `${machine.name} is dead for ${boundMs.toFixed(0)} ms, and holds ${left[0]?.token}`;
-      });
-    });
+    this.#clients.expectSuccessors(client, boundMs, () =>
+      this.#monitor.liveGrantsOf(client.host.sessionPrefix),
+    );
   }
 
   #disturbMember(member: ClusterMember): void {
@@ -240,7 +207,7 @@ class EtcdWorld {
       clock.after(forMs, () => member.join());
     } else if (member.isUp) {
       member.goDown();
-      for (const { host } of this.#clients) host.network.cut('all', member);
+      for (const { host } of this.#clients.all) host.network.cut('all', member);
       clock.after(kind === 'restart' ? forMs : 3 * forMs, () => member.comeUp());
     }
   }
@@ -269,7 +236,7 @@ class EtcdWorld {
 
   #calmDown(): void {
     if (!this.#disturbances.end()) return;
-    for (const { machine, host } of this.#clients) {
+    for (const { machine, host } of this.#clients.all) {
       host.network.calmDown();
       machine.resume();
     }
@@ -296,12 +263,8 @@ class EtcdWorld {
     const left = keysFrom('').filter((key) => {
       return key !== this.#keys.chain && key !== this.#keys.steal && !key.startsWith(dataPrefix);
     });
-    if (!janitor.isOver || left.length > 0) throw this.#failed(`left behind: ${left.join(' ')}`);
-  }
-
-  #failed(what: string): Violation {
-    this.#world.log(() => `FAILED ${what}`);
-    return new Violation(what);
+    if (!janitor.isOver || left.length > 0)
+      throw this.#world.violation(`left behind: ${left.join(' ')}`);
   }
 }
 

@@ -8,9 +8,10 @@ import { rootOf } from '../../src/backends/redis/names.ts';
 import { scriptTexts } from '../../src/backends/redis/scripts.ts';
 import { Checker } from '../checker.ts';
 import { type ClientSurroundings, SimulatedClient } from '../client.ts';
+import { randomHabits, rateMin, SimulatedClients } from '../clients.ts';
 import { Disturbances } from '../disturbances.ts';
 import { FencedStore } from '../fenced-store.ts';
-import { inVirtualTime, Violation, World, WorldFailure } from '../world.ts';
+import { inVirtualTime, World, WorldFailure } from '../world.ts';
 import { type Climate, type ClimateName, climateOf } from './climate.ts';
 import type { NetworkQuality } from './connection.ts';
 import { luaFence } from './fence.ts';
@@ -19,9 +20,6 @@ import { LuaMachine } from './lua.ts';
 import { SimulatedServer } from './server.ts';
 import { ServerWitness } from './witness.ts';
 
-/** Clocks of clients run by so much of the server's: within what the lease allows for. */
-const rateMin = 0.92;
-const rateMax = 1.08;
 const troubleMs = 4000;
 
 interface Outcome {
@@ -69,7 +67,7 @@ class RedisWorld {
   readonly #checker: Checker;
   readonly #store: FencedStore;
   readonly #around: ClientSurroundings;
-  readonly #clients: RedisClient[] = [];
+  readonly #clients: SimulatedClients<RedisHost>;
   readonly #disturbances: Disturbances;
 
   constructor(world: World, lua: LuaMachine, { climate }: RunOptions) {
@@ -91,29 +89,21 @@ class RedisWorld {
     this.#around = {
       ...{ world, leaseMs, checker: this.#checker, nests: false },
       access: (section) => this.#store.accessAll(section),
-      names: ['a', 'b', 'c', 'd'].slice(0, random.between(1, 4)),
-      roundCount: random.between(1, 4),
-      holdMsMax: random.pick([5, 50, leaseMs / 3, 1.5 * leaseMs]),
-      steals: random.chance(0.2),
+      ...randomHabits(random, leaseMs),
     };
+    this.#clients = new SimulatedClients(this.#around, (number, rate) =>
+      this.#createClient(`client-${number}`, rate, this.#climate.quality),
+    );
     world.log(() => `a ${this.#climate.name} world: ${JSON.stringify(this.#climate)}`);
   }
 
   async run(): Promise<Outcome> {
     const world = this.#world;
     const count = world.random.between(2, 4);
-    for (let index = 0; index < count; index++) this.#addClient();
+    for (let index = 0; index < count; index++) this.#clients.add();
     this.#disturb();
     world.clock.after(troubleMs, () => this.#calmDown());
-    const { leaseMs, holdMsMax, roundCount } = this.#around;
-    const lastMs = troubleMs + 30 * leaseMs + 40_000 + 60 * roundCount * holdMsMax;
-    const isOver = (): boolean => this.#clients.every((client) => client.isOver);
-    await world.run(lastMs, isOver);
-    if (!isOver()) {
-      const late = this.#clients.filter((client) => !client.isOver);
-      const told = late.map(({ machine, waitingFor }) => `${machine.name} for ${waitingFor}`);
-      throw this.#failed(`still waiting: ${told.join(', ')}; there is ${this.#witness.describe()}`);
-    }
+    await this.#clients.run(troubleMs + 40_000, () => this.#witness.describe());
     this.#calmDown();
     await this.#clearUp();
     return {
@@ -126,15 +116,6 @@ class RedisWorld {
       overlapsExcused: this.#checker.overlapsExcused,
       staleRefusedCount: this.#store.refusedCount,
     };
-  }
-
-  #addClient(): RedisClient {
-    const rate = this.#world.random.real(rateMin, rateMax);
-    const name = `client-${this.#clients.length + 1}`;
-    const client = this.#createClient(name, rate, this.#climate.quality);
-    this.#clients.push(client);
-    client.start();
-    return client;
   }
 
   #createClient(name: string, rate: number, quality: NetworkQuality): RedisClient {
@@ -175,53 +156,36 @@ class RedisWorld {
     const often: Disturbances['often'] = (meanMs, disturb) => {
       this.#disturbances.often(meanMs, disturb);
     };
-    const someone = (): RedisClient | undefined => {
-      const living = this.#clients.filter((client) => !client.isOver);
-      return living.length === 0 ? undefined : random.pick(living);
-    };
+    const someone = (): RedisClient | undefined => this.#clients.someone();
     often(climate.cutMs, () => someone()?.host.connection.cut('commands'));
     often(climate.muteMs, () => someone()?.host.connection.cut('messages'));
     often(climate.partMs, () => {
       const untilMs = this.#world.nowMs + random.real(1, 2 * this.#around.leaseMs);
       someone()?.host.connection.part(untilMs, random.chance(0.5));
     });
-    often(climate.stopMs, () => this.#stop(someone()));
+    often(climate.stopMs, () => this.#clients.stop(someone()));
     often(climate.killMs, () => this.#kill(someone()));
     often(climate.serverStopMs, () => this.#stopServer());
     often(climate.serverEndMs, () => this.#endServer());
     often(climate.forgetScriptsMs, () => this.#server.forgetScripts());
   }
 
-  #stop(client: RedisClient | undefined): void {
-    if (client === undefined) return;
-    client.machine.stop();
-    const forMs = this.#world.random.real(1, 2 * this.#around.leaseMs);
-    this.#world.clock.after(forMs, () => client.machine.resume());
-  }
-
   #kill(client: RedisClient | undefined): void {
     if (client === undefined) return;
     client.kill();
     this.#expectSuccessors(client);
-    if (this.#clients.length < 6) this.#addClient();
+    this.#clients.replace();
   }
 
   /** What a dead client held is given on within a lease and two heartbeats, if anybody is there. */
-  #expectSuccessors({ machine }: RedisClient): void {
+  #expectSuccessors(client: RedisClient): void {
     if (this.#climate.name !== 'deadly') return;
     const { leaseMs } = this.#around;
     const { quality } = this.#climate;
-    const killedAtMs = this.#world.nowMs;
     const boundMs = leaseMs + (2 * leaseMs) / 3 + 4 * quality.delayMsMax;
-    this.#world.clock.after(boundMs, () => {
-      const isWatched = this.#clients.some(
-        (other) => !other.isOver && other.openedAtMs < killedAtMs,
-      );
-      const left = this.#witness.liveGrantsOf(machine.name);
-      this.#world.check(!isWatched || left.length === 0, () => {
-        return `${machine.name} is dead for ${boundMs.toFixed(0)} ms, and holds ${left[0]?.token}`;
-      });
-    });
+    this.#clients.expectSuccessors(client, boundMs, () =>
+      this.#witness.liveGrantsOf(client.machine.name),
+    );
   }
 
   #stopServer(): void {
@@ -238,7 +202,7 @@ class RedisWorld {
     if (!this.#server.isUp) return;
     const { random } = this.#world;
     this.#server.goDown();
-    for (const { host } of this.#clients) {
+    for (const { host } of this.#clients.all) {
       host.connection.cut('commands');
       host.connection.cut('messages');
     }
@@ -253,7 +217,7 @@ class RedisWorld {
 
   #calmDown(): void {
     if (!this.#disturbances.end()) return;
-    for (const { machine } of this.#clients) machine.resume();
+    for (const { machine } of this.#clients.all) machine.resume();
     if (this.#server.isStopped) this.#server.resume();
   }
 
@@ -269,11 +233,7 @@ class RedisWorld {
     janitor.clearUp(() => keyspace.keysFrom(`${root}s:`).length <= 1);
     await world.run(world.nowMs + 20 * leaseMs, () => janitor.isOver);
     const left = keyspace.keys.filter((key) => key !== `${root}seq`);
-    if (!janitor.isOver || left.length > 0) throw this.#failed(`left behind: ${left.join(' ')}`);
-  }
-
-  #failed(what: string): Violation {
-    this.#world.log(() => `FAILED ${what}`);
-    return new Violation(what);
+    if (!janitor.isOver || left.length > 0)
+      throw this.#world.violation(`left behind: ${left.join(' ')}`);
   }
 }
