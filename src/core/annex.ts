@@ -4,7 +4,7 @@ import { save } from './journal.ts';
 import * as L from './layout.ts';
 import { allocate, free } from './slots.ts';
 
-/** The annex of a resource, made where there is none; saved, and so is the resource. */
+/** The annex of a resource, created on first use; saved, and so is the resource. */
 export function openAnnex(w: Int32Array, resource: number): number {
   save(w, resource);
   const known = w[resource | L.RESOURCE_ANNEX];

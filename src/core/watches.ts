@@ -15,7 +15,7 @@ import { unitsOf } from './rule.ts';
 import { allocate } from './slots.ts';
 
 /**
- * Adds a watch of `observer` for what is in the queue now and conflicts with so many units, or
+ * Adds a watch of `observer` for what is in the queue now and conflicts with a number of units, or
  * returns 0 if nothing does.
  */
 export function watch(w: Int32Array, resource: number, observer: number, units: number): number {

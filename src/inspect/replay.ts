@@ -12,8 +12,8 @@ const liveCountMax = 2000;
 interface Replayed {
   readonly set: OracleSet<number>;
   isTold: boolean;
-  /** A thief has taken it; whoever had it may hear of that later. */
-  isRobbed: boolean;
+  /** A stealing request has revoked it; the event of that loss may come later. */
+  isRevoked: boolean;
 }
 
 export class Replay implements Checker {
@@ -85,7 +85,7 @@ export class Replay implements Checker {
     if (event.steals === true) {
       const { set, lost, granted } = this.#oracle.steal(spec, { sync });
       this.#note(event, set);
-      for (const { tag } of lost) this.#rob(tag as number);
+      for (const { tag } of lost) this.#revoke(tag as number);
       this.#expect(granted.filter((other) => other !== set));
     } else {
       const locked = event.ignoresLocked === true ? 'ignore' : 'wait';
@@ -96,14 +96,14 @@ export class Replay implements Checker {
 
   #note({ id }: TracedEvent, set: OracleSet<number>): void {
     set.tag = id;
-    const replayed = { set, isTold: false, isRobbed: false };
+    const replayed = { set, isTold: false, isRevoked: false };
     this.#live.set(id, replayed);
     if (set.granted) this.#due.set(id, replayed);
   }
 
-  #rob(id: number): void {
-    const robbed = this.#live.get(id);
-    if (robbed !== undefined) robbed.isRobbed = true;
+  #revoke(id: number): void {
+    const revoked = this.#live.get(id);
+    if (revoked !== undefined) revoked.isRevoked = true;
     this.#due.delete(id);
   }
 
@@ -114,7 +114,7 @@ export class Replay implements Checker {
     if (replayed.isTold) this.#report(event, `request ${id} is granted twice`);
     replayed.isTold = true;
     this.#due.delete(id);
-    if (!replayed.set.granted && !replayed.isRobbed) {
+    if (!replayed.set.granted && !replayed.isRevoked) {
       const [first] = this.#oracle.inTheWay(replayed.set);
       this.#report(
         event,
@@ -150,7 +150,7 @@ export class Replay implements Checker {
     if (replayed === undefined) return;
     const { id, outcome } = event;
     if (replayed.isTold) this.#report(event, `request ${id} ends as ${outcome}, after its grant`);
-    if (this.#isStrict && replayed.set.granted && !replayed.isRobbed) {
+    if (this.#isStrict && replayed.set.granted && !replayed.isRevoked) {
       this.#report(event, `request ${id} ends as ${outcome}, though nothing was in its way`);
     }
     this.#remove(event, replayed, outcome === 'lost');
@@ -166,7 +166,7 @@ export class Replay implements Checker {
   #lose(event: TracedEvent): void {
     const replayed = this.#known(event);
     if (replayed === undefined) return;
-    if (event.cause === 'stolen' && !replayed.isRobbed) {
+    if (event.cause === 'stolen' && !replayed.isRevoked) {
       this.#report(event, `grant ${event.token} is lost, and nobody has stolen it`);
     }
     this.#remove(event, replayed, event.cause === 'died');
@@ -176,12 +176,12 @@ export class Replay implements Checker {
     this.#endedUs = timeUs;
     this.#live.delete(id);
     this.#due.delete(id);
-    if (!replayed.isRobbed) this.#expect(this.#oracle.remove(replayed.set, died));
+    if (!replayed.isRevoked) this.#expect(this.#oracle.remove(replayed.set, died));
   }
 
   #weaken(event: TracedEvent): void {
     const replayed = this.#known(event);
-    if (replayed === undefined || replayed.isRobbed) return;
+    if (replayed === undefined || replayed.isRevoked) return;
     const { set } = replayed;
     const left = modesOf(event.set);
     const names = [...set.modes.keys()];
