@@ -26,6 +26,7 @@ class Watch {
 
 export function testSettled({ group, needing }: Suite): void {
   const test = needing('settled');
+  const stealing = needing('settled', 'steal');
 
   group('settled', () => {
     test('what nothing conflicts with is settled at once', async (w) => {
@@ -101,6 +102,20 @@ export function testSettled({ group, needing }: Suite): void {
       await writer.cancel();
       await watch.over();
       await w.see({ held: ['holder'] });
+    });
+
+    stealing('who steals what it waits for is waited for too', async (w) => {
+      const other = await w.party();
+      await w.take('holder', { shared: 'a' });
+      const watches = [w.domain, other].map((by) => new Watch(by, { exclusive: 'a' }));
+      await w.domain.query();
+      await other.query();
+      const thief = await w.take('thief', { exclusive: 'a' }, { steal: true });
+      await w.domain.query();
+      await other.query();
+      for (const watch of watches) equal(watch.isOver, false, 'whether it is over');
+      await thief.release();
+      for (const watch of watches) await watch.over();
     });
 
     test('it sees those of other parties, and one’s own', async (w) => {

@@ -1,7 +1,7 @@
 /**
  * Observers wait until the sets that conflict with theirs now have ended. Only this client knows
  * them, and they delay no request: each has a list of the sets that are left, and is settled when
- * that is empty. Sets that come later are on no list.
+ * that is empty. Sets that come later are on no list, but for those that steal.
  */
 
 import { WaitTimeoutError } from '../../api/errors.ts';
@@ -38,8 +38,9 @@ export class Observers {
     const { set, timeoutMs } = request.terms;
     const left = new Set<LiveSet>();
     for (const live of this.#state.inTheWay(set, session)) {
-      // Later requests of this client came later.
-      if (live.session !== session || live.number < request.id) left.add(live);
+      // Later requests of this client came later, but for those that steal.
+      const isEarlier = live.session !== session || live.number < request.id;
+      if (isEarlier || live.entry.steal === true) left.add(live);
     }
     if (left.size === 0) {
       this.#requests.settle(request);
@@ -53,8 +54,14 @@ export class Observers {
     this.#observers.delete(request.id);
   }
 
-  update({ removed, updated }: ReplicaDelta): void {
+  update({ added, removed, updated }: ReplicaDelta): void {
+    const stealing = added.filter(({ entry }) => entry.steal === true);
     for (const { request, session, left } of [...this.#observers.values()]) {
+      // A set that steals comes before all that came before it, observers too.
+      if (stealing.length > 0) {
+        const inTheWay = this.#state.inTheWay(request.terms.set, session);
+        for (const live of stealing) if (inTheWay.has(live)) left.add(live);
+      }
       for (const live of removed) left.delete(live);
       for (const live of updated) {
         if (left.has(live) && !this.#state.inTheWay(request.terms.set, session).has(live)) {
