@@ -53,12 +53,13 @@ function blocksOf(path: string, markdown: string, firstLine = 1): Example[] {
   const examples: Example[] = [];
   const lines = markdown.split('\n');
   for (let index = 0; index < lines.length; index++) {
-    const [, indent = '', fence, info = ''] = /^( *)(`{3,}|~{3,})(.*)$/.exec(lines[index]) ?? [];
+    const [, indent = '', fence, info = ''] =
+      /^( *)(`{3,}|~{3,})(.*)$/.exec(lines[index] ?? '') ?? [];
     if (fence === undefined) continue;
     const start = index + 1;
     const closes = (line: string): boolean => line.trim().startsWith(fence);
     do index++;
-    while (index < lines.length && !closes(lines[index]));
+    while (index < lines.length && !closes(lines[index] ?? ''));
     const [language = '', ...words] = info.trim().split(/\s+/);
     if (!/^(ts|typescript|js|javascript)$/.test(language)) continue;
     examples.push({

@@ -72,7 +72,8 @@ describe('a limit of the lock', () => {
     take();
     let sleepCount = 0;
     onSleep = () => {
-      if (sleepCount % 100 === 0) words[L.JOURNAL_OPERATION]++;
+      if (sleepCount % 100 === 0)
+        words[L.JOURNAL_OPERATION] = (words[L.JOURNAL_OPERATION] ?? 0) + 1;
       if (++sleepCount === 2000) free();
     };
     mine.acquireSync(x).release();
