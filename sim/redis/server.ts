@@ -143,7 +143,9 @@ export class SimulatedServer {
         return this.#script(script, args);
       }
       case 'SCRIPT': {
-        if (args[0]?.toUpperCase() !== 'LOAD') throw new Error(`SCRIPT ${args[0]}`);
+        const [what, ...given] = args;
+        if (what === 'EXISTS') return given.map((sha) => (this.#scripts.has(sha) ? 1 : 0));
+        if (what !== 'LOAD') throw new Error(`SCRIPT ${what}`);
         const script = this.#lua.compile(args[1] as string);
         this.#scripts.set(script.sha, script);
         return script.sha;

@@ -178,6 +178,14 @@ describeWithRedis('a domain in redis', () => {
     }
   });
 
+  it('what is released is free for the next call, on a server without the scripts', async () => {
+    await admin.script('FLUSH');
+    const domain = await open();
+    const grant = await domain.acquire({ exclusive: 'a' });
+    void grant.release();
+    expect((await domain.query()).held).toEqual([]);
+  });
+
   it('what is released in one go is told in one command', async () => {
     const domain = await open();
     const grants = [];

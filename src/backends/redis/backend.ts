@@ -151,6 +151,7 @@ export class RedisBackend extends RemoteBackend<RedisSnapshot, PendingRedisReque
    */
   async open(): Promise<void> {
     await this.#whenReached(() => checkServer(this.scripts));
+    await this.#whenReached(() => this.scripts.load());
     const onMessage = (text: string): void => this.#message(text);
     await this.#whenReached(() =>
       this.scripts.inTime(this.#connection.subscribe(this.#channel, onMessage)),

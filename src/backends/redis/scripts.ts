@@ -1,7 +1,8 @@
 /**
  * The scripts, and running them: by their digest, and as a whole where the server does not know
- * them (any more). The order of two calls of different scripts may change by that; their numbers
- * take care of it (lua/enqueue.lua). A call that is given up after its time limit may yet run.
+ * them any more (SCRIPT FLUSH, a fail-over). The order of two calls of different scripts may change
+ * by that, once; their numbers take care of it (lua/enqueue.lua). A call that is given up after its
+ * time limit may yet run.
  */
 
 import { createHash } from 'node:crypto';
@@ -108,7 +109,27 @@ export class Scripts {
     return readReply(await this.inTime(this.#evaluate(name, args)));
   }
 
-  /** The same for a command. */
+  /**
+   * Has the server load what it does not know: of two calls by digest, the second may be done first
+   * if the server knows its script alone.
+   *
+   * @throws UnavailableError
+   */
+  async load(): Promise<void> {
+    const names = Object.keys(scriptTexts) as ScriptName[];
+    try {
+      const known = await this.send('SCRIPT', 'EXISTS', ...names.map((name) => digests[name]));
+      const isKnown = (index: number): boolean =>
+        Array.isArray(known) && Number(known[index]) === 1;
+      const missing = names.filter((_, index) => !isKnown(index));
+      await Promise.all(missing.map((name) => this.send('SCRIPT', 'LOAD', scriptTexts[name])));
+    } catch (error) {
+      // A user without that right: the first call of each script loads it.
+      if (!(error instanceof ProtocolError)) throw error;
+    }
+  }
+
+  /** A command, with the time limit and the errors of a call. */
   async send(command: string, ...args: readonly string[]): Promise<RedisReply> {
     return this.inTime(this.#connection.send(command, ...args));
   }
