@@ -38,6 +38,7 @@ const engines = [
   'test/fences/{sets,shared-fence}.test.ts',
   'test/jobs/{bad-input,far-host,leftovers,workers}.test.ts',
   'test/process/leftovers.test.ts',
+  'test/projects.test.ts',
   'test/runtime/far-time-outs.test.ts',
   'test/web-locks/{agents,algorithms,contexts,sets}.test.ts',
 ];

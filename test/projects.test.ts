@@ -1,0 +1,47 @@
+/** Each test file is run, once, by the project of vitest.config.ts that suits it. */
+
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const { resolve } = createRequire(import.meta.url);
+const vitest = join(dirname(resolve('vitest/package.json')), 'vitest.mjs');
+
+interface Listed {
+  readonly file: string;
+  readonly projectName: string;
+}
+
+const listed = (
+  JSON.parse(
+    execFileSync(process.execPath, [vitest, 'list', '--filesOnly', '--json'], {
+      cwd: root,
+      encoding: 'utf8',
+    }),
+  ) as readonly Listed[]
+).map(({ file, projectName }) => ({ file: relative(root, file), projectName }));
+
+function testFilesIn(folder: string): readonly string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.test.ts'))
+    .map((path) => join(folder, path));
+}
+
+describe('the projects of the tests', () => {
+  it.each(['test', 'model', 'conformance', 'sim'])('run each test file of %s once', (folder) => {
+    const run = listed.map(({ file }) => file).filter((file) => file.startsWith(folder + sep));
+    expect([...run].sort()).toEqual([...testFilesIn(folder)].sort());
+  });
+
+  // A file that no list has falls into `unit`, whose threads share a process with other tests.
+  it('leave files that start a server, a program or a browser out of `unit`', () => {
+    const starts = /'node:child_process'|describeWithRedis|hasEtcd|bundleProgram|chromium/;
+    const unit = listed.filter(({ projectName }) => projectName === 'unit');
+    const found = unit.filter(({ file }) => starts.test(readFileSync(join(root, file), 'utf8')));
+    expect(found).toEqual([]);
+  });
+});
