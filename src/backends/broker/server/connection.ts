@@ -16,22 +16,21 @@ import {
   KdsError,
   LimitError,
   ProtocolError,
+  ResourceBusyError,
 } from '../../../api/errors.ts';
 import type { SyncGrant } from '../../../api/grant.ts';
 import { labelLengthMax } from '../../../api/limits.ts';
 import type { OuterGrant } from '../../../api/outer-grants.ts';
-import type { Resource, ResourceRef, SetSpec } from '../../../api/sets.ts';
+import { describe, type SetSpec } from '../../../api/sets.ts';
 import { lostError } from '../../../remote/lost-error.ts';
-import type { RemoteRef, RemoteSet } from '../../../remote/resources.ts';
 import { Deadline } from '../../../runtime/deadline.ts';
-import { cut } from '../../../runtime/escape.ts';
+import type { ServedDomain } from '../../process/domain.ts';
 import { errorSent } from '../wire/errors.ts';
 import { encodeFrame, type Frame, FrameDecoder } from '../wire/frames.ts';
 import {
   frameBytesMax,
   helloMsMax,
   liveBytesMax,
-  privateCountMax,
   protocolVersion,
   queryCountMax,
   requestBytes,
@@ -50,13 +49,29 @@ import {
   type Reclaim,
   readClientMessage,
 } from '../wire/messages.ts';
-import type { Broker } from './broker.ts';
-import { LiveRequest, type Owner, type ServedSession } from './live-request.ts';
+import type { Grace } from './grace.ts';
+import { describeSession, LiveRequest, type Owner, type ServedSession } from './live-request.ts';
+import { PrivateResources } from './private-resources.ts';
+import type { Registry } from './registry.ts';
+import type { Snapshots } from './snapshots.ts';
+import type { Tokens } from './tokens.ts';
 
 type Message<Do extends ClientMessage['do']> = Extract<ClientMessage, { readonly do: Do }>;
 
-/** For people, labels are cut to leave room for whose they are. */
-const labelLengthTold = labelLengthMax - 100;
+/** The broker, as its connections use it. */
+export interface ConnectedBroker {
+  readonly domain: ServedDomain;
+  readonly registry: Registry;
+  readonly tokens: Tokens;
+  readonly grace: Grace;
+  readonly snapshots: Snapshots;
+  /** The name of its term. */
+  readonly life: string;
+  readonly unreadMsMax: number;
+  /** A client leaves that many bytes more unread, or less. */
+  countUnread(byteCount: number): void;
+  leave(connection: Connection): void;
+}
 
 export class Connection implements Owner {
   readonly number: number;
@@ -64,11 +79,11 @@ export class Connection implements Owner {
   info: ClientInfo | undefined = undefined;
   /** While it is so much that nothing more is read until it has been. */
   unreadBytes = 0;
-  readonly #broker: Broker;
+  readonly #broker: ConnectedBroker;
   readonly #socket: Socket;
   readonly #decoder = new FrameDecoder(frameBytesMax);
   readonly #sessions = new Map<number, ServedSession>();
-  readonly #privates = new Map<number, Resource>();
+  readonly #privates: PrivateResources;
   /** What it was started under, as it says; and what of it was found as it first asked. */
   #under: readonly OuterGrant[] = [];
   #outer: readonly LiveRequest[] | undefined = undefined;
@@ -80,10 +95,11 @@ export class Connection implements Owner {
   #isFlushDue = false;
   #deadline: Deadline;
 
-  constructor(broker: Broker, socket: Socket, number: number) {
+  constructor(broker: ConnectedBroker, socket: Socket, number: number) {
     this.#broker = broker;
     this.#socket = socket;
     this.number = number;
+    this.#privates = new PrivateResources(() => broker.domain.resource());
     this.#deadline = new Deadline(helloMsMax, () => {
       this.#cutOff(new ProtocolError(`no hello came within ${helloMsMax} ms`));
     });
@@ -233,25 +249,25 @@ export class Connection implements Owner {
           'end all clients, and use one version of kds',
       );
     }
-    if (label !== undefined && label.length > labelLengthMax) {
-      throw new ProtocolError(`a label has at most ${labelLengthMax} code units`);
-    }
     this.#deadline.cancel();
     this.info = { number: this.number, label, pid, command };
     this.#under = under;
     this.#open(0, undefined, label);
-    if (seen !== undefined) this.#broker.passSeen(seen);
-    const { life, graceMs } = this.#broker;
-    this.#tell({ is: 'hello', version, client: this.number, life, pid: process.pid, graceMs });
+    const { life, grace, tokens } = this.#broker;
+    if (seen !== undefined && grace.isOn) tokens.passSeen(seen);
+    const broker = { life, pid: process.pid, graceMs: grace.leftMs };
+    this.#tell({ is: 'hello', version, client: this.number, ...broker });
   }
 
   #arrive(ask: Ask, byteCount: number): void {
     const request = this.#place(ask, byteCount);
     if (request === undefined) return;
     request.place = ask.place ?? 0;
-    if (this.#broker.isInGrace) {
+    const { grace, tokens } = this.#broker;
+    if (grace.isOn) {
       request.deferred = { ask, arrivedMs: performance.now() };
-      this.#broker.defer(this, request);
+      grace.defer(this, request);
+      tokens.passPosition(request.place);
     } else {
       this.#ask(request, ask);
     }
@@ -272,7 +288,7 @@ export class Connection implements Owner {
     }
     this.requests.set(id, request);
     this.#liveBytes += byteCount;
-    this.#broker.liveBytes += byteCount;
+    this.#broker.registry.countLive(byteCount);
     return request;
   }
 
@@ -280,7 +296,10 @@ export class Connection implements Owner {
     if (this.requests.size >= requestCountMax) {
       return new LimitError(`one client has at most ${requestCountMax} sets at the broker`);
     }
-    if (this.#liveBytes + byteCount <= liveBytesMax && this.#broker.hasRoomFor(byteCount)) {
+    if (
+      this.#liveBytes + byteCount <= liveBytesMax &&
+      this.#broker.registry.hasRoomFor(byteCount)
+    ) {
       return undefined;
     }
     return new LimitError('the names of the sets that wait and are held take too much memory');
@@ -289,12 +308,12 @@ export class Connection implements Owner {
   #ask(request: LiveRequest, ask: Ask): void {
     const { session } = request.served;
     try {
-      const set = this.#set(ask);
+      const set = this.#privates.setOf(ask);
       const { timeoutMs, label, locked, steal } = ask;
       if (ask.do === 'settled') {
         this.#observe(request, set, timeoutMs);
       } else {
-        if (steal === true) this.#broker.expectLosses();
+        if (steal === true) this.#broker.registry.expectLosses();
         const holding = this.#kept(ask);
         const waiter = session.enqueue(set, (grant) => this.#granted(request, grant), {
           delivery: 'direct',
@@ -313,7 +332,7 @@ export class Connection implements Owner {
       return;
     }
     if (request.grant !== undefined || !this.requests.has(request.id)) return;
-    request.place = this.#broker.nextPlace();
+    request.place = this.#broker.tokens.nextPosition();
     this.#tell({ is: 'waiting', id: request.id, place: request.place });
   }
 
@@ -330,12 +349,13 @@ export class Connection implements Owner {
   }
 
   #granted(request: LiveRequest, grant: SyncGrant): void {
-    // Who lost something is told before those who gain it.
-    this.#broker.tellLosses();
+    const { registry, tokens } = this.#broker;
+    // A loss is reported before the grant that follows from it.
+    registry.reportLosses();
     request.waiter = undefined;
     request.grant = grant;
-    if (request.token === 0) request.token = this.#broker.tokenOf(grant);
-    this.#broker.held.set(grant.token, request);
+    if (request.token === 0) request.token = tokens.of(grant);
+    registry.held.set(grant.token, request);
     const { id, token } = request;
     const { recovered, ignored } = grant;
     this.#tell({
@@ -374,9 +394,10 @@ export class Connection implements Owner {
     request.token = token;
     request.sinceMs = since;
     try {
-      if (!this.#broker.isInGrace) throw lostError(token);
-      this.#broker.passToken(token);
-      request.served.session.enqueue(this.#set(reclaim), (grant) => this.#granted(request, grant), {
+      if (!this.#broker.grace.isOn) throw lostError(token);
+      this.#broker.tokens.pass(token);
+      const set = this.#privates.setOf(reclaim);
+      request.served.session.enqueue(set, (grant) => this.#granted(request, grant), {
         delivery: 'direct',
         timeoutMs: 0,
         label,
@@ -391,7 +412,8 @@ export class Connection implements Owner {
     const request = this.requests.get(message.id);
     const grant = request?.grant;
     if (request === undefined || grant === undefined) return;
-    const part = 'part' in message ? message.part?.map((ref) => this.#ref(ref)) : undefined;
+    const part =
+      'part' in message ? message.part?.map((ref) => this.#privates.refOf(ref)) : undefined;
     try {
       if (message.do === 'downgrade') {
         grant.downgrade(part);
@@ -427,23 +449,19 @@ export class Connection implements Owner {
     if (this.#sessions.size >= sessionCountMax) {
       throw new ProtocolError(`one client has at most ${sessionCountMax} sessions`);
     }
-    if (label !== undefined && label.length > labelLengthMax) {
-      throw new ProtocolError(`a label has at most ${labelLengthMax} code units`);
-    }
     this.#open(session, this.#session(parent), label);
   }
 
   #open(number: number, parent: ServedSession | undefined, label: string | undefined): void {
-    const whose = `client ${this.number}${number === 0 ? '' : `.${number}`}`;
-    const pid = this.info?.pid;
-    const who = pid === undefined ? whose : `${whose}, pid ${pid}`;
-    const shown = label ?? this.info?.label;
-    const told = shown === undefined ? who : `${cut(shown, labelLengthTold)} (${who})`;
-    const owner = this.#broker.nextOwner();
-    const session = (parent?.session ?? this.#broker.domain).session({ label: told, owner });
+    if (label !== undefined && label.length > labelLengthMax) {
+      throw new ProtocolError(`a label has at most ${labelLengthMax} code units`);
+    }
+    const owner = this.#broker.registry.nextOwner();
+    const name = describeSession(number, label, this.info);
+    const session = (parent?.session ?? this.#broker.domain).session({ label: name, owner });
     const served = { session, owner, parent, client: this.info, label, isEnded: false };
     this.#sessions.set(number, served);
-    this.#broker.sessions.set(owner, served);
+    this.#broker.registry.sessions.set(owner, served);
   }
 
   /** A session ends in order: its grants are released, and leave no mark. */
@@ -470,7 +488,7 @@ export class Connection implements Owner {
   #forgetSession(number: number, { owner }: ServedSession): void {
     // The connection itself stays known: what comes after its end is refused, not wrong.
     if (number !== 0) this.#sessions.delete(number);
-    this.#broker.sessions.delete(owner);
+    this.#broker.registry.sessions.delete(owner);
   }
 
   #query(id: number): void {
@@ -492,15 +510,14 @@ export class Connection implements Owner {
   }
 
   #close({ id, resource }: Message<'close'>): void {
-    const handle = this.#ref(resource);
+    const handle = this.#privates.refOf(resource);
     if (this.#broker.domain.isUsed(handle)) {
-      this.#tellRefused(id, this.#broker.busyError(String(handle)));
+      const what = `resource ${describe(String(handle))}`;
+      const error = `${what} is held or waited for: release or cancel first`;
+      this.#tellRefused(id, new ResourceBusyError(error));
       return;
     }
-    if (typeof resource === 'number') {
-      void this.#privates.get(resource)?.close();
-      this.#privates.delete(resource);
-    }
+    this.#privates.close(resource);
     this.#tell({ is: 'closed', id });
   }
 
@@ -515,27 +532,8 @@ export class Connection implements Owner {
     if (holding === undefined && this.#under.length === 0) return undefined;
     const own = (holding ?? []).map((id) => this.requests.get(id));
     // Not before: whoever holds it may have had to claim it in the time of grace.
-    this.#outer ??= this.#broker.liveAmong(this.#under);
+    this.#outer ??= this.#broker.registry.liveAmong(this.#under);
     return [...own, ...this.#outer].flatMap((request) => request?.grant ?? []);
-  }
-
-  #set({ exclusive = [], shared = [] }: RemoteSet): SetSpec {
-    return {
-      exclusive: exclusive.map((ref) => this.#ref(ref)),
-      shared: shared.map((ref) => this.#ref(ref)),
-    };
-  }
-
-  #ref(ref: RemoteRef): ResourceRef {
-    if (typeof ref === 'string') return ref;
-    const known = this.#privates.get(ref);
-    if (known !== undefined) return known;
-    if (this.#privates.size >= privateCountMax) {
-      throw new LimitError(`one client has at most ${privateCountMax} resources without a name`);
-    }
-    const resource = this.#broker.domain.resource();
-    this.#privates.set(ref, resource);
-    return resource;
   }
 
   /** False if it had ended before. */
@@ -543,9 +541,9 @@ export class Connection implements Owner {
     if (this.requests.get(request.id) !== request) return false;
     this.requests.delete(request.id);
     this.#liveBytes -= request.byteCount;
-    this.#broker.liveBytes -= request.byteCount;
+    this.#broker.registry.countLive(-request.byteCount);
     request.deferred = undefined;
-    if (request.grant !== undefined) this.#broker.held.delete(request.grant.token);
+    if (request.grant !== undefined) this.#broker.registry.held.delete(request.grant.token);
     return true;
   }
 
@@ -594,6 +592,6 @@ export class Connection implements Owner {
       this.#forgetSession(number, served);
       if (served.parent === undefined) void served.session.close();
     }
-    for (const resource of this.#privates.values()) void resource.close();
+    this.#privates.closeAll();
   }
 }

@@ -4,8 +4,13 @@
  */
 
 import type { SyncGrant, Waiter } from '../../../api/grant.ts';
+import { labelLengthMax } from '../../../api/limits.ts';
+import { cut } from '../../../runtime/escape.ts';
 import type { ServedDomain } from '../../process/domain.ts';
 import type { Ask, ClientInfo } from '../wire/messages.ts';
+
+/** Length of a label in the name of a session: the rest is for its client. */
+const labelLengthDescribed = labelLengthMax - 100;
 
 /** A client's session, and the domain's that stands for it. */
 export interface ServedSession {
@@ -51,4 +56,16 @@ export class LiveRequest {
     this.served = served;
     this.byteCount = byteCount;
   }
+}
+
+/** The name of a client's session, for people; 0 is the client itself. */
+export function describeSession(
+  number: number,
+  label: string | undefined,
+  client: ClientInfo | undefined,
+): string {
+  const whose = `client ${client?.number}${number === 0 ? '' : `.${number}`}`;
+  const origin = client?.pid === undefined ? whose : `${whose}, pid ${client.pid}`;
+  const text = label ?? client?.label;
+  return text === undefined ? origin : `${cut(text, labelLengthDescribed)} (${origin})`;
 }

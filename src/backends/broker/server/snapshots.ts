@@ -6,11 +6,11 @@
 
 import { LimitError } from '../../../api/errors.ts';
 import { inSlices, mapInSteps, sortInSteps } from '../../../runtime/slices.ts';
-import type { OwnedEntry, OwnedSnapshot } from '../../process/domain.ts';
+import type { OwnedEntry, OwnedSnapshot, ServedDomain } from '../../process/domain.ts';
 import { replyBytesMax } from '../wire/limits.ts';
 import type { BrokerSnapshotEntry } from '../wire/messages.ts';
-import type { Broker } from './broker.ts';
 import type { LiveRequest } from './live-request.ts';
+import type { Registry } from './registry.ts';
 
 /** So many entries are encoded at once. */
 const partCount = 100;
@@ -19,12 +19,14 @@ const partCount = 100;
 export type SnapshotTold = (parts: readonly Buffer[] | Error) => void;
 
 export class Snapshots {
-  readonly #broker: Broker;
+  readonly #domain: ServedDomain;
+  readonly #registry: Registry;
   #asked: SnapshotTold[] = [];
   #isMaking = false;
 
-  constructor(broker: Broker) {
-    this.#broker = broker;
+  constructor(domain: ServedDomain, registry: Registry) {
+    this.#domain = domain;
+    this.#registry = registry;
   }
 
   ask(tell: SnapshotTold): void {
@@ -45,9 +47,9 @@ export class Snapshots {
 
   /** @throws LimitError if there is too much to tell. DomainClosedError */
   async #next(): Promise<readonly Buffer[]> {
-    const { domain, sessions, held: requests } = this.#broker;
+    const { sessions, held: requests } = this.#registry;
     // The domain notes its state at once; whose it is belongs to that moment too.
-    const snapshot = domain.query();
+    const snapshot = this.#domain.query();
     const toTold = entryMaker(new Map(sessions), new Map(requests));
     return inSlices(encoded(await snapshot, toTold));
   }
@@ -60,7 +62,7 @@ function* tellAll(asked: readonly SnapshotTold[], told: readonly Buffer[] | Erro
   }
 }
 
-function entryMaker(sessions: Broker['sessions'], requests: ReadonlyMap<number, LiveRequest>) {
+function entryMaker(sessions: Registry['sessions'], requests: ReadonlyMap<number, LiveRequest>) {
   return ({ owner, ...entry }: OwnedEntry): BrokerSnapshotEntry => {
     const { token } = entry;
     const served = owner === undefined ? undefined : sessions.get(owner);

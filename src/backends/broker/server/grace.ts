@@ -1,0 +1,53 @@
+/**
+ * The time of grace, if the term before ended while clients were connected. Holders then claim
+ * their grants; all other requests are deferred, and admitted at its end: first those that had a
+ * position at the last broker, in that order, then the others as they came. So nothing is granted
+ * that a live client still holds, if that client comes in time.
+ */
+
+import { Deadline } from '../../../runtime/deadline.ts';
+import type { LiveRequest } from './live-request.ts';
+
+/** The connection of a deferred request. */
+interface Admitting {
+  /** The domain is asked for it, as if it came now. */
+  admit(request: LiveRequest): void;
+}
+
+export class Grace {
+  #endMs = 0;
+  #deferred: { readonly by: Admitting; readonly request: LiveRequest }[] = [];
+
+  /** `onEnd` is called once the deferred requests are admitted. */
+  begin(graceMs: number, onEnd: () => void): void {
+    this.#endMs = performance.now() + graceMs;
+    new Deadline(graceMs, () => {
+      this.#endMs = 0;
+      this.#admitAll();
+      onEnd();
+    });
+  }
+
+  /** Whether what was held can be claimed, and other requests are deferred. */
+  get isOn(): boolean {
+    return this.#endMs > 0;
+  }
+
+  /** Time left, ms; 0 if it is over. */
+  get leftMs(): number {
+    return this.isOn ? Math.max(1, Math.ceil(this.#endMs - performance.now())) : 0;
+  }
+
+  defer(by: Admitting, request: LiveRequest): void {
+    this.#deferred.push({ by, request });
+  }
+
+  #admitAll(): void {
+    const deferred = this.#deferred;
+    this.#deferred = [];
+    const positionOf = ({ place }: LiveRequest): number => place || Number.POSITIVE_INFINITY;
+    // Those without a position stay as they came: Infinity less Infinity is no number, so 0.
+    deferred.sort((a, b) => positionOf(a.request) - positionOf(b.request) || 0);
+    for (const { by, request } of deferred) by.admit(request);
+  }
+}

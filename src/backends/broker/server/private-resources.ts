@@ -1,0 +1,46 @@
+/** The resources of one client that have no name: the client numbers them. */
+
+import { LimitError } from '../../../api/errors.ts';
+import type { Resource, ResourceRef, SetSpec } from '../../../api/sets.ts';
+import type { RemoteRef, RemoteSet } from '../../../remote/resources.ts';
+import { privateCountMax } from '../wire/limits.ts';
+
+export class PrivateResources {
+  readonly #create: () => Resource;
+  readonly #resources = new Map<number, Resource>();
+
+  constructor(create: () => Resource) {
+    this.#create = create;
+  }
+
+  setOf({ exclusive = [], shared = [] }: RemoteSet): SetSpec {
+    return {
+      exclusive: exclusive.map((ref) => this.refOf(ref)),
+      shared: shared.map((ref) => this.refOf(ref)),
+    };
+  }
+
+  /** @throws LimitError */
+  refOf(ref: RemoteRef): ResourceRef {
+    if (typeof ref === 'string') return ref;
+    const known = this.#resources.get(ref);
+    if (known !== undefined) return known;
+    if (this.#resources.size >= privateCountMax) {
+      throw new LimitError(`one client has at most ${privateCountMax} resources without a name`);
+    }
+    const resource = this.#create();
+    this.#resources.set(ref, resource);
+    return resource;
+  }
+
+  /** The number of a resource can be used afresh; a name has nothing to close. */
+  close(ref: RemoteRef): void {
+    if (typeof ref === 'string') return;
+    void this.#resources.get(ref)?.close();
+    this.#resources.delete(ref);
+  }
+
+  closeAll(): void {
+    for (const resource of this.#resources.values()) void resource.close();
+  }
+}
