@@ -7,6 +7,7 @@ import { EtcdConnection } from '../../src/backends/etcd/connection.ts';
 import { attemptMsOf } from '../../src/backends/etcd/domain.ts';
 import type { EtcdGrant, GuardedGrant } from '../../src/backends/etcd/grant.ts';
 import type { Keys } from '../../src/backends/etcd/keys.ts';
+import { RemoteBackend } from '../../src/remote/backend.ts';
 import type { Granted } from '../../src/remote/protocol.ts';
 import type { RemoteRequest } from '../../src/remote/request.ts';
 import { RemoteSession } from '../../src/remote/session.ts';
@@ -94,7 +95,7 @@ export class EtcdHost implements Host {
     }
     this.#backend = backend;
     this.#connection = this.#connect(writeMsMax);
-    return new RemoteSession(backend as EtcdBackend as never);
+    return new RemoteSession(new RemoteBackend(backend));
   }
 
   seenOf(grant: Grant): GrantSeen | undefined {

@@ -2,6 +2,7 @@
 
 import type { Grant } from '../../src/api/grant.ts';
 import { RedisBackend } from '../../src/backends/redis/backend.ts';
+import { RemoteBackend } from '../../src/remote/backend.ts';
 import { RemoteSession } from '../../src/remote/session.ts';
 import type { Host, SimulatedClient } from '../client.ts';
 import type { GrantSeen } from '../grants.ts';
@@ -39,7 +40,7 @@ export class RedisHost implements Host {
     const options = { connection: this.connection, clock: machine, name, leaseMs, about: '{}' };
     const backend = new RedisBackend({ ...options, client });
     await backend.open();
-    return new RemoteSession(backend);
+    return new RemoteSession(new RemoteBackend(backend));
   }
 
   seenOf({ token }: Grant): GrantSeen | undefined {

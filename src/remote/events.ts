@@ -15,21 +15,44 @@ import {
   publish,
   type RequestOutcome,
 } from '../api/events.ts';
+import type { LockedPolicy } from '../api/options.ts';
 import type { NamedSet } from '../api/sets.ts';
 import { monotonicUs } from '../runtime/clock.ts';
 import { queueRealMicrotask } from '../runtime/real-time.ts';
-import type { RemoteGrant } from './grant.ts';
-import type { RemoteRequest } from './request.ts';
 import type { RemoteRef, RemoteSet } from './resources.ts';
-import type { RemoteSession } from './session.ts';
+import type { Scope } from './scope.ts';
+
+/** A request, as its events describe it. */
+interface DescribedRequest {
+  readonly id: number;
+  readonly scope: Scope;
+  readonly terms: {
+    readonly how: 'acquire' | 'try' | 'settled';
+    readonly set: RemoteSet;
+    readonly label: string | undefined;
+    readonly locked: LockedPolicy | undefined;
+    readonly steal: boolean | undefined;
+  };
+}
+
+/** A grant, as its events describe it. */
+interface DescribedGrant {
+  readonly id: number;
+  readonly scope: Scope;
+  readonly set: RemoteSet;
+  readonly label: string | undefined;
+  readonly token: number;
+  readonly recovered: readonly string[];
+  readonly ignored: readonly string[];
+}
 
 /** When a request was made, or a grant given, µs; only while events have subscribers. */
-const sinceUs = new WeakMap<RemoteRequest | RemoteGrant, number>();
+const sinceUs = new WeakMap<DescribedRequest | DescribedGrant, number>();
 
 /** Requests whose miss was published: a backend may report it again after a reconnect. */
-const missed = new WeakSet<RemoteRequest>();
+const missed = new WeakSet<DescribedRequest>();
 
-export function emitStart(request: RemoteRequest): void {
+export function emitStart(request: DescribedRequest): void {
   if (request.terms.how === 'settled') return;
   const timeUs = monotonicUs();
   sinceUs.set(request, timeUs);
@@ -40,13 +63,13 @@ export function emitStart(request: RemoteRequest): void {
   });
 }
 
-export function emitMiss(request: RemoteRequest): void {
+export function emitMiss(request: DescribedRequest): void {
   if (request.terms.how === 'settled' || missed.has(request)) return;
   missed.add(request);
   emit('kds.request.miss', aboutRequest(request, monotonicUs()), request.scope, {});
 }
 
-export function emitGrant(request: RemoteRequest, grant: RemoteGrant): void {
+export function emitGrant(request: DescribedRequest, grant: DescribedGrant): void {
   const timeUs = monotonicUs();
   sinceUs.set(grant, timeUs);
   const about = aboutRequest(request, timeUs);
@@ -58,30 +81,30 @@ export function emitGrant(request: RemoteRequest, grant: RemoteGrant): void {
   emit('kds.request.end', about, scope, { outcome: 'granted', waitMs });
 }
 
-export function emitEnd(request: RemoteRequest, outcome: RequestOutcome): void {
+export function emitEnd(request: DescribedRequest, outcome: RequestOutcome): void {
   if (request.terms.how === 'settled') return;
   const timeUs = monotonicUs();
   const waitMs = msSince(request, timeUs);
   emit('kds.request.end', aboutRequest(request, timeUs), request.scope, { outcome, waitMs });
 }
 
-export function emitRefusal(request: RemoteRequest, reason: unknown): void {
+export function emitRefusal(request: DescribedRequest, reason: unknown): void {
   emitEnd(request, outcomeOf(reason));
 }
 
-export function emitRelease(grant: RemoteGrant, isAbandoned: boolean): void {
+export function emitRelease(grant: DescribedGrant, isAbandoned: boolean): void {
   const timeUs = monotonicUs();
   const { token, scope } = grant;
   const heldMs = msSince(grant, timeUs);
   emit('kds.grant.release', aboutGrant(grant, timeUs), scope, { token, heldMs, isAbandoned });
 }
 
-export function emitWeakening(grant: RemoteGrant): void {
+export function emitWeakening(grant: DescribedGrant): void {
   const { token, scope } = grant;
   emit('kds.grant.weaken', aboutGrant(grant, monotonicUs()), scope, { token });
 }
 
-export function emitLoss(grant: RemoteGrant, cause: GrantLostEvent['cause']): void {
+export function emitLoss(grant: DescribedGrant, cause: GrantLostEvent['cause']): void {
   const timeUs = monotonicUs();
   const { token, scope } = grant;
   const heldMs = msSince(grant, timeUs);
@@ -95,11 +118,11 @@ interface About {
   readonly timeUs: number;
 }
 
-function aboutRequest({ id, terms }: RemoteRequest, timeUs: number): About {
+function aboutRequest({ id, terms }: DescribedRequest, timeUs: number): About {
   return { id, set: named(terms.set), label: terms.label, timeUs };
 }
 
-function aboutGrant({ id, set, label }: RemoteGrant, timeUs: number): About {
+function aboutGrant({ id, set, label }: DescribedGrant, timeUs: number): About {
   return { id, set: named(set), label, timeUs };
 }
 
@@ -113,14 +136,14 @@ function named({ exclusive = [], shared = [] }: RemoteSet): NamedSet {
   };
 }
 
-function msSince(about: RemoteRequest | RemoteGrant, timeUs: number): number {
+function msSince(about: DescribedRequest | DescribedGrant, timeUs: number): number {
   return (timeUs - (sinceUs.get(about) ?? timeUs)) / 1000;
 }
 
 function emit<Name extends EventName>(
   name: Name,
   about: About,
-  { backend, label: session }: RemoteSession,
+  { backend, label: session }: Scope,
   details: Omit<DomainEvents[Name], keyof About | 'domain' | 'session'>,
 ): void {
   const event = { domain: backend.eventDomain, session, ...about, ...details };

@@ -10,22 +10,27 @@ import type { RequestKey } from '../api/outer-grants.ts';
 import { partNotHeld } from '../api/refusals.ts';
 import type { ResourceRef } from '../api/sets.ts';
 import type { Deliverable } from '../runtime/delivery.ts';
-import type { RemoteBackend } from './backend.ts';
 import { checkOnRead } from './checked-signal.ts';
 import { emitRelease, emitWeakening } from './events.ts';
 import { lostError } from './lost-error.ts';
 import type { Granted } from './protocol.ts';
-import type { RemoteRequest } from './request.ts';
 import type { RemoteRef, RemoteSet } from './resources.ts';
-import type { RemoteSession } from './session.ts';
+import type { Scope, ScopeBackend } from './scope.ts';
 
 const none: readonly string[] = Object.freeze([]);
+
+/** The request that is granted. */
+interface GrantedRequest {
+  readonly id: number;
+  readonly scope: Scope;
+  readonly terms: { readonly label: string | undefined; readonly set: RemoteSet };
+}
 
 export class RemoteGrant implements Grant, Deliverable {
   /** @internal Also of its request. */
   readonly id: number;
   /** @internal */
-  readonly scope: RemoteSession;
+  readonly scope: Scope;
   /** @internal */
   readonly label: string | undefined;
   /** @internal When this client received it: ms since 1970. */
@@ -39,7 +44,7 @@ export class RemoteGrant implements Grant, Deliverable {
   #controller: AbortController | undefined;
 
   constructor(
-    { id, scope, terms }: RemoteRequest,
+    { id, scope, terms }: GrantedRequest,
     { token, recovered = none, ignored = none }: Granted,
   ) {
     this.id = id;
@@ -71,11 +76,6 @@ export class RemoteGrant implements Grant, Deliverable {
     return this.#state === 'lost';
   }
 
-  /** @internal Released or lost, as far as is known without a check of the lease. */
-  get isOver(): boolean {
-    return this.#state !== 'held';
-  }
-
   /** @internal Also false for a proxy of a grant. */
   static isGrant(value: unknown): value is RemoteGrant {
     return typeof value === 'object' && value !== null && #state in value;
@@ -93,23 +93,24 @@ export class RemoteGrant implements Grant, Deliverable {
 
   /** Done when it returns, as far as this client's further requests go. */
   release(part?: ResourceRef | readonly ResourceRef[]): void | Promise<void> {
-    if (part === undefined) {
-      if (!this.#end()) return;
-      if (watched.isWatched) emitRelease(this, false);
-      return this.#backend.release(this);
-    }
+    if (part === undefined) return this.#releaseAll();
     const chosen = this.#choose(part);
     if (chosen.size === 0) return;
     const { exclusive = [], shared = [] } = this.#set;
     const isLeft = (ref: RemoteRef): boolean => !chosen.has(ref);
     this.#set = { exclusive: exclusive.filter(isLeft), shared: shared.filter(isLeft) };
-    const { exclusive: left, shared: leftShared } = this.#set;
-    const isOver = left?.length === 0 && leftShared?.length === 0 && this.#end();
-    if (watched.isWatched) {
-      if (isOver) emitRelease(this, false);
-      else emitWeakening(this);
+    // With its last part the grant ends.
+    if (this.#set.exclusive?.length === 0 && this.#set.shared?.length === 0) {
+      return this.#releaseAll();
     }
-    return this.#backend.release(this, [...chosen]);
+    if (watched.isWatched) emitWeakening(this);
+    return this.#backend.send({ do: 'release', id: this.id, part: [...chosen] });
+  }
+
+  #releaseAll(): void | Promise<void> {
+    if (!this.#end()) return;
+    if (watched.isWatched) emitRelease(this, false);
+    return this.#backend.send({ do: 'release', id: this.id });
   }
 
   downgrade(part?: ResourceRef | readonly ResourceRef[]): void | Promise<void> {
@@ -121,13 +122,18 @@ export class RemoteGrant implements Grant, Deliverable {
       shared: [...shared, ...exclusive.filter((ref) => chosen.has(ref))],
     };
     if (watched.isWatched) emitWeakening(this);
-    return this.#backend.downgrade(this, part === undefined ? undefined : [...chosen]);
+    const { id } = this;
+    return this.#backend.send({
+      do: 'downgrade',
+      id,
+      ...(part !== undefined && { part: [...chosen] }),
+    });
   }
 
   abandon(reason?: unknown): void | Promise<void> {
     if (!this.#end()) return;
     if (watched.isWatched) emitRelease(this, true);
-    const done = this.#backend.abandon(this);
+    const done = this.#backend.send({ do: 'abandon', id: this.id });
     this.#controller?.abort(reason ?? lostError(this.token));
     return done;
   }
@@ -152,7 +158,7 @@ export class RemoteGrant implements Grant, Deliverable {
     this.#controller?.abort(this.#reason);
   }
 
-  get #backend(): RemoteBackend {
+  get #backend(): ScopeBackend {
     return this.scope.backend;
   }
 

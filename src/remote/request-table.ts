@@ -1,5 +1,6 @@
 /**
- * The pending requests and held grants of one client, each in the order in which it was made.
+ * The pending requests and held grants of one client, each in the order in which it was made. A
+ * backend reports its events here.
  *
  * A request is in `pending` until it ends, which happens once (I7): it is granted, settled, refused
  * or cancelled. The table then stops its timer, forgets it, and reports the end to the request. A
@@ -8,10 +9,12 @@
  */
 
 import { type GrantLostEvent, watched } from '../api/events.ts';
-import type { AbortListeners } from '../runtime/abort-listeners.ts';
-import type { Delivery } from '../runtime/delivery.ts';
-import { emitEnd, emitGrant, emitLoss, emitRefusal } from './events.ts';
-import type { RemoteGrant } from './grant.ts';
+import { AbortListeners } from '../runtime/abort-listeners.ts';
+import { Delivery } from '../runtime/delivery.ts';
+import { throwUncaught } from '../runtime/uncaught.ts';
+import { emitEnd, emitGrant, emitLoss, emitMiss, emitRefusal } from './events.ts';
+import { RemoteGrant } from './grant.ts';
+import type { BackendEvent, Granted, Operation } from './protocol.ts';
 import type { RemoteRequest } from './request.ts';
 
 /** A request that waits for the backend's answer. */
@@ -30,22 +33,36 @@ export interface HeldGrant<K = unknown> {
 
 export type KeyOf<P extends PendingRequest> = P extends PendingRequest<infer K> ? K : never;
 
+export interface RequestTableOptions {
+  send(operation: Operation): unknown;
+  /** Whether the process is to stay alive for pending requests. */
+  keepAlive?(isNeeded: boolean): void;
+  /** Of a backend whose grants have more to report than most. */
+  createGrant?(request: RemoteRequest, granted: Granted): RemoteGrant;
+}
+
 export class RequestTable<P extends PendingRequest> {
+  /** Reports to callers; a backend runs the direct reports when it has received something. */
+  readonly delivery = new Delivery();
+  readonly #options: RequestTableOptions;
   readonly #pending = new Map<number, P>();
   readonly #held = new Map<number, HeldGrant<KeyOf<P>>>();
-  readonly #delivery: Delivery;
-  readonly #signals: AbortListeners<RemoteRequest>;
-  readonly #onPendingCount: (count: number) => void;
+  readonly #signals = new AbortListeners<RemoteRequest>((waiting, reason) => {
+    this.withdraw(
+      [...waiting].sort((a, b) => a.id - b.id),
+      reason,
+    );
+  });
+  #idLast = 0;
 
-  /** `onPendingCount`: called when the first request begins to wait, and when the last one ends. */
-  constructor(
-    delivery: Delivery,
-    signals: AbortListeners<RemoteRequest>,
-    onPendingCount: (count: number) => void,
-  ) {
-    this.#delivery = delivery;
-    this.#signals = signals;
-    this.#onPendingCount = onPendingCount;
+  constructor(options: RequestTableOptions) {
+    this.#options = options;
+  }
+
+  /** For requests and sessions, and what else a backend asks for: it grows. */
+  nextId(): number {
+    this.#idLast++;
+    return this.#idLast;
   }
 
   get pendingCount(): number {
@@ -56,14 +73,14 @@ export class RequestTable<P extends PendingRequest> {
     return this.#held.size;
   }
 
-  /** A copy: requests may end while it is walked. */
-  get pending(): readonly P[] {
-    return [...this.#pending.values()];
+  /** The present ones, not a copy: one that ends during the walk is not reached any more. */
+  get pending(): Iterable<P> {
+    return this.#pending.values();
   }
 
-  /** A copy: grants may end while it is walked. */
-  get held(): readonly HeldGrant<KeyOf<P>>[] {
-    return [...this.#held.values()];
+  /** As {@link pending}. */
+  get held(): Iterable<HeldGrant<KeyOf<P>>> {
+    return this.#held.values();
   }
 
   pendingOf(id: number): P | undefined {
@@ -78,12 +95,33 @@ export class RequestTable<P extends PendingRequest> {
     return this.#pending.has(id);
   }
 
-  /** A request begins to wait. */
-  add(pending: P): void {
+  /**
+   * A request begins to wait. False if it has ended by the time that its signal has a listener.
+   *
+   * @throws what a signal throws that takes no listener.
+   */
+  add(pending: P): boolean {
     const { request } = pending;
     this.#pending.set(request.id, pending);
     request.scope.tracked.add(request);
-    if (this.#pending.size === 1) this.#onPendingCount(1);
+    if (this.#pending.size === 1) this.#options.keepAlive?.(true);
+    const { signal } = request.terms;
+    return signal === undefined || this.#follow(signal, request);
+  }
+
+  #follow(signal: AbortSignal, request: RemoteRequest): boolean {
+    let isWaiting: boolean;
+    try {
+      isWaiting = this.#signals.add(signal, request);
+    } catch (error) {
+      if (this.end(request)) throw error;
+      throwUncaught(error);
+      return false;
+    }
+    if (isWaiting) return this.isPending(request);
+    // Its start has not been published, so its end is not either.
+    if (this.end(request)) request.reportRefusal(signal.reason);
+    return false;
   }
 
   /** A request waits no more, and leaves nothing behind here. False if it did not wait. */
@@ -96,12 +134,30 @@ export class RequestTable<P extends PendingRequest> {
     scope.tracked.delete(request);
     if (terms.signal !== undefined) this.#signals.remove(terms.signal, request);
     request.endWaiting();
-    if (this.#pending.size === 0) this.#onPendingCount(0);
+    if (this.#pending.size === 0) this.#options.keepAlive?.(false);
     return true;
   }
 
-  /** A pending request has what it wants. */
-  grant({ request, key }: P, grant: RemoteGrant): void {
+  /** An answer to a request, or what has become of a grant; of one that is over it is ignored. */
+  receive(event: BackendEvent): void {
+    if (event.is === 'lost') {
+      const held = this.#held.get(event.id);
+      if (held !== undefined) this.lose(held.grant, event.reason, event.cause);
+      return;
+    }
+    const pending = this.#pending.get(event.id);
+    if (pending === undefined) return;
+    const { request } = pending;
+    if (event.is === 'granted') this.#grant(pending, event);
+    else if (event.is === 'waiting') {
+      if (watched.isWatched) emitMiss(request);
+    } else if (event.is === 'refused') this.refuse(request, event.reason);
+    else this.settle(request);
+  }
+
+  #grant({ request, key }: P, granted: Granted): void {
+    const grant =
+      this.#options.createGrant?.(request, granted) ?? new RemoteGrant(request, granted);
     this.end(request);
     this.#held.set(grant.id, { grant, key: key as KeyOf<P> });
     grant.scope.tracked.add(grant);
@@ -123,22 +179,32 @@ export class RequestTable<P extends PendingRequest> {
   }
 
   refuseAll(reason: unknown): void {
-    this.#delivery.asOne(() => {
+    this.delivery.asOne(() => {
       for (const { request } of this.pending) this.refuse(request, reason);
     });
+  }
+
+  /** Those of the requests that wait are cancelled at the backend, and refused for `reason`. */
+  withdraw(requests: readonly RemoteRequest[], reason: unknown): void {
+    const waiting = requests.filter((request) => this.isPending(request));
+    if (waiting.length === 0) return;
+    this.#options.send({ do: 'cancel', ids: waiting.map(({ id }) => id) });
+    for (const request of waiting) this.refuse(request, reason);
   }
 
   /** A grant was taken away: at once, and its holder is notified by the delivery. */
   lose(grant: RemoteGrant, reason?: unknown, cause: GrantLostEvent['cause'] = 'stolen'): void {
     if (!grant.revoke(reason)) return;
     if (watched.isWatched) emitLoss(grant, cause);
-    this.drop(grant);
-    this.#delivery.direct(grant);
+    this.drop(grant.id);
+    this.delivery.direct(grant);
   }
 
   /** A grant is held no more. */
-  drop(grant: RemoteGrant): void {
-    this.#held.delete(grant.id);
-    grant.scope.tracked.delete(grant);
+  drop(id: number): void {
+    const held = this.#held.get(id);
+    if (held === undefined) return;
+    this.#held.delete(id);
+    held.grant.scope.tracked.delete(held.grant);
   }
 }

@@ -12,7 +12,7 @@ import type { Deliverable } from '../runtime/delivery.ts';
 import { emitEnd } from './events.ts';
 import type { RemoteGrant } from './grant.ts';
 import type { RemoteSet } from './resources.ts';
-import type { RemoteSession } from './session.ts';
+import type { Scope } from './scope.ts';
 
 export interface RequestTerms {
   /** Waits for the set; has it now or never; waits until nothing conflicts with it. */
@@ -30,10 +30,10 @@ export interface RequestTerms {
 
 export abstract class RemoteRequest {
   readonly id: number;
-  readonly scope: RemoteSession;
+  readonly scope: Scope;
   readonly terms: RequestTerms;
 
-  constructor(scope: RemoteSession, terms: RequestTerms) {
+  constructor(scope: Scope, terms: RequestTerms) {
     this.scope = scope;
     this.terms = terms;
     this.id = scope.backend.nextId();
@@ -54,7 +54,7 @@ export class PromiseRequest extends RemoteRequest {
   readonly #reject: (reason: unknown) => void;
 
   constructor(
-    scope: RemoteSession,
+    scope: Scope,
     terms: RequestTerms,
     resolve: (grant: Grant | null) => void,
     reject: (reason: unknown) => void,
@@ -92,7 +92,7 @@ export class CallbackRequest extends RemoteRequest implements Waiter, Deliverabl
   /** Granted, and not yet delivered. */
   #due: RemoteGrant | undefined = undefined;
 
-  constructor(scope: RemoteSession, terms: RequestTerms, report: CallbackReport) {
+  constructor(scope: Scope, terms: RequestTerms, report: CallbackReport) {
     super(scope, terms);
     this.#report = report;
     report.callback?.count(1);

@@ -62,8 +62,8 @@ export const redisFaults: readonly Fault[] = [
   },
   {
     name: 'a wake-up is lost for good, as no heartbeat asks for it',
-    file: 'backend.ts',
-    find: 'if (!this.#isAuditDue && !this.session.hasMissed(notifiedCount, numberTop)) return;',
+    file: 'session-keeper.ts',
+    find: 'if (!this.session.isAuditDue && !server.hasMissed(notifiedCount, numberTop)) return;',
     replace: 'if (numberTop >= 0) return;',
   },
   {
@@ -108,8 +108,8 @@ export const redisFaults: readonly Fault[] = [
   {
     name: 'a grant that the server has never heard of is kept',
     file: 'audit.ts',
-    find: 'if (isMissing(key.number)) backend.lose(grant.id);',
-    replace: 'if (isMissing(-key.number)) backend.lose(grant.id);',
+    find: 'if (isMissing(key.number)) receiver.lost(grant.id);',
+    replace: 'if (isMissing(-key.number)) receiver.lost(grant.id);',
     climate: 'failing',
   },
   {
@@ -122,15 +122,15 @@ export const redisFaults: readonly Fault[] = [
   {
     name: 'a grant that nobody here knows of is left with the server',
     file: 'audit.ts',
-    find: 'if (id === undefined) backend.giveBackNumber(session, number);',
+    find: 'if (id === undefined) receiver.giveBackNumber(session, number);',
     replace: 'void session;',
     climate: 'failing',
   },
   {
     name: 'a new connection is taken for one to the same server',
-    file: 'backend.ts',
-    find: 'this.#isAuditDue = true;\n    this.#lease.heartbeatNow();',
-    replace: 'this.#lease.heartbeatNow();',
+    file: 'session-keeper.ts',
+    find: 'this.session.isAuditDue = true;\n    this.session.heartbeatNow();',
+    replace: 'this.session.heartbeatNow();',
     climate: 'failing',
   },
   {
@@ -142,9 +142,9 @@ export const redisFaults: readonly Fault[] = [
   },
   {
     name: 'a theft of the first number takes the second too',
-    file: 'backend.ts',
-    find: "    pending.state = 'due';\n    pending.isRevoked = false;\n    if (this.#lease.isUp)",
-    replace: "    pending.state = 'due';\n    if (this.#lease.isUp)",
+    file: 'receiver.ts',
+    find: "    pending.state = 'due';\n    pending.isRevoked = false;\n",
+    replace: "    pending.state = 'due';\n",
     climate: 'drowsy',
   },
 ];

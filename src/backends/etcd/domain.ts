@@ -7,6 +7,7 @@ import { LimitError, UnavailableError } from '../../api/errors.ts';
 import { checkIsObject, checkLabel } from '../../api/options.ts';
 import { outerKeys } from '../../api/outer-grants.ts';
 import { describe } from '../../api/sets.ts';
+import { RemoteBackend } from '../../remote/backend.ts';
 import { RemoteSession } from '../../remote/session.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { EtcdBackend } from './backend.ts';
@@ -106,7 +107,7 @@ export async function openEtcdDomain(
   }
   // Its grants are made by the backend.
   return new RemoteSession(
-    backend,
+    new RemoteBackend(backend),
     undefined,
     label,
   ) as RemoteSession<EtcdSnapshot> as unknown as EtcdDomain;

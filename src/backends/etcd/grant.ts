@@ -2,8 +2,14 @@
 
 import type { Grant } from '../../api/grant.ts';
 import { RemoteGrant } from '../../remote/grant.ts';
+import { lostError } from '../../remote/lost-error.ts';
 import type { Granted } from '../../remote/protocol.ts';
 import type { RemoteRequest } from '../../remote/request.ts';
+import type { HeldGrant } from '../../remote/request-table.ts';
+import type { Keys } from './keys.ts';
+import type { EtcdSession } from './leased-session.ts';
+import type { OwnSet } from './own-set.ts';
+import type { Replica } from './replica.ts';
 
 /** That a key was created, or last updated, by this revision, and so is there; 0: it never was. */
 export interface EtcdCondition {
@@ -54,4 +60,24 @@ export class GuardedGrant extends RemoteGrant implements EtcdGrant {
   guard(): readonly [EtcdCondition, ...EtcdCondition[]] {
     return this.#guard(this);
   }
+}
+
+/** What holds in etcd as long as a grant does. @throws GrantLostError if it has ended. */
+export function conditionsOf(
+  grant: RemoteGrant,
+  held: HeldGrant<OwnSet> | undefined,
+  session: EtcdSession | undefined,
+  replica: Replica,
+  keys: Keys,
+): readonly [EtcdCondition, ...EtcdCondition[]] {
+  const known = replica.sets.get(held?.key.key ?? '');
+  if (!grant.isHeld || known === undefined || session?.leased.isValid !== true) {
+    throw lostError(grant.token);
+  }
+  const { id, createRevision } = session;
+  return [
+    { key: known.key, target: 'Mod', revision: known.modRevision },
+    { key: keys.session(id), target: 'Create', revision: createRevision },
+    { key: keys.steal, target: 'Mod', revision: replica.stealRevision },
+  ];
 }

@@ -1,12 +1,9 @@
 /**
- * A client's session with etcd: a key under a lease that is renewed as long as the client lives.
- * All sets of the client name the session; when its key is gone, they are sets of a dead session.
- *
- * A session that is over does not come back: its client goes on by a new one. It is over as soon as
- * the lease may be, by this process's own clock, whether or not etcd still has it.
+ * The lease of a session in etcd, and the key under it. All sets of the session name it; when the
+ * key is gone, they are sets of an expired session.
  */
 
-import { LeasedSession, type Loss, type Renewal } from '../../remote/leased-session.ts';
+import type { Loss, Renewal } from '../../remote/leased-session.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { linked } from './batch.ts';
 import {
@@ -25,95 +22,41 @@ import { type SessionEntry, writeEntry } from './entries.ts';
 import type { Keys } from './keys.ts';
 import { EtcdRefusal } from './refusal.ts';
 
+export const heartbeatsPerLease = 4;
 /** Time limit of opening a session, ms. */
 export const openMsMax = 10_000;
 /** Time limit of etcd's answer to the end of a session, ms. */
 const partingMsMax = 1000;
 /** The code of a refusal: etcd has no such lease any more. */
 const notFound = 5;
-const heartbeatsPerLease = 4;
-/** Pause after a heartbeat without an answer, ms. */
-const retryMs = 50;
 
-export interface LeaseTerms {
+export interface LeaseConfig {
   readonly connection: EtcdConnection;
   readonly keys: Keys;
   readonly clock: Clock;
   readonly leaseSeconds: number;
-  /** Of the session: no other session has it. */
-  readonly id: string;
+  /** Description of this client for others. */
   readonly entry: SessionEntry;
-  /** Called once, unless it was ended from here: it holds nothing any more. */
-  readonly onLost: (reason: Error) => void;
-  /** Called after each heartbeat, whether or not etcd has answered it. */
-  readonly onHeartbeat: () => void;
 }
 
-export class Lease {
+export class EtcdLease {
+  /** Of the session: no other session has it. */
   readonly id: string;
   /** Of its key. */
   createRevision = 0;
-  readonly #terms: LeaseTerms;
-  readonly #session: LeasedSession;
+  readonly #config: LeaseConfig;
   #leaseId = '';
   #leaseMs: number;
 
-  private constructor(terms: LeaseTerms) {
-    this.#terms = terms;
-    this.id = terms.id;
-    this.#leaseMs = terms.leaseSeconds * 1000;
-    this.#session = new LeasedSession({
-      clock: terms.clock,
-      heartbeatsPerLease,
-      retryMs,
-      open: () => this.#open(),
-      renew: () => this.#renew(),
-      end: () => this.#revoke(),
-      onRenewed: () => undefined,
-      onRunOut: () => this.lose('its lease could not be renewed in time'),
-      onLost: (why) => {
-        terms.onLost(new Error(why));
-        // Those who wait for what it held need not wait until the lease runs out.
-        void this.#revoke();
-      },
-      onFailed: () => terms.onHeartbeat(),
-    });
+  constructor(config: LeaseConfig, id: string) {
+    this.#config = config;
+    this.id = id;
+    this.#leaseMs = config.leaseSeconds * 1000;
   }
 
-  /**
-   * Undefined if the lease was over before it was known, as etcd was slow, or this process stopped.
-   *
-   * @throws UnavailableError, EtcdRefusal
-   */
-  static async open(terms: LeaseTerms): Promise<Lease | undefined> {
-    const lease = new Lease(terms);
-    if ((await lease.#session.open()) && lease.isValid) return lease;
-    await lease.end();
-    return undefined;
-  }
-
-  /** Whether what it holds is certainly held, at this moment. */
-  get isValid(): boolean {
-    return this.#session.isValid;
-  }
-
-  /** `onLost` now, if the lease has run out by the clock. */
-  check(): void {
-    this.#session.check();
-  }
-
-  /** It is over: by the log, or by the clock. */
-  lose(why: string): void {
-    this.#session.lose(why);
-  }
-
-  /** Ends in order. All that it held has been given back before, or is given up by this. */
-  async end(): Promise<void> {
-    await this.#session.close();
-  }
-
-  async #open(): Promise<Renewal | Loss> {
-    const { connection, clock, keys, entry, leaseSeconds } = this.#terms;
+  /** @throws UnavailableError, EtcdRefusal */
+  async open(): Promise<Renewal | Loss> {
+    const { connection, clock, keys, entry, leaseSeconds } = this.#config;
     let sentMs = clock.nowMs();
     const onSend = (ms: number): void => {
       sentMs = ms;
@@ -135,20 +78,25 @@ export class Lease {
 
   /** Undefined if the lease is over. */
   async #putKey(put: Operation): Promise<TxnResult | undefined> {
-    const key = this.#terms.keys.session(this.id);
+    const { connection, keys } = this.#config;
+    const key = keys.session(this.id);
     const compare = [createdAt(key, 0)];
-    const success = linked(this.#terms.keys, [put]);
-    const txn = { compare, success, failure: [rangeOf({ key: toBase64(key) })] };
+    const txn = {
+      compare,
+      success: linked(keys, [put]),
+      failure: [rangeOf({ key: toBase64(key) })],
+    };
     try {
-      return txnIn(await this.#terms.connection.call('/v3/kv/txn', txn, openMsMax));
+      return txnIn(await connection.call('/v3/kv/txn', txn, openMsMax));
     } catch (error) {
       if (error instanceof EtcdRefusal && error.code === notFound) return undefined;
       throw error;
     }
   }
 
-  async #renew(): Promise<Renewal | Loss> {
-    const { connection, clock, onHeartbeat } = this.#terms;
+  /** @throws UnavailableError */
+  async renew(): Promise<Renewal | Loss> {
+    const { connection, clock } = this.#config;
     let sentMs = clock.nowMs();
     // A call that waits for a token has not been sent.
     const onSend = (ms: number): void => {
@@ -160,18 +108,16 @@ export class Lease {
     try {
       const answer = await connection.call('/v3/lease/keepalive', body, limitMs, { onSend });
       const leaseMs = numberIn(objectIn(answer, 'result'), 'TTL') * 1000;
-      if (leaseMs === 0) return { lost: 'etcd has ended its lease' };
-      onHeartbeat();
-      return { sentMs, leaseMs };
+      return leaseMs === 0 ? { lost: 'etcd has ended its lease' } : { sentMs, leaseMs };
     } catch (error) {
       if (!(error instanceof EtcdRefusal)) throw error;
       return { lost: `etcd does not renew its lease: ${error.message}` };
     }
   }
 
-  async #revoke(): Promise<void> {
-    const { connection } = this.#terms;
-    // If it does not arrive, the lease runs out by itself.
+  /** If that does not arrive, the lease runs out by itself. Never rejects. */
+  async revoke(): Promise<void> {
+    const { connection } = this.#config;
     await connection
       .call('/v3/lease/revoke', { ID: this.#leaseId }, partingMsMax)
       .catch(() => undefined);

@@ -22,7 +22,7 @@ import { Batch, linked, uncounted, type Victims } from './batch.ts';
 import { createdAt, type Found, prefixRange, rangeOf, toBase64, txnIn } from './calls.ts';
 import type { EtcdConnection } from './connection.ts';
 import type { Keys } from './keys.ts';
-import type { Lease } from './lease.ts';
+import type { EtcdLease } from './lease.ts';
 import type { LiveSet } from './live-set.ts';
 import type { Log } from './log.ts';
 import { OwnSet } from './own-set.ts';
@@ -41,7 +41,7 @@ export interface OutboxTerms {
   readonly connection: EtcdConnection;
   readonly keys: Keys;
   readonly clock: Clock;
-  readonly lease: Lease;
+  readonly session: Pick<EtcdLease, 'id' | 'createRevision'>;
   readonly log: Log;
   /** Etcd does not take the set: it is too large. */
   readonly onRefused: (own: OwnSet, error: LimitError) => void;
@@ -150,10 +150,10 @@ export class Outbox {
   }
 
   #plan(): Batch {
-    const { keys, lease, log } = this.#terms;
+    const { keys, session, log } = this.#terms;
     const batch = new Batch(keys);
     for (const own of this.#dirty) {
-      if (own.isDue && !batch.add(own, this.#victims(own, log.replica, lease.id))) break;
+      if (own.isDue && !batch.add(own, this.#victims(own, log.replica, session.id))) break;
       this.#dirty.delete(own);
       if (!own.isDue) own.settle();
       if (batch.isFull) break;
@@ -171,14 +171,14 @@ export class Outbox {
   }
 
   async #send(batch: Batch): Promise<void> {
-    const { connection, keys, lease, clock, onFailed } = this.#terms;
-    const sessionKey = keys.session(lease.id);
+    const { connection, keys, session, clock, onFailed } = this.#terms;
+    const sessionKey = keys.session(session.id);
     const operations = this.#isOutOfSpace
       ? uncounted(keys, batch.operations)
       : linked(keys, batch.operations);
-    const here = [{ key: toBase64(sessionKey) }, prefixRange(keys.setsOf(lease.id))];
+    const here = [{ key: toBase64(sessionKey) }, prefixRange(keys.setsOf(session.id))];
     const txn = {
-      compare: [createdAt(sessionKey, lease.createRevision), ...batch.compares],
+      compare: [createdAt(sessionKey, session.createRevision), ...batch.compares],
       success: operations,
       failure: here.map(rangeOf),
     };
@@ -224,10 +224,10 @@ export class Outbox {
 
   /** A compare has failed, perhaps as this transaction has arrived before. */
   async #reconcile(batch: Batch, ranges: readonly Found[]): Promise<void> {
-    const { lease, log, onFailed, onMissed } = this.#terms;
+    const { session, log, onFailed, onMissed } = this.#terms;
     const over: OwnSet[] = [];
-    const [session, found] = ranges;
-    if (session?.items[0]?.createRevision !== lease.createRevision) {
+    const [key, found] = ranges;
+    if (key?.items[0]?.createRevision !== session.createRevision) {
       this.#drop(batch);
       onFailed('etcd has ended its session');
       return;

@@ -8,25 +8,20 @@
 
 import type { RemoteGrant } from '../../remote/grant.ts';
 import type { RequestTable } from '../../remote/request-table.ts';
-import type { Delivery } from '../../runtime/delivery.ts';
+import type { RedisSession } from './leased-session.ts';
 import type { PendingRedisRequest } from './pending-request.ts';
+import type { Receiver } from './receiver.ts';
 import type { Scripts } from './scripts.ts';
 import type { ServerSession } from './server-session.ts';
 
 const pageCount = 256;
 
-/** The backend, as an audit changes it. */
-export interface AuditedBackend {
+/** A client, as an audit compares it with the server. */
+export interface AuditedClient {
   readonly requests: RequestTable<PendingRedisRequest>;
   readonly scripts: Scripts;
-  readonly session: ServerSession;
-  readonly delivery: Delivery;
-  receiveGrant(pending: PendingRedisRequest, fields: readonly string[]): void;
-  receiveSettled(pending: PendingRedisRequest): void;
-  receiveWaiting(pending: PendingRedisRequest): void;
-  askAgain(pending: PendingRedisRequest): void;
-  giveBackNumber(session: ServerSession, number: number): void;
-  lose(id: number): void;
+  readonly session: Pick<RedisSession, 'server'>;
+  readonly receiver: Receiver;
 }
 
 /**
@@ -34,15 +29,15 @@ export interface AuditedBackend {
  *
  * @throws the errors of the calls.
  */
-export async function audit(backend: AuditedBackend, session: ServerSession): Promise<boolean> {
-  const { requests } = backend;
+export async function audit(client: AuditedClient, session: ServerSession): Promise<boolean> {
+  const { requests, receiver } = client;
   for (let from = 0; from < Number.POSITIVE_INFINITY; ) {
-    const waiting = requests.pending.filter(({ state }) => state === 'waiting');
-    const held = requests.held;
+    const waiting = [...requests.pending].filter(({ state }) => state === 'waiting');
+    const held = [...requests.held];
     const args = [session.id, `${from}`, `${pageCount}`];
-    const { answer } = await backend.scripts.run('audit', args);
+    const { answer } = await client.scripts.run('audit', args);
     const [word, count, ...lines] = answer as readonly string[];
-    if (session !== backend.session) return true;
+    if (session !== client.session.server) return true;
     if (word !== 'known') return false;
     session.receivedAll(Number(count));
     const rows = lines.map((line) => line.split('\t'));
@@ -51,16 +46,16 @@ export async function audit(backend: AuditedBackend, session: ServerSession): Pr
     const rowOf = new Map(rows.map((row) => [Number(row[0]), row]));
     const isMissing = (number: number): boolean =>
       number >= from && number < next && !rowOf.has(number);
-    backend.delivery.asOne(() => {
-      for (const [number, ...rest] of rows) receiveRow(backend, session, Number(number), rest);
+    requests.delivery.asOne(() => {
+      for (const [number, ...rest] of rows) receiveRow(client, session, Number(number), rest);
       for (const pending of waiting) {
         const isWaiting = pending.state === 'waiting' && requests.isPending(pending.request);
-        if (isWaiting && isMissing(pending.key?.number ?? 0)) backend.askAgain(pending);
+        if (isWaiting && isMissing(pending.key?.number ?? 0)) receiver.retry(pending);
       }
       for (const { grant, key } of held) {
-        if (isMissing(key.number)) backend.lose(grant.id);
+        if (isMissing(key.number)) receiver.lost(grant.id);
         const row = rowOf.get(key.number);
-        if (row !== undefined) compare(backend, session, grant, row);
+        if (row !== undefined) compare(client, session, grant, row);
       }
     });
     from = next;
@@ -74,29 +69,29 @@ export async function audit(backend: AuditedBackend, session: ServerSession): Pr
  * given back.
  */
 function compare(
-  backend: AuditedBackend,
+  { requests, receiver }: AuditedClient,
   session: ServerSession,
   grant: RemoteGrant,
   [number, , , token]: readonly string[],
 ): void {
   if (token === String(grant.token)) return;
-  const isHeld = backend.requests.heldOf(session.idOf.get(Number(number)) ?? 0)?.grant === grant;
-  if (isHeld) backend.giveBackNumber(session, Number(number));
-  backend.lose(grant.id);
+  const isHeld = requests.heldOf(session.idOf.get(Number(number)) ?? 0)?.grant === grant;
+  if (isHeld) receiver.giveBackNumber(session, Number(number));
+  receiver.lost(grant.id);
 }
 
 function receiveRow(
-  backend: AuditedBackend,
+  { requests, receiver }: AuditedClient,
   session: ServerSession,
   number: number,
   [state, ...rest]: readonly string[],
 ): void {
   const id = session.idOf.get(number);
-  const pending = id === undefined ? undefined : backend.requests.pendingOf(id);
+  const pending = id === undefined ? undefined : requests.pendingOf(id);
   if (pending === undefined) {
     // It is over here; the server has not received that, or has lost it.
-    if (id === undefined) backend.giveBackNumber(session, number);
-  } else if (state === 'granted') backend.receiveGrant(pending, rest);
-  else if (state === 'settled') backend.receiveSettled(pending);
-  else backend.receiveWaiting(pending);
+    if (id === undefined) receiver.giveBackNumber(session, number);
+  } else if (state === 'granted') receiver.granted(pending, rest);
+  else if (state === 'settled') receiver.settled(pending);
+  else receiver.waiting(pending);
 }

@@ -5,6 +5,7 @@
  */
 
 import { queueRealMicrotask } from '../../runtime/real-time.ts';
+import type { RedisSession } from './leased-session.ts';
 import type { ServerKey } from './pending-request.ts';
 import type { ScriptReply, Scripts } from './scripts.ts';
 import type { ServerSession } from './server-session.ts';
@@ -26,10 +27,8 @@ interface Change {
 }
 
 export interface ChangesOptions {
-  /** The present one. */
-  session(): ServerSession;
-  /** Whether the server answers: nothing is sent meanwhile. */
-  isUp(): boolean;
+  /** Nothing is sent while the server does not answer. */
+  readonly session: Pick<RedisSession, 'server' | 'isUp'>;
   onReply(reply: ScriptReply, session: ServerSession): void;
   onError(error: unknown): void;
 }
@@ -53,7 +52,7 @@ export class Changes {
     { session, number, id, linkCount }: ServerKey,
     names: readonly string[] = [],
   ): Promise<readonly string[]> {
-    if (session !== this.#options.session()) return Promise.resolve([]);
+    if (session !== this.#options.session.server) return Promise.resolve([]);
     const known = id !== undefined && (kind === 'R' || kind === 'A') ? ` ${id}` : '';
     const text = `${kind}${number}${known}${names.length > 0 ? `\n${names.join('\n')}\n` : ''}`;
     return new Promise((done) => {
@@ -65,10 +64,17 @@ export class Changes {
     });
   }
 
+  /** A request may be at the server, and is not wanted: its grant is given back, if it has one. */
+  giveBack(key: ServerKey | undefined): void {
+    if (key === undefined) return;
+    key.session.idOf.delete(key.number);
+    void this.add('C', key);
+  }
+
   /** Sends what is due, before any request that follows. */
   flush(): void {
     this.#isFlushDue = false;
-    while (this.#options.isUp() && this.#queue.length > 0) {
+    while (this.#options.session.isUp && this.#queue.length > 0) {
       void this.#call(this.#queue.splice(0, this.#callCount()));
     }
   }
@@ -96,14 +102,14 @@ export class Changes {
 
   /** The session is over, and its changes with it. */
   forget(): void {
-    const session = this.#options.session();
+    const session = this.#options.session.server;
     const over = this.#queue.filter((change) => change.session !== session);
     this.#queue = this.#queue.filter((change) => change.session === session);
     for (const { done } of over) done([]);
   }
 
   async #call(changes: readonly Change[]): Promise<void> {
-    const session = this.#options.session();
+    const session = this.#options.session.server;
     const number = session.nextNumber();
     try {
       const texts = changes.map(({ text }) => text);
@@ -113,7 +119,7 @@ export class Changes {
       const blockers = blockersIn(reply.answer.slice(1) as readonly string[]);
       for (const change of changes) change.done(blockers.get(change.number) ?? []);
     } catch (error) {
-      const isOver = session !== this.#options.session();
+      const isOver = session !== this.#options.session.server;
       if (!isOver) this.#queue.unshift(...changes);
       if (isOver || this.#isGivenUp) for (const { done } of changes) done([]);
       this.#options.onError(error);

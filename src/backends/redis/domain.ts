@@ -8,6 +8,7 @@ import { UnsupportedError } from '../../api/errors.ts';
 import { checkIsObject, checkLabel } from '../../api/options.ts';
 import { outerKeys } from '../../api/outer-grants.ts';
 import { checkName, describe } from '../../api/sets.ts';
+import { RemoteBackend } from '../../remote/backend.ts';
 import { RemoteSession } from '../../remote/session.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { RedisBackend } from './backend.ts';
@@ -96,7 +97,7 @@ export async function openRedisDomain(
     await backend.close({ requests: [], grants: [] });
     throw error;
   }
-  return new RemoteSession(backend, undefined, label);
+  return new RemoteSession(new RemoteBackend(backend), undefined, label);
 }
 
 function connect(client: RedisClient): RedisConnection {

@@ -5,15 +5,10 @@
  * that wait have kept their queue positions.
  */
 
-import { UnavailableError } from '../../api/errors.ts';
-import {
-  LeasedSession,
-  type Loss,
-  type Renewal,
-  type SessionConfig,
-} from '../../remote/leased-session.ts';
+import { LeasedSession, type Loss, type Renewal } from '../../remote/leased-session.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { ScriptReply, Scripts } from './scripts.ts';
+import { ServerSession } from './server-session.ts';
 
 const heartbeatsPerLease = 3;
 /** Pause after a heartbeat without an answer, at most, ms; a tenth of a short lease. */
@@ -26,24 +21,86 @@ export interface RedisRenewal extends Renewal {
   readonly numberTop: number;
 }
 
-export interface SessionTerms {
-  /** `<client>.<number>`: no other session has it. */
-  readonly id: string;
+export interface RedisSessionOptions {
+  readonly scripts: Scripts;
+  readonly clock: Clock;
+  /** A name that no other client has, without a dot. */
+  readonly client: string;
   readonly leaseMs: number;
   /** Description of the client for people: JSON. */
   readonly about: string;
+  onRenewed(renewal: RedisRenewal): void;
+  /** The lease may be over: nothing that the session holds is certain from here on. */
+  onRunOut(): void;
+  /** The server has ended the session before the present one. */
+  onExpired(): void;
+  /** A heartbeat was not answered, or refused. */
+  onFailed(error: unknown): void;
 }
 
-type SessionEvents = Pick<
-  SessionConfig<RedisRenewal>,
-  'onRenewed' | 'onRunOut' | 'onLost' | 'onFailed'
->;
+/** The sessions of a client, one after the other: a lost one is followed by the next number. */
+export class RedisSession {
+  readonly #options: RedisSessionOptions;
+  /** The present session, as the server knows it. */
+  server: ServerSession;
+  /** Both sides may have come to differ: the next heartbeat is followed by an audit. */
+  isAuditDue = false;
+  #lease: LeasedSession<RedisRenewal>;
+  #count = 1;
 
-export function createSession(
-  { id, leaseMs, about }: SessionTerms,
-  scripts: Scripts,
-  clock: Clock,
-  events: SessionEvents,
+  constructor(options: RedisSessionOptions) {
+    this.#options = options;
+    this.server = new ServerSession(`${options.client}.1`);
+    this.#lease = this.#create();
+  }
+
+  /** Whether the server answers, as far as is known: otherwise only heartbeats are sent. */
+  get isUp(): boolean {
+    return this.#lease.isUp;
+  }
+
+  /** Whether what the session holds is certainly held at this moment. */
+  get isValid(): boolean {
+    return this.#lease.isValid;
+  }
+
+  /** @throws the error of the first heartbeat; then this may be called again. */
+  async open(): Promise<void> {
+    await this.#lease.open();
+  }
+
+  check(): void {
+    this.#lease.check();
+  }
+
+  heartbeatNow(): void {
+    this.#lease.heartbeatNow();
+  }
+
+  /** A call was not answered. */
+  suspect(): void {
+    this.#lease.suspect();
+  }
+
+  async close(): Promise<void> {
+    await this.#lease.close();
+  }
+
+  #create(): LeasedSession<RedisRenewal> {
+    return createLease(this.server.id, this.#options, () => {
+      this.#count++;
+      this.server = new ServerSession(`${this.#options.client}.${this.#count}`);
+      this.#lease = this.#create();
+      this.#options.onExpired();
+      this.#lease.heartbeatNow();
+    });
+  }
+}
+
+function createLease(
+  id: string,
+  { scripts, clock, leaseMs, about, ...events }: RedisSessionOptions,
+  onLost: () => void,
 ): LeasedSession<RedisRenewal> {
   const run = (what: 'open' | 'renew' | 'close'): Promise<ScriptReply> =>
     scripts.run('heartbeat', [id, what, `${leaseMs}`, about]);
@@ -74,12 +131,9 @@ export function createSession(
         // It ends by itself, with its lease.
       }
     },
-    ...events,
+    onRenewed: (renewal) => events.onRenewed(renewal),
+    onRunOut: () => events.onRunOut(),
+    onLost,
+    onFailed: (error) => events.onFailed(error),
   });
-}
-
-/** The error of requests that wait when the server has been out of reach for `forMs` ms. */
-export function outOfReach(forMs: number, reason: unknown): UnavailableError {
-  const why = reason instanceof Error ? reason.message : String(reason);
-  return new UnavailableError(`redis has been out of reach for ${Math.round(forMs)} ms: ${why}`);
 }

@@ -13,6 +13,7 @@ import type { EtcdGrant, GuardedGrant } from '../../../src/backends/etcd/grant.t
 import { httpMembers } from '../../../src/backends/etcd/http-member.ts';
 import { Keys } from '../../../src/backends/etcd/keys.ts';
 import type { Grant } from '../../../src/index.ts';
+import { RemoteBackend } from '../../../src/remote/backend.ts';
 import type { Granted } from '../../../src/remote/protocol.ts';
 import type { RemoteRequest } from '../../../src/remote/request.ts';
 import { RemoteSession } from '../../../src/remote/session.ts';
@@ -90,7 +91,7 @@ async function open(): Promise<RemoteSession> {
     });
     try {
       await backend.open();
-      return new RemoteSession(backend, undefined, orders.client);
+      return new RemoteSession(new RemoteBackend(backend), undefined, orders.client);
     } catch (error) {
       connection.close();
       if (performance.now() > endMs) throw error;

@@ -94,13 +94,13 @@ const mutants: readonly Mutant[] = [
     name: 'the guard does not ask for the set and the session',
     source: [
       {
-        file: 'backend.ts',
+        file: 'grant.ts',
         find: "{ key: known.key, target: 'Mod', revision: known.modRevision },",
         replace: '',
       },
       {
-        file: 'backend.ts',
-        find: "{ key: keys.session(lease.id), target: 'Create', revision: lease.createRevision },",
+        file: 'grant.ts',
+        find: "{ key: keys.session(id), target: 'Create', revision: createRevision },",
         replace: '',
       },
     ],

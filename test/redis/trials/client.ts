@@ -12,6 +12,7 @@ import type { RedisConnection } from '../../../src/backends/redis/connection.ts'
 import { connectIoredis } from '../../../src/backends/redis/ioredis.ts';
 import { connectNodeRedis } from '../../../src/backends/redis/node-redis.ts';
 import type { Domain } from '../../../src/index.ts';
+import { RemoteBackend } from '../../../src/remote/backend.ts';
 import { RemoteSession } from '../../../src/remote/session.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { StressClient } from '../../stress/client.ts';
@@ -67,7 +68,7 @@ async function open(connection: RedisConnection): Promise<Domain> {
     const backend = new RedisBackend({ connection, clock, name, label, client, leaseMs, about });
     try {
       await backend.open();
-      return new RemoteSession(backend, undefined, label);
+      return new RemoteSession(new RemoteBackend(backend), undefined, label);
     } catch (error) {
       if (performance.now() > endMs) throw error;
       await new Promise((resolve) => setTimeout(resolve, reconnectMs));

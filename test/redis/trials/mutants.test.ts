@@ -62,7 +62,7 @@ const mutants: readonly Mutant[] = [
   {
     name: 'news is lost, and nobody asks for it',
     source: [
-      { file: 'backend.ts', find: 'if (session !== this.session.id) return;', replace: 'return;' },
+      { file: 'receiver.ts', find: 'if (session !== server.id) return;', replace: 'return;' },
       {
         file: 'server-session.ts',
         find: 'notifiedCount !== this.#receivedCount || numberTop < this.numberAnswered',

@@ -1,5 +1,5 @@
 /**
- * A client's backend at the broker, and at the next one when the connection is lost.
+ * The port of a client to the broker, and to the next one when the connection is lost.
  *
  * When a connection is lost, a broker is reached again, or started. It first receives what is held,
  * with the tokens; then all that still waits for an answer, with the queue positions it had. What
@@ -9,52 +9,43 @@
  * While an answer is awaited, the socket keeps the process alive; otherwise it does not.
  */
 
-import type { Socket } from 'node:net';
 import type { Capability } from '../../../api/domain.ts';
 import {
   DomainClosedError,
   KdsError,
-  LimitError,
   ProtocolError,
-  UnavailableError,
   WaitTimeoutError,
 } from '../../../api/errors.ts';
 import type { EventDomain } from '../../../api/events.ts';
-import { RemoteBackend } from '../../../remote/backend.ts';
-import type { RemoteGrant } from '../../../remote/grant.ts';
-import type { Granted, GrantedEvent, Operation } from '../../../remote/protocol.ts';
+import type { BackendPort } from '../../../remote/backend.ts';
+import type { GrantedEvent, Operation } from '../../../remote/protocol.ts';
 import type { RemoteRequest } from '../../../remote/request.ts';
+import { RequestTable } from '../../../remote/request-table.ts';
 import type { RemoteRef } from '../../../remote/resources.ts';
-import type { RemoteSession } from '../../../remote/session.ts';
+import type { Scope } from '../../../remote/scope.ts';
 import type { Clock } from '../../../runtime/clock.ts';
-import type { DeadlineOptions } from '../../../runtime/deadline.ts';
 import { within } from '../../../runtime/within.ts';
 import { type OwnSign, putUpSign } from '../wire/abstract-sockets.ts';
 import { errorReceived } from '../wire/errors.ts';
 import { encodeFrame, type Frame } from '../wire/frames.ts';
-import { sessionCountMax } from '../wire/limits.ts';
 import type {
   BrokerSnapshot,
   BrokerSnapshotEntry,
   ClientMessage,
   Hello,
-  Reclaim,
 } from '../wire/messages.ts';
-import { type BrokerAddress, connectToBroker } from './connect.ts';
+import type { BrokerAddress } from './connect.ts';
 import { BrokerConnection } from './connection.ts';
-import { handshake } from './handshake.ts';
 import {
   askMessage,
+  claimMessage,
   encodeMessage,
   explainMessage,
   type PendingBrokerRequest,
 } from './pending-request.ts';
+import { type ReachedBroker, reachBroker } from './reach-broker.ts';
+import { SentSessions } from './sent-sessions.ts';
 
-/** Time limit of reaching a broker, ms: what waits is refused then. */
-const connectMsMax = 10_000;
-/** Pause between two attempts, ms: it doubles each time. */
-const pauseMsMin = 5;
-const pauseMsMax = 200;
 /** Time limit of the broker's answer to the end of a domain, ms. */
 const partingMsMax = 1000;
 /**
@@ -64,7 +55,7 @@ const partingMsMax = 1000;
 const patienceMs = 100;
 /** Time limit of that answer, ms: the broker is unavailable then. */
 const silenceMsMax = 5000;
-const brokersTime: DeadlineOptions = { keepsAlive: true, isReal: true };
+const brokersTime = { keepsAlive: true, isReal: true };
 
 /** What is asked besides requests, and answered once. It is asked again of the next broker. */
 interface Call {
@@ -83,9 +74,14 @@ const capabilities: ReadonlySet<Capability> = new Set<Capability>([
   'steal',
 ]);
 
-export class BrokerBackend extends RemoteBackend<BrokerSnapshot, PendingBrokerRequest> {
+export class BrokerBackend implements BackendPort<BrokerSnapshot, PendingBrokerRequest> {
   readonly capabilities = capabilities;
-  override readonly eventDomain: EventDomain;
+  readonly eventDomain: EventDomain;
+  readonly clock: Clock;
+  readonly requests = new RequestTable<PendingBrokerRequest>({
+    send: (operation) => this.send(operation),
+    keepAlive: () => this.#keepAlive(),
+  });
   /** Of the broker that answered last. */
   brokerPid = 0;
   /** The greatest token of a grant; 0 before the first. */
@@ -93,11 +89,10 @@ export class BrokerBackend extends RemoteBackend<BrokerSnapshot, PendingBrokerRe
   readonly #address: BrokerAddress;
   readonly #hello: Hello;
   readonly #calls = new Map<number, Call>();
-  /** Sessions that this connection's broker knows. */
-  readonly #sessionsSent = new Set<number>();
+  readonly #sessions = new SentSessions();
   readonly #connection = new BrokerConnection({
     onFrame: (frame) => this.#receiveFrame(frame),
-    onRead: () => this.delivery.runDirect(),
+    onRead: () => this.requests.delivery.runDirect(),
     onError: (error) => this.#giveUp(error),
     onClose: () => this.#disconnected(),
   });
@@ -107,7 +102,7 @@ export class BrokerBackend extends RemoteBackend<BrokerSnapshot, PendingBrokerRe
   #state: 'down' | 'connecting' | 'open' | 'closed' = 'down';
 
   constructor(address: BrokerAddress, hello: Hello, clock: Clock) {
-    super(clock);
+    this.clock = clock;
     this.#address = address;
     this.#hello = hello;
     this.eventDomain = { backend: 'broker', name: address.socketPath, label: hello.label };
@@ -116,12 +111,12 @@ export class BrokerBackend extends RemoteBackend<BrokerSnapshot, PendingBrokerRe
   /** @throws UnavailableError, ProtocolError */
   async open(): Promise<void> {
     this.#state = 'connecting';
-    this.#adopt(await this.#connect());
+    this.#adopt(await this.#connect(false));
   }
 
   // ---- Requests and grants
 
-  protected override createPending(request: RemoteRequest): PendingBrokerRequest {
+  createPending(request: RemoteRequest): PendingBrokerRequest {
     return {
       request,
       key: undefined,
@@ -131,27 +126,22 @@ export class BrokerBackend extends RemoteBackend<BrokerSnapshot, PendingBrokerRe
     };
   }
 
-  protected override ask(pending: PendingBrokerRequest): void {
+  ask(pending: PendingBrokerRequest): void {
     if (pending.request.terms.timeoutMs === 0) this.#giveUpIn(silenceMsMax, pending, 0);
     if (this.#state === 'open') this.#sendRequest(pending);
     else if (this.#state === 'down') void this.#reconnect();
   }
 
   /** Without a connection there is no broker that would have to know. */
-  protected override send(operation: Operation): void {
+  send(operation: Operation): void {
     if (this.#state === 'open') this.#connection.write(encodeFrame(operation));
   }
 
-  protected override createGrant(request: RemoteRequest, granted: Granted): RemoteGrant {
-    if (granted.token > this.#tokenSeen) this.#tokenSeen = granted.token;
-    return super.createGrant(request, granted);
-  }
-
-  protected override keepAlive(): void {
+  #keepAlive(): void {
     this.#connection.keepAlive(this.#isAnswerAwaited);
   }
 
-  protected override timeOut(pending: PendingBrokerRequest, timeoutMs: number): void {
+  timeOut(pending: PendingBrokerRequest, timeoutMs: number): void {
     const explain = (): void => this.#explain(pending, timeoutMs);
     pending.dispose = this.clock.after(patienceMs, explain, brokersTime);
   }
@@ -159,7 +149,7 @@ export class BrokerBackend extends RemoteBackend<BrokerSnapshot, PendingBrokerRe
   #explain(pending: PendingBrokerRequest, timeoutMs: number): void {
     this.#giveUpIn(silenceMsMax, pending, timeoutMs);
     const { dispose } = pending;
-    const id = this.nextId();
+    const id = this.requests.nextId();
     const refuse = (reason: unknown): void => this.#refuseLate(pending, timeoutMs, reason);
     const call: Call = {
       id,
@@ -181,14 +171,17 @@ export class BrokerBackend extends RemoteBackend<BrokerSnapshot, PendingBrokerRe
     const isKnown = reason instanceof WaitTimeoutError;
     const why = isKnown ? reason.message.replace(/^not \w+ (within 0 ms|now)/, '') : '';
     const what = request.terms.how === 'settled' ? 'settled' : 'granted';
-    this.withdraw([request], new WaitTimeoutError(`not ${what} within ${timeoutMs} ms${why}`));
+    this.requests.withdraw(
+      [request],
+      new WaitTimeoutError(`not ${what} within ${timeoutMs} ms${why}`),
+    );
   }
 
   #giveUpIn(delayMs: number, pending: PendingBrokerRequest, timeoutMs: number): void {
     const giveUp = (): void => {
       const why = `not granted within ${timeoutMs} ms, and the broker does not answer`;
       const advice = 'see whether it is stopped or cannot be started';
-      this.withdraw([pending.request], new WaitTimeoutError(`${why}: ${advice}`));
+      this.requests.withdraw([pending.request], new WaitTimeoutError(`${why}: ${advice}`));
     };
     pending.dispose = this.clock.after(delayMs, giveUp, brokersTime);
   }
@@ -213,14 +206,14 @@ export class BrokerBackend extends RemoteBackend<BrokerSnapshot, PendingBrokerRe
     return { held: held.map(entryOf), pending: pending.map(entryOf) };
   }
 
-  protected override async closeResource(resource: RemoteRef): Promise<void> {
+  async closeResource(resource: RemoteRef): Promise<void> {
     await this.#call({ do: 'close', resource });
   }
 
   #call(operation: { do: 'query' } | { do: 'close'; resource: RemoteRef }): Promise<Frame> {
     if (this.#isClosed()) return Promise.reject(new DomainClosedError('the domain is closed'));
     return new Promise((resolve, reject) => {
-      const id = this.nextId();
+      const id = this.requests.nextId();
       const call: Call = {
         id,
         message: () => ({ ...operation, id }),
@@ -240,7 +233,7 @@ export class BrokerBackend extends RemoteBackend<BrokerSnapshot, PendingBrokerRe
 
   #start(call: Call): void {
     this.#calls.set(call.id, call);
-    this.keepAlive();
+    this.#keepAlive();
     if (this.#state === 'open') this.#sendCall(call);
     else if (this.#state === 'down') void this.#reconnect();
   }
@@ -256,7 +249,7 @@ export class BrokerBackend extends RemoteBackend<BrokerSnapshot, PendingBrokerRe
   /** False if the call was not awaited. */
   #forget({ id }: Call): boolean {
     if (!this.#calls.delete(id)) return false;
-    this.keepAlive();
+    this.#keepAlive();
     return true;
   }
 
@@ -266,53 +259,28 @@ export class BrokerBackend extends RemoteBackend<BrokerSnapshot, PendingBrokerRe
 
   // ---- Sessions
 
-  /**
-   * The broker is to know a session, and those around it, before it receives anything that goes
-   * through it. Returns the session's number.
-   *
-   * @throws LimitError if that would be more than the broker keeps for one client.
-   */
-  #sendSession(session: RemoteSession): number {
-    if (this.#state !== 'open') return session.number;
-    const unsent: RemoteSession[] = [];
-    for (let at = session; at.parent !== undefined; at = at.parent) {
-      if (this.#sessionsSent.has(at.number)) break;
-      unsent.push(at);
-    }
-    // The domain itself is one of them, there.
-    if (this.#sessionsSent.size + unsent.length >= sessionCountMax) {
-      throw new LimitError(
-        `one client has at most ${sessionCountMax} sessions at the broker: close some first`,
-      );
-    }
-    for (const { number, parent, label } of unsent.reverse()) {
-      this.#sessionsSent.add(number);
-      const named = label === undefined ? {} : { label };
-      const message: ClientMessage = {
-        do: 'session',
-        session: number,
-        parent: parent?.number ?? 0,
-        ...named,
-      };
-      this.#connection.write(encodeFrame(message));
+  /** Returns the session's number, which the broker knows. @throws LimitError */
+  #sendSession(session: Scope): number {
+    if (this.#state === 'open') {
+      this.#sessions.send(session, (message) => this.#connection.write(encodeFrame(message)));
     }
     return session.number;
   }
 
-  protected override async endSession({ number }: RemoteSession<BrokerSnapshot>): Promise<void> {
+  async endSession({ number }: Scope): Promise<void> {
     await this.#end(number);
   }
 
   /** The broker is to release and cancel what went through a session. Resolves when it has. */
   async #end(session: number): Promise<void> {
     // A session that the broker does not know is over there, as is one of a lost connection.
-    if (this.#state !== 'open' || (session !== 0 && !this.#sessionsSent.delete(session))) return;
+    if (this.#state !== 'open' || (session !== 0 && !this.#sessions.delete(session))) return;
     await new Promise<void>((resolve) => {
       const over = (): void => {
         this.#forget(call);
         resolve();
       };
-      const id = this.nextId();
+      const id = this.requests.nextId();
       const message = (): ClientMessage => ({ do: 'end', id, session });
       const call: Call = { id, message, receive: over, refuse: over, disconnected: over };
       this.#start(call);
@@ -330,37 +298,19 @@ export class BrokerBackend extends RemoteBackend<BrokerSnapshot, PendingBrokerRe
 
   // ---- The connection
 
-  /** A connection on which both have said hello; tries again while a broker comes and goes. */
-  async #connect(isAgain = false): Promise<Socket> {
-    const { clock } = this;
-    const untilMs = clock.nowMs() + connectMsMax;
-    for (let pauseMs = pauseMsMin; ; pauseMs = Math.min(pauseMs * 2, pauseMsMax)) {
-      try {
-        const socket = await connectToBroker(this.#address, clock);
-        const seen = this.#tokenSeen === 0 ? {} : { seen: this.#tokenSeen };
-        const { pid } = await handshake(socket, { ...this.#hello, ...seen }, clock);
-        this.brokerPid = Number(pid);
-        return socket;
-      } catch (error) {
-        // While no broker serves, what is held is granted to nobody: one refusal ends nothing.
-        const mayPass = isAgain && error instanceof UnavailableError;
-        if (error instanceof KdsError && !mayPass) throw error;
-        if (error instanceof TypeError) throw error;
-        if (clock.nowMs() > untilMs) {
-          const why = error instanceof Error ? error.message : String(error);
-          throw new UnavailableError(`no broker has answered for ${connectMsMax} ms: ${why}`);
-        }
-      }
-      await new Promise<void>((resolve) => clock.after(pauseMs, resolve, brokersTime));
-    }
+  /** @throws UnavailableError, ProtocolError */
+  #connect(isAgain: boolean): Promise<ReachedBroker> {
+    const hello = (): Hello =>
+      this.#tokenSeen === 0 ? this.#hello : { ...this.#hello, seen: this.#tokenSeen };
+    return reachBroker(this.#address, hello, this.clock, isAgain);
   }
 
   async #reconnect(): Promise<void> {
     this.#state = 'connecting';
     try {
-      const socket = await this.#connect(true);
-      if (this.#isClosed()) socket.destroy();
-      else this.#adopt(socket);
+      const reached = await this.#connect(true);
+      if (this.#isClosed()) reached.socket.destroy();
+      else this.#adopt(reached);
     } catch (error) {
       if (!this.#isClosed()) this.#giveUp(error);
     }
@@ -372,14 +322,16 @@ export class BrokerBackend extends RemoteBackend<BrokerSnapshot, PendingBrokerRe
   }
 
   /** Claims what is held, and asks again for all that is awaited, in the order it was made. */
-  #adopt(socket: Socket): void {
+  #adopt({ socket, pid }: ReachedBroker): void {
+    this.brokerPid = pid;
     this.#connection.open(socket);
     this.#state = 'open';
     this.#sign ??= putUpSign('client', this.#address.socketPath);
-    this.#sessionsSent.clear();
-    this.keepAlive();
+    this.#sessions.clear();
+    this.#keepAlive();
     for (const { grant } of this.requests.held) {
-      this.#connection.write(encodeFrame(this.#claimOf(grant)));
+      const claim = claimMessage(grant, this.#sendSession(grant.scope));
+      this.#connection.write(encodeFrame(claim));
     }
     const calls = [...this.#calls.values()];
     for (const pending of this.requests.pending) {
@@ -399,16 +351,22 @@ export class BrokerBackend extends RemoteBackend<BrokerSnapshot, PendingBrokerRe
     const call = this.#calls.get(id);
     if (call !== undefined) call.receive(frame);
     // What is not awaited any more was cancelled, or is a grant that was claimed.
-    else if (is === 'lost') this.receive({ is, id });
-    else if (is === 'granted') this.receive(frame as unknown as GrantedEvent);
-    else if (is === 'refused') this.receive({ is, id, reason: errorReceived(frame) });
+    else if (is === 'lost') this.requests.receive({ is, id });
+    else if (is === 'granted') this.#receiveGrant(frame as unknown as GrantedEvent);
+    else if (is === 'refused') this.requests.receive({ is, id, reason: errorReceived(frame) });
     else if (is === 'waiting') {
       const pending = this.requests.pendingOf(id);
       // The next broker reports it once more.
-      if (pending?.queuePosition === undefined) this.receive({ is, id });
+      if (pending?.queuePosition === undefined) this.requests.receive({ is, id });
       if (pending !== undefined) pending.queuePosition = frame['place'] as number;
-    } else this.receive({ is: 'settled', id });
-    this.delivery.runDirect();
+    } else this.requests.receive({ is: 'settled', id });
+    this.requests.delivery.runDirect();
+  }
+
+  #receiveGrant(event: GrantedEvent): void {
+    const isAwaited = this.requests.pendingOf(event.id) !== undefined;
+    if (isAwaited) this.#tokenSeen = Math.max(this.#tokenSeen, event.token);
+    this.requests.receive(event);
   }
 
   #disconnected(): void {
@@ -430,17 +388,10 @@ export class BrokerBackend extends RemoteBackend<BrokerSnapshot, PendingBrokerRe
     this.#takeDownSign();
     this.#connection.close();
     const reason = error instanceof KdsError ? error : new ProtocolError(String(error));
-    this.delivery.asOne(() => {
+    this.requests.delivery.asOne(() => {
       for (const { grant } of this.requests.held) this.requests.lose(grant);
       this.#refuseAll(reason);
     });
-  }
-
-  /** Claims a grant at the broker that follows the one that gave it. */
-  #claimOf({ id, token, label, sinceMs, set, scope }: RemoteGrant): Reclaim {
-    const session = this.#sendSession(scope);
-    const named = label === undefined ? {} : { label };
-    return { do: 'reclaim', id, session, token, since: sinceMs, ...named, ...set };
   }
 
   #refuseAll(reason: unknown): void {

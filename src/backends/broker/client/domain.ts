@@ -5,6 +5,7 @@ import type { Domain } from '../../../api/domain.ts';
 import { checkIsObject, checkLabel, checkTimeout } from '../../../api/options.ts';
 import { outerGrants } from '../../../api/outer-grants.ts';
 import { describe } from '../../../api/sets.ts';
+import { RemoteBackend } from '../../../remote/backend.ts';
 import { RemoteSession } from '../../../remote/session.ts';
 import { systemClock } from '../../../runtime/clock.ts';
 import { commandLengthMax, protocolVersion } from '../wire/limits.ts';
@@ -45,10 +46,15 @@ export interface BrokerDomain extends Domain {
 }
 
 class ConnectedDomain extends RemoteSession<BrokerSnapshot> implements BrokerDomain {
-  declare readonly backend: BrokerBackend;
+  readonly #broker: BrokerBackend;
+
+  constructor(broker: BrokerBackend, label: string | undefined) {
+    super(new RemoteBackend(broker), undefined, label);
+    this.#broker = broker;
+  }
 
   get brokerPid(): number {
-    return this.backend.brokerPid;
+    return this.#broker.brokerPid;
   }
 }
 
@@ -80,7 +86,7 @@ export async function openBrokerDomain(options: BrokerOptions = {}): Promise<Bro
   const { address, hello } = checkBrokerOptions(options);
   const backend = new BrokerBackend(address, hello, systemClock);
   await backend.open();
-  return new ConnectedDomain(backend, undefined, hello.label);
+  return new ConnectedDomain(backend, hello.label);
 }
 
 function checkBrokerOptions(options: BrokerOptions): {

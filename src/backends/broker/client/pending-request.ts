@@ -1,10 +1,11 @@
-/** A request that waits for the broker's answer, and the messages that ask for it. */
+/** A request that waits for the broker's answer, and the messages about it. */
 
 import { LimitError } from '../../../api/errors.ts';
+import type { RemoteGrant } from '../../../remote/grant.ts';
 import type { PendingRequest } from '../../../remote/request-table.ts';
 import { encodeFrame } from '../wire/frames.ts';
 import { frameBytesMax } from '../wire/limits.ts';
-import type { Ask, ClientMessage } from '../wire/messages.ts';
+import type { Ask, ClientMessage, Reclaim } from '../wire/messages.ts';
 
 export interface PendingBrokerRequest extends PendingRequest<undefined> {
   /** When it was made, on the clock, ms. */
@@ -33,6 +34,15 @@ export function askMessage(
     ...(kept.length > 0 && { holding: kept }),
     ...(queuePosition !== undefined && { place: queuePosition }),
   };
+}
+
+/** Claims a grant at the broker that follows the one that gave it. */
+export function claimMessage(
+  { id, token, label, sinceMs, set }: RemoteGrant,
+  session: number,
+): Reclaim {
+  const named = label === undefined ? {} : { label };
+  return { do: 'reclaim', id, session, token, since: sinceMs, ...named, ...set };
 }
 
 /** At first the time limit as it was given, so that an error names that. */

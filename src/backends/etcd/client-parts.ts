@@ -1,0 +1,68 @@
+/** The parts of a client in etcd, put together. */
+
+import type { RequestTable } from '../../remote/request-table.ts';
+import { Endings } from './endings.ts';
+import type { KeepAlive } from './keep-alive.ts';
+import type { EtcdSessionConfig } from './leased-session.ts';
+import { Log } from './log.ts';
+import { Observers } from './observers.ts';
+import { OwnSets } from './own-sets.ts';
+import type { PendingEtcdRequest } from './pending-request.ts';
+import { Reads } from './reads.ts';
+import { Receiver } from './receiver.ts';
+import { RecoveredFlags } from './recovered-flags.ts';
+import { Replica } from './replica.ts';
+import { SessionKeeper } from './session-keeper.ts';
+import { SessionReaper } from './session-reaper.ts';
+
+export interface ClientParts {
+  readonly replica: Replica;
+  readonly keeper: SessionKeeper;
+  readonly sets: OwnSets;
+  readonly observers: Observers;
+  readonly reads: Reads;
+  readonly endings: Endings;
+}
+
+/** `onOpenAgain`: another session is open, and has no sets yet. */
+export function assemble(
+  config: EtcdSessionConfig,
+  requests: RequestTable<PendingEtcdRequest>,
+  keepAlive: KeepAlive,
+  onOpenAgain: () => void,
+): ClientParts {
+  const { connection, keys, clock, outer = [] } = config;
+  const replica: Replica = new Replica(keys, clock, (session) => session === keeper.id);
+  const log = new Log(replica, connection, keys, clock, {
+    onStep: (delta) => receiver.step(delta),
+    onUnreadable: (error) => keeper.giveUp(error),
+  });
+  const reaper = new SessionReaper(connection, keys, clock, log);
+  const flags = new RecoveredFlags(replica);
+  const observers = new Observers(replica.state, requests);
+  const keeper = new SessionKeeper({
+    config,
+    log,
+    reaper,
+    keepAlive,
+    requests,
+    onLost: (reason) => receiver.lostAll(reason),
+    onOpenAgain,
+    onRefused: (own, error) => receiver.refused(own, error),
+    onMissed: (own) => receiver.missed(own),
+  });
+  const sets = new OwnSets({ requests, keeper, flags, keys, clock, outer });
+  const reads = new Reads(log, keeper, requests);
+  const endings = new Endings({ clock, requests, replica, keeper, sets, reads });
+  const receiver: Receiver = new Receiver({
+    requests,
+    replica,
+    keeper,
+    sets,
+    flags,
+    observers,
+    reaper,
+    endings,
+  });
+  return { replica, keeper, sets, observers, reads, endings };
+}

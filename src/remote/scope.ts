@@ -1,0 +1,41 @@
+/** What requests and grants know of the session that they go through, and of its backend. */
+
+import type { EventDomain } from '../api/events.ts';
+import type { RequestKey } from '../api/outer-grants.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Delivery } from '../runtime/delivery.ts';
+import type { Operation } from './protocol.ts';
+import type { RemoteResources } from './resources.ts';
+
+/** A request, or the grant that comes of it. */
+interface Identified {
+  readonly id: number;
+}
+
+export interface Scope {
+  readonly label: string | undefined;
+  /** Among the sessions of its client; 0: the domain itself. */
+  readonly number: number;
+  readonly parent: Scope | undefined;
+  /** Requests that wait and grants that are held through it. */
+  readonly tracked: Pick<Set<Identified>, 'add' | 'delete'>;
+  readonly backend: ScopeBackend;
+}
+
+export interface ScopeBackend {
+  /** The domain, as events name it. */
+  readonly eventDomain: EventDomain;
+  readonly clock: Clock;
+  readonly delivery: Delivery;
+  readonly resources: Pick<RemoteResources, 'refsOf'>;
+  /** For requests and sessions of this client: it grows. */
+  nextId(): number;
+  /** A request is cancelled by its caller. False if it has ended before. */
+  cancel(request: Identified): boolean;
+  /** Of a grant. A promise resolves when the other side has it, and never rejects. */
+  send(operation: Operation): void | Promise<void>;
+  /** Loses the grants of a lease that is over by this client's own clock. */
+  checkLease(): void;
+  /** By which other clients of the domain find a held grant, where the backend has such keys. */
+  keyOf(grant: Identified): RequestKey | undefined;
+}
