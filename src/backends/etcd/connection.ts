@@ -21,6 +21,14 @@ const attemptMsMax = 2000;
 /** Least time limit of a new connection, with its TLS handshake, ms. */
 const connectMsMin = 1000;
 
+/**
+ * Limits, at most, that a call goes without any part of its own answer, if its limit counts from
+ * the last answer: a request that was lost on its way gets none, whatever else is answered.
+ */
+const limitsMax = 3;
+/** Time, ms, in which an answer is read that arrived while the event loop was blocked. */
+const arrivedMs = 20;
+
 /** A member of the cluster, as the network reaches it. */
 export interface Member {
   /** HOST:PORT, for messages. */
@@ -74,6 +82,11 @@ export interface Stream {
 export interface CallOptions {
   /** Time limit of an attempt, ms, for a call that takes a member longer than most. */
   readonly attemptMs?: number;
+  /**
+   * Whether that limit counts from the last answer of the member, to this or another call: one that
+   * answers is busy, not frozen.
+   */
+  readonly fromLastAnswer?: boolean;
   /** Whether a lack of space fails the call at once; else it is repeated until its limit. */
   readonly failsWithoutSpace?: boolean;
   /** Called as each attempt is sent. The answer is that of the last one. */
@@ -87,6 +100,8 @@ export class EtcdConnection {
   readonly #streams = new Set<OpenStream>();
   readonly #keepAlive: KeepAlive;
   readonly #signIn: SignIn | undefined;
+  /** When each member answered last, on the clock, ms. */
+  readonly #answeredMs = new Map<Member, number>();
   #at: number;
   #isOpen = true;
 
@@ -120,7 +135,7 @@ export class EtcdConnection {
       try {
         options.onSend?.(this.#clock.nowMs());
         const attemptMs = Math.min(leftMs, options.attemptMs ?? this.#attemptMsOf(round));
-        return await this.#ask(member, path, text, token, attemptMs);
+        return await this.#ask(member, path, text, token, attemptMs, options.fromLastAnswer);
       } catch (error) {
         reason = error;
       }
@@ -204,7 +219,10 @@ export class EtcdConnection {
     body: string,
     token: string | undefined,
     limitMs: number,
+    fromLastAnswer = false,
   ): Promise<Json> {
+    /** When it was sent, or the last part of its answer came. */
+    let partMs = this.#clock.nowMs();
     return new Promise((resolve, reject) => {
       const chunks: string[] = [];
       let length = 0;
@@ -215,18 +233,30 @@ export class EtcdConnection {
         end();
         reject(error);
       };
+      const failLate = (ms: number): void => {
+        fail(new Error(`${member.name} has not answered within ${Math.ceil(ms)} ms`));
+      };
       const expectWithin = (ms: number): void => {
         cancel();
+        cancel = this.#clock.after(ms, () => failLate(ms));
+      };
+      const expectWhileAnswered = (ms: number, isLast = false): void => {
+        cancel();
         cancel = this.#clock.after(ms, () => {
-          fail(new Error(`${member.name} has not answered within ${Math.ceil(ms)} ms`));
+          const leftMs = this.#leftMs(member, partMs, limitMs);
+          if (leftMs > 0) expectWhileAnswered(Math.ceil(leftMs));
+          else if (isLast) failLate(limitMs);
+          else expectWhileAnswered(arrivedMs, true);
         });
       };
       expectWithin(Math.max(limitMs, connectMsMin));
       end = member.post(
         { path, body, token, keepsAlive: true },
         {
-          onConnected: () => expectWithin(limitMs),
+          onConnected: () => (fromLastAnswer ? expectWhileAnswered : expectWithin)(limitMs),
           onText: (text) => {
+            partMs = this.#clock.nowMs();
+            this.#answeredMs.set(member, partMs);
             chunks.push(text);
             length += text.length;
             if (length > answerLengthMax) fail(new ProtocolError('etcd answers without end'));
@@ -243,6 +273,13 @@ export class EtcdConnection {
         },
       );
     });
+  }
+
+  /** Of a limit that counts from the last answer of a member, ms. */
+  #leftMs(member: Member, partMs: number, limitMs: number): number {
+    const answeredMs = Math.max(partMs, this.#answeredMs.get(member) ?? partMs);
+    const endMs = Math.min(answeredMs + limitMs, partMs + limitsMax * limitMs);
+    return endMs - this.#clock.nowMs();
   }
 
   #pause(delayMs: number): Promise<void> {

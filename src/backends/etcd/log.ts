@@ -35,7 +35,7 @@ import type { Replica, ReplicaDelta } from './replica.ts';
 const lateMsMax = 3000;
 /** Time limit, ms, of the opening of a watch. */
 const syncMsMax = 10_000;
-/** Time limit of one page of keys, ms. Meanwhile heartbeats find out if a member is frozen. */
+/** Time limit of one page of keys, ms, from the last answer of its member to any call. */
 const readMsMax = 30_000;
 /** Keys in one answer, so that each comes in time, however many there are. */
 const pageSize = 2000;
@@ -294,7 +294,7 @@ export class Log {
     const { prefix } = this.#keys;
     const items: KeyValue[] = [];
     // Many clients that come at once keep a member busy: no page is given up and asked for again.
-    const options = { attemptMs: readMsMax };
+    const options = { attemptMs: readMsMax, fromLastAnswer: true };
     const range: Json = { ...prefixRange(prefix), limit: pageSize };
     for (let page: Json = range; ; ) {
       const found = rangeIn(await this.#connection.call('/v3/kv/range', page, readMsMax, options));
