@@ -7,6 +7,7 @@
  */
 
 import {
+  byteCountOf,
   type Compare,
   changedAt,
   createdAt,
@@ -23,7 +24,7 @@ import type { OwnSet } from './own-set.ts';
 /** By default etcd takes 128 operations in a transaction, and as many compares. */
 export const operationsMax = 120;
 /** By default etcd takes 1.5 MiB in all. */
-const bytesMax = 1_000_000;
+export const bytesMax = 1_000_000;
 
 /** The grants that a stealing request revokes, if that transaction is the last of the chain. */
 export interface Victims {
@@ -72,18 +73,22 @@ export class Batch {
   add(own: OwnSet, victims: Victims | undefined): boolean {
     const isFirst = this.steps.length === 0;
     const isStealing = own.entry.steal === true && own.modRevision === 0 && !own.isEnding;
-    const room = operationsMax - this.operations.length - 1;
-    if (!isFirst && (own.isAlone || isStealing || own.flags.size > room)) return false;
-    const flags = [...own.flags].slice(0, room);
-    const isWhole = flags.length === own.flags.size;
-    const put = isWhole && !own.isEnding ? this.#entryOf(own) : undefined;
-    const value = put === undefined ? '' : writeEntry(put);
-    const byteCount = own.key.length + Buffer.byteLength(value);
+    const flags = this.#flagsOf(own);
+    const entry = own.isEnding ? undefined : this.#entryOf(own);
+    const value = entry === undefined ? '' : writeEntry(entry);
+    const putByteCount = own.key.length + Buffer.byteLength(value);
+    // A large put has a transaction of its own, after the flags.
+    const isWhole =
+      flags.names.length === own.flags.size &&
+      (flags.byteCount === 0 || flags.byteCount + putByteCount <= bytesMax);
+    if (!isFirst && (own.isAlone || isStealing || !isWhole)) return false;
+    const put = isWhole ? entry : undefined;
+    const byteCount = flags.byteCount + (isWhole ? putByteCount : 0);
     if (!isFirst && this.#byteCount + byteCount > bytesMax) return false;
     this.#byteCount += byteCount;
     this.#isFull = own.isAlone || isStealing || !isWhole;
-    this.#compare(own, flags.length > 0);
-    for (const [name, isSet] of flags) this.operations.push(flagOf(this.#keys, name, isSet));
+    this.#compare(own, flags.names.length > 0);
+    this.operations.push(...flags.operations);
     if (isStealing) this.#rob(victims);
     if (put !== undefined) {
       own.entry = put;
@@ -92,8 +97,25 @@ export class Batch {
     }
     const isDelete = isWhole && own.isEnding;
     if (isDelete) this.operations.push(deleteOf(own.key));
-    this.steps.push({ own, flags, put, isDelete });
+    this.steps.push({ own, flags: flags.names, put, isDelete });
     return true;
+  }
+
+  /** As many flags of a set as there is room for, by number and by size; one at least. */
+  #flagsOf({ flags }: OwnSet) {
+    const room = operationsMax - this.operations.length - 1;
+    const names: (readonly [name: string, isSet: boolean])[] = [];
+    const operations: Operation[] = [];
+    let byteCount = 0;
+    for (const [name, isSet] of flags) {
+      const operation = flagOf(this.#keys, name, isSet);
+      const more = byteCountOf(operation);
+      if (names.length === room || (names.length > 0 && byteCount + more > bytesMax)) break;
+      byteCount += more;
+      names.push([name, isSet]);
+      operations.push(operation);
+    }
+    return { names, operations, byteCount };
   }
 
   /** A new one has its place among those that come with it. */
@@ -116,11 +138,34 @@ export class Batch {
     for (const live of sets) {
       const removal = removalOf(this.#keys, live);
       const count = this.operations.length + removal.length + 1;
+      const byteCount = byteCountOfAll(removal);
       if (count > operationsMax || this.compares.length >= operationsMax) continue;
+      if (this.#byteCount + byteCount > bytesMax) continue;
+      this.#byteCount += byteCount;
       this.compares.push(changedAt(live.key, live.modRevision));
       this.operations.push(...removal);
     }
   }
+}
+
+/** Parts of a list of operations, each of which fits into a transaction. */
+export function inTransactions(operations: readonly Operation[]): readonly Operation[][] {
+  const parts: Operation[][] = [];
+  let room = 0;
+  for (const operation of operations) {
+    const byteCount = byteCountOf(operation);
+    const last = parts.at(-1);
+    if (last === undefined || last.length === operationsMax || byteCount > room) {
+      parts.push([operation]);
+      room = bytesMax;
+    } else last.push(operation);
+    room -= byteCount;
+  }
+  return parts;
+}
+
+export function byteCountOfAll(operations: readonly Operation[]): number {
+  return operations.reduce((sum, operation) => sum + byteCountOf(operation), 0);
 }
 
 /** Operations that change sets or flags, or add a session: the chain counts and lists them. */

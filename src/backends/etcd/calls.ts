@@ -91,6 +91,14 @@ export function deletedBy({ request_delete_range: range }: Operation): readonly 
   return range === undefined ? [] : [fromBase64((range as Json)['key'])];
 }
 
+/** Bytes of an operation in its transaction. A deletion is listed in the chain too (batch.ts). */
+export function byteCountOf(operation: Operation): number {
+  const { request_put: put, request_delete_range: range } = operation;
+  const { key = '', value = '' } = (put ?? range ?? {}) as Readonly<Record<string, string>>;
+  const byteCount = ((key.length + value.length) * 3) / 4;
+  return range === undefined ? byteCount : 2 * byteCount;
+}
+
 /** The keys without their values. */
 export function rangeOf(range: Json): Operation {
   return { request_range: { ...range, keys_only: true } };

@@ -259,9 +259,17 @@ export class Outbox {
       for (const { own } of batch.steps) own.isAlone = true;
       this.#requeue(batch);
     } else if (first !== undefined) {
-      first.own.isSent = false;
-      first.own.settle();
-      this.#terms.onRefused(first.own, error);
+      const { own } = first;
+      if (own.modRevision === 0) {
+        own.isSent = false;
+        this.#terms.onRefused(own, error);
+      } else {
+        // Etcd has it, and goes on to have it as it is: others wait for more than they must, until
+        // it is updated by less, or ends.
+        own.written ??= own.entry;
+        own.entry = own.written;
+      }
+      own.settle();
     }
   }
 

@@ -9,7 +9,15 @@
  */
 
 import type { Clock } from '../../runtime/clock.ts';
-import { linked, operationsMax, removalOf, uncounted } from './batch.ts';
+import {
+  byteCountOfAll,
+  bytesMax,
+  inTransactions,
+  linked,
+  operationsMax,
+  removalOf,
+  uncounted,
+} from './batch.ts';
 import { type Compare, changedAt, createdAt, type Operation } from './calls.ts';
 import type { EtcdConnection } from './connection.ts';
 import type { Keys } from './keys.ts';
@@ -90,7 +98,7 @@ export class SessionReaper {
   /** @throws the error of any part; a lack of space for one part does not stop the others. */
   async #reapAll(expired: readonly LiveSet[]): Promise<void> {
     let refusal: unknown;
-    for (const some of inParts(expired)) {
+    for (const some of inParts(this.#keys, expired)) {
       try {
         await this.#reap(some, true);
       } catch (error) {
@@ -127,8 +135,9 @@ export class SessionReaper {
       const there = changedAt(live.key, live.modRevision);
       compares.push(there);
       const removal = removalOf(this.#keys, live);
-      if (removal.length > operationsMax) await this.#flagFirst(live, there);
-      operations.push(...(removal.length > operationsMax ? removal.slice(-1) : removal));
+      const isLarge = inTransactions(removal).length > 1;
+      if (isLarge) await this.#flagFirst(live, there);
+      operations.push(...(isLarge ? removal.slice(-1) : removal));
     }
     await this.#send(compares, asTransaction(this.#keys, operations));
   }
@@ -141,10 +150,7 @@ export class SessionReaper {
   /** More than one transaction can do: nobody is granted any of it while the set is there. */
   async #flagFirst(live: LiveSet, there: Compare): Promise<void> {
     const flags = removalOf(this.#keys, live).slice(0, -1);
-    for (let from = 0; from < flags.length; from += operationsMax) {
-      const success = linked(this.#keys, flags.slice(from, from + operationsMax));
-      await this.#send([there], success);
-    }
+    for (const some of inTransactions(flags)) await this.#send([there], linked(this.#keys, some));
   }
 
   #expired(): readonly LiveSet[] {
@@ -163,16 +169,18 @@ export class SessionReaper {
 }
 
 /** The removals of each part fit into one transaction, but for single sets that are larger. */
-function inParts(sets: readonly LiveSet[]): readonly (readonly LiveSet[])[] {
+function inParts(keys: Keys, sets: readonly LiveSet[]): readonly (readonly LiveSet[])[] {
   const parts: LiveSet[][] = [];
-  let count = operationsMax;
+  let [count, byteCount] = [operationsMax, 0];
   for (const live of sets) {
     const more = 3 + live.entry.exclusive.length;
-    if (count + more > operationsMax) {
+    const moreBytes = byteCountOfAll(removalOf(keys, live));
+    if (count + more > operationsMax || byteCount + moreBytes > bytesMax) {
       parts.push([]);
-      count = 0;
+      [count, byteCount] = [0, 0];
     }
     count += more;
+    byteCount += moreBytes;
     parts.at(-1)?.push(live);
   }
   return parts;
