@@ -109,13 +109,16 @@ export class EtcdBackend implements BackendPort<EtcdSnapshot, PendingEtcdRequest
 
   /** Puts a new set at the end of the queues; one that is wanted now or never only if it fits. */
   #enter(pending: PendingEtcdRequest): void {
-    const { endings, reads, sets } = this.#parts;
+    const { endings, keeper, reads, sets } = this.#parts;
     const { request } = pending;
+    const session = keeper.id;
     if (!isNow(request) || !this.#isInTheWayOf(request)) {
       sets.put(pending);
       return;
     }
     reads.after(request, () => {
+      // It has been entered anew, or will be.
+      if (keeper.id !== session) return;
       if (this.#isInTheWayOf(request)) endings.deny(pending, undefined);
       else sets.put(pending);
     });
