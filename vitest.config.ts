@@ -36,7 +36,7 @@ const engines = [
   'test/documentation.test.ts',
   'test/events/{broker,remote}.test.ts',
   'test/fences/{sets,shared-fence}.test.ts',
-  'test/jobs/{bad-input,far-host,leftovers,workers}.test.ts',
+  'test/jobs/{bad-input,leftovers,remote-backend,workers}.test.ts',
   'test/process/leftovers.test.ts',
   'test/projects.test.ts',
   'test/runtime/far-time-outs.test.ts',

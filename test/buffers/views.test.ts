@@ -3,7 +3,7 @@
 import { createBuffer, createBufferPool, openBuffer, openBufferPool } from 'kds/buffers';
 import { createJobQueue } from 'kds/jobs';
 import { describe, expect, it } from 'vitest';
-import { hosts, nothing } from '../jobs/hosts.ts';
+import { hosts, nothing } from '../jobs/domains.ts';
 
 const lost = expect.objectContaining({ code: 'KDS_GRANT_LOST' });
 const invalid = expect.objectContaining({ code: 'KDS_INVALID_SET' });

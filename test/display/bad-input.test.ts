@@ -10,7 +10,7 @@ import {
   type VsyncEvent,
 } from 'kds/display';
 import { describe, expect, it } from 'vitest';
-import { nothing } from '../jobs/hosts.ts';
+import { nothing } from '../jobs/domains.ts';
 
 const buffers = [{ resource: 'a' }, { resource: 'b' }];
 const vsync = manualVsync();

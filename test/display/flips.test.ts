@@ -3,7 +3,7 @@
 import { createDisplay, manualVsync, type ShownFrame } from 'kds/display';
 import { createJobQueue } from 'kds/jobs';
 import { describe, expect, it } from 'vitest';
-import { failureOf, Gate, hosts, nothing, turn } from '../jobs/hosts.ts';
+import { failureOf, Gate, hosts, nothing, turn } from '../jobs/domains.ts';
 
 interface Buffer {
   readonly resource: string;

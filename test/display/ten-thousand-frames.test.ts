@@ -11,7 +11,7 @@ import { createDisplay, type Flip, manualVsync } from 'kds/display';
 import { createJobQueue, type Job, type JobQueue } from 'kds/jobs';
 import { createArena, openThreadsDomain } from 'kds/threads';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { nothing, turn } from '../jobs/hosts.ts';
+import { nothing, turn } from '../jobs/domains.ts';
 import { randomFrom } from '../jobs/steps.ts';
 import { type Bundle, bundleWorker } from '../threads/bundle.ts';
 import { draw, frameBytes, numberOf } from './frames.ts';

@@ -3,7 +3,7 @@
 import { createDomain } from 'kds';
 import { createJobQueue, type JobQueueOptions, type RunSpec, serveTasks } from 'kds/jobs';
 import { describe, expect, it } from 'vitest';
-import { nothing } from './hosts.ts';
+import { nothing } from './domains.ts';
 
 const run = (): void => {};
 const anything = <T>(value: unknown): T => value as T;

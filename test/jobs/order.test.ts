@@ -2,7 +2,7 @@
 
 import { createJobQueue, type Job } from 'kds/jobs';
 import { describe, expect, it } from 'vitest';
-import { failureOf, Gate, hosts, nothing, turn } from './hosts.ts';
+import { failureOf, Gate, hosts, nothing, turn } from './domains.ts';
 
 describe.each(hosts)('a job queue on the host %s', (_, open) => {
   it('runs readers at the same time, and a writer alone, in the order of submission', async () => {

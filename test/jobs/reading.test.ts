@@ -3,7 +3,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { createJobQueue, type RunSpec } from 'kds/jobs';
 import { describe, expect, it } from 'vitest';
-import { hosts } from './hosts.ts';
+import { hosts } from './domains.ts';
 
 const quiet = { onFailure: (): void => {} };
 

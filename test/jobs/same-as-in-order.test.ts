@@ -10,7 +10,7 @@ import { createJobQueue, type RunningJob } from 'kds/jobs';
 import { createArena, openThreadsDomain } from 'kds/threads';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Bundle, bundleWorker } from '../threads/bundle.ts';
-import { nothing } from './hosts.ts';
+import { nothing } from './domains.ts';
 import { cellCount, inOrder, nameOf, randomFrom, randomSteps, type Step, take } from './steps.ts';
 
 const jobCount = 100_000;

@@ -3,7 +3,7 @@
 import { createDomain } from 'kds';
 import { createJobQueue, type Job, type RunningJob } from 'kds/jobs';
 import { describe, expect, it } from 'vitest';
-import { failureOf, Gate, hosts, nothing, turn } from './hosts.ts';
+import { failureOf, Gate, hosts, nothing, turn } from './domains.ts';
 
 const quiet = { onFailure: (): void => {} };
 

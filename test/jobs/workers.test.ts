@@ -6,7 +6,7 @@ import { createJobQueue, type JobQueue } from 'kds/jobs';
 import { createArena, openThreadsDomain } from 'kds/threads';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Bundle, bundleWorker } from '../threads/bundle.ts';
-import { failureOf, nothing } from './hosts.ts';
+import { failureOf, nothing } from './domains.ts';
 
 let bundle: Bundle;
 beforeAll(async () => {

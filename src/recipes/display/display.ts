@@ -16,8 +16,8 @@ import { describe } from '../../api/sets.ts';
 import type { Snapshot } from '../../api/snapshot.ts';
 import { captureContext, lookForContext, runInContext } from '../../runtime/async-context.ts';
 import { throwUncaught } from '../../runtime/uncaught.ts';
-import { findCircle } from './circle.ts';
 import { type DisplayBuffer, type Flip, type FlipFailure, QueuedFlip } from './flip.ts';
+import { findCircle } from './flip-deadlock.ts';
 import { type Latencies, LatencyHistogram } from './latencies.ts';
 import type { Vsync, VsyncEvent } from './vsync.ts';
 

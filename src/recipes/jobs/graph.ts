@@ -8,7 +8,7 @@
 
 import type { ResourceRef } from '../../api/sets.ts';
 import { inDot, inMermaid } from '../../runtime/escape.ts';
-import { type JobState, keyOf, type QueueJob } from './job.ts';
+import { type JobState, keyOf, type QueueJob } from './queue-job.ts';
 import { listOf } from './spec.ts';
 
 export interface GraphJob {

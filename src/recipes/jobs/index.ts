@@ -6,8 +6,8 @@ export {
   type JobGraph,
   type UnorderedPair,
 } from './graph.ts';
-export type { Job, JobState, RunningJob } from './job.ts';
 export { createJobQueue, type JobCounts, type JobQueue } from './queue.ts';
+export type { Job, JobState, RunningJob } from './queue-job.ts';
 export type { JobQueueOptions } from './queue-options.ts';
 export { type RunningTask, serveTasks, type TaskFunction, type TaskPort } from './serve-tasks.ts';
 export type { AfterFailure, JobSpec, RunSpec, TaskSpec } from './spec.ts';

@@ -13,7 +13,7 @@ import type { Domain } from '../../api/domain.ts';
 import type { Grant } from '../../api/grant.ts';
 import type { ResourceRef, SetSpec } from '../../api/sets.ts';
 import { LinkedList } from '../../runtime/linked-list.ts';
-import { type JobOwner, keyOf, type QueueJob } from './job.ts';
+import { type JobOwner, keyOf, type QueueJob } from './queue-job.ts';
 import { waitsForSlot } from './slots.ts';
 import { listOf } from './spec.ts';
 import { WaitQueue } from './wait-queue.ts';

@@ -2,7 +2,7 @@
 
 import { checkFunction, checkIsObject, checkLabel } from '../../api/options.ts';
 import { describe } from '../../api/sets.ts';
-import type { Job } from './job.ts';
+import type { Job } from './queue-job.ts';
 import { checkCount, type WorkersOptions } from './worker-pool.ts';
 
 const capacityLimit = 2 ** 20;

@@ -3,7 +3,7 @@
 import { UnsupportedError } from '../../api/errors.ts';
 import { checkFunction } from '../../api/options.ts';
 import { describe, type SetSpec } from '../../api/sets.ts';
-import { isWithin } from './job.ts';
+import { isWithin } from './queue-job.ts';
 import { wantedIn } from './spec.ts';
 import { type FromWorker, isToWorker, type NamedSet, type ToWorker } from './task-messages.ts';
 

@@ -5,7 +5,7 @@
  * one slot in all a job can still have sub-jobs, however deep.
  */
 
-import type { QueueJob, Slot } from './job.ts';
+import type { QueueJob, Slot } from './queue-job.ts';
 import { WaitQueue } from './wait-queue.ts';
 
 export class Slots {

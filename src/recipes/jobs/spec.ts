@@ -9,7 +9,7 @@ import {
   readSpec,
   type SetSpec,
 } from '../../api/sets.ts';
-import type { Job, RunningJob } from './job.ts';
+import type { Job, RunningJob } from './queue-job.ts';
 
 /** What becomes of a job if one that it comes `after` does not succeed. */
 export type AfterFailure =

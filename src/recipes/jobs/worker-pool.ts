@@ -9,7 +9,7 @@
 import { UnavailableError } from '../../api/errors.ts';
 import { checkFunction } from '../../api/options.ts';
 import { describe, type ResourceRef } from '../../api/sets.ts';
-import { keyOf, type QueueJob } from './job.ts';
+import { keyOf, type QueueJob } from './queue-job.ts';
 import { listOf, type TaskSpec } from './spec.ts';
 import { type FromWorker, isFromWorker, type NamedSet, type ToWorker } from './task-messages.ts';
 import { WaitQueue } from './wait-queue.ts';

@@ -6,7 +6,7 @@
 import { DeadlockError, type SyncDomain } from 'kds';
 import { createDisplay, manualVsync } from 'kds/display';
 import { describe, expect, it } from 'vitest';
-import { failureOf, hosts, nothing } from '../jobs/hosts.ts';
+import { failureOf, hosts, nothing } from '../jobs/domains.ts';
 
 const f0 = { resource: 'F0' };
 const f1 = { resource: 'F1' };

@@ -8,7 +8,7 @@ import { createJobQueue } from 'kds/jobs';
 import { createArena } from 'kds/threads';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DomainPool } from '../threads/domain-pool.ts';
-import { failureOf, turn } from './hosts.ts';
+import { failureOf, turn } from './domains.ts';
 import { cellCount, inOrder, nameOf, randomFrom, randomSteps, take } from './steps.ts';
 
 const seed = Number(process.env['KDS_SEED'] ?? Date.now() % 2 ** 31);
