@@ -2,7 +2,7 @@
  * A callback with a delivery of its own, shared by many requests (kds.h: kds_callback_init, _term).
  */
 
-import { type CapturedContext, lookForContext, runInContext } from '../runtime/async-context.ts';
+import { type CapturedContext, detectContext, runInContext } from '../runtime/async-context.ts';
 import { type Deliverable, deliver } from '../runtime/delivery.ts';
 import { throwUncaught } from '../runtime/uncaught.ts';
 import { ResourceBusyError } from './errors.ts';
@@ -118,7 +118,7 @@ export class Callback {
       );
     }
     this.#isOpen = false;
-    lookForContext();
+    detectContext();
     for (const request of this.#due) deliver(request);
   }
 

@@ -45,7 +45,7 @@ export function runInContext<A>(
 }
 
 /** To be called before {@link runInContext}, once for any number of calls in one turn. */
-export function lookForContext(): void {
+export function detectContext(): void {
   if (!wasInUse) isContextInUse();
 }
 

@@ -6,7 +6,7 @@
  * ones run from a microtask, before timers. A callback that throws stops no other.
  */
 
-import { lookForContext } from './async-context.ts';
+import { detectContext } from './async-context.ts';
 import { Fifo } from './fifo.ts';
 import { queueRealMicrotask } from './real-time.ts';
 import { throwUncaught } from './uncaught.ts';
@@ -73,7 +73,7 @@ export class Delivery {
   }
 
   #drain(items: Fifo<Deliverable>): void {
-    lookForContext();
+    detectContext();
     for (let item = items.shift(); item !== undefined; item = items.shift()) deliver(item);
   }
 }

@@ -3,13 +3,13 @@
 import { createBuffer, createBufferPool, openBuffer, openBufferPool } from 'kds/buffers';
 import { createJobQueue } from 'kds/jobs';
 import { describe, expect, it } from 'vitest';
-import { hosts, nothing } from '../jobs/domains.ts';
+import { backends, nothing } from '../jobs/domains.ts';
 
 const lost = expect.objectContaining({ code: 'KDS_GRANT_LOST' });
 const invalid = expect.objectContaining({ code: 'KDS_INVALID_SET' });
 const anything = <T>(value: unknown): T => value as T;
 
-describe.each(hosts)('a buffer on the host %s', (_, open) => {
+describe.each(backends)('a buffer on the backend %s', (_, open) => {
   it('is read under a shared grant, and written under an exclusive one', () => {
     const domain = open();
     const buffer = createBuffer({ byteLength: 16 });

@@ -11,7 +11,7 @@ import {
 } from 'kds';
 import type { OracleSpec } from 'kds/conformance';
 import { callBack } from '../../src/api/callback.ts';
-import { captureContext, lookForContext, runInContext } from '../../src/runtime/async-context.ts';
+import { captureContext, detectContext, runInContext } from '../../src/runtime/async-context.ts';
 import { deliver } from '../../src/runtime/delivery.ts';
 import type { NaiveDomain } from './naive-domain.ts';
 import type { Live, Owner, Terms } from './naive-server.ts';
@@ -91,14 +91,14 @@ export class NaiveRequest implements Owner, Waiter {
   onRefused(reason: unknown): void {
     if (this.#isOver) return;
     this.#end();
-    lookForContext();
+    detectContext();
     deliver({ deliver: () => void runInContext(this.#context, this.#tellRefused, reason) });
   }
 
   #call(grant: NaiveGrant): void {
     const { fault } = this.domain.server;
     const isAnywhere = fault === 'a callback runs in the context of its releaser';
-    lookForContext();
+    detectContext();
     if (isAnywhere || fault === 'a callback that throws keeps its grant') this.#tellGranted(grant);
     else callBack(this.#context, this.#tellGranted, grant);
   }

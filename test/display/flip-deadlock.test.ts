@@ -6,13 +6,13 @@
 import { DeadlockError, type SyncDomain } from 'kds';
 import { createDisplay, manualVsync } from 'kds/display';
 import { describe, expect, it } from 'vitest';
-import { failureOf, hosts, nothing } from '../jobs/domains.ts';
+import { backends, failureOf, nothing } from '../jobs/domains.ts';
 
 const f0 = { resource: 'F0' };
 const f1 = { resource: 'F1' };
 const f2 = { resource: 'F2' };
 
-describe.each(hosts)('a circle through a display on the host %s', (_, open) => {
+describe.each(backends)('a deadlock through a display on the backend %s', (_, open) => {
   const showFirst = (domain: SyncDomain) => {
     const vsync = manualVsync();
     const display = createDisplay(domain, { buffers: [f0, f1, f2], vsync, label: 'LCD' });

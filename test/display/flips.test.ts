@@ -3,7 +3,7 @@
 import { createDisplay, manualVsync, type ShownFrame } from 'kds/display';
 import { createJobQueue } from 'kds/jobs';
 import { describe, expect, it } from 'vitest';
-import { failureOf, Gate, hosts, nothing, turn } from '../jobs/domains.ts';
+import { backends, failureOf, Gate, nothing, turn } from '../jobs/domains.ts';
 
 interface Buffer {
   readonly resource: string;
@@ -12,7 +12,7 @@ interface Buffer {
 const chain = (count: number): Buffer[] =>
   Array.from({ length: count }, (_, index) => ({ resource: `frame ${index}` }));
 
-describe.each(hosts)('a display on the host %s', (_, open) => {
+describe.each(backends)('a display on the backend %s', (_, open) => {
   /** A display, and renderers that are through when they are told to be. */
   const scene = (
     count: number,

@@ -135,7 +135,7 @@ async function expectSound(
 }
 
 describe.each(modes)(`ten thousand frames (KDS_SEED=${seed}), %s`, (mode) => {
-  it('rendered on the process host: none is torn, and nothing is held in the end', async () => {
+  it('rendered on the process backend: none is torn, and nothing is held in the end', async () => {
     const domain = createDomain();
     const random = randomFrom(seed);
     const queue = createJobQueue(domain, { onFailure: () => {} });

@@ -278,8 +278,8 @@ describe('any of some fences', () => {
     expect(Fence.any([pending, done]).status).toBe('ok');
   });
 
-  it('of none is refused, as it would never end', () => {
-    expect(() => Fence.any([])).toThrow('any of no fences');
+  it('of an empty list is refused, as it would never end', () => {
+    expect(() => Fence.any([])).toThrow('Fence.any of an empty list');
   });
 
   it.each([null, 5, [5], [null], [{ status: 'ok' }]])(

@@ -1,4 +1,4 @@
-/** Fences and sets, on every host. */
+/** Fences and sets, on every backend. */
 
 import { createDomain, type Domain } from 'kds';
 import { doneFence, exportFence, Fence, importFence } from 'kds/fences';

@@ -55,7 +55,7 @@ describe('a job', () => {
       { run, reads: createDomain().resource() },
       'InvalidSetError',
     ],
-  ])('%s is refused, in the ring and in line for it', (_, spec, name) => {
+  ])('%s is refused, in the ring and waiting for room in it', (_, spec, name) => {
     const domain = createDomain();
     const queue = createJobQueue(domain, { capacity: 1 });
     const submit = (): unknown => queue.submit(spec as RunSpec<void>);

@@ -1,9 +1,9 @@
-/** The hosts that clients are tested on. */
+/** The backends that recipes are tested on. */
 
 import { createDomain, type SyncDomain } from 'kds';
 import { createArena, openThreadsDomain } from 'kds/threads';
 
-export const hosts: readonly (readonly [name: string, open: () => SyncDomain])[] = [
+export const backends: readonly (readonly [name: string, open: () => SyncDomain])[] = [
   ['process', () => createDomain()],
   ['threads', () => openThreadsDomain(createArena({ bytesMax: 2 ** 22 }))],
 ];

@@ -3,11 +3,11 @@
 import { createDomain } from 'kds';
 import { createJobQueue, type Job, type JobQueue } from 'kds/jobs';
 import { describe, expect, it } from 'vitest';
-import { failureOf, Gate, hosts, nothing, turn } from './domains.ts';
+import { backends, failureOf, Gate, nothing, turn } from './domains.ts';
 
 const quiet = { onFailure: (): void => {} };
 
-describe.each(hosts)('a job on the host %s', (_, open) => {
+describe.each(backends)('a job on the backend %s', (_, open) => {
   it.each([
     [
       'throws',
@@ -51,7 +51,7 @@ describe.each(hosts)('a job on the host %s', (_, open) => {
     expect(await late.done).toBe('at once');
   });
 
-  it('that comes after a failure is skipped, runs, or fails fast, as it says', async () => {
+  it('that comes after a failure is skipped, runs, or fails fast, as declared', async () => {
     const domain = open();
     const queue = createJobQueue(domain, quiet);
     const gate = new Gate();
@@ -96,7 +96,7 @@ describe.each(hosts)('a job on the host %s', (_, open) => {
     expect(last.state).toBe('skipped');
   });
 
-  it('that is cancelled before it starts never does; one that runs is told', async () => {
+  it('that is cancelled before its start never runs; a running one is aborted', async () => {
     const domain = open();
     const queue = createJobQueue(domain);
     const begun = new Gate();
@@ -123,7 +123,7 @@ describe.each(hosts)('a job on the host %s', (_, open) => {
     expect(domain.querySync()).toEqual(nothing);
   });
 
-  it('that is cancelled while it runs and gets through all the same is done', async () => {
+  it('that is cancelled while it runs and still succeeds is done', async () => {
     const queue = createJobQueue(open());
     const gate = new Gate();
     const job = queue.submit({ run: () => gate.passed.then(() => 'through') });
@@ -153,7 +153,7 @@ describe.each(hosts)('a job on the host %s', (_, open) => {
     expect([job.state, covered]).toEqual(['failed', [true, false]]);
   });
 
-  it('whose grant is stolen ends as its function does, if that is all the same to it', async () => {
+  it('whose grant is stolen ends as its function does, if afterLoss is ignore', async () => {
     const domain = open();
     const queue = createJobQueue(domain, quiet);
     const stolen = new Gate();
@@ -227,7 +227,7 @@ describe.each(hosts)('a job on the host %s', (_, open) => {
 });
 
 describe('a failure', () => {
-  it('that nobody awaits is an unhandled rejection, unless the queue has onFailure', async () => {
+  it('that is not awaited is an unhandled rejection, unless the queue has onFailure', async () => {
     const heard: unknown[] = [];
     const listener = (reason: unknown): void => void heard.push(reason);
     const before = process.listeners('unhandledRejection');

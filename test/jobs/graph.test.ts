@@ -17,7 +17,7 @@ function buildQueue(): JobQueue {
 }
 
 describe('the graph of a queue', () => {
-  it('has an edge from the nearest ones that conflict, and from what comes before', async () => {
+  it('has an edge from the nearest conflicting jobs, and from those of after', async () => {
     const queue = buildQueue();
     const { jobs, edges } = queue.graph();
     expect(jobs.map(({ id, label, reads, writes }) => [id, label, reads, writes])).toEqual([
@@ -73,7 +73,7 @@ describe('the graph of a queue', () => {
     expect(graph.edges).toEqual([{ from: 2, to: 3, kind: 'write-read', resource: '#1' }]);
   });
 
-  it('is checked for pairs that only submission has put in order', () => {
+  it('is checked for pairs that only submission orders', () => {
     const queue = buildQueue();
     expect(queue.check()).toEqual([
       { first: 1, second: 3, kind: 'write-read', resource: 'src' },
@@ -81,7 +81,7 @@ describe('the graph of a queue', () => {
     ]);
   });
 
-  it('is found in order where a way of several steps leads back', () => {
+  it('has no pair where a path of several steps leads back', () => {
     const queue = createJobQueue(createDomain(), { isPaused: true });
     const first = queue.submit({ writes: 'a', run });
     const middle = queue.submit({ after: first, run });

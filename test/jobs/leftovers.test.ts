@@ -1,4 +1,4 @@
-/** Jobs that come and go leave no memory behind, wherever they stood in line. */
+/** Jobs that come and go leave no memory behind, whatever they waited for. */
 
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ChildProcesses } from '../process/child.ts';
@@ -39,7 +39,7 @@ const growth = (options: string, before: string): string => `
 describe('100,000 jobs that are cancelled', () => {
   it.each([
     [
-      'in line for the ring',
+      'that wait for the ring',
       '{ capacity: 1 }',
       `
       domain.acquireSync({ exclusive: 'a' });
@@ -62,7 +62,7 @@ describe('100,000 jobs that are cancelled', () => {
       const submit = () => queue.submit({ writes: 'a', run });`,
     ],
     [
-      'in line for a slot',
+      'that wait for a slot',
       '{ concurrency: 1 }',
       `
       queue.submit({ run: () => new Promise(() => {}) });
@@ -76,7 +76,7 @@ describe('100,000 jobs that are cancelled', () => {
       const submit = () => queue.submit({ writes: 'b', run });`,
     ],
     [
-      'as sub-jobs in line for a slot',
+      'as sub-jobs that wait for a slot',
       '{ concurrency: 1 }',
       `
       const parent = await new Promise((resolve) => {
@@ -87,7 +87,7 @@ describe('100,000 jobs that are cancelled', () => {
       const submit = () => parent.submit({ run });`,
     ],
     [
-      'in line for a worker',
+      'that wait for a worker',
       `{
         workers: {
           count: 1,
@@ -103,7 +103,7 @@ describe('100,000 jobs that are cancelled', () => {
     expect(children.ask(growth(options, before), ['--expose-gc'])).toBeLessThan(1);
   });
 
-  it('is a measure that tells: jobs that are kept are seen', () => {
+  it('is a sound measure: jobs that are kept are detected', () => {
     const submit = `
       const kept = [];
       const submit = () => (kept.push(queue.submit({ run })), kept.at(-1));`;

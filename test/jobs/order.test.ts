@@ -2,9 +2,9 @@
 
 import { createJobQueue, type Job } from 'kds/jobs';
 import { describe, expect, it } from 'vitest';
-import { failureOf, Gate, hosts, nothing, turn } from './domains.ts';
+import { backends, failureOf, Gate, nothing, turn } from './domains.ts';
 
-describe.each(hosts)('a job queue on the host %s', (_, open) => {
+describe.each(backends)('a job queue on the backend %s', (_, open) => {
   it('runs readers at the same time, and a writer alone, in the order of submission', async () => {
     const domain = open();
     const queue = createJobQueue(domain);
@@ -40,7 +40,7 @@ describe.each(hosts)('a job queue on the host %s', (_, open) => {
     expect(domain.querySync()).toEqual(nothing);
   });
 
-  it('has a set stand in all queues once submit has returned', async () => {
+  it('has a set in all queues once submit has returned', async () => {
     const domain = open();
     const queue = createJobQueue(domain);
     const job = queue.submit({ writes: 'frame', label: 'render', run: () => 'drawn' });
@@ -54,7 +54,7 @@ describe.each(hosts)('a job queue on the host %s', (_, open) => {
     expect(seen).toBe('done');
   });
 
-  it('tells of enqueued, started and done, also to those who ask late', async () => {
+  it('reports enqueued, started and done, also when they are read late', async () => {
     const domain = open();
     const queue = createJobQueue(domain);
     const held = domain.acquireSync({ exclusive: 'a' });
@@ -81,7 +81,7 @@ describe.each(hosts)('a job queue on the host %s', (_, open) => {
     expect(await first.done).toBe('first');
   });
 
-  it('runs no more jobs at one time than it has slots', async () => {
+  it('runs no more jobs at the same time than it has slots', async () => {
     const queue = createJobQueue(open(), { concurrency: 3 });
     let running = 0;
     let runningMax = 0;
@@ -100,7 +100,7 @@ describe.each(hosts)('a job queue on the host %s', (_, open) => {
     expect(runningMax).toBe(3);
   });
 
-  it('has no enqueued for a job without a set, in the ring or in line for it', async () => {
+  it('has no enqueued for a job without a set, in the ring or waiting for room in it', async () => {
     const queue = createJobQueue(open(), { capacity: 1, isPaused: true });
     const jobs = [{}, { reads: [], writes: [] }].map((set) =>
       queue.submit({ ...set, run: () => undefined }),
@@ -115,7 +115,7 @@ describe.each(hosts)('a job queue on the host %s', (_, open) => {
     expect((await queue.drain()).done).toBe(2);
   });
 
-  it('makes those who submit wait for a place in the ring, and keeps their order', async () => {
+  it('makes jobs wait for room in the ring, and keeps their order', async () => {
     const domain = open();
     const queue = createJobQueue(domain, { capacity: 2 });
     const held = domain.acquireSync({ exclusive: 'a' });
@@ -139,7 +139,7 @@ describe.each(hosts)('a job queue on the host %s', (_, open) => {
     expect(domain.querySync()).toEqual(nothing);
   });
 
-  it('takes a job out of the line for the ring when it is cancelled', async () => {
+  it('removes a job that waits for the ring when it is cancelled', async () => {
     const domain = open();
     const queue = createJobQueue(domain, { capacity: 1 });
     const held = domain.acquireSync({ exclusive: 'a' });

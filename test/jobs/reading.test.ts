@@ -3,11 +3,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { createJobQueue, type RunSpec } from 'kds/jobs';
 import { describe, expect, it } from 'vitest';
-import { hosts } from './domains.ts';
+import { backends } from './domains.ts';
 
 const quiet = { onFailure: (): void => {} };
 
-describe.each(hosts)('a job on the host %s', (_, open) => {
+describe.each(backends)('a job on the backend %s', (_, open) => {
   it('runs in the asynchronous context of the call that submitted it', async () => {
     const storage = new AsyncLocalStorage<string>();
     const failed: unknown[] = [];

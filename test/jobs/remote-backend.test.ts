@@ -1,5 +1,5 @@
 /**
- * Jobs and a display in a domain that answers later, as that of a server would: each call is a
+ * Jobs and a display in a domain that answers later, as a server's domain does: each call is a
  * message to a worker, grants are messages back, and a release is a promise.
  */
 
@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => pool.end());
 
-describe('on a host far away', () => {
+describe('on a remote backend', () => {
   it(`2,000 random jobs do what they do in order (KDS_SEED=${seed})`, async () => {
     const domain = await pool.open(createArena(), 0);
     const queue = createJobQueue(domain, { capacity: 2 ** 11, concurrency: 16 });
@@ -44,7 +44,7 @@ describe('on a host far away', () => {
     await domain.close();
   });
 
-  it('a job that fails is told, leaves its mark, and holds nothing', async () => {
+  it('a job that fails is reported, sets the recovered flag, and holds nothing', async () => {
     const domain = await pool.open(createArena(), 0);
     const queue = createJobQueue(domain, { onFailure: () => {} });
     const failing = queue.submit({ writes: 'a', run: () => Promise.reject(new Error('bad')) });
@@ -55,13 +55,13 @@ describe('on a host far away', () => {
     await domain.close();
   });
 
-  it('a sub-job that would wait for ever fails with a DeadlockError', async () => {
+  it('a sub-job in a deadlock fails with a DeadlockError', async () => {
     const domain = await pool.open(createArena(), 0);
     const queue = createJobQueue(domain, { onFailure: () => {} });
     const parent = queue.submit({
       reads: 'a',
       run: async (job) => {
-        await job.submit({ reads: 'a', run: () => 'lent' }).done;
+        await job.submit({ reads: 'a', run: () => 'delegated' }).done;
         return failureOf(job.submit({ writes: 'a', run: () => 'never' }).done);
       },
     });
@@ -69,7 +69,7 @@ describe('on a host far away', () => {
     await domain.close();
   });
 
-  it('a display flips, and a circle through it is told by the outcome', async () => {
+  it('a display flips, and a deadlock through it rejects the outcome', async () => {
     const domain = await pool.open(createArena(), 0);
     const vsync = manualVsync();
     const buffers = [{ resource: 'F0' }, { resource: 'F1' }, { resource: 'F2' }] as const;

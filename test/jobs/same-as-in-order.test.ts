@@ -32,7 +32,7 @@ async function slowly(cells: Int32Array, step: Step, pauses: number): Promise<vo
 }
 
 describe(`jobs with random reads and writes (KDS_SEED=${seed})`, () => {
-  it('do on the process host what they do in order', async () => {
+  it('do on the process backend what they do in order', async () => {
     const random = randomFrom(seed);
     const steps = randomSteps(jobCount, random);
     const cells = new Int32Array(cellCount);
@@ -55,7 +55,7 @@ describe(`jobs with random reads and writes (KDS_SEED=${seed})`, () => {
     expect(domain.querySync()).toEqual(nothing);
   });
 
-  it('do in workers, on the threads host, what they do in order', async () => {
+  it('do in workers, on the threads backend, what they do in order', async () => {
     const steps = randomSteps(jobCount, randomFrom(seed + 1));
     const memory = new SharedArrayBuffer(4 * cellCount);
     const domain = openThreadsDomain(createArena());

@@ -1,14 +1,14 @@
-/** Jobs within jobs: what is lent, what is asked for, whose slot they have. */
+/** Jobs within jobs: delegated resources, requests for the rest, slots. */
 
 import { createDomain } from 'kds';
 import { createJobQueue, type Job, type RunningJob } from 'kds/jobs';
 import { describe, expect, it } from 'vitest';
-import { failureOf, Gate, hosts, nothing, turn } from './domains.ts';
+import { backends, failureOf, Gate, nothing, turn } from './domains.ts';
 
 const quiet = { onFailure: (): void => {} };
 
-describe.each(hosts)('a sub-job on the host %s', (_, open) => {
-  it('is lent the set of the job that awaits it, and nobody else gets in between', async () => {
+describe.each(backends)('a sub-job on the backend %s', (_, open) => {
+  it('is delegated the set of its parent, and no other caller gets in between', async () => {
     const domain = open();
     const queue = createJobQueue(domain, { concurrency: 1 });
     const log: string[] = [];
@@ -90,7 +90,7 @@ describe.each(hosts)('a sub-job on the host %s', (_, open) => {
     expect(sub?.state).toBe('done');
   });
 
-  it('is asked for with what its parent keeps, so a circle is refused', async () => {
+  it('is requested with what its parent keeps, so a deadlock is refused', async () => {
     const domain = open();
     const queue = createJobQueue(domain, quiet);
     const begun = new Gate();
@@ -116,9 +116,9 @@ describe.each(hosts)('a sub-job on the host %s', (_, open) => {
     expect(domain.querySync()).toEqual(nothing);
   });
 
-  it('that fails marks what it was lent for its siblings, under its own name', async () => {
+  it('that fails leaves recovered flags for its siblings, under the declared names', async () => {
     const domain = open();
-    let lent: readonly string[] = [];
+    let delegated: readonly string[] = [];
     const queue = createJobQueue(domain, quiet);
     const parent = queue.submit({
       writes: ['a', 'b'],
@@ -130,20 +130,20 @@ describe.each(hosts)('a sub-job on the host %s', (_, open) => {
           },
         });
         const next = job.submit({ reads: ['a', 'b'], run: ({ recovered }) => recovered });
-        lent = domain.querySync().held.flatMap(({ set }) => set.exclusive);
+        delegated = domain.querySync().held.flatMap(({ set }) => set.exclusive);
         await failureOf(failing.done);
         return next.done;
       },
     });
     expect(await parent.done).toEqual(['a']);
-    // Nor are marks left on the names by which it was lent.
-    expect(lent.filter((name) => name !== 'a' && name !== 'b')).toHaveLength(1);
-    expect((await domain.acquire({ exclusive: lent })).recovered).toEqual([]);
+    // No flag is left on the names under which it was delegated.
+    expect(delegated.filter((name) => name !== 'a' && name !== 'b')).toHaveLength(1);
+    expect((await domain.acquire({ exclusive: delegated })).recovered).toEqual([]);
     await domain.query().then(({ held }) => expect(held).toHaveLength(1));
     await domain.close();
   });
 
-  it('that fails leaves its parent to say whether all is well', async () => {
+  it('that fails leaves its parent to decide whether it fails', async () => {
     const domain = open();
     const queue = createJobQueue(domain, quiet);
     const parent = queue.submit({

@@ -14,12 +14,12 @@ beforeAll(async () => {
 });
 afterAll(() => bundle.remove());
 
-const hosts = [
+const backends = [
   ['process', () => createDomain()],
   ['threads', () => openThreadsDomain(createArena({ bytesMax: 2 ** 20 }))],
 ] as const;
 
-describe.each(hosts)('a task of a queue on the host %s', (_, open) => {
+describe.each(backends)('a task of a queue on the backend %s', (_, open) => {
   const domain = open();
   const workers: Worker[] = [];
   const start = (): Worker => {
@@ -56,7 +56,7 @@ describe.each(hosts)('a task of a queue on the host %s', (_, open) => {
     expect(await job.done).toEqual([true, false, false]);
   });
 
-  it('that fails, or cannot tell what it came to, is a job that failed', async () => {
+  it('that fails, or whose result cannot be cloned, is a failed job', async () => {
     const queue = makeQueue();
     const failing = queue.submit({ writes: 'a', task: 'fail' });
     const next = queue.submit({ reads: 'a', run: ({ recovered }) => recovered });
@@ -101,7 +101,7 @@ describe.each(hosts)('a task of a queue on the host %s', (_, open) => {
     expect(await queue.submit({ writes: 'a', task: 'echo', data: 1 }).done).toBe(1);
   });
 
-  it('hears of a cancel', async () => {
+  it('has its signal aborted by a cancel', async () => {
     const queue = makeQueue();
     const job = queue.submit({ task: 'heed' });
     await job.started;

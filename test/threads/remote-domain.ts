@@ -33,7 +33,7 @@ import {
 } from '../../src/api/options.ts';
 import { checkName, RequestedRefs, readRefs, readSpec } from '../../src/api/sets.ts';
 import { AbortListeners } from '../../src/runtime/abort-listeners.ts';
-import { captureContext, lookForContext, runInContext } from '../../src/runtime/async-context.ts';
+import { captureContext, detectContext, runInContext } from '../../src/runtime/async-context.ts';
 import { deliver } from '../../src/runtime/delivery.ts';
 import { runHeld } from '../conformance/run-held.ts';
 import {
@@ -307,7 +307,7 @@ export class RemoteDomain implements Session {
       if (isOver) return;
       isOver = true;
       callback?.count(-1);
-      lookForContext();
+      detectContext();
       deliver({ deliver: after });
     };
     const context = captureContext();

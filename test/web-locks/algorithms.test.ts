@@ -1,6 +1,7 @@
 /**
- * The algorithms of https://w3c.github.io/web-locks/ step by step, on every host. Groups are named
- * for the algorithms; what only shapes of arguments matter for is in request-arguments.test.ts.
+ * The algorithms of https://w3c.github.io/web-locks/ step by step, on every backend. Groups are
+ * named for the algorithms; what only shapes of arguments matter for is in
+ * request-arguments.test.ts.
  */
 
 import { type Lock, LockManager } from 'kds/web-locks';

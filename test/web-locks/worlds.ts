@@ -1,4 +1,6 @@
-/** The hosts that locks are tested on: in each world, any number of agents see the same locks. */
+/**
+ * The backends that locks are tested on: in each world, any number of agents see the same locks.
+ */
 
 import type { ChildProcess } from 'node:child_process';
 import { type Capability, createDomain, type Domain } from 'kds';

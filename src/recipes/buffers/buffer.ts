@@ -1,60 +1,43 @@
 /**
  * A buffer in shared memory with its resource embedded (the dma-buf with a kds_resource of 2012):
- * whoever has the buffer knows what to ask for, and nobody gets at its bytes without a grant.
+ * the buffer names the resource to request, and its bytes are accessible under a grant only.
  *
- * JavaScript cannot take a typed array back. So a plain view is a promise of its user to stop at
- * the grant's end; a guarded one, for development, looks at each access whether it still may.
+ * JavaScript cannot revoke a typed array. So the user of a plain view must stop at the end of the
+ * grant; a guarded view, for development, checks the grant at each access.
  */
 
 import { GrantLostError, InvalidSetError } from '../../api/errors.ts';
 import { checkIsObject, checkLabel } from '../../api/options.ts';
 import { describe, type SetSpec } from '../../api/sets.ts';
 import { checkCanShareMemory } from '../../api/shared-memory.ts';
-import { guardView } from './guarded-view.ts';
+import {
+  guardView,
+  type ReadonlyView,
+  type TypedView,
+  type ViewConstructor,
+} from './guarded-view.ts';
 import { type BufferHandle, checkBufferHandle } from './handle.ts';
 
-/** What knows which set it holds: a grant of a host within reach, a running job, a task. */
+/** An object that knows its set: a grant of a local domain, a running job, a task. */
 export interface Cover {
   covers(set: SetSpec): boolean;
 }
 
-export type TypedView =
-  | Uint8Array
-  | Uint8ClampedArray
-  | Int8Array
-  | Uint16Array
-  | Int16Array
-  | Uint32Array
-  | Int32Array
-  | Float32Array
-  | Float64Array;
-
-export interface ViewConstructor<V extends TypedView> {
-  readonly prototype: V;
-  readonly BYTES_PER_ELEMENT: number;
-  new (memory: SharedArrayBuffer, byteOffset: number, length: number): TypedView;
-}
-
-type Changing = 'set' | 'fill' | 'copyWithin' | 'reverse' | 'sort' | 'subarray';
-
-/** A view to look at. */
-export type ReadonlyView<V extends TypedView> = Readonly<Omit<V, Changing>>;
-
 export interface BufferOptions {
   /** 1 to 2^31 - 1. */
   readonly byteLength: number;
-  /** Told in errors, and in the resource's name. */
+  /** Used in errors, and in the resource's name. */
   readonly label?: string | undefined;
   /**
-   * For development: views throw GrantLostError once their grant has ended, and views to read throw
-   * TypeError on writing. Each access then costs a microsecond, and what wants a real typed array
-   * (Atomics, a canvas) does not take them. Default false.
+   * For development: views throw GrantLostError once their grant has ended, and readonly views
+   * throw TypeError on writing. Each access then costs a microsecond, and APIs that need a real
+   * typed array (Atomics, a canvas) refuse such a view. Default false.
    */
   readonly isGuarded?: boolean | undefined;
 }
 
 export interface SharedBuffer {
-  /** The resource to ask for, unique in the world: shared to read, exclusive to write. */
+  /** The resource to request, globally unique: shared to read, exclusive to write. */
   readonly resource: string;
   readonly label: string | undefined;
   readonly byteLength: number;
@@ -62,11 +45,11 @@ export interface SharedBuffer {
   readonly handle: BufferHandle;
 
   /**
-   * A view to look at, good until `cover` ends. By default of bytes, from `byteOffset` (default 0)
-   * to the end or for `length` elements. Never waits.
+   * A view to read, valid until `cover` ends. By default of bytes, from `byteOffset` (default 0) to
+   * the end or for `length` elements. Never waits.
    *
    * @throws GrantLostError if the grant has ended; InvalidSetError if it does not hold this buffer;
-   * TypeError for what is no grant; RangeError for a part that there is not.
+   * TypeError for an invalid grant; RangeError for a part outside of the buffer.
    */
   read(cover: Cover): ReadonlyView<Uint8Array>;
   read<V extends TypedView>(
@@ -76,7 +59,7 @@ export interface SharedBuffer {
     length?: number,
   ): ReadonlyView<V>;
 
-  /** The same, to write. The grant has to hold the buffer exclusive. */
+  /** A view to write. The grant must hold the buffer exclusive. */
   write(cover: Cover): Uint8Array;
   write<V extends TypedView>(
     cover: Cover,
@@ -91,8 +74,8 @@ const byteLengthLimit = 2 ** 31 - 1;
 /**
  * Makes a buffer, filled with zeros.
  *
- * @throws TypeError, RangeError, LimitError for options that are none; RangeError if the system has
- * not that much memory.
+ * @throws TypeError, RangeError, LimitError for invalid options; RangeError if the system lacks the
+ * memory.
  * @example
  * import { createDomain } from 'kds';
  * import { createBuffer } from 'kds/buffers';
@@ -120,9 +103,9 @@ export function createBuffer(options: BufferOptions): SharedBuffer {
 }
 
 /**
- * The same buffer in another thread, from its handle.
+ * Opens the same buffer in another thread, from its handle.
  *
- * @throws TypeError for what is no handle; ProtocolError for one that is damaged.
+ * @throws TypeError for an invalid handle; ProtocolError for a damaged one.
  */
 export function openBuffer(
   handle: BufferHandle,
@@ -194,7 +177,7 @@ class MemoryBuffer implements SharedBuffer {
   #check(cover: Cover, set: SetSpec): void {
     if (typeof cover?.covers !== 'function') {
       throw new TypeError(
-        `a view needs a grant of a host within reach, or a running job, not ${describe(cover)}`,
+        `a view needs a grant of a local domain, or a running job, not ${describe(cover)}`,
       );
     }
     if (cover.covers(set)) return;
@@ -204,7 +187,7 @@ class MemoryBuffer implements SharedBuffer {
     }
     const mode = set.exclusive === undefined ? 'at all' : 'exclusive';
     throw new InvalidSetError(
-      `buffer ${name} is not held ${mode} by this grant: ask for its resource in the same set`,
+      `buffer ${name} is not held ${mode} by this grant: request its resource in the same set`,
     );
   }
 }

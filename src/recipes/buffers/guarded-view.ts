@@ -1,11 +1,31 @@
 /**
- * A view that looks, at each access, whether it is still good: a proxy of a typed array.
+ * A view that checks at each access whether it is still valid: a proxy of a typed array.
  *
- * Methods run on the array itself, after a look; what goes on after they have returned (iterators,
- * parts) looks again at each step. The memory itself is not handed out.
+ * Methods run on the array itself, after a check; results that outlive the call (iterators, parts)
+ * check again at each step. The memory itself is not handed out.
  */
 
-import type { TypedView } from './buffer.ts';
+export type TypedView =
+  | Uint8Array
+  | Uint8ClampedArray
+  | Int8Array
+  | Uint16Array
+  | Int16Array
+  | Uint32Array
+  | Int32Array
+  | Float32Array
+  | Float64Array;
+
+export interface ViewConstructor<V extends TypedView> {
+  readonly prototype: V;
+  readonly BYTES_PER_ELEMENT: number;
+  new (memory: SharedArrayBuffer, byteOffset: number, length: number): TypedView;
+}
+
+type Changing = 'set' | 'fill' | 'copyWithin' | 'reverse' | 'sort' | 'subarray';
+
+/** A view that cannot be written. */
+export type ReadonlyView<V extends TypedView> = Readonly<Omit<V, Changing>>;
 
 const changing: ReadonlySet<PropertyKey> = new Set([
   'set',
@@ -20,13 +40,13 @@ type Method = (...args: unknown[]) => unknown;
 
 export function guardView<V extends TypedView>(view: V, check: () => void, mayWrite: boolean): V {
   const refuseToWrite = (): void => {
-    if (!mayWrite) throw new TypeError('this view is to read: get one by write() under a grant');
+    if (!mayWrite) throw new TypeError('this view is readonly: get one by write() under a grant');
   };
   return new Proxy(view, {
     get(target, key) {
       check();
       if (key === 'buffer') throw new TypeError('a guarded view does not hand out its memory');
-      // Getters and methods of typed arrays want the array itself, and not a proxy.
+      // Getters and methods of typed arrays need the array itself, and not a proxy.
       const value: unknown = Reflect.get(target, key, target);
       if (typeof value !== 'function' || key === 'constructor') return value;
       const method = value as Method;

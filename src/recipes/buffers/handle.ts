@@ -1,4 +1,4 @@
-/** Buffers as plain data: what goes through postMessage and workerData. */
+/** Buffers as plain data, for postMessage and workerData. */
 
 import { ProtocolError } from '../../api/errors.ts';
 import { describe } from '../../api/sets.ts';
@@ -16,7 +16,7 @@ export interface BufferPoolHandle {
   readonly buffers: readonly BufferHandle[];
 }
 
-/** @throws TypeError for what is no handle; ProtocolError for one that is damaged. */
+/** @throws TypeError for an invalid handle; ProtocolError for a damaged one. */
 export function checkBufferHandle(handle: BufferHandle): void {
   if (handle?.kind !== 'kds-buffer') {
     throw new TypeError(`a buffer's handle is its property handle, not ${describe(handle)}`);

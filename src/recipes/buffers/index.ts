@@ -3,11 +3,9 @@ export {
   type Cover,
   createBuffer,
   openBuffer,
-  type ReadonlyView,
   type SharedBuffer,
-  type TypedView,
-  type ViewConstructor,
 } from './buffer.ts';
+export type { ReadonlyView, TypedView, ViewConstructor } from './guarded-view.ts';
 export type { BufferHandle, BufferPoolHandle } from './handle.ts';
 export {
   type BufferPool,

@@ -1,4 +1,4 @@
-/** Buffers of one size, made and sent together: a swap chain's, say. */
+/** Buffers of one size, made and sent together, for example for a swap chain. */
 
 import { checkIsObject, checkLabel } from '../../api/options.ts';
 import { describe } from '../../api/sets.ts';
@@ -18,14 +18,14 @@ export interface BufferPool {
 }
 
 export interface BufferPoolOptions extends BufferOptions {
-  /** How many: 1 to 1024. */
+  /** Number of buffers: 1 to 1024. */
   readonly count: number;
 }
 
 const countLimit = 1024;
 
 /**
- * Makes so many buffers of the same size. A label is followed by their number, from 0.
+ * Makes `count` buffers of the same size. Their labels are followed by a number, from 0.
  *
  * @throws as {@link createBuffer}.
  * @example
@@ -47,7 +47,7 @@ export function createBufferPool(options: BufferPoolOptions): BufferPool {
 }
 
 /**
- * The same pool in another thread, from its handle.
+ * Opens the same pool in another thread, from its handle.
  *
  * @throws as {@link openBuffer}.
  */

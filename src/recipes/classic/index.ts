@@ -1,14 +1,14 @@
 /**
- * kds.h of 2012, call by call, over any SyncDomain: to port the logic of drivers, and to read where
- * kds comes from. docs/lineage.md lists each difference.
+ * kds.h of 2012, call by call, over any SyncDomain: to port the logic of drivers, and to read the
+ * origin of kds. docs/lineage.md lists each difference.
  *
- * Names keep the C's spelling, in this one file, so that a ported line can be laid beside its
- * original. `classic(domain)` binds the domain once, since kds.h has one world too: so every
- * signature stays what it is there.
+ * Names keep the C's spelling, in this one file, so that a ported line can be compared with its
+ * original. `classic(domain)` binds the domain once, since kds.h has one domain too: so every
+ * signature stays the same.
  *
  * A struct that `_init` fills is an object that the caller makes: `{}`, or a part of a larger one.
  * A pointer to write through is an object with a `value`. What the C answers with a negative errno
- * is answered so here; what it answers with BUG_ON, or by reading memory that is not there, throws.
+ * is answered so here; a case of BUG_ON, or of reading invalid memory, throws.
  */
 
 import { Callback } from '../../api/callback.ts';
@@ -34,7 +34,7 @@ export const HZ = 1000;
 
 /** Negated: what `kds_async_waitall` returns for a set that LOCKED_FAIL refuses. */
 export const EBUSY = 16;
-/** Negated: what it returns where memory or a limit of kds is at its end. */
+/** Negated: what it returns when memory or a limit of kds is exhausted. */
 export const ENOMEM = 12;
 
 /** Negated, in an error pointer: what `kds_waitall` returns where `interrupt` ends it. */
@@ -75,7 +75,9 @@ export interface kds_resource_set_pointer {
   value: kds_resource_set | null;
 }
 
-/** The calls of kds.h. All of them return at once, but `kds_waitall` where the host can block. */
+/**
+ * The calls of kds.h. All of them return at once, but `kds_waitall` on a backend that can block.
+ */
 export interface Kds {
   /**
    * Makes a resource that this object stands for, and copies of it in other threads of the arena.
@@ -134,13 +136,13 @@ export interface Kds {
   ): number;
 
   /**
-   * Takes the resources as a synchronous caller, blocking for so many jiffies (ms) at most. Returns
-   * the set, or null if it timed out; that is at once where the host cannot block, as nobody could
-   * release anything meanwhile. Returns ERR_PTR(-ERESTARTSYS) if `interrupt` of another thread's
-   * domain ended the wait: check with `IS_ERR` before the set is released.
+   * Takes the resources as a synchronous caller, blocking for at most `jiffies_timeout` ms. Returns
+   * the set, or null if it timed out; that is at once on a backend that cannot block, as no other
+   * code could run and release anything meanwhile. Returns ERR_PTR(-ERESTARTSYS) if `interrupt` of
+   * another thread's domain ended the wait: check with `IS_ERR` before the set is released.
    *
-   * @throws WaitTimeoutError for KDS_WAIT_BLOCKING where the host cannot block and the set is not
-   * free; LimitError; RangeError for a time-out that is none; else as `kds_async_waitall`.
+   * @throws WaitTimeoutError for KDS_WAIT_BLOCKING on a backend that cannot block if the set is not
+   * free; LimitError; RangeError for an invalid time-out; else as `kds_async_waitall`.
    */
   kds_waitall(
     number_resources: number,

@@ -1,11 +1,11 @@
 /**
  * A display: a swap chain of buffers, a resource each (kds.txt, "Buffer publish/vsync").
  *
- * A flip asks for its buffer, shared, as soon as it is presented; the producer's job stands ahead
- * of it there, so its grant is the end of the rendering. At a vsync one ready flip is latched; at
- * the next one it is on the screen, and the buffer before it is let go of. For one period the
- * display holds both. All is decided at vsyncs and grants; there is no timer, so time is the
- * vsync's.
+ * A flip requests its buffer, shared, as soon as it is presented; the producer's job is ahead of it
+ * in that queue, so the grant means that rendering has ended. At a vsync one ready flip is latched;
+ * at the next one it is on the screen, and the buffer before it is released. For one period the
+ * display holds both. Decisions fall at vsyncs and grants only; there is no timer, so the only
+ * clock is that of the vsync.
  */
 
 import type { Domain } from '../../api/domain.ts';
@@ -14,10 +14,10 @@ import type { Grant, Waiter } from '../../api/grant.ts';
 import { checkFunction, checkIsObject, checkLabel, checkTimeout } from '../../api/options.ts';
 import { describe } from '../../api/sets.ts';
 import type { Snapshot } from '../../api/snapshot.ts';
-import { captureContext, lookForContext, runInContext } from '../../runtime/async-context.ts';
+import { captureContext, detectContext, runInContext } from '../../runtime/async-context.ts';
 import { throwUncaught } from '../../runtime/uncaught.ts';
 import { type DisplayBuffer, type Flip, type FlipFailure, QueuedFlip } from './flip.ts';
-import { findCircle } from './flip-deadlock.ts';
+import { findFlipDeadlock } from './flip-deadlock.ts';
 import { type Latencies, LatencyHistogram } from './latencies.ts';
 import type { Vsync, VsyncEvent } from './vsync.ts';
 
@@ -26,30 +26,30 @@ export interface DisplayOptions<B extends DisplayBuffer, G extends Grant = Grant
   readonly buffers: readonly B[];
   readonly vsync: Vsync;
   /**
-   * 'fifo' (default): every frame, in the order of `present`. 'mailbox': the newest that is ready.
+   * 'fifo' (default): every frame, in the order of `present`. 'mailbox': the newest ready frame.
    */
   readonly mode?: 'fifo' | 'mailbox' | undefined;
   /**
-   * How long a producer may take, in ms, before its frame is given up and the old one stays: since
-   * its turn came (fifo), or since it was presented (mailbox). Looked at at vsyncs. Default
+   * Time limit of a producer, in ms, after which its frame is dropped and the old one stays: since
+   * its turn came (fifo), or since it was presented (mailbox). Checked at vsyncs. Default
    * Infinity.
    */
   readonly deadlineMs?: number | undefined;
   /**
-   * Called at the vsync from which on a frame is on the screen, in the asynchronous context of the
-   * call that made the display.
+   * Called at the vsync that puts a frame on the screen, in the asynchronous context of the call
+   * that made the display.
    */
   readonly onShown?: ((frame: ShownFrame<B, G>) => void) | undefined;
-  /** Told in snapshots and errors. Default 'display'. */
+  /** Used in snapshots and errors. Default 'display'. */
   readonly label?: string | undefined;
 }
 
-/** A frame on the screen. Its buffer may be read under its grant until another frame is. */
+/** A frame on the screen. Its buffer may be read under its grant until the next frame is shown. */
 export interface ShownFrame<B extends DisplayBuffer, G extends Grant = Grant> {
   readonly number: number;
   readonly buffer: B;
   readonly grant: G;
-  /** Of the vsync at which it came on. */
+  /** Time of the vsync that put it on the screen. */
   readonly timeMs: number;
 }
 
@@ -62,44 +62,44 @@ export interface DisplayStatistics {
   readonly cancelled: number;
   readonly refused: number;
   readonly vsyncs: number;
-  /** Vsyncs at which flips were pending, none was ready, and so the old frame stayed. */
+  /** Vsyncs at which the old frame stayed because flips were pending and no flip was ready. */
   readonly missed: number;
-  /** Vsyncs that came and went while the event loop was busy with something else. */
+  /** Vsyncs that passed while the event loop was busy. */
   readonly skipped: number;
-  /** From the end of the rendering, as heard of here, to the latch, and to the screen. */
+  /** From the grant, which is the end of the rendering, to the latch, and to the screen. */
   readonly toLatch: Latencies;
   readonly toScreen: Latencies;
 }
 
 export interface Display<B extends DisplayBuffer, G extends Grant = Grant> {
   readonly buffers: readonly B[];
-  /** What is on the screen. */
+  /** The frame on the screen. */
   readonly shown: ShownFrame<B, G> | undefined;
 
   /**
-   * Has a buffer shown when its producer is through. Call it as soon as the render job is enqueued;
-   * never waits. `number` tells frames apart: a safe integer, by default one more than the last.
+   * Shows a buffer when its producer has ended. Call it as soon as the render job is enqueued;
+   * never waits. `number` identifies the frame: a safe integer, by default one more than the last.
    *
-   * @throws TypeError for what is no buffer of the chain; DeadlockError if that would never come
-   * about; LimitError if 1024 flips are in line; DomainClosedError.
+   * @throws TypeError for a buffer that is not in the chain; DeadlockError if it could never be
+   * shown; LimitError if 1024 flips wait; DomainClosedError.
    */
   present(buffer: B, options?: { readonly number?: number }): Flip<B>;
 
   /**
-   * The buffer to draw the next frame into: in turn, but rather none that the display has. Asks
-   * nobody, and takes nothing: declare it as what the render job writes.
+   * The buffer to draw the next frame into: in turn, with preference for buffers that the display
+   * does not have. Requests nothing: declare the buffer as written by the render job.
    */
   nextBuffer(): B;
 
   /**
-   * Takes whichever buffer is free first, to draw into: for producers that must not wait for one
+   * Acquires the first buffer that is free, to draw into: for producers that must not wait for one
    * buffer while another is free. Rejects as `acquire` of the domain.
    */
   acquireBuffer(options?: AcquireBufferOptions): Promise<{ readonly buffer: B; readonly grant: G }>;
 
   statistics(): DisplayStatistics;
 
-  /** Cancels what is not on the screen yet, and lets go of what is. */
+  /** Cancels the flips that are not on the screen yet, and releases the frame that is. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -111,13 +111,13 @@ export interface AcquireBufferOptions {
 }
 
 const flipCountMax = 1024;
-/** So that it fits into a label along with the flip's number. */
+/** A label also has the flip's number. */
 const nameLengthMax = 900;
 
 /**
- * Makes a display over a domain, of any host, and starts its vsync.
+ * Makes a display over a domain, of any backend, and starts its vsync.
  *
- * @throws TypeError, RangeError, LimitError for options that are none.
+ * @throws TypeError, RangeError, LimitError for invalid options.
  * @example
  * import { createDomain } from 'kds';
  * import { createDisplay, manualVsync } from 'kds/display';
@@ -130,7 +130,7 @@ const nameLengthMax = 900;
  * const queue = createJobQueue(domain);
  *
  * queue.submit({ writes: 'back', run: () => console.log('draws') });
- * const flip = display.present(buffers[1]); // at once: it stands behind the job
+ * const flip = display.present(buffers[1]); // at once: the job is ahead of it
  * await queue.drain();
  * vsync.tick(); // latched
  * vsync.tick(); // on the screen
@@ -156,12 +156,12 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
   readonly #isMailbox: boolean;
   readonly #deadlineMs: number;
   readonly #onShown: ((frame: ShownFrame<B, G>) => void) | undefined;
-  /** Of the call that made the display. */
+  /** Context of the call that made the display. */
   readonly #context = captureContext();
   readonly #name: string;
   readonly #stop: () => void;
-  /** Pending and ready, in the order of `present`. */
-  #line: QueuedFlip<B, G>[] = [];
+  /** Pending and ready flips, in the order of `present`. */
+  #queue: QueuedFlip<B, G>[] = [];
   #latched: QueuedFlip<B, G> | undefined;
   #onScreen: QueuedFlip<B, G> | undefined;
   #shown: ShownFrame<B, G> | undefined;
@@ -212,8 +212,8 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
     if (!Number.isSafeInteger(number)) {
       throw new TypeError(`number is a safe integer, not ${describe(number)}`);
     }
-    if (this.#line.length >= flipCountMax) {
-      throw new LimitError(`${flipCountMax} flips are in line: await their outcome first`);
+    if (this.#queue.length >= flipCountMax) {
+      throw new LimitError(`${flipCountMax} flips wait: await their outcome first`);
     }
     const id = ++this.#idLast;
     const label = `${this.#name}, flip ${id}`;
@@ -228,7 +228,7 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
     const turnOf = (buffer: B): number => {
       const isHere = (flip: QueuedFlip<B, G> | undefined): boolean => flip?.buffer === buffer;
       const id = this.#presented.get(buffer) ?? 0;
-      const has = [this.#onScreen, this.#latched, ...this.#line].some(isHere);
+      const has = [this.#onScreen, this.#latched, ...this.#queue].some(isHere);
       return has ? id : id - this.#idLast - 1;
     };
     return this.buffers.reduce((next, each) => (turnOf(each) < turnOf(next) ? each : next));
@@ -253,20 +253,24 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
         reject(reason);
       };
       const onGrant = (buffer: B, grant: G): void => {
-        // Several may be let go of at one moment.
+        // Several buffers may be released at the same time.
         if (isOver) {
-          letGo(grant);
+          releaseQuietly(grant);
           return;
         }
         end();
         resolve({ buffer, grant });
       };
-      const asked = { ...options, delivery: 'direct', onRefused } as const;
+      const requestOptions = { ...options, delivery: 'direct', onRefused } as const;
       try {
         for (const buffer of this.buffers) {
           if (isOver) break;
           const set = { exclusive: buffer.resource };
-          const waiter = this.#domain.enqueue(set, (grant) => onGrant(buffer, grant), asked);
+          const waiter = this.#domain.enqueue(
+            set,
+            (grant) => onGrant(buffer, grant),
+            requestOptions,
+          );
           if (!isOver) waiters.push(waiter);
         }
       } catch (error) {
@@ -291,8 +295,8 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#stop();
-    // The latest first, so that no grant comes only to be given back.
-    for (const flip of [...this.#line].reverse()) this.#end(flip, 'cancelled');
+    // The latest first, so that no flip is granted a buffer just before its end.
+    for (const flip of [...this.#queue].reverse()) this.#end(flip, 'cancelled');
     const [latched, shown] = [this.#latched, this.#onScreen];
     this.#latched = undefined;
     this.#onScreen = undefined;
@@ -306,11 +310,11 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
   }
 
   // -------------------------------------------------------------------------------------------
-  // In line
+  // Requests
 
   #request(flip: QueuedFlip<B, G>): void {
     const kept = this.#keptBefore();
-    this.#line.push(flip);
+    this.#queue.push(flip);
     try {
       const waiter = this.#domain.enqueue(
         { shared: flip.buffer.resource },
@@ -333,19 +337,19 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
   }
 
   /**
-   * What the display will have on the screen when the turn of the next flip comes, and keep until
-   * that one is ready; unknown while others are pending.
+   * The grant that the display will hold on the screen when the turn of the next flip comes, until
+   * that flip is ready; unknown while others are pending.
    */
   #keptBefore(): G | undefined {
-    if (this.#line.some(({ state }) => state === 'pending')) return undefined;
-    const before = this.#line.at(-1) ?? this.#latched ?? this.#onScreen;
+    if (this.#queue.some(({ state }) => state === 'pending')) return undefined;
+    const before = this.#queue.at(-1) ?? this.#latched ?? this.#onScreen;
     return before?.grant;
   }
 
   #granted(flip: QueuedFlip<B, G>, grant: G): void {
     flip.waiter = undefined;
     flip.grant = grant;
-    // What a producer left half done is not to be seen.
+    // A frame left half drawn is not shown.
     if (grant.recovered.length > 0) {
       this.#end(flip, 'failed');
       return;
@@ -355,9 +359,9 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
     if (this.#isMailbox) this.#dropBefore(flip);
   }
 
-  /** The newest wins: those before it would come too late. */
+  /** The newest frame wins: older ones would be late. */
   #dropBefore(flip: QueuedFlip<B, G>): void {
-    const older = this.#line.slice(0, this.#line.indexOf(flip));
+    const older = this.#queue.slice(0, this.#queue.indexOf(flip));
     for (const each of older.reverse()) this.#end(each, 'dropped');
   }
 
@@ -367,19 +371,19 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
     return true;
   }
 
-  /** A flip that is in line will never be shown. */
+  /** Ends a waiting flip: it is never shown. */
   #end(flip: QueuedFlip<B, G>, how: FlipFailure, error?: unknown): void {
     if (!this.#remove(flip)) return;
     const { waiter, grant } = flip;
     flip.waiter = undefined;
     this.#count(flip, how, error);
     waiter?.cancel();
-    letGo(grant);
+    releaseQuietly(grant);
   }
 
   #remove(flip: QueuedFlip<B, G>): boolean {
-    const at = this.#line.indexOf(flip);
-    if (at !== -1) this.#line.splice(at, 1);
+    const at = this.#queue.indexOf(flip);
+    if (at !== -1) this.#queue.splice(at, 1);
     return at !== -1;
   }
 
@@ -389,7 +393,7 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
   }
 
   // -------------------------------------------------------------------------------------------
-  // At a vsync
+  // Vsyncs
 
   #onVsync({ timeMs, number }: VsyncEvent): void {
     if (!this.#isOpen) return;
@@ -401,7 +405,7 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
     this.#expire(nowMs);
     const flip = this.#nextToLatch();
     if (flip !== undefined) this.#latch(flip, nowMs);
-    else if (this.#line.length > 0) this.#miss();
+    else if (this.#queue.length > 0) this.#miss();
     this.#beginTurn();
   }
 
@@ -414,10 +418,10 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
     this.#toScreen.add(nowMs - flip.readyMs);
     this.#count(flip, 'shown');
     before?.move('replaced');
-    letGo(before?.grant);
+    releaseQuietly(before?.grant);
     const onShown = this.#onShown;
     if (onShown === undefined) return;
-    lookForContext();
+    detectContext();
     try {
       runInContext(this.#context, onShown, this.#shown);
     } catch (error) {
@@ -428,16 +432,16 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
   #expire(nowMs: number): void {
     if (this.#deadlineMs === Number.POSITIVE_INFINITY) return;
     if (this.#isMailbox) {
-      for (const flip of [...this.#line]) this.#expireIfLate(flip, nowMs);
+      for (const flip of [...this.#queue]) this.#expireIfLate(flip, nowMs);
       return;
     }
-    const [first] = this.#line;
+    const [first] = this.#queue;
     if (first !== undefined) this.#expireIfLate(first, nowMs);
   }
 
-  /** In a fifo a flip's time begins with its turn, and not while others are before it. */
+  /** In a fifo the time limit of a flip starts with its turn. */
   #beginTurn(): void {
-    const [first] = this.#line;
+    const [first] = this.#queue;
     if (first !== undefined && Number.isNaN(first.sinceMs)) first.sinceMs = this.#vsync.now();
   }
 
@@ -446,10 +450,10 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
     this.#end(flip, 'expired');
   }
 
-  /** In a mailbox none is ready before another that is: the older one was dropped. */
+  /** In a mailbox at most one flip is ready: older ones were dropped. */
   #nextToLatch(): QueuedFlip<B, G> | undefined {
-    if (this.#isMailbox) return this.#line.find(({ state }) => state === 'ready');
-    const [first] = this.#line;
+    if (this.#isMailbox) return this.#queue.find(({ state }) => state === 'ready');
+    const [first] = this.#queue;
     return first?.state === 'ready' ? first : undefined;
   }
 
@@ -460,29 +464,29 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
     this.#toLatch.add(nowMs - flip.readyMs);
   }
 
-  /** The old frame stays. If it stays for a flip that waits for it, that one is refused. */
+  /** The old frame stays. A flip that waits for that frame's release is refused. */
   #miss(): void {
     const shown = this.#onScreen;
     if (shown === undefined) return;
     this.#missed++;
-    const [first] = this.#line;
+    const [first] = this.#queue;
     if (first?.state !== 'pending' || first.checkedAgainst === shown) return;
     first.checkedAgainst = shown;
     const { token } = shown.grant as G;
-    const look = (snapshot: Snapshot): void => {
-      if (this.#line[0] !== first || this.#onScreen !== shown) return;
-      const circle = findCircle(snapshot, first.label, token);
-      if (circle !== undefined) this.#end(first, 'refused', circle);
+    const check = (snapshot: Snapshot): void => {
+      if (this.#queue[0] !== first || this.#onScreen !== shown) return;
+      const deadlock = findFlipDeadlock(snapshot, first.label, token);
+      if (deadlock !== undefined) this.#end(first, 'refused', deadlock);
     };
     const domain = this.#domain as Domain<G> & { querySync?(): Snapshot };
-    if (domain.querySync !== undefined) look(domain.querySync());
-    // Whoever cannot be asked will have the flip end by itself.
-    else domain.query().then(look, () => {});
+    if (domain.querySync !== undefined) check(domain.querySync());
+    // A query fails when the backend does: then the flip's own request is refused.
+    else domain.query().then(check, () => {});
   }
 }
 
-/** What cannot be told to a host far away ends with its session there. */
-function letGo(grant: Grant | undefined): void {
+/** A release that cannot be sent to a remote backend takes effect as the session ends there. */
+function releaseQuietly(grant: Grant | undefined): void {
   grant?.release()?.catch(() => {});
 }
 
@@ -503,7 +507,7 @@ function readDisplayOptions<B extends DisplayBuffer, G extends Grant>(
     throw new TypeError('each buffer of a swap chain has a resource');
   }
   if (typeof vsync?.start !== 'function' || typeof vsync.now !== 'function') {
-    throw new TypeError(`vsync is timerVsync(), say, and not ${describe(vsync)}`);
+    throw new TypeError(`vsync is, for example, timerVsync(), not ${describe(vsync)}`);
   }
   if (mode !== undefined && mode !== 'fifo' && mode !== 'mailbox') {
     throw new TypeError(`mode is 'fifo' or 'mailbox', not ${describe(mode)}`);

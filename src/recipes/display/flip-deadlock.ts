@@ -1,8 +1,9 @@
 /**
- * Whether a flip waits for what the display shows, which the display lets go of only for that flip.
+ * Finds the deadlock of a flip that waits for the buffer on the screen, which the display releases
+ * only for that flip.
  *
- * `holding` says so to the domain where it is known as the flip is asked for. A flip that is asked
- * for earlier learns only later what is on the screen when its turn comes: then the snapshot tells.
+ * The domain finds it by `holding` if the frame before the flip is known when the flip is
+ * requested. For a flip requested earlier a snapshot is searched once its turn has come.
  */
 
 import { DeadlockError, type DeadlockStep } from '../../api/errors.ts';
@@ -11,7 +12,7 @@ import type { Snapshot, SnapshotEntry } from '../../api/snapshot.ts';
 import { quote } from '../../runtime/escape.ts';
 
 /** The error if the request of that label waits for the grant of that token; else undefined. */
-export function findCircle(
+export function findFlipDeadlock(
   { held, pending }: Snapshot,
   label: string,
   token: number,
@@ -26,7 +27,7 @@ export function findCircle(
     for (const id of entry.waitingFor) {
       if (cameFrom.has(id) || id === start.id) continue;
       cameFrom.set(id, entry);
-      if (id === kept.id) return errorOf(wayTo(kept, cameFrom));
+      if (id === kept.id) return errorOf(pathTo(kept, cameFrom));
       const next = byId.get(id);
       if (next !== undefined) open.push(next);
     }
@@ -34,30 +35,31 @@ export function findCircle(
   return undefined;
 }
 
-function wayTo(
+function pathTo(
   end: SnapshotEntry,
   cameFrom: ReadonlyMap<number, SnapshotEntry>,
 ): readonly SnapshotEntry[] {
-  const way = [end];
-  for (let at = cameFrom.get(end.id); at !== undefined; at = cameFrom.get(at.id)) way.unshift(at);
-  return way;
+  const path = [end];
+  for (let at = cameFrom.get(end.id); at !== undefined; at = cameFrom.get(at.id)) path.unshift(at);
+  return path;
 }
 
-function errorOf(way: readonly SnapshotEntry[]): DeadlockError {
-  const [flip] = way;
-  const steps = way.map(({ id, label, set, token }): DeadlockStep => {
+function errorOf(path: readonly SnapshotEntry[]): DeadlockError {
+  const [flip] = path;
+  const steps = path.map(({ id, label, set, token }): DeadlockStep => {
     return { id, label, set, isHeld: token !== undefined };
   });
-  const told = way.slice(1).map((entry) => `for ${tell(entry)}`);
+  const reasons = path.slice(1).map((entry) => `for ${nameOf(entry)}`);
   return new DeadlockError(
-    `${flip?.label} would never be shown: it waits ${told.join(', which waits ')}, which is on ` +
-      'the screen until a later frame is. Draw into a buffer that the display has not ' +
-      '(nextBuffer() names one), ask for one buffer at a time, or use one buffer more.',
+    `${flip?.label} would never be shown: it waits ${reasons.join(', which waits ')}, which ` +
+      'stays on the screen until a later frame is shown. Draw into a buffer that the display ' +
+      'does not have (nextBuffer() names one), request one buffer at a time, or use one ' +
+      'more buffer.',
     steps,
   );
 }
 
-function tell({ label, id, set }: SnapshotEntry): string {
+function nameOf({ label, id, set }: SnapshotEntry): string {
   const names = [...set.exclusive, ...set.shared].map((name) => quote(name)).join(', ');
   return `${label === undefined ? `request ${id}` : quote(label, labelLengthMax)} (${names})`;
 }

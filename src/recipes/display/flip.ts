@@ -1,38 +1,38 @@
-/** A flip: one frame's way to the screen. */
+/** A flip: brings one frame to the screen. */
 
 import type { Grant, Waiter } from '../../api/grant.ts';
 import type { ResourceRef } from '../../api/sets.ts';
 
-/** Whatever has a resource: a buffer of kds/buffers, say. */
+/** Any object with a resource, for example a buffer of kds/buffers. */
 export interface DisplayBuffer {
   readonly resource: ResourceRef;
 }
 
 export type FlipState =
-  /** Waits for its grant: the producer is not through. */
+  /** Waits for its grant: the producer has not ended. */
   | 'pending'
-  /** Granted: the frame is whole, and waits for its vsync. */
+  /** Granted: the frame is complete, and waits for its vsync. */
   | 'ready'
-  /** Told to the screen, which takes it at the next vsync; the one before is still read. */
+  /** Handed to the screen for the next vsync; the frame before is still read. */
   | 'latched'
   | 'shown'
-  /** It was shown, and the next one is. */
+  /** It was shown, and the next frame is on the screen. */
   | 'replaced'
   | FlipFailure;
 
-/** Why a frame was never shown. */
+/** The reason why a frame was never shown. */
 export type FlipFailure =
   /** A newer frame was ready first (mailbox). */
   | 'dropped'
   /** Its producer took longer than the deadline. */
   | 'expired'
-  /** Its producer failed, or died: what is in the buffer is half done. */
+  /** Its producer failed, or died: the buffer may be half written. */
   | 'failed'
   | 'cancelled'
-  /** It would have waited for ever, or the domain was closed: `outcome` rejects with the reason. */
+  /** A deadlock, or the domain was closed: `outcome` rejects with the reason. */
   | 'refused';
 
-/** How a flip ended: 'shown', or why not. */
+/** 'shown', or the reason why a frame was not. */
 export type FlipOutcome = 'shown' | Exclude<FlipFailure, 'refused'>;
 
 const moves: Readonly<Record<FlipState, readonly FlipState[]>> = {
@@ -54,11 +54,11 @@ export interface Flip<B extends DisplayBuffer = DisplayBuffer> {
   readonly buffer: B;
   readonly state: FlipState;
   /**
-   * 'shown', as soon as the screen shows it; or why it never will be. Rejects with DeadlockError or
-   * DomainClosedError if it was refused.
+   * 'shown', as soon as the frame is on the screen; or the reason why it never will be. Rejects
+   * with DeadlockError or DomainClosedError if the flip was refused.
    */
   readonly outcome: Promise<FlipOutcome>;
-  /** True if it had not been latched: then it never is. */
+  /** True if the flip had not been latched: then it never is. */
   cancel(): boolean;
 }
 
@@ -66,19 +66,19 @@ export class QueuedFlip<B extends DisplayBuffer, G extends Grant> implements Fli
   readonly id: number;
   readonly number: number;
   readonly buffer: B;
-  /** By which a snapshot tells it from all others. */
+  /** Identifies its request in a snapshot. */
   readonly label: string;
   state: FlipState = 'pending';
   waiter: Waiter | undefined;
   grant: G | undefined;
-  /** From when its deadline counts. */
+  /** Start of its time limit. */
   sinceMs = Number.NaN;
   readyMs = Number.NaN;
-  /** What was on the screen when it was last looked for a circle. */
+  /** The frame that was on the screen at the last check for a deadlock. */
   checkedAgainst: unknown;
   readonly #cancel: (flip: QueuedFlip<B, G>) => boolean;
   #end: { readonly outcome: FlipOutcome | 'refused'; readonly error: unknown } | undefined;
-  #told: Settling | undefined;
+  #promise: OutcomePromise | undefined;
 
   constructor(
     id: number,
@@ -95,9 +95,9 @@ export class QueuedFlip<B extends DisplayBuffer, G extends Grant> implements Fli
   }
 
   get outcome(): Promise<FlipOutcome> {
-    this.#told ??= new Settling();
-    if (this.#end !== undefined) this.#told.settle(this.#end.outcome, this.#end.error);
-    return this.#told.promise;
+    this.#promise ??= new OutcomePromise();
+    if (this.#end !== undefined) this.#promise.end(this.#end.outcome, this.#end.error);
+    return this.#promise.value;
   }
 
   cancel(): boolean {
@@ -112,26 +112,26 @@ export class QueuedFlip<B extends DisplayBuffer, G extends Grant> implements Fli
     if (state === 'ready' || state === 'latched' || state === 'replaced') return;
     const outcome = state as FlipOutcome | 'refused';
     this.#end = { outcome, error };
-    // A refusal that nobody looks at is an unhandled rejection, as of any promise.
-    if (outcome === 'refused') this.#told ??= new Settling();
-    this.#told?.settle(outcome, error);
+    // A refusal whose promise nobody reads is an unhandled rejection, like that of any promise.
+    if (outcome === 'refused') this.#promise ??= new OutcomePromise();
+    this.#promise?.end(outcome, error);
   }
 }
 
-/** A promise of an outcome; settling it again does nothing. */
-class Settling {
-  readonly promise: Promise<FlipOutcome>;
+/** A promise of an outcome; ending it again does nothing. */
+class OutcomePromise {
+  readonly value: Promise<FlipOutcome>;
   #resolve!: (outcome: FlipOutcome) => void;
   #reject!: (reason: unknown) => void;
 
   constructor() {
-    this.promise = new Promise((resolve, reject) => {
+    this.value = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
   }
 
-  settle(outcome: FlipOutcome | 'refused', error: unknown): void {
+  end(outcome: FlipOutcome | 'refused', error: unknown): void {
     if (outcome === 'refused') this.#reject(error);
     else this.#resolve(outcome);
   }

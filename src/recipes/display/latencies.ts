@@ -1,6 +1,6 @@
 /**
- * Latencies in a histogram of fixed size: eight buckets an octave, so what it tells is right within
- * a tenth, however many there were.
+ * Latencies in a histogram of fixed size: eight buckets an octave, so quantiles are exact within a
+ * tenth, whatever their number.
  */
 
 const perOctave = 8;
@@ -9,11 +9,11 @@ const octaves = 34;
 
 export interface Latencies {
   readonly count: number;
-  /** Half were below; 99 of 100 were below; the longest. In ms; 0 if there were none. */
+  /** Median, 99th percentile and maximum, in ms; 0 if there are no latencies. */
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
-  /** Those that are not empty: how many were at most so long, and longer than the one before. */
+  /** Buckets that are not empty: latencies up to `upToMs`, and over that of the bucket before. */
   readonly buckets: readonly { readonly upToMs: number; readonly count: number }[];
 }
 

@@ -1,26 +1,24 @@
-/** Where the beat comes from: a timer, a browser's frames, or a test. */
+/** Sources of vsyncs: a timer, a browser's frames, or a test. */
 
 import { describe } from '../../api/sets.ts';
 import { realNowMs, setRealImmediate, setRealTimeout } from '../../runtime/real-time.ts';
 
 export interface VsyncEvent {
-  /** When it was due, on the clock of {@link Vsync.now}: ms. */
+  /** The time at which it was due, by {@link Vsync.now}, in ms. */
   readonly timeMs: number;
-  /** Grows by one with each, and by more if some could not be told in time. */
+  /** Grows by one with each vsync, and by more if some were skipped. */
   readonly number: number;
 }
 
 export interface Vsync {
   /** A clock that never goes back, in ms. Latencies are measured with it. */
   now(): number;
-  /** Calls back at each vsync from now on, never within this call. Returns what ends that. */
+  /** Calls back at each vsync from now on, never within this call. Returns a function to stop. */
   start(onVsync: (event: VsyncEvent) => void): () => void;
 }
 
 const hzMax = 1000;
-/**
- * A timer's last stretch, that is waited for in turns of the event loop: timers are that coarse.
- */
+/** Resolution of timers: the rest of a period is spent in turns of the event loop. */
 const coarseMs = 1.5;
 
 /**
@@ -61,7 +59,7 @@ class TimerVsync implements Vsync {
     };
     const tick = (): void => {
       number = Math.max(number + 1, Math.floor((this.now() - startMs) / this.#periodMs));
-      // First, so that one who throws stops no beat.
+      // First, so that a callback that throws does not stop the vsyncs.
       setRealImmediate(wait);
       onVsync({ timeMs: startMs + number * this.#periodMs, number });
     };
@@ -96,15 +94,15 @@ export function animationFrameVsync(): Vsync {
   };
 }
 
-/** A vsync that comes when it is told to. */
+/** A vsync that a test triggers. */
 export interface ManualVsync extends Vsync {
-  /** Lets so much time pass, in ms, and no vsync come. */
+  /** Moves its clock by `ms`, without a vsync. */
   advance(ms: number): void;
-  /** Lets so much time pass, by default a sixtieth of a second; then a vsync comes. */
+  /** Moves its clock by `ms`, by default a sixtieth of a second; then triggers a vsync. */
   tick(ms?: number): void;
 }
 
-/** For tests, and for pictures that take their time. Its clock begins at 0. */
+/** For tests, and for offline rendering. Its clock begins at 0. */
 export function manualVsync(): ManualVsync {
   const listeners = new Set<(event: VsyncEvent) => void>();
   let timeMs = 0;

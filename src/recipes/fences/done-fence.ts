@@ -1,11 +1,11 @@
 /**
  * The end of a grant as a fence.
  *
- * A grant tells of its loss, by `signal`, and not of its release: nobody needs to be told of that
- * but its holder, who did it, and a hook in every host would be paid for by every grant. So the
- * object itself is given methods that do the same and then look; whoever holds it goes on using it.
- * To dispose of a grant is to call its `release`, so that need not be caught; nor could it be, as
- * `using` has looked for how to dispose before anybody can ask for a fence.
+ * A grant reports its loss, by `signal`, and not its release: only its holder needs that, who
+ * released it, and a hook in every backend would cost every grant something. So `release` and
+ * `abandon` of the object are replaced by methods that do the same and then check whether the grant
+ * has ended; its holder goes on using the object. Disposal calls `release`, so it is covered; it
+ * could not be replaced, as `using` reads the method before a fence can be requested.
  * A release of a part may be the last one: then `grant.isHeld` is false.
  */
 
@@ -19,12 +19,12 @@ const known = new WeakMap<Grant, Fence>();
 
 /**
  * A fence that ends when a grant does, the same one each time: ok when all of it is released, with
- * the grant's `signal.reason` when it is taken away, or with what it was abandoned for.
+ * the grant's `signal.reason` when it is lost, or with the reason of `abandon`.
  *
- * Ask for it while the grant is held. Of one that has ended, it has ended too, ok unless its loss
- * is known.
+ * Call it while the grant is held. The fence of a grant that has ended has ended too, ok unless the
+ * loss is known.
  *
- * @throws TypeError for what is no grant.
+ * @throws TypeError for an invalid grant.
  * @example
  * import { createDomain } from 'kds';
  * import { doneFence } from 'kds/fences';
@@ -37,30 +37,30 @@ export function doneFence(grant: Grant): Fence {
   if (typeof grant?.release !== 'function' || typeof grant.abandon !== 'function') {
     throw new TypeError(`this is no grant: ${describe(grant)}`);
   }
-  const fence = known.get(grant) ?? watch(grant);
+  const fence = known.get(grant) ?? createFence(grant);
   known.set(grant, fence);
   return fence;
 }
 
-function watch(grant: Grant): Fence {
+function createFence(grant: Grant): Fence {
   const fence = new Fence();
   const { signal } = grant;
   const lost = (): void => void fence.fail(signal.reason);
   if (signal.aborted) lost();
   else signal.addEventListener('abort', lost);
   whenOver(grant, fence);
-  if (fence.status === 'pending') equip(grant, fence);
+  if (fence.status === 'pending') wrapMethods(grant, fence);
   return fence;
 }
 
-function equip(grant: Grant, fence: Fence): void {
+function wrapMethods(grant: Grant, fence: Fence): void {
   const { release, abandon } = grant;
-  const letGo = release as () => void | Promise<void>;
+  const releaseAll = release as () => void | Promise<void>;
   const done = (): void => void fence.signal();
   const methods = {
     release: (part?: ResourceRef | readonly ResourceRef[]) =>
       part === undefined
-        ? then(letGo.call(grant), done)
+        ? then(releaseAll.call(grant), done)
         : then(release.call(grant, part), () => whenOver(grant, fence)),
     abandon: (reason?: unknown) => {
       fence.setError(reason ?? new GrantLostError('the grant was abandoned'));

@@ -6,13 +6,14 @@
  *     1              ended, ok
  *     error << 1 | 1 ended, with that error
  *
- * It changes by compareExchange only, from a value that has been seen, and never again once its
- * lowest bit is set. So there is one first error and one end, all threads see the same, and who is
- * terminated between two steps leaves nothing half done. Who ends it wakes all who wait on the
- * word; who waits looks at the word before he sleeps, and sleeps only if it is still what he saw.
+ * It changes by compareExchange only, from a value that was read, and never again once its lowest
+ * bit is set. So there is one first error and one end, all threads see the same, and a thread that
+ * is terminated between two steps leaves nothing half done. The thread that ends a fence wakes all
+ * that wait on the word; a waiting thread reads the word before it sleeps, and sleeps only if the
+ * word is still the same.
  */
 
-/** Atomics, or a stand-in that lets a test choose who makes the next step. */
+/** Atomics, or a stand-in that lets a test choose the thread that makes the next step. */
 export type FenceSteps = Pick<typeof Atomics, 'load' | 'compareExchange' | 'wait' | 'notify'>;
 
 /** The greatest error that fits. */
@@ -22,12 +23,12 @@ export function hasEnded(word: number): boolean {
   return (word & 1) !== 0;
 }
 
-/** The number of the error, 0 if there is none. */
+/** The number of the error; 0: no error. */
 export function errorIn(word: number): number {
   return word >>> 1;
 }
 
-/** False if there is one already, or the fence has ended. */
+/** False if an error was set before, or the fence has ended. */
 export function setErrorIn(
   words: Int32Array,
   at: number,
@@ -37,7 +38,7 @@ export function setErrorIn(
   return steps.compareExchange(words, at, 0, error << 1) === 0;
 }
 
-/** With an error of 0 it ends well, unless one has been set. False if it had ended before. */
+/** An error of 0 means ok, unless an error was set before. False if the fence had ended before. */
 export function endWord(
   words: Int32Array,
   at: number,
@@ -54,7 +55,7 @@ export function endWord(
   }
 }
 
-/** Blocks the thread until it ends, or for so long: the word as it is then, ended or not. */
+/** Blocks the thread until the fence ends or the time is over. Returns the word of that moment. */
 export function blockOn(
   words: Int32Array,
   at: number,
@@ -64,7 +65,7 @@ export function blockOn(
   for (;;) {
     const word = steps.load(words, at);
     if (hasEnded(word)) return word;
-    // It may end just as the time does: the last look decides.
+    // The fence may end just as the time does: the last read decides.
     if (steps.wait(words, at, word, leftMs()) === 'timed-out') return steps.load(words, at);
   }
 }

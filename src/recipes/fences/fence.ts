@@ -1,11 +1,11 @@
 /**
- * A fence: signalled once, ok or with an error, and then so for ever. (Linux: dma_fence.)
+ * A fence: an object that is signalled once, ok or with an error. (Linux: dma_fence.)
  *
  * Adding a callback is refused once the fence has ended, and one that was added before runs, unless
- * it is removed (callback-list.ts): so the end is seen exactly once or refused, never neither.
+ * it is removed (callback-list.ts): so the end is reported exactly once, or `addCallback` refuses.
  *
- * Callbacks run within `signal`. Those of fences that are signalled meanwhile run after them, in
- * the same loop and not within them: a chain of any length needs no stack.
+ * Callbacks run within `signal`. Callbacks of fences that are signalled meanwhile run after
+ * them, in the same loop and not within them: a chain of any length needs no stack.
  */
 
 import { InvalidSetError, LimitError, WaitTimeoutError } from '../../api/errors.ts';
@@ -27,11 +27,11 @@ import { startTimer } from './timer.ts';
 export type FenceStatus = 'pending' | 'ok' | 'error';
 
 export interface FenceOptions {
-  /** Told in errors. */
+  /** Used in errors. */
   readonly label?: string | undefined;
   /**
-   * Told when somebody hints that the fence had better be signalled by then, in ms since 1970, and
-   * each time that this becomes earlier.
+   * Called with the time, in ms since 1970, by which a caller of `hintDeadline` needs the fence,
+   * and again each time that this becomes earlier.
    */
   readonly onDeadline?: ((atMs: number) => void) | undefined;
 }
@@ -39,7 +39,7 @@ export interface FenceOptions {
 export interface FenceWaitOptions {
   /** Stop waiting when it aborts: rejects with `signal.reason` itself. */
   readonly signal?: AbortSignal | undefined;
-  /** How long to wait at most, in ms. Infinity (default): as long as it takes. */
+  /** Time limit of the wait, in ms. Default Infinity. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -49,7 +49,7 @@ interface GatheringOptions {
   readonly label?: string | undefined;
 }
 
-/** So many fences can be gathered in one, at most. */
+/** Fences that can be gathered in one, at most. */
 const fencesMax = 65_536;
 
 const abortListeners = new AbortListeners<(reason: unknown) => void>((waiting, reason) => {
@@ -76,7 +76,7 @@ export class Fence implements PromiseLike<void> {
   #deadlineMs = Number.POSITIVE_INFINITY;
   #onDeadline: ((atMs: number) => void) | undefined;
 
-  /** @throws TypeError, LimitError for options that are none. */
+  /** @throws TypeError, LimitError for invalid options. */
   constructor(options: FenceOptions = {}) {
     checkIsObject(options);
     const { label, onDeadline } = options;
@@ -87,10 +87,10 @@ export class Fence implements PromiseLike<void> {
   }
 
   /**
-   * Ends when all of them have; with the error of the one that failed first, if any did. Of none,
-   * it has ended. Hints travel to all that are pending.
+   * Ends when all of the fences have; with the error of the first one that failed, if any. Of an
+   * empty list, it has ended. Hints are passed on to all that are pending.
    *
-   * @throws TypeError for what are no fences; LimitError for more than 65,536.
+   * @throws TypeError for invalid fences; LimitError for more than 65,536.
    * @example
    * import { Fence } from 'kds/fences';
    *
@@ -105,11 +105,10 @@ export class Fence implements PromiseLike<void> {
   }
 
   /**
-   * Ends as soon as one of them has, and as that one has, whatever becomes of the others. Hints
-   * travel to all.
+   * Ends as soon as one of the fences has, with the same outcome. Hints are passed on to all.
    *
-   * @throws TypeError for what are no fences; LimitError for more than 65,536; InvalidSetError for
-   * none at all, of which nothing would ever end.
+   * @throws TypeError for invalid fences; LimitError for more than 65,536; InvalidSetError for an
+   * empty list, which would never end.
    * @example
    * import { Fence } from 'kds/fences';
    *
@@ -126,42 +125,42 @@ export class Fence implements PromiseLike<void> {
     return this.#status;
   }
 
-  /** What it failed with; undefined unless its status is 'error'. */
+  /** The error that it failed with; undefined unless its status is 'error'. */
   get error(): unknown {
     return this.status === 'error' ? this.#error : undefined;
   }
 
-  /** The earliest deadline that was hinted at, in ms since 1970; Infinity if none was. */
+  /** The earliest hint, in ms since 1970; Infinity without a hint. */
   get deadlineMs(): number {
     return this.#deadlineMs;
   }
 
   /**
-   * Ends it: 'error' if an error has been set, otherwise 'ok'. Its callbacks run before this
-   * returns, unless it is called from a callback: then after that. False if it had ended before.
+   * Ends the fence: 'error' if an error has been set, otherwise 'ok'. Its callbacks run before this
+   * returns, or, within a callback, after that one. False if the fence had ended before.
    */
   signal(): boolean {
-    return this.settle(false, undefined);
+    return this.end(false, undefined);
   }
 
-  /** Sets the error, unless one is set, and ends it. False if it had ended before. */
+  /** Sets the error, unless one is set, and ends the fence. False if it had ended before. */
   fail(error: unknown): boolean {
-    return this.settle(true, error);
+    return this.end(true, error);
   }
 
   /**
-   * Says what it is going to fail with, and leaves it pending. The first error wins. False if one
-   * was set before, or the fence has ended.
+   * Sets the error that the fence will end with, and leaves it pending. The first error wins. False
+   * if one was set before, or the fence has ended.
    */
   setError(error: unknown): boolean {
-    return this.#noteError(error);
+    return this.#recordError(error);
   }
 
   /**
-   * Has a function called when the fence ends: exactly once, unless it is removed. What it throws
-   * is an uncaught exception, and stops no other.
+   * Adds a function that is called when the fence ends: exactly once, unless it is removed. What it
+   * throws is an uncaught exception, and stops no other callback.
    *
-   * Null if the fence has ended: then it is not called at all, and the caller sees to it.
+   * Null if the fence has ended: then the function is not called, and the caller handles the end.
    */
   addCallback(fn: FenceFunction): FenceCallback | null {
     checkFunction(fn, 'a callback');
@@ -170,8 +169,8 @@ export class Fence implements PromiseLike<void> {
   }
 
   /**
-   * Makes a fence something to await: fulfilled with undefined, or rejected with its error. A fence
-   * makes no promise by itself, so one that fails while nobody looks is no unhandled rejection.
+   * Makes a fence awaitable: fulfilled with undefined, or rejected with its error. A fence makes no
+   * promise by itself, so one that fails without a waiter is no unhandled rejection.
    */
   // biome-ignore lint/suspicious/noThenProperty: it is there to be awaited.
   then<R = void, E = never>(
@@ -182,7 +181,7 @@ export class Fence implements PromiseLike<void> {
   }
 
   /**
-   * The same with an end to waiting, which does not change the fence. A finite `timeoutMs` keeps
+   * The same with a limit of the wait, which does not change the fence. A finite `timeoutMs` keeps
    * the process alive until the wait ends.
    *
    * Rejects with the fence's error; WaitTimeoutError; `signal.reason`; TypeError, RangeError.
@@ -214,7 +213,7 @@ export class Fence implements PromiseLike<void> {
         giveUp(this.timedOut(0));
       } else {
         if (signal !== undefined && !abortListeners.add(signal, giveUp)) giveUp(signal.reason);
-        // It may have ended or been given up while the signal's own code ran.
+        // The wait may have ended while the signal's own code ran.
         if (isOver) return;
         timer = startTimer(timeoutMs, () => giveUp(this.timedOut(timeoutMs)));
       }
@@ -222,11 +221,11 @@ export class Fence implements PromiseLike<void> {
   }
 
   /**
-   * Says by when somebody would like to see it ended, in ms since 1970. Only a hint: it travels to
-   * what the fence depends on, as far as that is known, and whoever is at work may hurry. True if
-   * it is earlier than all before.
+   * Hints at a time, in ms since 1970, by which the fence is needed. The hint is passed on to the
+   * fences that this one depends on, as far as they are known; a producer may hurry. True if the
+   * time is earlier than all before.
    *
-   * @throws TypeError, RangeError for what is no time.
+   * @throws TypeError, RangeError for an invalid time.
    */
   hintDeadline(atMs: number): boolean {
     if (typeof atMs !== 'number') throw new TypeError(`atMs is a time, not ${describe(atMs)}`);
@@ -239,9 +238,9 @@ export class Fence implements PromiseLike<void> {
   }
 
   /** @internal */
-  protected settle(isFailed: boolean, error: unknown): boolean {
+  protected end(isFailed: boolean, error: unknown): boolean {
     if (this.#status !== 'pending') return false;
-    if (isFailed) this.#noteError(error);
+    if (isFailed) this.#recordError(error);
     this.#status = this.#hasError ? 'error' : 'ok';
     this.#onDeadline = undefined;
     if (!this.#callbacks.isEmpty) Fence.#deliveries.add(this);
@@ -259,14 +258,14 @@ export class Fence implements PromiseLike<void> {
     return new WaitTimeoutError(`${which} was not signalled within ${timeoutMs} ms`);
   }
 
-  #noteError(error: unknown): boolean {
+  #recordError(error: unknown): boolean {
     if (this.#status !== 'pending' || this.#hasError) return false;
     this.#hasError = true;
     this.#error = error;
     return true;
   }
 
-  /** Nothing is added any more. One may still be removed by another. */
+  /** No callback is added any more. One may still be removed by another. */
   #runCallbacks(): void {
     const list = this.#callbacks;
     for (let fn = list.shift(); fn !== undefined; fn = list.shift()) {
@@ -278,19 +277,21 @@ export class Fence implements PromiseLike<void> {
 function allOf(gathered: ReadonlySet<Fence>, options: GatheringOptions): Fence {
   const all = gatheringOf(gathered, options);
   let pendingCount = gathered.size;
-  const note = (fence: Fence): void => {
+  const count = (fence: Fence): void => {
     if (fence.status === 'error') all.setError(fence.error);
     pendingCount--;
     if (pendingCount === 0) all.signal();
   };
   if (pendingCount === 0) all.signal();
-  for (const fence of gathered) if (fence.addCallback(note) === null) note(fence);
+  for (const fence of gathered) if (fence.addCallback(count) === null) count(fence);
   return all;
 }
 
 function anyOf(gathered: ReadonlySet<Fence>, options: GatheringOptions): Fence {
   if (gathered.size === 0) {
-    throw new InvalidSetError('any of no fences would never be signalled: name one or more');
+    throw new InvalidSetError(
+      'Fence.any of an empty list would never be signalled: name one or more fences',
+    );
   }
   const any = gatheringOf(gathered, options);
   const added: FenceCallback[] = [];

@@ -1,11 +1,10 @@
 /**
- * Between fences and sets: those who know one of the two meet those who know the other. (Linux:
+ * Conversions between fences and sets, for programs that use one of the two. (Linux:
  * DMA_BUF_IOCTL_EXPORT_SYNC_FILE and _IMPORT_SYNC_FILE.)
  *
- * Fences end once, in time; sets are had in turn. A set becomes a fence as its conflicts of now go
- * (`exportFence`), or as one grant ends (`doneFence`); a fence becomes a set that is held until it
- * ends (`importFence`). A fence that fails marks what was held for it, and no later owner fails for
- * that.
+ * A set becomes a fence that ends when the present conflicts of the set have ended (`exportFence`),
+ * or when one grant ends (`doneFence`). A fence becomes a set that is held until the fence ends
+ * (`importFence`). If that fence fails, the set gets the recovered flag; later owners do not fail.
  */
 
 import type { Domain } from '../../api/domain.ts';
@@ -20,17 +19,17 @@ import { startTimer } from './timer.ts';
 
 export interface ExportOptions {
   readonly label?: string | undefined;
-  /** Stop watching when it aborts: the fence fails with `signal.reason` itself. */
+  /** Stops waiting when it aborts: the fence fails with `signal.reason` itself. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * A fence of all that conflicts with a set *now*, held or waiting: it ends when that is gone,
- * whatever arrives later. Takes nothing and blocks nobody. Fails with what `domain.settled` rejects
- * with: DomainClosedError, UnavailableError.
+ * A fence of all that conflicts with a set *now*, held or waiting: it ends when those requests have
+ * ended, whatever arrives later. Holds nothing and blocks no other caller. Fails as
+ * `domain.settled` rejects: DomainClosedError, UnavailableError.
  *
  * @throws InvalidSetError, LimitError, DomainClosedError; TypeError; UnsupportedError for a domain
- * that cannot tell (capability 'settled').
+ * without the capability 'settled'.
  * @example
  * import { createDomain } from 'kds';
  * import { exportFence } from 'kds/fences';
@@ -50,7 +49,7 @@ export function exportFence(
   const { label, signal } = readOptions(options);
   if (!domain.capabilities.has('settled')) {
     throw new UnsupportedError(
-      "this domain cannot tell when a set is settled: capability 'settled'",
+      "this domain cannot wait until a set is settled: it lacks the capability 'settled'",
     );
   }
   const prepared = domain.prepare(set);
@@ -64,24 +63,25 @@ export function exportFence(
 
 export interface ImportOptions {
   /**
-   * How long the set may be waited for and held, in ms, from the call on: at the end it is let go
-   * of, and what it holds exclusively is marked. A finite number.
+   * Time limit of waiting and holding, in ms, from the call on: then the set is released, and its
+   * exclusive resources get the recovered flag. A finite number.
    */
   readonly limitMs: number;
-  /** Of the request, and of the fence that is returned. */
+  /** Label of the request, and of the fence that is returned. */
   readonly label?: string | undefined;
 }
 
 /**
- * Asks for a set, and holds it until a fence ends: whoever comes later, and knows nothing of
- * fences, waits for that. Never for longer than `limitMs`.
+ * Requests a set, and holds it until a fence ends: later requests, which know nothing of fences,
+ * wait for that. Never longer than `limitMs`.
  *
- * If the fence fails, the set is abandoned: later owners find what it held exclusively in their
- * `recovered`, and are granted all the same. If it ends well before the set is granted, the request
- * is withdrawn.
+ * If the fence fails, the set is abandoned: later owners are granted all the same, and find its
+ * exclusive resources in their `recovered`. If the fence ends ok before the set is granted, the
+ * request is cancelled.
  *
- * The fence that is returned ends when that is over: ok, or with the fence's error,
- * WaitTimeoutError after `limitMs`, the reason for which the grant was lost or the request refused.
+ * The returned fence ends when the set is released: ok, with the fence's error, with
+ * WaitTimeoutError after `limitMs`, or with the reason why the grant was lost or the request
+ * refused.
  *
  * @throws TypeError, RangeError, and what `domain.enqueue` throws.
  * @example
@@ -107,7 +107,9 @@ export function importFence(
   const { limitMs, label } = options;
   checkTimeout(limitMs, 'limitMs');
   if (limitMs === Number.POSITIVE_INFINITY) {
-    throw new RangeError('limitMs is finite: a fence that nobody signals must not hold for ever');
+    throw new RangeError(
+      'limitMs is finite: a fence that is never signalled must not hold its set for ever',
+    );
   }
   if (label !== undefined) checkLabel(label);
   const prepared = domain.prepare(set);
@@ -117,7 +119,7 @@ export function importFence(
   return over;
 }
 
-/** A set that waits, or is held, for a fence. It is over as soon as `over` has ended. */
+/** A set that waits, or is held, for a fence. `over` ends with it. */
 class Import {
   readonly #domain: Domain;
   readonly #fence: Fence;
@@ -147,8 +149,8 @@ class Import {
     this.#waiter = this.#domain.enqueue(set, onGrant, options);
     if (this.#isOver) return;
     this.#timer = startTimer(this.#limitMs, () => this.#expire());
-    // One that has failed already has only to be told of.
-    this.#callback = this.#fence.addCallback(() => this.#hear());
+    // Refused if the fence has failed already: then the grant reads its error.
+    this.#callback = this.#fence.addCallback(() => this.#proceed());
   }
 
   #hold(grant: Grant): void {
@@ -159,17 +161,17 @@ class Import {
     this.#grant = grant;
     const { signal } = grant;
     signal.addEventListener('abort', () => this.#end(() => this.#over.fail(signal.reason)));
-    this.#hear();
+    this.#proceed();
   }
 
   /** The fence has ended, or the set is granted, or both. */
-  #hear(): void {
+  #proceed(): void {
     const { status, error } = this.#fence;
-    if (status === 'ok') this.#letGo();
+    if (status === 'ok') this.#release();
     else if (status === 'error' && this.#grant !== undefined) this.#abandon(error);
   }
 
-  #letGo(): void {
+  #release(): void {
     this.#end(() => {
       const grant = this.#grant;
       if (grant === undefined) this.#waiter?.cancel();
@@ -184,13 +186,13 @@ class Import {
   #expire(): void {
     const which = this.#over.label === undefined ? '' : ` for ${describe(this.#over.label)}`;
     const error = new WaitTimeoutError(
-      `the fence did not end within ${this.#limitMs} ms: what was held${which} is let go of`,
+      `the fence did not end within ${this.#limitMs} ms: the set held${which} is released`,
     );
     if (this.#grant === undefined) this.#waiter?.cancel();
     this.#abandon(error);
   }
 
-  /** Once; and it leaves no timer and no callback behind. */
+  /** Runs once, and leaves no timer and no callback behind. */
   #end(how: () => void): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -200,7 +202,7 @@ class Import {
   }
 }
 
-/** Far away letting go takes a while; it may fail, and then the domain sees to the rest. */
+/** In a remote domain a release is a message; if it fails, the end of the session releases. */
 function after(done: void | Promise<void>, then: () => void): void {
   if (done === undefined) then();
   else done.then(then, then);

@@ -1,12 +1,12 @@
 /**
  * Fences in shared memory: each thread opens an object of its own for a fence, and all of them end
  * together. The word is the fence (fence-word.ts); the object has the callbacks of its thread, and
- * hears of the word by Atomics.waitAsync, once at a time, while it has callbacks. It cannot be
- * cancelled, so one wait may outlive its callbacks, until the fence ends.
+ * waits on the word by Atomics.waitAsync while it has callbacks, one wait at a time. Such a wait
+ * cannot be cancelled, so it may outlive its callbacks, until the fence ends.
  *
- * Nothing here knows whose a fence is: if the thread that was to end it is terminated, it stays
- * pending. Wait with a limit; or let that thread hold a set, which its death releases, and wait for
- * that with `exportFence`.
+ * A fence has no owner: if the thread that was to end it is terminated, it stays pending. Wait with
+ * a limit; or let that thread hold a set, which its death releases, and wait for that with
+ * `exportFence`.
  */
 
 import { FenceFailedError, ProtocolError, UnsupportedError } from '../../api/errors.ts';
@@ -26,9 +26,9 @@ export interface FenceArena {
 }
 
 const countMax = 2 ** 20;
-/** A double: deadlines are told in ms since this one, which is as Date.now(). */
+/** A double, as Date.now(): deadlines are stored in ms since this time. */
 const EPOCH = 0;
-/** A pair of words a fence: its state, and its deadline, 0 if there is none. */
+/** Two words for each fence: its state, and its deadline; 0: no deadline. */
 const headWords = 2;
 const fenceWords = 2;
 const STATE = 0;
@@ -36,7 +36,7 @@ const DEADLINE = 1;
 const deadlineMax = 2 ** 31 - 1;
 
 /**
- * Makes an arena of so many fences, 1 to 1,048,576, all of them pending. Of 8 bytes each.
+ * Makes an arena of `count` pending fences, 1 to 1,048,576, of 8 bytes each.
  *
  * @throws TypeError, RangeError
  */
@@ -52,9 +52,9 @@ export function createFenceArena(count: number): FenceArena {
 }
 
 /**
- * Opens a fence of an arena, in the calling thread, any number of times. It may have ended.
+ * Opens a fence of an arena, in the calling thread, any number of times. The fence may have ended.
  *
- * @throws TypeError for what is no arena; RangeError for what is not the number of a fence in it;
+ * @throws TypeError for an invalid arena; RangeError for an index that is not in it;
  * ProtocolError for an arena of another version.
  * @example
  * import { createFenceArena, openFence } from 'kds/fences';
@@ -80,7 +80,7 @@ export function openFence(arena: FenceArena, index: number, options?: FenceOptio
   return SharedFence.open(buffer, index, options);
 }
 
-/** A fence of several threads, as one of them sees it. Its errors are numbers, 1 to 2^29. */
+/** One thread's object for a fence of several threads. Its errors are numbers, 1 to 2^29. */
 export class SharedFence extends Fence {
   readonly #words: Int32Array;
   readonly #at: number;
@@ -100,32 +100,32 @@ export class SharedFence extends Fence {
   }
 
   override get status(): FenceStatus {
-    this.#look();
+    this.#update();
     return super.status;
   }
 
-  /** In all threads. */
+  /** Ends the fence in all threads. */
   override signal(): boolean {
     const isFirst = endWord(this.#words, this.#at + STATE, 0);
-    this.#look();
+    this.#update();
     return isFirst;
   }
 
-  /** In all threads. @throws TypeError, RangeError for what is no number from 1 to 2^29. */
+  /** Fails in all threads. @throws TypeError, RangeError for what is no number from 1 to 2^29. */
   override fail(error: unknown): boolean {
     const isFirst = endWord(this.#words, this.#at + STATE, checkError(error));
-    this.#look();
+    this.#update();
     return isFirst;
   }
 
-  /** In all threads. @throws TypeError, RangeError for what is no number from 1 to 2^29. */
+  /** Sets it in all threads. @throws TypeError, RangeError for what is no number from 1 to 2^29. */
   override setError(error: unknown): boolean {
     return setErrorIn(this.#words, this.#at + STATE, checkError(error));
   }
 
-  /** @throws UnsupportedError, if it is pending, where there is no Atomics.waitAsync. */
+  /** @throws UnsupportedError for a pending fence, where there is no Atomics.waitAsync. */
   override addCallback(fn: FenceFunction): FenceCallback | null {
-    this.#look();
+    this.#update();
     if (super.status === 'pending' && typeof Atomics.waitAsync !== 'function') {
       throw new UnsupportedError('this runtime has no Atomics.waitAsync: use status or waitSync()');
     }
@@ -151,60 +151,63 @@ export class SharedFence extends Fence {
       throw new UnsupportedError('this thread may not block: use wait()', { cause: error });
     }
     if (!hasEnded(word)) throw this.timedOut(timeoutMs);
-    this.#look();
+    this.#update();
     if (this.status === 'error') throw this.error;
   }
 
-  /** Of all threads. In ms since 1970, to the ms. */
+  /** The earliest hint of all threads, in ms since 1970, to the ms. */
   override get deadlineMs(): number {
-    const noted = Atomics.load(this.#words, this.#at + DEADLINE);
-    const shared = noted === 0 ? Number.POSITIVE_INFINITY : this.#epochMs + noted;
+    const recorded = Atomics.load(this.#words, this.#at + DEADLINE);
+    const shared = recorded === 0 ? Number.POSITIVE_INFINITY : this.#epochMs + recorded;
     return Math.min(shared, super.deadlineMs);
   }
 
-  /** All threads see it; `onDeadline` is told of in the thread that hints. */
+  /** All threads see the hint; `onDeadline` is called in the thread that hints. */
   override hintDeadline(atMs: number): boolean {
     const isEarlier = super.hintDeadline(atMs);
-    if (isEarlier) this.#noteDeadline(atMs);
+    if (isEarlier) this.#recordDeadline(atMs);
     return isEarlier;
   }
 
-  #noteDeadline(atMs: number): void {
+  #recordDeadline(atMs: number): void {
     const sinceMs = Math.floor(atMs - this.#epochMs);
-    const note = Math.min(Math.max(1, sinceMs), deadlineMax);
+    const deadline = Math.min(Math.max(1, sinceMs), deadlineMax);
     for (;;) {
-      const noted = Atomics.load(this.#words, this.#at + DEADLINE);
-      if (noted !== 0 && noted <= note) return;
-      if (Atomics.compareExchange(this.#words, this.#at + DEADLINE, noted, note) === noted) return;
+      const recorded = Atomics.load(this.#words, this.#at + DEADLINE);
+      if (recorded !== 0 && recorded <= deadline) return;
+      if (
+        Atomics.compareExchange(this.#words, this.#at + DEADLINE, recorded, deadline) === recorded
+      )
+        return;
     }
   }
 
-  /** If the word says that it has ended, it ends here too. */
-  #look(): void {
+  /** Ends this object if the word has ended. */
+  #update(): void {
     if (super.status !== 'pending') return;
     const word = Atomics.load(this.#words, this.#at + STATE);
     if (!hasEnded(word)) return;
     const error = errorIn(word);
     const which = this.label === undefined ? 'the fence' : `the fence ${describe(this.label)}`;
-    if (error === 0) this.settle(false, undefined);
-    else this.settle(true, new FenceFailedError(`${which} failed with error ${error}`, error));
+    if (error === 0) this.end(false, undefined);
+    else this.end(true, new FenceFailedError(`${which} failed with error ${error}`, error));
   }
 
   #listen(): void {
     if (this.#isListening) return;
     this.#isListening = true;
-    const heard = (): void => {
+    const onNotified = (): void => {
       this.#isListening = false;
-      this.#look();
+      this.#update();
       if (this.isAwaited) this.#listen();
     };
     const word = Atomics.load(this.#words, this.#at + STATE);
     const waiting = hasEnded(word)
       ? undefined
       : Atomics.waitAsync(this.#words, this.#at + STATE, word);
-    if (waiting?.async === true) void waiting.value.then(heard);
-    // It has ended, or changed, since the callback was added.
-    else queueRealMicrotask(heard);
+    if (waiting?.async === true) void waiting.value.then(onNotified);
+    // The word has changed since the callback was added.
+    else queueRealMicrotask(onNotified);
   }
 }
 

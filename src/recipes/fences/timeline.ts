@@ -1,10 +1,10 @@
 /**
- * Points in a row: point n is reached when it and all before it have ended, in whatever order they
- * do. (Linux: dma_fence_chain; Vulkan: timeline semaphores.)
+ * A sequence of points: point n is reached when points 1 to n have ended, in any order. (Linux:
+ * dma_fence_chain; Vulkan: timeline semaphores.)
  *
- * Points are numbered from 1 as they are added. Those that have ended ahead of their turn are kept
- * by number until it comes, and `value` then runs over them: each point is passed once, so all of
- * them cost O(points), whatever the order.
+ * Points are numbered from 1 as they are added. A point that ends before an earlier one is kept by
+ * number until its turn; `value` then advances over it. Each point is passed once, so all of them
+ * cost O(points), whatever the order.
  */
 
 import { LimitError } from '../../api/errors.ts';
@@ -12,13 +12,13 @@ import { checkIsObject, checkLabel } from '../../api/options.ts';
 import { describe } from '../../api/sets.ts';
 import { Fence } from './fence.ts';
 
-/** So many points may be open at one time: added, or asked for, and not reached. */
+/** Points that are added or requested, and not reached, at most. */
 const openPointsMax = 2 ** 20;
-/** Of so many points that failed the error is known after they are reached: the last ones. */
+/** Errors that are kept after their points are reached, at most: the last ones. */
 const errorsKept = 1024;
 
 export interface TimelineOptions {
-  /** Told in errors. */
+  /** Used in errors. */
   readonly label?: string | undefined;
 }
 
@@ -32,25 +32,26 @@ interface Failure {
  *
  * const frames = new Timeline({ label: 'frames' });
  * const [first, second] = [frames.add(), frames.add()];
- * const shown = frames.point(second);
+ * const drawn = frames.point(second);
  * frames.signal(second);
- * console.log(frames.value, shown.status); // 0 pending
+ * console.log(frames.value, drawn.status); // 0 pending
  * frames.signal(first);
- * console.log(frames.value, shown.status); // 2 ok
+ * console.log(frames.value, drawn.status); // 2 ok
  */
 export class Timeline {
   readonly label: string | undefined;
   #value = 0;
   #last = 0;
-  /** Points that have ended before those before them: how, if not well. */
+  /** Points that ended before an earlier one, with the failure of those that failed. */
   readonly #ended = new Map<number, Failure | undefined>();
-  readonly #asked = new Map<number, Fence>();
+  /** Fences that were returned for points not reached yet. */
+  readonly #requested = new Map<number, Fence>();
   readonly #works = new Map<number, Fence>();
   readonly #failures = new Map<number, Failure>();
-  /** Hints at points that are not there yet. */
+  /** Hints for points that are not added yet. */
   #hintsAhead: { readonly upTo: number; readonly atMs: number }[] = [];
 
-  /** @throws TypeError, LimitError for options that are none. */
+  /** @throws TypeError, LimitError for invalid options. */
   constructor(options: TimelineOptions = {}) {
     checkIsObject(options);
     const { label } = options;
@@ -58,7 +59,7 @@ export class Timeline {
     this.label = label;
   }
 
-  /** The last point that is reached: it and all before it have ended. */
+  /** The last point that is reached: all points up to it have ended. */
   get value(): number {
     return this.#value;
   }
@@ -69,10 +70,10 @@ export class Timeline {
   }
 
   /**
-   * Adds a point, and returns its number. It ends with this fence, or, without one, by
+   * Adds a point, and returns its number. The point ends with the fence, or, without one, by
    * {@link signal} or {@link fail}.
    *
-   * @throws LimitError if 1,048,576 points are open; TypeError for what is no fence.
+   * @throws LimitError if 1,048,576 points are open; TypeError for an invalid fence.
    */
   add(work?: Fence): number {
     if (work !== undefined && !(work instanceof Fence)) {
@@ -87,35 +88,35 @@ export class Timeline {
     return point;
   }
 
-  /** Ends a point. False if it had ended before. @throws RangeError if it has not been added. */
+  /** Ends a point. False if it had ended before. @throws RangeError if it was not added. */
   signal(point: number): boolean {
     return this.#end(point, undefined);
   }
 
   /**
-   * The same with an error, which is told by the fence of this very point: later ones are reached
-   * all the same.
+   * Ends a point with an error. Only the fence of this point has the error: later points are
+   * reached all the same.
    */
   fail(point: number, error: unknown): boolean {
     return this.#end(point, { error });
   }
 
   /**
-   * The fence of a point, also of one that is yet to be added: it ends when the point is reached.
-   * Hints travel to the works of all points up to it.
+   * The fence of a point, also of one that is not added yet: it ends when the point is reached.
+   * Hints are passed on to the fences of all points up to it.
    *
-   * @throws RangeError for what is no point, or is more than 1,048,576 ahead of `value`.
+   * @throws RangeError for an invalid number, or one more than 1,048,576 ahead of `value`.
    */
   point(point: number): Fence {
     if (!Number.isSafeInteger(point) || point < 1 || point > this.#value + openPointsMax) {
       const most = this.#value + openPointsMax;
       throw new RangeError(`a point${this.#named()} is 1 to ${most}, not ${describe(point)}`);
     }
-    const known = this.#asked.get(point);
+    const known = this.#requested.get(point);
     if (known !== undefined) return known;
     const label = this.label === undefined ? undefined : `${this.label.slice(0, 1000)} ${point}`;
     const fence = new Fence({ label, onDeadline: (atMs) => this.#hint(point, atMs) });
-    if (point > this.#value) this.#asked.set(point, fence);
+    if (point > this.#value) this.#requested.set(point, fence);
     else endFence(fence, this.#failures.get(point));
     return fence;
   }
@@ -145,16 +146,16 @@ export class Timeline {
     return true;
   }
 
-  /** The next point is reached. What its callbacks do finds all in order. */
+  /** The next point is reached. Its callbacks run last, in a consistent state. */
   #pass(): void {
     this.#value++;
     const point = this.#value;
     const failure = this.#ended.get(point);
     this.#ended.delete(point);
     if (failure !== undefined) this.#keep(point, failure);
-    const fence = this.#asked.get(point);
+    const fence = this.#requested.get(point);
     if (fence === undefined) return;
-    this.#asked.delete(point);
+    this.#requested.delete(point);
     endFence(fence, failure);
   }
 
@@ -170,7 +171,7 @@ export class Timeline {
   #hint(upTo: number, atMs: number): void {
     for (const [point, work] of this.#works) if (point <= upTo) work.hintDeadline(atMs);
     if (upTo <= this.#last) return;
-    // Those that say no more than this one are not needed.
+    // Hints that this one includes are dropped.
     const more = this.#hintsAhead.filter((hint) => hint.upTo > upTo || hint.atMs < atMs);
     this.#hintsAhead = [...more, { upTo, atMs }];
   }

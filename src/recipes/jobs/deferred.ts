@@ -1,4 +1,4 @@
-/** A promise and what settles it. */
+/** A promise with its two functions. */
 export class Deferred<T> {
   readonly promise: Promise<T>;
   resolve!: (value: T | PromiseLike<T>) => void;
@@ -11,7 +11,7 @@ export class Deferred<T> {
     });
   }
 
-  /** Whoever has not looked yet need not hear of a rejection: it is told elsewhere too. */
+  /** Rejects, and is no unhandled rejection: another promise rejects with the same reason. */
   rejectQuietly(reason: unknown): void {
     this.promise.catch(() => {});
     this.reject(reason);

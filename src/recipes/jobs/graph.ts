@@ -1,15 +1,16 @@
 /**
- * Jobs and why one waits for another, as plain data, and as text for DOT and Mermaid.
+ * Jobs and the reasons why one waits for another, as plain data, and as text for DOT and Mermaid.
  *
- * On each resource an edge leads from the nearest ones before that conflict: from the last writer
- * to those who read after it, from these, or from the writer, to the next writer. All other orders
- * follow from those.
+ * On each resource an edge joins a job to the nearest earlier jobs that it conflicts with: the last
+ * writer to the readers after it; these readers, or else the writer, to the next writer. All other
+ * orders follow from those.
  */
 
 import type { ResourceRef } from '../../api/sets.ts';
 import { inDot, inMermaid } from '../../runtime/escape.ts';
-import { type JobState, keyOf, type QueueJob } from './queue-job.ts';
-import { listOf } from './spec.ts';
+import type { JobState } from './job.ts';
+import type { QueueJob } from './queue-job.ts';
+import { keyOf, listOf } from './spec.ts';
 
 export interface GraphJob {
   readonly id: number;
@@ -17,7 +18,7 @@ export interface GraphJob {
   readonly state: JobState;
   readonly reads: readonly string[];
   readonly writes: readonly string[];
-  /** The job that it is a sub-job of. */
+  /** The job whose sub-job this is. */
   readonly parent: number | undefined;
 }
 
@@ -27,7 +28,7 @@ export interface GraphEdge {
   readonly to: number;
   /** Declared by `after`; or a resource that one writes and the other reads or writes. */
   readonly kind: 'after' | 'write-read' | 'read-write' | 'write-write';
-  /** The resource; undefined for `after`. One without a name is told as `#` and a number. */
+  /** The resource; undefined for `after`. `#` and a number for a resource without a name. */
   readonly resource: string | undefined;
 }
 
@@ -36,9 +37,7 @@ export interface JobGraph {
   readonly edges: readonly GraphEdge[];
 }
 
-/**
- * Two jobs that conflict, and of which the first one comes first only as it was submitted first.
- */
+/** Two jobs that conflict, and whose order only their submission determines. */
 export interface UnorderedPair {
   readonly first: number;
   readonly second: number;
@@ -46,7 +45,7 @@ export interface UnorderedPair {
   readonly resource: string;
 }
 
-/** Names of resources, those without one numbered as they come. */
+/** Names of resources. Those without a name are numbered in order of appearance. */
 class Names {
   readonly #numbers = new Map<ResourceRef, number>();
 
@@ -64,20 +63,20 @@ class Names {
 
 export function graphOf(jobs: readonly QueueJob[]): JobGraph {
   const names = new Names();
-  const told = jobs.map((job): GraphJob => {
+  const nodes = jobs.map((job): GraphJob => {
     return {
       id: job.id,
       label: job.label,
       state: job.state,
-      reads: listOf(job.reads).map((ref) => names.of(ref)),
-      writes: listOf(job.writes).map((ref) => names.of(ref)),
-      parent: job.family.lender?.id,
+      reads: listOf(job.spec.reads).map((ref) => names.of(ref)),
+      writes: listOf(job.spec.writes).map((ref) => names.of(ref)),
+      parent: job.scope.parent?.id,
     };
   });
-  return { jobs: told, edges: edgesOf(jobs, names) };
+  return { jobs: nodes, edges: edgesOf(jobs, names) };
 }
 
-/** Jobs in the order of submission within each family. */
+/** `jobs` are in the order of submission within each scope. */
 function edgesOf(jobs: readonly QueueJob[], names: Names): GraphEdge[] {
   const edges: GraphEdge[] = [];
   const uses = new Map<unknown, Map<ResourceRef, Use>>();
@@ -86,24 +85,24 @@ function edgesOf(jobs: readonly QueueJob[], names: Names): GraphEdge[] {
     for (const { id, isLive } of job.rare?.after ?? []) {
       if (isLive) edges.push({ from: id, to, kind: 'after', resource: undefined });
     }
-    let ofFamily = uses.get(job.family);
-    if (ofFamily === undefined) {
-      ofFamily = new Map();
-      uses.set(job.family, ofFamily);
+    let ofScope = uses.get(job.scope);
+    if (ofScope === undefined) {
+      ofScope = new Map();
+      uses.set(job.scope, ofScope);
     }
-    const writes = new Set(listOf(job.writes).map(keyOf));
+    const writes = new Set(listOf(job.spec.writes).map(keyOf));
     const reads = new Set(
-      listOf(job.reads)
+      listOf(job.spec.reads)
         .map(keyOf)
         .filter((key) => !writes.has(key)),
     );
-    for (const key of writes) write(edges, useOf(ofFamily, key), to, names.of(key));
-    for (const key of reads) read(edges, useOf(ofFamily, key), to, names.of(key));
+    for (const key of writes) write(edges, useOf(ofScope, key), to, names.of(key));
+    for (const key of reads) read(edges, useOf(ofScope, key), to, names.of(key));
   }
   return edges;
 }
 
-/** Who wrote a resource last, and who has read it since. */
+/** The last writer of a resource, and the readers since. */
 interface Use {
   writer: number | undefined;
   readers: number[];
@@ -143,7 +142,7 @@ export function findUnordered(jobs: readonly QueueJob[]): UnorderedPair[] {
   return pairs;
 }
 
-/** Whether a way of `after` leads back from one job to another: each is later than the next. */
+/** Whether a path of `after` leads from a job to an earlier one: each step goes back in time. */
 function comesAfter(byId: ReadonlyMap<number, QueueJob>, late: number, early: number): boolean {
   const seen = new Set<number>();
   const open = [late];

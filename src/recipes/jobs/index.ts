@@ -6,9 +6,16 @@ export {
   type JobGraph,
   type UnorderedPair,
 } from './graph.ts';
+export type {
+  AfterFailure,
+  Job,
+  JobSpec,
+  JobState,
+  RunningJob,
+  RunSpec,
+  TaskSpec,
+} from './job.ts';
 export { createJobQueue, type JobCounts, type JobQueue } from './queue.ts';
-export type { Job, JobState, RunningJob } from './queue-job.ts';
 export type { JobQueueOptions } from './queue-options.ts';
 export { type RunningTask, serveTasks, type TaskFunction, type TaskPort } from './serve-tasks.ts';
-export type { AfterFailure, JobSpec, RunSpec, TaskSpec } from './spec.ts';
 export type { TaskWorker, WorkersOptions } from './worker-pool.ts';

@@ -1,128 +1,165 @@
 /**
- * Jobs that share a ring: those of the queue itself, or the sub-jobs of one job.
+ * Jobs that share a ring: the jobs of the queue itself, or the sub-jobs of one job.
  *
- * The ring holds `capacity` jobs that have not ended; those that find it full stand in line. Each
- * parent's sub-jobs have a ring of their own: in the queue's they could wait for a place that only
- * their parent's end would make.
+ * The ring holds `capacity` jobs that have not ended; a job that finds the ring full waits in the
+ * backlog. Each parent's sub-jobs have a ring of their own: in the queue's ring they could wait for
+ * room that only the end of their parent would make.
  *
- * Sub-jobs get what their parent has declared under names of the family's own, in the same domain:
- * so they wait for each other by the one rule, and for nobody outside.
+ * What a parent has declared is delegated to its sub-jobs under names of the scope's own, in the
+ * same domain: so sub-jobs wait for each other by the one rule, and for no other caller.
  */
 
 import type { Domain } from '../../api/domain.ts';
-import type { Grant } from '../../api/grant.ts';
+import { type Grant, isLost } from '../../api/grant.ts';
 import type { ResourceRef, SetSpec } from '../../api/sets.ts';
-import { LinkedList } from '../../runtime/linked-list.ts';
-import { type JobOwner, keyOf, type QueueJob } from './queue-job.ts';
-import { waitsForSlot } from './slots.ts';
-import { listOf } from './spec.ts';
+import { type Linked, LinkedList } from '../../runtime/linked-list.ts';
+import type { Job, JobSpec, JobState } from './job.ts';
+import { hasResources, type JobSet, keyOf, listOf } from './spec.ts';
 import { WaitQueue } from './wait-queue.ts';
 
-const lentNameLengthMax = 100;
+const delegatedNameLengthMax = 100;
 
-/** What a job asks the domain for. */
-export interface Request {
+/** The request for a job's set. */
+export interface SetRequest {
   readonly set: SetSpec;
-  /** What its ancestors keep while it waits, if it asks for anything that is not lent. */
+  /** What the job's ancestors keep while it waits, unless its whole set is delegated. */
   readonly holding: readonly Grant[] | undefined;
 }
 
-export class Family {
-  readonly owner: JobOwner;
-  /** The parent, who lends; none for the jobs of the queue itself. */
-  readonly lender: QueueJob | undefined;
-  /** The nearest ancestor that declared resources: those between have nothing to lose. */
-  readonly holder: QueueJob | undefined;
-  /** Those that have not ended, but for those in line. */
-  readonly ring = new LinkedList<QueueJob>();
-  /** Those that found the ring full. */
-  readonly line = new WaitQueue<QueueJob>(
-    ({ state, isEnding }) => state === 'submitted' && !isEnding,
-  );
-  /** Of those in line, how many have not ended. */
-  lineCount = 0;
+/** Owner of the slot that a job runs in. */
+export type Slot = 'queue' | 'parent';
+
+/** A job, as far as its scope knows it. */
+interface ScopedJob<J extends ScopedJob<J>> extends Linked<J> {
+  readonly id: number;
+  readonly spec: JobSet;
+  readonly scope: JobScope<J>;
+  readonly state: JobState;
+  readonly held: Grant | undefined;
+  readonly slot: Slot | undefined;
+  /** Its set is being released; nothing else happens to it but its end. */
+  readonly isEnding: boolean;
+}
+
+/** What a job calls its queue for. */
+export interface ScopeOwner<J> {
+  cancel(job: J, reason: unknown): boolean;
+  submitTo<R>(parent: J, spec: JobSpec<R>): Job<R>;
+}
+
+export class JobScope<J extends ScopedJob<J>> {
+  readonly owner: ScopeOwner<J>;
+  /** The job whose sub-jobs these are; undefined for the jobs of the queue itself. */
+  readonly parent: J | undefined;
+  /** The nearest ancestor that declared resources: those between have no grant to lose. */
+  readonly holder: J | undefined;
+  /** Jobs that have not ended, without the backlog. */
+  readonly ring = new LinkedList<J>();
+  /** Jobs that found the ring full. */
+  readonly backlog = new WaitQueue<J>(({ state, isEnding }) => state === 'submitted' && !isEnding);
+  /** Jobs of the backlog that have not ended. */
+  backlogCount = 0;
   /** Sub-jobs that wait for a slot, and could have the parent's. */
-  readonly waiting = new WaitQueue<QueueJob>(waitsForSlot);
-  isSlotLent = false;
-  /** Those in line are let in at this moment. */
+  readonly waiting = new WaitQueue<J>(waitsForSlot);
+  isSlotDelegated = false;
+  /** Jobs of the backlog are being enqueued at this moment. */
   isAdmitting = false;
-  /** A sub-job failed: what it had been lent may be marked. */
-  isMarked = false;
+  /** A sub-job did not succeed: resources delegated to it may have the recovered flag. */
+  hasFailedJob = false;
   readonly #prefix: string;
   #writable: ReadonlySet<ResourceRef> | undefined;
   #readable: ReadonlySet<ResourceRef> | undefined;
-  readonly #lent = new Map<ResourceRef, string>();
-  readonly #told = new Map<string, string>();
+  /** Names of delegated resources in the domain, and the names that users know them by. */
+  readonly #delegated = new Map<ResourceRef, string>();
+  readonly #declaredNames = new Map<string, string>();
 
-  constructor(owner: JobOwner, queueName: string, parent?: QueueJob) {
+  constructor(owner: ScopeOwner<J>, queueName: string, parent?: J) {
     this.owner = owner;
-    this.lender = parent;
-    this.holder = parent?.hasSet === false ? parent.family.holder : parent;
-    this.#prefix = `${queueName}, lent by job ${parent?.id}`;
+    this.parent = parent;
+    const isHolder = parent === undefined || hasResources(parent.spec);
+    this.holder = isHolder ? parent : parent.scope.holder;
+    this.#prefix = `${queueName}, delegated by job ${parent?.id}`;
   }
 
   get isEmpty(): boolean {
-    return this.ring.size === 0 && this.lineCount === 0;
+    return this.ring.size === 0 && this.backlogCount === 0;
   }
 
-  /** What to ask for, so that a sub-job gets its set. */
-  requestFor({ reads, writes }: QueueJob): Request {
-    const { lender } = this;
-    if (lender === undefined) {
+  /** The request that gets a job its set. */
+  requestFor({ spec: { reads, writes } }: J): SetRequest {
+    const { parent } = this;
+    if (parent === undefined) {
       return { set: { exclusive: writes, shared: reads }, holding: undefined };
     }
-    this.#writable ??= new Set(listOf(lender.writes).map(keyOf));
-    this.#readable ??= new Set(listOf(lender.reads).map(keyOf));
+    this.#writable ??= new Set(listOf(parent.spec.writes).map(keyOf));
+    this.#readable ??= new Set(listOf(parent.spec.reads).map(keyOf));
     const [writable, readable] = [this.#writable, this.#readable];
-    let isAllLent = true;
-    const map = (isLent: (key: ResourceRef) => boolean) => {
+    let isAllDelegated = true;
+    const map = (isDeclared: (key: ResourceRef) => boolean) => {
       return (ref: ResourceRef): ResourceRef => {
-        if (isLent(keyOf(ref))) return this.#lend(ref);
-        isAllLent = false;
+        if (isDeclared(keyOf(ref))) return this.#delegate(ref);
+        isAllDelegated = false;
         return ref;
       };
     };
-    const asked = {
+    const set = {
       exclusive: listOf(writes).map(map((key) => writable.has(key))),
       shared: listOf(reads).map(map((key) => writable.has(key) || readable.has(key))),
     };
-    return { set: asked, holding: isAllLent ? undefined : this.#kept() };
+    return { set, holding: isAllDelegated ? undefined : this.#ancestorGrants() };
   }
 
-  /** The name that a resource is known by outside, if this is what it is lent as. */
+  /** The name that the parent declared, for the name under which it was delegated. */
   nameOf(name: string): string {
-    return this.#told.get(name) ?? name;
+    return this.#declaredNames.get(name) ?? name;
   }
 
-  /** All sub-jobs have ended: marks that they left go, as the names are used by nobody again. */
+  /** The grant of an ancestor, or of the job itself, that was lost: why its work is void. */
+  lossOf(job: J): { readonly reason: unknown } | undefined {
+    for (let at: J | undefined = job; at !== undefined; at = at.scope.holder) {
+      const { held } = at;
+      if (held !== undefined && isLost(held)) return { reason: held.signal.reason };
+    }
+    return undefined;
+  }
+
+  /** All sub-jobs have ended: clears the recovered flags of names that are not used again. */
   close(domain: Domain): void {
-    if (!this.isMarked) return;
+    if (!this.hasFailedJob) return;
     try {
-      const names = [...this.#told.keys()];
+      const names = [...this.#declaredNames.keys()];
       domain.enqueue({ exclusive: names }, (grant) => void grant.release(), { delivery: 'direct' });
     } catch {
-      // The domain is closed, and its marks with it.
+      // The domain is closed, and its flags are gone with it.
     }
   }
 
-  #lend(ref: ResourceRef): string {
+  #delegate(ref: ResourceRef): string {
     const key = keyOf(ref);
-    let name = this.#lent.get(key);
+    let name = this.#delegated.get(key);
     if (name === undefined) {
-      const told = typeof key === 'string' ? key : `#${this.#lent.size + 1} without a name`;
-      const short = told.slice(0, lentNameLengthMax);
-      name = `${this.#prefix}, ${this.#lent.size + 1}: ${short}`;
-      this.#lent.set(key, name);
-      this.#told.set(name, told);
+      const number = this.#delegated.size + 1;
+      const declared = typeof key === 'string' ? key : `#${number} without a name`;
+      name = `${this.#prefix}, ${number}: ${declared.slice(0, delegatedNameLengthMax)}`;
+      this.#delegated.set(key, name);
+      this.#declaredNames.set(name, declared);
     }
     return name;
   }
 
-  #kept(): readonly Grant[] {
-    const kept: Grant[] = [];
-    for (let job = this.lender; job !== undefined; job = job.family.lender) {
-      if (job.held !== undefined) kept.push(job.held);
+  #ancestorGrants(): readonly Grant[] {
+    const grants: Grant[] = [];
+    for (let job = this.parent; job !== undefined; job = job.scope.parent) {
+      if (job.held !== undefined) grants.push(job.held);
     }
-    return kept;
+    return grants;
   }
+}
+
+export function waitsForSlot({
+  state,
+  slot,
+  isEnding,
+}: Pick<ScopedJob<never>, 'state' | 'slot' | 'isEnding'>): boolean {
+  return state === 'ready' && slot === undefined && !isEnding;
 }

@@ -2,7 +2,7 @@
 
 import { checkFunction, checkIsObject, checkLabel } from '../../api/options.ts';
 import { describe } from '../../api/sets.ts';
-import type { Job } from './queue-job.ts';
+import type { Job } from './job.ts';
 import { checkCount, type WorkersOptions } from './worker-pool.ts';
 
 const capacityLimit = 2 ** 20;
@@ -10,17 +10,17 @@ const capacityLimit = 2 ** 20;
 export interface JobQueueOptions {
   /** Jobs in the ring that have not ended, at most: 1 to 2^20. Default 1024. */
   readonly capacity?: number | undefined;
-  /** Jobs that run at one time, at most: 1 or more. Default Infinity. */
+  /** Jobs that run at the same time, at most: 1 or more. Default Infinity. */
   readonly concurrency?: number | undefined;
   /** Workers for jobs with a `task`. */
   readonly workers?: WorkersOptions | undefined;
   /** Start nothing until `resume()`. Default false. */
   readonly isPaused?: boolean | undefined;
-  /** Told in snapshots, in the names under which parents lend to sub-jobs. */
+  /** Used in snapshots, in the names under which resources are delegated to sub-jobs. */
   readonly label?: string | undefined;
   /**
    * Called for every job that fails, in the asynchronous context of the call that submitted it;
-   * then failures that nobody awaits are no unhandled rejections.
+   * then a failure that is not awaited is no unhandled rejection.
    */
   readonly onFailure?: ((job: Job, error: unknown) => void) | undefined;
 }

@@ -1,12 +1,13 @@
 /**
  * The job queue (kds.txt, "kbase/base implementation": atoms in a ring buffer).
  *
- * A job's set is asked for as it is submitted, so submission order is the order of arrival in every
- * queue, and all that the declarations allow runs at the same time. When its set is granted and
- * what it comes `after` has ended, it takes a slot and runs. What it comes after was submitted
- * before, and stands ahead of it wherever they meet: so waiting in both ways closes no circle.
+ * A job's set is requested when the job is submitted, so submission order is the order of arrival
+ * in every queue, and all that the declarations allow runs at the same time. When its set is
+ * granted and the jobs of its `after` have ended, the job takes a slot and runs. The jobs of
+ * `after` were submitted earlier, and are ahead in every common queue: so the two kinds of waiting
+ * form no cycle.
  *
- * Jobs are started from a microtask, never within somebody's call of release or submit.
+ * Jobs are started from a microtask, never within a call of release or submit.
  */
 
 import type { Domain } from '../../api/domain.ts';
@@ -15,21 +16,22 @@ import type { Grant } from '../../api/grant.ts';
 import type { EnqueueOptions } from '../../api/options.ts';
 import { describe } from '../../api/sets.ts';
 import { AbortListeners } from '../../runtime/abort-listeners.ts';
-import { captureContext, lookForContext, runInContext } from '../../runtime/async-context.ts';
+import { captureContext, detectContext, runInContext } from '../../runtime/async-context.ts';
 import { queueRealMicrotask } from '../../runtime/real-time.ts';
 import { Turns } from '../../runtime/turns.ts';
 import { throwUncaught } from '../../runtime/uncaught.ts';
 import { Deferred } from './deferred.ts';
 import { findUnordered, graphOf, type JobGraph, type UnorderedPair } from './graph.ts';
-import { Family } from './job-scope.ts';
-import { type Job, type JobOwner, type JobState, QueueJob } from './queue-job.ts';
+import type { Job, JobSpec, JobState } from './job.ts';
+import { JobScope, type ScopeOwner } from './job-scope.ts';
+import { QueueJob } from './queue-job.ts';
 import { type JobQueueOptions, readQueueOptions } from './queue-options.ts';
 import { Slots } from './slots.ts';
-import { type JobSpec, type ReadSpec, readJobSpec } from './spec.ts';
+import { type ReadSpec, readJobSpec } from './spec.ts';
 import { WaitQueue } from './wait-queue.ts';
 import { WorkerPool } from './worker-pool.ts';
 
-/** How many jobs ended in which way since the queue was made, sub-jobs among them. */
+/** Ended jobs by outcome since the queue was made, sub-jobs included. */
 export interface JobCounts {
   readonly done: number;
   readonly failed: number;
@@ -38,44 +40,45 @@ export interface JobCounts {
 }
 
 export interface JobQueue {
-  /** Jobs that have not ended, in the ring and in line for it. */
+  /** Jobs that have not ended, in the ring and waiting for room in it. */
   readonly size: number;
   readonly counts: JobCounts;
 
   /**
-   * Takes a job in. If the ring is full the job stands in line for a place: await `enqueued`, or
-   * `started` of a job without a set, before you submit more. Not for use inside a job, which would
-   * wait for itself: there it is {@link RunningJob.submit}.
+   * Submits a job. If the ring is full the job waits for room: await `enqueued`, or `started` of a
+   * job without a set, before you submit more. Do not call it inside a job, which would wait for
+   * itself: use {@link RunningJob.submit}.
    *
-   * @throws TypeError for what is no job, or comes `after` what is no job of this queue;
-   * InvalidSetError; LimitError if as many stand in line as the ring has places;
-   * DomainClosedError if the queue or domain is closed; the reason of a signal that has aborted.
+   * @throws TypeError for an invalid job, or an `after` that is no job of this queue;
+   * InvalidSetError; LimitError if as many jobs wait for room as the ring holds; DomainClosedError
+   * if the queue or domain is closed; the reason of a signal that has aborted.
    */
   submit<R>(spec: JobSpec<R>): Job<R>;
 
-  /** Starts nothing more, until `resume`. Sets are asked for, and granted, all the same. */
+  /** Starts no more jobs until `resume`. Sets are still requested, and granted. */
   pause(): void;
   resume(): void;
 
   /** Cancels all jobs that have not ended, the latest first: see {@link Job.cancel}. */
   cancel(reason?: unknown): void;
 
-  /** Resolves when no job is left that has not ended, with what has become of them all. */
+  /** Resolves when all jobs have ended, with their outcomes. */
   drain(): Promise<JobCounts>;
 
   /**
-   * Refuses jobs from now on, cancels what has not ended, and waits for what runs; ends workers.
+   * Refuses jobs from now on, cancels those that have not ended, waits for those that run, and
+   * terminates workers.
    */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 
-  /** Jobs that have not ended, and why one waits for another: plain data. */
+  /** Jobs that have not ended, and the reasons why one waits for another: plain data. */
   graph(): JobGraph;
 
   /**
-   * Pairs of jobs whose order only submission has laid down: they conflict, and neither comes
-   * `after` the other, on any way. Of jobs that have not ended; nearest ones, so if there is no
-   * pair at all the list is empty.
+   * Pairs of jobs whose order only their submission determines: they conflict, and no path of
+   * `after` leads from one to the other. Jobs that have ended are left out, and only the nearest
+   * pairs are listed: the list is empty exactly if there is no such pair.
    */
   check(): readonly UnorderedPair[];
 }
@@ -83,15 +86,15 @@ export interface JobQueue {
 const capacityDefault = 1024;
 
 /**
- * Makes a job queue over a domain, of any host.
+ * Makes a job queue over a domain, of any backend.
  *
- * @throws TypeError, RangeError, LimitError for options that are none.
+ * @throws TypeError, RangeError, LimitError for invalid options.
  * @example
  * import { createDomain } from 'kds';
  * import { createJobQueue } from 'kds/jobs';
  *
  * const queue = createJobQueue(createDomain(), { concurrency: 4 });
- * queue.submit({ writes: 'mesh', run: () => console.log('1: nobody else has the mesh') });
+ * queue.submit({ writes: 'mesh', run: () => console.log('1: has the mesh alone') });
  * queue.submit({ reads: 'mesh', writes: 'shadows', run: () => console.log('2: beside 3') });
  * const last = queue.submit({ reads: 'mesh', writes: 'picture', run: async () => 42 });
  * console.log(await last.done);
@@ -110,8 +113,8 @@ class DomainJobQueue implements JobQueue {
   readonly #name: string;
   readonly #onFailure: JobQueueOptions['onFailure'];
   readonly #workers: WorkerPool | undefined;
-  readonly #family: Family;
-  readonly #owner: JobOwner = {
+  readonly #scope: JobScope<QueueJob>;
+  readonly #owner: ScopeOwner<QueueJob> = {
     cancel: (job, reason) => this.#cancel(job, reason),
     submitTo: (parent, spec) => this.#submitTo(parent, spec),
   };
@@ -119,7 +122,7 @@ class DomainJobQueue implements JobQueue {
     for (const job of jobs) job.cancel(reason);
   });
   readonly #slots: Slots;
-  /** Have a slot, and are about to start. */
+  /** Jobs that have a slot and are about to start. */
   readonly #starting = new WaitQueue<QueueJob>(
     ({ state, isEnding }) => state === 'ready' && !isEnding,
   );
@@ -143,7 +146,7 @@ class DomainJobQueue implements JobQueue {
     this.#onFailure = options.onFailure;
     const [number] = globalThis.crypto.getRandomValues(new Uint32Array(1));
     this.#name = `${options.label ?? 'job queue'} ${number?.toString(36)}`;
-    this.#family = new Family(this.#owner, this.#name);
+    this.#scope = new JobScope(this.#owner, this.#name);
     if (options.workers === undefined) return;
     this.#workers = new WorkerPool(options.workers, {
       onReserved: (job) => this.#slots.seek(job),
@@ -152,7 +155,7 @@ class DomainJobQueue implements JobQueue {
   }
 
   get size(): number {
-    return this.#family.ring.size + this.#family.lineCount;
+    return this.#scope.ring.size + this.#scope.backlogCount;
   }
 
   get counts(): JobCounts {
@@ -162,7 +165,7 @@ class DomainJobQueue implements JobQueue {
   submit<R>(spec: JobSpec<R>): Job<R> {
     const own = readJobSpec(spec);
     this.#checkOpen();
-    return this.#submit(this.#family, own) as Job<R>;
+    return this.#submit(this.#scope, own) as Job<R>;
   }
 
   pause(): void {
@@ -175,8 +178,8 @@ class DomainJobQueue implements JobQueue {
   }
 
   cancel(reason?: unknown): void {
-    // The latest first, so that nobody is granted what is to be cancelled next.
-    for (const job of this.#jobs(this.#family).reverse()) job.cancel(reason);
+    // The latest first, so that no job is granted a set that is cancelled next.
+    for (const job of this.#jobs(this.#scope).reverse()) job.cancel(reason);
   }
 
   async drain(): Promise<JobCounts> {
@@ -197,22 +200,22 @@ class DomainJobQueue implements JobQueue {
   }
 
   graph(): JobGraph {
-    return graphOf(this.#jobs(this.#family));
+    return graphOf(this.#jobs(this.#scope));
   }
 
   check(): readonly UnorderedPair[] {
-    return findUnordered(this.#jobs(this.#family));
+    return findUnordered(this.#jobs(this.#scope));
   }
 
-  /** Those that have not ended, parents before their sub-jobs, else as they were submitted. */
-  #jobs(family: Family): QueueJob[] {
+  /** Jobs that have not ended, in order of submission, each before its sub-jobs. */
+  #jobs(scope: JobScope<QueueJob>): QueueJob[] {
     const jobs: QueueJob[] = [];
-    const open = [...family.ring, ...family.line.items()].reverse();
+    const open = [...scope.ring, ...scope.backlog.items()].reverse();
     for (let job = open.pop(); job !== undefined; job = open.pop()) {
       jobs.push(job);
       const children = job.rare?.children;
       if (children === undefined) continue;
-      for (const child of [...children.ring, ...children.line.items()].reverse()) {
+      for (const child of [...children.ring, ...children.backlog.items()].reverse()) {
         open.push(child);
       }
     }
@@ -220,7 +223,7 @@ class DomainJobQueue implements JobQueue {
   }
 
   // -------------------------------------------------------------------------------------------
-  // In
+  // Submission
 
   #checkOpen(): void {
     if (!this.#isOpen) throw new DomainClosedError('the job queue is closed');
@@ -232,20 +235,20 @@ class DomainJobQueue implements JobQueue {
       throw new TypeError(`job ${parent.id} has ended, or has not begun: it has no sub-jobs`);
     }
     const details = parent.details();
-    details.children ??= new Family(this.#owner, this.#name, parent);
+    details.children ??= new JobScope(this.#owner, this.#name, parent);
     return this.#submit(details.children, own) as Job<R>;
   }
 
-  #submit(family: Family, spec: ReadSpec): QueueJob {
+  #submit(scope: JobScope<QueueJob>, spec: ReadSpec): QueueJob {
     const { signal } = spec;
     if (spec.task !== undefined && this.#workers === undefined) {
       throw new TypeError('a job with a task needs a queue with workers: see its option workers');
     }
-    const after = this.#afterIn(family, spec);
+    const after = this.#afterIn(scope, spec);
     if (signal?.aborted) throw signal.reason;
-    const isFull = family.ring.size >= this.#capacity || family.lineCount > 0;
-    if (isFull && family.lineCount >= this.#capacity) throw this.#tooMany();
-    const job = new QueueJob(family, ++this.#idLast, spec);
+    const isFull = scope.ring.size >= this.#capacity || scope.backlogCount > 0;
+    if (isFull && scope.backlogCount >= this.#capacity) throw this.#limitError();
+    const job = new QueueJob(scope, ++this.#idLast, spec);
     const context = captureContext();
     if (context !== undefined) job.details().context = context;
     if (after.length > 0) {
@@ -253,61 +256,61 @@ class DomainJobQueue implements JobQueue {
       job.afterCount = after.length;
     }
     if (isFull) {
-      this.#domain.prepare(family.requestFor(job).set);
-      family.line.push(job);
-      family.lineCount++;
+      this.#domain.prepare(scope.requestFor(job).set);
+      scope.backlog.push(job);
+      scope.backlogCount++;
     } else {
-      this.#enqueueOrForget(job);
+      this.#enqueueOrRemove(job);
     }
     if (after.length > 0) this.#beginAfter(job, after);
     if (signal !== undefined && job.isLive) this.#follow(job, signal);
     return job;
   }
 
-  /** Last, as it runs the signal's own code, if it has any. */
+  /** The last step, as it runs the signal's own code, if it has any. */
   #follow(job: QueueJob, signal: AbortSignal): void {
     try {
       if (!this.#abortListeners.add(signal, job)) job.cancel(signal.reason);
     } catch (error) {
-      // A signal that takes no listener.
+      // A signal that refuses the listener.
       if (!job.cancel(error)) throwUncaught(error);
       else throw error;
     }
     if (!job.isLive) this.#abortListeners.remove(signal, job);
   }
 
-  /** Its set stands in all queues from now on. It is in the ring, also if that fails. */
+  /** Puts its set into all queues, and the job into the ring, also if that fails. */
   #enqueue(job: QueueJob): void {
-    const { family, label } = job;
-    const { set, holding } = family.requestFor(job);
+    const { scope, label } = job;
+    const { set, holding } = scope.requestFor(job);
     const onGrant = (grant: Grant): void => this.#granted(job, grant);
     const onRefused = (reason: unknown): void => this.#end(job, 'failed', reason);
     const options: EnqueueOptions = { delivery: 'direct', label, holding, onRefused };
     job.move('enqueued');
-    family.ring.add(job);
+    scope.ring.add(job);
     const waiter = this.#domain.enqueue(set, onGrant, options);
     if (job.held === undefined) job.waiter = waiter;
   }
 
-  #enqueueOrForget(job: QueueJob): void {
+  #enqueueOrRemove(job: QueueJob): void {
     try {
       this.#enqueue(job);
     } catch (error) {
-      job.family.ring.delete(job);
+      job.scope.ring.delete(job);
       throw error;
     }
   }
 
-  #afterIn(family: Family, { after }: ReadSpec): readonly QueueJob[] {
+  #afterIn(scope: JobScope<QueueJob>, { after }: ReadSpec): readonly QueueJob[] {
     if (after.length === 0) return [];
     return [...new Set(after)].map((job) => {
-      if (job instanceof QueueJob && job.family === family) return job;
-      const wanted = family.lender === undefined ? 'a job of this queue' : 'a sub-job of this job';
+      if (job instanceof QueueJob && job.scope === scope) return job;
+      const wanted = scope.parent === undefined ? 'a job of this queue' : 'a sub-job of this job';
       throw new TypeError(`after names ${wanted}, not ${describe(job)}`);
     });
   }
 
-  /** They have been counted before, so that a grant within `enqueue` did not make it ready. */
+  /** `after` was counted before, so that a grant within `enqueue` did not make the job ready. */
   #beginAfter(job: QueueJob, after: readonly QueueJob[]): void {
     for (const first of after) {
       if (first.isLive) {
@@ -322,16 +325,16 @@ class DomainJobQueue implements JobQueue {
     if (job.afterCount === 0 && job.isLive) this.#afterAll(job);
   }
 
-  #tooMany(): LimitError {
+  #limitError(): LimitError {
     return new LimitError(
-      `the ring of ${this.#capacity} jobs is full, and as many stand in line for it: ` +
+      `the ring of ${this.#capacity} jobs is full, and as many wait for room in it: ` +
         'await job.enqueued (of a job without a set: job.started) before you submit more, or ' +
         'make capacity larger',
     );
   }
 
   // -------------------------------------------------------------------------------------------
-  // From granted to started
+  // Start
 
   #granted(job: QueueJob, grant: Grant): void {
     job.held = grant;
@@ -339,7 +342,7 @@ class DomainJobQueue implements JobQueue {
     if (job.afterCount === 0) this.#makeReady(job);
   }
 
-  /** It has its set, and comes after nobody any more: it needs a worker, if a task, and a slot. */
+  /** Its set is granted and its `after` have ended: it needs a slot, and for a task a worker. */
   #makeReady(job: QueueJob): void {
     job.move('ready');
     if (job.spec.task === undefined) this.#slots.seek(job);
@@ -358,7 +361,7 @@ class DomainJobQueue implements JobQueue {
   }
 
   #pump(): void {
-    lookForContext();
+    detectContext();
     while (!this.#isPaused) {
       const job = this.#starting.shift();
       if (job === undefined) break;
@@ -368,7 +371,8 @@ class DomainJobQueue implements JobQueue {
   }
 
   #start(job: QueueJob): void {
-    const { spec, loss } = job;
+    const { spec } = job;
+    const loss = job.scope.lossOf(job);
     if (loss !== undefined) {
       this.#end(job, 'failed', loss.reason);
       return;
@@ -396,9 +400,9 @@ class DomainJobQueue implements JobQueue {
   }
 
   // -------------------------------------------------------------------------------------------
-  // Out
+  // End
 
-  /** Its run is over; it ends when its sub-jobs have. */
+  /** Its run has ended; the job ends when its sub-jobs have. */
   #over(job: QueueJob, isOk: boolean, value: unknown): void {
     const { rare } = job;
     if (rare?.children?.isEmpty === false) rare.outcome = { isOk, value };
@@ -406,9 +410,9 @@ class DomainJobQueue implements JobQueue {
   }
 
   #endRun(job: QueueJob, isOk: boolean, value: unknown): void {
-    const loss = isOk && job.spec.afterLoss !== 'ignore' ? job.loss : undefined;
+    const loss = isOk && job.spec.afterLoss !== 'ignore' ? job.scope.lossOf(job) : undefined;
     if (loss !== undefined) {
-      // What it has come to was not made in exclusion, whatever it says.
+      // Its result was not made in exclusion.
       this.#end(job, 'failed', loss.reason);
       return;
     }
@@ -427,54 +431,54 @@ class DomainJobQueue implements JobQueue {
     return true;
   }
 
-  /** Lets go of its set, or of its place; then it has ended. */
+  /** Releases its set, or cancels its request; then the job has ended. */
   #end(job: QueueJob, state: JobState, value: unknown): void {
     if (job.isEnding) return;
     job.isEnding = true;
-    const released = letGo(job, state, value);
+    const released = releaseSet(job, state, value);
     if (released === undefined) this.#ended(job, state, value);
-    // What cannot be told to a host far away ends with its session there.
+    // A release that cannot be sent to a remote backend takes effect as the session ends there.
     else released.finally(() => this.#ended(job, state, value)).catch(() => {});
   }
 
   #ended(job: QueueJob, state: JobState, value: unknown): void {
-    const { family, spec } = job;
+    const { scope, spec } = job;
     const isFailure = state === 'failed';
     if (job.state === 'submitted') {
-      family.lineCount--;
-      family.line.noteStale();
+      scope.backlogCount--;
+      scope.backlog.countStale();
     } else {
-      family.ring.delete(job);
+      scope.ring.delete(job);
     }
     if (job.state === 'ready') {
-      if (job.slot === undefined) this.#slots.noteStale(job);
-      else this.#starting.noteStale();
+      if (job.slot === undefined) this.#slots.countStale(job);
+      else this.#starting.countStale();
     }
-    if (job.state === 'running' && state !== 'done') family.isMarked = true;
+    if (job.state === 'running' && state !== 'done') scope.hasFailedJob = true;
     if (spec.signal !== undefined) this.#abortListeners.remove(spec.signal, job);
     if (spec.task !== undefined) this.#workers?.free(job);
     if (job.slot !== undefined) this.#slots.free(job);
     job.rare?.children?.close(this.#domain);
-    this.#forgetAfter(job);
+    this.#unlinkAfter(job);
     job.end(state, value, isFailure && this.#onFailure === undefined);
     this.#counts[state as keyof JobCounts]++;
-    if (isFailure) this.#tellFailure(job, value);
+    if (isFailure) this.#reportFailure(job, value);
     if (job.rare?.dependents !== undefined) this.#dependents.add(job);
-    this.#admit(family);
-    if (family.isEmpty && family.lender !== undefined) this.#parents.add(family.lender);
+    this.#admit(scope);
+    if (scope.isEmpty && scope.parent !== undefined) this.#parents.add(scope.parent);
     if (this.size === 0 && this.#drained !== undefined) {
       this.#drained.resolve(this.counts);
       this.#drained = undefined;
     }
   }
 
-  /** Its sub-jobs have ended, so it ends if its own run has. */
+  /** Its sub-jobs have ended; the job ends if its own run has. */
   #endParent(parent: QueueJob): void {
     const outcome = parent.rare?.outcome;
     if (outcome !== undefined) this.#endRun(parent, outcome.isOk, outcome.value);
   }
 
-  #tellFailure(job: QueueJob, error: unknown): void {
+  #reportFailure(job: QueueJob, error: unknown): void {
     const onFailure = this.#onFailure;
     if (onFailure === undefined) return;
     try {
@@ -501,9 +505,9 @@ class DomainJobQueue implements JobQueue {
     if (job.spec.afterFailure === 'fail') this.#end(job, 'failed', first.value);
   }
 
-  /** What it comes after has ended. */
+  /** All jobs of `after` have ended. */
   #afterAll(job: QueueJob): void {
-    this.#forgetAfter(job);
+    this.#unlinkAfter(job);
     const failed = job.rare?.afterFailed;
     if (failed !== undefined && job.spec.afterFailure !== 'run') {
       this.#end(job, 'skipped', skippedAfter(failed));
@@ -512,41 +516,41 @@ class DomainJobQueue implements JobQueue {
     }
   }
 
-  /** Neither is kept for the other's sake: what has ended, and what it came after. */
-  #forgetAfter(job: QueueJob): void {
+  /** Unlinks a job and its `after`, so that neither keeps the other in memory. */
+  #unlinkAfter(job: QueueJob): void {
     const { rare } = job;
     if (rare?.after === undefined) return;
     for (const first of rare.after) first.rare?.dependents?.delete(job);
     rare.after = undefined;
   }
 
-  /** There is room in the ring: whoever stands in line for it comes in. */
-  #admit(family: Family): void {
-    if (family.lineCount === 0 || family.isAdmitting) return;
-    family.isAdmitting = true;
-    while (family.ring.size < this.#capacity) {
-      const job = family.line.shift();
+  /** Moves jobs from the backlog into the ring while it has room. */
+  #admit(scope: JobScope<QueueJob>): void {
+    if (scope.backlogCount === 0 || scope.isAdmitting) return;
+    scope.isAdmitting = true;
+    while (scope.ring.size < this.#capacity) {
+      const job = scope.backlog.shift();
       if (job === undefined) break;
-      family.lineCount--;
+      scope.backlogCount--;
       try {
         this.#enqueue(job);
       } catch (error) {
         this.#end(job, 'failed', error);
       }
     }
-    family.isAdmitting = false;
+    scope.isAdmitting = false;
   }
 }
 
-/** Returns what is to be waited for, where a release takes a while. */
-function letGo(job: QueueJob, state: JobState, value: unknown): Promise<void> | undefined {
+/** Returns a promise where the release is a message to a backend. */
+function releaseSet(job: QueueJob, state: JobState, value: unknown): Promise<void> | undefined {
   const { held, waiter } = job;
   job.waiter = undefined;
   if (held === undefined) {
     waiter?.cancel();
     return undefined;
   }
-  // Whoever ran and did not get through may have left what it writes half done.
+  // A job that did not succeed may have left half written what it writes.
   const isHalfDone = job.state === 'running' && state !== 'done';
   return (isHalfDone ? held.abandon(value) : held.release()) as Promise<void> | undefined;
 }

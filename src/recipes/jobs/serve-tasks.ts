@@ -3,34 +3,33 @@
 import { UnsupportedError } from '../../api/errors.ts';
 import { checkFunction } from '../../api/options.ts';
 import { describe, type SetSpec } from '../../api/sets.ts';
-import { isWithin } from './queue-job.ts';
-import { wantedIn } from './spec.ts';
+import { isWithin, wantedIn } from './spec.ts';
 import { type FromWorker, isToWorker, type NamedSet, type ToWorker } from './task-messages.ts';
 
-/** A task as its function sees it. Takes the place of a grant where one has to be shown. */
+/** A task, for its function. Accepted in place of a grant by the guards of a resource. */
 export interface RunningTask {
-  /** Of the job. */
+  /** The id of the job. */
   readonly id: number;
-  /** Aborts if the job is cancelled; heard of when the worker's event loop gets to turn. */
+  /** Aborts if the job is cancelled, in a turn of the worker's event loop. */
   readonly signal: AbortSignal;
-  /** Whether the set is among what the job declared by name, and the task still runs. */
+  /** Whether the job declared all of a set by name, and the task still runs. */
   covers(set: SetSpec): boolean;
 }
 
-/** Does the work of a task: what it returns, or what that resolves to, is the job's result. */
+/** Does the work of a task: its return value, or what that resolves to, is the job's result. */
 export type TaskFunction = (data: never, task: RunningTask) => unknown;
 
-/** A port that a queue's messages come by. */
+/** A port that delivers a queue's messages. */
 export interface TaskPort {
   postMessage(message: unknown): void;
 }
 
 /**
- * Call it once in a worker that a queue starts: from then on it runs what jobs name as their
- * `task`.
+ * Serves the tasks of a queue. To be called once in a worker that a queue starts: from then on the
+ * worker runs the functions that jobs name as their `task`.
  *
- * @param port Where messages come from. Default: the port to the thread that made this worker.
- * @throws TypeError for what are no functions; UnsupportedError outside of a worker.
+ * @param port The source of messages. Default: the port to the thread that made this worker.
+ * @throws TypeError for invalid functions; UnsupportedError outside of a worker.
  * @example
  * ```ts no-run
  * import { serveTasks } from 'kds/jobs';
@@ -69,7 +68,7 @@ export function serveTasks(
     } catch (error) {
       const { aborted, reason } = task.controller.signal;
       const isAborted = aborted && error === reason;
-      send({ kds: 'task failed', id, error: tellable(error), isAborted });
+      send({ kds: 'task failed', id, error: sendable(error), isAborted });
     } finally {
       task.isRunning = false;
       running.delete(id);
@@ -80,15 +79,15 @@ export function serveTasks(
     try {
       port.postMessage(message);
     } catch (error) {
-      // A result that cannot be cloned is a failure; an error that cannot be is told in words.
+      // A result that cannot be cloned is a failure; of such an error the text is sent.
       if (message.kds === 'task done') throw error;
       port.postMessage({ ...message, error: new Error(String(message.error)) });
     }
   };
 }
 
-/** What the other side can be told: some runtimes make an empty object of a DOMException. */
-function tellable(error: unknown): unknown {
+/** An error that can be cloned: some runtimes make an empty object of a DOMException. */
+function sendable(error: unknown): unknown {
   return error instanceof DOMException ? new Error(String(error)) : error;
 }
 

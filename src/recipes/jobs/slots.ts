@@ -1,11 +1,12 @@
 /**
- * Slots: who may run at one time. First ready, first served.
+ * Slots limit the jobs that run at the same time. First ready, first served.
  *
- * A parent lends its slot to one of its sub-jobs at a time, as it waits for them itself; so with
- * one slot in all a job can still have sub-jobs, however deep.
+ * A parent delegates its slot to one of its sub-jobs at a time, as it waits for them itself; so
+ * with one slot in all a job can still have sub-jobs, however deep.
  */
 
-import type { QueueJob, Slot } from './queue-job.ts';
+import { type Slot, waitsForSlot } from './job-scope.ts';
+import type { QueueJob } from './queue-job.ts';
 import { WaitQueue } from './wait-queue.ts';
 
 export class Slots {
@@ -20,47 +21,43 @@ export class Slots {
 
   /** Gives a ready job a slot: now, or when its turn comes. */
   seek(job: QueueJob): void {
-    const { family } = job;
-    if (family.lender !== undefined && !family.isSlotLent) {
-      family.isSlotLent = true;
+    const { scope } = job;
+    if (scope.parent !== undefined && !scope.isSlotDelegated) {
+      scope.isSlotDelegated = true;
       this.#give(job, 'parent');
     } else if (this.#freeCount > 0) {
       this.#freeCount--;
       this.#give(job, 'queue');
     } else {
       this.#waiting.push(job);
-      if (family.lender !== undefined) family.waiting.push(job);
+      if (scope.parent !== undefined) scope.waiting.push(job);
     }
   }
 
   /** Its job has ended. */
   free(job: QueueJob): void {
-    const { slot, family } = job;
+    const { slot, scope } = job;
     job.slot = undefined;
-    const next = slot === 'parent' ? family.waiting.shift() : this.#waiting.shift();
+    const next = slot === 'parent' ? scope.waiting.shift() : this.#waiting.shift();
     if (next === undefined) {
-      if (slot === 'parent') family.isSlotLent = false;
+      if (slot === 'parent') scope.isSlotDelegated = false;
       else this.#freeCount++;
       return;
     }
     this.#give(next, slot as Slot);
-    // A sub-job stands in both lines.
-    if (next.family.lender === undefined) return;
-    (slot === 'parent' ? this.#waiting : next.family.waiting).noteStale();
+    // A sub-job waits in both queues.
+    if (next.scope.parent === undefined) return;
+    (slot === 'parent' ? this.#waiting : next.scope.waiting).countStale();
   }
 
-  /** A job that may stand in line has ended. */
-  noteStale({ family }: QueueJob): void {
-    this.#waiting.noteStale();
-    family.waiting.noteStale();
+  /** A job that may wait for a slot has ended. */
+  countStale({ scope }: QueueJob): void {
+    this.#waiting.countStale();
+    scope.waiting.countStale();
   }
 
   #give(job: QueueJob, slot: Slot): void {
     job.slot = slot;
     this.#onSlot(job);
   }
-}
-
-export function waitsForSlot({ state, slot, isEnding }: QueueJob): boolean {
-  return state === 'ready' && slot === undefined && !isEnding;
 }

@@ -1,4 +1,4 @@
-/** What a job declares, and its check at the boundary. */
+/** Reads and checks what a job declares, and compares sets with it. */
 
 import { checkLabel, checkSignal } from '../../api/options.ts';
 import {
@@ -9,74 +9,23 @@ import {
   readSpec,
   type SetSpec,
 } from '../../api/sets.ts';
-import type { Job, RunningJob } from './queue-job.ts';
-
-/** What becomes of a job if one that it comes `after` does not succeed. */
-export type AfterFailure =
-  /** It is not run, and ends as skipped, once all that it comes after have ended. */
-  | 'skip'
-  /** It is run all the same, once all that it comes after have ended. */
-  | 'run'
-  /** It fails at once, with the same error, whatever else it waits for. */
-  | 'fail';
-
-interface Declaration {
-  /** Resources that it reads: shared with others who read. */
-  readonly reads?: ResourceRef | readonly ResourceRef[] | undefined;
-  /** Resources that it writes, or both reads and writes: nobody else has them meanwhile. */
-  readonly writes?: ResourceRef | readonly ResourceRef[] | undefined;
-  /** Jobs of the same queue (a sub-job: of the same parent) that must have ended before. */
-  readonly after?: Job<unknown> | readonly Job<unknown>[] | undefined;
-  /** Default 'skip'. */
-  readonly afterFailure?: AfterFailure | undefined;
-  /**
-   * What becomes of the job if its grant is taken away while it runs: 'fail' (default), with
-   * GrantLostError, also where `run` returned; or 'ignore': the job ends as `run` does.
-   */
-  readonly afterLoss?: 'fail' | 'ignore' | undefined;
-  /** Told in graphs, snapshots and errors. */
-  readonly label?: string | undefined;
-  /** Cancels the job as {@link Job.cancel} does, with the signal's reason. */
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** A job that runs in this thread. */
-export interface RunSpec<R> extends Declaration {
-  /**
-   * Does the work while the set is held. What it returns, or what that resolves to, is the result.
-   */
-  readonly run: (job: RunningJob) => R | PromiseLike<R>;
-  readonly task?: undefined;
-}
-
-/** A job that a worker of the queue runs. */
-export interface TaskSpec extends Declaration {
-  /** The name of one of the functions that the worker gave to `serveTasks`. */
-  readonly task: string;
-  /** What that function gets. Cloned, as postMessage does. */
-  readonly data?: unknown;
-  /** Objects in `data` that are moved and not cloned: an ArrayBuffer, a MessagePort, and so on. */
-  readonly transfer?: readonly object[] | undefined;
-  readonly run?: undefined;
-}
-
-export type JobSpec<R> = RunSpec<R> | TaskSpec;
+import type { Job, JobSpec, RunSpec, TaskSpec } from './job.ts';
 
 const none: readonly ResourceRef[] = Object.freeze([]);
 const noItems: readonly never[] = Object.freeze([]);
 
-/** What a job has declared. */
+/** The resources that a job declared. */
 export interface JobSet {
   readonly reads: ResourceRef | readonly ResourceRef[];
   readonly writes: ResourceRef | readonly ResourceRef[];
 }
 
-/** What a job is submitted as, read once: the caller's own object is not looked at again. */
+/** A job's specification, read once: the caller's own object is not read again. */
 export type ReadSpec = JobSpec<unknown> & {
   readonly reads: ResourceRef | readonly ResourceRef[];
   readonly writes: ResourceRef | readonly ResourceRef[];
   readonly after: readonly Job<unknown>[];
-  /** What `run` has as its `this`. */
+  /** The `this` of `run`. */
   readonly self: object;
 };
 
@@ -91,20 +40,20 @@ export function wantedIn(set: SetSpec): RequestedRefs {
   return wanted;
 }
 
-/** Each job keeps it, so it takes as little memory as can be. */
+/** Each job keeps the result, so it is as small as possible. */
 function namesOf(
   refs: ResourceRef | readonly ResourceRef[] | undefined,
 ): ResourceRef | readonly ResourceRef[] {
   if (refs === undefined) return none;
   if (typeof refs === 'string') return refs;
   const read = new RequestedRefs();
-  // Which handles there may be is for the domain to say.
+  // The domain decides which handles are valid.
   readRefs(refs, read, (ref) => ref as ResourceRef);
-  // A list that has grown has room for more.
+  // A list that grew has spare capacity; its copy has none.
   return read.refs.slice();
 }
 
-/** By index, as a list may have an iterator of its own, or none. */
+/** Read by index: a list may have no iterator, or one of its own. */
 function itemsOf<T>(items: T | readonly T[] | undefined): readonly T[] {
   if (items === undefined) return noItems;
   if (!isList(items)) return [items];
@@ -117,12 +66,17 @@ export function listOf<T>(items: T | readonly T[] | undefined): readonly T[] {
   return isList(items) ? items : [items];
 }
 
+/** Whether a job declared any resource. */
+export function hasResources({ reads, writes }: JobSet): boolean {
+  return listOf(reads).length > 0 || listOf(writes).length > 0;
+}
+
 function isList<T>(items: T | readonly T[]): items is readonly T[] {
   return Array.isArray(items);
 }
 
 /**
- * Reads what a job is submitted as. Runs code of the caller's (getters, proxies).
+ * Reads a job's specification. Runs code of the caller (getters, proxies).
  *
  * @throws TypeError, LimitError
  */
@@ -154,7 +108,7 @@ export function readJobSpec(spec: JobSpec<unknown>): ReadSpec {
   const writes = namesOf(spec.writes);
   const after = itemsOf(spec.after);
   const self = spec;
-  // Written out, as a copy of a copy took half of the time of a submission.
+  // Written out: a copy of a copy took half of the time of a submission.
   const own =
     run === undefined
       ? {
@@ -173,4 +127,23 @@ export function readJobSpec(spec: JobSpec<unknown>): ReadSpec {
         }
       : { run, reads, writes, after, afterFailure, afterLoss, label, signal, self, task };
   return own as ReadSpec;
+}
+
+/** The same for a name and for its handle. */
+export function keyOf(ref: ResourceRef): ResourceRef {
+  return typeof ref === 'string' ? ref : (ref.name ?? ref);
+}
+
+/** Whether a job's set has all of these, in these modes or stronger ones. */
+export function isWithin(
+  { reads, writes }: JobSet,
+  exclusive: readonly ResourceRef[],
+  shared: readonly ResourceRef[],
+): boolean {
+  const writable = listOf(writes).map(keyOf);
+  const readable = [...writable, ...listOf(reads).map(keyOf)];
+  return (
+    exclusive.every((ref) => writable.includes(keyOf(ref))) &&
+    shared.every((ref) => readable.includes(keyOf(ref)))
+  );
 }

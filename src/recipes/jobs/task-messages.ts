@@ -1,4 +1,4 @@
-/** What a queue and its workers say to each other; other messages may go the same way. */
+/** Messages between a queue and its workers; other messages may use the same port. */
 
 export interface NamedSet {
   readonly reads: readonly string[];
@@ -21,7 +21,7 @@ export type FromWorker =
       readonly kds: 'task failed';
       readonly id: number;
       readonly error: unknown;
-      /** It heeded an abort: the error is the reason of that. */
+      /** The task ended because of an abort: the error is the reason of the abort. */
       readonly isAborted: boolean;
     };
 

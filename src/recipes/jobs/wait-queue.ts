@@ -38,7 +38,7 @@ export class WaitQueue<T> {
   }
 
   /** An item of the queue has stopped waiting. */
-  noteStale(): void {
+  countStale(): void {
     this.#staleCount++;
     if (this.#staleCount < staleCountMin || this.#staleCount * 2 < this.#items.size) return;
     const items = this.items();

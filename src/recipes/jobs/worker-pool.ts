@@ -1,7 +1,7 @@
 /**
- * The workers of a queue: each runs one task at a time, started as they are needed, replaced when
- * they end. The grant stays with the queue's thread, so the death of a worker is a job that failed:
- * what it writes is marked as recovered, and goes to the next.
+ * The workers of a queue: each runs one task at a time. A worker is started when it is needed, and
+ * replaced when it ends. The grant stays with the queue's thread, so the death of a worker is a
+ * failed job: the resources that it writes get the recovered flag and go to the next waiter.
  *
  * Works with the workers of Node and of browsers; `serveTasks` is the other side.
  */
@@ -9,8 +9,9 @@
 import { UnavailableError } from '../../api/errors.ts';
 import { checkFunction } from '../../api/options.ts';
 import { describe, type ResourceRef } from '../../api/sets.ts';
-import { keyOf, type QueueJob } from './queue-job.ts';
-import { listOf, type TaskSpec } from './spec.ts';
+import type { TaskSpec } from './job.ts';
+import type { QueueJob } from './queue-job.ts';
+import { keyOf, listOf } from './spec.ts';
 import { type FromWorker, isFromWorker, type NamedSet, type ToWorker } from './task-messages.ts';
 import { WaitQueue } from './wait-queue.ts';
 
@@ -21,17 +22,17 @@ export interface TaskWorker {
 }
 
 export interface WorkersOptions {
-  /** How many at one time, at most: 1 to 1024. */
+  /** Workers at the same time, at most: 1 to 1024. */
   readonly count: number;
-  /** Makes one. It is expected to call `serveTasks` at once. */
+  /** Makes a worker. The worker is expected to call `serveTasks` at once. */
   readonly start: () => TaskWorker;
 }
 
-/** What the queue hears. */
+/** Notifies the queue. */
 export interface WorkerPoolEvents {
-  /** The job has a worker, for it alone. */
+  /** The job has a worker for itself. */
   onReserved(job: QueueJob): void;
-  /** It can have none. */
+  /** No worker can be started for the job. */
   onNoWorker(job: QueueJob, error: unknown): void;
 }
 
@@ -70,18 +71,18 @@ export class WorkerPool {
     this.#serve();
   }
 
-  /** In its worker. */
+  /** Runs a task in the worker reserved for its job. */
   run(job: QueueJob, spec: TaskSpec): Promise<unknown> {
     const member = this.#byJob.get(job);
     if (member === undefined) throw new Error(`job ${job.id} has no worker`);
     return member.run(job, spec);
   }
 
-  /** The job has ended, in whatever way. */
+  /** The job has ended, successfully or not. */
   free(job: QueueJob): void {
     const member = this.#byJob.get(job);
     if (member === undefined) {
-      this.#waiting.noteStale();
+      this.#waiting.countStale();
       return;
     }
     this.#byJob.delete(job);
@@ -108,7 +109,7 @@ export class WorkerPool {
     }
   }
 
-  /** Each job that finds no worker makes one attempt to start one, so there are no endless ones. */
+  /** Each job makes one attempt to start a worker, so attempts are not endless. */
   #startFor(job: QueueJob): Member | undefined {
     let worker: TaskWorker;
     try {
@@ -127,7 +128,7 @@ export class WorkerPool {
     if (!this.#members.delete(member)) return;
     const at = this.#idle.indexOf(member);
     if (at !== -1) this.#idle.splice(at, 1);
-    // If it was reserved and not running yet, its job finds out when it runs.
+    // If it was reserved and not running yet, the call of `run` rejects.
     this.#serve();
   }
 }
@@ -139,7 +140,7 @@ class Member {
   #running:
     | { job: QueueJob; resolve(value: unknown): void; reject(error: unknown): void }
     | undefined;
-  /** Why it runs nothing more. */
+  /** The reason why it runs no more tasks. */
   #end: UnavailableError | undefined;
   #cause: unknown;
 
@@ -152,7 +153,7 @@ class Member {
       },
       error: (error) => {
         this.#cause = error;
-        // One of Node will exit. A browser's says no more than that, and may live on.
+        // A worker of Node exits. A browser's reports only the error, and may live on.
         if ('threadId' in worker) return;
         worker.terminate();
         this.#ended('failed');
@@ -165,7 +166,7 @@ class Member {
   run(job: QueueJob, { task, data, transfer = [] }: TaskSpec): Promise<unknown> {
     if (this.#end !== undefined) return Promise.reject(this.#end);
     const message: ToWorker = { kds: 'run task', id: job.id, task, data, set: namesOf(job) };
-    // First: what cannot be cloned throws.
+    // First, as data that cannot be cloned throws.
     this.#worker.postMessage(message, transfer as readonly never[]);
     setKeepsAlive(this.#worker, true);
     job.details().onAbort = (reason) => {
@@ -238,8 +239,8 @@ function setKeepsAlive(
   else worker.unref?.();
 }
 
-/** What the worker can know of the set: resources without a name mean nothing there. */
-function namesOf({ reads, writes }: QueueJob): NamedSet {
+/** The part of the set that a worker can know: resources without a name mean nothing there. */
+function namesOf({ spec: { reads, writes } }: QueueJob): NamedSet {
   const named = (refs: ResourceRef | readonly ResourceRef[]): readonly string[] => {
     return listOf(refs)
       .map(keyOf)

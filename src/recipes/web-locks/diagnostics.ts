@@ -1,6 +1,6 @@
 /**
- * Node's channels for Web Locks, with Node's messages, so that what listens to its locks hears of
- * these too. Where there is no node:diagnostics_channel nothing is published.
+ * Node's channels for Web Locks, with Node's messages, so that subscribers to Node's locks also
+ * receive these. Without node:diagnostics_channel nothing is published.
  * https://nodejs.org/api/diagnostics_channel.html#web-locks
  */
 
@@ -20,22 +20,22 @@ const grant = module?.channel('locks.request.grant');
 const miss = module?.channel('locks.request.miss');
 const end = module?.channel('locks.request.end');
 
-/** A request is made. `name` is the list of names where a set is asked for. */
+/** A request is made. `name` is a list of names if a set is requested. */
 export function publishStart({ names, mode }: LockTerms): void {
   if (start?.hasSubscribers) start.publish({ name: names, mode });
 }
 
-/** It is granted, and its callback is about to run. */
+/** A request is granted, and its callback is about to run. */
 export function publishGrant({ names, mode }: LockTerms): void {
   if (grant?.hasSubscribers) grant.publish({ name: names, mode });
 }
 
-/** It cannot be had at once, and its callback is about to run with null. */
+/** A lock is not available, and the callback is about to run with null. */
 export function publishMiss({ names, mode }: LockTerms): void {
   if (miss?.hasSubscribers) miss.publish({ name: names, mode });
 }
 
-/** Its promise is about to settle; with this error, if it rejects. */
+/** The promise of a request is about to be fulfilled, or rejected with `error`. */
 export function publishEnd(terms: LockTerms, error: unknown): void {
   if (!end?.hasSubscribers) return;
   const { names, mode, ifAvailable, steal } = terms;

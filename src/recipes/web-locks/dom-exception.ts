@@ -1,4 +1,4 @@
-/** The errors that the standard names, and what kds says of the cause. */
+/** The errors of the standard, with the error of kds as their cause. */
 
 export function domException(name: string, message: string, cause?: unknown): DOMException {
   const error = new DOMException(message, name);

@@ -1,8 +1,8 @@
 /**
- * A task of the event loop of its own for each call: after the microtasks of the task at hand, and
- * in the order of the calls. Where the standard queues a task, so that an abort that follows a
- * request by any number of promises still comes before its callback, a microtask would be too soon;
- * and who asks again and again would keep the event loop from its events.
+ * A task of the event loop of its own for each call: after the microtasks of the present task, and
+ * in the order of the calls. The standard queues a task, so that an abort that follows a request by
+ * any number of promises still precedes its callback. A microtask would be too soon, and repeated
+ * requests would starve the event loop.
  */
 
 type Task = () => void;
@@ -13,13 +13,13 @@ interface Platform {
   readonly setTimeout: (task: Task) => unknown;
 }
 
-/** Made of the platform as it is at load: fake timers of tests do not stop locks. */
+/** Uses the platform as it is at load: fake timers of tests do not stop locks. */
 export const queueTask: (task: Task) => void = createTaskQueue(globalThis);
 
 export function createTaskQueue(platform: Platform): (task: Task) => void {
   const { setImmediate, MessageChannel, setTimeout } = platform;
   if (setImmediate !== undefined) return (task) => void setImmediate(task);
-  // A time-out within time-outs is one of 4 ms in a browser; a message is not held back.
+  // Browsers delay nested time-outs by 4 ms, and messages not.
   if (MessageChannel !== undefined) return messages(new MessageChannel());
   return (task) => void setTimeout(task);
 }

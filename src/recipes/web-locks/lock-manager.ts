@@ -2,9 +2,9 @@
  * The Web Locks API on any domain: https://w3c.github.io/web-locks/
  *
  * The domain is what the standard calls the lock manager: it has the queues. An object of this
- * class is what one *agent* sees of it, be that a page, a worker, a process or a part of one; so it
- * is a session of the domain, whose label is its clientId. What is held by way of the domain itself
- * stands in the way of locks, and locks in its way, name by name.
+ * class belongs to one *agent*: a page, a worker, a process or a part of one. So it is a session of
+ * the domain, whose label is its clientId. Locks and sets of the same domain conflict, name by
+ * name.
  */
 
 import type { Domain, Session } from '../../api/domain.ts';
@@ -23,9 +23,9 @@ import {
   type LockTerms,
 } from './web-idl.ts';
 
-/** Called when the lock is granted; null if it was to be had at once, and was not. */
+/** Called when the lock is granted; with null if `ifAvailable` is set and it is not available. */
 export type LockGrantedCallback<R> = (lock: Lock | null) => R;
-/** The same for a set: its locks in the order of their names, which no two share. */
+/** The same for a set: its locks in the order of their names, without duplicates. */
 export type LockSetGrantedCallback<R> = (locks: readonly Lock[] | null) => R;
 
 export interface LockInfo {
@@ -40,7 +40,7 @@ export interface LockManagerSnapshot {
 }
 
 export interface LockManagerOptions {
-  /** Told by `query()`, of what goes through this manager. Default: a new UUID. */
+  /** Identifies this manager's locks in `query()`. Default: a new UUID. */
   readonly clientId?: string | undefined;
 }
 
@@ -50,23 +50,23 @@ export interface LockManagerOptions {
  * import { LockManager } from 'kds/web-locks';
  *
  * const locks = new LockManager(createDomain()); // or a domain of threads, of processes
- * const seen = await locks.request('inbox', { mode: 'shared' }, (lock) => lock?.mode);
- * console.log(seen); // shared
+ * const mode = await locks.request('inbox', { mode: 'shared' }, (lock) => lock?.mode);
+ * console.log(mode); // shared
  * await locks.request(['account 1', 'account 2'], (both) => console.log(both?.length)); // 2
  */
 export class LockManager {
   readonly #agent: LockAgent;
   readonly #session: Session;
-  /** What `query()` tells of this manager's locks. */
+  /** Identifies this manager's locks in `query()`. */
   readonly clientId: string;
 
   static {
     asInterface(LockManager, 'LockManager');
-    // That of the overload with the fewest arguments.
+    // The number of arguments of the shortest overload.
     Object.defineProperty(LockManager.prototype.request, 'length', { value: 2 });
   }
 
-  /** @throws TypeError for what is no domain; LimitError; DomainClosedError. */
+  /** @throws TypeError for an invalid domain; LimitError; DomainClosedError. */
   constructor(domain: Domain, options: LockManagerOptions = {}) {
     if (typeof domain?.session !== 'function') {
       throw new TypeError(`a LockManager needs a domain, not ${describe(domain)}`);
@@ -83,16 +83,16 @@ export class LockManager {
   }
 
   /**
-   * Calls back when the lock is granted, from a task of its own, and holds it until what the
-   * callback returns has settled; then resolves, or rejects, as that did.
+   * Calls back when the lock is granted, in a task of its own, and holds the lock until the
+   * promise that the callback returns is fulfilled or rejected; then the request is, likewise.
    *
    * Never throws. Rejects with TypeError for arguments that Web IDL refuses; with a DOMException:
    * NotSupportedError for options that exclude each other and names that begin with '-', AbortError
    * if the lock is stolen, or lost with its domain, while it is held (the callback goes on), or the
-   * manager is closed, InvalidStateError if it has been; with `signal.reason` itself; with the
-   * domain's own errors (LimitError, UnavailableError). Waits as long as it takes.
+   * manager is closed meanwhile, InvalidStateError if it was closed before; with `signal.reason`
+   * itself; with the domain's own errors (LimitError, UnavailableError). There is no time limit.
    *
-   * A list of names, which is kds's own, asks for a set: all of it is granted at one moment.
+   * A list of names, an extension by kds, requests a set: all of it is granted at once.
    */
   request<R>(name: string, callback: LockGrantedCallback<R>): Promise<Awaited<R>>;
   request<R>(
@@ -119,9 +119,9 @@ export class LockManager {
   }
 
   /**
-   * Who holds what, and who waits, in the order of their requests: all that there is in the domain,
-   * of whatever thread, process or machine. A set is told of name by name. What came by another
-   * way than a LockManager has the label of its session, or its own, as clientId.
+   * Locks that are held and requests that wait, in the order of the requests: all of the domain's,
+   * from any thread, process or machine. A set is listed name by name. A request not made by a
+   * LockManager has the label of its session, or its own, as clientId.
    */
   async query(): Promise<LockManagerSnapshot> {
     const session = this.#session;
@@ -131,8 +131,8 @@ export class LockManager {
   }
 
   /**
-   * The end of the agent, of which the standard says: terminate remaining locks and requests. All
-   * of them reject with an AbortError, and no callback is called any more. The domain stays open.
+   * Ends the agent; by the standard this terminates its remaining locks and requests. All of them
+   * reject with an AbortError, and no callback is called any more. The domain stays open.
    */
   async close(): Promise<void> {
     this.#agent.isClosed = true;
@@ -169,6 +169,6 @@ function notSupported(message: string): DOMException {
 
 function infoOf({ set, session, label }: SnapshotEntry): LockInfo[] {
   const clientId = session ?? label ?? '';
-  const told = (mode: LockMode) => (name: string) => ({ clientId, mode, name });
-  return [...set.exclusive.map(told('exclusive')), ...set.shared.map(told('shared'))];
+  const infoIn = (mode: LockMode) => (name: string) => ({ clientId, mode, name });
+  return [...set.exclusive.map(infoIn('exclusive')), ...set.shared.map(infoIn('shared'))];
 }

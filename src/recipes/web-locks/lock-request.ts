@@ -1,13 +1,14 @@
 /**
  * One request, from "request a lock" to the end of its callback; the steps are those of
- * https://w3c.github.io/web-locks/#algorithm-request-lock and the sections after it. Queues, and
- * who is grantable, are the domain's.
+ * https://w3c.github.io/web-locks/#algorithm-request-lock and the sections after it. The domain has
+ * the queues and the rule.
  *
  *     waiting ──> due ──> running ──> over
  *        └─────────┴───────────────────^
  *
- * Only forward, and every way ends in `over`, which settles the promise, once. *Due*: granted, or
- * missed, and the task that calls back is queued. Whoever aborts until then wins.
+ * States only move forward, and every path ends in `over`, which fulfils or rejects the promise
+ * once. *Due*: granted, or missed, and the task that calls back is queued. An abort before that
+ * task still wins.
  */
 
 import type { Domain } from '../../api/domain.ts';
@@ -17,7 +18,7 @@ import type { AbortListeners } from '../../runtime/abort-listeners.ts';
 import {
   type CapturedContext,
   captureContext,
-  lookForContext,
+  detectContext,
   runInContext,
 } from '../../runtime/async-context.ts';
 import { publishEnd, publishGrant, publishMiss, publishStart } from './diagnostics.ts';
@@ -26,7 +27,7 @@ import { queueTask } from './event-loop-task.ts';
 import { createLock, type Lock } from './lock.ts';
 import type { LockTerms } from './web-idl.ts';
 
-/** What the requests of one manager share. */
+/** State that the requests of one manager share. */
 export interface LockAgent {
   readonly domain: Domain;
   readonly abortListeners: AbortListeners<LockRequest>;
@@ -41,12 +42,12 @@ export class LockRequest {
   #state: 'waiting' | 'due' | 'running' | 'over' = 'waiting';
   #waiter: Waiter | undefined = undefined;
   #grant: Grant | undefined = undefined;
-  /** Its lock was taken away before the grant was told of. */
-  #lostBy: unknown = undefined;
-  /** Of the call of request(): the callback runs in that one. */
+  /** The reason why its grant was lost before it was reported. */
+  #lossReason: unknown = undefined;
+  /** Context of the call of request(): the callback runs in it. */
   readonly #context: CapturedContext = captureContext();
 
-  /** Returns the promise of the request, which is made at once. */
+  /** Makes a request and returns its promise. */
   static promise(agent: LockAgent, terms: LockTerms): Promise<unknown> {
     return new Promise((resolve, reject) => {
       new LockRequest(agent, terms, resolve, reject).#start();
@@ -82,7 +83,7 @@ export class LockRequest {
     } catch (error) {
       this.#onNotTaken(error);
     }
-    // It may have been aborted within that call.
+    // The request may have been aborted within that call.
     if (this.#isOver) this.#waiter?.cancel();
   }
 
@@ -100,7 +101,7 @@ export class LockRequest {
     return this.#state === 'over';
   }
 
-  /** The domain does not even let it wait. */
+  /** The domain refused the call. */
   readonly #onNotTaken = (reason: unknown): void => {
     if (this.#state === 'over') return;
     const isClosed = isKdsError(reason, 'KDS_DOMAIN_CLOSED') && !this.#agent.isClosed;
@@ -109,7 +110,7 @@ export class LockRequest {
     else this.#onRefused(reason);
   };
 
-  /** Null if it was to be had at once, and was not. */
+  /** Null if `ifAvailable` is set and the lock is not available. */
   readonly #onGrant = (grant: Grant | null): void => {
     if (this.#isOver) {
       void grant?.release();
@@ -123,16 +124,16 @@ export class LockRequest {
     if (this.#state === 'over') return;
     const isLost = isKdsError(reason, 'KDS_GRANT_LOST');
     if (isLost && !this.#agent.isClosed) {
-      // Granted and stolen at one moment: by the standard it is called back all the same.
-      this.#lostBy = reason;
+      // Granted and stolen in one operation: by the standard the callback is still called.
+      this.#lossReason = reason;
       this.#queueCall(true);
       return;
     }
     const isEnded = isLost || isKdsError(reason, 'KDS_DOMAIN_CLOSED');
-    this.#fail(isEnded ? this.#endedBy(reason) : reason);
+    this.#fail(isEnded ? this.#closedError(reason) : reason);
   };
 
-  /** "Process the lock request queue", as far as it concerns one request that is granted. */
+  /** The part of "process the lock request queue" for one granted request. */
   #queueCall(isGranted: boolean): void {
     this.#state = 'due';
     queueTask(() => this.#call(isGranted));
@@ -141,7 +142,7 @@ export class LockRequest {
   #call(isGranted: boolean): void {
     if (this.#state !== 'due') return;
     if (this.#agent.isClosed) {
-      this.#fail(this.#endedBy(this.#grant?.signal.reason));
+      this.#fail(this.#closedError(this.#grant?.signal.reason));
       return;
     }
     this.#state = 'running';
@@ -153,9 +154,9 @@ export class LockRequest {
     const call = (resolve: (value: unknown) => void): void => {
       resolve(runInContext(this.#context, callback, lock));
     };
-    lookForContext();
+    detectContext();
     const waiting = new Promise(call);
-    if (isGranted) this.#watch();
+    if (isGranted) this.#followGrant();
     waiting.then(this.#onDone, this.#onFailed);
   }
 
@@ -165,21 +166,21 @@ export class LockRequest {
     return names.map((name) => createLock(name, mode, this.#grant));
   }
 
-  /** From now on, whoever steals the lock, and whatever else takes it away, ends the request. */
-  #watch(): void {
+  /** From now on the loss of the lock, stolen or not, ends the request. */
+  #followGrant(): void {
     if (this.#grant === undefined) {
-      this.#fail(this.#takenAwayBy(this.#lostBy));
+      this.#fail(this.#lossError(this.#lossReason));
       return;
     }
     const { signal } = this.#grant;
     const lose = (): void => {
-      if (this.#state !== 'over') this.#fail(this.#takenAwayBy(signal.reason));
+      if (this.#state !== 'over') this.#fail(this.#lossError(signal.reason));
     };
     if (signal.aborted) lose();
     else signal.addEventListener('abort', lose);
   }
 
-  /** "When lock's waiting promise settles". */
+  /** The standard's step for the end of a lock's waiting promise. */
   readonly #onDone = (value: unknown): void => {
     this.#release(() => {
       publishEnd(this.#terms, undefined);
@@ -194,13 +195,13 @@ export class LockRequest {
     });
   };
 
-  /** Far away it takes a while; whether it succeeds is between the domain and who comes next. */
-  #release(settle: () => void): void {
+  /** In a remote domain a release is a message; its failure does not change the outcome. */
+  #release(report: () => void): void {
     if (this.#state === 'over') return;
     this.#state = 'over';
     const released = this.#grant?.release();
-    if (released === undefined) settle();
-    else released.then(settle, settle);
+    if (released === undefined) report();
+    else released.then(report, report);
   }
 
   /** "Signal to abort the request". */
@@ -223,12 +224,12 @@ export class LockRequest {
     if (signal !== undefined) this.#agent.abortListeners.remove(signal, this);
   }
 
-  #takenAwayBy(reason: unknown): DOMException {
-    if (this.#agent.isClosed) return this.#endedBy(reason);
+  #lossError(reason: unknown): DOMException {
+    if (this.#agent.isClosed) return this.#closedError(reason);
     return domException('AbortError', 'the lock was stolen, or lost with its domain', reason);
   }
 
-  #endedBy(reason: unknown): DOMException {
+  #closedError(reason: unknown): DOMException {
     return domException('AbortError', 'the lock manager was closed', reason);
   }
 }

@@ -1,15 +1,15 @@
-/** What a callback is given: a lock that is held. https://w3c.github.io/web-locks/#api-lock */
+/** The argument of a callback: a lock that is held. https://w3c.github.io/web-locks/#api-lock */
 
 import type { Grant } from '../../api/grant.ts';
 import { describe } from '../../api/sets.ts';
 import { asInterface, type LockMode } from './web-idl.ts';
 
-/** Known to this module only, so nobody else makes locks. */
+/** Known to this module only, so that no other code makes locks. */
 const key = Symbol('makes locks');
 let grantIn: (lock: Lock) => Grant | undefined;
 let make: (name: string, mode: LockMode, grant: Grant | undefined) => Lock;
 
-/** As the standard has it: a name and a mode. It is let go of when its callback is done. */
+/** By the standard: a name and a mode. The lock is released when its callback is done. */
 export class Lock {
   readonly #name: string;
   readonly #mode: LockMode;
@@ -47,12 +47,12 @@ export function createLock(name: string, mode: LockMode, grant: Grant | undefine
 }
 
 /**
- * The grant beneath a lock, for what the standard has no word for: its fencing `token`, a `signal`
- * that aborts if it is taken away, what it `recovered`. Undefined if it was taken away before its
- * callback was called. The locks of one request share one grant. Releasing it lets go of the lock,
- * though the callback goes on.
+ * The grant of a lock, for what the standard does not have: its fencing `token`, a `signal` that
+ * aborts if it is lost, and its `recovered` names. Undefined if it was lost before its callback was
+ * called. The locks of one request share one grant. Releasing it releases the lock, though the
+ * callback goes on.
  *
- * @throws TypeError for what is no lock.
+ * @throws TypeError for an invalid lock.
  * @example
  * import { createDomain } from 'kds';
  * import { grantOf, LockManager } from 'kds/web-locks';

@@ -1,7 +1,7 @@
 /**
- * Arguments of `request`, converted as Web IDL lays down: what is looked at, in which order, and
- * what is a TypeError. https://webidl.spec.whatwg.org/#js-to-dictionary and the IDL of
- * https://w3c.github.io/web-locks/#api-lock-manager
+ * Arguments of `request`, converted by the rules of Web IDL: which members are read, in which
+ * order, and which values are a TypeError. https://webidl.spec.whatwg.org/#js-to-dictionary and the
+ * IDL of https://w3c.github.io/web-locks/#api-lock-manager
  */
 
 import { LimitError } from '../../api/errors.ts';
@@ -13,9 +13,9 @@ export type LockMode = 'exclusive' | 'shared';
 export interface LockOptions {
   /** Default 'exclusive'. */
   readonly mode?: LockMode | undefined;
-  /** Call back at once, with null if it cannot be had at once. Default false. */
+  /** Call back without waiting, with null if the lock is not available. Default false. */
   readonly ifAvailable?: boolean | undefined;
-  /** Take it from whoever has it, whose promise rejects with an AbortError. Default false. */
+  /** Revoke the lock of its holder, whose promise rejects with an AbortError. Default false. */
   readonly steal?: boolean | undefined;
   /** Stop waiting when it aborts: rejects with `signal.reason` itself. No effect once granted. */
   readonly signal?: AbortSignal | undefined;
@@ -23,9 +23,9 @@ export interface LockOptions {
 
 type Callback = (lock: unknown) => unknown;
 
-/** A request, its options all there. */
+/** A request with all of its options. */
 export interface LockTerms {
-  /** One, or those of a set. */
+  /** One name, or those of a set. */
   readonly names: string | readonly string[];
   readonly mode: LockMode;
   readonly ifAvailable: boolean;
@@ -37,8 +37,8 @@ export interface LockTerms {
 /**
  * The overloads `(name, callback)` and `(name, options, callback)`.
  *
- * @throws TypeError; LimitError for a list of more names than a set may have; what a conversion of
- * the caller's own throws.
+ * @throws TypeError; LimitError for a list of more names than a set may have; any error of a
+ * conversion that the caller defined.
  */
 export function convertArguments(args: readonly unknown[]): LockTerms {
   if (args.length < 2) {
@@ -53,18 +53,18 @@ export function convertArguments(args: readonly unknown[]): LockTerms {
   return { names, ...options, callback: callback as Callback };
 }
 
-/** A list is kds's own: a set. By the standard it would be the name 'a,b'. */
+/** A list, an extension by kds, is a set. By the standard it would be the name 'a,b'. */
 function convertNames(value: unknown): string | readonly string[] {
   if (!Array.isArray(value)) return toDOMString(value);
   const { length } = value;
   if (length > setSizeMax) {
     throw new LimitError(`a set of ${length} names is over the limit of ${setSizeMax}`);
   }
-  // By index, as a list may have an iterator of its own.
+  // Read by index: a list may have an iterator of its own.
   return [...new Set(Array.from({ length }, (_, index) => toDOMString(value[index])))];
 }
 
-/** Not by String(), which has a string for every symbol. */
+/** Not by String(), which converts symbols too. */
 function toDOMString(value: unknown): string {
   return `${value as string}`;
 }
@@ -97,7 +97,7 @@ function toMode(value: unknown): LockMode {
   throw new TypeError(`mode is 'exclusive' or 'shared', not ${describe(mode)}`);
 }
 
-/** By what every AbortSignal can be asked, of whatever realm, and nothing else can. */
+/** Checks by a getter that only AbortSignals accept, of any realm. */
 function toSignal(value: unknown): AbortSignal | undefined {
   if (value === undefined) return undefined;
   try {
@@ -110,7 +110,7 @@ function toSignal(value: unknown): AbortSignal | undefined {
 
 const isAborted = Object.getOwnPropertyDescriptor(AbortSignal.prototype, 'aborted')?.get;
 
-/** Operations and attributes show when an interface is listed, and it has a name of its own. */
+/** Members of an interface are enumerable, and its objects have its name. */
 export function asInterface({ prototype }: { readonly prototype: object }, name: string): void {
   for (const member of ['request', 'query', 'name', 'mode']) {
     if (!Object.hasOwn(prototype, member)) continue;
