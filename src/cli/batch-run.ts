@@ -13,7 +13,7 @@ import { CommandFailedError, runLine } from './batch-process.ts';
 import { BatchProgress } from './batch-progress.ts';
 import { exitCode, exitCodeOfSignal } from './exit-codes.ts';
 import { endWhenLost, type LostPolicy } from './lost-command.ts';
-import { inShellWords, shown } from './messages.ts';
+import { inShellWords, printable } from './messages.ts';
 import { print } from './output.ts';
 import { SignalsCaught } from './terminal-signals.ts';
 
@@ -166,7 +166,7 @@ function messageOf(line: BatchLine, reason: unknown): string {
 }
 
 function lineText({ number, label }: BatchLine, text: string): string {
-  return `line ${number}, ${shown(label)}: ${text}`;
+  return `line ${number}, ${printable(label)}: ${text}`;
 }
 
 function printEnd({ number, id, label }: BatchLine, job: Job, error: unknown, ms: number): void {

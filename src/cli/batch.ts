@@ -24,7 +24,7 @@ import { runBatch, somethingFailed, specOf } from './batch-run.ts';
 import { readAddress } from './domain-address.ts';
 import { exitCode } from './exit-codes.ts';
 import { lostOptions, readLostPolicy } from './lost-command.ts';
-import { report, shown } from './messages.ts';
+import { printable, report } from './messages.ts';
 import { type OpenedDomain, openAt } from './open-domain.ts';
 
 const options = {
@@ -96,7 +96,7 @@ function readPlan(file: string): BatchPlan {
   try {
     return readLines(readFileSync(file === '-' ? 0 : file, 'utf8'));
   } catch (error) {
-    throw new UsageError(`cannot read ${shown(file)}: ${(error as Error).message}`);
+    throw new UsageError(`cannot read ${printable(file)}: ${(error as Error).message}`);
   }
 }
 
@@ -129,7 +129,7 @@ async function printPlan(
   } else {
     for (const { run } of lines) {
       process.stdout.write(
-        `${typeof run === 'string' ? run : run.map((word) => shown(word)).join(' ')}\n`,
+        `${typeof run === 'string' ? run : run.map((word) => printable(word)).join(' ')}\n`,
       );
     }
   }
@@ -140,10 +140,10 @@ async function printPlan(
 function printUnordered(queue: JobQueue, lines: readonly BatchLine[]): void {
   const lineOf = (id: number): string => {
     const line = lines[id - 1] as BatchLine;
-    return `line ${line.number} (${shown(line.label)})`;
+    return `line ${line.number} (${printable(line.label)})`;
   };
   for (const { first, second, kind, resource } of queue.check()) {
-    const text = `${lineOf(first)} before ${lineOf(second)}: ${kind} of ${shown(resource)}`;
+    const text = `${lineOf(first)} before ${lineOf(second)}: ${kind} of ${printable(resource)}`;
     process.stdout.write(`${text}\n`);
   }
 }

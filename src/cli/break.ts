@@ -3,9 +3,9 @@
 import { createInterface } from 'node:readline/promises';
 import { readName, readOptions, UsageError } from './arguments.ts';
 import { type DomainAddress, readAddress } from './domain-address.ts';
-import { durationText, type Entry, modeOf, setText, whoText } from './entries.ts';
+import { durationText, type Entry, modeOf, ownerText, setText } from './entries.ts';
 import { exitCode } from './exit-codes.ts';
-import { shown } from './messages.ts';
+import { printable } from './messages.ts';
 import { openAt } from './open-domain.ts';
 import { print } from './output.ts';
 import { readSnapshot } from './snapshots.ts';
@@ -24,13 +24,13 @@ export async function breakGrants(args: readonly string[]): Promise<number | und
   const address = readAddress(values.domain, values.socket);
   const holders = holdersOf(name, (await readSnapshot(address)).held);
   if (holders.length === 0) {
-    print(`nobody holds ${shown(name)}`);
+    print(`nobody holds ${printable(name)}`);
     return exitCode.no;
   }
   if (!values.yes && !(await isAgreed(name, holders))) return exitCode.no;
   const revoked = await steal(name, address);
-  if (revoked.length === 0) print(`nobody holds ${shown(name)} any more`);
-  for (const entry of revoked) print(`taken away from ${whoText(entry)}: ${setText(entry.set)}`);
+  if (revoked.length === 0) print(`nobody holds ${printable(name)} any more`);
+  for (const entry of revoked) print(`taken away from ${ownerText(entry)}: ${setText(entry.set)}`);
   return exitCode.done;
 }
 
@@ -44,11 +44,11 @@ async function isAgreed(name: string, holders: readonly Entry[]): Promise<boolea
   }
   for (const entry of holders) {
     const since = durationText(Date.now() - entry.since);
-    print(`held for ${since} by ${whoText(entry)}: ${setText(entry.set)}`);
+    print(`held for ${since} by ${ownerText(entry)}: ${setText(entry.set)}`);
   }
   const asking = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    const question = `take ${shown(name)} away, and with it all of what they hold? [y/N] `;
+    const question = `take ${printable(name)} away, and with it all of what they hold? [y/N] `;
     return /^y(es)?$/i.test((await asking.question(question)).trim());
   } finally {
     asking.close();

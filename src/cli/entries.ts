@@ -3,7 +3,7 @@
 import { type InspectedEntry, type InspectedSnapshot, pidText } from '../inspect/index.ts';
 import { escaped } from './messages.ts';
 
-export { durationText, modeOf, setText, whoText } from '../inspect/index.ts';
+export { durationText, modeOf, ownerText, setText } from '../inspect/index.ts';
 
 /** An entry with its client, as far as that is known. */
 export type Entry = InspectedEntry;

@@ -12,7 +12,7 @@ import {
   pidOf,
   setText,
 } from './entries.ts';
-import { shown } from './messages.ts';
+import { printable } from './messages.ts';
 import { coloured } from './output.ts';
 import { cutTo, padded, widthOf } from './text-width.ts';
 
@@ -71,5 +71,5 @@ function stateOf({ token }: Entry): string {
 }
 
 function quotedOrNone(label: string, none: string): string {
-  return label === '' ? none : shown(label);
+  return label === '' ? none : printable(label);
 }

@@ -6,7 +6,7 @@ import { readAddress } from './domain-address.ts';
 import type { Listing } from './entries.ts';
 import { exitCode } from './exit-codes.ts';
 import { plainLineOf, tableOf } from './listing.ts';
-import { shown } from './messages.ts';
+import { printable } from './messages.ts';
 import { columnCount, isForPeople, print } from './output.ts';
 import { watchReader } from './reader-gone.ts';
 import { readSnapshot, type Snapshots, snapshotsAt } from './snapshots.ts';
@@ -70,7 +70,7 @@ function jsonOf(snapshot: Listing): string {
 /** A line each, in quotes where it is no plain word. */
 function namesOf(snapshot: Listing): string {
   return allNames(snapshot)
-    .map((name) => shown(name))
+    .map((name) => printable(name))
     .join('\n');
 }
 

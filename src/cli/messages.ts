@@ -3,7 +3,7 @@
 import { writeSync } from 'node:fs';
 import { escaped } from '../runtime/escape.ts';
 
-export { escaped, shown } from '../runtime/escape.ts';
+export { escaped, printable } from '../runtime/escape.ts';
 
 /**
  * At once, and in whole lines; a reader that is gone is no trouble. Names, labels and the messages

@@ -14,7 +14,7 @@ import { environmentUnder } from './command-environment.ts';
 import { CannotRunError, runCommand } from './command-process.ts';
 import { exitCode, exitCodeOfSignal } from './exit-codes.ts';
 import { endWhenLost } from './lost-command.ts';
-import { inShellWords, report, shown } from './messages.ts';
+import { inShellWords, printable, report } from './messages.ts';
 import type { OpenedDomain } from './open-domain.ts';
 import { type RunArguments, readRunArguments } from './run-arguments.ts';
 import { dieInterrupted, SignalsCaught } from './terminal-signals.ts';
@@ -106,7 +106,7 @@ async function codeOfCommand(
     return signal === null ? (code ?? exitCode.internal) : exitCodeOfSignal(signal);
   } catch (error) {
     if (!(error instanceof CannotRunError)) throw error;
-    report(`cannot run ${shown(program)}: ${error.message}`);
+    report(`cannot run ${printable(program)}: ${error.message}`);
     return error.exitCode;
   } finally {
     signals.stopForwarding();

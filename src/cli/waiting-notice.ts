@@ -2,7 +2,7 @@
 
 import { hostname } from 'node:os';
 import { isatty } from 'node:tty';
-import { durationText, type Entry, type Listing, setText, whoText } from './entries.ts';
+import { durationText, type Entry, type Listing, ownerText, setText } from './entries.ts';
 import { report } from './messages.ts';
 
 interface Queried {
@@ -22,7 +22,7 @@ export async function reportBlockers(domain: Queried): Promise<void> {
     for (const entry of ahead) {
       const does = entry.token === undefined ? 'waits ahead for' : 'holds';
       const since = durationText(Date.now() - entry.since);
-      report(`  ${whoText(entry)} ${does} ${setText(entry.set)}, for ${since}`);
+      report(`  ${ownerText(entry)} ${does} ${setText(entry.set)}, for ${since}`);
     }
   } catch {
     // It was only to inform: the wait itself has its own end, good or bad.

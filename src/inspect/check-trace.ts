@@ -1,50 +1,44 @@
 /**
- * Whether a run that was traced obeyed the rule: its operations are replayed, in their order, into
- * the rule as it is written naively, and each grant is compared with what that says.
+ * Checks whether a traced run obeyed the rule: its operations are replayed, in their order, into
+ * the naive rule of the oracle, and each grant is compared with the oracle's.
  *
- * Of the host that ordered the operations all is checked: that nobody was granted anything while an
- * earlier set in conflict lived, that whoever should have been was told (in one event loop: before
- * anything else happened), that tokens grow, and what was recovered and ignored. Clients of a host
- * elsewhere do not know the order; what they held, from when they heard of it until they let go,
- * may still not overlap.
+ * In a local domain the order of operations is known, so all is checked: no set is granted while an
+ * earlier set in conflict lives, each grant is reported (in one event loop: before the next
+ * operation), tokens grow, and `recovered` and `ignored` are right. A client of a remote domain
+ * does not know the order; what two clients held, from the report of the grant to the call of
+ * release, must still not overlap.
  */
 
-import { shown } from '../runtime/escape.ts';
+import { printable } from '../runtime/escape.ts';
+import type { Checker, ReportFault } from './checker.ts';
 import { Exclusion } from './exclusion.ts';
 import { readTrace, type TracedEvent } from './read-trace.ts';
 import { Replay } from './replay.ts';
 
 export interface CheckedDomain {
-  /** As the trace calls it, with the process it was in. */
+  /** Its name in the trace, with its process. */
   readonly name: string;
   readonly backend: string;
   readonly requestCount: number;
   readonly grantCount: number;
-  /** Requests that are older than the trace; what they explain cannot be told from a fault. */
+  /** Requests that began before the trace: their effects may be reported as faults. */
   readonly olderCount: number;
   readonly faults: readonly string[];
 }
 
 export interface CheckedTrace {
   readonly domains: readonly CheckedDomain[];
-  /** Of all domains, so many at most: the first ones tell most. */
+  /** The first faults of all domains, 100 at most. */
   readonly faults: readonly string[];
-}
-
-/** What a replay, or a check of exclusion, is to do. */
-export interface Checker {
-  readonly olderCount: number;
-  add(event: TracedEvent): void;
-  end(): void;
 }
 
 const faultCountMax = 100;
 
 /**
- * Checks the text of a trace. Takes time in proportion to its events, times the square of how many
- * sets lived at once: 2,000 at most.
+ * Checks the text of a trace. Takes time in proportion to its events, times the square of the
+ * number of sets that live at the same time: 2,000 at most.
  *
- * @throws ProtocolError for what is no trace; LimitError if too many sets live at once.
+ * @throws ProtocolError for an invalid trace; LimitError if too many sets live at the same time.
  * @example
  * import { checkTrace } from 'kds/inspect/trace';
  *
@@ -62,20 +56,20 @@ export function checkTrace(text: string): CheckedTrace {
   return { domains, faults: domains.flatMap(({ faults }) => faults).slice(0, faultCountMax) };
 }
 
-/** A domain of one event loop is known in its thread only; any other, by its name. */
+/** A process domain is known in its thread only; any other, by its name. */
 function keyOf({ domain, pid, threadId }: TracedEvent): string {
   const where = domain.backend === 'process' ? ` of thread ${threadId / 1_000_000} of ${pid}` : '';
-  return `${domain.backend}: ${shown(domain.name, 200)}${where}`;
+  return `${domain.backend}: ${printable(domain.name, 200)}${where}`;
 }
 
 function checkDomain(name: string, events: readonly TracedEvent[]): CheckedDomain {
   const faults: string[] = [];
   const backend = events[0]?.domain.backend ?? '';
   const isOrdered = backend === 'process' || backend === 'threads';
-  const report = (event: TracedEvent | undefined, what: string): void => {
+  const report: ReportFault = (event, fault) => {
     if (faults.length >= faultCountMax) return;
     const when = event === undefined ? 'at the end' : `${event.name} at ${event.timeUs} µs`;
-    faults.push(`${name}: ${when}: ${what}`);
+    faults.push(`${name}: ${when}: ${fault}`);
   };
   const checker: Checker = isOrdered
     ? new Replay(backend === 'process', olderIds(events), report)
@@ -93,7 +87,7 @@ function checkDomain(name: string, events: readonly TracedEvent[]): CheckedDomai
   };
 }
 
-/** Ids of which something is told, but not their request's start. */
+/** Ids of requests whose start is not in the trace. */
 function olderIds(events: readonly TracedEvent[]): ReadonlySet<number> {
   const starts = events.filter(({ name }) => name === 'kds.request.start');
   const started = new Set(starts.map(({ id }) => id));

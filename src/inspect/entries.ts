@@ -1,15 +1,15 @@
-/** What is inspected: the entries of a snapshot, of any host, and how they are told in words. */
+/** The entries of a snapshot, of any backend, and their texts for people. */
 
 import type { NamedSet } from '../api/sets.ts';
 import type { Snapshot, SnapshotEntry } from '../api/snapshot.ts';
-import { escaped, shown } from '../runtime/escape.ts';
+import { escaped, printable } from '../runtime/escape.ts';
 
-/** Whose a set is, where a host tells: the broker does. */
+/** The client that a set belongs to, on backends that report it: the broker does. */
 export interface InspectedClient {
   readonly number?: number | undefined;
   readonly label?: string | undefined;
   readonly pid?: number | undefined;
-  /** Of many machines, which one it runs on. */
+  /** The machine that it runs on, where a domain has many. */
   readonly host?: string | undefined;
   readonly command?: string | undefined;
 }
@@ -18,7 +18,7 @@ export interface InspectedEntry extends SnapshotEntry {
   readonly client?: InspectedClient | undefined;
 }
 
-/** What `query()` returns, on every host. */
+/** The result of `query()`, on every backend. */
 export interface InspectedSnapshot extends Snapshot {
   readonly held: readonly InspectedEntry[];
   readonly pending: readonly InspectedEntry[];
@@ -26,10 +26,10 @@ export interface InspectedSnapshot extends Snapshot {
 
 export type Mode = 'exclusive' | 'shared';
 
-/** Longer names and labels are cut where people read them. */
-export const shownLengthMax = 80;
+/** Longer names and labels are cut in texts for people. */
+export const printedLengthMax = 80;
 
-/** How an entry takes part in a resource; undefined if it does not. */
+/** The mode of a resource in an entry; undefined if it is not in its set. */
 export function modeOf({ set }: { readonly set: NamedSet }, name: string): Mode | undefined {
   if (set.exclusive.includes(name)) return 'exclusive';
   return set.shared.includes(name) ? 'shared' : undefined;
@@ -39,32 +39,32 @@ export function namesOf({ exclusive, shared: others }: NamedSet): readonly strin
   return others.length === 0 ? exclusive : [...exclusive, ...others];
 }
 
-/** Who it is, of all that is known: `nightly (pid 4711: node import.js)`. */
-export function whoText({ id, label, session, client }: InspectedEntry): string {
+/** The owner of an entry, as far as it is known: `nightly (pid 4711: node import.js)`. */
+export function ownerText({ id, label, session, client }: InspectedEntry): string {
   const name = label ?? session ?? client?.label;
   const process = client?.pid === undefined ? '' : `pid ${pidText(client)}${commandText(client)}`;
   if (name === undefined) return process === '' ? `request ${id}` : process;
-  const told = shown(name, shownLengthMax);
-  return process === '' ? told : `${told} (${process})`;
+  const text = printable(name, printedLengthMax);
+  return process === '' ? text : `${text} (${process})`;
 }
 
-/** A process: its number, after the machine that it runs on if there are many; '-' if not known. */
-export function pidText({ pid, host }: InspectedClient): string {
+/** A process: its number, after its machine if the domain has many; '-' if not known. */
+export function pidText({ pid, host: machine }: InspectedClient): string {
   if (pid === undefined) return '-';
-  return host === undefined ? `${pid}` : `${escaped(host.slice(0, shownLengthMax))}:${pid}`;
+  return machine === undefined ? `${pid}` : `${escaped(machine.slice(0, printedLengthMax))}:${pid}`;
 }
 
 function commandText({ command }: InspectedClient): string {
-  return command === undefined ? '' : `: ${escaped(command.slice(0, 2 * shownLengthMax))}`;
+  return command === undefined ? '' : `: ${escaped(command.slice(0, 2 * printedLengthMax))}`;
 }
 
-/** As it would be given to `kds run`: `-x db -s config`. So many names at most are told. */
+/** A set as options of `kds run`: `-x db -s config`. `countMax` names at most. */
 export function setText({ exclusive, shared: others }: NamedSet, countMax = 8): string {
   const parts = [
-    ...exclusive.slice(0, countMax).map((name) => `-x ${shown(name, shownLengthMax)}`),
+    ...exclusive.slice(0, countMax).map((name) => `-x ${printable(name, printedLengthMax)}`),
     ...others
       .slice(0, Math.max(0, countMax - exclusive.length))
-      .map((name) => `-s ${shown(name, shownLengthMax)}`),
+      .map((name) => `-s ${printable(name, printedLengthMax)}`),
   ];
   const moreCount = exclusive.length + others.length - parts.length;
   if (moreCount > 0) parts.push(`and ${moreCount} more`);

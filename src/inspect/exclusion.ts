@@ -1,13 +1,13 @@
 /**
- * Whether clients of a host elsewhere ever held in conflict what they were granted.
+ * Checks whether clients of a remote domain ever held sets in conflict.
  *
- * A client hears of its grant after that was given, and says that it releases before that is done,
- * so what it tells lies within what was so. Grants that were lost, or whose end was not told, are
- * left out: their clients may hear late that somebody else holds it by right.
+ * A client receives its grant after the grant was given, and records its release before the release
+ * takes effect, so the recorded time is within the real one. Grants that were lost, or whose end is
+ * not in the trace, are left out: their clients may be notified after the next holder was granted.
  */
 
-import { shown } from '../runtime/escape.ts';
-import type { Checker } from './check-trace.ts';
+import { printable } from '../runtime/escape.ts';
+import type { Checker, ReportFault } from './checker.ts';
 import { modeOf, namesOf } from './entries.ts';
 import type { TracedEvent } from './read-trace.ts';
 
@@ -18,12 +18,12 @@ interface Held {
 
 export class Exclusion implements Checker {
   readonly olderCount = 0;
-  readonly #report: (event: TracedEvent | undefined, what: string) => void;
+  readonly #report: ReportFault;
   readonly #open = new Map<string, TracedEvent>();
-  /** What was held from a grant until a release, or until less of it was. */
+  /** Sets that were held from a grant to a release or a downgrade. */
   readonly #closed: Held[] = [];
 
-  constructor(report: (event: TracedEvent | undefined, what: string) => void) {
+  constructor(report: ReportFault) {
     this.#report = report;
   }
 
@@ -58,7 +58,7 @@ export class Exclusion implements Checker {
   #compare(name: string, one: TracedEvent, other: TracedEvent): void {
     const modes = [one, other].map(({ set }) => modeOf({ set }, name));
     if (!modes.includes('exclusive') || one.token === other.token) return;
-    const who = `${one.label ?? one.token} of process ${one.pid}`;
-    this.#report(other, `${shown(name, 80)} was still held by ${shown(who)}`);
+    const holder = `${one.label ?? one.token} of process ${one.pid}`;
+    this.#report(other, `${printable(name, 80)} was still held by ${printable(holder)}`);
   }
 }

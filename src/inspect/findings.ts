@@ -1,11 +1,12 @@
 /**
- * What is worth a look in a snapshot: who has waited longest, which resources are wanted most, who
- * may wait for himself, and which waiting set keeps others from what nobody uses.
+ * Findings in a snapshot: the longest waits and holds, the resources with the longest queues,
+ * suspected deadlocks, and convoys: waiting sets that delay others while their own resources lie
+ * idle.
  *
- * The last two are suspicions. kds refuses circles that are declared (`holding`); what a caller
- * keeps without saying so is guessed here from whose it is: the same client of a broker, or the
- * same session. A client may do several things at once, and then such a circle can end; so one that
- * nobody else is part of is not told of.
+ * The last two are suspicions. kds refuses deadlocks of declared nested requests (`holding`); an
+ * undeclared one is guessed here from the owner: the same client of a broker, or the same session.
+ * A client may do several things at the same time, and then such a cycle can end; so a cycle of one
+ * owner alone is left out.
  */
 
 import { type InspectedEntry, type InspectedSnapshot, namesOf } from './entries.ts';
@@ -18,16 +19,16 @@ export interface HotResource {
 }
 
 export interface SuspectedDeadlock {
-  /** Each waits for the next, or is kept by whoever waits as the next; the last by the first. */
-  readonly circle: readonly InspectedEntry[];
+  /** Each waits for the next, or is a grant of the owner of the next; the last one of the first. */
+  readonly cycle: readonly InspectedEntry[];
 }
 
 export interface Convoy {
   /** The waiting set that delays others. */
   readonly entry: InspectedEntry;
-  /** How many wait that have nobody else in their way, but such as wait for it too. */
+  /** Waiters that wait for this set alone, directly or through others that do. */
   readonly delayedCount: number;
-  /** Those of its resources that nobody holds: they lie idle until it has the rest. */
+  /** Its resources that are not held: they lie idle until it has the rest. */
   readonly idleNames: readonly string[];
 }
 
@@ -40,19 +41,19 @@ export interface Findings {
 }
 
 export interface FindingsOptions {
-  /** So many of each kind at most. Default 10. */
+  /** Findings of each kind, at most. Default 10. */
   readonly countMax?: number | undefined;
-  /** A waiting set that delays fewer is no convoy. Default 3. */
+  /** Waiters that a set must delay to be a convoy. Default 3. */
   readonly delayedCountMin?: number | undefined;
   /**
-   * Who has waited, or held, for less than this, in ms, is in no deadlock that is suspected: those
-   * stay, and what goes on between busy sessions looks the same for a moment. Default 1000.
+   * Time, in ms, that all members of a suspected deadlock must have waited or held: busy sessions
+   * resemble one for a moment. Default 1000.
    */
   readonly stuckMsMin?: number | undefined;
 }
 
 /**
- * Looks through a snapshot once, in time proportional to its entries and what they wait for.
+ * Searches a snapshot, in time proportional to its entries and their `waitingFor`.
  *
  * @example
  * import { createDomain } from 'kds';
@@ -92,7 +93,7 @@ function hotResourcesOf({ byName }: SnapshotIndex, countMax: number): readonly H
   return wanted.sort((a, b) => b.pendingCount - a.pendingCount).slice(0, countMax);
 }
 
-/** Whose it is, as far as one can tell; undefined if one cannot. */
+/** The owner of an entry, as far as it is known. */
 function ownerOf({ client, session }: InspectedEntry): string | undefined {
   const ofClient = client?.number === undefined ? '' : `client ${client.number} `;
   if (session !== undefined) return `${ofClient}session ${session}`;
@@ -100,8 +101,8 @@ function ownerOf({ client, session }: InspectedEntry): string | undefined {
 }
 
 /**
- * Circles of "waits for" and "is kept by whoever waits as". A walk in depth, without recursion;
- * each entry is left for good once all that it leads to has been seen.
+ * Cycles of "waits for" and "is held by the owner of". A depth-first search without recursion; each
+ * entry is done once all entries that it leads to are.
  */
 function suspectedDeadlocksOf(
   index: SnapshotIndex,
@@ -122,33 +123,33 @@ function suspectedDeadlocksOf(
     if (entry.token === undefined) return index.blockersOf(entry).filter(isStuck);
     const owner = ownerOf(entry);
     if (owner === undefined) return [];
-    // What was asked for before the grant is not what its holder waits for now.
+    // A request made before the grant is not a nested request of its holder.
     return (pendingByOwner.get(owner) ?? []).filter(({ since }) => since >= entry.since);
   };
   const done = new Set<InspectedEntry>();
   const found: SuspectedDeadlock[] = [];
   for (const start of stuck) {
     if (found.length >= countMax) break;
-    const circle = done.has(start) ? undefined : circleFrom(start, next, done);
-    if (circle !== undefined && hasSeveralOwners(circle)) found.push({ circle });
+    const cycle = done.has(start) ? undefined : cycleFrom(start, next, done);
+    if (cycle !== undefined && hasSeveralOwners(cycle)) found.push({ cycle });
   }
   return found;
 }
 
-function hasSeveralOwners(circle: readonly InspectedEntry[]): boolean {
-  const [first] = circle;
-  return circle.some((entry) => first !== undefined && ownerOf(entry) !== ownerOf(first));
+function hasSeveralOwners(cycle: readonly InspectedEntry[]): boolean {
+  const [first] = cycle;
+  return cycle.some((entry) => first !== undefined && ownerOf(entry) !== ownerOf(first));
 }
 
-function circleFrom(
+function cycleFrom(
   start: InspectedEntry,
   next: (entry: InspectedEntry) => readonly InspectedEntry[],
   done: Set<InspectedEntry>,
 ): readonly InspectedEntry[] | undefined {
-  const path = [{ entry: start, toSee: next(start), seenCount: 0 }];
+  const path = [{ entry: start, successors: next(start), visitedCount: 0 }];
   const onPath = new Map([[start, 0]]);
   for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
-    const entry = top.toSee[top.seenCount++];
+    const entry = top.successors[top.visitedCount++];
     if (entry === undefined) {
       done.add(top.entry);
       onPath.delete(top.entry);
@@ -157,13 +158,13 @@ function circleFrom(
     }
     const at = onPath.get(entry);
     if (at !== undefined) {
-      const circle = path.slice(at).map((step) => step.entry);
+      const cycle = path.slice(at).map((step) => step.entry);
       for (const step of path) done.add(step.entry);
-      return circle;
+      return cycle;
     }
     if (done.has(entry)) continue;
     onPath.set(entry, path.length);
-    path.push({ entry, toSee: next(entry), seenCount: 0 });
+    path.push({ entry, successors: next(entry), visitedCount: 0 });
   }
   return undefined;
 }
@@ -186,8 +187,8 @@ function convoysOf(
 }
 
 /**
- * For each waiting set, how many have it alone in their way, at once or by way of others of whom
- * the same is true. Entries come in arrival order, so whoever is in the way has been seen before.
+ * For each waiting set, the number of waiters that it alone blocks, directly or through others that
+ * it alone blocks. Entries are in arrival order, so blockers come before the sets that they block.
  */
 function delayedCountsOf(index: SnapshotIndex): ReadonlyMap<InspectedEntry, number> {
   const leaders = new Map<InspectedEntry, InspectedEntry>();
@@ -200,7 +201,7 @@ function delayedCountsOf(index: SnapshotIndex): ReadonlyMap<InspectedEntry, numb
   return counts;
 }
 
-/** Undefined if any of them holds its set, or if they are led by several. */
+/** Undefined if a blocker holds its set, or if the blockers have several leaders. */
 function commonLeader(
   blockers: readonly InspectedEntry[],
   leaders: ReadonlyMap<InspectedEntry, InspectedEntry>,

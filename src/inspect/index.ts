@@ -1,10 +1,10 @@
 /**
- * kds/inspect: who holds what, who waits for whom, and why, from what `query()` returns.
+ * kds/inspect: holders, waiters and the reasons why they wait, from the result of `query()`.
  *
- * Works on the snapshots of every host, and in browsers.
+ * Works on the snapshots of every backend, and in browsers.
  */
 
-export { escaped, shown } from '../runtime/escape.ts';
+export { escaped, printable } from '../runtime/escape.ts';
 export {
   durationText,
   type InspectedClient,
@@ -12,9 +12,9 @@ export {
   type InspectedSnapshot,
   type Mode,
   modeOf,
+  ownerText,
   pidText,
   setText,
-  whoText,
 } from './entries.ts';
 export { type ExplainOptions, explain } from './explain.ts';
 export {

@@ -1,20 +1,20 @@
 /**
- * kds/inspect/otel: metrics of the domains of this thread, by way of OpenTelemetry.
+ * kds/inspect/otel: metrics of the domains of this thread, for OpenTelemetry.
  *
  * The names follow those of database connection pools (`db.client.connection.*`), as the questions
- * are the same: how many are in use, how many wait, for how long, and how often in vain. Names of
- * resources are no attributes: each would be a series of its own.
+ * are the same: numbers in use, numbers waiting, waiting times and time-outs. Names of resources
+ * are not attributes: each would be a series of its own.
  */
 
 import { type Attributes, type MeterProvider, metrics } from '@opentelemetry/api';
 import { type AnyEvent, bucketsSeconds, descriptions, tally } from './tally.ts';
 
 export interface OtelOptions {
-  /** Default: the global one. */
+  /** Default: the global provider. */
   readonly meterProvider?: MeterProvider | undefined;
   /**
-   * Further attributes of what an event counts for: of few values, or there will be many series.
-   * The same for all events of one request, or counts will not come back to 0.
+   * Further attributes, with few values, since each combination is a series. They must be the same
+   * for all events of one request, or counts do not return to 0.
    */
   readonly attributes?: ((event: AnyEvent) => Attributes) | undefined;
 }
@@ -22,12 +22,12 @@ export interface OtelOptions {
 /**
  * Records until the function that it returns is called:
  *
- * - `kds.grant.count` {grant}: held at this moment, by `kds.mode`;
- * - `kds.grant.pending_requests` {request}: those that wait, by `kds.mode`;
- * - `kds.grant.timeouts` {timeout}: requests that have waited in vain;
+ * - `kds.grant.count` {grant}: held sets, by `kds.mode`;
+ * - `kds.grant.pending_requests` {request}: waiting requests, by `kds.mode`;
+ * - `kds.grant.timeouts` {timeout}: requests that timed out;
  * - `kds.grant.wait_time` s: from a request to its end, by `kds.outcome`;
  * - `kds.grant.use_time` s: from a grant to its end;
- * - `kds.grant.lost` {grant}: taken away, by `kds.cause`.
+ * - `kds.grant.lost` {grant}: lost grants, by `kds.cause`.
  *
  * Each has `kds.backend`, and `kds.domain` if the domain has a label.
  *

@@ -1,10 +1,10 @@
 /**
- * kds/inspect/page: a page that shows live who holds what and who waits for whom.
+ * kds/inspect/page: a live page of a domain's holders and waiters.
  *
- * It is for whoever runs it: served on the loopback address, under a path that cannot be guessed,
- * since other users of the machine can reach that address too; only for requests that name that
- * address as their Host, and come from no other site; and for looking only. What it shows is read
- * while somebody looks, and not otherwise.
+ * The page is for the user that runs it: served on the loopback address, under a path that cannot
+ * be guessed, since other users of the machine can reach that address too; only for requests that
+ * name that address as their Host, and come from no other site; and read-only. The domain is read
+ * while the page has viewers, and not otherwise.
  */
 
 import { createHash, randomBytes } from 'node:crypto';
@@ -16,20 +16,20 @@ import type { InspectedSnapshot } from './entries.ts';
 import { PageViews } from './page-view.ts';
 
 export interface PageOptions {
-  /** Who holds what now: `() => domain.query()`. If it rejects, the page shows the message. */
+  /** Reads a snapshot: `() => domain.query()`. If it rejects, the page shows the message. */
   readonly read: () => Promise<InspectedSnapshot>;
-  /** Told on top of the page. */
+  /** Heading of the page. */
   readonly title?: string | undefined;
-  /** Default 0: any that is free. */
+  /** Default 0: any free port. */
   readonly port?: number | undefined;
-  /** Between two looks, in ms: 100 at least, default 500. */
+  /** Time between two snapshots, in ms: 100 at least, default 500. */
   readonly intervalMs?: number | undefined;
 }
 
 export interface RunningPage {
-  /** For the browser; whoever has it may look on. */
+  /** For a browser; its secret path is the permission to view the page. */
   readonly url: string;
-  /** Ends all that look on. Doing it again does nothing. */
+  /** Disconnects all viewers. Calling it again does nothing. */
   close(): Promise<void>;
 }
 
@@ -40,7 +40,7 @@ const pageFile = new URL('./page.html', import.meta.url);
 /**
  * Serves the page until it is closed. Does not keep the process alive by itself.
  *
- * @throws RangeError for an interval or port that is none, and what listening fails with.
+ * @throws RangeError for an invalid interval or port; the error of listening.
  * @example
  * import { createDomain } from 'kds';
  * import { servePage } from 'kds/inspect/page';
@@ -109,9 +109,9 @@ class Page implements RunningPage {
     response.setHeader('Referrer-Policy', 'no-referrer');
     response.setHeader('Cross-Origin-Resource-Policy', 'same-origin');
     response.setHeader('Content-Security-Policy', this.#policy);
-    const reason = this.#whyNot(request);
-    if (reason !== undefined) {
-      tell(response, reason.status, reason.text);
+    const refusal = this.#refusalOf(request);
+    if (refusal !== undefined) {
+      send(response, refusal.status, refusal.text);
       return;
     }
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
@@ -124,31 +124,31 @@ class Page implements RunningPage {
         break;
       case 'explain': {
         const text = this.#views.explain(Number(searchParams.get('resource')));
-        tell(response, text === undefined ? 404 : 200, text ?? 'nobody uses that any more');
+        send(response, text === undefined ? 404 : 200, text ?? 'not in use any more');
         break;
       }
       default:
-        tell(response, 404, 'there is no such page');
+        send(response, 404, 'no such page');
     }
   }
 
-  /** A page of another site may make a browser ask, under whatever name it gives this address. */
-  #whyNot({ method, headers, url = '/' }: IncomingMessage) {
-    const hosts = ['127.0.0.1', 'localhost'].map((name) => `${name}:${this.#port}`);
-    const { host = '', origin } = headers;
+  /** A page of another site may make a browser send a request, under any name of this address. */
+  #refusalOf({ method, headers, url = '/' }: IncomingMessage) {
+    const addresses = ['127.0.0.1', 'localhost'].map((name) => `${name}:${this.#port}`);
+    const { host: address = '', origin } = headers;
     const site = headers['sec-fetch-site'] ?? 'none';
-    const isFromHere = origin === undefined || origin === `http://${host}`;
+    const isFromHere = origin === undefined || origin === `http://${address}`;
     const isOfSite = site === 'none' || site === 'same-origin';
-    if (!hosts.includes(host) || !isFromHere || !isOfSite) {
+    if (!addresses.includes(address) || !isFromHere || !isOfSite) {
       return { status: 403, text: 'only for a browser that was given this address' };
     }
-    if (!url.startsWith(`/${this.#key}/`)) return { status: 404, text: 'there is no such page' };
-    return method === 'GET' ? undefined : { status: 405, text: 'this is for looking only' };
+    if (!url.startsWith(`/${this.#key}/`)) return { status: 404, text: 'no such page' };
+    return method === 'GET' ? undefined : { status: 405, text: 'this page is read-only' };
   }
 
   #addViewer(request: IncomingMessage, response: ServerResponse): void {
     if (this.#viewers.size >= viewerCountMax) {
-      tell(response, 503, 'too many look on');
+      send(response, 503, 'too many viewers');
       return;
     }
     response.writeHead(200, { 'Content-Type': 'text/event-stream; charset=utf-8' });
@@ -156,20 +156,20 @@ class Page implements RunningPage {
     this.#viewers.add(response);
     request.once('close', () => this.#viewers.delete(response));
     clearRealTimeout(this.#timer);
-    void this.#look();
+    void this.#update();
   }
 
-  async #look(): Promise<void> {
+  async #update(): Promise<void> {
     if (this.#isReading || this.#viewers.size === 0) return;
     this.#isReading = true;
     const message = await this.#message();
     this.#isReading = false;
     for (const viewer of this.#viewers) {
-      // Who cannot keep up gets the next one.
+      // A viewer that cannot keep up gets the next message.
       if (!viewer.writableNeedDrain) viewer.write(message);
     }
     if (this.#viewers.size === 0) return;
-    this.#timer = setRealTimeout(() => void this.#look(), this.#intervalMs);
+    this.#timer = setRealTimeout(() => void this.#update(), this.#intervalMs);
     this.#timer.unref();
   }
 
@@ -185,11 +185,11 @@ class Page implements RunningPage {
   }
 }
 
-function tell(response: ServerResponse, status: number, text: string): void {
+function send(response: ServerResponse, status: number, text: string): void {
   response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8' }).end(`${text}\n`);
 }
 
-/** Nothing runs there but what is in the page, and nothing is loaded from elsewhere. */
+/** Only the page's own scripts run, and nothing is loaded from elsewhere. */
 function policyFor(html: string): string {
   const hashesOf = (tag: string): string => {
     const found = [...html.matchAll(new RegExp(`<${tag}[^>]*>(.*?)</${tag}>`, 'gs'))];
@@ -200,7 +200,7 @@ function policyFor(html: string): string {
     `script-src ${hashesOf('script')}`,
     `style-src ${hashesOf('style')}`,
     "connect-src 'self'",
-    // The icon, which is empty.
+    // The empty icon.
     'img-src data:',
     "base-uri 'none'",
     "form-action 'none'",

@@ -1,31 +1,31 @@
 /**
- * What the page is sent: a snapshot cut down to what can be looked at, so that it costs little to
- * send and to show, whatever the names are and however many wait; and what went on in the last
- * minute, as far as looking twice a second tells it.
+ * The data that the page receives: a snapshot cut down to a bounded size, whatever the names and
+ * the number of waiters; and the history of the last minute, as far as two snapshots a second show
+ * it.
  */
 
-import { shown } from '../runtime/escape.ts';
+import { printable } from '../runtime/escape.ts';
 import {
   durationText,
   type InspectedEntry,
   type InspectedSnapshot,
   modeOf,
-  shownLengthMax,
-  whoText,
+  ownerText,
+  printedLengthMax,
 } from './entries.ts';
 import { explain } from './explain.ts';
 import { findingsOf } from './findings.ts';
 import { SnapshotIndex } from './snapshot-index.ts';
 
-/** Resources and sessions beyond these are counted, not shown; the busiest come first. */
+/** Resources and sessions beyond these are counted, not listed; the busiest come first. */
 const resourceCountMax = 2000;
 const sessionCountMax = 500;
-/** So many of each queue are shown; the rest is counted. */
+/** Listed entries of each queue, at most; the rest is counted. */
 const chipCountMax = 24;
 const pointMs = 60_000;
-/** Of a histogram, in powers of two of a ms. */
+/** Buckets of a histogram, in powers of two of a ms. */
 const bucketCount = 20;
-/** Names are numbered for the page; of those that are not there any more, so many stay known. */
+/** The page knows names by number; numbers that are kept, also of unused names, at most. */
 const numberedCountMax = 20_000;
 
 /** `x` exclusive, `s` shared. */
@@ -45,7 +45,7 @@ interface SessionView {
   readonly name: string;
   readonly heldCount: number;
   readonly pendingCount: number;
-  /** For how long the longest of its requests has waited, in ms. */
+  /** Longest wait of its requests, in ms. */
   readonly longestMs: number;
 }
 
@@ -58,11 +58,11 @@ export interface PageView {
   readonly resources: readonly ResourceView[];
   readonly sessionCount: number;
   readonly sessions: readonly SessionView[];
-  /** In words: suspected deadlocks and convoys. */
+  /** Texts about suspected deadlocks and convoys. */
   readonly warnings: readonly string[];
-  /** When, how many were held, how many waited. */
+  /** Time, held sets, waiting requests. */
   readonly points: readonly (readonly [number, number, number])[];
-  /** By waits that have ended, and by those that go on: how many took less than 2^index ms. */
+  /** Ended and present waits by duration: up to 2^index ms. */
   readonly waited: readonly number[];
   readonly waiting: readonly number[];
 }
@@ -73,16 +73,16 @@ export class PageViews {
   #numbers = new Map<string, number>();
   #names = new Map<number, string>();
   #numberLast = 0;
-  /** When those who waited at the last look had begun to. */
+  /** Start of the waits in the last snapshot, by request. */
   #pendingSince: ReadonlyMap<number, number> = new Map();
   #snapshot: InspectedSnapshot = { held: [], pending: [] };
 
-  /** The next look. */
+  /** The view of the next snapshot. */
   viewOf(snapshot: InspectedSnapshot, title: string, timeMs = Date.now()): PageView {
     this.#snapshot = snapshot;
     const index = new SnapshotIndex(snapshot);
     const { held, pending } = snapshot;
-    this.#noteEnded(snapshot);
+    this.#countEnded(snapshot);
     this.#points.push([timeMs, held.length, pending.length]);
     while ((this.#points[0]?.[0] ?? timeMs) < timeMs - pointMs) this.#points.shift();
     const waiting = Array.from({ length: bucketCount }, () => 0);
@@ -104,7 +104,7 @@ export class PageViews {
     };
   }
 
-  /** Why one waits for the resource of this number, as of the last look. */
+  /** The explanation of the resource of this number, from the last snapshot. */
   explain(number: number): string | undefined {
     const name = this.#names.get(number);
     return name === undefined ? undefined : explain(this.#snapshot, name);
@@ -117,13 +117,13 @@ export class PageViews {
     );
     const views = uses.slice(0, resourceCountMax).map(([name, { held, pending }]) => ({
       number: this.#numberOf(name),
-      name: shown(name, shownLengthMax),
+      name: printable(name, printedLengthMax),
       held: chipsOf(held, name),
       heldCount: held.length,
       pending: chipsOf(pending, name),
       pendingCount: pending.length,
     }));
-    if (this.#numbers.size > numberedCountMax) this.#forgetBut(uses.map(([name]) => name));
+    if (this.#numbers.size > numberedCountMax) this.#keepOnly(uses.map(([name]) => name));
     return views;
   }
 
@@ -137,7 +137,7 @@ export class PageViews {
     return number;
   }
 
-  #forgetBut(names: readonly string[]): void {
+  #keepOnly(names: readonly string[]): void {
     const kept = names.flatMap((name) => {
       const number = this.#numbers.get(name);
       return number === undefined ? [] : [[name, number] as const];
@@ -146,8 +146,8 @@ export class PageViews {
     this.#names = new Map(kept.map(([name, number]) => [number, name]));
   }
 
-  /** Who waited at the last look and holds now has waited for so long. */
-  #noteEnded({ held, pending }: InspectedSnapshot): void {
+  /** Counts the waits of requests that waited in the last snapshot and hold now. */
+  #countEnded({ held, pending }: InspectedSnapshot): void {
     for (const { id, since } of held) {
       const startMs = this.#pendingSince.get(id);
       if (startMs !== undefined) count(this.#waited, since - startMs);
@@ -183,25 +183,25 @@ function sessionsOf({ held, pending }: InspectedSnapshot, timeMs: number): reado
   return views.sort((a, b) => b.longestMs - a.longestMs || b.heldCount - a.heldCount);
 }
 
-/** The session itself, and not a request of it. */
+/** The session itself, and not one of its requests. */
 function sessionText({ session, client, ...entry }: InspectedEntry): string {
   if (session === undefined && client === undefined) return 'no session';
-  return whoText({ ...entry, label: session, session: undefined, client });
+  return ownerText({ ...entry, label: session, session: undefined, client });
 }
 
 function warningsOf(snapshot: InspectedSnapshot): readonly string[] {
   const { suspectedDeadlocks, convoys } = findingsOf(snapshot, { countMax: 3 });
   return [
-    ...suspectedDeadlocks.map(({ circle }) => {
-      const who = circle.slice(0, 6).map(whoText);
-      return `perhaps a deadlock: ${who.join(' ← ')}${circle.length > 6 ? ' ← …' : ''}`;
+    ...suspectedDeadlocks.map(({ cycle }) => {
+      const owners = cycle.slice(0, 6).map(ownerText);
+      return `perhaps a deadlock: ${owners.join(' ← ')}${cycle.length > 6 ? ' ← …' : ''}`;
     }),
     ...convoys.map(({ entry, delayedCount, idleNames }) => {
-      const idle = shown(idleNames[0] ?? '', shownLengthMax);
+      const idle = printable(idleNames[0] ?? '', printedLengthMax);
       const more = idleNames.length > 1 ? ` and ${idleNames.length - 1} more` : '';
-      const forSoLong = durationText(Date.now() - entry.since);
+      const duration = durationText(Date.now() - entry.since);
       return (
-        `${whoText(entry)} has waited for ${forSoLong} and delays ${delayedCount}, ` +
+        `${ownerText(entry)} has waited for ${duration} and delays ${delayedCount}, ` +
         `while ${idle}${more} lies idle`
       );
     }),

@@ -1,6 +1,6 @@
 /**
  * Metrics of the domains of this thread for Prometheus, at `/metrics` of the loopback address:
- * what kds/inspect/otel records, by names as Prometheus has them. Needs the package prom-client.
+ * those of kds/inspect/otel, with names in the style of Prometheus. Needs the package prom-client.
  */
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -17,7 +17,7 @@ export interface RunningMetrics {
 /**
  * Serves until it is closed. Keeps no process alive.
  *
- * @throws UnsupportedError without prom-client; what listening fails with.
+ * @throws UnsupportedError without prom-client; the error of listening.
  */
 export async function serveMetrics(port: number): Promise<RunningMetrics> {
   const { registry, stop } = await record();
@@ -50,7 +50,7 @@ async function answer(
   { method, url, headers }: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  // A page elsewhere may make a browser ask, under a name of its own for this address.
+  // A page of another site may make a browser send a request, under any name of this address.
   const isLocal = /^(127\.0\.0\.1|localhost)(:\d+)?$/.test(headers.host ?? '');
   if (!isLocal || headers.origin !== undefined) response.writeHead(403).end();
   else if (url !== '/metrics') response.writeHead(404).end();
@@ -114,7 +114,7 @@ async function record(): Promise<{ readonly registry: Registry; readonly stop: (
   return { registry, stop };
 }
 
-/** Only now: whoever wants no metrics need not have it. */
+/** Loaded on use: prom-client is optional. */
 async function load(): Promise<typeof import('prom-client')> {
   try {
     return await import('prom-client');

@@ -1,17 +1,17 @@
-/** The events of domains that a trace tells of, in the order of their times. */
+/** Reads the events of domains from a trace, in the order of their times. */
 
 import { ProtocolError } from '../api/errors.ts';
 import { type EventName, eventNames, type RequestOutcome } from '../api/events.ts';
 import type { NamedSet } from '../api/sets.ts';
 import { eventCategory } from './trace-format.ts';
 
-/** An event as it was written: what one kind has, another one lacks. */
+/** An event as it was written; optional fields depend on its kind. */
 export interface TracedEvent {
   readonly name: EventName;
   readonly timeUs: number;
   readonly pid: number;
   readonly domain: { readonly backend: string; readonly name: string };
-  /** The thread that told of it. */
+  /** The thread that recorded it. */
   readonly threadId: number;
   readonly id: number;
   readonly set: NamedSet;
@@ -33,24 +33,24 @@ const names: ReadonlySet<unknown> = new Set(eventNames);
 
 /**
  * Reads both forms of the format: an array, one event a line, perhaps not closed; or an object with
- * `traceEvents`. What is not of kds is passed over.
+ * `traceEvents`. Events of other categories are ignored.
  *
- * @throws ProtocolError for what is no trace.
+ * @throws ProtocolError for an invalid trace.
  */
 export function readTrace(text: string): readonly TracedEvent[] {
   const events = text.trimStart().startsWith('{') ? ofObject(text) : ofLines(text);
-  const told = events.flatMap((event) => (event['cat'] === eventCategory ? tracedOf(event) : []));
-  return told.sort((a, b) => a.timeUs - b.timeUs);
+  const traced = events.flatMap((event) => (event['cat'] === eventCategory ? tracedOf(event) : []));
+  return traced.sort((a, b) => a.timeUs - b.timeUs);
 }
 
 function ofLines(text: string): readonly Json[] {
   return text.split('\n').flatMap((line, index) => {
     const bare = line.replace(/^\s*\[?/, '').replace(/[\],\s]*$/, '');
     if (bare === '') return [];
-    // What was cut off: of an object, the brackets at the end of a list are its own.
+    // As it is first: the brackets at the end of an object may be its own.
     const value = parsed(line.trim().replace(/,$/, '')) ?? parsed(bare);
     if (isObject(value)) return [value];
-    throw new ProtocolError(`line ${index + 1} of the trace is no event`);
+    throw new ProtocolError(`line ${index + 1} of the trace is not an event`);
   });
 }
 
@@ -59,7 +59,7 @@ function ofObject(text: string): readonly Json[] {
   if (!isObject(whole)) return ofLines(text);
   const { traceEvents = [whole] } = whole;
   if (Array.isArray(traceEvents) && traceEvents.every(isObject)) return traceEvents;
-  throw new ProtocolError('traceEvents of the trace is no list of events');
+  throw new ProtocolError('traceEvents of the trace is not a list of events');
 }
 
 function parsed(text: string): unknown {
@@ -81,7 +81,7 @@ function tracedOf({ name, ts, pid, tid, args }: Json): TracedEvent {
     isObject(set) &&
     isList(set['exclusive']) &&
     isList(set['shared']);
-  if (!isWhole) throw new ProtocolError(`an event of the trace is not whole: ${String(name)}`);
+  if (!isWhole) throw new ProtocolError(`an event of the trace is incomplete: ${String(name)}`);
   return { ...(args as Json), name, timeUs: ts, pid, threadId: tid } as TracedEvent;
 }
 

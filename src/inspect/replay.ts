@@ -1,40 +1,36 @@
-/** A traced domain, replayed into the oracle, operation by operation. */
+/** Replays a traced domain into the oracle, operation by operation. */
 
 import { LimitError } from '../api/errors.ts';
 import type { NamedSet } from '../api/sets.ts';
 import { describe } from '../api/sets.ts';
 import { Oracle, type OracleSet } from '../oracle/oracle.ts';
-import type { Checker } from './check-trace.ts';
+import type { Checker, ReportFault } from './checker.ts';
 import type { TracedEvent } from './read-trace.ts';
 
 const liveCountMax = 2000;
 
 interface Replayed {
   readonly set: OracleSet<number>;
-  isTold: boolean;
-  /** A stealing request has revoked it; the event of that loss may come later. */
+  isReported: boolean;
+  /** A stealing request revoked it; the event of that loss may come later. */
   isRevoked: boolean;
 }
 
 export class Replay implements Checker {
-  /** One event loop tells of everything before the next operation begins. */
+  /** In one event loop all grants are reported before the next operation begins. */
   readonly #isStrict: boolean;
   readonly #older: ReadonlySet<number>;
-  readonly #report: (event: TracedEvent | undefined, what: string) => void;
+  readonly #report: ReportFault;
   readonly #oracle = new Oracle<number>();
   readonly #live = new Map<number, Replayed>();
   readonly #tokens = new Set<number>();
-  /** Granted by the rule, and not yet told. */
+  /** Granted by the rule, and not reported yet. */
   readonly #due = new Map<number, Replayed>();
   #tokenLast = 0;
-  /** When a set ended last: others with the same time ended in the same operation. */
+  /** Time of the last end of a set: others with the same time ended in the same operation. */
   #endedUs = Number.NaN;
 
-  constructor(
-    isStrict: boolean,
-    older: ReadonlySet<number>,
-    report: (event: TracedEvent | undefined, what: string) => void,
-  ) {
+  constructor(isStrict: boolean, older: ReadonlySet<number>, report: ReportFault) {
     this.#isStrict = isStrict && older.size === 0;
     this.#older = older;
     this.#report = report;
@@ -84,19 +80,19 @@ export class Replay implements Checker {
     }
     if (event.steals === true) {
       const { set, lost, granted } = this.#oracle.steal(spec, { sync });
-      this.#note(event, set);
+      this.#record(event, set);
       for (const { tag } of lost) this.#revoke(tag as number);
       this.#expect(granted.filter((other) => other !== set));
     } else {
       const locked = event.ignoresLocked === true ? 'ignore' : 'wait';
       const arrival = this.#oracle.arrive(spec, { sync, locked });
-      if (arrival.outcome !== 'locked') this.#note(event, arrival.set);
+      if (arrival.outcome !== 'locked') this.#record(event, arrival.set);
     }
   }
 
-  #note({ id }: TracedEvent, set: OracleSet<number>): void {
+  #record({ id }: TracedEvent, set: OracleSet<number>): void {
     set.tag = id;
-    const replayed = { set, isTold: false, isRevoked: false };
+    const replayed = { set, isReported: false, isRevoked: false };
     this.#live.set(id, replayed);
     if (set.granted) this.#due.set(id, replayed);
   }
@@ -111,8 +107,8 @@ export class Replay implements Checker {
     const { id, token = 0 } = event;
     const replayed = this.#known(event);
     if (replayed === undefined) return;
-    if (replayed.isTold) this.#report(event, `request ${id} is granted twice`);
-    replayed.isTold = true;
+    if (replayed.isReported) this.#report(event, `request ${id} is granted twice`);
+    replayed.isReported = true;
     this.#due.delete(id);
     if (!replayed.set.granted && !replayed.isRevoked) {
       const [first] = this.#oracle.inTheWay(replayed.set);
@@ -137,10 +133,10 @@ export class Replay implements Checker {
     event: TracedEvent,
     what: string,
     expected: readonly string[],
-    told: readonly string[] = [],
+    traced: readonly string[] = [],
   ): void {
     const one = JSON.stringify(expected.toSorted());
-    const other = JSON.stringify(told.toSorted());
+    const other = JSON.stringify(traced.toSorted());
     if (one !== other) this.#report(event, `${what} is ${describe(other)}, not ${describe(one)}`);
   }
 
@@ -149,9 +145,10 @@ export class Replay implements Checker {
     const replayed = this.#known(event);
     if (replayed === undefined) return;
     const { id, outcome } = event;
-    if (replayed.isTold) this.#report(event, `request ${id} ends as ${outcome}, after its grant`);
+    if (replayed.isReported)
+      this.#report(event, `request ${id} ends as ${outcome}, after its grant`);
     if (this.#isStrict && replayed.set.granted && !replayed.isRevoked) {
-      this.#report(event, `request ${id} ends as ${outcome}, though nothing was in its way`);
+      this.#report(event, `request ${id} ends as ${outcome}, though its set was grantable`);
     }
     this.#remove(event, replayed, outcome === 'lost');
   }
@@ -159,7 +156,7 @@ export class Replay implements Checker {
   #endGrant(event: TracedEvent, died: boolean): void {
     const replayed = this.#known(event);
     if (replayed === undefined) return;
-    if (!replayed.isTold) this.#report(event, `request ${event.id} was not granted before`);
+    if (!replayed.isReported) this.#report(event, `request ${event.id} was not granted before`);
     this.#remove(event, replayed, died);
   }
 
@@ -167,7 +164,7 @@ export class Replay implements Checker {
     const replayed = this.#known(event);
     if (replayed === undefined) return;
     if (event.cause === 'stolen' && !replayed.isRevoked) {
-      this.#report(event, `grant ${event.token} is lost, and nobody has stolen it`);
+      this.#report(event, `grant ${event.token} is lost as stolen, though no request stole it`);
     }
     this.#remove(event, replayed, event.cause === 'died');
   }
@@ -188,18 +185,18 @@ export class Replay implements Checker {
     if ([...left.keys()].some((name) => !set.modes.has(name))) {
       this.#report(event, `request ${event.id} holds more than before`);
     }
-    const gone = names.filter((name) => !left.has(name));
-    const isLess = (name: string): boolean =>
+    const released = names.filter((name) => !left.has(name));
+    const isWeaker = (name: string): boolean =>
       set.modes.get(name) === 'exclusive' && left.get(name) === 'shared';
-    if (gone.length > 0) this.#expect(this.#oracle.releasePart(set, gone));
-    const less = names.filter(isLess);
-    if (less.length > 0) this.#expect(this.#oracle.downgrade(set, less));
+    if (released.length > 0) this.#expect(this.#oracle.releasePart(set, released));
+    const weaker = names.filter(isWeaker);
+    if (weaker.length > 0) this.#expect(this.#oracle.downgrade(set, weaker));
   }
 
   #expect(granted: readonly OracleSet<number>[]): void {
     for (const { tag } of granted) {
       const replayed = this.#live.get(tag as number);
-      if (replayed !== undefined && !replayed.isTold) this.#due.set(tag as number, replayed);
+      if (replayed !== undefined && !replayed.isReported) this.#due.set(tag as number, replayed);
     }
   }
 

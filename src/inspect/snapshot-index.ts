@@ -1,8 +1,8 @@
-/** A snapshot with its entries at hand by what they are looked for: id, resource, who waits. */
+/** A snapshot with its entries indexed by id, resource and blocker. */
 
 import { type InspectedEntry, type InspectedSnapshot, namesOf } from './entries.ts';
 
-/** A resource: who holds it, and who stands in line for it, in order. */
+/** A resource: its holders and its waiters, in order. */
 export interface ResourceUse {
   readonly held: InspectedEntry[];
   readonly pending: InspectedEntry[];
@@ -12,7 +12,7 @@ export class SnapshotIndex {
   readonly snapshot: InspectedSnapshot;
   readonly byId = new Map<number, InspectedEntry>();
   readonly byName = new Map<string, ResourceUse>();
-  /** By id: those in whose way it is right there. */
+  /** By id: the waiters that the entry blocks directly. */
   readonly waitersOf = new Map<number, InspectedEntry[]>();
 
   constructor(snapshot: InspectedSnapshot) {
@@ -22,12 +22,12 @@ export class SnapshotIndex {
     }
   }
 
-  /** Those right in its way, as far as they are still there. */
+  /** The entries that block one directly, as far as they are in the snapshot. */
   blockersOf({ waitingFor }: InspectedEntry): readonly InspectedEntry[] {
     return waitingFor.flatMap((id) => this.byId.get(id) ?? []);
   }
 
-  /** The holders at the end of all chains of waiting that begin here, itself not among them. */
+  /** The holders at the end of all chains of waiting that begin here, without the entry itself. */
   holdersBefore(entry: InspectedEntry): readonly InspectedEntry[] {
     const reached = new Set(this.blockersOf(entry));
     for (const one of reached) for (const next of this.blockersOf(one)) reached.add(next);

@@ -1,21 +1,21 @@
-/** Turns events into counts and durations, for a system of metrics. */
+/** Turns events into counts and durations, for metrics. */
 
 import { type DomainEvents, type EventDomain, type EventName, watchEvents } from '../api/events.ts';
 import type { NamedSet } from '../api/sets.ts';
 
-/** Of a set: `mixed` if it wants both. */
+/** The modes of a set; `mixed`: both. */
 type SetMode = 'exclusive' | 'shared' | 'mixed' | 'empty';
 
 export type AnyEvent = DomainEvents[EventName];
 
-/** Of durations: from an uncontended acquire to a wait that a person asks about. */
+/** Buckets of durations: from an uncontended acquire to a wait that a user notices. */
 export const bucketsSeconds = [0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300];
 
-/** Of each metric, in every system. */
+/** Descriptions of the metrics. */
 export const descriptions = {
-  held: 'Sets that are held',
-  pending: 'Requests that wait',
-  timeouts: 'Requests that were not granted in time',
+  held: 'Held sets',
+  pending: 'Waiting requests',
+  timeouts: 'Requests that timed out',
   waitTime: 'From a request to its grant, or to its end without one',
   useTime: 'From a grant to its end',
   lost: 'Grants that were lost: stolen, or ended with their session',

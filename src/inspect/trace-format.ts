@@ -1,32 +1,32 @@
 /**
  * Events of domains in the Trace Event format, which Perfetto and chrome://tracing open.
  *
- * One line is one trace event, so that many processes can append to one file: the array that it
- * begins with is never closed, as the format allows. For those who look: a track for each session
- * and each resource, on them slices of waiting and of holding, and arrows from a release to the
- * grants that come of it. For `checkTrace`: an instant for each event, with all that it says.
+ * One line is one trace event, so that many processes can append to one file; its array is never
+ * closed, as the format allows. For viewers: a track for each session and each resource, with
+ * slices of waiting and of holding, and arrows from a release to the grants that follow from it.
+ * For `checkTrace`: an instant for each event, with all of its fields.
  *
- * Slices on a track may not overlap, so a track has as many lanes as are needed at once.
+ * Slices on a track may not overlap, so a track has as many lanes as are needed at the same time.
  */
 
 import type { DomainEvents, EventDomain, EventName } from '../api/events.ts';
 import type { NamedSet } from '../api/sets.ts';
-import { shown } from '../runtime/escape.ts';
-import { namesOf, setText, shownLengthMax } from './entries.ts';
+import { printable } from '../runtime/escape.ts';
+import { namesOf, printedLengthMax, setText } from './entries.ts';
 
-/** Category of the instants that tell all. */
+/** Category of the instants with all fields of an event. */
 export const eventCategory = 'kds';
-/** The group of resources is shown as a process of its own, by a number that no process has. */
+/** Resources are a process of their own in the viewer, with a number that no process has. */
 const resourcesPidOffset = 1_000_000_000;
 /** Lanes of a thread are numbered from here, times the thread's own number. */
 const lanesOfThread = 1_000_000;
-/** Further sessions and resources get no track. Their events are told all the same. */
+/** Sessions and resources with a track, at most. Events are written in any case. */
 const trackCountMax = 2000;
 
 export interface TraceSource {
   readonly pid: number;
   readonly threadId: number;
-  /** What the process is called. */
+  /** Title of the process. */
   readonly title: string;
 }
 
@@ -41,7 +41,7 @@ interface Slice {
 }
 
 /** A request, and then its grant, as long as it lives. */
-interface Shown {
+interface LiveRequest {
   readonly title: string;
   sinceUs: number;
   isHeld: boolean;
@@ -51,12 +51,12 @@ interface Shown {
 type AnyEvent = DomainEvents[EventName];
 type Line = Readonly<Record<string, unknown>>;
 
-/** Turns events, in their order, into lines. One for each thread. */
+/** Turns events, in their order, into lines. Each thread has one. */
 export class TraceFormat {
   readonly #source: TraceSource;
   readonly #tracks = new Map<string, (Lane & { isBusy: boolean })[]>();
-  readonly #live = new Map<string, Shown>();
-  /** By domain and resource: where it was let go of last, for the arrow to the next grant. */
+  readonly #live = new Map<string, LiveRequest>();
+  /** The last release by domain and resource, for the arrow to the next grant. */
   readonly #releases = new Map<string, { readonly lane: Lane; readonly timeUs: number }>();
   #laneCount = 0;
   #arrowCount = 0;
@@ -66,7 +66,7 @@ export class TraceFormat {
     this.#source = source;
     const { pid, title } = source;
     const resourcesPid = pid + resourcesPidOffset;
-    this.#name('process_name', { pid, tid: 0 }, shown(title, shownLengthMax));
+    this.#name('process_name', { pid, tid: 0 }, printable(title, printedLengthMax));
     this.#name('process_name', { pid: resourcesPid, tid: 0 }, `resources of ${pid}`);
   }
 
@@ -100,9 +100,9 @@ export class TraceFormat {
     return this.#take();
   }
 
-  /** Slices of what waits and is held, as far as they go. */
+  /** Slices of the live requests and grants, up to now. */
   endAll(timeUs: number): string[] {
-    for (const shownOne of this.#live.values()) this.#close(shownOne, timeUs, 'not ended');
+    for (const live of this.#live.values()) this.#close(live, timeUs, 'not ended');
     this.#live.clear();
     return this.#take();
   }
@@ -114,9 +114,9 @@ export class TraceFormat {
   }
 
   #begin(key: string, { domain, set, label, session, timeUs }: AnyEvent): void {
-    const who = label ?? session;
+    const owner = label ?? session;
     const title =
-      who === undefined ? setText(set) : `${shown(who, shownLengthMax)}: ${setText(set)}`;
+      owner === undefined ? setText(set) : `${printable(owner, printedLengthMax)}: ${setText(set)}`;
     const slices = this.#laneFor(`session ${domain.name} ${session}`, this.#source.pid, () =>
       sessionText(domain, session),
     );
@@ -134,8 +134,13 @@ export class TraceFormat {
     this.#arrows(domain, set, known, timeUs);
   }
 
-  /** To the new holder, from where each of its resources was let go of last. */
-  #arrows({ name: domain }: EventDomain, set: NamedSet, { slices }: Shown, timeUs: number): void {
+  /** Arrows to the new holder, from the last release of each of its resources. */
+  #arrows(
+    { name: domain }: EventDomain,
+    set: NamedSet,
+    { slices }: LiveRequest,
+    timeUs: number,
+  ): void {
     const [to] = slices;
     if (to === undefined) return;
     for (const name of namesOf(set)) {
@@ -144,7 +149,7 @@ export class TraceFormat {
       this.#arrowCount++;
       const id = `${this.#source.pid}.${this.#source.threadId}.${this.#arrowCount}`;
       const arrow = { name: 'hand-over', cat: 'kds-hand-over', id };
-      // A little inside of each slice, as what is at its very end belongs to the next one.
+      // Slightly inside of each slice, as its very end belongs to the next slice.
       this.#lines.push({ ...arrow, ph: 's', ts: round(from.timeUs - 0.001), ...from.lane });
       this.#lines.push({ ...arrow, ph: 'f', bp: 'e', ts: round(timeUs + 0.001), ...to.lane });
     }
@@ -157,13 +162,13 @@ export class TraceFormat {
     const [first] = known.slices;
     if (known.isHeld && first !== undefined) {
       const from = { lane: first.lane, timeUs };
-      for (const name of namesOf(set)) this.#noteRelease(`${domain.name} ${name}`, from);
+      for (const name of namesOf(set)) this.#recordRelease(`${domain.name} ${name}`, from);
     }
     this.#close(known, timeUs, how);
   }
 
-  /** Bounded as tracks are: the oldest one is forgotten. */
-  #noteRelease(key: string, from: { readonly lane: Lane; readonly timeUs: number }): void {
+  /** Bounded like tracks: the oldest release is removed. */
+  #recordRelease(key: string, from: { readonly lane: Lane; readonly timeUs: number }): void {
     this.#releases.delete(key);
     this.#releases.set(key, from);
     if (this.#releases.size <= trackCountMax) return;
@@ -171,14 +176,14 @@ export class TraceFormat {
     if (oldest !== undefined) this.#releases.delete(oldest);
   }
 
-  #close(known: Shown, timeUs: number, how: string): void {
+  #close(known: LiveRequest, timeUs: number, how: string): void {
     const title = known.isHeld ? known.title : `waits, ${known.title}`;
     this.#slices(known, known.slices, timeUs, title, { ended: how });
     for (const { free } of known.slices) free();
   }
 
   #slices(
-    { sinceUs }: Shown,
+    { sinceUs }: LiveRequest,
     slices: readonly Slice[],
     timeUs: number,
     name: string,
@@ -192,10 +197,12 @@ export class TraceFormat {
 
   #resourceLane(domain: EventDomain, name: string): readonly Slice[] {
     const pid = this.#source.pid + resourcesPidOffset;
-    return this.#laneFor(`resource ${domain.name} ${name}`, pid, () => shown(name, shownLengthMax));
+    return this.#laneFor(`resource ${domain.name} ${name}`, pid, () =>
+      printable(name, printedLengthMax),
+    );
   }
 
-  /** A lane of a track that nothing is on; none, if there are too many tracks. */
+  /** A free lane of a track; an empty list if there are too many tracks. */
   #laneFor(track: string, pid: number, title: () => string): readonly Slice[] {
     let lanes = this.#tracks.get(track);
     if (lanes === undefined) {
@@ -229,11 +236,13 @@ export class TraceFormat {
 }
 
 function sessionText({ name, label }: EventDomain, session: string | undefined): string {
-  if (session !== undefined) return shown(session, shownLengthMax);
-  return label === undefined ? shown(name, shownLengthMax) : shown(label, shownLengthMax);
+  if (session !== undefined) return printable(session, printedLengthMax);
+  return label === undefined
+    ? printable(name, printedLengthMax)
+    : printable(label, printedLengthMax);
 }
 
-/** The clock has ns. */
+/** Rounded to the ns of the clock. */
 function round(us: number): number {
   return Math.round(us * 1000) / 1000;
 }

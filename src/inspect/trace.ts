@@ -1,5 +1,5 @@
 /**
- * kds/inspect/trace: what happens in the domains of this thread, in a file that Perfetto and
+ * kds/inspect/trace: records the domains of this thread in a file that Perfetto and
  * chrome://tracing open, and that `kds check-trace` checks against the rule.
  */
 
@@ -12,30 +12,30 @@ import { TraceFormat } from './trace-format.ts';
 
 export { type CheckedDomain, type CheckedTrace, checkTrace } from './check-trace.ts';
 
-/** So much is kept before it is written, in code units, and for so long, in ms. */
+/** Limits of the buffer before it is written, in code units and in ms. */
 const unwrittenMax = 64 * 1024;
 const unwrittenMs = 200;
 
 export interface TracingOptions {
   /**
-   * Called once, with what the file system refuses with, if the trace cannot be written or ends
-   * early. By default the process emits a warning. May be called as the process exits.
+   * Called once, with the error of the file system, if the trace cannot be written or ends early.
+   * By default the process emits a warning. May be called as the process exits.
    */
   readonly onFailure?: ((error: Error) => void) | undefined;
 }
 
 export interface Tracing {
-  /** Writes what is left, and ends. Doing it again does nothing. */
+  /** Writes the rest, and ends the trace. Calling it again does nothing. */
   stop(): void;
 }
 
 /**
  * Appends all events of all domains of this thread to a file, from now on. Threads and processes
- * may write to the same file. What is written is complete lines; it is written after 64 KiB or 0.2
- * s, and as the process exits. If that fails, the trace ends, and the program goes on. Costs
- * some µs an event, and whatever the disk does, synchronously.
+ * may write to the same file. Complete lines are written after 64 KiB or 0.2 s, and as the process
+ * exits. If that fails, the trace ends, and the program goes on. Costs some µs an event, and
+ * synchronous writes.
  *
- * @throws what the file system refuses with.
+ * @throws the error of the file system.
  * @example
  * import { createDomain } from 'kds';
  * import { checkTrace, traceTo } from 'kds/inspect/trace';
@@ -68,7 +68,7 @@ export function traceTo(path: string, options: TracingOptions = {}): Tracing {
       giveUp(error);
     }
   };
-  /** The program is not to suffer for its trace. */
+  /** A trace that cannot be written does not stop the program. */
   const giveUp = (error: unknown): void => {
     end();
     reportFailure(path, error, options);
@@ -95,8 +95,8 @@ export function traceTo(path: string, options: TracingOptions = {}): Tracing {
 }
 
 /**
- * If the environment's KDS_TRACE names a file, {@link traceTo} that. Where it cannot be written
- * there is no trace, and the program goes on.
+ * Calls {@link traceTo} with the file that the environment's KDS_TRACE names, if it does. If that
+ * cannot be written there is no trace, and the program goes on.
  */
 export function traceIfAsked(options: TracingOptions = {}): Tracing | undefined {
   const { KDS_TRACE: path = '' } = process.env;
@@ -117,11 +117,11 @@ function reportFailure(path: string, error: unknown, { onFailure }: TracingOptio
   }
   const warning = new Error(`the trace ends, as ${path} cannot be written: ${cause.message}`);
   warning.name = 'Warning';
-  // At once: `emitWarning` does so on the next turn, and there is none as the process exits.
+  // Not by `emitWarning`, which emits on the next turn: a process that exits has no next turn.
   process.emit('warning', warning);
 }
 
-/** Whoever makes the file opens the array that all is in. */
+/** The process that makes the file writes the head of its array. */
 function begin(path: string): void {
   try {
     const fd = openSync(path, 'wx', 0o600);
@@ -130,7 +130,7 @@ function begin(path: string): void {
   } catch (error) {
     const exists = error instanceof Error && 'code' in error && error.code === 'EEXIST';
     if (!exists) throw error;
-    // Fails now, and not at the first event, if it may not be written.
+    // A file that may not be written fails here, and not at the first event.
     closeSync(openSync(path, 'a'));
   }
 }

@@ -1,20 +1,20 @@
-/** Who waits for whom, in the languages of Graphviz and of Mermaid. */
+/** The wait-for graph, in the languages of Graphviz and of Mermaid. */
 
-import { escaped, inDot, inMermaid, shown } from '../runtime/escape.ts';
+import { escaped, inDot, inMermaid, printable } from '../runtime/escape.ts';
 import {
   type InspectedEntry,
   type InspectedSnapshot,
   modeOf,
   namesOf,
+  ownerText,
+  printedLengthMax,
   setText,
-  shownLengthMax,
-  whoText,
 } from './entries.ts';
 
 export interface WaitGraphOptions {
   /**
-   * So many sets at most are drawn: the pending ones in arrival order, with those in their way; a
-   * note says how many were left out. Default 200.
+   * Sets that are drawn, at most: the pending ones in arrival order, with their blockers; a note
+   * has the number of the others. Default 200.
    */
   readonly entryCountMax?: number | undefined;
 }
@@ -26,8 +26,8 @@ interface WaitGraph {
 }
 
 /**
- * A graph for `dot -Tsvg`: a box for each set, and an arrow from whoever waits to those right in
- * its way, with the resource that they conflict on. Names may be any text.
+ * A graph for `dot -Tsvg`: a box for each set, and an arrow from a waiter to each of its direct
+ * blockers, with the resource that they conflict on. Names may be any text.
  *
  * @example
  * import { createDomain } from 'kds';
@@ -48,7 +48,7 @@ export function waitGraphAsDot(snapshot: InspectedSnapshot, options?: WaitGraphO
   );
 }
 
-/** The same for Mermaid: what waits has round corners, what is held has not. */
+/** The same for Mermaid: waiting sets have round corners, held sets have not. */
 export function waitGraphAsMermaid(
   snapshot: InspectedSnapshot,
   options?: WaitGraphOptions,
@@ -91,16 +91,16 @@ function waitGraphOf(
 }
 
 function titleOf(entry: InspectedEntry): string {
-  return `${escaped(whoText(entry))}: ${setText(entry.set)}`;
+  return `${escaped(ownerText(entry))}: ${setText(entry.set)}`;
 }
 
-/** The resources that they conflict on, a few of them. */
+/** A few of the resources that two entries conflict on. */
 function conflictText(waiting: InspectedEntry, blocker: InspectedEntry): string {
   const names = namesOf(waiting.set).filter((name) => {
     const other = modeOf(blocker, name);
     const isExclusive = other === 'exclusive' || modeOf(waiting, name) === 'exclusive';
     return other !== undefined && isExclusive;
   });
-  const told = names.slice(0, 3).map((name) => shown(name, shownLengthMax));
-  return names.length > told.length ? `${told.join(', ')}, …` : told.join(', ');
+  const texts = names.slice(0, 3).map((name) => printable(name, printedLengthMax));
+  return names.length > texts.length ? `${texts.join(', ')}, …` : texts.join(', ');
 }

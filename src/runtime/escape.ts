@@ -1,31 +1,31 @@
 /**
- * Names and labels are any text whatever. Here they are made safe to be shown: on a terminal, where
- * control characters are orders; in any line, where marks of direction turn round what follows; and
- * in the languages that graphs are written in.
+ * Names and labels are arbitrary text. These functions make them safe to print: on a terminal,
+ * where control characters are commands; in any line, where direction marks reorder what follows;
+ * and in the languages of graphs.
  */
 
 /** Control and format characters, halves of pairs, and ends of lines and paragraphs. */
-const unseen = /[\p{C}\p{Zl}\p{Zp}]/gu;
+const unprintable = /[\p{C}\p{Zl}\p{Zp}]/gu;
 
 const quotedLengthMax = 60;
 
 const plain = /^[\p{L}\p{N}\p{P}\p{S}]+$/u;
 
-/** A name or label: quoted if it is not one plain word, and cut to so many code units. */
-export function shown(text: string, lengthMax = Number.POSITIVE_INFINITY): string {
-  if (text.length > lengthMax) return `${shown(cut(text, lengthMax))}… (${text.length} long)`;
+/** A name or label: quoted if it is not one plain word, cut to `lengthMax` code units. */
+export function printable(text: string, lengthMax = Number.POSITIVE_INFINITY): string {
+  if (text.length > lengthMax) return `${printable(cut(text, lengthMax))}… (${text.length} long)`;
   if (plain.test(text) && !/["\\]/.test(text)) return text;
   return escaped(JSON.stringify(text));
 }
 
-/** In quotation marks, escaped, and cut to a number of code units: for error messages. */
+/** In quotation marks, escaped, cut to `lengthMax` code units: for error messages. */
 export function quote(text: string, lengthMax = quotedLengthMax): string {
   return escaped(JSON.stringify(text.length > lengthMax ? `${cut(text, lengthMax)}…` : text));
 }
 
-/** JSON that a terminal may be shown: the same value, all that is not seen written out. */
+/** JSON that is safe on a terminal: the same value, with unprintable characters escaped. */
 export function jsonText(value: unknown): string {
-  return JSON.stringify(value).replace(unseen, (character) =>
+  return JSON.stringify(value).replace(unprintable, (character) =>
     character
       .split('')
       .map((unit) => `\\u${hex(unit.charCodeAt(0))}`)
@@ -33,9 +33,9 @@ export function jsonText(value: unknown): string {
   );
 }
 
-/** Any text: in one line, what is not seen or is an order written out. */
+/** Any text, in one line, with unprintable characters escaped. */
 export function escaped(text: string): string {
-  return text.replace(unseen, (character) => {
+  return text.replace(unprintable, (character) => {
     const code = character.codePointAt(0) as number;
     return code > 0xffff ? `\\u{${code.toString(16)}}` : `\\u${hex(code)}`;
   });
@@ -45,13 +45,13 @@ function hex(code: number): string {
   return code.toString(16).padStart(4, '0');
 }
 
-/** As a string of the language of Graphviz, where `\` and `&` mean something within quotes. */
+/** A string of the language of Graphviz, where `\` and `&` have a meaning within quotes. */
 export function inDot(text: string): string {
   const inner = escaped(text).replace(/["\\]/g, '\\$&').replace(/&/g, '&amp;');
   return `"${inner}"`;
 }
 
-/** As a text of Mermaid, which knows characters by entity. */
+/** A text of Mermaid, with entities for special characters. */
 export function inMermaid(text: string): string {
   const inner = escaped(text).replace(
     /[^\p{L}\p{N}_ .,:()/-]/gu,
@@ -60,7 +60,7 @@ export function inMermaid(text: string): string {
   return `"${inner}"`;
 }
 
-/** The beginning of a text, which does not end within a character of two code units. */
+/** The beginning of a text, without half of a character of two code units at its end. */
 export function cut(text: string, length: number): string {
   return text.slice(0, length).replace(/[\ud800-\udbff]$/, '');
 }

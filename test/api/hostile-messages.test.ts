@@ -7,7 +7,7 @@ import { openEtcdDomain } from 'kds/etcd';
 import { openRedisDomain } from 'kds/redis';
 import { createArena, openThreadsDomain } from 'kds/threads';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { jsonText, quote, shown } from '../../src/runtime/escape.ts';
+import { jsonText, printable, quote } from '../../src/runtime/escape.ts';
 import { bundleBroker, removePrograms } from '../broker/programs.ts';
 import { freshSocketPath, removePlaces } from '../broker/socket-paths.ts';
 import { EtcdCluster, hasEtcd } from '../etcd/server.ts';
@@ -146,7 +146,7 @@ describe('texts that are shown', () => {
   it('are not cut within a character', () => {
     for (const length of [1, 2, 3, 4, 5]) {
       expect(quote('🙂🙂🙂🙂', length)).not.toContain('\\ud8');
-      expect(shown('🙂🙂🙂🙂', length)).not.toContain('\\ud8');
+      expect(printable('🙂🙂🙂🙂', length)).not.toContain('\\ud8');
     }
   });
 

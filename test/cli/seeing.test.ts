@@ -158,7 +158,7 @@ describe('KDS_TRACE and kds check-trace', () => {
   it('what is no trace, or not there, is told of', async () => {
     writeFileSync(shop.file('none'), 'nothing of the kind');
     expect(await shop.kds(['check-trace', shop.file('none')]).ended).toMatchObject({
-      stderr: 'kds: line 1 of the trace is no event\n',
+      stderr: 'kds: line 1 of the trace is not an event\n',
     });
     expect((await shop.kds(['check-trace', shop.file('missing')]).ended).code).toBe(64);
     expect((await shop.kds(['check-trace']).ended).code).toBe(64);

@@ -1,4 +1,4 @@
-/** What is made of a snapshot: words, graphs, and what is worth a look. */
+/** Texts, graphs and findings made of a snapshot. */
 
 import { createDomain } from 'kds';
 import {
@@ -32,38 +32,38 @@ const migration = entry(1, {
 });
 
 describe('an explanation', () => {
-  it('says who holds a resource, for how long, and who waits for it in what order', () => {
+  it('has the holders of a resource, their times, and its queue in order', () => {
     const pending = [
       entry(2, { set: { exclusive: ['db'], shared: [] }, label: 'backup', since: 8000 }),
       entry(3, { set: { exclusive: [], shared: ['db'] }, session: 'web', waitingFor: [2] }),
     ];
-    const told = explain({ held: [migration], pending }, 'db', { nowMs: 12_000 });
-    expect(told.split('\n')).toEqual([
+    const text = explain({ held: [migration], pending }, 'db', { nowMs: 12_000 });
+    expect(text.split('\n')).toEqual([
       'db is held exclusive, for 12 s, by pid 4242: npm run migrate',
-      '  all of its set: -x db -s config; token 7',
-      'before you wait 2, 1 of them exclusive:',
+      '  set: -x db -s config; token 7',
+      'Queue (2 ahead of you, 1 exclusive):',
       '  1. exclusive, for 4.0 s: backup',
       '  2. shared, for 12 s: web',
     ]);
   });
 
-  it('of a resource that nobody holds says what keeps the first in line', () => {
+  it('of a resource that is not held has the reason why the first waiter waits', () => {
     const pending = [
       entry(2, { set: { exclusive: ['db', 'disk'], shared: [] }, waitingFor: [1] }),
       entry(3, { set: { exclusive: ['disk'], shared: [] }, waitingFor: [2] }),
     ];
-    const told = explain({ held: [migration], pending }, 'disk', { nowMs: 61_000 });
-    expect(told.split('\n')).toEqual([
-      'disk is held by nobody',
-      'before you wait 2, 2 of them exclusive:',
+    const text = explain({ held: [migration], pending }, 'disk', { nowMs: 61_000 });
+    expect(text.split('\n')).toEqual([
+      'disk is not held',
+      'Queue (2 ahead of you, 2 exclusive):',
       '  1. exclusive, for 1 m 1 s: request 2',
       '  2. exclusive, for 1 m 1 s: request 3',
-      'the first in line also waits, by way of its other resources, for:',
+      'The first in the queue also waits, through its other resources, for:',
       '  pid 4242: npm run migrate, which has held -x db -s config for 1 m 1 s',
     ]);
   });
 
-  it('tells of a few among many, and how many more there are', () => {
+  it('lists a few of many, and counts the rest', () => {
     const pending = Array.from({ length: 100_000 }, (_, index) =>
       entry(index + 2, { set: { exclusive: [], shared: ['db'] }, waitingFor: [1] }),
     );
@@ -73,8 +73,8 @@ describe('an explanation', () => {
   });
 
   it('a free resource is free, and nobody waits', async () => {
-    const told = explain(await createDomain().query(), 'db');
-    expect(told).toBe('db is free\nnobody is in line for it');
+    const text = explain(await createDomain().query(), 'db');
+    expect(text).toBe('db is free\nQueue: empty');
   });
 
   it('gives a terminal no order and turns no line round, whatever the names are', async () => {
@@ -108,7 +108,7 @@ describe('a graph of waiting', () => {
     return snapshot;
   }
 
-  it('has a box for each set and an arrow to whom it waits for', async () => {
+  it('has a box for each set and an arrow to each of its blockers', async () => {
     const snapshot = await snapshotOf(['a', 'b']);
     const [held] = snapshot.held.map(({ id }) => id);
     const [waits] = snapshot.pending.map(({ id }) => id);
@@ -149,8 +149,8 @@ describe('what is worth a look', () => {
       entry(5, { waitingFor: [4], client: { number: 7 } }),
     ];
     const { suspectedDeadlocks } = findingsOf({ held, pending });
-    const circles = suspectedDeadlocks.map(({ circle }) => circle.map(({ id }) => id));
-    expect(circles).toEqual([[2, 1, 3]]);
+    const cycles = suspectedDeadlocks.map(({ cycle }) => cycle.map(({ id }) => id));
+    expect(cycles).toEqual([[2, 1, 3]]);
   });
 
   it('two sessions that keep one name each and want the other, one after the other', async () => {
@@ -165,7 +165,7 @@ describe('what is worth a look', () => {
     expect(findingsOf(await domain.query()).suspectedDeadlocks).toEqual([]);
     const { suspectedDeadlocks } = findingsOf(await domain.query(), { stuckMsMin: 0 });
     expect(suspectedDeadlocks).toHaveLength(1);
-    expect(suspectedDeadlocks[0]?.circle.map(({ session }) => session).sort()).toEqual([
+    expect(suspectedDeadlocks[0]?.cycle.map(({ session }) => session).sort()).toEqual([
       ...['one', 'one', 'two', 'two'],
     ]);
     for (const request of waiting) request.catch(() => undefined);

@@ -271,10 +271,10 @@ describe('a trace that was altered by hand fails', () => {
     },
   );
 
-  it('an event that is not whole is refused', () => {
+  it('an incomplete event is refused', () => {
     const event = { name: 'kds.request.start', cat: 'kds', ph: 'i', ts: 1, pid: 1, tid: 0 };
     const text = JSON.stringify({ traceEvents: [event] });
-    expect(() => checkTrace(text)).toThrow(/not whole: kds.request.start/);
+    expect(() => checkTrace(text)).toThrow(/incomplete: kds.request.start/);
   });
 });
 

@@ -1,0 +1,13 @@
+/** A check of the events of one traced domain. */
+
+import type { TracedEvent } from './read-trace.ts';
+
+export interface Checker {
+  /** Requests that began before the trace, whose events cannot be checked. */
+  readonly olderCount: number;
+  add(event: TracedEvent): void;
+  end(): void;
+}
+
+/** Reports a fault at an event, or at the end of the trace. */
+export type ReportFault = (event: TracedEvent | undefined, fault: string) => void;
