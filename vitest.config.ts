@@ -15,7 +15,7 @@ const onBuildMachine = process.env['CI'] === 'true';
 const campaign = [
   'model/**/*.test.ts',
   'test/broker/{stress,fault-stress}.test.ts',
-  'test/conformance/{broken-hosts,broker-processes,redis-libraries,threads-workers}.test.ts',
+  'test/conformance/{broken-backends,broker-processes,redis-libraries,threads-workers}.test.ts',
   'test/core/random-runs.test.ts',
   'test/declarations/*.test.ts',
   'test/display/ten-thousand-frames.test.ts',

@@ -1,4 +1,4 @@
-/** A request under test: what it asked for, how it stands, and how it ended. */
+/** A request under test: its set, its state and its end. */
 
 import type { Domain } from '../src/api/domain.ts';
 import type { Grant } from '../src/api/grant.ts';
@@ -15,13 +15,13 @@ export class Ask {
   readonly #ended: Promise<void>;
   #grant: Grant | undefined;
 
-  /** Asks. `told` is called when the grant is, and before anybody who waits for `granted()`. */
+  /** Makes the request. `onGrant` is called before promises of `granted()` are fulfilled. */
   constructor(
     label: string,
     set: SetSpec | PreparedSet,
     options: AcquireOptions,
     by: Domain,
-    told: (ask: Ask) => void,
+    onGrant: (ask: Ask) => void,
   ) {
     this.label = label;
     this.by = by;
@@ -30,7 +30,7 @@ export class Ask {
       (grant) => {
         this.state = 'granted';
         this.#grant = grant;
-        told(this);
+        onGrant(this);
       },
       (reason) => {
         this.state = 'refused';

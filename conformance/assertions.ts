@@ -1,16 +1,16 @@
 /**
  * What the suite asserts with: no assertion library is at home in every runner and in browsers.
  *
- * Nothing here sleeps. What must happen is waited for, with a deadline that only a host that has
- * failed meets; what must not happen is looked for in the state that `query()` tells.
+ * No assertion sleeps. Expected events are awaited, with a time limit that only a broken backend
+ * reaches; unexpected ones are searched in the result of `query()`.
  */
 
 import type { KdsError, KdsErrorCode } from '../src/api/errors.ts';
 
-/** By then even a host on a busy machine far away has told what it has to tell. */
+/** Time limit of an event, ms: ample for a remote backend on a busy machine. */
 const deadlineMs = 300_000;
-/** So much of a value is told in a failure. */
-const shownLengthMax = 2000;
+/** Length of a value in a failure, at most. */
+const printedLengthMax = 2000;
 
 const namesOf: Readonly<Record<KdsErrorCode, string>> = {
   KDS_INVALID_SET: 'InvalidSetError',
@@ -58,7 +58,7 @@ export async function fails(call: () => unknown, kind: ErrorKind, what = ''): Pr
   return isError(await failureOf(call), kind, what);
 }
 
-/** That an error is of a kind, and says something. Told by code: classes may be loaded twice. */
+/** Checks the code and the message of an error. Not the class, which may be loaded twice. */
 export function isError(error: unknown, kind: ErrorKind, what = ''): KdsError {
   check(error instanceof Error, `${what}: expected ${kind}, but it is ${show(error)}`);
   const { name, message } = error;
@@ -68,7 +68,7 @@ export function isError(error: unknown, kind: ErrorKind, what = ''): KdsError {
   } else {
     equal(name, kind, `${what}: "${message}"`);
   }
-  check(message.length > 10, `${what}: "${message}" says too little`);
+  check(message.length > 10, `${what}: "${message}" is too short`);
   return error as KdsError;
 }
 
@@ -78,7 +78,7 @@ export function mentions(error: unknown, ...parts: readonly string[]): void {
   for (const part of parts) check(message.includes(part), `"${message}" does not name ${part}`);
 }
 
-/** The outcome of a promise, or a failure that says what was waited for. */
+/** The outcome of a promise, or a failure that names what was awaited. */
 export async function within<T>(promise: Promise<T>, what: string): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
@@ -111,7 +111,7 @@ export function show(value: unknown): string {
   if (value instanceof Error) return `${value.name}: ${value.message}`;
   if (typeof value !== 'object' || value === null) return String(value);
   const text = textOf(value);
-  return text.length <= shownLengthMax ? text : `${text.slice(0, shownLengthMax)}…`;
+  return text.length <= printedLengthMax ? text : `${text.slice(0, printedLengthMax)}…`;
 }
 
 /** As JSON, where it can be written so. */

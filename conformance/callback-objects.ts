@@ -7,7 +7,7 @@ import type { Suite } from './suite.ts';
 
 export function testCallbackObjects({ group, test, needing }: Suite): void {
   group('callback objects', () => {
-    test('many requests share a callback, and each is told with its own function', async (w) => {
+    test('many requests share a callback, and each has its own function', async (w) => {
       const callback = new Callback();
       const one = await w.enqueue('one', { exclusive: 'a' }, { delivery: callback });
       const two = await w.enqueue('two', { exclusive: 'a' }, { delivery: callback });
@@ -68,10 +68,10 @@ export function testCallbackObjects({ group, test, needing }: Suite): void {
 
     const direct = needing('direct');
     direct('a callback that is closed runs at once what is due, and only that', async (w) => {
-      const told: string[] = [];
+      const reported: string[] = [];
       const callback = new Callback();
       const onGrant = (label: string) => (grant: Grant) => {
-        told.push(label);
+        reported.push(label);
         void grant.release();
       };
       w.domain.enqueue({ exclusive: 'a' }, onGrant('one'), { delivery: callback });
@@ -79,25 +79,25 @@ export function testCallbackObjects({ group, test, needing }: Suite): void {
       w.domain.enqueue({ exclusive: 'c' }, onGrant('two'), { delivery: callback });
       w.domain.enqueue({ exclusive: 'd' }, onGrant('other'));
       gone.cancel();
-      equal(told, [], 'told before the close');
+      equal(reported, [], 'reported before the close');
       callback.close();
-      equal(told, ['one', 'two'], 'told by the close');
+      equal(reported, ['one', 'two'], 'reported by the close');
       await w.domain.query();
-      equal(told, ['one', 'two', 'other'], 'told in the end');
+      equal(reported, ['one', 'two', 'other'], 'reported in the end');
     });
 
     direct('a direct callback runs in the call that grants, with its own function', async (w) => {
-      const told: string[] = [];
+      const reported: string[] = [];
       const callback = new Callback({ delivery: 'direct' }, (grant, onGrant) => {
-        told.push('callback');
+        reported.push('callback');
         onGrant(grant);
       });
       const onGrant = (grant: Grant) => {
-        told.push('own');
+        reported.push('own');
         void grant.release();
       };
       w.domain.enqueue({ exclusive: 'a' }, onGrant, { delivery: callback });
-      equal(told, ['callback', 'own'], 'told when enqueue() has returned');
+      equal(reported, ['callback', 'own'], 'reported when enqueue() has returned');
       callback.close();
     });
   });

@@ -11,7 +11,7 @@ const deliveries = ['queued', 'direct'] as const;
 export function testCallbacks({ group, test, needing }: Suite): void {
   group('callbacks', () => {
     for (const delivery of deliveries) {
-      test(`a ${delivery} callback is told of its grant, and owns it`, async (w) => {
+      test(`a ${delivery} callback receives its grant, and owns it`, async (w) => {
         const one = await w.enqueue('one', { exclusive: 'a' }, { delivery });
         const two = await w.enqueue('two', { exclusive: 'a' }, { delivery });
         await w.see({ held: ['one'], pending: ['two'] });
@@ -21,7 +21,7 @@ export function testCallbacks({ group, test, needing }: Suite): void {
         await two.release();
       });
 
-      test(`${delivery} callbacks are told in arrival order`, async (w) => {
+      test(`${delivery} callbacks run in arrival order`, async (w) => {
         const labels = ['one', 'two', 'three', 'four'];
         const holder = await w.take('holder', { exclusive: ['a', 'b'] });
         for (const [index, label] of labels.entries()) {
@@ -29,11 +29,11 @@ export function testCallbacks({ group, test, needing }: Suite): void {
         }
         await holder.release();
         await w.see({ held: labels });
-        equal(w.told, ['holder', ...labels], 'the order of telling');
+        equal(w.reported, ['holder', ...labels], 'the order of reports');
       });
 
       test(`a long chain of ${delivery} callbacks that each let go needs no stack`, async (w) => {
-        const length = w.host.chainLength ?? 20_000;
+        const length = w.backend.chainLength ?? 20_000;
         let count = 0;
         const done = new Promise<void>((resolve) => {
           const next = (grant: Grant) => {
@@ -175,7 +175,7 @@ export function testCallbacks({ group, test, needing }: Suite): void {
         equal(
           signals.map(({ reason }) => reason === error),
           [true, true],
-          'whether the signals tell why',
+          'whether the signals have the reason',
         );
       });
 
@@ -223,7 +223,7 @@ export function testCallbacks({ group, test, needing }: Suite): void {
         equal(waiting.state, 'cancelled', 'how it stands');
       });
 
-      test(`cancel() of a ${delivery} request that was told does nothing`, async (w) => {
+      test(`cancel() of a ${delivery} request whose callback has run does nothing`, async (w) => {
         const holder = await w.enqueue('holder', { exclusive: 'a' }, { delivery });
         await holder.granted();
         equal(holder.cancel(), false, 'cancel()');
@@ -233,12 +233,12 @@ export function testCallbacks({ group, test, needing }: Suite): void {
       });
     }
 
-    test('a request that is cancelled before it is told never is, and gives back', async (w) => {
-      const told: string[] = [];
-      const free = w.domain.enqueue({ exclusive: 'a' }, () => told.push('free'));
+    test('a request that is cancelled before its callback releases its grant', async (w) => {
+      const reported: string[] = [];
+      const free = w.domain.enqueue({ exclusive: 'a' }, () => reported.push('free'));
       equal(free.cancel(), true, 'cancel() of what was free');
       const holder = await w.take('holder', { exclusive: 'a' });
-      const due = w.domain.enqueue({ exclusive: 'a' }, () => told.push('due'));
+      const due = w.domain.enqueue({ exclusive: 'a' }, () => reported.push('due'));
       const next = await w.ask('next', { exclusive: 'a' });
       const released = holder.grant.release();
       equal(due.cancel(), true, 'cancel() of what is due');
@@ -246,11 +246,11 @@ export function testCallbacks({ group, test, needing }: Suite): void {
       await released;
       await next.granted();
       await w.see({ held: ['next'] });
-      equal(told, [], 'told although cancelled');
+      equal(reported, [], 'reported although cancelled');
     });
 
     test('a callback can cancel others that were granted along with it', async (w) => {
-      const told: string[] = [];
+      const reported: string[] = [];
       const holder = await w.take('holder', { exclusive: 'a' });
       const others = ['one', 'two'];
       const waiters = new Map<string, { cancel(): boolean }>();
@@ -259,7 +259,7 @@ export function testCallbacks({ group, test, needing }: Suite): void {
       for (const [index, label] of others.entries()) {
         const other = others[1 - index] as string;
         const onGrant = (grant: Grant) => {
-          told.push(label);
+          reported.push(label);
           grants.push(grant);
           if (waiters.get(other)?.cancel()) cancelled.push(other);
         };
@@ -270,13 +270,13 @@ export function testCallbacks({ group, test, needing }: Suite): void {
       const last = await w.ask('last', { exclusive: 'a' });
       for (const grant of grants) await grant.release();
       await last.granted();
-      equal(told, ['one'], 'told');
+      equal(reported, ['one'], 'reported');
       equal(cancelled, ['two'], 'cancelled');
     });
   });
 
   group('callbacks of requests that are refused', () => {
-    test('a time-out is told once, with the reason', async (w) => {
+    test('a time-out is reported once, with the reason', async (w) => {
       await w.take('holder', { exclusive: 'a' });
       const late = await w.enqueue('late', { exclusive: ['a', 'b'] }, { timeoutMs: 5 });
       equal(((await late.refusal()) as Error).name, 'TimeoutError', 'the reason');
@@ -285,7 +285,7 @@ export function testCallbacks({ group, test, needing }: Suite): void {
       await w.free('b');
     });
 
-    test('a signal that aborts is told once, with its own reason', async (w) => {
+    test('a signal that aborts is reported once, with its own reason', async (w) => {
       await w.take('holder', { exclusive: 'a' });
       const controller = new AbortController();
       const reason = {};
@@ -298,7 +298,7 @@ export function testCallbacks({ group, test, needing }: Suite): void {
       await w.see({ held: ['holder'] });
     });
 
-    test('the close of a session is told once', async (w) => {
+    test('the close of a session is reported once', async (w) => {
       await w.take('holder', { exclusive: 'a' });
       const session = w.domain.session();
       const waiting = await w.enqueue('waiting', { exclusive: 'a' }, {}, session);
@@ -307,7 +307,7 @@ export function testCallbacks({ group, test, needing }: Suite): void {
       await w.see({ held: ['holder'] });
     });
 
-    test('what cannot be had at once with a time-out of 0 is thrown or told', async (w) => {
+    test('a set that is not free is refused with a time-out of 0', async (w) => {
       await w.take('holder', { exclusive: 'a' });
       const set = { exclusive: ['b', 'a'] };
       const reason = await failureOf(async () => {

@@ -9,7 +9,7 @@ const closed = 'KDS_DOMAIN_CLOSED';
 
 export function testClosing({ group, test, needing }: Suite): void {
   group('closing', () => {
-    test('those who wait are refused, and those who hold are told', async (w) => {
+    test('waiting requests are refused, and losses of grants reported', async (w) => {
       const holder = await w.take('holder', { exclusive: ['a', 'b'] });
       const silent = await w.take('silent', { shared: 'c' });
       const waiting = await w.ask('waiting', { exclusive: 'a' });
@@ -23,7 +23,7 @@ export function testClosing({ group, test, needing }: Suite): void {
       isError(await callback.refusal(), closed, 'callback');
       isError(await reasonOf(signal, 'the holder'), 'KDS_GRANT_LOST');
       check(silent.grant.signal.aborted, 'a signal that is first asked for later has not aborted');
-      equal(w.told, ['holder', 'silent'], 'told');
+      equal(w.reported, ['holder', 'silent'], 'reported');
     });
 
     test('nobody is granted what falls free as it closes', async (w) => {
@@ -37,7 +37,7 @@ export function testClosing({ group, test, needing }: Suite): void {
       await w.close();
       for (const ask of asks) await ask.refused(closed);
       isError(await callback.refusal(), closed, 'callback');
-      equal(w.told, ['reader'], 'told');
+      equal(w.reported, ['reader'], 'reported');
     });
 
     test('everything is refused from then on, also by its sessions', async (w) => {
@@ -68,7 +68,7 @@ export function testClosing({ group, test, needing }: Suite): void {
       const holder = await w.take('holder', { exclusive: 'a' });
       w.isClosed = true;
       await w.domain[Symbol.asyncDispose]();
-      check(holder.grant.signal.aborted, 'the grant is not told');
+      check(holder.grant.signal.aborted, 'the loss is not reported');
       await refusesEverything(w.domain);
     });
 

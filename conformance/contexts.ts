@@ -1,6 +1,6 @@
 /**
- * The asynchronous context (AsyncLocalStorage) that callbacks run in: that of the request, whoever
- * releases. Log lines, traces and tenants depend on it.
+ * The asynchronous context (AsyncLocalStorage) that callbacks run in: that of the request, and not
+ * of the release. Log lines, traces and tenants depend on it.
  */
 
 import { Callback } from '../src/api/callback.ts';

@@ -74,19 +74,23 @@ export function testEnding({ group, test, needing }: Suite): void {
       await w.enqueue('waits for a', { exclusive: 'a' }, { delivery: 'direct' });
       await w.enqueue('waits for c', { exclusive: 'c' }, { delivery: 'direct' });
       const closing = session.close();
-      equal(w.told, ['holder', 'waits for a', 'waits for c'], 'told before close() returns');
+      equal(
+        w.reported,
+        ['holder', 'waits for a', 'waits for c'],
+        'reported before close() returns',
+      );
       await closing;
     });
 
     test('a closed session: however deep the sessions within it are, all end', async (w) => {
       const session = w.domain.session();
       let innermost: Domain = session;
-      const { sessionDepth = sessionDepthDefault } = w.host;
+      const { sessionDepth = sessionDepthDefault } = w.backend;
       for (let depth = 1; depth < sessionDepth; depth++) innermost = innermost.session();
       const { grant } = await w.take('holder', { exclusive: 'a' }, {}, innermost);
       const { signal } = grant;
       await session.close();
-      check(signal.aborted, 'the grant of the innermost session is not told');
+      check(signal.aborted, 'the loss of the innermost grant is not reported');
       await w.free('a');
     });
 
@@ -127,12 +131,12 @@ async function askEach(w: World, names: readonly string[]): Promise<readonly Ask
   return asks;
 }
 
-/** That they are granted, have tokens that grow, and were told in this order (I6). */
+/** Checks that they are granted, with growing tokens, and were reported in this order (I6). */
 async function grantedInOrder(w: World, asks: readonly Ask[]): Promise<void> {
   equal(await tokensOf(asks), 'growing', 'tokens');
   const labels = asks.map(({ label }) => label);
-  const told = w.told.filter((label) => labels.includes(label));
-  equal(told, labels, 'told');
+  const reported = w.reported.filter((label) => labels.includes(label));
+  equal(reported, labels, 'reported');
 }
 
 /** 'growing', or the tokens. */

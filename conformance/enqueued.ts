@@ -1,4 +1,4 @@
-/** A request under test that was made with a callback: what that was told, and how often. */
+/** A request under test that was made with a callback, and the calls of the callback. */
 
 import type { Domain } from '../src/api/domain.ts';
 import type { Grant, Waiter } from '../src/api/grant.ts';
@@ -12,19 +12,19 @@ export class Enqueued {
   state: 'waiting' | 'granted' | 'refused' | 'cancelled' = 'waiting';
   reason: unknown;
   /** Every call of its callbacks. */
-  readonly #told: string[] = [];
+  readonly #calls: string[] = [];
   readonly #waiter: Waiter;
   readonly #ended: Promise<void>;
   #end: () => void = () => undefined;
   #grant: Grant | undefined;
 
-  /** Asks, or throws. `told` is called within the callback, when the grant is known. */
+  /** Makes the request, or throws. `reported` is called within the callback. */
   constructor(
     label: string,
     set: SetSpec | PreparedSet,
     options: EnqueueOptions,
     by: Domain,
-    told: () => void,
+    reported: () => void,
   ) {
     this.label = label;
     this.by = by;
@@ -33,12 +33,12 @@ export class Enqueued {
     });
     const onGrant = (grant: Grant) => {
       this.#grant = grant;
-      this.#tell('granted');
-      told();
+      this.#record('granted');
+      reported();
     };
     const onRefused = (reason: unknown) => {
       this.reason = reason;
-      this.#tell('refused');
+      this.#record('refused');
     };
     this.#waiter = by.enqueue(set, onGrant, { label, onRefused, ...options });
   }
@@ -66,7 +66,7 @@ export class Enqueued {
     await this.by.query();
   }
 
-  /** Stops waiting; says what the call came to. */
+  /** Cancels the request; returns the result of that. */
   cancel(): boolean {
     const isCancelled = this.#waiter.cancel();
     if (isCancelled) {
@@ -84,14 +84,14 @@ export class Enqueued {
     await this.#grant?.release();
   }
 
-  /** That it was told of one end, or of none after it was cancelled. */
+  /** Checks that its end was reported once, or not after a cancel. */
   checkOnce(): void {
     const expected = this.state === 'cancelled' || this.state === 'waiting' ? [] : [this.state];
-    equal(this.#told, expected, `what ${this.label} was told`);
+    equal(this.#calls, expected, `calls of the callbacks of ${this.label}`);
   }
 
-  #tell(state: 'granted' | 'refused'): void {
-    this.#told.push(state);
+  #record(state: 'granted' | 'refused'): void {
+    this.#calls.push(state);
     if (this.state === 'waiting') this.state = state;
     this.#end();
   }

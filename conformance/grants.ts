@@ -7,7 +7,7 @@ import type { Suite } from './suite.ts';
 export function testGrants({ group, test, needing }: Suite): void {
   group('tokens', () => {
     test('a token is a safe integer, and grows with every grant', async (w) => {
-      const other = await w.party();
+      const other = await w.participant();
       let last = 0;
       for (let round = 0; round < 20; round++) {
         const by = round % 2 === 0 ? w.domain : other;
@@ -53,14 +53,14 @@ export function testGrants({ group, test, needing }: Suite): void {
       const abandoned = await w.take('abandoned', { exclusive: 'a' });
       await abandoned.grant.abandon();
       check(!abandoned.grant.isHeld, 'an abandoned grant is held');
-      const closed = await w.party();
+      const closed = await w.participant();
       const { grant } = await w.take('closed', {}, {}, closed);
       check(grant.isHeld, 'the grant of an empty set is not held');
       await closed.close();
       check(!grant.isHeld, 'a grant of a closed domain is held');
     });
 
-    test('a release once more does nothing, whoever holds by then', async (w) => {
+    test('a second release does nothing, also for a later holder', async (w) => {
       const one = await w.take('one', { exclusive: 'a' });
       const two = await w.ask('two', { exclusive: 'a' });
       const three = await w.ask('three', { exclusive: 'a' });

@@ -1,4 +1,4 @@
-/** The one deadlock that is left, where callers say what they keep while they wait. */
+/** The only deadlock, which is refused to callers that declare the grants that they keep. */
 
 import type { DeadlockError } from '../src/api/errors.ts';
 import type { Grant } from '../src/api/grant.ts';
@@ -7,9 +7,9 @@ import type { Suite } from './suite.ts';
 
 export function testHolding({ group, test, needing }: Suite): void {
   group('holding', () => {
-    test('who waits behind one that waits for him is refused, and told why', async (w) => {
+    test('a request behind one that waits for its caller is refused, with the cycle', async (w) => {
       const t1 = await w.take('t1', { exclusive: 'a' });
-      const t2 = await w.ask('t2', { exclusive: ['a', 'b'] }, {}, await w.party());
+      const t2 = await w.ask('t2', { exclusive: ['a', 'b'] }, {}, await w.participant());
       const again = await w.ask('t1 again', { shared: 'b' }, { holding: t1.grant });
       const error = (await again.refused('KDS_DEADLOCK')) as DeadlockError;
       mentions(error, 't1', 't2');
@@ -21,7 +21,7 @@ export function testHolding({ group, test, needing }: Suite): void {
           { label: 't2', isHeld: false, set: { exclusive: ['a', 'b'], shared: [] } },
           { label: 't1', isHeld: true, set: { exclusive: ['a'], shared: [] } },
         ];
-        equal(steps, expected, 'the circle');
+        equal(steps, expected, 'the cycle');
         equal(error.cycle[1]?.id, seen.pending[0]?.id, 'the id of who waits');
         equal(error.cycle[2]?.id, seen.held[0]?.id, 'the id of what is held');
       }
@@ -35,13 +35,13 @@ export function testHolding({ group, test, needing }: Suite): void {
       const { cycle } = (await more.refused('KDS_DEADLOCK')) as DeadlockError;
       if (cycle.length > 0) {
         const labels = cycle.map(({ label }) => label);
-        equal(labels, ['more', 'reader'], 'the circle');
+        equal(labels, ['more', 'reader'], 'the cycle');
       }
       await w.see({ held: ['reader'] });
       await w.free('b');
     });
 
-    test('a circle of three is refused to the one who closes it', async (w) => {
+    test('a cycle of three is refused to the request that closes it', async (w) => {
       const names = ['a', 'b', 'c'];
       const held = [];
       for (const name of names) held.push(await w.take(name, { exclusive: name }));
@@ -55,7 +55,7 @@ export function testHolding({ group, test, needing }: Suite): void {
         equal(
           cycle.map(({ label }) => label),
           labels,
-          'the circle',
+          'the cycle',
         );
       }
       await w.see({ held: names, pending: ['a to b', 'b to c'] });
@@ -63,7 +63,7 @@ export function testHolding({ group, test, needing }: Suite): void {
       await w.see({ held: ['a', 'b', 'b to c'], pending: ['a to b'] });
     });
 
-    test('a chain that is no circle waits its turn', async (w) => {
+    test('a chain without a cycle waits', async (w) => {
       const a = await w.take('a', { exclusive: 'a' });
       const b = await w.take('b', { exclusive: 'b' });
       const free = await w.take('free', { exclusive: 'c' }, { holding: [a.grant, b.grant] });
@@ -86,7 +86,7 @@ export function testHolding({ group, test, needing }: Suite): void {
       await upgrade.release();
     });
 
-    test('a circle that was broken by a release or a cancel is none', async (w) => {
+    test('a cycle broken by a release or a cancel is not refused', async (w) => {
       const a = await w.take('a', { exclusive: 'a' });
       const b = await w.take('b', { exclusive: 'b' });
       const there = await w.ask('a to b', { exclusive: 'b' }, { holding: a.grant });
@@ -129,17 +129,17 @@ export function testHolding({ group, test, needing }: Suite): void {
         count++;
       };
       await fails(() => w.domain.run(set, { holding: grant }, fn), 'KDS_DEADLOCK', 'run');
-      const told = await failureOf(async () => {
+      const error = await failureOf(async () => {
         throw await (await w.enqueue('callback', set, { holding: grant })).refusal();
       });
-      isError(told, 'KDS_DEADLOCK', 'enqueue');
+      isError(error, 'KDS_DEADLOCK', 'enqueue');
       equal(count, 0, 'how often the function ran');
       await w.see({ held: ['holder'] });
       await w.free('b');
     });
 
     test('what is no grant of the domain is refused, and leaves no trace', async (w) => {
-      const stranger = await w.host.open();
+      const stranger = await w.backend.open();
       try {
         const foreign = await stranger.domain.acquire({ exclusive: 'a' });
         for (const wrong of [foreign, {}, null, 5, 'a', [5], [foreign], { token: 1 }]) {

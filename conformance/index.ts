@@ -1,12 +1,13 @@
 /**
- * kds/conformance: what every host must do, as one suite.
+ * kds/conformance: the requirements of every backend, as one suite.
  *
- * A host is given as a way to open it and a list of what it offers; what it does not offer is
- * skipped by name. The suite registers its tests with whatever runner it is given, goes through
- * the public interface alone, and never sleeps: `query()` is its fence. The {@link Oracle} is the
- * rule written naively, and the random runs compare the host with it, step by step.
+ * A backend is given as a function to open it and a list of its capabilities; tests of others are
+ * skipped by name. The suite registers its tests with any runner, uses the public interface only,
+ * and never sleeps: `query()` is its fence. The {@link Oracle} is the naive rule, and the random
+ * runs compare the backend with it, step by step.
  */
 
+import type { ConformanceBackend } from './backend.ts';
 import { testBadInput } from './bad-input.ts';
 import { testCallbackObjects } from './callback-objects.ts';
 import { testCallbacks } from './callbacks.ts';
@@ -15,7 +16,6 @@ import { testContexts } from './contexts.ts';
 import { testEnding } from './ending.ts';
 import { testGrants } from './grants.ts';
 import { testHolding } from './holding.ts';
-import type { ConformanceHost } from './host.ts';
 import { testLocked } from './locked.ts';
 import { testRandomRuns } from './random-runs.ts';
 import { testReading } from './reading.ts';
@@ -32,13 +32,13 @@ import { type Runner, Suite } from './suite.ts';
 import { testWaiting } from './waiting.ts';
 import { testWeakening } from './weakening.ts';
 
-export type { ConformanceHost, Need, OpenHost } from './host.ts';
+export type { ConformanceBackend, Need, OpenBackend } from './backend.ts';
 export * from './oracle.ts';
 export type { Runner } from './suite.ts';
 
 /**
- * Registers the whole suite with a runner: its `describe` and `it` are all that is used. Every test
- * opens the host afresh, and closes it.
+ * Registers the whole suite with a runner, of which it uses `describe` and `it`. Every test opens
+ * the backend anew, and closes it.
  *
  * @example
  * ```ts no-run
@@ -46,8 +46,8 @@ export type { Runner } from './suite.ts';
  * import { testConformance } from 'kds/conformance';
  * import { describe, it } from 'vitest';
  *
- * const host = {
- *   name: 'my host',
+ * const backend = {
+ *   name: 'my backend',
  *   capabilities: ['settled', 'downgrade', 'part-release', 'steal'] as const,
  *   sync: true,
  *   direct: true,
@@ -56,12 +56,12 @@ export type { Runner } from './suite.ts';
  *     return { domain, close: () => domain.close() };
  *   },
  * };
- * testConformance({ describe, it }, host);
+ * testConformance({ describe, it }, backend);
  * ```
  */
-export function testConformance(runner: Runner, host: ConformanceHost): void {
-  const suite = new Suite(runner, host);
-  suite.group(`${host.name} conforms`, () => {
+export function testConformance(runner: Runner, backend: ConformanceBackend): void {
+  const suite = new Suite(runner, backend);
+  suite.group(`${backend.name} conforms`, () => {
     testRule(suite);
     testSets(suite);
     testBadInput(suite);

@@ -2,10 +2,10 @@
 
 import type { AcquireOptions } from '../src/api/options.ts';
 import { check, equal, fails, failureOf, isError, mentions } from './assertions.ts';
-import { offers } from './host.ts';
+import { offers } from './backend.ts';
 import type { Suite } from './suite.ts';
 
-export function testLocked({ group, needing, host }: Suite): void {
+export function testLocked({ group, needing, backend }: Suite): void {
   const test = needing('sync');
   const fail: AcquireOptions = { locked: 'fail' };
   const ignore: AcquireOptions = { locked: 'ignore' };
@@ -29,7 +29,7 @@ export function testLocked({ group, needing, host }: Suite): void {
     test('what cannot be had in time is refused, and leaves no trace', async (w) => {
       await w.take('the holder', { exclusive: 'a' });
       const set = { exclusive: ['a', 'b'] };
-      const timeouts = offers(host, 'blocking') ? [0, 10] : [0, 10, Number.POSITIVE_INFINITY];
+      const timeouts = offers(backend, 'blocking') ? [0, 10] : [0, 10, Number.POSITIVE_INFINITY];
       for (const timeoutMs of timeouts) {
         const error = await fails(() => w.sync.acquireSync(set, { timeoutMs }), 'KDS_WAIT_TIMEOUT');
         mentions(error, '"a"', '"the holder"');
@@ -48,7 +48,7 @@ export function testLocked({ group, needing, host }: Suite): void {
       const session = w.sync.session({ label: 'session' });
       session.acquireSync({ exclusive: 'a' }, { label: 'one' });
       equal(session.tryAcquireSync({ shared: 'a' }), null, 'a try of what is held');
-      equal(session.querySync().held[0]?.session, 'session', 'the session that is told');
+      equal(session.querySync().held[0]?.session, 'session', 'the session of the entry');
       await session.close();
       await w.free('a');
     });
@@ -64,16 +64,16 @@ export function testLocked({ group, needing, host }: Suite): void {
       await w.see({ held: ['one', 'two'] });
     });
 
-    test('with fail one is refused, told by whom, and leaves no trace', async (w) => {
+    test('fail refuses a request, names the holder, and leaves no trace', async (w) => {
       const holder = w.sync.acquireSync({ exclusive: 'the screen' }, { label: 'the driver' });
       const set = { exclusive: ['b', 'the screen'] };
       const error = await fails(() => w.domain.acquire(set, fail), 'KDS_LOCKED', 'acquire');
       mentions(error, '"the screen"', '"the driver"');
       await fails(() => w.domain.run(set, fail, () => undefined), 'KDS_LOCKED', 'run');
-      const told = await failureOf(async () => {
+      const refusal = await failureOf(async () => {
         throw await (await w.enqueue('callback', set, fail)).refusal();
       });
-      isError(told, 'KDS_LOCKED', 'enqueue');
+      isError(refusal, 'KDS_LOCKED', 'enqueue');
       await w.see({ held: ['the driver'] });
       await w.free('b');
       holder.release();
@@ -101,7 +101,7 @@ export function testLocked({ group, needing, host }: Suite): void {
       await w.see({ held: ['waiting'] });
     });
 
-    test('with ignore one goes without what is locked, and is told so', async (w) => {
+    test('ignore does not wait for locked resources, and lists them', async (w) => {
       const holder = w.sync.acquireSync({ exclusive: 'a' }, { label: 'holder' });
       const one = await w.take('one', { exclusive: ['b', 'a'] }, ignore);
       equal(one.grant.ignored, ['a'], 'ignored');

@@ -1,3 +1,3 @@
-/** The rule written naively, which hosts are compared with. */
+/** The naive rule, which backends are compared with. */
 
 export * from '../src/oracle/oracle.ts';

@@ -1,8 +1,8 @@
 /**
- * A host and the oracle side by side: every operation is done by both, and everything that can be
- * seen of them afterwards must be the same. A difference throws.
+ * A backend and the oracle side by side: every operation is done by both, and everything that can
+ * be seen of them afterwards must be the same. A difference throws.
  *
- * Operations are plain data and name a live set by its place in the oracle's list, so that a run is
+ * Operations are plain data and name a live set by its index in the oracle's list, so that a run is
  * a list that can be printed, cut short and repeated.
  */
 
@@ -10,7 +10,7 @@ import type { Domain } from '../src/api/domain.ts';
 import type { Snapshot } from '../src/api/snapshot.ts';
 import { check, equal, failureOf, isError, reasonOf } from './assertions.ts';
 import { Oracle, type OracleSet, type OracleSpec } from './oracle.ts';
-import { hadAtOnce, lookingOn, type Standing, standingOf } from './standing.ts';
+import { grantedAtOnce, observing, type Standing, standingOf } from './standing.ts';
 import type { World } from './world.ts';
 
 /** How a set is asked for: with a promise or a callback, or now or never in one of three ways. */
@@ -26,16 +26,16 @@ export type Operation =
       readonly holding: readonly number[];
     }
   | { readonly do: 'steal'; readonly by: number; readonly spec: OracleSpec }
-  | { readonly do: 'look on'; readonly by: number; readonly spec: OracleSpec }
+  | { readonly do: 'observe'; readonly by: number; readonly spec: OracleSpec }
   | { readonly do: 'close'; readonly by: number }
   | Change;
 
 /** What is done to a live set. */
 type Change =
-  | { readonly do: 'cancel'; readonly place: number }
-  | { readonly do: 'release'; readonly place: number; readonly isAbandoned: boolean }
-  | { readonly do: 'downgrade'; readonly place: number; readonly part?: readonly string[] }
-  | { readonly do: 'release part'; readonly place: number; readonly part: readonly string[] };
+  | { readonly do: 'cancel'; readonly index: number }
+  | { readonly do: 'release'; readonly index: number; readonly isAbandoned: boolean }
+  | { readonly do: 'downgrade'; readonly index: number; readonly part?: readonly string[] }
+  | { readonly do: 'release part'; readonly index: number; readonly part: readonly string[] };
 
 type Live = OracleSet<Standing>;
 type Asking = Extract<Operation, { readonly do: 'ask' }>;
@@ -49,53 +49,53 @@ const refusals = {
 export class Pair {
   readonly oracle = new Oracle<Standing>();
   readonly #world: World;
-  readonly #parties: Domain[];
+  readonly #participants: Domain[];
   /** Those who hold, by token. */
   #held: readonly Live[] = [];
   readonly #seen = new WeakSet<Live>();
   #tokenLast = 0;
   #count = 0;
 
-  private constructor(world: World, parties: Domain[]) {
+  private constructor(world: World, participants: Domain[]) {
     this.#world = world;
-    this.#parties = parties;
+    this.#participants = participants;
   }
 
-  /** Each party is a session; every second one is somebody else's, where there are others. */
-  static async open(world: World, partyCount: number): Promise<Pair> {
-    const parties: Domain[] = [];
-    for (let index = 0; index < partyCount; index++) {
-      const client = clientOf(index) === 1 ? await world.party() : world.domain;
-      parties.push(client.session());
+  /** Each participant is a session; every second one is somebody else's, where there are others. */
+  static async open(world: World, participantCount: number): Promise<Pair> {
+    const participants: Domain[] = [];
+    for (let index = 0; index < participantCount; index++) {
+      const client = clientOf(index) === 1 ? await world.participant() : world.domain;
+      participants.push(client.session());
     }
-    return new Pair(world, parties);
+    return new Pair(world, participants);
   }
 
   /** Does it to both, and compares. */
   async apply(operation: Operation): Promise<void> {
     const { oracle } = this;
     const before = new Set(oracle.live.filter((set) => set.granted));
-    const toldCount = this.#world.told.length;
+    const reportedCount = this.#world.reported.length;
     const lost = await this.#do(operation);
-    for (const party of this.#parties) await party.query();
+    for (const participant of this.#participants) await participant.query();
     const snapshot = await this.#world.domain.query();
     const fresh = oracle.live.filter((set) => set.granted && !before.has(set));
     const grants = fresh.filter((set) => !set.isObserver);
-    // A close is many ends, one after another, and nobody says in which order.
+    // A close is many ends, one after another, in an unknown order.
     if (operation.do === 'close') sortAs(snapshot, grants);
     this.#held = [...this.#held, ...grants].filter((set) => oracle.live.includes(set));
-    // Before what must be told is waited for: what is seen to be wrong need not be.
+    // Checked before reports are awaited: a wrong state needs no wait.
     this.#seeSame(snapshot);
     for (const set of fresh) await set.tag?.granted();
     for (const set of fresh) if (set.isObserver) oracle.remove(set);
     for (const set of lost) await this.#seeLost(set);
     for (const set of oracle.live) {
-      equal(set.tag?.isTold(), set.granted, `whether ${set.tag?.label} is told`);
+      equal(set.tag?.isReported(), set.granted, `whether ${set.tag?.label} is reported`);
     }
     this.#seeTokens(snapshot);
     if (operation.do === 'close') return;
     for (const set of grants) this.#seeGrant(set);
-    this.#seeOrder(grants, this.#world.told.slice(toldCount));
+    this.#seeOrder(grants, this.#world.reported.slice(reportedCount));
   }
 
   /** Ends all that is left, one by one. */
@@ -103,7 +103,7 @@ export class Pair {
     while (this.oracle.live.length > 0) {
       const isGranted = this.oracle.live[0]?.granted === true;
       await this.apply(
-        isGranted ? { do: 'release', place: 0, isAbandoned: false } : { do: 'cancel', place: 0 },
+        isGranted ? { do: 'release', index: 0, isAbandoned: false } : { do: 'cancel', index: 0 },
       );
     }
   }
@@ -118,10 +118,10 @@ export class Pair {
         return this.#steal(operation.by, operation.spec);
       case 'close':
         return this.#close(operation.by);
-      case 'look on': {
+      case 'observe': {
         const { by, spec } = operation;
         const set = this.oracle.observe(spec);
-        set.tag = lookingOn(this.#label(), by, this.#party(by), spec);
+        set.tag = observing(this.#label(), by, this.#participant(by), spec);
         return [];
       }
       default:
@@ -132,7 +132,7 @@ export class Pair {
 
   async #change(change: Change): Promise<void> {
     const { oracle } = this;
-    const set = oracle.live[change.place] as Live;
+    const set = oracle.live[change.index] as Live;
     const { grant, cancel } = set.tag as Standing;
     switch (change.do) {
       case 'cancel':
@@ -162,23 +162,23 @@ export class Pair {
       const grant =
         way === 'sync'
           ? this.#world.sync.tryAcquireSync(spec, { label })
-          : await this.#party(by).tryAcquire(spec, { label });
+          : await this.#participant(by).tryAcquire(spec, { label });
       equal(grant !== null, set !== undefined, `whether ${label} is granted`);
-      if (grant !== null && set) set.tag = hadAtOnce(label, way === 'sync' ? -1 : by, grant);
+      if (grant !== null && set) set.tag = grantedAtOnce(label, way === 'sync' ? -1 : by, grant);
       return;
     }
-    const kept = holding.map((place) => this.oracle.live[place] as Live);
+    const kept = holding.map((index) => this.oracle.live[index] as Live);
     const arrival = this.oracle.arrive(spec, { locked, holding: kept });
     const options = {
       locked,
       holding: kept.map((set) => (set.tag as Standing).grant()),
       ...(way === 'now' ? { timeoutMs: 0 } : {}),
     };
-    const party = this.#party(by);
+    const participant = this.#participant(by);
     const ask =
       way === 'queued' || way === 'direct'
-        ? () => this.#world.enqueue(label, spec, { ...options, delivery: way }, party)
-        : () => this.#world.ask(label, spec, options, party);
+        ? () => this.#world.enqueue(label, spec, { ...options, delivery: way }, participant)
+        : () => this.#world.ask(label, spec, options, participant);
     const { outcome } = arrival;
     if (outcome === 'granted' || (outcome === 'waiting' && way !== 'now')) {
       arrival.set.tag = standingOf(await ask(), by, way);
@@ -192,30 +192,30 @@ export class Pair {
       check(!isThere, `${label} is there, and should be refused`);
       throw await request.refusal();
     });
-    // Never, and now or never, are both true of a circle that would not be waited in.
+    // For a deadlock without a wait both errors are right: a deadlock, and a time-out.
     const isNow = way === 'now' && outcome !== 'locked';
     isError(reason, isNow ? refusals.waiting : refusals[outcome], label);
   }
 
   async #steal(by: number, spec: OracleSpec): Promise<readonly Live[]> {
     const { set, lost } = this.oracle.steal(spec);
-    const ask = await this.#world.ask(this.#label(), spec, { steal: true }, this.#party(by));
-    // Answered rather than told: its call may first tell those who profit by the theft.
-    set.tag = { ...standingOf(ask, by, 'promise'), ear: undefined };
+    const ask = await this.#world.ask(this.#label(), spec, { steal: true }, this.#participant(by));
+    // The call's result, not a report: the call may first report grants that the steal causes.
+    set.tag = { ...standingOf(ask, by, 'promise'), recorder: undefined };
     return lost;
   }
 
-  /** The session of a party ends, and it goes on with another. */
+  /** The session of a participant ends, and it goes on with another. */
   async #close(by: number): Promise<readonly Live[]> {
     const own = this.oracle.live.filter((set) => set.tag?.by === by);
     const held = own.filter((set) => set.granted);
     const waiting = own.filter((set) => !set.granted);
     // The last ones first, so that none of its own is granted what another one leaves.
     for (const set of [...waiting.reverse(), ...held]) this.oracle.remove(set);
-    await this.#party(by).close();
+    await this.#participant(by).close();
     for (const set of waiting) isError(await set.tag?.refusal(), 'KDS_DOMAIN_CLOSED');
-    const client = clientOf(by) === 1 ? await this.#world.party() : this.#world.domain;
-    this.#parties[by] = client.session();
+    const client = clientOf(by) === 1 ? await this.#world.participant() : this.#world.domain;
+    this.#participants[by] = client.session();
     return held;
   }
 
@@ -224,7 +224,7 @@ export class Pair {
     isError(await reasonOf(grant().signal, label), 'KDS_GRANT_LOST', label);
   }
 
-  /** Each grant has the token that is told, and a greater one than all before. */
+  /** Each grant has the reported token, and a greater one than all before. */
   #seeTokens({ held }: Snapshot): void {
     for (const [index, set] of this.#held.entries()) {
       const { label, grant } = set.tag as Standing;
@@ -245,12 +245,14 @@ export class Pair {
     equal([...ignored].sort(), [...this.oracle.ignored(set)].sort(), `ignored by ${label}`);
   }
 
-  /** Those who hear of it in one place hear in arrival order. */
-  #seeOrder(granted: readonly Live[], told: readonly string[]): void {
-    for (const ear of new Set(granted.flatMap(({ tag }) => tag?.ear ?? []))) {
-      const together = granted.filter(({ tag }) => tag?.ear === ear).map(({ tag }) => tag?.label);
-      const heard = told.filter((each) => together.includes(each));
-      equal(heard, together, `what is told to the ${ear}`);
+  /** Each recorder receives its reports in arrival order. */
+  #seeOrder(granted: readonly Live[], reported: readonly string[]): void {
+    for (const recorder of new Set(granted.flatMap(({ tag }) => tag?.recorder ?? []))) {
+      const together = granted
+        .filter(({ tag }) => tag?.recorder === recorder)
+        .map(({ tag }) => tag?.label);
+      const received = reported.filter((each) => together.includes(each));
+      equal(received, together, `reports to the ${recorder}`);
     }
   }
 
@@ -284,8 +286,8 @@ export class Pair {
     }
   }
 
-  #party(by: number): Domain {
-    return this.#parties[by] as Domain;
+  #participant(by: number): Domain {
+    return this.#participants[by] as Domain;
   }
 
   #label(): string {
@@ -294,7 +296,9 @@ export class Pair {
   }
 }
 
-/** 1 is somebody else, where there are others; the domain itself is party -1, and client 0. */
+/**
+ * 1 is somebody else, where there are others; the domain itself is participant -1, and client 0.
+ */
 export function clientOf(by = -1): 0 | 1 {
   return by > 0 && by % 2 === 1 ? 1 : 0;
 }

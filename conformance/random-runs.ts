@@ -1,6 +1,6 @@
 /**
- * Random runs beside the oracle: several parties ask, cancel, release, weaken, steal and leave, and
- * after every step the host must show what the rule says.
+ * Random runs beside the oracle: several participants request, cancel, release, weaken and steal,
+ * and after every step the backend must obey the rule.
  *
  * A failure prints its seed and path, and the operations left after shrinking. KDS_SEED and
  * KDS_PATH repeat it; KDS_SHRINK=no leaves it as long as it is. fast-check, an optional peer of the
@@ -8,7 +8,7 @@
  */
 
 import type * as FastCheck from 'fast-check';
-import type { ConformanceHost } from './host.ts';
+import type { ConformanceBackend } from './backend.ts';
 import { type Operation, Pair } from './pair.ts';
 import { aStep, operationOf, type Step } from './random-steps.ts';
 import type { Suite } from './suite.ts';
@@ -16,21 +16,21 @@ import { World } from './world.ts';
 
 const runCountDefault = 200;
 const stepCountMax = 80;
-const partyCount = 3;
+const participantCount = 3;
 
 export function testRandomRuns(suite: Suite): void {
   suite.group('random runs', () => {
-    suite.testHost('the host does what the rule says, step by step', async (host) => {
+    suite.testBackend('the backend obeys the rule, step by step', async (backend) => {
       const fc = await loadFastCheck();
       const seed = Number(variable('KDS_SEED') ?? Date.now() % 2 ** 31);
       const path = variable('KDS_PATH');
-      console.info(`random runs of ${host.name}: KDS_SEED=${seed}`);
-      const steps = fc.array(aStep(fc, host, partyCount), {
+      console.info(`random runs of ${backend.name}: KDS_SEED=${seed}`);
+      const steps = fc.array(aStep(fc, backend, participantCount), {
         maxLength: stepCountMax,
         size: 'max',
       });
-      const property = fc.asyncProperty(steps, (list) => walk(host, list));
-      const numRuns = host.randomRunCount ?? runCountDefault;
+      const property = fc.asyncProperty(steps, (list) => walk(backend, list));
+      const numRuns = backend.randomRunCount ?? runCountDefault;
       const replay = path === undefined ? {} : { path };
       const endOnFailure = variable('KDS_SHRINK') === 'no';
       const run = await fc.check(property, { seed, numRuns, endOnFailure, ...replay });
@@ -43,11 +43,11 @@ export function testRandomRuns(suite: Suite): void {
   });
 }
 
-async function walk(host: ConformanceHost, steps: readonly Step[]): Promise<void> {
-  const world = await World.open(host);
+async function walk(backend: ConformanceBackend, steps: readonly Step[]): Promise<void> {
+  const world = await World.open(backend);
   const done: Operation[] = [];
   try {
-    const pair = await Pair.open(world, partyCount);
+    const pair = await Pair.open(world, participantCount);
     for (const step of steps) {
       const operation = operationOf(step, pair.oracle);
       if (operation === undefined) continue;
@@ -57,13 +57,13 @@ async function walk(host: ConformanceHost, steps: readonly Step[]): Promise<void
     await pair.end();
   } catch (cause) {
     await world.dispose().catch(() => undefined);
-    throw told(done, cause);
+    throw withOperations(done, cause);
   }
   await world.end();
 }
 
-/** An error that tells the operations that lead to it, one a line. */
-function told(operations: readonly Operation[], cause: unknown): Error {
+/** An error with the operations that lead to it, one a line. */
+function withOperations(operations: readonly Operation[], cause: unknown): Error {
   const lines = operations.map((operation) => `  ${JSON.stringify(operation)}`);
   const message = cause instanceof Error ? cause.message : String(cause);
   return new Error(`${message}\nafter\n${lines.join('\n')}`, { cause });

@@ -4,7 +4,7 @@
  */
 
 import type * as FastCheck from 'fast-check';
-import { type ConformanceHost, type Need, offers } from './host.ts';
+import { type ConformanceBackend, type Need, offers } from './backend.ts';
 import type { Oracle, OracleSpec } from './oracle.ts';
 import { clientOf, type Operation, type Way } from './pair.ts';
 import type { Standing } from './standing.ts';
@@ -16,7 +16,7 @@ export interface Step {
   /** Resources by number; from the count of names on, shared. The same one may come again. */
   readonly wanted: readonly number[];
   /** Which set. */
-  readonly place: number;
+  readonly index: number;
   readonly yes: boolean;
   readonly locked: 'wait' | 'fail' | 'ignore';
   readonly holding: readonly number[];
@@ -27,7 +27,7 @@ const setSizeMax = 4;
 /** So many sets live at a time: enough for long queues, few enough to be compared often. */
 const setCountMax = 12;
 
-/** How often each is done, and what a host must offer for it. */
+/** The weight of each step, and the feature that it needs. */
 const kinds: readonly (readonly [Operation['do'], number, Need?])[] = [
   ['ask', 50],
   ['release', 26],
@@ -35,7 +35,7 @@ const kinds: readonly (readonly [Operation['do'], number, Need?])[] = [
   ['downgrade', 5, 'downgrade'],
   ['release part', 5, 'part-release'],
   ['steal', 2, 'steal'],
-  ['look on', 3, 'settled'],
+  ['observe', 3, 'settled'],
   ['close', 1],
 ];
 const ways: readonly (readonly [Way, number, Need?])[] = [
@@ -49,11 +49,11 @@ const ways: readonly (readonly [Way, number, Need?])[] = [
 
 export function aStep(
   fc: typeof FastCheck,
-  host: ConformanceHost,
-  partyCount: number,
+  backend: ConformanceBackend,
+  participantCount: number,
 ): FastCheck.Arbitrary<Step> {
   const oneOf = <T>(choices: readonly (readonly [T, number, Need?])[]) => {
-    const offered = choices.filter(([, , need]) => need === undefined || offers(host, need));
+    const offered = choices.filter(([, , need]) => need === undefined || offers(backend, need));
     return fc.oneof(
       ...offered.map(([value, weight]) => ({ weight, arbitrary: fc.constant(value) })),
     );
@@ -61,9 +61,9 @@ export function aStep(
   return fc.record({
     kind: oneOf(kinds),
     way: oneOf(ways),
-    by: fc.nat(partyCount - 1),
+    by: fc.nat(participantCount - 1),
     wanted: fc.array(fc.nat(2 * names.length - 1), { maxLength: setSizeMax, size: 'max' }),
-    place: fc.nat(999),
+    index: fc.nat(999),
     yes: fc.boolean(),
     locked: fc.constantFrom('wait', 'wait', 'fail', 'ignore'),
     holding: fc.array(fc.nat(99), { maxLength: 2 }),
@@ -76,7 +76,7 @@ export function operationOf(step: Step, oracle: Oracle<Standing>): Operation | u
   switch (kind) {
     case 'ask':
     case 'steal':
-    case 'look on':
+    case 'observe':
       return oracle.live.length < setCountMax ? arrivalOf(step, oracle) : undefined;
     case 'close':
       return { do: 'close', by };
@@ -89,10 +89,10 @@ function arrivalOf(step: Step, oracle: Oracle<Standing>): Operation {
   const { kind, way, by, locked } = step;
   const spec = specOf(step);
   if (kind === 'steal') return { do: 'steal', by, spec: { exclusive: spec.exclusive ?? [] } };
-  if (kind === 'look on') return { do: 'look on', by, spec };
+  if (kind === 'observe') return { do: 'observe', by, spec };
   // A grant is of use only with the client that it was granted to.
-  const holders = placesOf(oracle, true).filter(
-    (place) => clientOf(oracle.live[place]?.tag?.by) === clientOf(by),
+  const holders = indexesOf(oracle, true).filter(
+    (index) => clientOf(oracle.live[index]?.tag?.by) === clientOf(by),
   );
   const holding = step.holding.flatMap((number) => holders[number % holders.length] ?? []);
   return { do: 'ask', way, by, spec, locked, holding };
@@ -100,21 +100,21 @@ function arrivalOf(step: Step, oracle: Oracle<Standing>): Operation {
 
 function changeOf(step: Step, oracle: Oracle<Standing>): Operation | undefined {
   const { kind, yes } = step;
-  const places = placesOf(oracle, kind !== 'cancel');
-  const place = places[step.place % places.length];
-  if (place === undefined) return undefined;
-  if (kind === 'cancel') return { do: 'cancel', place };
-  if (kind === 'release') return { do: 'release', place, isAbandoned: step.place % 5 === 0 };
-  const own = [...(oracle.live[place]?.modes.keys() ?? [])];
+  const indexes = indexesOf(oracle, kind !== 'cancel');
+  const index = indexes[step.index % indexes.length];
+  if (index === undefined) return undefined;
+  if (kind === 'cancel') return { do: 'cancel', index };
+  if (kind === 'release') return { do: 'release', index, isAbandoned: step.index % 5 === 0 };
+  const own = [...(oracle.live[index]?.modes.keys() ?? [])];
   const wanted = step.wanted.map((number) => names[number % names.length]);
   const part = own.filter((name) => wanted.includes(name));
-  if (kind === 'downgrade') return yes ? { do: kind, place } : { do: kind, place, part };
-  return part.length > 0 ? { do: 'release part', place, part } : undefined;
+  if (kind === 'downgrade') return yes ? { do: kind, index } : { do: kind, index, part };
+  return part.length > 0 ? { do: 'release part', index, part } : undefined;
 }
 
 /** Of those who hold, or of those who wait, observers among them. */
-function placesOf(oracle: Oracle<Standing>, granted: boolean): readonly number[] {
-  return oracle.live.flatMap((set, place) => (set.granted === granted ? [place] : []));
+function indexesOf(oracle: Oracle<Standing>, granted: boolean): readonly number[] {
+  return oracle.live.flatMap((set, index) => (set.granted === granted ? [index] : []));
 }
 
 function specOf({ wanted }: Step): OracleSpec {

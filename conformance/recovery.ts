@@ -1,4 +1,4 @@
-/** Grants that are abandoned: whoever comes next is told, until somebody has made it whole. */
+/** Abandoned grants: later holders see the recovered flag until one has released normally. */
 
 import { isKdsError } from '../src/api/errors.ts';
 import { check, equal, reasonOf } from './assertions.ts';
@@ -16,7 +16,7 @@ export function testRecovery({ group, test, needing }: Suite): void {
       await w.see({ held: ['next'] });
     });
 
-    test('each grant tells of it until an exclusive holder has released normally', async (w) => {
+    test('each grant lists it until an exclusive holder has released normally', async (w) => {
       await (await w.take('holder', { exclusive: 'a' })).grant.abandon();
       const readers = [await w.take('r1', { shared: 'a' }), await w.take('r2', { shared: 'a' })];
       for (const reader of readers) {
@@ -33,7 +33,7 @@ export function testRecovery({ group, test, needing }: Suite): void {
       equal(whole.grant.recovered, ['b'], 'recovered once the writer has released');
     });
 
-    test('it is told of by those who wait, by when they are granted', async (w) => {
+    test('waiting sets list it as of their grants', async (w) => {
       const holder = await w.take('holder', { exclusive: 'a' });
       const one = await w.ask('one', { exclusive: 'a' });
       const two = await w.ask('two', { exclusive: 'a' });
@@ -44,7 +44,7 @@ export function testRecovery({ group, test, needing }: Suite): void {
       equal(one.grant.recovered, ['a'], 'recovered by the first, asked again');
     });
 
-    test('a callback and a run are told as well', async (w) => {
+    test('a callback and a run have it as well', async (w) => {
       await (await w.take('holder', { exclusive: ['a', 'b'] })).grant.abandon();
       const callback = await w.enqueue('callback', { shared: 'a' });
       equal((await callback.granted()).recovered, ['a'], 'recovered by a callback');

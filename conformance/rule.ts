@@ -8,7 +8,7 @@ export function testRule({ group, test, needing }: Suite): void {
   group('the rule', () => {
     test('an exclusive holder keeps everybody else out', async (w) => {
       const holder = await w.take('holder', { exclusive: 'a' });
-      const other = await w.party();
+      const other = await w.participant();
       const writer = await w.ask('writer', { exclusive: 'a' }, {}, other);
       const reader = await w.ask('reader', { shared: 'a' });
       await w.see({ held: ['holder'], pending: ['writer', 'reader'] });
@@ -20,7 +20,7 @@ export function testRule({ group, test, needing }: Suite): void {
     });
 
     test('shared holders are there together, and a writer waits for the last', async (w) => {
-      const other = await w.party();
+      const other = await w.participant();
       const one = await w.take('one', { shared: 'a' });
       const two = await w.take('two', { shared: 'a' }, {}, other);
       await w.ask('writer', { exclusive: 'a' });
@@ -32,7 +32,7 @@ export function testRule({ group, test, needing }: Suite): void {
 
     test('a reader that comes after a waiting writer waits behind it', async (w) => {
       const first = await w.take('first', { shared: 'a' });
-      const writer = await w.ask('writer', { exclusive: 'a' }, {}, await w.party());
+      const writer = await w.ask('writer', { exclusive: 'a' }, {}, await w.participant());
       await w.ask('late', { shared: 'a' });
       await w.see({ held: ['first'], pending: ['writer', 'late'] });
       await first.release();
@@ -70,7 +70,7 @@ export function testRule({ group, test, needing }: Suite): void {
       await w.see({ held: ['both'] });
     });
 
-    test('a waiting set holds its place, and later ones that conflict wait', async (w) => {
+    test('a waiting set keeps its queue position, and later ones that conflict wait', async (w) => {
       const holder = await w.take('holder', { exclusive: 'a' });
       const big = await w.ask('big', { exclusive: ['a', 'b'], shared: 'c' });
       const small = await w.ask('small', { exclusive: 'b' });
@@ -96,12 +96,12 @@ export function testRule({ group, test, needing }: Suite): void {
 
     test('sets named in opposite orders do not deadlock', async (w) => {
       const there = await w.take('there', { exclusive: ['a', 'x', 'b'] });
-      await w.ask('back', { exclusive: ['b', 'x', 'a'] }, {}, await w.party());
+      await w.ask('back', { exclusive: ['b', 'x', 'a'] }, {}, await w.participant());
       await there.release();
       await w.see({ held: ['back'] });
     });
 
-    test('what is granted together is told in arrival order, with tokens that grow', async (w) => {
+    test('sets granted together are reported in arrival order, with growing tokens', async (w) => {
       const labels = ['r1', 'r2', 'r3', 'r4', 'r5'];
       const writer = await w.take('writer', { exclusive: ['a', 'b'] });
       for (const [index, label] of labels.entries()) {
@@ -109,7 +109,7 @@ export function testRule({ group, test, needing }: Suite): void {
       }
       await writer.release();
       await w.see({ held: labels });
-      equal(w.told, ['writer', ...labels], 'the order of telling');
+      equal(w.reported, ['writer', ...labels], 'the order of reports');
     });
 
     test('one release grants sets on many resources in arrival order', async (w) => {
@@ -120,7 +120,7 @@ export function testRule({ group, test, needing }: Suite): void {
       }
       await holder.release();
       await w.see({ held: labels });
-      equal(w.told, ['holder', ...labels], 'the order of telling');
+      equal(w.reported, ['holder', ...labels], 'the order of reports');
     });
 
     test('a big set gets its turn although small ones keep coming', async (w) => {
@@ -161,11 +161,11 @@ export function testRule({ group, test, needing }: Suite): void {
       await other.close();
       await waiting.refused('KDS_DOMAIN_CLOSED');
       await w.see({ held: ['mine'] });
-      check(theirs.grant.signal.aborted, 'the grant of a closed client is not told');
+      check(theirs.grant.signal.aborted, 'the loss of a closed client is not reported');
     });
   });
 
-  group('places that fall free', () => {
+  group('links that are removed', () => {
     test('a cancelled writer lets the readers behind it through', async (w) => {
       await w.take('first', { shared: 'a' });
       const writer = await w.ask('writer', { exclusive: 'a' });
@@ -175,7 +175,7 @@ export function testRule({ group, test, needing }: Suite): void {
       await w.see({ held: ['first', 'r1', 'r2'] });
     });
 
-    test('a cancelled set gives up all of its places', async (w) => {
+    test('a cancelled set leaves all of its queues', async (w) => {
       await w.take('holder', { exclusive: 'a' });
       const set = await w.ask('set', { exclusive: ['a', 'b', 'c'] });
       await w.ask('b', { exclusive: 'b' });
@@ -222,9 +222,9 @@ export function testRule({ group, test, needing }: Suite): void {
   });
 }
 
-/** Who is inside where is written down by those inside, and looked at by all who enter. */
+/** Holders record their sections, and each new holder checks the records. */
 async function crowd(w: World): Promise<void> {
-  const parties = [w.domain, await w.party(), await w.party()];
+  const parties = [w.domain, await w.participant(), await w.participant()];
   const inside = new Map<string, number>();
   const move = (names: readonly string[], by: number) => {
     for (const name of names) inside.set(name, (inside.get(name) ?? 0) + by);

@@ -113,15 +113,18 @@ export function testRun({ group, test, needing }: Suite): void {
     });
 
     const steal = needing('steal');
-    steal('a function that fails has its own error told, also if the grant was lost', async (w) => {
-      const error = new Error('on purpose');
-      const running = w.domain.run({ exclusive: 'a' }, async () => {
-        await w.take('thief', { exclusive: 'a' }, { steal: true });
-        await w.domain.query();
-        throw error;
-      });
-      check((await failureOf(() => running)) === error, 'another error');
-    });
+    steal(
+      'a function that fails rejects with its own error, also if the grant was lost',
+      async (w) => {
+        const error = new Error('on purpose');
+        const running = w.domain.run({ exclusive: 'a' }, async () => {
+          await w.take('operator', { exclusive: 'a' }, { steal: true });
+          await w.domain.query();
+          throw error;
+        });
+        check((await failureOf(() => running)) === error, 'another error');
+      },
+    );
 
     test('it rejects if its session was closed while the function ran', async (w) => {
       const session = w.domain.session();

@@ -18,7 +18,7 @@ export function testSessions({ group, test }: Suite): void {
       await w.see({ held: ['two'], pending: ['domain'] });
     });
 
-    test('its label is told of what went through it, and of nothing else', async (w) => {
+    test('its label is in entries of its requests, and in no others', async (w) => {
       const session = w.domain.session({ label: 'request 7' });
       equal(session.label, 'request 7', 'its label');
       equal(w.domain.session().label, undefined, 'the label of one without');
@@ -33,7 +33,7 @@ export function testSessions({ group, test }: Suite): void {
       equal(sessions, ['request 7', 'request 7', 'inner', undefined], 'sessions');
     });
 
-    test('its label is told although what went through it has none', async (w) => {
+    test('its label is in entries of requests without a label', async (w) => {
       const session = w.domain.session({ label: 'request 7' });
       const grant = await session.acquire({ exclusive: 'a' });
       const waiting = session.acquire({ exclusive: 'a' });
@@ -77,10 +77,10 @@ export function testSessions({ group, test }: Suite): void {
       await session.close();
       for (const ask of asks) await ask.refused('KDS_DOMAIN_CLOSED');
       await w.see({ held: ['other'] });
-      equal(w.told, ['holder', 'other'], 'told');
+      equal(w.reported, ['holder', 'other'], 'reported');
     });
 
-    test('a place that falls free as it closes goes to none of its own', async (w) => {
+    test('its close grants none of its own requests', async (w) => {
       const session = w.domain.session();
       await w.take('reader', { shared: 'a' });
       const own = [
@@ -92,7 +92,7 @@ export function testSessions({ group, test }: Suite): void {
       await session.close();
       for (const ask of own) await ask.refused('KDS_DOMAIN_CLOSED');
       await w.see({ held: ['reader', 'last'] });
-      equal(w.told, ['reader', 'last'], 'told');
+      equal(w.reported, ['reader', 'last'], 'reported');
     });
 
     test('sessions within it end with it, and not the other way round', async (w) => {
@@ -102,12 +102,15 @@ export function testSessions({ group, test }: Suite): void {
       const first = await w.take('inner', { exclusive: 'b' }, {}, inner);
       await inner.close();
       await w.see({ held: ['outer'] });
-      check(first.grant.signal.aborted, 'a grant of the closed session is not told');
+      check(
+        first.grant.signal.aborted,
+        'the loss of a grant of the closed session is not reported',
+      );
       const second = outer.session();
       const deep = await w.take('deep', { exclusive: 'b' }, {}, second.session());
       await outer.close();
       await w.see({});
-      check(deep.grant.signal.aborted, 'a grant of a session deep within is not told');
+      check(deep.grant.signal.aborted, 'the loss of a grant of an inner session is not reported');
       await refusesEverything(second);
     });
 
@@ -124,14 +127,14 @@ export function testSessions({ group, test }: Suite): void {
       const session = w.domain.session();
       const holder = await w.take('holder', { exclusive: 'a' }, {}, session);
       await session[Symbol.asyncDispose]();
-      check(holder.grant.signal.aborted, 'the grant is not told');
+      check(holder.grant.signal.aborted, 'the loss is not reported');
       await w.free('a');
       await refusesEverything(session);
     });
 
     test('it offers what its domain offers', async (w) => {
       equal([...w.domain.session().capabilities], [...w.domain.capabilities], 'capabilities');
-      equal([...w.domain.capabilities].sort(), [...w.host.capabilities].sort(), 'as declared');
+      equal([...w.domain.capabilities].sort(), [...w.backend.capabilities].sort(), 'as declared');
     });
   });
 }

@@ -5,7 +5,7 @@ import { check, equal, fails, mentions } from './assertions.ts';
 import type { Suite } from './suite.ts';
 import { entryOf } from './world.ts';
 
-/** Names that something on the way to a host's state might take for one another. */
+/** Names that some layer of a backend might confuse. */
 const trickyNames: readonly string[] = [
   '',
   ' ',
@@ -61,7 +61,11 @@ export function testSets({ group, test }: Suite): void {
     test('any string is a name, and no two are the same resource', async (w) => {
       const set = await w.take('all', { exclusive: trickyNames });
       const { held } = await w.see({ held: ['all'] });
-      equal([...(held[0]?.set.exclusive ?? [])].sort(), [...trickyNames].sort(), 'names told');
+      equal(
+        [...(held[0]?.set.exclusive ?? [])].sort(),
+        [...trickyNames].sort(),
+        'names in the entry',
+      );
       for (const name of trickyNames) {
         equal(await w.domain.tryAcquire({ shared: name }), null, `a try of ${show(name)}`);
       }
@@ -176,7 +180,7 @@ export function testSets({ group, test }: Suite): void {
       const holder = await w.take('one', { exclusive: one });
       await w.take('two', { exclusive: two });
       const { exclusive } = entryOf(await w.domain.query(), 'one').set;
-      check(/^#\d+$/.test(exclusive[0] ?? ''), `it is told as ${exclusive[0]}`);
+      check(/^#\d+$/.test(exclusive[0] ?? ''), `its name in the entry is ${exclusive[0]}`);
       await w.take('a name', { exclusive: exclusive[0] ?? '' });
       await w.ask('next', { shared: one });
       await w.see({ held: ['one', 'two', 'a name'], pending: ['next'] });
@@ -213,7 +217,7 @@ export function testSets({ group, test }: Suite): void {
     });
 
     test('handles and prepared sets of another domain are refused', async (w) => {
-      const stranger = await w.host.open();
+      const stranger = await w.backend.open();
       try {
         const resource = stranger.domain.resource('a');
         const prepared = stranger.domain.prepare({ exclusive: 'a' });

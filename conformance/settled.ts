@@ -119,7 +119,7 @@ export function testSettled({ group, needing }: Suite): void {
     });
 
     test('it sees those of other parties, and one’s own', async (w) => {
-      const other = await w.party();
+      const other = await w.participant();
       const own = await w.take('own', { exclusive: 'a' });
       const theirs = await w.ask('theirs', { shared: 'a' }, {}, other);
       const watches = [w.domain, other].map((by) => new Watch(by, { exclusive: 'a' }));
@@ -153,7 +153,7 @@ export function testSettled({ group, needing }: Suite): void {
       controller.abort(reason);
       check((await settled) === reason, 'it rejects with another reason');
       const again = await failureOf(() => w.domain.settled({ shared: 'b' }, { signal }));
-      check(again === reason, 'a signal that has aborted is not looked at');
+      check(again === reason, 'a signal that has aborted is ignored');
     });
 
     test('the close of its session ends it', async (w) => {

@@ -8,7 +8,7 @@ const eagerSignals: Readonly<Record<string, (reason: unknown) => AbortSignal>> =
   'a signal that calls its listener as that is added': (reason) => eagerSignal(reason, true, true),
   'a signal that has aborted as its listener is added, and does not call it': (reason) =>
     eagerSignal(reason, true, false),
-  'a signal that calls its listener, and does not say that it has aborted': (reason) =>
+  'a signal that calls its listener without being aborted': (reason) =>
     eagerSignal(reason, false, true),
 };
 
@@ -52,7 +52,7 @@ export function testSignals({ group, test }: Suite): void {
       equal((reason as Error).name, 'AbortError', 'its name');
     });
 
-    test('the time-out of a signal is told as the signal tells it', async (w) => {
+    test('the time-out of a signal rejects with the reason of the signal', async (w) => {
       await w.take('holder', { exclusive: 'a' });
       const signal = AbortSignal.timeout(5);
       const ask = await w.ask('waiting', { shared: 'a' }, { signal });

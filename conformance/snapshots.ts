@@ -1,4 +1,4 @@
-/** What `query()` tells. */
+/** The result of `query()`. */
 
 import { check, equal } from './assertions.ts';
 import type { Suite } from './suite.ts';
@@ -9,7 +9,7 @@ const clockErrorMs = 10_000;
 
 export function testSnapshots({ group, test }: Suite): void {
   group('snapshots', () => {
-    test('an entry tells what is held, by whom, and with which token', async (w) => {
+    test('an entry has its set, owner and token', async (w) => {
       const session = w.domain.session({ label: 'session' });
       const set = { exclusive: ['b', 'a'], shared: ['c'] };
       const holder = await w.take('holder', set, {}, session);
@@ -38,7 +38,7 @@ export function testSnapshots({ group, test }: Suite): void {
 
     test('ids are those of one request each, and grow with arrival', async (w) => {
       await w.take('one', { exclusive: 'a' });
-      await w.ask('two', { exclusive: 'a' }, {}, await w.party());
+      await w.ask('two', { exclusive: 'a' }, {}, await w.participant());
       await w.take('three', { exclusive: 'b' });
       await w.ask('four', { exclusive: 'a' });
       const snapshot = await w.domain.query();
@@ -58,11 +58,11 @@ export function testSnapshots({ group, test }: Suite): void {
       const { held, pending } = await w.domain.query();
       for (const { since, label } of [...held, ...pending]) {
         const isPlausible = since >= before && since <= Date.now() + clockErrorMs;
-        check(isPlausible, `${label} is told of since ${since}`);
+        check(isPlausible, `${label} has since ${since}`);
       }
     });
 
-    test('what is held is told by token, and what waits in arrival order', async (w) => {
+    test('held sets are in the order of tokens, and waiting ones in arrival order', async (w) => {
       const a = await w.take('a', { exclusive: 'a' });
       const b = await w.take('b', { exclusive: 'b' });
       await w.ask('behind a', { exclusive: ['a', 'c'] });
@@ -111,11 +111,11 @@ export function testSnapshots({ group, test }: Suite): void {
       equal(copy, snapshot, 'a clone');
       equal(JSON.parse(JSON.stringify(snapshot)), snapshot, 'what went through JSON');
       await holder.release();
-      equal(copy, snapshot, 'what was told before');
+      equal(copy, snapshot, 'the earlier snapshot');
     });
 
     test('it is the same for all parties, and disturbs nobody', async (w) => {
-      const other = await w.party();
+      const other = await w.participant();
       await w.take('holder', { exclusive: 'a' }, {}, other);
       await w.ask('waiting', { shared: 'a' });
       const one = await w.domain.query();

@@ -1,4 +1,4 @@
-/** How a set of the oracle stands with the host: asked for, had at once, or looked on from. */
+/** The backend's side of a set of the oracle: a request, a grant of a try, or an observer. */
 
 import type { Domain } from '../src/api/domain.ts';
 import type { Grant } from '../src/api/grant.ts';
@@ -9,15 +9,15 @@ import type { OracleSpec } from './oracle.ts';
 
 export interface Standing {
   readonly label: string;
-  /** Which party it went through; -1 is the domain itself. */
+  /** Number of its participant; -1 is the domain itself. */
   readonly by: number;
-  /** Those of one ear are told in order; undefined for those that are not told but answered. */
-  readonly ear?: string | undefined;
+  /** Grants of one recorder are reported in order; undefined for the results of calls. */
+  readonly recorder?: string | undefined;
   /** Whether it has ended, or been granted, as far as its owner knows. */
-  isTold(): boolean;
-  /** When it is granted; of one who looks on, when that is over. */
+  isReported(): boolean;
+  /** Resolves when it is granted; of an observer, when it is settled. */
   granted(): Promise<unknown>;
-  /** Of one that is known to have it. */
+  /** The grant of a granted set. */
   grant(): Grant;
   cancel(): unknown;
   refusal(): Promise<unknown>;
@@ -27,8 +27,8 @@ export function standingOf(request: Ask | Enqueued, by: number, way: string): St
   return {
     label: request.label,
     by,
-    ear: `${way} of ${by}`,
-    isTold: () => request.state !== 'waiting',
+    recorder: `${way} of ${by}`,
+    isReported: () => request.state !== 'waiting',
     granted: () => request.granted(),
     grant: () => request.grant,
     cancel: () => request.cancel(),
@@ -36,11 +36,11 @@ export function standingOf(request: Ask | Enqueued, by: number, way: string): St
   };
 }
 
-export function hadAtOnce(label: string, by: number, grant: Grant): Standing {
+export function grantedAtOnce(label: string, by: number, grant: Grant): Standing {
   return {
     label,
     by,
-    isTold: () => true,
+    isReported: () => true,
     granted: async () => grant,
     grant: () => grant,
     cancel: () => check(false, `${label} does not wait`),
@@ -48,20 +48,20 @@ export function hadAtOnce(label: string, by: number, grant: Grant): Standing {
   };
 }
 
-export function lookingOn(label: string, by: number, domain: Domain, spec: OracleSpec): Standing {
+export function observing(label: string, by: number, domain: Domain, spec: OracleSpec): Standing {
   const controller = new AbortController();
-  let isTold = false;
+  let isReported = false;
   const over = domain.settled(spec, { signal: controller.signal }).finally(() => {
-    isTold = true;
+    isReported = true;
   });
   over.catch(() => undefined);
   return {
     label,
     by,
-    isTold: () => isTold,
+    isReported: () => isReported,
     granted: () => within(over, `${label} to be over`),
     grant: () => {
-      throw new Error(`${label} takes nothing`);
+      throw new Error(`${label} is an observer`);
     },
     cancel: () => controller.abort(),
     refusal: () => failureOf(() => over),

@@ -1,9 +1,9 @@
-/** Registers tests with whatever runner there is, and skips by name what a host does not offer. */
+/** Registers tests with any runner, and skips by name those that a backend lacks features for. */
 
-import { type ConformanceHost, type Need, offers } from './host.ts';
+import { type ConformanceBackend, type Need, offers } from './backend.ts';
 import { World } from './world.ts';
 
-/** As vitest, jest, mocha and node:test have them. */
+/** The common part of vitest, jest, mocha and node:test. */
 export interface Runner {
   describe(name: string, body: () => void): unknown;
   readonly it: {
@@ -15,31 +15,31 @@ export interface Runner {
 export type Test = (name: string, body: (world: World) => Promise<void>) => void;
 
 export class Suite {
-  readonly host: ConformanceHost;
+  readonly backend: ConformanceBackend;
   readonly runner: Runner;
-  /** A test in a world of its own, in which nothing may be left when its requests have ended. */
+  /** A test in a world of its own, which must be empty when its requests have ended. */
   readonly test: Test;
 
-  constructor(runner: Runner, host: ConformanceHost) {
+  constructor(runner: Runner, backend: ConformanceBackend) {
     this.runner = runner;
-    this.host = host;
+    this.backend = backend;
     this.test = this.needing();
   }
 
-  /** The same for what not every host offers. */
+  /** A test that needs features which not every backend has. */
   readonly needing = (...needs: readonly Need[]): Test => {
     const { it } = this.runner;
-    const missing = needs.filter((need) => !offers(this.host, need));
+    const missing = needs.filter((need) => !offers(this.backend, need));
     return (name, body) => {
       const run = () => this.#run(body);
       if (missing.length === 0) it(name, run);
-      else it.skip(`${name} (not offered by this host: ${missing.join(', ')})`, run);
+      else it.skip(`${name} (not offered by this backend: ${missing.join(', ')})`, run);
     };
   };
 
-  /** A test that opens worlds of its own, as many as it likes. */
-  testHost(name: string, body: (host: ConformanceHost) => Promise<void>): void {
-    this.runner.it(name, () => body(this.host));
+  /** A test that opens worlds of its own. */
+  testBackend(name: string, body: (backend: ConformanceBackend) => Promise<void>): void {
+    this.runner.it(name, () => body(this.backend));
   }
 
   readonly group = (name: string, body: () => void): void => {
@@ -47,11 +47,11 @@ export class Suite {
   };
 
   async #run(body: (world: World) => Promise<void>): Promise<void> {
-    const world = await World.open(this.host);
+    const world = await World.open(this.backend);
     try {
       await body(world);
     } catch (error) {
-      // What went wrong first is what to tell; that the world then ends badly too is not.
+      // The first error is reported, and not a second one that follows from it.
       await world.dispose().catch(() => undefined);
       throw error;
     }

@@ -1,4 +1,4 @@
-/** How long a request waits, and what it says when its time is over. */
+/** Time limits of requests, and their errors. */
 
 import { equal, fails, mentions } from './assertions.ts';
 import type { Suite } from './suite.ts';
@@ -26,7 +26,7 @@ export function testWaiting({ group, test }: Suite): void {
       await w.free('a', 'b');
     });
 
-    test('the error says how long was waited, for what, and who is in the way', async (w) => {
+    test('the error has the time, the set and the blockers', async (w) => {
       await w.take('the nightly run', { exclusive: ['the index', 'b'] });
       const late = await w.ask('late', { shared: 'the index' }, { timeoutMs: shortMs });
       const error = await late.refused('KDS_WAIT_TIMEOUT');

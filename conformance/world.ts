@@ -1,8 +1,9 @@
 /**
- * One open host, the parties that ask it for sets, and what they see.
+ * One open backend, the participants that request sets, and their view of it.
  *
- * `query()` is the fence between steps: it tells of every operation that the same client began
- * before, and of those that other clients had ended. So a step is over when its party's query is.
+ * `query()` is the fence between steps: it includes every operation that the same client began
+ * before, and those that other clients had ended. So a step is over when its participant's query
+ * is.
  */
 
 import type { Domain, SyncDomain } from '../src/api/domain.ts';
@@ -11,48 +12,48 @@ import type { PreparedSet, SetSpec } from '../src/api/sets.ts';
 import type { Snapshot, SnapshotEntry } from '../src/api/snapshot.ts';
 import { Ask } from './ask.ts';
 import { check, equal, isError } from './assertions.ts';
+import type { ConformanceBackend, OpenBackend } from './backend.ts';
 import { Enqueued } from './enqueued.ts';
-import type { ConformanceHost, OpenHost } from './host.ts';
 
 /** Labels of what is held, by token, and of what waits, in arrival order. */
-interface Sight {
+interface ExpectedState {
   readonly held?: readonly string[];
   readonly pending?: readonly string[];
 }
 
 export class World {
-  readonly host: ConformanceHost;
+  readonly backend: ConformanceBackend;
   readonly domain: Domain;
-  /** Labels in the order in which their grants were told. */
-  readonly told: string[] = [];
-  /** The test has closed the domain itself: nobody is left to ask. */
+  /** Labels in the order in which their grants were reported. */
+  readonly reported: string[] = [];
+  /** The test has closed the domain itself: it cannot be queried. */
   isClosed = false;
-  readonly #open: OpenHost;
+  readonly #open: OpenBackend;
   readonly #asks: (Ask | Enqueued)[] = [];
   readonly #enqueued: Enqueued[] = [];
   readonly #connected: Domain[] = [];
 
-  constructor(host: ConformanceHost, open: OpenHost) {
-    this.host = host;
+  constructor(backend: ConformanceBackend, open: OpenBackend) {
+    this.backend = backend;
     this.#open = open;
     this.domain = open.domain;
   }
 
-  static async open(host: ConformanceHost): Promise<World> {
-    return new World(host, await host.open());
+  static async open(backend: ConformanceBackend): Promise<World> {
+    return new World(backend, await backend.open());
   }
 
   get sync(): SyncDomain {
     return this.domain as SyncDomain;
   }
 
-  /** Somebody else: another client where there are such, or else another session. */
-  async party(): Promise<Domain> {
-    return this.host.connects ? this.connect() : this.domain.session();
+  /** Another participant: another client if the backend has them, or else another session. */
+  async participant(): Promise<Domain> {
+    return this.backend.connects ? this.connect() : this.domain.session();
   }
 
   async connect(): Promise<Domain> {
-    check(this.#open.connect !== undefined, `${this.host.name} declares, and lacks, connect()`);
+    check(this.#open.connect !== undefined, `${this.backend.name} declares, and lacks, connect()`);
     const domain = await this.#open.connect();
     this.#connected.push(domain);
     return domain;
@@ -63,20 +64,20 @@ export class World {
     await this.domain.close();
   }
 
-  /** Asks, and returns when that has arrived. */
+  /** Requests a set, and returns when the request has arrived. */
   async ask(
     label: string,
     set: SetSpec | PreparedSet,
     options: AcquireOptions = {},
     by: Domain = this.domain,
   ): Promise<Ask> {
-    const ask = new Ask(label, set, options, by, () => this.told.push(label));
+    const ask = new Ask(label, set, options, by, () => this.reported.push(label));
     this.#asks.push(ask);
     await by.query();
     return ask;
   }
 
-  /** Asks, and returns when it is granted. */
+  /** Requests a set, and returns when it is granted. */
   async take(
     label: string,
     set: SetSpec | PreparedSet,
@@ -88,29 +89,29 @@ export class World {
     return ask;
   }
 
-  /** Asks with a callback, and returns when that has arrived. */
+  /** Requests a set with a callback, and returns when the request has arrived. */
   async enqueue(
     label: string,
     set: SetSpec | PreparedSet,
     options: EnqueueOptions = {},
     by: Domain = this.domain,
   ): Promise<Enqueued> {
-    const enqueued = new Enqueued(label, set, options, by, () => this.told.push(label));
+    const enqueued = new Enqueued(label, set, options, by, () => this.reported.push(label));
     this.#asks.push(enqueued);
     this.#enqueued.push(enqueued);
     await by.query();
     return enqueued;
   }
 
-  /** Checks that nobody holds these, nor waits for them. */
+  /** Checks that these resources are not in use. */
   async free(...names: readonly string[]): Promise<void> {
     const grant = await this.domain.tryAcquire({ exclusive: names });
-    check(grant !== null, `something is left in a queue of ${names}`);
+    check(grant !== null, `${names} are still in use`);
     await grant.release();
   }
 
-  /** Checks who holds and who waits, and that exactly those who hold are told so. */
-  async see({ held = [], pending = [] }: Sight): Promise<Snapshot> {
+  /** Checks held and waiting sets, and that exactly the held ones have been reported. */
+  async see({ held = [], pending = [] }: ExpectedState): Promise<Snapshot> {
     const snapshot = await this.domain.query();
     equal(labelsOf(snapshot.held), held, 'held, by token');
     equal(labelsOf(snapshot.pending), pending, 'pending, in arrival order');
@@ -125,7 +126,7 @@ export class World {
     for (const ask of this.#asks.splice(0)) await ask.end();
   }
 
-  /** Ends all requests, sees that nothing is left of them, and closes. */
+  /** Ends all requests, checks that the state is empty, and closes. */
   async end(): Promise<void> {
     await this.endAll();
     if (!this.isClosed) {
@@ -142,7 +143,7 @@ export class World {
   }
 }
 
-/** What a client began is over, or it was closed and nothing is under way. */
+/** Waits until a client's operations are over, or it was closed. */
 async function fence(client: Domain): Promise<void> {
   try {
     await client.query();
@@ -151,10 +152,10 @@ async function fence(client: Domain): Promise<void> {
   }
 }
 
-/** One that is held or waits, by its label. */
+/** A held or waiting entry, by its label. */
 export function entryOf({ held, pending }: Snapshot, label: string): SnapshotEntry {
   const entry = [...held, ...pending].find((each) => each.label === label);
-  check(entry !== undefined, `query() does not tell of ${label}`);
+  check(entry !== undefined, `query() lacks ${label}`);
   return entry;
 }
 

@@ -7,7 +7,6 @@ import { type Deliverable, deliver } from '../runtime/delivery.ts';
 import { throwUncaught } from '../runtime/uncaught.ts';
 import { ResourceBusyError } from './errors.ts';
 import type { Grant } from './grant.ts';
-import type { Delivery } from './options.ts';
 import { describe } from './sets.ts';
 
 /** Receives the grant and the request's own `onGrant`. */
@@ -55,6 +54,13 @@ function giveUp(grant: Grant, error: unknown): void {
 function isAsync(fn: unknown): boolean {
   return Object.prototype.toString.call(fn) === '[object AsyncFunction]';
 }
+
+/** Where the callback of an {@link Domain.enqueue} runs. */
+export type Delivery =
+  /** From a queue of its own, outside of any call, before timers. The default. */
+  | 'queued'
+  /** Inside the call that causes the grant, once the state is consistent. */
+  | 'direct';
 
 export interface CallbackOptions {
   /** Default 'queued'. */

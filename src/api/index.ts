@@ -1,4 +1,9 @@
-export { Callback, type CallbackFunction, type CallbackOptions } from './callback.ts';
+export {
+  Callback,
+  type CallbackFunction,
+  type CallbackOptions,
+  type Delivery,
+} from './callback.ts';
 export type { Capability, Domain, Session, SyncDomain, SyncSession } from './domain.ts';
 export * from './errors.ts';
 export {
@@ -23,7 +28,6 @@ export { labelLengthMax, nameLengthMax, setSizeMax } from './limits.ts';
 export type {
   AcquireOptions,
   AcquireSyncOptions,
-  Delivery,
   EnqueueOptions,
   LockedPolicy,
   SettledOptions,

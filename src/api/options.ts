@@ -1,6 +1,6 @@
 /** Options of a request, and their check at the boundary. */
 
-import { type Callback, isCallback } from './callback.ts';
+import { type Callback, type Delivery, isCallback } from './callback.ts';
 import { DomainClosedError, LimitError } from './errors.ts';
 import type { Grant } from './grant.ts';
 import { labelLengthMax } from './limits.ts';
@@ -35,13 +35,6 @@ export interface AcquireOptions {
   /** Identifies the request in snapshots, errors and traces. At most 1024 code units. */
   readonly label?: string | undefined;
 }
-
-/** Where the callback of an {@link Domain.enqueue} runs. */
-export type Delivery =
-  /** From a queue of its own, outside of any call, before timers. The default. */
-  | 'queued'
-  /** Inside the call that causes the grant, once the state is consistent. */
-  | 'direct';
 
 export interface EnqueueOptions extends AcquireOptions {
   readonly delivery?: Delivery | Callback | undefined;

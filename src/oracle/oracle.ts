@@ -3,9 +3,10 @@
  *
  * One list of live sets in arrival order. A set is granted when, on each resource that it names,
  * its units and those of all live sets ahead of it in the list fit the capacity; a set that steals
- * is put first; a grant once given stays until the set ends, even where the list says otherwise
- * (resources that were passed over). {@link Oracle.isBehind} and `#settle` are the whole rule; the
- * rest keeps the list and the recovered flags. It is slow on purpose: it computes each answer anew.
+ * is put first; a grant lasts until the set ends, even where the list would not grant it now
+ * (resources that were passed over). {@link Oracle.isBehind} and `#grantAll` are the whole rule;
+ * the rest keeps the list and the recovered flags. It is slow on purpose: it computes each answer
+ * anew.
  */
 
 /** The units of an exclusive part, and the capacity of a resource without a declared one. */
@@ -21,7 +22,7 @@ export interface OracleSpec {
 }
 
 export interface OracleOptions<Tag = unknown> {
-  /** Asked for by a synchronous caller: its resources count as locked while it lives. */
+  /** Requested by a synchronous caller: its resources count as locked while it lives. */
   readonly sync?: boolean;
   readonly locked?: 'wait' | 'fail' | 'ignore';
   /** Granted sets that the caller keeps while this one waits. */
@@ -30,9 +31,9 @@ export interface OracleOptions<Tag = unknown> {
 
 /** A live set. It is waiting until it is granted. */
 export interface OracleSet<Tag = unknown> {
-  /** What it wants or holds; of an observer, what it still waits for. In the order of naming. */
+  /** The modes that it requests or holds; of an observer, those it waits for. In naming order. */
   modes: ReadonlyMap<string, OracleMode>;
-  /** Where it takes more than one unit and not all, which are `shared` in `modes`. */
+  /** Units of resources of which it takes more than one and not all; `shared` in `modes`. */
   units: ReadonlyMap<string, number>;
   /** Resources that it does not wait for. */
   readonly passedOver: ReadonlySet<string>;
@@ -40,31 +41,31 @@ export interface OracleSet<Tag = unknown> {
   readonly isSync: boolean;
   readonly isObserver: boolean;
   granted: boolean;
-  /** Whatever the user of the oracle likes to note. */
+  /** Data of the oracle's user. */
   tag: Tag | undefined;
 }
 
-/** A set that closes a circle stays in the list, waiting, until it is removed. */
+/** A set that closes a cycle stays in the list, waiting, until it is removed. */
 export type OracleArrival<Tag = unknown> =
   | { readonly outcome: 'granted' | 'waiting' | 'deadlock'; readonly set: OracleSet<Tag> }
   | { readonly outcome: 'locked' };
 
-export interface OracleTheft<Tag = unknown> {
+export interface OracleSteal<Tag = unknown> {
   readonly set: OracleSet<Tag>;
   readonly lost: readonly OracleSet<Tag>[];
-  /** The thief itself, and those whom the lost ones were in the way of. */
+  /** The stealing set itself, and sets that the lost grants blocked. */
   readonly granted: readonly OracleSet<Tag>[];
 }
 
 export class Oracle<Tag = unknown> {
   /** In arrival order, observers among them. */
   live: readonly OracleSet<Tag>[] = [];
-  /** Resources that carry the mark of an exclusive holder that died. */
+  /** Resources with the recovered flag: their exclusive holder died. */
   readonly recovered = new Set<string>();
-  /** Declared capacities. Others have more units than can ever be taken as shared. */
+  /** Declared capacities. Other resources have more units than shared sets can take. */
   readonly capacities = new Map<string, number>();
 
-  /** A set arrives; nobody else is granted by this. */
+  /** A set arrives; no other set is granted by this. */
   arrive(spec: OracleSpec, options: OracleOptions<Tag> = {}): OracleArrival<Tag> {
     const set = createSet<Tag>(spec, { isSync: options.sync, holding: options.holding });
     const locked = [...set.modes.keys()].filter((name) => this.isLocked(name));
@@ -74,12 +75,12 @@ export class Oracle<Tag = unknown> {
     if (options.locked === 'ignore') {
       for (const name of locked) if (this.isBehind(set, name)) passedOver.add(name);
     }
-    this.#settle();
+    this.#grantAll();
     if (set.granted) return { outcome: 'granted', set };
-    return { outcome: this.isInCircle(set) ? 'deadlock' : 'waiting', set };
+    return { outcome: this.isInCycle(set) ? 'deadlock' : 'waiting', set };
   }
 
-  /** A set is granted at once, or has never been here. */
+  /** A set is granted at once, or leaves no trace. */
   tryArrive(spec: OracleSpec, options: OracleOptions<Tag> = {}): OracleSet<Tag> | undefined {
     const arrival = this.arrive(spec, options);
     if (arrival.outcome === 'granted') return arrival.set;
@@ -91,17 +92,17 @@ export class Oracle<Tag = unknown> {
   remove(set: OracleSet<Tag>, died = false): readonly OracleSet<Tag>[] {
     this.#leave(set, [...set.modes.keys()], died);
     this.live = this.live.filter((other) => other !== set);
-    return this.#settle();
+    return this.#grantAll();
   }
 
-  /** Sets end at one moment. Returns the newly granted, in arrival order. */
+  /** Several sets end in one operation. Returns the newly granted, in arrival order. */
   removeAll(sets: readonly OracleSet<Tag>[], died = false): readonly OracleSet<Tag>[] {
     for (const set of sets) this.#leave(set, [...set.modes.keys()], died);
     this.live = this.live.filter((other) => !sets.includes(other));
-    return this.#settle();
+    return this.#grantAll();
   }
 
-  /** A granted set keeps these resources (all, if none are named) shared only. */
+  /** A granted set keeps these resources (default: all) as shared. */
   downgrade(set: OracleSet<Tag>, part?: readonly string[]): readonly OracleSet<Tag>[] {
     const names = part ?? [...set.modes.keys()];
     this.#leave(set, names, false);
@@ -109,19 +110,19 @@ export class Oracle<Tag = unknown> {
       [...set.modes].map(([name, mode]) => [name, names.includes(name) ? 'shared' : mode]),
     );
     set.units = new Map([...set.units].filter(([name]) => !names.includes(name)));
-    return this.#settle();
+    return this.#grantAll();
   }
 
-  /** A granted set lets go of these resources. */
+  /** A granted set releases these resources. */
   releasePart(set: OracleSet<Tag>, part: readonly string[]): readonly OracleSet<Tag>[] {
     this.#leave(set, part, false);
     set.modes = new Map([...set.modes].filter(([name]) => !part.includes(name)));
     set.units = new Map([...set.units].filter(([name]) => !part.includes(name)));
-    return this.#settle();
+    return this.#grantAll();
   }
 
-  /** A set arrives as if it had been the first: granted sets that conflict are lost. */
-  steal(spec: OracleSpec, options: OracleOptions<Tag> = {}): OracleTheft<Tag> {
+  /** A set arrives at the head of the list: granted sets that conflict are lost. */
+  steal(spec: OracleSpec, options: OracleOptions<Tag> = {}): OracleSteal<Tag> {
     const set = createSet<Tag>(spec, { isSync: options.sync });
     const names = [...set.modes.keys()];
     const lost = this.live.filter(
@@ -129,26 +130,26 @@ export class Oracle<Tag = unknown> {
     );
     for (const other of lost) this.#leave(other, [...other.modes.keys()], true);
     this.live = [set, ...this.live.filter((other) => !lost.includes(other))];
-    return { set, lost, granted: this.#settle() };
+    return { set, lost, granted: this.#grantAll() };
   }
 
   /**
-   * An observer takes its place in the list and is in nobody's way. On each resource it waits
-   * until nothing ahead conflicts there, once; it is granted when that is so for all of them.
+   * An observer joins the list and blocks no set. On each resource it waits once until no set ahead
+   * conflicts there; it is granted when that was so on all of them.
    */
   observe(spec: OracleSpec): OracleSet<Tag> {
     const set = createSet<Tag>(spec, { isObserver: true });
     this.live = [...this.live, set];
-    this.#settle();
+    this.#grantAll();
     return set;
   }
 
-  /** Whether a synchronous caller holds it or has queued on it. */
+  /** Whether a synchronous caller holds a resource or waits for it. */
   isLocked(name: string): boolean {
     return this.live.some((set) => set.isSync && set.modes.has(name));
   }
 
-  /** Whether any set holds it or waits for it. */
+  /** Whether any set holds a resource or waits for it. */
   isUsed(name: string): boolean {
     return this.live.some((set) => !set.isObserver && set.modes.has(name));
   }
@@ -161,18 +162,18 @@ export class Oracle<Tag = unknown> {
       if (!ahead.isObserver) used += this.units(ahead, name);
     }
     const units = this.units(set, name);
-    // An exclusive part is all there is: it fits an idle resource of any capacity.
+    // An exclusive part takes all units: it fits an idle resource of any capacity.
     return units > 0 && used > 0 && used + units > (this.capacities.get(name) ?? all);
   }
 
-  /** What a set takes of a resource. */
+  /** The units of a resource that a set takes. */
   units(set: OracleSet<Tag>, name: string): number {
     const mode = set.modes.get(name);
     if (mode === undefined) return 0;
     return mode === 'exclusive' ? all : (set.units.get(name) ?? 1);
   }
 
-  /** Whether the sum of two sets is why one waits: alone, or where a capacity is declared. */
+  /** Whether the later set may wait for the earlier one on this resource. */
   #collide(earlier: OracleSet, later: OracleSet, name: string): boolean {
     if (earlier.isObserver) return false;
     const modes = [earlier.modes.get(name), later.modes.get(name)];
@@ -180,12 +181,12 @@ export class Oracle<Tag = unknown> {
     return modes.includes('exclusive') || this.capacities.has(name);
   }
 
-  /** What a grant lists as ignored: passed over, and still behind somebody. */
+  /** The `ignored` names of a grant: passed over, and still behind another set. */
   ignored(set: OracleSet<Tag>): readonly string[] {
     return [...set.passedOver].filter((name) => set.modes.has(name) && this.isBehind(set, name));
   }
 
-  /** The live sets ahead that conflict with `set` on what it has not passed over. */
+  /** The live sets ahead that conflict with `set` on resources that it has not passed over. */
   inTheWay(set: OracleSet<Tag>): readonly OracleSet<Tag>[] {
     const ahead = this.live.slice(0, this.live.indexOf(set));
     const names = [...set.modes.keys()].filter(
@@ -194,7 +195,7 @@ export class Oracle<Tag = unknown> {
     return ahead.filter((other) => names.some((name) => this.#collide(other, set, name)));
   }
 
-  /** Of those in the way, on each resource the nearest: one exclusive, or shared ones. */
+  /** The nearest blockers on each resource: one exclusive, or shared ones. */
   nearestInTheWay(set: OracleSet<Tag>): readonly OracleSet<Tag>[] {
     if (set.granted) return [];
     const ahead = this.live.slice(0, this.live.indexOf(set)).reverse();
@@ -209,14 +210,14 @@ export class Oracle<Tag = unknown> {
     return [...nearest];
   }
 
-  /** A waiting set waits for those in the way; a granted one is kept by those that hold it. */
+  /** A waiting set waits for its blockers; a granted one for the nested requests of its holder. */
   waitsOrIsKeptFor(set: OracleSet<Tag>): readonly OracleSet<Tag>[] {
     if (!set.granted) return this.inTheWay(set);
     return this.live.filter((other) => !other.granted && other.holding.includes(set));
   }
 
-  /** Whether `set` waits, by way of others, for itself. */
-  isInCircle(set: OracleSet<Tag>): boolean {
+  /** Whether `set` waits, through others, for itself. */
+  isInCycle(set: OracleSet<Tag>): boolean {
     const reached = new Set(this.waitsOrIsKeptFor(set));
     for (const other of reached) {
       for (const next of this.waitsOrIsKeptFor(other)) reached.add(next);
@@ -224,12 +225,12 @@ export class Oracle<Tag = unknown> {
     return reached.has(set);
   }
 
-  /** An oracle in the same state that shares nothing with this one but the tags. */
+  /** An oracle in the same state that shares only the tags with this one. */
   copy(): Oracle<Tag> {
     const oracle = new Oracle<Tag>();
     const copies: OracleSet<Tag>[] = [];
     for (const set of this.live) {
-      // Whoever is held has come earlier, or is gone.
+      // A held set has arrived earlier, or has ended.
       const holding = set.holding.flatMap((held) => copies[this.live.indexOf(held)] ?? []);
       copies.push({ ...set, holding });
     }
@@ -239,8 +240,8 @@ export class Oracle<Tag = unknown> {
     return oracle;
   }
 
-  /** Grants whom nobody is in the way of. */
-  #settle(): readonly OracleSet<Tag>[] {
+  /** Grants the sets that no other set blocks. */
+  #grantAll(): readonly OracleSet<Tag>[] {
     for (const set of this.live) {
       if (!set.isObserver) continue;
       set.modes = new Map([...set.modes].filter(([name]) => this.isBehind(set, name)));
@@ -250,7 +251,7 @@ export class Oracle<Tag = unknown> {
     return granted;
   }
 
-  /** An exclusive holder leaves: by death it marks; normally it clears, if it truly owned. */
+  /** An exclusive holder's death sets the recovered flag; its release clears it if it owned. */
   #leave(set: OracleSet<Tag>, names: readonly string[], died: boolean): void {
     if (!set.granted) return;
     for (const name of names) {

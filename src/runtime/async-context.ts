@@ -3,9 +3,9 @@
  * in the context of the call that grants it. Promises keep their context by themselves.
  *
  * A captured context costs memory and time for each request. So nothing is captured while no
- * AsyncLocalStorage is in use, which the runtime does not say directly. Where AsyncLocalStorage
+ * AsyncLocalStorage is in use, which the runtime does not report directly. Where AsyncLocalStorage
  * works by promise hooks (Node up to 22), each promise made while one is in use has an async id as
- * a property, so a look at a new promise decides. Elsewhere a context is always captured. Without
+ * a property, so a new promise is checked for it. Elsewhere a context is always captured. Without
  * AsyncLocalStorage, as in browsers, there is nothing to capture.
  */
 

@@ -1,7 +1,7 @@
 /**
- * A clock that is cheap to read: the time is taken once, and again only after a millisecond or two
- * have passed or the event loop has been let go. Asking the system costs as much as a whole acquire
- * and release. For `since` in snapshots that is precise enough; deadlines do not use it.
+ * A clock that is cheap to read: the system's time is read once, and again only after a millisecond
+ * or two or a turn of the event loop. Reading the system's time costs as much as a whole acquire
+ * and release. The result is precise enough for `since` in snapshots; timers do not use it.
  */
 
 import { Deadline, type DeadlineOptions } from './deadline.ts';
@@ -15,12 +15,12 @@ import {
 import { unref } from './unref.ts';
 
 const freshMs = 1;
-/** By so much the system's clock may differ from this one. */
+/** Difference from the system's clock that is tolerated. */
 const driftMsMax = 1000;
 
 export class CoarseClock {
   readonly #isReal: boolean;
-  /** What it reads at present, and on what: a test may fake it, or restore it, at any time. */
+  /** The clock that is read, and its object: a test may fake it, or restore it, at any time. */
   #source: () => number;
   #owner: object;
   /** Its times are in ms since it was made, so that they are small integers. */
@@ -41,7 +41,7 @@ export class CoarseClock {
     this.#epochMs = isReal ? realEpochMs() : Date.now();
   }
 
-  /** Ms since this clock was made; it never goes back, whatever becomes of the system's. */
+  /** Ms since this clock was made; it never goes back, even if the system's does. */
   now(): number {
     return this.#nowMs >= 0 && !isTimeFaked() ? this.#nowMs : this.#read();
   }
@@ -64,7 +64,7 @@ export class CoarseClock {
     if (readMs < this.#lastMs) this.#startMs -= this.#lastMs - readMs;
     const nowMs = Math.floor(Math.max(readMs, this.#lastMs));
     this.#lastMs = nowMs;
-    // Followed only when it has been set, so that what is told of one moment stays the same.
+    // Followed only after it was set, so that reported times of one event stay the same.
     const epochMs = (this.#isReal ? realEpochMs() : Date.now()) - nowMs;
     if (!(Math.abs(epochMs - this.#epochMs) <= driftMsMax)) this.#epochMs = epochMs;
     // By a real timer: a faked one might never be over.
@@ -73,7 +73,7 @@ export class CoarseClock {
     return nowMs;
   }
 
-  /** If it is another one now, the time goes on from where the last one has come to. */
+  /** If the source has changed, the time continues from the last one's. */
   #followSource(): void {
     if (this.#isReal) return;
     const owner = this.#ownerInForce();
@@ -97,8 +97,8 @@ type Reading = number | readonly [seconds: number, nanoseconds: number];
 const monotonic = { fn: monotonicInForce(), owner: performance, offsetUs: 0 };
 
 /**
- * µs on the clock of the machine that never goes back; in browsers since the page was loaded. If a
- * test fakes that clock, or restores it, this one goes on from where it has come to.
+ * µs on the machine's monotonic clock; in browsers since the page was loaded. If a test fakes that
+ * clock, or restores it, this one continues from its last time.
  */
 export function monotonicUs(): number {
   const fn = monotonicInForce();
@@ -122,15 +122,15 @@ function toUs(reading: Reading): number {
   return seconds * 1e6 + nanoseconds / 1000;
 }
 
-/** The time and its timers, as whatever keeps a lease is given them: a test can move them. */
+/** The time and timers of a lease: a test can move them. */
 export interface Clock {
-  /** Ms since a moment of its own; it never goes back, whatever becomes of the system's time. */
+  /** Ms since an arbitrary time; it never goes back, even if the system's time does. */
   nowMs(): number;
   /** Ms since 1970, as the system has it now: it may be set forward or back. */
   epochMs(): number;
   /**
-   * Calls once, in so many ms, however many. Returns what prevents it. Without options it keeps no
-   * process alive and goes by real time.
+   * Calls once, after any delay. Returns a function that cancels the call. Without options it keeps
+   * no process alive and uses real time.
    */
   after(delayMs: number, onTime: () => void, options?: DeadlineOptions): () => void;
 }

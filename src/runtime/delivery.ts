@@ -1,9 +1,9 @@
 /**
- * Telling requests that they are granted: after the state is consistent, never inside it.
+ * Delivers grants to their requests, once the state is consistent, never inside an operation.
  *
- * *Direct* ones run before the call that granted them returns; those that come up meanwhile run
- * after them in the same loop, not within them, so a chain of any length needs no stack. *Queued*
- * ones run from a microtask, before timers. A callback that throws stops no other.
+ * *Direct* deliveries run before the call that caused the grants returns; further ones that they
+ * cause run after them in the same loop, not within them, so a chain of any length needs no stack.
+ * *Queued* deliveries run from a microtask, before timers. A callback that throws stops no other.
  */
 
 import { detectContext } from './async-context.ts';
@@ -16,7 +16,7 @@ export interface Deliverable {
   deliver(): void;
 }
 
-/** Delivers, so that one that throws stops no other. */
+/** Delivers a grant. A callback that throws stops no other. */
 export function deliver(request: Deliverable): void {
   try {
     request.deliver();
@@ -28,7 +28,7 @@ export function deliver(request: Deliverable): void {
 export class Delivery {
   readonly #direct = new Fifo<Deliverable>();
   readonly #queued = new Fifo<Deliverable>();
-  /** Direct ones run already, or must wait for the end of what goes on. */
+  /** Direct deliveries are running, or wait for the end of {@link asOne}. */
   #isHeldBack = false;
   #isQueued = false;
   readonly #runQueued = (): void => {
@@ -60,7 +60,7 @@ export class Delivery {
     this.#isHeldBack = false;
   }
 
-  /** Several operations at one moment: nothing of a user's runs between them. */
+  /** Runs several operations as one: no code of a user runs between them. */
   asOne<R>(operations: () => R): R {
     if (this.#isHeldBack) return operations();
     this.#isHeldBack = true;

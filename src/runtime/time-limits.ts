@@ -1,7 +1,7 @@
 /**
- * The time limits of a domain's requests. Limits that are over at the same time are reported at
- * once, so that the host can end those requests in one operation: otherwise the first to end would
- * grant something to the next, and the sets behind them would be granted in the order of timers
+ * The time limits of a domain's requests. Limits that are over at the same time are reported
+ * together, so that the backend can end those requests in one operation: otherwise the first to end
+ * would cause a grant of the next, and the sets behind them would be granted in the order of timers
  * instead of arrival (I6).
  *
  * A heap, the earliest first, so that starting and cancelling cost O(log n). Each limit has a timer
@@ -121,7 +121,7 @@ class Heap<T> {
 class Entry<T> extends Deadline implements TimeLimit<T> {
   readonly item: T;
   readonly timeoutMs: number;
-  /** Its place in the heap; -1: over or cancelled. */
+  /** Its index in the heap; -1: over or cancelled. */
   index = -1;
   private readonly limits: TimeLimits<T>;
 

@@ -1,4 +1,4 @@
-/** Handles items one after the other, never one within another: a chain of them needs no stack. */
+/** Handles items one after the other, never nested: a chain of them needs no stack. */
 
 import { Fifo } from './fifo.ts';
 import { throwUncaught } from './uncaught.ts';

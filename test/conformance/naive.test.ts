@@ -2,10 +2,10 @@
 
 import { testConformance } from 'kds/conformance';
 import { describe, it } from 'vitest';
-import { isTooLongForNaive, naiveHost } from './naive-host.ts';
+import { isTooLongForNaive, naiveBackend } from './naive-backend.ts';
 
 const register = (name: string, body: () => Promise<void>): void => {
   if (!isTooLongForNaive(name)) it(name, body);
 };
 
-testConformance({ describe, it: Object.assign(register, { skip: it.skip }) }, naiveHost());
+testConformance({ describe, it: Object.assign(register, { skip: it.skip }) }, naiveBackend());

@@ -1,12 +1,12 @@
 /**
- * The suite can fail: hosts that are broken on purpose are found out. Each is tried until the first
- * of its tests fails. That the same host passes when it is not broken is in naive.test.ts.
+ * The suite can fail: it detects backends that are broken on purpose. Each runs until its first
+ * test fails. naive.test.ts checks that the same backend passes when it is not broken.
  */
 
 import { testConformance } from 'kds/conformance';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Fault, faults } from './faulty-oracle.ts';
-import { isTooLongForNaive, naiveHost } from './naive-host.ts';
+import { isTooLongForNaive, naiveBackend } from './naive-backend.ts';
 
 interface Recorded {
   readonly name: string;
@@ -23,7 +23,7 @@ function testsOf(fault: Fault): readonly Recorded[] {
     describe: (_: string, body: () => void) => body(),
     it: Object.assign(register, { skip: () => undefined }),
   };
-  testConformance(runner, naiveHost(fault));
+  testConformance(runner, naiveBackend(fault));
   return tests;
 }
 
@@ -39,7 +39,7 @@ async function firstFailure(tests: readonly Recorded[]): Promise<string | undefi
   return undefined;
 }
 
-/** What a broken host never does is not waited for as long as one far away may take. */
+/** Shorter time limits: a broken backend never reports some events. */
 function cutPatienceShort(): void {
   const { setTimeout } = globalThis;
   const soon = (fn: () => void, delayMs: number) =>
@@ -58,22 +58,22 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-describe('a host is found out', () => {
+describe('a broken backend is detected', () => {
   it.each(faults)('where %s', async (fault) => {
     expect(await firstFailure(testsOf(fault))).toBeDefined();
   });
 });
 
-describe('random runs alone find out a host', () => {
+describe('random runs alone detect a broken backend', () => {
   const randomRun = (fault: Fault) =>
-    testsOf(fault).filter(({ name }) => name.startsWith('the host does what the rule says'));
+    testsOf(fault).filter(({ name }) => name.startsWith('the backend obeys the rule'));
 
   it.each(faults.slice(0, 5))('where %s', async (fault) => {
     vi.stubEnv('KDS_SHRINK', 'no');
     expect(await firstFailure(randomRun(fault))).toContain('repeat it with KDS_SEED=');
   });
 
-  it('and tell the few operations that it takes', async () => {
+  it('and print the few operations that it takes', async () => {
     const failure = await firstFailure(randomRun('readers overtake a waiting writer'));
     const operations = operationsIn(failure);
     expect(operations.length).toBeGreaterThan(1);

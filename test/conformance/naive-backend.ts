@@ -1,13 +1,13 @@
-/** The naive host as the suite asks for it. */
+/** The naive backend, for the suite. */
 
-import type { ConformanceHost } from 'kds/conformance';
+import type { ConformanceBackend } from 'kds/conformance';
 import type { Fault } from './faulty-oracle.ts';
 import { NaiveDomain } from './naive-domain.ts';
 import { NaiveServer } from './naive-server.ts';
 
-export function naiveHost(fault?: Fault): ConformanceHost {
+export function naiveBackend(fault?: Fault): ConformanceBackend {
   return {
-    name: `the naive host${fault === undefined ? '' : `, where ${fault}`}`,
+    name: `the naive backend${fault === undefined ? '' : `, where ${fault}`}`,
     capabilities: ['settled', 'downgrade', 'part-release', 'steal'],
     sync: false,
     connects: true,
@@ -25,7 +25,7 @@ export function naiveHost(fault?: Fault): ConformanceHost {
   };
 }
 
-/** What would keep the oracle busy for hours, as it looks at all pairs. */
+/** Tests that take the oracle hours, as it checks all pairs. */
 export function isTooLongForNaive(name: string): boolean {
   return name.startsWith('a long chain of ');
 }
