@@ -1,8 +1,8 @@
 /**
- * The command line, read by `parseArgs` of node:util, and its errors in words of kds.
+ * Reads the command line by `parseArgs` of node:util, with error messages of kds.
  *
- * `parseArgs` does not stop at the first word that is no option. So it first takes the words apart,
- * leniently: that shows where the options end, and each is checked here. Then it reads these alone.
+ * `parseArgs` does not stop at the first word that is no option. So a first, lenient pass finds the
+ * end of the options, and each is checked here; a second pass reads them.
  */
 
 import { type ParseArgsConfig, parseArgs } from 'node:util';
@@ -41,7 +41,7 @@ export function readOptions<T extends OptionTable>(
   return parseArgs({ args: [...args], options, allowPositionals: true });
 }
 
-/** Options up to the first word that is none, or `--`; the rest as it is. @throws UsageError */
+/** Options up to the first other word, or `--`; the rest unread. @throws UsageError */
 export function readOptionsBefore<T extends OptionTable>(
   args: readonly string[],
   options: T,
@@ -71,11 +71,11 @@ function checkOption({ name, rawName, value, inlineValue }: OptionToken, options
   }
   if (option.type === 'boolean') {
     if (value === undefined) return;
-    throw new UsageError(`${rawName} takes no value, and is given ${quoted(value)}`);
+    throw new UsageError(`${rawName} takes no value, not ${quoted(value)}`);
   }
   if (value === undefined) throw new UsageError(`${rawName} needs a value`);
   const given = quoted(value);
-  // The value was left out, or its variable is not set: the next word is no value, but an option.
+  // The value is missing, or its variable is empty: the next word is an option, no value.
   if (!inlineValue && value.length > 1 && value.startsWith('-')) {
     const other = rawName.startsWith('--') ? `${rawName}=VALUE` : `${rawName}VALUE`;
     throw new UsageError(
@@ -83,14 +83,14 @@ function checkOption({ name, rawName, value, inlineValue }: OptionToken, options
         `write a value that begins with a dash as ${other}`,
     );
   }
-  // In a word of its own a name may begin like this; here another name would be meant.
+  // As a word of its own a name may begin with =; here it is a mistake for --name=VALUE.
   if (inlineValue && !rawName.startsWith('--') && value.startsWith('=')) {
     const long = name.length > 1 ? ` or --${name}=VALUE` : '';
     throw new UsageError(`${rawName} would have the value ${given}: write ${rawName} VALUE${long}`);
   }
 }
 
-/** What was given, in messages: always in quotes. */
+/** A user's word in messages: always in quotes. */
 function quoted(text: string): string {
   return escaped(JSON.stringify(text));
 }
@@ -114,7 +114,7 @@ export function readDuration(text: string, option: string): number {
   return Number(digits) * (unitsMs[unit] as number);
 }
 
-/** A time for a timer, which would be over at once beyond 24.8 days: so long at most. */
+/** A time for a timer, at most 24.8 days: a longer timer would fire at once. */
 export function readDelay(text: string, option: string): number {
   return Math.min(readDuration(text, option), 2 ** 31 - 1);
 }
@@ -128,14 +128,14 @@ export function readExitCode(text: string, option: string): number {
   return code;
 }
 
-/** Of TCP; 0 is any that is free. @throws UsageError */
+/** A TCP port; 0 is any free port. @throws UsageError */
 export function readPort(text: string, option: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
   if (port <= 65_535) return port;
   throw new UsageError(`${option} is a port from 0 to 65535, not ${quoted(text)}`);
 }
 
-/** A port that was asked for cannot be had: what to throw. */
+/** The error to throw if a port cannot be opened. */
 export function cannotListen(error: unknown, port: number): unknown {
   if (!(error instanceof Error) || !('syscall' in error)) return error;
   return new UsageError(`port ${port} cannot be served: ${error.message}`);
@@ -153,8 +153,8 @@ export function readChoice<T extends string>(
 }
 
 /**
- * A name that is empty is that of a variable that is not set, more often than not: the lock would
- * be another one than was meant.
+ * An empty name is most often that of a variable that is not set: the lock would be another one
+ * than intended.
  *
  * @throws UsageError
  */
@@ -163,7 +163,7 @@ export function checkNames(names: readonly string[], option: string): void {
   throw new UsageError(`${option} has an empty name: is a variable of the script not set?`);
 }
 
-/** The name of one resource, as `kds why NAME` has it. @throws UsageError */
+/** The name of one resource, as of `kds why NAME`. @throws UsageError */
 export function readName(positionals: readonly string[]): string {
   const name = readOnly(positionals, 'NAME');
   checkNames([name], 'NAME');
@@ -178,7 +178,7 @@ export function checkNameLengths(names: readonly string[]): void {
   throw new UsageError(`a name has at most ${nameLengthMax} characters, not ${tooLong.length}`);
 }
 
-/** Just one. @throws UsageError */
+/** The only argument. @throws UsageError */
 export function readOnly(positionals: readonly string[], what: string): string {
   const [only, ...more] = positionals;
   if (only === undefined) throw new UsageError(`${what} is missing`);
@@ -190,5 +190,5 @@ export function readOnly(positionals: readonly string[], what: string): string {
 export function readNone(positionals: readonly string[]): void {
   const [first] = positionals;
   if (first === undefined) return;
-  throw new UsageError(`the argument ${quoted(first)} is one too many`);
+  throw new UsageError(`unexpected argument ${quoted(first)}`);
 }

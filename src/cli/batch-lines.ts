@@ -12,7 +12,7 @@ export interface BatchLine {
   readonly number: number;
   /** A command for the shell, or a program and its arguments. */
   readonly run: string | readonly string[];
-  /** What `after` of later lines calls it. */
+  /** Its id in `after` of later lines. */
   readonly id: string | undefined;
   readonly label: string;
   readonly reads: readonly string[];
@@ -63,8 +63,8 @@ function readLine(text: string, number: number, numbers: ReadonlyMap<string, num
   const object = parse(text);
   for (const key of Object.keys(object)) {
     if (!keys.includes(key)) {
-      const near = didYouMean(key, keys) || `: there is ${keys.join(', ')}`;
-      throw new Fault(`nothing is known of ${JSON.stringify(key)}${near}`);
+      const near = didYouMean(key, keys) || `: the keys are ${keys.join(', ')}`;
+      throw new Fault(`unknown key ${JSON.stringify(key)}${near}`);
     }
   }
   const run = readRun(object['run']);
@@ -95,7 +95,7 @@ function parse(text: string): Readonly<Record<string, unknown>> {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new Fault(`no JSON: ${(error as Error).message}`);
+    throw new Fault(`invalid JSON: ${(error as Error).message}`);
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
     return value as Record<string, unknown>;

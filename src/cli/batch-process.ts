@@ -19,12 +19,12 @@ export class CommandFailedError extends Error {
   }
 }
 
-/** Words that no shell would take for anything else; the first one assigns nothing. */
+/** Words without a special meaning in any shell; the first one is no assignment. */
 const plainWords = /^[\w@%+:,./-]+(?: +[\w@%+=:,./-]+)*$/;
 
 /**
- * Runs a line's command. Resolves when it has ended with 0. `onStart` is given what can be sent
- * signals, one process after the other.
+ * Runs a line's command. Resolves when it has ended with 0. `onStart` is called with each of its
+ * processes, which signals can be sent to.
  *
  * @throws CommandFailedError
  */
@@ -36,7 +36,7 @@ export async function runLine(
   if (typeof line.run !== 'string') return runProgram(line.run, line, grant, onStart);
   if (plainWords.test(line.run)) {
     try {
-      // As make does it: a shell that has nothing to do costs as much as a small command.
+      // As make does: a shell costs as much as a small command.
       return await runProgram(line.run.split(/ +/), line, grant, onStart);
     } catch (error) {
       const mayBeOfShell = error instanceof CommandFailedError && error.exitCode === undefined;

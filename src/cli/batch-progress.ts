@@ -1,4 +1,4 @@
-/** What a batch is about, in the last line of a terminal; elsewhere only what went wrong. */
+/** Progress of a batch, in the last line of a terminal; elsewhere only failures. */
 
 import { escaped, report } from './messages.ts';
 import { cutTo } from './text-width.ts';

@@ -1,6 +1,6 @@
 /**
- * The commands of a batch under way: each is a job, submitted in the order of the lines, and ends
- * as its process does. What ends the batch early lets those that run end, and starts nothing more.
+ * Runs the commands of a batch: each is a job, submitted in the order of the lines, that ends with
+ * its process. A batch that ends early waits for running commands, and starts no more.
  */
 
 import type { ChildProcess } from 'node:child_process';
@@ -17,20 +17,20 @@ import { inShellWords, printable } from './messages.ts';
 import { print } from './output.ts';
 import { SignalsCaught } from './terminal-signals.ts';
 
-/** As make has it: something failed. */
+/** As of make: something failed. */
 export const somethingFailed = 2;
 
 export interface BatchOptions {
   readonly concurrency: number;
   readonly keepsGoing: boolean;
   readonly isJson: boolean;
-  /** For each line whose set is taken away. */
+  /** For each line whose set is lost. */
   readonly lostPolicy: LostPolicy;
 }
 
 const endings: ReadonlySet<NodeJS.Signals> = new Set(['SIGINT', 'SIGTERM', 'SIGHUP']);
 
-/** Runs all of them once. Resolves with an exit code when none runs any more. */
+/** Runs all lines once. Resolves with an exit code when all have ended. */
 export function runBatch(
   domain: Domain,
   lines: readonly BatchLine[],
@@ -69,7 +69,7 @@ class Batch {
         continue;
       }
       const spec = specOf(line, this.#jobs, (own) => this.#runLine(line, own));
-      // What the loss of its set means for a line is decided there.
+      // `#runLine` handles the loss of its set.
       const job = this.#queue.submit({ ...spec, afterLoss: 'ignore' });
       this.#jobs.set(line.number, job);
       ends.push(this.#follow(line, job));
@@ -84,7 +84,7 @@ class Batch {
     return this.#isFailed ? somethingFailed : exitCode.done;
   }
 
-  /** A signal is handed on to what runs; some also end the batch. */
+  /** Signals are forwarded to running commands; some also end the batch. */
   #catchSignals(): SignalsCaught {
     return new SignalsCaught((signal) => {
       if (!endings.has(signal)) return;
@@ -93,7 +93,7 @@ class Batch {
     });
   }
 
-  /** Nothing more is started. The latest first, so that no set comes only to be given back. */
+  /** Cancels waiting jobs, the latest first, so that no set is granted just before. */
   #stop(): void {
     this.#isStopping = true;
     for (const job of [...this.#jobs.values()].reverse()) if (job.state !== 'running') job.cancel();
@@ -104,10 +104,10 @@ class Batch {
     const { lostPolicy } = this.#options;
     const report = (text: string): void => this.#progress.note(lineText(line, text));
     let isLost = grant.signal.aborted;
-    const noteLoss = (): void => {
+    const onLost = (): void => {
       isLost = lostPolicy.onLost !== 'ignore';
     };
-    grant.signal.addEventListener('abort', noteLoss, { once: true });
+    grant.signal.addEventListener('abort', onLost, { once: true });
     try {
       if (isLost) throw new CommandFailedError('not started', undefined);
       await runLine(line, grant, (child) => {
@@ -117,12 +117,12 @@ class Batch {
       });
       if (isLost) throw new CommandFailedError('exit code 0', 0);
     } catch (error) {
-      // Before the job ends, since then the next one is started.
+      // Before the job ends, as its end starts the next one.
       this.#isFailed = true;
       if (!this.#options.keepsGoing) this.#stop();
-      // Whatever it has ended with: it may not have had the set while it worked.
+      // Whatever its exit code: it may have worked without the set.
       if (!isLost || !(error instanceof CommandFailedError)) throw error;
-      const what = `its set was taken away: ${error.message}`;
+      const what = `its set was lost: ${error.message}`;
       throw new CommandFailedError(what, error.exitCode);
     }
   }

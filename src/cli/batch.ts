@@ -1,10 +1,10 @@
 /**
- * `kds batch`: many commands that declare what they read and write, in the order of their lines, as
- * many at a time as that allows.
+ * `kds batch`: commands that declare what they read and write, in the order of their lines, as many
+ * at a time as that allows.
  *
- * Sets are asked for in the order of the lines, of the broker, so the batch also keeps out of the
- * way of every `kds run` and of other batches. Like make it starts nothing more once a command has
- * failed, lets those that run end, and ends with 2.
+ * Sets are requested from the broker in the order of the lines, so the batch also excludes every
+ * `kds run` and other batches. Like make it starts no more commands once one has failed, waits for
+ * those that run, and ends with 2.
  */
 
 import { readFileSync } from 'node:fs';
@@ -25,7 +25,8 @@ import { readAddress } from './domain-address.ts';
 import { exitCode } from './exit-codes.ts';
 import { lostOptions, readLostPolicy } from './lost-command.ts';
 import { printable, report } from './messages.ts';
-import { type OpenedDomain, openAt } from './open-domain.ts';
+import { openAt } from './open-domain.ts';
+import type { OpenedDomain } from './opened-domain.ts';
 
 const options = {
   jobs: { type: 'string', short: 'j' },
@@ -44,7 +45,7 @@ const options = {
 
 const concurrencyMax = 2 ** 16;
 
-/** Undefined if it is help that is wanted. */
+/** Undefined if help is requested. */
 export async function batch(args: readonly string[]): Promise<number | undefined> {
   const { values, positionals } = readOptions(args, options);
   if (values.help === true) return undefined;
@@ -61,14 +62,14 @@ export async function batch(args: readonly string[]): Promise<number | undefined
     report('nothing has been run');
     return somethingFailed;
   }
-  const isAsked = graph !== undefined || values.check === true || values['dry-run'] === true;
-  if (isAsked) {
+  const isPrinted = graph !== undefined || values.check === true || values['dry-run'] === true;
+  if (isPrinted) {
     await printPlan(plan.lines, graph, values.check === true);
     return plan.faults.length > 0 ? somethingFailed : exitCode.done;
   }
   const isLocal = values.local === true;
   if (isLocal && values.domain !== undefined) {
-    throw new UsageError('--local uses no domain of others: give --local or --domain');
+    throw new UsageError('--local and --domain exclude each other: give one of them');
   }
   const opened = isLocal
     ? openHere()
@@ -107,7 +108,7 @@ function readConcurrency(text: string | undefined): number {
   throw new UsageError(`-j is a number from 1 to ${concurrencyMax}, not ${JSON.stringify(text)}`);
 }
 
-/** What would be run, and what waits for what; nothing is. */
+/** Prints the commands, their graph or the check, and runs none of them. */
 async function printPlan(
   lines: readonly BatchLine[],
   graph: 'dot' | 'mermaid' | 'json' | undefined,

@@ -24,13 +24,13 @@ export async function breakGrants(args: readonly string[]): Promise<number | und
   const address = readAddress(values.domain, values.socket);
   const holders = holdersOf(name, (await readSnapshot(address)).held);
   if (holders.length === 0) {
-    print(`nobody holds ${printable(name)}`);
+    print(`${printable(name)} is not held`);
     return exitCode.no;
   }
   if (!values.yes && !(await isAgreed(name, holders))) return exitCode.no;
   const revoked = await steal(name, address);
-  if (revoked.length === 0) print(`nobody holds ${printable(name)} any more`);
-  for (const entry of revoked) print(`taken away from ${ownerText(entry)}: ${setText(entry.set)}`);
+  if (revoked.length === 0) print(`${printable(name)} is not held any more`);
+  for (const entry of revoked) print(`revoked: ${ownerText(entry)}: ${setText(entry.set)}`);
   return exitCode.done;
 }
 
@@ -40,18 +40,18 @@ function holdersOf(name: string, held: readonly Entry[]): readonly Entry[] {
 
 async function isAgreed(name: string, holders: readonly Entry[]): Promise<boolean> {
   if (process.stdin.isTTY !== true) {
-    throw new UsageError('without a terminal to ask at, break needs --yes');
+    throw new UsageError('break asks on a terminal: without one give --yes');
   }
   for (const entry of holders) {
     const since = durationText(Date.now() - entry.since);
     print(`held for ${since} by ${ownerText(entry)}: ${setText(entry.set)}`);
   }
-  const asking = createInterface({ input: process.stdin, output: process.stderr });
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    const question = `take ${printable(name)} away, and with it all of what they hold? [y/N] `;
-    return /^y(es)?$/i.test((await asking.question(question)).trim());
+    const question = `revoke the grants of ${printable(name)}, with their whole sets? [y/N] `;
+    return /^y(es)?$/i.test((await terminal.question(question)).trim());
   } finally {
-    asking.close();
+    terminal.close();
   }
 }
 
@@ -61,9 +61,9 @@ async function steal(name: string, address: DomainAddress): Promise<readonly Ent
   const opened = await openAt(address, { label });
   const { domain } = opened;
   // Sent together: the listing has the grants that the steal revokes, except for a race in Redis.
-  const asking = domain.query();
+  const querying = domain.query();
   const stealing = domain.acquire({ exclusive: name }, { steal: true, label });
-  const before = await asking;
+  const before = await querying;
   const grant = await stealing;
   // The next holder must see it as recovered; a release would clear that.
   await (grant.recovered.length > 0 ? grant.abandon() : grant.release());

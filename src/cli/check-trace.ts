@@ -1,4 +1,4 @@
-/** `kds check-trace FILE`: whether a run that KDS_TRACE has recorded obeyed the rule. */
+/** `kds check-trace FILE`: checks whether a run recorded by KDS_TRACE obeyed the rule. */
 
 import { readFileSync } from 'node:fs';
 import { checkTrace } from '../inspect/trace.ts';
@@ -10,7 +10,7 @@ import { print } from './output.ts';
 
 const options = { json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } as const;
 
-/** Ends with 0 if it did, and with 1 if it did not. */
+/** Ends with 0 without faults, else with 1. */
 export async function checkTraceFile(args: readonly string[]): Promise<number | undefined> {
   const { values, positionals } = readOptions(args, options);
   if (values.help) return undefined;

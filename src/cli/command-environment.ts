@@ -1,9 +1,11 @@
-/** What a command that runs under a grant finds in its environment. */
+/** The environment of a command that runs under a grant. */
 
 import type { Grant } from '../api/grant.ts';
 import { textOfOuterGrants } from '../api/outer-grants.ts';
 
-/** `base`, with KDS_TOKEN, KDS_RESOURCES, KDS_UNDER, and KDS_RECOVERED if something was. */
+/**
+ * `base`, with KDS_TOKEN, KDS_RESOURCES, KDS_UNDER, and KDS_RECOVERED if anything was recovered.
+ */
 export function environmentUnder(
   grant: Grant,
   exclusive: readonly string[],
@@ -11,7 +13,7 @@ export function environmentUnder(
   base: NodeJS.ProcessEnv = process.env,
 ): NodeJS.ProcessEnv {
   const { token, recovered } = grant;
-  // Of another kds around this one.
+  // Variables of an outer kds.
   const { KDS_RECOVERED: _, KDS_RECOVERED_FILE: __, KDS_RESOURCES_FILE: ___, ...env } = base;
   return {
     ...env,

@@ -15,10 +15,10 @@ export interface CommandStart {
   readonly cwd?: string | undefined;
 }
 
-/** It was not started. */
+/** The command was not started. */
 export class CannotRunError extends Error {
   override readonly name = 'CannotRunError';
-  /** As env(1) has it. */
+  /** As of env(1). */
   readonly exitCode: number;
 
   constructor(message: string, code: number) {
@@ -52,20 +52,20 @@ export async function runCommand(
   }
 }
 
-/** Where the environment is too long, what kds adds to it goes to files. */
+/** If the environment is too long, the variables of kds are moved to files. */
 function spawnFitting(start: CommandStart, files: VariableFiles): ChildProcess {
   files.moveLong();
   try {
     return spawnIn(start, files.env);
   } catch (error) {
-    // The sum is limited too, by the system and `ulimit -s`: only the kernel knows.
+    // The system and `ulimit -s` also limit the sum: only the kernel knows that limit.
     if (codeOf(error) !== 'E2BIG' || !files.moveAll()) throw error;
     return spawnIn(start, files.env);
   }
 }
 
 function spawnIn({ program, args, stdin, cwd }: CommandStart, env: NodeJS.ProcessEnv) {
-  // Node has reset the signals that were ignored, and would do so for the command.
+  // Node resets ignored signals, and would do so for the command.
   const words = isHangupIgnored
     ? ['/bin/sh', '-c', 'trap "" HUP; exec "$0" "$@"', program, ...args]
     : [program, ...args];
@@ -79,7 +79,7 @@ function spawnIn({ program, args, stdin, cwd }: CommandStart, env: NodeJS.Proces
 function endingOf(child: ChildProcess, onStart: (child: ChildProcess) => void): Promise<Ending> {
   return new Promise((resolve, reject) => {
     child.once('error', (error) => {
-      // What is reported of a running command, such as a failed kill, does not concern its start.
+      // Errors of a running command, such as a failed kill, do not concern its start.
       if (child.pid === undefined) reject(error);
     });
     child.once('exit', (code, signal) => resolve({ code, signal }));

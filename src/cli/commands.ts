@@ -1,7 +1,7 @@
 /**
- * All that `kds run` can do without, as it is built into a file of its own, which is read by who
- * calls for it. Nothing here may count on being one with what main.ts and run.ts import: each of
- * the two files has a copy.
+ * All that `kds run` does not need: built into a file of its own, which is loaded on demand.
+ * Modules that this file shares with main.ts and run.ts exist twice, once in each bundle: they must
+ * not rely on common state.
  */
 
 import { batch } from './batch.ts';
@@ -13,7 +13,7 @@ import { serve } from './serve.ts';
 import { top } from './top.ts';
 import { why } from './why.ts';
 
-/** An exit code; or undefined, for those who want help. */
+/** Resolves with an exit code, or with undefined if help is requested. */
 export type Command = (args: readonly string[]) => Promise<number | undefined>;
 
 export const commands: Readonly<Record<string, Command>> = {

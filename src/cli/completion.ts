@@ -142,15 +142,15 @@ _kds() {
   case $command in
     run)
       _arguments -S $domain \\
-        '*'{-x,-e,--exclusive}'[held by nobody else]:name:_kds_names' \\
-        '*'{-s,--shared}'[held along with others]:name:_kds_names' \\
-        '(-n --nonblock)'{-n,--nonblock}'[now or never]' \\
+        '*'{-x,-e,--exclusive}'[hold exclusive]:name:_kds_names' \\
+        '*'{-s,--shared}'[hold shared]:name:_kds_names' \\
+        '(-n --nonblock)'{-n,--nonblock}'[do not wait]' \\
         '(-w --timeout)'{-w,--timeout}'[limit of the wait]:time:' \\
         '(-E --conflict-exit-code)'{-E,--conflict-exit-code}'[exit code if not granted]:code:' \\
         '(-o --close)'{-o,--close}'[as of flock]' \\
         '(-c --command)'{-c,--command}'[run by the shell]:command:' \\
-        '--label[shown by ls and why]:text:' \\
-        '--on-lost[if the set is taken away]:how:(term kill ignore)' \\
+        '--label[printed by ls and why]:text:' \\
+        '--on-lost[if the set is lost]:how:(term kill ignore)' \\
         '--kill-after[between term and kill]:time:' \\
         '(-):command: _command_names -e' \\
         '*::arguments: _normal' ;;
@@ -158,11 +158,11 @@ _kds() {
       _arguments $domain '(-j --jobs)'{-j,--jobs}'[commands at a time]:number:' \\
         '(-k --keep-going)'{-k,--keep-going}'[go on after a failure]' \\
         '(-n --dry-run)'{-n,--dry-run}'[run none]' \\
-        '--graph[what waits for what]:form:(dot mermaid json)' \\
+        '--graph[the graph of the lines]:form:(dot mermaid json)' \\
         '--check[pairs ordered by their lines only]' '--json[a line for each end]' \\
-        '--on-lost[if the set is taken away]:how:(term kill ignore)' \\
+        '--on-lost[if the set is lost]:how:(term kill ignore)' \\
         '--kill-after[between term and kill]:time:' \\
-        '--local[without the broker]' '--label[shown by ls and why]:text:' ':file:_files' ;;
+        '--local[without the broker]' '--label[printed by ls and why]:text:' ':file:_files' ;;
     ls) _arguments $domain '--json[JSON]' '--names[only names]' \\
         '(-0 --null)'{-0,--null}'[names end in NUL]' '--watch[again and again]' ;;
     why) _arguments $domain '--json[JSON]' ':name:_kds_names' ;;

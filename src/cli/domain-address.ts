@@ -21,7 +21,7 @@ export interface RedisAddress {
   readonly username: string | undefined;
   readonly password: string | undefined;
   readonly database: number;
-  /** Of the domain: those of another name have nothing in common with it. */
+  /** Name of the domain: domains of different names are independent. */
   readonly name: string;
   readonly leaseMs: number | undefined;
 }
@@ -74,7 +74,7 @@ function readDomain(text: string, option: string): RedisAddress {
   const known = ['name', 'lease'];
   for (const key of url.searchParams.keys()) {
     if (!known.includes(key)) {
-      throw new UsageError(`${option} knows nothing of ${JSON.stringify(key)}: it is ${form}`);
+      throw new UsageError(`${option} has the unknown key ${JSON.stringify(key)}: it is ${form}`);
     }
     if (url.searchParams.getAll(key).length > 1) throw new UsageError(`${option} has two ${key}s`);
   }

@@ -1,4 +1,4 @@
-/** What `kds` ends with, besides the command's own code; as sysexits.h and env(1) have it. */
+/** Exit codes of `kds`, besides the command's own; as of sysexits.h and env(1). */
 
 import { constants } from 'node:os';
 

@@ -1,9 +1,9 @@
 /**
- * The whole terminal: its alternate screen, and keys as they are pressed. Given back at the end,
- * and while this process is stopped, so that the shell finds the terminal as it left it.
+ * The whole terminal: its alternate screen, and single keys. Restored at the end, and while this
+ * process is stopped, so that the shell finds the terminal unchanged.
  *
- * As keys come as they are, Ctrl-Z is one of them; what it stands for is done here. After a stop
- * nothing is taken for granted: another program may have changed the terminal.
+ * In raw mode Ctrl-Z is a key like any other, so it is handled here. After a stop all modes are set
+ * again: another program may have changed the terminal.
  */
 
 const enter = '\x1b[?1049h\x1b[?25l';
@@ -19,11 +19,11 @@ export interface ScreenEvents {
 
 export class FullScreen {
   readonly #events: ScreenEvents;
-  readonly #stop = (): void => this.#stopAndGoOn();
-  readonly #goOn = (): void => this.#take();
+  readonly #stop = (): void => this.#stopAndContinue();
+  readonly #continue = (): void => this.#take();
   readonly #readKeys = (keys: string): void => {
     for (const key of keys) {
-      // As the terminal would, which sends it to all of the job.
+      // As a terminal does, which sends the signal to the whole job.
       if (key === ctrlZ) process.kill(ownGroup, 'SIGTSTP');
       else this.#events.onKey(key);
     }
@@ -35,19 +35,19 @@ export class FullScreen {
 
   open(): void {
     process.on('SIGTSTP', this.#stop);
-    process.on('SIGCONT', this.#goOn);
+    process.on('SIGCONT', this.#continue);
     process.stdin.setEncoding('utf8').on('data', this.#readKeys);
     this.#take();
   }
 
   close(): void {
     process.off('SIGTSTP', this.#stop);
-    process.off('SIGCONT', this.#goOn);
+    process.off('SIGCONT', this.#continue);
     process.stdin.off('data', this.#readKeys).pause();
-    this.#giveBack();
+    this.#restore();
   }
 
-  /** All that is on the terminal, line by line, so that nothing flickers. */
+  /** Draws the whole terminal, line by line, without flicker. */
   draw(lines: readonly string[]): void {
     // A terminal of unknown size reports 0.
     const rowCount = process.stdout.rows || Number.POSITIVE_INFINITY;
@@ -55,8 +55,8 @@ export class FullScreen {
     process.stdout.write(`\x1b[H${drawnLines.map((line) => `${line}\x1b[K\r\n`).join('')}\x1b[J`);
   }
 
-  #stopAndGoOn(): void {
-    this.#giveBack();
+  #stopAndContinue(): void {
+    this.#restore();
     process.off('SIGTSTP', this.#stop);
     // Without a handler it stops this process before `kill` returns, if a shell waits for the job.
     process.kill(process.pid, 'SIGTSTP');
@@ -65,14 +65,14 @@ export class FullScreen {
   }
 
   #take(): void {
-    // Node sets a mode only if it believes that there is another one.
+    // Node sets a mode only if it differs from the last one that it set.
     process.stdin.setRawMode(false);
     process.stdin.setRawMode(true);
     process.stdout.write(enter);
     this.#events.onBlank();
   }
 
-  #giveBack(): void {
+  #restore(): void {
     process.stdout.write(leave);
     process.stdin.setRawMode(false);
   }

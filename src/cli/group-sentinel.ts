@@ -1,42 +1,43 @@
 /**
- * Whether a signal that came to this process went to all of its process group, as timeout(1),
- * systemd and the terminal send theirs: then the command has it too, and is not sent a second one.
+ * Finds out whether a signal to this process went to its whole process group, as timeout(1),
+ * systemd and the terminal send theirs: then the command has received it too, and gets no second
+ * one.
  *
- * No call of Node returns the sender of a signal, or its target. So a sentinel is in the group, a
- * process that any signal ends. One signal reaches the whole group in one step of the kernel, and
- * a process that a signal has reached does nothing more. So after a signal the sentinel is sent a
- * byte: it either sends the byte back, and was not reached, or ends by that signal. No time
+ * No call of Node returns the sender or the target of a signal. So a sentinel process, which any
+ * signal ends, is in the group. A signal reaches the whole group in one step of the kernel, and a
+ * process that received a fatal signal runs no more. So after a signal the sentinel is sent a byte:
+ * it either sends the byte back, and was not reached, or ends by that signal. No time limit
  * decides.
  *
- * It ends with this process, even by KILL, as its standard input does.
+ * The sentinel ends with this process, even by KILL, as its standard input does.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 
-/** A command that is over by then has no sentinel: its start may cost as much as the command. */
+/** A shorter command has no sentinel: starting one may cost as much as the command. */
 const startMs = 20;
 
 /** After a signal has ended the sentinel, that signal is expected here within this time. */
 const hitMs = 1000;
 
-/** A sentinel that neither answers nor ends by then, since it is stopped, counts as not reached. */
+/** A stopped sentinel, which neither answers nor ends by then, counts as not reached. */
 const answerMs = 1000;
 
-// Of a signal that dumps core, only the command's core is of use.
+// No core dump of the sentinel: only the command's is useful.
 const program = ['/bin/sh', '-c', 'ulimit -c 0; exec cat'] as const;
 
 export class GroupSentinel {
   #process: ChildProcess | undefined;
-  /** Signals that have ended a sentinel, until that is asked for. */
+  /** Signals that ended a sentinel, until `wasHitBy` reads them. */
   readonly #hits = new Map<NodeJS.Signals, NodeJS.Timeout>();
   #onAnswer: () => void = () => undefined;
-  /** The end of the last question. */
-  #asked: Promise<unknown> = Promise.resolve();
+  /** The end of the last call of `wasHitBy`. */
+  #last: Promise<unknown> = Promise.resolve();
   #starting: NodeJS.Timeout | undefined;
   #isOn = false;
 
-  /** As a command starts. Again does nothing. */
+  /** To be called as a command starts. A second call does nothing. */
   start(): void {
     if (this.#isOn) return;
     this.#isOn = true;
@@ -53,15 +54,15 @@ export class GroupSentinel {
     this.#onAnswer();
   }
 
-  /** Whether the whole group has had that signal, which has come to this process. */
+  /** Whether the whole group has received a signal that this process has received. */
   wasHitBy(signal: NodeJS.Signals): Promise<boolean> {
-    const asking = this.#asked.then(async () => {
+    const hit = this.#last.then(async () => {
       if (this.#takeHit(signal)) return true;
       await this.#answer();
       return this.#takeHit(signal);
     });
-    this.#asked = asking;
-    return asking;
+    this.#last = hit;
+    return hit;
   }
 
   #takeHit(signal: NodeJS.Signals): boolean {
@@ -91,7 +92,7 @@ export class GroupSentinel {
       const [file, ...args] = program;
       sentinel = spawn(file, args, { stdio: ['pipe', 'pipe', 'ignore'] });
     } catch {
-      // Without one, a signal is handed on as if it came to this process alone.
+      // Without a sentinel a signal is forwarded as if only this process had received it.
       return;
     }
     sentinel.on('error', () => undefined);
@@ -111,7 +112,7 @@ export class GroupSentinel {
     if (signal !== null) {
       this.#takeHit(signal);
       this.#hits.set(signal, setTimeout(() => this.#hits.delete(signal), hitMs).unref());
-      // The command may outlive that signal, and the next one comes to all of the group again.
+      // The command may survive the signal; the next one may go to the whole group again.
       if (this.#isOn) this.#spawn();
     }
     this.#onAnswer();

@@ -2,9 +2,9 @@
  * Whether kds was started by nohup(1), so that the end of the terminal ends neither kds nor the
  * command.
  *
- * nohup has HUP ignored and replaces itself by what it starts. But Node resets all signals before
- * any of this runs, and those of its children; so what was ignored cannot be seen any more. Shells
- * note in `_` which file they start, and nohup passes that on as it is.
+ * nohup ignores HUP and replaces itself by its command. But Node resets all signals at its start,
+ * and for its children, so an ignored signal cannot be detected. Shells set `_` to the file that
+ * they start, and nohup passes `_` on unchanged.
  */
 
 import { basename } from 'node:path';

@@ -3,9 +3,7 @@
 /** The options that choose a domain, beside options of that width. */
 function addressLines(width = 14): string {
   const url = 'in Redis: redis://HOST:PORT/DB?name=NAME (default: KDS_DOMAIN)';
-  return [optionLine('--domain URL', url, width), socketLine('the broker to ask', width)].join(
-    '\n',
-  );
+  return [optionLine('--domain URL', url, width), socketLine('the broker', width)].join('\n');
 }
 
 function socketLine(what: string, width = 14): string {
@@ -31,35 +29,35 @@ usage: kds run [-x NAME]... [-s NAME]... [options] [--] COMMAND [ARG]...
   why         the holders of a resource, and its queue
   break       revoke the grants that hold a resource
   top         the listing, refreshed
-  serve       the broker in the foreground; by itself it comes and goes as needed
-  check-trace whether a run that KDS_TRACE recorded obeyed the rule
-  completion  the completion of a shell, to be evaluated there
+  serve       the broker in the foreground; otherwise it is started on demand
+  check-trace check a run that KDS_TRACE recorded against the rule
+  completion  print the completion of a shell
 
 kds COMMAND --help prints its options. kds --version prints the version.`,
 
   run: `usage: kds run [-x NAME]... [-s NAME]... [options] [--] COMMAND [ARG]...
        kds run [-x NAME]... [-s NAME]... [options] -c STRING
 
-Runs COMMAND while the whole set is held: all of it at one moment, first come, first served.
+Runs COMMAND while the whole set is held, acquired at once: first come, first served.
 At least one NAME is needed; an empty name is refused.
 
-  -x, --exclusive NAME  to be held by nobody else meanwhile; also -e
-  -s, --shared NAME     to be held along with others who want it shared
-  -n, --nonblock        now or never
+  -x, --exclusive NAME  hold NAME exclusive; also -e
+  -s, --shared NAME     hold NAME shared
+  -n, --nonblock        do not wait
   -w, --timeout TIME    limit of the wait: seconds, or 500ms, 5s, 2m, 1h, 1d
   -E, --conflict-exit-code N
                         end with N if not granted in time (0 to 255; default 75)
   -c, --command STRING  run STRING by $SHELL -c, or /bin/sh -c
-  -o, --close           accepted as of flock(1); it is always so: what the command
-                        leaves running does not keep the set
+  -o, --close           accepted as of flock(1), and always in force: processes that the
+                        command leaves running do not keep the set
       --label TEXT      printed by ls and why, and in errors of other callers
-      --on-lost HOW     if the set is taken away: term (default), kill or ignore
-      --kill-after TIME after term, kill when so much time has passed (default 10s)
+      --on-lost HOW     if the set is lost: term (default), kill or ignore
+      --kill-after TIME time from term to kill (default 10s)
 ${addressLines(17)}
 
 Exit code: the command's own; 128+N if signal N ended it; 75 not granted in time;
-69 the broker, or Redis, is unavailable; 64 wrong usage, or in a kds run that holds what it
-would wait for; 126 cannot be run; 127 not found. A reason is printed for each of these.`,
+69 the broker, or Redis, is unavailable; 64 wrong usage, or a deadlock with an outer kds
+run; 126 cannot be run; 127 not found. A reason is printed for each of these.`,
 
   batch: `usage: kds batch [options] FILE | -
 
@@ -77,20 +75,20 @@ and lines starting with # are ignored.
           printed by ls and why; the directory and more environment of the command
 
   -j, --jobs N       commands at a time, at most (default: the number of processors)
-  -k, --keep-going   go on after a failure, and past lines that are none
+  -k, --keep-going   go on after a failure, and past invalid lines
   -n, --dry-run      print the commands, and run none
-      --graph FORM   print what waits for what: dot, mermaid or json; run none
-      --check        print the pairs whose order only the order of lines lays down
+      --graph FORM   print the graph of the lines: dot, mermaid or json; run none
+      --check        print the pairs whose order only the order of lines determines
       --json         a line of JSON for each command as it ends
-      --on-lost HOW  if the set of a command is taken away: term (default), kill or
+      --on-lost HOW  if the set of a command is lost: term (default), kill or
                      ignore; unless ignored, its line has failed
       --kill-after TIME
                      from term to kill (default 10s)
-      --local        keep out of nobody's way but each other's: without the broker
+      --local        without the broker: exclude only commands of this batch
       --label TEXT   printed by ls and why (default "kds batch")
 ${addressLines()}
 
-Exit code: 0 all done; 2 something failed, or a line was none; 128+N stopped by signal N.`,
+Exit code: 0 all done; 2 something failed, or a line was invalid; 128+N stopped by signal N.`,
 
   ls: `usage: kds ls [--json | --names [-0]] [--watch] [--domain URL | --socket PATH]
 
@@ -104,7 +102,7 @@ ${addressLines()}`,
 
   why: `usage: kds why [--json] [--domain URL | --socket PATH] NAME
 
-The holders of NAME, then its queue, in order. Exits with 1 if there are none.
+The holders of NAME, then its queue, in order. Exits with 1 if NAME is not in use.
 
       --json         one line of JSON: { "held": [...], "pending": [...] }
 ${addressLines()}`,
@@ -123,7 +121,7 @@ The listing on the whole terminal. q ends it.
 
   -d, --interval TIME  between two refreshes (default 1s)
       --web          a page for a browser instead, on the loopback address
-      --port PORT    where it is served (default: any port that is free)
+      --port PORT    the port of the page (default: any free port)
 ${addressLines()}`,
 
   serve: `usage: kds serve [--idle TIME] [--grace TIME] [--metrics PORT] [--socket PATH]
@@ -131,16 +129,16 @@ ${addressLines()}`,
 The broker in the foreground. Ends with 1 if another one serves there already.
 
       --idle TIME    exit when no client has been connected for TIME (default: never)
-      --grace TIME   after a broker has died, how long its clients can claim what they
-                     hold before anything is granted (default 2s)
+      --grace TIME   time after the death of a broker in which its clients reclaim their
+                     grants, before anything is granted (default 2s)
       --metrics PORT metrics for Prometheus, on the loopback address (0: any port)
-${socketLine('where to serve')}`,
+${socketLine('the socket of the broker')}`,
 
   'check-trace': `usage: kds check-trace [--json] FILE
 
-Whether a run that was recorded obeyed the rule: kds run, kds serve, and the broker that it
-starts append to the file that KDS_TRACE names. Perfetto and chrome://tracing open it. Ends
-with 1 if it did not.
+Checks a recorded run against the rule: kds run, kds batch, kds serve, and the broker that they
+start append to the file that KDS_TRACE names. Perfetto and chrome://tracing open it. Ends
+with 1 if there are faults.
 
       --json         one line of JSON: { "domains": [...], "faults": [...] }`,
 

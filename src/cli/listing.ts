@@ -1,6 +1,6 @@
 /**
- * Entries as a table for people, or as lines for programs: fields apart by tabs, always as many,
- * with `-` for what there is not, and no tab or line feed within any.
+ * Entries as a table for people, or as lines for programs: a fixed number of fields separated by
+ * tabs, `-` for an empty field, and no tab or line feed in any.
  */
 
 import {
@@ -45,13 +45,13 @@ function cellsOf(entry: Entry, nowMs: number): string[] {
     durationText(nowMs - entry.since),
     pidOf(entry),
     setText(entry.set, Number.POSITIVE_INFINITY),
-    quotedOrNone(labelOf(entry), ''),
+    quotedOr(labelOf(entry), ''),
     entry.waitingFor.join(' '),
     commandOf(entry),
   ];
 }
 
-/** A line for programs: state, id, since, token, pid, set, label, whom it waits for, command. */
+/** A line for programs: state, id, since, token, pid, set, label, blockers, command. */
 export function plainLineOf(entry: Entry): string {
   return [
     stateOf(entry),
@@ -60,7 +60,7 @@ export function plainLineOf(entry: Entry): string {
     entry.token === undefined ? '-' : String(entry.token),
     pidOf(entry),
     setText(entry.set, Number.POSITIVE_INFINITY),
-    quotedOrNone(labelOf(entry), '-'),
+    quotedOr(labelOf(entry), '-'),
     entry.waitingFor.join(',') || '-',
     commandOf(entry) || '-',
   ].join('\t');
@@ -70,6 +70,6 @@ function stateOf({ token }: Entry): string {
   return token === undefined ? 'waits' : 'held';
 }
 
-function quotedOrNone(label: string, none: string): string {
-  return label === '' ? none : printable(label);
+function quotedOr(label: string, empty: string): string {
+  return label === '' ? empty : printable(label);
 }

@@ -1,4 +1,4 @@
-/** What becomes of a command whose set is taken away: `--on-lost` and `--kill-after`. */
+/** Ends a command whose set is lost: `--on-lost` and `--kill-after`. */
 
 import type { ChildProcess } from 'node:child_process';
 import { readChoice, readDelay } from './arguments.ts';
@@ -29,8 +29,8 @@ export function readLostPolicy(values: {
 }
 
 /**
- * Once the set is lost, ends the command, which must not go on as if it had the set. Reaches the
- * command itself, not what it has started.
+ * Ends the command once the set is lost: it must not go on as if it had the set. Signals the
+ * command itself, not processes that it has started.
  */
 export function endWhenLost(
   child: ChildProcess,
@@ -52,17 +52,17 @@ function endCommand(
   const isOver = child.exitCode !== null || child.signalCode !== null;
   if (isOver) return;
   if (onLost === 'ignore') {
-    report('the set was taken away; the command goes on (--on-lost=ignore)');
+    report('the set was lost; the command goes on (--on-lost=ignore)');
     return;
   }
   const signal = onLost === 'kill' ? 'SIGKILL' : 'SIGTERM';
-  report(`the set was taken away: the command is sent ${signal}`);
+  report(`the set was lost: the command is sent ${signal}`);
   child.kill(signal);
   if (onLost === 'kill') return;
   // A stopped process handles no other signal.
   child.kill('SIGCONT');
   const timer = setTimeout(() => {
-    report('the command has not ended since: it is sent SIGKILL');
+    report('the command has not ended: it is sent SIGKILL');
     child.kill('SIGKILL');
   }, killAfterMs);
   child.once('exit', () => clearTimeout(timer));

@@ -1,4 +1,4 @@
-/** `kds ls`: all that is held, by token, then all who wait, in order. */
+/** `kds ls`: held sets by token, then waiting sets in order. */
 
 import { jsonText } from '../runtime/escape.ts';
 import { readNone, readOptions, UsageError } from './arguments.ts';
@@ -46,7 +46,7 @@ export async function ls(args: readonly string[]): Promise<number | undefined> {
   return exitCode.done;
 }
 
-/** Shows it again whenever it has changed; ends with the process, or as nobody reads any more. */
+/** Prints each change; ends with the process, or when the reader has closed the pipe. */
 async function watch(snapshots: Snapshots, format: (snapshot: Listing) => string): Promise<number> {
   watchReader(() => process.exit());
   let last: string | undefined;
@@ -67,7 +67,7 @@ function jsonOf(snapshot: Listing): string {
   return jsonText(snapshot);
 }
 
-/** A line each, in quotes where it is no plain word. */
+/** A line each, in quotes unless it is a plain word. */
 function namesOf(snapshot: Listing): string {
   return allNames(snapshot)
     .map((name) => printable(name))
@@ -83,6 +83,6 @@ function allNames({ held, pending }: Listing): readonly string[] {
 function listingOf(snapshot: Listing): string {
   const { held, pending } = snapshot;
   if (!isForPeople) return [...held, ...pending].map(plainLineOf).join('\n');
-  if (held.length + pending.length === 0) return 'nothing is held, and nobody waits';
+  if (held.length + pending.length === 0) return 'no held or waiting sets';
   return tableOf(snapshot, columnCount()).join('\n');
 }

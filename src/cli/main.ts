@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The command `kds`. As built, what `kds run` needs is in this one file, since most of its time is
- * Node's reading of files; all else is in another one, which is read by who calls for it.
+ * The command `kds`. In the build, all that `kds run` needs is in this one file, since most of its
+ * time is Node's reading of files; the other commands are in a second file, loaded on demand.
  */
 
 import { readFileSync } from 'node:fs';
@@ -24,7 +24,7 @@ async function main([name = '', ...args]: readonly string[]): Promise<number> {
   return (await commands[name]?.(args)) ?? (await help(name));
 }
 
-/** `serve` does so by itself; other commands have no sets of their own. */
+/** `serve` traces by itself; other commands have no sets of their own. */
 async function trace(name: string): Promise<void> {
   if (name === 'run' || name === 'batch') (await import('./commands.ts')).traceOrWarn();
 }
@@ -32,7 +32,7 @@ async function trace(name: string): Promise<void> {
 async function unknownCommand(name: string): Promise<UsageError> {
   const { commands } = await import('./commands.ts');
   const names = ['run', 'help', ...Object.keys(commands)];
-  // As with flock(1), which has no commands.
+  // Options come first with flock(1), which has no commands.
   const isOption = name.startsWith('-');
   const near = isOption
     ? ': a command comes before its options, as in kds run -x NAME COMMAND'
@@ -61,7 +61,7 @@ const codesOfCaller: ReadonlySet<KdsErrorCode> = new Set([
   'KDS_DEADLOCK',
 ]);
 
-/** What went wrong, for people and as an exit code. */
+/** Reports an error and returns its exit code. */
 function codeOfError(error: unknown): number {
   if (isUsageError(error)) {
     report(inShellWords(error.message));
@@ -75,9 +75,9 @@ function codeOfError(error: unknown): number {
   report(inShellWords(error.message));
   if (isKdsError(error, 'KDS_DEADLOCK')) {
     report(
-      'it is held around this command: name all that is needed in the outer kds run, or unset',
+      'an outer kds run holds it: name all that is needed in the outer one, or unset KDS_UNDER',
     );
-    report('KDS_UNDER if that one does not wait for this one');
+    report('if the outer one does not wait for this one');
   }
   return codesOfCaller.has(error.code) ? exitCode.usage : exitCode.unavailable;
 }

@@ -6,21 +6,21 @@ import { escaped } from '../runtime/escape.ts';
 export { escaped, printable } from '../runtime/escape.ts';
 
 /**
- * At once, and in whole lines; a reader that is gone is no trouble. Names, labels and the messages
- * of others are part of the text: nothing in it is an order to the terminal.
+ * Writes synchronously, in whole lines; a closed pipe is ignored. The text may contain names,
+ * labels and messages of others, so control characters are escaped.
  */
 export function report(text: string): void {
   const lines = text.split('\n').map((line) => escaped(line));
   try {
     writeSync(2, `kds: ${lines.join('\n')}\n`);
   } catch {
-    // Closed, or a pipe that is full: the exit code reports it too.
+    // A closed or full pipe: the exit code reports the failure too.
   }
 }
 
 /**
- * A message that is written for programs, in the words of the shell: what names a call names the
- * command for it. `name` is one of the resources that it is about.
+ * A message for programs, with calls replaced by commands of the shell. `name` is one of the
+ * resources in it.
  */
 export function inShellWords(message: string, name?: string): string {
   const command = name === undefined ? 'kds ls' : `kds why ${inShell(name)}`;

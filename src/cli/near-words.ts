@@ -1,4 +1,4 @@
-/** What somebody may have meant who has mistyped a word. */
+/** Suggestions for mistyped words. */
 
 /** `: did you mean --shared?`, if one of the words is near it; else empty. */
 export function didYouMean(text: string, words: readonly string[]): string {
@@ -6,18 +6,18 @@ export function didYouMean(text: string, words: readonly string[]): string {
   return near === undefined ? '' : `: did you mean ${near}?`;
 }
 
-/** By one letter in three at most; or what it is the beginning of, if that is one word only. */
+/** The nearest word, one letter in three away at most; or the only word with this beginning. */
 function nearestOf(text: string, words: readonly string[]): string | undefined {
   const longer = words.filter((word) => text.length > 2 && word.startsWith(text));
   if (longer.length === 1) return longer[0];
-  // A long text is near to nothing, and would take long to compare.
+  // A long text is near to no word, and slow to compare.
   if (text.length > 40) return undefined;
   const letterCount = text.replace(/^-+/, '').length;
   let least = Math.max(1, Math.floor(letterCount / 3)) + 1;
   let nearest: string | undefined;
   for (const word of words) {
     const distance = distanceOf(text, word);
-    // What has nothing in common is not near, however short.
+    // A word without a common letter is not near, however short.
     if (distance < least && distance < letterCount) {
       least = distance;
       nearest = word;
@@ -26,7 +26,7 @@ function nearestOf(text: string, words: readonly string[]): string | undefined {
   return nearest;
 }
 
-/** Letters to be put in, left out, replaced, or swapped with the next one (optimal alignment). */
+/** Insertions, deletions, replacements and swaps of adjacent letters (optimal string alignment). */
 function distanceOf(one: string, other: string): number {
   let before: number[] = [];
   let last = Array.from({ length: other.length + 1 }, (_, index) => index);

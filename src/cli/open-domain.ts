@@ -1,21 +1,9 @@
-/** A domain at an address, opened; `kds run` opens that of a broker by itself, to be quick. */
+/** Opens a domain at an address; `kds run` opens a broker's domain itself, to start fast. */
 
-import type { Domain } from '../api/domain.ts';
 import { openBrokerDomain } from '../backends/broker/index.ts';
 import type { DomainAddress } from './domain-address.ts';
 import { openInRedis } from './open-redis.ts';
-
-export interface OpenedDomain {
-  readonly domain: Domain;
-  /** Ends the domain, and what was opened for its sake. */
-  close(): Promise<void>;
-}
-
-export interface Opening {
-  /** Used where a request has no label. */
-  readonly label?: string | undefined;
-  readonly command?: string | undefined;
-}
+import type { OpenedDomain, Opening } from './opened-domain.ts';
 
 /** @throws UnavailableError, ProtocolError */
 export async function openAt(address: DomainAddress, opening: Opening): Promise<OpenedDomain> {

@@ -1,9 +1,9 @@
-/** A domain in Redis for the command line: a client is connected for its sake, and ends with it. */
+/** Opens a domain in Redis for the command line, with a client that is closed with it. */
 
 import { openRedisDomain } from '../backends/redis/index.ts';
 import { UsageError } from './arguments.ts';
 import type { RedisAddress } from './domain-address.ts';
-import type { OpenedDomain, Opening } from './open-domain.ts';
+import type { OpenedDomain, Opening } from './opened-domain.ts';
 import { connectToRedis } from './redis-client.ts';
 
 /** Time limit of closing a domain whose server does not answer, ms. */
@@ -17,7 +17,7 @@ export async function openInRedis(
   const { client, close } = await connectToRedis(address);
   const { name, leaseMs } = address;
   try {
-    // Never by default the command line of this process: a URL in it may have a password.
+    // The command line of this process is no default: a URL in it may have a password.
     const about = { label, command: command ?? 'kds' };
     const domain = await openRedisDomain(client, { name, leaseMs, ...about });
     return {

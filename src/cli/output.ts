@@ -1,4 +1,4 @@
-/** What kds answers on stdout: for people where that is a terminal, else for programs. */
+/** Output on stdout: for people if it is a terminal, else for programs. */
 
 import { styleText } from 'node:util';
 
@@ -12,7 +12,7 @@ stdout.on('error', (error) => {
 
 export const isForPeople: boolean = stdout.isTTY === true;
 
-/** Where colours are wanted: hasColors() knows TERM, NO_COLOR and FORCE_COLOR. */
+/** hasColors() follows TERM, NO_COLOR and FORCE_COLOR. */
 const hasColours: boolean = isForPeople && stdout.hasColors();
 
 /** Columns of the terminal. */

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 
 interface ProcessGroups {
   readonly own: string;
-  /** That in the foreground of its terminal. */
+  /** The foreground group of its terminal. */
   readonly foreground: string;
 }
 
@@ -15,13 +15,13 @@ export function isInForeground(): boolean {
   return groups !== undefined && groups.own === groups.foreground;
 }
 
-/** Whether a child is in the group of this process: it may have left that, as timeout(1) does. */
+/** Whether a child is in the group of this process: some leave it, as timeout(1) does. */
 export function isInOwnGroup(pid: number): boolean {
   const own = groupsOf(process.pid)?.own;
   return own !== undefined && groupsOf(pid)?.own === own;
 }
 
-/** Undefined if that cannot be found out. */
+/** Undefined if unknown. */
 function groupsOf(pid: number): ProcessGroups | undefined {
   try {
     const [own, foreground] = process.platform === 'linux' ? readStat(pid) : askPs(pid);
@@ -33,7 +33,7 @@ function groupsOf(pid: number): ProcessGroups | undefined {
 
 function readStat(pid: number): readonly (string | undefined)[] {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  // After the name in parentheses, which may hold anything: state ppid pgrp session tty tpgid.
+  // After the name in parentheses, which may be any text: state ppid pgrp session tty tpgid.
   const [, , own, , , foreground] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return [own, foreground];
 }

@@ -1,9 +1,9 @@
 /**
- * A client of Redis for the command line, of whichever library is installed beside kds: ioredis,
- * iovalkey or redis. None of them is loaded but for a command that is about a domain in Redis.
+ * Connects a client of Redis for the command line, of the library that is installed beside kds:
+ * ioredis, iovalkey or redis. It is loaded only for a domain in Redis.
  *
- * That nobody answers at first is an error at once. Later on it is not: a server that comes back is
- * connected to again, and whether what is held outlives that is the lease's affair.
+ * A failure of the first connection is an error at once. A later one is not: the client reconnects,
+ * and the lease decides whether grants survive.
  */
 
 import { UnavailableError } from '../api/errors.ts';
@@ -22,7 +22,7 @@ type NodeRedis = Pick<typeof import('redis'), 'createClient'>;
 /** The backend detects its library. */
 type AnyClient = InstanceType<Ioredis['Redis']> | ReturnType<NodeRedis['createClient']>;
 
-/** @throws UnavailableError if there is no library, no server, or it does not let us in. */
+/** @throws UnavailableError without a library, a server, or permission. */
 export async function connectToRedis(address: RedisAddress): Promise<ConnectedClient> {
   const ioredis = (await load<Ioredis>(() => import('ioredis'))) ?? (await load(loadIovalkey));
   if (ioredis !== undefined) return connectByIoredis(ioredis, address);
@@ -34,7 +34,7 @@ export async function connectToRedis(address: RedisAddress): Promise<ConnectedCl
   );
 }
 
-/** Undefined if it is not installed. What else keeps it from loading is thrown. */
+/** Undefined if it is not installed. Other errors of loading are thrown. */
 async function load<T>(importing: () => Promise<T>): Promise<T | undefined> {
   try {
     return await importing();
@@ -45,7 +45,7 @@ async function load<T>(importing: () => Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** A fork of ioredis that has kept all that is used of it here. */
+/** A fork of ioredis with the same interface, as far as it is used here. */
 async function loadIovalkey(): Promise<Ioredis> {
   return (await import('iovalkey')) as unknown as Ioredis;
 }
@@ -78,7 +78,7 @@ async function connectByIoredis(
   } catch (error) {
     lastError ??= error;
   }
-  // Also of what it goes on without: a database that there is not would be another one.
+  // Also an error that the client ignores: with an invalid database it would use another one.
   if (lastError !== undefined) {
     client.disconnect();
     throw unavailable(address, lastError);
@@ -124,7 +124,7 @@ async function connectByNodeRedis(
 
 function unavailable(address: RedisAddress, cause: unknown): UnavailableError {
   const where = addressText(address);
-  return new UnavailableError(`no Redis to work with at ${where}: ${reasonOf(cause)}`, { cause });
+  return new UnavailableError(`Redis is unavailable at ${where}: ${reasonOf(cause)}`, { cause });
 }
 
 /** A host with several addresses fails with an error for each, and no message of its own. */

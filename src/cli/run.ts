@@ -1,9 +1,9 @@
 /**
  * `kds run`: acquires a set, runs a command, and releases the set when the command has ended.
  *
- * The connection is this process's own and is not passed on. So the set is let go of when the
- * command ends, whatever it has left running; and if this process is killed, at once by the
- * kernel's word to a broker, or in Redis when its lease has ended.
+ * The connection belongs to this process and is not passed on. So the set is released when the
+ * command ends, whatever it has left running. If this process is killed, a broker releases the set
+ * as the kernel closes the connection, and Redis when the lease has ended.
  */
 
 import type { Domain } from '../api/domain.ts';
@@ -15,14 +15,14 @@ import { CannotRunError, runCommand } from './command-process.ts';
 import { exitCode, exitCodeOfSignal } from './exit-codes.ts';
 import { endWhenLost } from './lost-command.ts';
 import { inShellWords, printable, report } from './messages.ts';
-import type { OpenedDomain } from './open-domain.ts';
+import type { OpenedDomain } from './opened-domain.ts';
 import { type RunArguments, readRunArguments } from './run-arguments.ts';
 import { dieInterrupted, SignalsCaught } from './terminal-signals.ts';
 
 /** Time until a wait is explained on a terminal, ms. */
 const noticeMs = 1000;
 
-/** A signal came while it waited. */
+/** A signal ended the wait. */
 class Stopped {
   readonly signal: NodeJS.Signals;
 
@@ -31,12 +31,12 @@ class Stopped {
   }
 }
 
-/** Undefined if it is help that is wanted. */
+/** Undefined if help is requested. */
 export async function run(args: readonly string[]): Promise<number | undefined> {
   const wanted = readRunArguments(args);
   if (wanted === undefined) return undefined;
   const stop = new AbortController();
-  // Once the set is granted, nothing listens for that any more.
+  // No effect once the set is granted.
   const signals = new SignalsCaught((signal) => stop.abort(new Stopped(signal)));
   let opened: OpenedDomain | undefined;
   let code: number;
@@ -74,10 +74,10 @@ async function take(
   { exclusive, shared, timeoutMs, label }: RunArguments,
   signal: AbortSignal,
 ): Promise<Grant> {
-  const asking = domain.acquire({ exclusive, shared }, { timeoutMs, label, signal });
+  const acquiring = domain.acquire({ exclusive, shared }, { timeoutMs, label, signal });
   const notice = setTimeout(() => void reportWait(domain), noticeMs);
   try {
-    const grant = await asking;
+    const grant = await acquiring;
     signal.throwIfAborted();
     return grant;
   } finally {
@@ -90,7 +90,7 @@ async function reportWait(domain: Domain): Promise<void> {
   await reportBlockers(domain);
 }
 
-/** What comes of the command, whatever it is, as an exit code. */
+/** The result of the command as an exit code. */
 async function codeOfCommand(
   wanted: RunArguments,
   grant: Grant,
@@ -113,7 +113,7 @@ async function codeOfCommand(
   }
 }
 
-/** @throws what is not about the set not being granted. */
+/** @throws any error other than a set that was not granted. */
 function codeOfEnd(error: unknown, wanted: RunArguments): number {
   const { exclusive, shared, notGrantedCode, timeoutMs } = wanted;
   if (error instanceof Stopped) return exitCodeOfSignal(error.signal);

@@ -11,7 +11,7 @@ const nothing: Listing = { held: [], pending: [] };
 
 /** Reads one domain repeatedly. */
 export interface Snapshots {
-  /** Of the last answer: the broker's pid and socket, or the URL. */
+  /** Source of the last snapshot: the broker's pid and socket, or the URL. */
   readonly address: string;
   /** @throws UnavailableError, ProtocolError */
   read(): Promise<Listing>;
@@ -65,7 +65,7 @@ class BrokerSnapshots implements Snapshots {
   }
 }
 
-/** Elsewhere, that nobody answers is always a fault. */
+/** In Redis, a server that does not answer is always an error. */
 class RemoteSnapshots implements Snapshots {
   readonly address: string;
   readonly #address: DomainAddress;
@@ -93,7 +93,7 @@ class RemoteSnapshots implements Snapshots {
   }
 }
 
-/** False if nobody listens there: then nothing is amiss, it is only that nobody uses kds. */
+/** False if no broker listens there: that is no error, kds is just not in use. */
 function isServed(socketPath: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(socketPath, () => {

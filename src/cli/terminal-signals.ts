@@ -1,11 +1,11 @@
 /**
- * Signals that come to kds while it waits, or while commands run.
+ * Handles signals while kds waits, or while commands run.
  *
  * Kds and its commands are in one process group, so that the terminal's keys stop, continue and
- * interrupt all of it, as the shell expects of a job. What was sent to the whole group has reached
- * the commands already, and handing it on would signal them twice, which many programs take for "at
- * once, without cleaning up". A sentinel in the group finds that out for the signals that end it.
- * While the group is in the foreground of a terminal, INT, QUIT and WINCH are the terminal's.
+ * interrupt all of it, as the shell expects of a job. A signal to the whole group has reached the
+ * commands already; forwarding it would signal them twice, on which many programs exit without
+ * cleaning up. A sentinel in the group detects that for the signals that end it. While the group is
+ * in the foreground of a terminal, INT, QUIT and WINCH come from the terminal.
  */
 
 import type { ChildProcess } from 'node:child_process';
@@ -26,12 +26,12 @@ const forwarded = [
 ] as const;
 
 const ofTerminal: ReadonlySet<NodeJS.Signals> = new Set(['SIGINT', 'SIGQUIT', 'SIGWINCH']);
-/** They end no process that has no handler for them; and a second one does no harm. */
+/** They end no process by default, and a second one does no harm. */
 const harmless: ReadonlySet<NodeJS.Signals> = new Set(['SIGWINCH', 'SIGCONT']);
 
 /**
- * From a signal to its handing on. timeout(1) signals kds first and then the group, and systemd one
- * process after the other: what comes within this time is one signal.
+ * Time from a signal to its forwarding. timeout(1) signals kds first and then the group, and
+ * systemd one process after the other: repeats within this time are one signal.
  */
 const forwardDelayMs = 100;
 
@@ -39,15 +39,15 @@ export class SignalsCaught {
   readonly #sentinel = new GroupSentinel();
   readonly #pending = new Set<NodeJS.Signals>();
   #children: () => Iterable<ChildProcess> = () => [];
-  /** The key for it was pressed at the terminal. */
+  /** SIGINT came from the terminal's key. */
   isInterruptedByKey = false;
 
-  /** Catches what would end this process, and calls `onSignal`, at once, for each of them. */
+  /** Catches signals that would end this process, and calls `onSignal` for each of them. */
   constructor(onSignal: (signal: NodeJS.Signals) => void) {
     for (const signal of forwarded) process.on(signal, () => this.#catch(signal, onSignal));
   }
 
-  /** Hands signals on to these, from now on. */
+  /** Forwards signals to these processes from now on. */
   forwardTo(children: () => Iterable<ChildProcess>): void {
     this.#children = children;
     this.#sentinel.start();
@@ -90,8 +90,8 @@ export class SignalsCaught {
 }
 
 /**
- * Ends as one who was interrupted by the key: a shell that runs a loop or a script then ends that
- * too, which it would not do for an exit code of 130.
+ * Ends this process by SIGINT: a shell that runs a loop or a script then ends that too, which it
+ * would not do for an exit code of 130.
  */
 export function dieInterrupted(): void {
   process.removeAllListeners('SIGINT');

@@ -1,8 +1,8 @@
 /**
- * Columns that a text takes on a terminal, as wcwidth(3) has it, and the cutting of a text to them.
+ * Measures the columns of a text on a terminal, as wcwidth(3) does, and cuts texts to them.
  *
- * Characters of Han and their like take two, marks that are put on others none. A sequence of emoji
- * that is drawn as one takes two.
+ * East Asian wide characters take two columns, combining marks take none. A sequence of emoji that
+ * is drawn as one takes two.
  */
 
 /** Property East_Asian_Width of Unicode, W and F, but for emoji: in blocks, as those are filled. */

@@ -1,4 +1,4 @@
-/** `kds top --web`: the page that shows who holds what and who waits, until it is interrupted. */
+/** `kds top --web`: serves the page of held and waiting sets until it is interrupted. */
 
 import { servePage } from '../inspect/page-server.ts';
 import { cannotListen } from './arguments.ts';
@@ -24,7 +24,7 @@ export async function topWeb(
   print(`open ${page.url}`);
   print('serves until Ctrl-C; every process with the address can read it');
   await new Promise<void>((resolve) => {
-    // The page by itself keeps no process alive.
+    // The page keeps no process alive.
     const alive = setInterval(() => undefined, 2 ** 30);
     for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT'] as const) {
       process.once(signal, () => {

@@ -1,10 +1,10 @@
-/** KDS_TRACE, for a command of kds: it goes on without a trace that cannot be written. */
+/** KDS_TRACE for a command of kds, which goes on if the trace cannot be written. */
 
 import { traceIfAsked } from '../inspect/trace.ts';
 import { report } from './messages.ts';
 
 export function traceOrWarn(): void {
   traceIfAsked({
-    onFailure: (error) => report(`KDS_TRACE: there is no trace from here on: ${error.message}`),
+    onFailure: (error) => report(`KDS_TRACE: the trace ends: ${error.message}`),
   });
 }

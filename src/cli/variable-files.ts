@@ -1,6 +1,6 @@
 /**
- * Variables of a command's environment that may be longer than the system takes: the names of
- * thousands of resources. Those go to files, and `NAME_FILE` is set in place of `NAME`.
+ * Moves variables of a command's environment that are longer than the system accepts, such as the
+ * names of thousands of resources, to files; `NAME_FILE` is set instead of `NAME`.
  */
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { join } from 'node:path';
 
 const mayBeLong = ['KDS_RESOURCES', 'KDS_RECOVERED'] as const;
 
-/** Of `NAME=VALUE` and its NUL: what Linux takes in one string, MAX_ARG_STRLEN. */
+/** Limit of `NAME=VALUE` and its NUL in Linux: MAX_ARG_STRLEN. */
 const variableBytesMax = 128 * 1024;
 
 export class VariableFiles {
@@ -25,12 +25,12 @@ export class VariableFiles {
     return this.#env;
   }
 
-  /** @throws what the file system refuses with. */
+  /** @throws the error of the file system. */
   moveLong(): void {
     this.#move((name, value) => Buffer.byteLength(value) + name.length + 2 > variableBytesMax);
   }
 
-  /** False if none was left to move. @throws what the file system refuses with. */
+  /** False if none was left to move. @throws the error of the file system. */
   moveAll(): boolean {
     return this.#move(() => true);
   }

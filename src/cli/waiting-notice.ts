@@ -9,7 +9,7 @@ interface Queried {
   query(): Promise<Listing>;
 }
 
-/** Prints nothing where stderr is no terminal, or the request has been granted meanwhile. */
+/** Prints nothing if stderr is no terminal, or the request has been granted meanwhile. */
 export async function reportBlockers(domain: Queried): Promise<void> {
   if (!isatty(2)) return;
   try {
@@ -25,11 +25,11 @@ export async function reportBlockers(domain: Queried): Promise<void> {
       report(`  ${ownerText(entry)} ${does} ${setText(entry.set)}, for ${since}`);
     }
   } catch {
-    // It was only to inform: the wait itself has its own end, good or bad.
+    // The notice is optional: the wait itself reports its errors.
   }
 }
 
-/** This process asks for one set only. */
+/** This process requests one set only. */
 function isOwn({ client }: Entry): boolean {
   const isHere = client?.host === undefined || client.host === hostname();
   return isHere && client?.pid === process.pid;

@@ -1,4 +1,4 @@
-/** `kds why NAME`: who holds it, and who stands in line for it, in order. */
+/** `kds why NAME`: the holders of a resource, and its queue in order. */
 
 import { explain, modeOf } from '../inspect/index.ts';
 import { jsonText } from '../runtime/escape.ts';
@@ -17,7 +17,7 @@ const options = {
   help: { type: 'boolean', short: 'h' },
 } as const;
 
-/** Ends with 0 if somebody holds it or waits for it, and with 1 if nobody does. */
+/** Ends with 0 if the resource is held or waited for, else with 1. */
 export async function why(args: readonly string[]): Promise<number | undefined> {
   const { values, positionals } = readOptions(args, options);
   if (values.help) return undefined;
@@ -32,7 +32,7 @@ export async function why(args: readonly string[]): Promise<number | undefined> 
   return entries.length > 0 ? exitCode.done : exitCode.no;
 }
 
-/** As `explain` has it, in colours. */
+/** The text of `explain`, in colours. */
 function explanation(name: string, snapshot: Listing): string {
   const colours = { held: 'green', free: 'green', waits: 'yellow', aside: 'dim' } as const;
   return explain(snapshot, name, { paint: (as, text) => coloured(colours[as], text) });

@@ -14,7 +14,7 @@ export type { TestedSet } from './tested-set.ts';
 
 /** Longer than any test should have to wait, in ms, apart from the time that the test has. */
 const timeoutMs = 600_000;
-/** What the fixture has besides, to report what it has waited for in vain. */
+/** Margin of the fixture's limit, so that the wait reports its own time-out. */
 const fixtureMarginMs = 60_000;
 
 export interface HoldingOptions {
@@ -30,7 +30,7 @@ export interface HoldingFixtures {
 /**
  * Playwright's `test`, whose tests hold what they declare while they run: by `test.use`, or one by
  * one by annotations `reads` and `writes`, each with one name. The two add up, and are acquired at
- * once; a `test.use` within another one takes its place. A test that declares nothing waits for
+ * once; a `test.use` within another one replaces it. A test that declares nothing waits for
  * nothing. Each attempt of a retried test has a grant of its own.
  *
  * @example

@@ -20,14 +20,14 @@ export interface HoldOptions {
 }
 
 const timeoutMsDefault = 300_000;
-/** What a hook has besides, to report what it has waited for in vain. */
+/** Margin of a hook's limit, so that the wait reports its own time-out. */
 const hookMarginMs = 60_000;
 
 /** The grants of a declaration: each test has its own, or all tests of a suite share one. */
 export interface HeldByTest {
   /**
-   * Of the test that runs. Vitest before 4.1 does not say which of several concurrent tests that
-   * is: use {@link of} there.
+   * Of the test that runs. Vitest before 4.1 does not report which of several concurrent
+   * tests that is: use {@link of} there.
    *
    * @throws Error outside of a test, or if several tests hold this set.
    */
@@ -123,8 +123,8 @@ export function holdForAll(set: TestedSet, options: HoldOptions = {}): HeldByTes
 
 /**
  * A test's function that runs while it holds the set. Waiting is part of the test's time: when that
- * is over, it waits no more. With `it.each` and `it.for` there is no context in the first place:
- * use {@link holdForEach}.
+ * is over, it waits no more. `it.each` and `it.for` do not pass a context as the first argument:
+ * use {@link holdForEach} there.
  *
  * @throws as {@link holdForEach}.
  * @example

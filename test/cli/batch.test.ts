@@ -16,7 +16,7 @@ const batch = (lines: readonly object[], args: readonly string[] = []) =>
 const both = (first: string, second: string): string => `${first} && ${second}`;
 
 describe('the broker', () => {
-  it('is where --socket says, from here', async () => {
+  it('is at --socket, relative to the working directory', async () => {
     const input = text([{ run: 'true' }]);
     const script = `cd '${shop.folder}'; kds batch --socket broker.sock -`;
     expect(await shop.sh(script, { input }).ended).toMatchObject({ code: 0, stderr: '' });
@@ -36,7 +36,7 @@ describe('what runs', () => {
     expect(readFileSync(log, 'utf8')).toBe(lines.map((_, index) => `${index}\n`).join(''));
   });
 
-  it('runs at one time where they do not, and no more than -j says', async () => {
+  it('runs at the same time where they do not, and no more than -j', async () => {
     const folder = shop.file('meet');
     // Each waits until the other is there too: alone it would never end.
     const meet = (mine: string, other: string): string =>
@@ -105,7 +105,7 @@ describe('a command that fails', () => {
     expect(readFileSync(log, 'utf8')).toBe('failed\nslow\n');
   });
 
-  it('is the last also where the next one has its set already, and waits for a place', async () => {
+  it('is the last also where the next one has its set already, and waits for a slot', async () => {
     const lines = [{ run: 'exit 1' }, { run: 'echo never', reads: freshName() }];
     const ended = await batch(lines, ['-j', '1']).ended;
     expect(ended).toMatchObject({ code: 2, stdout: '' });
@@ -141,7 +141,7 @@ describe('a command that fails', () => {
     expect(stderr).not.toMatch(/^ +at /m);
   });
 
-  it('is told in JSON where that is asked for', async () => {
+  it('is printed as JSON with --json', async () => {
     const lines = [
       { id: 'a', run: 'exit 7' },
       { id: 'b', run: 'true' },
@@ -158,7 +158,7 @@ describe('a command that fails', () => {
   });
 });
 
-describe('a command whose set is taken away', () => {
+describe('a command whose set is lost', () => {
   const steal = async (name: string): Promise<void> => {
     const grant = await shop.domain.acquire({ exclusive: name }, { steal: true });
     await grant.release();
@@ -176,9 +176,9 @@ describe('a command whose set is taken away', () => {
     await steal(name);
     const { code, stdout, stderr } = await running.ended;
     expect({ code, stdout }).toEqual({ code: 2, stdout: 'ready\n' });
-    expect(stderr).toContain('line 1, deaf: the set was taken away: the command is sent SIGTERM');
-    expect(stderr).toContain('line 1, deaf: the command has not ended since: it is sent SIGKILL');
-    expect(stderr).toContain('line 1, deaf: its set was taken away: ended by SIGKILL');
+    expect(stderr).toContain('line 1, deaf: the set was lost: the command is sent SIGTERM');
+    expect(stderr).toContain('line 1, deaf: the command has not ended: it is sent SIGKILL');
+    expect(stderr).toContain('line 1, deaf: its set was lost: ended by SIGKILL');
     expect(stderr).toContain('0 of 2 done, 1 failed, 1 not run');
   });
 
@@ -191,7 +191,7 @@ describe('a command whose set is taken away', () => {
     await steal(name);
     const { code, stdout } = await running.ended;
     expect(code).toBe(2);
-    expect(stdout).toContain('"state":"failed","exitCode":0,"error":"its set was taken away');
+    expect(stdout).toContain('"state":"failed","exitCode":0,"error":"its set was lost');
     expect(stdout).toContain('next\n');
   });
 
@@ -202,7 +202,7 @@ describe('a command whose set is taken away', () => {
     const [, pid] = await running.says(/pid (\d+)/);
     process.kill(Number(pid), 'SIGSTOP');
     await steal(name);
-    await running.says(/its set was taken away: ended by SIGKILL/);
+    await running.says(/its set was lost: ended by SIGKILL/);
     expect((await running.ended).code).toBe(2);
   });
 
@@ -218,15 +218,15 @@ describe('a command whose set is taken away', () => {
   });
 });
 
-describe('a line that is none', () => {
+describe('an invalid line', () => {
   const tooMany = Array.from({ length: 65_537 }, (_, index) => `${index}`);
   const bad: readonly [string, string][] = [
-    ['{"run": "true"', 'no JSON'],
+    ['{"run": "true"', 'invalid JSON'],
     ['["true"]', 'not an object'],
     ['{"reads": "a"}', 'run is missing'],
     ['{"run": []}', 'run is missing'],
-    ['{"run": "true", "raeds": "a"}', 'nothing is known of "raeds": did you mean reads?'],
-    ['{"run": "true", "colour": "a"}', 'nothing is known of "colour": there is run, id'],
+    ['{"run": "true", "raeds": "a"}', 'unknown key "raeds": did you mean reads?'],
+    ['{"run": "true", "colour": "a"}', 'unknown key "colour": the keys are run, id'],
     ['{"run": "true", "reads": ""}', 'reads has an empty name'],
     ['{"run": "true", "writes": ["a", ""]}', 'writes has an empty name'],
     [`{"run": "true", "writes": ${JSON.stringify(tooMany)}}`, 'over 65536 names'],
@@ -240,7 +240,7 @@ describe('a line that is none', () => {
     [`{"run": "true", "writes": "${'x'.repeat(65_537)}"}`, 'over the limit of 65536'],
   ];
 
-  it.each(bad)('is told of with its number, and nothing is run: %.40s', async (line, message) => {
+  it.each(bad)('is reported with its number, and nothing is run: %.40s', async (line, message) => {
     const mark = shop.file('mark');
     const input = `# a comment\n{"run": "touch ${mark}"}\n${line}\n`;
     const { code, stderr } = await shop.kds(['batch', '-'], { input }).ended;
@@ -266,7 +266,7 @@ describe('a line that is none', () => {
   });
 });
 
-describe('to look before', () => {
+describe('without running anything', () => {
   const lines = [
     { id: 'make', run: 'echo made', writes: 'src' },
     { run: 'echo a', reads: 'src', writes: 'a' },
@@ -284,7 +284,7 @@ describe('to look before', () => {
     expect(ended).toMatchObject({ code: 0, stdout: 'cc -c "a b.c" "" xxxxxxxxxx last\n' });
   });
 
-  it('--graph tells what waits for what', async () => {
+  it('--graph prints the graph of the lines', async () => {
     const { stdout } = await batch(lines, ['--graph', 'json']).ended;
     expect(JSON.parse(stdout)).toMatchObject({
       jobs: [{ id: 1 }, { id: 2 }, { id: 3 }],

@@ -48,7 +48,7 @@ describe('thousands of names', () => {
     expect(left()).toEqual([]);
   });
 
-  it('that cannot be written are 126, in words, and nothing is held', async () => {
+  it('that cannot be written are 126, with a message, and nothing is held', async () => {
     const env = { TMPDIR: '/no/such/folder' };
     const ended = await shop.kds(['run', ...many, 'echo', 'ran'], { env }).ended;
     expect(ended).toMatchObject({ code: 126, stdout: '' });
@@ -104,7 +104,7 @@ it.skipIf(withoutBash !== '')(
   },
 );
 
-it('a command that is too long itself is told of in words', async () => {
+it('a command that is too long itself is reported', async () => {
   const input = `${JSON.stringify({ run: ['true', 'x'.repeat(200_000)] })}\n`;
   const ended = await shop.kds(['batch', '-'], { input }).ended;
   expect(ended.code).toBe(2);

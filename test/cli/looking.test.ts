@@ -33,11 +33,11 @@ afterEach(async () => {
 afterAll(() => shop.close());
 
 describe('kds ls', () => {
-  it('says nothing when nothing is held', async () => {
+  it('prints nothing without held or waiting sets', async () => {
     expect(await shop.kds(['ls']).ended).toMatchObject({ code: 0, stdout: '', stderr: '' });
   });
 
-  it('tells who holds what, then who waits, a line each, fields apart by tabs', async () => {
+  it('prints held sets, then waiting ones, a line each, fields separated by tabs', async () => {
     const [a, b] = [freshName(), freshName()];
     const one = await hold('1', '-x', a, '-s', b, '--label', 'the\tfirst');
     const other = shop.kds(['run', '-x', b, 'sh', '-c', 'exit 0\n']);
@@ -63,7 +63,7 @@ describe('kds ls', () => {
     expect((await other.ended).code).toBe(0);
   });
 
-  it('--json is what query() tells, in a line', async () => {
+  it('--json is the result of query(), in a line', async () => {
     const name = freshName();
     const one = await hold('1', '-x', name, '--label', 'me');
     const { stdout } = await shop.kds(['ls', '--json']).ended;
@@ -117,7 +117,7 @@ describe('kds ls', () => {
     }
   });
 
-  it('--watch tells again when something has changed', async () => {
+  it('--watch prints each change', async () => {
     const watching = shop.kds(['ls', '--watch', '--json']);
     await watching.says(/"held":\[\]/);
     await hold('1', '-x', 'watched');
@@ -156,7 +156,7 @@ describe.skipIf(noTail !== '')(`kds ls --watch${noTail}`, () => {
 });
 
 describe('kds why', () => {
-  it('tells who holds it, then who is in line, in order, and ends with 1 if nobody', async () => {
+  it('lists the holders, then the queue, in order, and ends with 1 if there are none', async () => {
     const name = freshName();
     const idle = await shop.kds(['why', name]).ended;
     expect(idle).toMatchObject({ code: 1, stdout: '' });
@@ -183,14 +183,14 @@ describe('kds why', () => {
 });
 
 describe('kds break', () => {
-  it('takes a resource away, says from whom, and the next one is told', async () => {
+  it('revokes and lists the grants of a resource, which is recovered for the next', async () => {
     const name = freshName();
     const one = await hold('1', '-x', name, '-x', 'too', '--label', 'stuck');
     const next = shop.kds(['run', '-x', name, 'sh', '-c', 'echo "next $KDS_RECOVERED"']);
     await shop.waiting(name, 1);
     const broken = await shop.kds(['break', '--yes', name]).ended;
     expect(broken.code).toBe(0);
-    expect(broken.stdout).toContain(`taken away from stuck (pid ${one.pid}: sh -c`);
+    expect(broken.stdout).toContain(`revoked: stuck (pid ${one.pid}: sh -c`);
     expect(broken.stdout).toContain(`-x "${name}" -x too`);
     expect((await one.ended).code).toBe(143);
     expect((await next.ended).stdout).toBe(`next ["${name}"]\n`);
@@ -215,7 +215,7 @@ describe('kds break', () => {
 });
 
 describe('kds serve', () => {
-  it('serves in the foreground until it is told to end', async () => {
+  it('serves in the foreground until a signal ends it', async () => {
     const socket = shop.file('served.sock');
     const server = shop.kds(['serve', '--socket', socket]);
     await server.says(/serves at .*served.sock/);

@@ -112,7 +112,7 @@ describe('kds run within kds run', () => {
   });
 });
 
-describe('who is started under a grant, as a client tells the broker', () => {
+describe('a process under a grant, as its client reports it to the broker', () => {
   const greeted = async (under: unknown): Promise<RawClient> => {
     const client = await RawClient.connect(shop.socket);
     client.say({ do: 'hello', version: 1, under });
@@ -135,7 +135,7 @@ describe('who is started under a grant, as a client tells the broker', () => {
     }
   });
 
-  it('is checked like all that a client says', async () => {
+  it('is checked like all frames of a client', async () => {
     const outer = { token: 1, pid: 1 };
     for (const under of [
       1,

@@ -25,7 +25,7 @@ describe('where the domain is', () => {
     ['redis://', 'is redis://HOST'],
     ['http://db.example', 'is redis://HOST'],
     ['redis://db.example/x', 'a database by its number'],
-    ['redis://db.example/0?nmae=x', 'knows nothing of "nmae"'],
+    ['redis://db.example/0?nmae=x', 'has the unknown key "nmae"'],
     ['redis://db.example?name=a&name=b', 'two names'],
     ['redis://db.example?lease=soon', 'is a time in seconds'],
     ['redis://:%@db.example', 'not percent-encoded'],
@@ -35,14 +35,14 @@ describe('where the domain is', () => {
     expect(ended.stderr).toContain(said);
   });
 
-  it('is one place, not two', async () => {
+  it('is one address, not two', async () => {
     const both = ['--domain', 'redis://db.example', '--socket', shop.socket];
     const ended = await shop.kds(['run', ...both, 'true']).ended;
     expect(ended).toMatchObject({ code: 64 });
     expect(ended.stderr).toContain('give one of them');
   });
 
-  it('is out of reach with 69, and the password is not told', async () => {
+  it('is unavailable with 69, and the password is not printed', async () => {
     const secret = 'redis://me:secret@127.0.0.1:1';
     for (const ended of [
       await ls(`${secret}/0?name=n`),
@@ -55,7 +55,7 @@ describe('where the domain is', () => {
     }
   });
 
-  it('is of no use without a client library, and 69 says which to install', async () => {
+  it('is 69 without a client library, and names those to install', async () => {
     const alone = mkdtempSync(join(tmpdir(), 'kds-alone-'));
     cpSync(dirname(shop.program), alone, { recursive: true });
     const args = [
@@ -130,7 +130,7 @@ describeWithRedis('kds on a domain in Redis', () => {
     expect(wrong.stderr).toMatch(/WRONGPASS|AUTH/);
   });
 
-  it('ls and why tell who holds and who waits, with their processes, and no password', async () => {
+  it('ls and why print holders and waiters, with their processes, and no password', async () => {
     const name = freshName();
     const whole = url.replace('//', `//:${encodeURIComponent(password)}@`);
     const holder = shop.kds([
@@ -172,7 +172,7 @@ describeWithRedis('kds on a domain in Redis', () => {
     await holder.says(/held/);
     const broken = await kds('break', '--yes', name).ended;
     expect(broken.code).toBe(0);
-    expect(broken.stdout).toContain('taken away from');
+    expect(broken.stdout).toContain('revoked: ');
     expect((await holder.ended).code).toBe(128 + 15);
     const next = await domain.tryAcquire({ exclusive: name });
     expect(next?.recovered).toEqual([name]);

@@ -50,7 +50,7 @@ describe('the command', () => {
     expect(JSON.parse(stdout)).toEqual({ exclusive: [name, 'two'], shared: ['cfg'] });
   });
 
-  it('that cannot be run is 126, that is not there 127, and the set is let go of', async () => {
+  it('that cannot be run is 126, that is not there 127, and the set is released', async () => {
     const name = freshName();
     const folder = shop.file('folder');
     mkdirSync(folder);
@@ -65,7 +65,7 @@ describe('the command', () => {
     expect((await run(['-n', '-x', name, 'true'])).code).toBe(0);
   });
 
-  it('that cannot be started for another reason is 126, and the set is let go of', async () => {
+  it('that cannot be started for another reason is 126, and the set is released', async () => {
     const name = freshName();
     const text = shop.file('text');
     writeFileSync(text, '#!/no/such/interpreter\n');
@@ -128,7 +128,7 @@ describe('when it is not granted in time', () => {
   afterAll(() => void holder.release());
 
   it.each([['-n'], ['--nonblock'], ['--nb'], ['-w0'], ['--timeout=0s']])(
-    '%s ends with 75 at once, and says nothing',
+    '%s ends with 75 at once, and prints nothing',
     async (flag) => {
       const ended = await run([flag, '-x', name, 'echo', 'never']);
       expect(ended).toMatchObject({ code: 75, stdout: '', stderr: '' });
@@ -136,7 +136,7 @@ describe('when it is not granted in time', () => {
   );
 
   it.each([[['-w', '0.05']], [['-w', '50ms']], [['--timeout', '.05s']], [['--wait', '0.0005m']]])(
-    '%s ends with 75, and says who is in the way',
+    '%s ends with 75, and prints the blockers',
     async (flags) => {
       const ended = await run([...flags, '-s', name, 'echo', 'never']);
       expect(ended).toMatchObject({ code: 75, stdout: '' });
@@ -146,14 +146,14 @@ describe('when it is not granted in time', () => {
     },
   );
 
-  it.each([['-E'], ['--conflict-exit-code']])('%s says what to end with', async (flag) => {
+  it.each([['-E'], ['--conflict-exit-code']])('%s sets the exit code', async (flag) => {
     for (const code of [0, 1, 255]) {
       const ended = await run([flag, String(code), '-n', '-x', name, 'true']);
       expect(ended.code).toBe(code);
     }
   });
 
-  it('a name and label of others are shown escaped', async () => {
+  it('a name and label of others are printed escaped', async () => {
     const hostile = 'na\x9b31m\u202eme';
     const held = await shop.domain.acquire({ exclusive: hostile }, { label: hostile });
     const ended = await run(['-w', '0.05', '-x', hostile, 'true']);
@@ -163,13 +163,13 @@ describe('when it is not granted in time', () => {
     held.release();
   });
 
-  it('nobody is left in line', async () => {
+  it('no waiter is left', async () => {
     await run(['-w', '0.05', '-x', name, 'true']);
     expect((await shop.domain.query()).pending).toEqual([]);
   });
 });
 
-describe('wrong usage is 64, says what is wrong, and runs nothing', () => {
+describe('wrong usage is 64, prints the mistake, and runs nothing', () => {
   const wrong: readonly (readonly [readonly string[], RegExp])[] = [
     [['run'], /command .* is missing/],
     [['run', '-x', 'a'], /command .* is missing/],
@@ -196,7 +196,7 @@ describe('wrong usage is 64, says what is wrong, and runs nothing', () => {
     [['run', '--shard', 'echo', 'ran'], /no option --shard: did you mean --shared\?/],
     [['run', '--excl', 'a', 'echo', 'ran'], /did you mean --exclusive\?/],
     [['ls', '--jsno'], /did you mean --json\?/],
-    [['ls', '--json=yes'], /--json takes no value, and is given "yes"/],
+    [['ls', '--json=yes'], /--json takes no value, not "yes"/],
     [['run', '-q', 'echo', 'ran'], /there is no option -q$/m],
     [['run', '-w', 'soon', 'echo', 'ran'], /-w is a time/],
     [['run', '-w', '1y', 'echo', 'ran'], /-w is a time/],
@@ -262,7 +262,7 @@ describe('without a broker', () => {
     await domain.close();
   });
 
-  it('that cannot be had kds ends with 69, and says why', async () => {
+  it('that is unavailable kds ends with 69, and prints the reason', async () => {
     const env = { KDS_SOCKET: '/nonexistent/folder/broker.sock' };
     for (const args of [['run', '-x', 'a', 'true'], ['serve']]) {
       const ended = await shop.kds(args, { env }).ended;
@@ -273,7 +273,7 @@ describe('without a broker', () => {
 });
 
 describe('kds itself', () => {
-  it('tells its version, and helps with each command', async () => {
+  it('prints its version, and the options of each command', async () => {
     expect((await shop.kds(['--version']).ended).stdout).toMatch(/^kds \d+\.\d+\.\d+/);
     expect((await shop.kds(['--help']).ended).stdout).toContain('usage: kds run');
     for (const name of ['run', 'ls', 'why', 'break', 'top', 'serve', 'completion']) {

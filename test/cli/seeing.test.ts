@@ -1,4 +1,4 @@
-/** What there is to see by way of the command: the page, metrics, traces. */
+/** The page, metrics and traces of the command. */
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { openBrokerDomain } from 'kds/broker';
@@ -41,7 +41,7 @@ describe('kds top --web', () => {
   });
 
   it.each([[['--web', '--port', '70000']], [['--web', '--port', '-1']], [['--port', '80']]])(
-    'a port that is none, or without a page, is refused: %j',
+    'an invalid port, or one without a page, is refused: %j',
     async (args) => {
       expect((await shop.kds(['top', ...args]).ended).code).toBe(64);
     },
@@ -61,7 +61,7 @@ describe('kds serve --metrics', () => {
     expect((await server.ended).code).toBe(0);
   });
 
-  it('a port that is taken is told of, and nothing is served', async () => {
+  it('a port in use is reported, and nothing is served', async () => {
     const socket = shop.file('taken.sock');
     const server = shop.kds(['serve', '--socket', socket, '--metrics', '0']);
     const [, port = ''] = await server.says(/metrics at http:\/\/127\.0\.0\.1:(\d+)/);
@@ -114,7 +114,7 @@ describe('KDS_TRACE and kds check-trace', () => {
   it.each(notWritten)('%s costs the trace, not the command', async (_, path, reason) => {
     const env = { KDS_TRACE: path };
     const isTold = (stderr: string): void => {
-      expect(stderr).toMatch(/^kds: KDS_TRACE: there is no trace from here on: .*\n$/);
+      expect(stderr).toMatch(/^kds: KDS_TRACE: the trace ends: .*\n$/);
       expect(stderr).toMatch(reason);
     };
     const run = await shop.kds(['run', '-x', freshName(), 'sh', '-c', 'exit 3'], { env }).ended;
@@ -137,7 +137,7 @@ describe('KDS_TRACE and kds check-trace', () => {
     running.child.stdin?.end('\n');
     const ended = await running.ended;
     expect(ended.code).toBe(6);
-    expect(ended.stderr.match(/there is no trace from here on/g)).toHaveLength(1);
+    expect(ended.stderr.match(/the trace ends/g)).toHaveLength(1);
   });
 
   it('a broker whose trace cannot be written serves all the same', async () => {
@@ -150,12 +150,12 @@ describe('KDS_TRACE and kds check-trace', () => {
     await domain.close();
     const server = shop.kds(['serve', '--socket', shop.file('served.sock')], { env });
     await server.says(/serves at/);
-    expect(server.stderr).toMatch(/^kds: KDS_TRACE: there is no trace/);
+    expect(server.stderr).toMatch(/^kds: KDS_TRACE: the trace ends/);
     server.kill('SIGTERM');
     expect((await server.ended).code).toBe(0);
   });
 
-  it('what is no trace, or not there, is told of', async () => {
+  it('an invalid or missing trace is reported', async () => {
     writeFileSync(shop.file('none'), 'nothing of the kind');
     expect(await shop.kds(['check-trace', shop.file('none')]).ended).toMatchObject({
       stderr: 'kds: line 1 of the trace is not an event\n',

@@ -61,7 +61,7 @@ describe('a signal to kds', () => {
   );
 
   it.each(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1'] as const)(
-    '%s ends the wait, with 128 and its number, and nobody is left in line',
+    '%s ends the wait, with 128 and its number, and no waiter is left',
     async (signal) => {
       const name = freshName();
       const grant = await shop.domain.acquire({ exclusive: name });
@@ -218,15 +218,15 @@ describe('a signal that was ignored as kds was started', () => {
   });
 });
 
-describe('the set is let go of', () => {
-  it('when the command is killed, whose signal kds tells as shells do', async () => {
+describe('the set is released', () => {
+  it('when the command is killed, whose signal kds reports as shells do', async () => {
     const name = freshName();
     const running = shop.kds(['run', '-x', name, 'sh', '-c', 'kill -KILL $$']);
     expect((await running.ended).code).toBe(137);
     expect(await isFree(name)).toBe(true);
   });
 
-  it('at once when kds is killed, and the next command is told that it was held', async () => {
+  it('at once when kds is killed, and the next command sees it as recovered', async () => {
     const name = freshName();
     const running = await holder(name);
     const next = shop.kds(['run', '-x', name, 'sh', '-c', 'echo "next $KDS_RECOVERED"']);
@@ -281,7 +281,7 @@ describe('the set is let go of', () => {
   );
 });
 
-describe('when the set is taken away', () => {
+describe('when the set is lost', () => {
   const steal = async (name: string): Promise<void> => {
     const grant = await shop.domain.acquire({ exclusive: name }, { steal: true });
     grant.release();
@@ -293,7 +293,7 @@ describe('when the set is taken away', () => {
     await steal(name);
     const ended = await running.ended;
     expect(ended.code).toBe(143);
-    expect(ended.stderr).toMatch(/taken away.*SIGTERM/);
+    expect(ended.stderr).toMatch(/was lost.*SIGTERM/);
   });
 
   it('and is killed if it has not ended some time later', async () => {

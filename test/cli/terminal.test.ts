@@ -96,7 +96,7 @@ describe.skipIf(isMissing)(`at a terminal${missing}`, () => {
     await shop.free('t');
   });
 
-  it('kds run tells after a second what it waits for', async () => {
+  it('kds run prints after a second what it waits for', async () => {
     const terminal = await openTerminal();
     const name = freshName();
     const grant = await shop.domain.acquire({ exclusive: name }, { label: 'blocker' });
@@ -119,7 +119,7 @@ describe.skipIf(isMissing)(`at a terminal${missing}`, () => {
     type(terminal, `clear; kds break "${name}"; echo "again=$?"\n`);
     await terminal.says(/code=1[\s\S]*\[y\/N\]/);
     type(terminal, 'y\n');
-    await terminal.says(/taken away from blocker[\s\S]*again=0/);
+    await terminal.says(/revoked: blocker[\s\S]*again=0/);
     expect(grant.signal.aborted).toBe(true);
   });
 
