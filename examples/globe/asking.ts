@@ -1,13 +1,13 @@
 /**
- * Frames are asked for ahead, stage after stage: counters in shared memory say how many frames each
- * stage has asked for, so that all requests stand in line in the order of the pipeline ("atom
- * enqueued" of kds.txt). The work itself waits for grants alone.
+ * Frames are requested ahead, stage after stage: counters in shared memory have the number of
+ * frames that each stage has requested, so that all requests are queued in the order of the
+ * pipeline ("atom enqueued" of kds.txt). The work itself waits for grants alone.
  */
 
 import { frameBufferCount, type Scene, type Stage, stages, vertexBufferCount } from './scene.ts';
 
 export interface Asking {
-  /** Resolves when all requests stand in line that must come before this stage's for a frame. */
+  /** Resolves when all requests are queued that must precede this stage's for a frame. */
   turnOf(frame: number): Promise<void>;
   /** This stage's request for the next frame stands in line. */
   hasAsked(): void;

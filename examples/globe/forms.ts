@@ -54,11 +54,11 @@ export async function runDirect(scene: Scene): Promise<DisplayStatistics> {
   } finally {
     await close();
   }
-  if (statistics === undefined) throw new Error('the display ended, and has told nothing');
+  if (statistics === undefined) throw new Error('the display ended without its statistics');
   return statistics;
 }
 
-/** Each stage in a worker, told by the main thread what to do next; the display there. */
+/** Each stage in a worker, with its work sent by the main thread, which has the display. */
 export async function runBounced(scene: Scene): Promise<DisplayStatistics> {
   const domain = openThreadsDomain(createArena(), { label: 'main' });
   const buffers = new Buffers(scene);
@@ -94,7 +94,7 @@ export async function runBounced(scene: Scene): Promise<DisplayStatistics> {
   }
 }
 
-/** Keeps the event loop of this thread busy for half of the time, until it is told to stop. */
+/** Keeps the event loop of this thread busy for half of the time, until it is stopped. */
 export function keepHalfBusy(taskMs: number): () => void {
   const timer = setInterval(() => {
     const untilMs = Times.now() + taskMs;

@@ -2,7 +2,7 @@
  * The globe's page: what is on the screen now, who has which buffer and who waits for it, and
  * latencies. Beside it kds' own page of the same domain.
  *
- * A browser asks for a picture when it has shown the one before, and gets the next that comes on;
+ * A browser requests a picture when it has displayed the last one, and gets the next one on screen;
  * so it is sent as many as it can take, and the pipeline waits for nobody.
  */
 
@@ -20,7 +20,7 @@ import type { FromDisplay, ToDisplay } from './stage-worker.ts';
 const waitingMax = 32;
 const pageUrl = new URL('../examples/globe/page.html', import.meta.url);
 
-/** What the page is told beside the picture. */
+/** Data for the page, beside the picture. */
 interface State {
   readonly snapshot: Snapshot;
   readonly statistics: DisplayStatistics;
@@ -61,13 +61,13 @@ class Live {
 
   constructor(pipeline: DirectPipeline) {
     this.pipeline = pipeline;
-    pipeline.display.on('message', (message: FromDisplay) => void this.#hear(message));
+    pipeline.display.on('message', (message: FromDisplay) => void this.#receive(message));
   }
 
   async answer({ method, url = '/' }: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
       const [path] = url.split('?');
-      if (method !== 'GET') send(response, 405, 'text/plain', 'this is for looking only');
+      if (method !== 'GET') send(response, 405, 'text/plain', 'this page is read-only');
       else if (path === '/') send(response, 200, 'text/html', await readFile(pageUrl));
       else if (path === '/frame.jpg') send(response, 200, 'image/jpeg', await this.#frames.next());
       else if (path === '/state.json') {
@@ -82,10 +82,10 @@ class Live {
     this.pipeline.display.postMessage(wanted);
   }
 
-  async #hear(message: FromDisplay): Promise<void> {
-    if (message.kind === 'frame') this.#frames.tell(await encode(message.pixels, 'jpeg'));
+  async #receive(message: FromDisplay): Promise<void> {
+    if (message.kind === 'frame') this.#frames.publish(await encode(message.pixels, 'jpeg'));
     if (message.kind !== 'statistics') return;
-    this.#states.tell({
+    this.#states.publish({
       snapshot: this.pipeline.domain.querySync(),
       statistics: message.statistics,
     });
@@ -102,14 +102,14 @@ class Answers<T> {
   }
 
   next(): Promise<T> {
-    if (this.#waiting.length >= waitingMax) return Promise.reject(new Error('too many look on'));
+    if (this.#waiting.length >= waitingMax) return Promise.reject(new Error('too many viewers'));
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
       if (this.#waiting.length === 1) this.#ask();
     });
   }
 
-  tell(answer: T): void {
+  publish(answer: T): void {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const resolve of waiting) resolve(answer);

@@ -4,12 +4,13 @@
  *     npm start -- --frames 300 --out globe.png
  *
  * runs it in three forms, prints how long a hand-over from one stage to the next takes in each, and
- * writes the last frame that was shown.
+ * writes the last frame on the screen.
  *
  *     npm start -- --port 8080
  *
  * runs it until it is interrupted, and serves a page that shows it live, and kds' own page. With
- * KDS_TRACE=globe.json all threads tell that file what happens, for Perfetto and `kds check-trace`.
+ * KDS_TRACE=globe.json all threads append their events to that file, for Perfetto and `kds
+ * check-trace`.
  */
 
 import { writeFile } from 'node:fs/promises';

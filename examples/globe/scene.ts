@@ -21,7 +21,7 @@ export type WorkStage = (typeof hasWork)[number];
 export interface Scene {
   /** Infinity: until it is ended. */
   readonly frameCount: number;
-  /** The times of so many frames are kept: the last ones. */
+  /** Number of the last frames whose times are kept. */
   readonly timeCount: number;
   readonly hz: number;
   readonly vertices: BufferPoolHandle;

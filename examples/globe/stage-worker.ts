@@ -1,6 +1,6 @@
 /**
  * Direct: a worker for one stage. It asks for the buffers of each frame by itself, in its own
- * domain of the arena; whoever lets go of them wakes it, and no message goes anywhere.
+ * domain of the arena; the stage that releases them wakes it, without a message.
  */
 
 import { parentPort, workerData } from 'node:worker_threads';
@@ -28,7 +28,7 @@ const buffers = new Buffers(scene);
 const times = new Times(scene);
 const { turnOf, hasAsked } = askingFor(stage, scene);
 
-/** What the display tells the main thread. */
+/** Messages from the display to the main thread. */
 export type FromDisplay =
   | { readonly kind: 'end'; readonly statistics: DisplayStatistics }
   | { readonly kind: 'frame'; readonly number: number; readonly pixels: Uint8ClampedArray }
@@ -52,7 +52,7 @@ async function work(own: WorkStage): Promise<void> {
 
 async function show(): Promise<void> {
   let isFrameWanted = false;
-  const tell = (message: FromDisplay): void => parentPort?.postMessage(message);
+  const send = (message: FromDisplay): void => parentPort?.postMessage(message);
   const display = createDisplay<SharedBuffer, SyncGrant>(domain, {
     buffers: buffers.frames.buffers,
     vsync: timerVsync({ hz: scene.hz }),
@@ -61,14 +61,14 @@ async function show(): Promise<void> {
       if (!isFrameWanted) return;
       isFrameWanted = false;
       const pixels = Uint8ClampedArray.from(buffer.read(grant));
-      tell({ kind: 'frame', number, pixels });
+      send({ kind: 'frame', number, pixels });
     },
   });
-  const hear = (wanted: ToDisplay): void => {
+  const receive = (wanted: ToDisplay): void => {
     if (wanted === 'frame') isFrameWanted = true;
-    else tell({ kind: 'statistics', statistics: display.statistics() });
+    else send({ kind: 'statistics', statistics: display.statistics() });
   };
-  parentPort?.on('message', hear);
+  parentPort?.on('message', receive);
   let last: Promise<unknown> = Promise.resolve();
   for (let frame = 0; frame < scene.frameCount; frame++) {
     await turnOf(frame);
@@ -76,9 +76,9 @@ async function show(): Promise<void> {
     hasAsked();
   }
   await last;
-  tell({ kind: 'end', statistics: display.statistics() });
+  send({ kind: 'end', statistics: display.statistics() });
   await display.close();
-  parentPort?.off('message', hear);
+  parentPort?.off('message', receive);
 }
 
 // What waits for a counter alone does not keep a thread alive.

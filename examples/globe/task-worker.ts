@@ -1,4 +1,4 @@
-/** Bounced: a worker that does what the main thread tells it to, and tells when it is done. */
+/** Bounced: a worker that runs the work that the main thread sends, and reports its end. */
 
 import { workerData } from 'node:worker_threads';
 import { type RunningTask, serveTasks } from 'kds/jobs';

@@ -15,7 +15,7 @@ const topology = countries as unknown as Topology<{
   countries: GeometryCollection;
 }>;
 
-/** What is drawn, in this order; the number tells the painter how. */
+/** The layers, in the order of drawing; the number selects the style. */
 const shapes: readonly GeoPermissibleObjects[] = [
   geoGraticule10(),
   feature(topology, topology.objects.land),
