@@ -20,7 +20,7 @@ const { readSources, siteOf } = (await import(module)) as {
 const sources = readSources(fileURLToPath(new URL('../src/core', import.meta.url)));
 
 describe('the faults of the mutation run', () => {
-  it.each(faults)('$name: its place is in $in, once', (fault) => {
+  it.each(faults)('$name: its site is in $in, once', (fault) => {
     const { start, end } = siteOf(fault, sources);
     expect(end).toBeGreaterThan(start);
     expect(fault.replace).not.toBe(fault.find);

@@ -129,7 +129,7 @@ describeWithRedis('in messages of redis', () => {
   });
 });
 
-describe('texts that are shown', () => {
+describe('printable texts', () => {
   it('are escaped in every error of ours, whatever it was made of', () => {
     const error = new WaitTimeoutError('a\x9b31m\u202eb\ud800\u2028');
     expect(error).toBeInstanceOf(KdsError);

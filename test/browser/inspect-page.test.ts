@@ -68,7 +68,7 @@ describe('the server of the page', () => {
     expect((await ask(`${page.url}events`, headers)).status).toBe(403);
   });
 
-  it('refuses who does not know the path, and whoever wants more than to look', async () => {
+  it('refuses requests without the path, and any method but GET', async () => {
     const { origin } = new URL(page.url);
     for (const path of ['/', '/events', `/${'0'.repeat(32)}/`]) {
       expect((await ask(`${origin}${path}`)).status).toBe(404);
@@ -79,7 +79,7 @@ describe('the server of the page', () => {
     expect((await ask(page.url, {}, 'DELETE')).status).toBe(405);
   });
 
-  it('takes so many to look on, and no more', async () => {
+  it('accepts a limited number of viewers', async () => {
     const looking: ReturnType<typeof request>[] = [];
     for (let count = 0; count < 16; count++) {
       await new Promise<void>((resolve) => {
@@ -92,7 +92,7 @@ describe('the server of the page', () => {
     for (const one of looking) one.destroy();
   });
 
-  it('says what is wrong when it cannot look, and goes on', async () => {
+  it('shows the error of a failed snapshot, and goes on', async () => {
     const broken = await servePage({
       read: () => Promise.reject(new Error('out of reach')),
       intervalMs: 100,

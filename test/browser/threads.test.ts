@@ -19,7 +19,7 @@ describe.skipIf(chromium === undefined)(
       expect(await site.run('environment', [])).toEqual({ isolated: true, hasWaitAsync: true });
     });
 
-    it('a page conforms to the suite of all hosts', async () => {
+    it('a page conforms to the suite of all backends', async () => {
       const { passedCount, skipped, failed } = await site.run('conformance', []);
       console.info(`the suite in a page: ${passedCount} passed, ${skipped.length} not offered`);
       expect(failed).toEqual([]);
@@ -51,7 +51,7 @@ describe.skipIf(chromium === undefined)(
     });
 
     it.each(['in its event loop', 'asleep', 'blocked'] as const)(
-      'a holder terminated %s is missed, and its successor is told',
+      'a holder terminated %s is reaped, and its successor sees it as recovered',
       async (how) => {
         const { other, page, tookMs, ...end } = await site.run('holderEnds', [how]);
         console.info(`from terminate() to the next grant: ${tookMs.toFixed(0)} ms`);
@@ -134,7 +134,7 @@ describe.skipIf(chromium === undefined)(
         },
       );
 
-      it('a holder that is terminated is missed, and its successor is told', async () => {
+      it('a terminated holder is reaped, and its successor sees it as recovered', async () => {
         const { other, page } = await site.run('holderEnds', ['in its event loop'], search);
         expect({ other, page }).toEqual({ other: ['x'], page: [] });
       });

@@ -190,7 +190,7 @@ describe('exclusive_access_bitmap', () => {
     expect(exclusiveOnes(33, 0n)).toEqual([]);
   });
 
-  it('bits beyond the list are not looked at', () => {
+  it('bits beyond the list are ignored', () => {
     expect(exclusiveOnes(2, [0xffff_ffff, 7])).toEqual([0, 1]);
     expect(exclusiveOnes(1, 0xffn)).toEqual([0]);
   });

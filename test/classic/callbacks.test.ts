@@ -44,7 +44,7 @@ describe('kds_callback_init and kds_callback_term', () => {
     expect(world.log).toEqual(['first', 'second']);
   });
 
-  it('those whom one release grants are told in arrival order', () => {
+  it('sets granted by one release are reported in arrival order', () => {
     const world = new World();
     const [a, b] = [world.resource(), world.resource()];
     const holder = world.ask('holder', [0b11], [a, b]);

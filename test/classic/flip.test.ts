@@ -102,7 +102,7 @@ class Display {
 const soon = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe('a renderer and a display with two buffers', () => {
-  it('shows a frame when it is drawn, and draws over it when it is shown no more', async () => {
+  it('displays a frame when it is drawn, and draws over it when it is replaced', async () => {
     const kds = classic(createDomain());
     const log: string[] = [];
     const [front, back] = ['front', 'back'].map((name): Buffer => {

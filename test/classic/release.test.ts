@@ -5,7 +5,7 @@ import { exclusive, shared, World } from './world.ts';
 const soon = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe('kds_resource_set_release', () => {
-  it('nulls the pointer, before anybody is told', () => {
+  it('nulls the pointer, before any callback runs', () => {
     const world = new World();
     const resource = world.resource();
     const holder = world.ask('holder', exclusive, [resource]);
@@ -57,7 +57,7 @@ describe('kds_resource_set_release', () => {
     expect(world.log).toEqual(['holder', 'last']);
   });
 
-  it('a release that races with the grant: granted, not told, released, never told', async () => {
+  it('a release that races with the grant: granted, released, never reported', async () => {
     const world = new World();
     const resource = world.resource();
     const holder = world.ask('holder', exclusive, [resource]);
@@ -70,7 +70,7 @@ describe('kds_resource_set_release', () => {
     expect(world.log).toEqual(['holder', 'last']);
   });
 
-  it('a release that races with the grant: told first, and then released once', async () => {
+  it('a release that races with the grant: reported first, and then released once', async () => {
     const world = new World();
     const resource = world.resource();
     const waiter = world.ask('waiter', exclusive, [resource], { cb: world.queued });

@@ -102,7 +102,7 @@ describe('a resource of several threads', () => {
 });
 
 describe('error pointers', () => {
-  it('carry a negative errno, and are no sets', () => {
+  it('have a negative errno, and are no sets', () => {
     const kds = classic(createDomain());
     const pointer = ERR_PTR(-ERESTARTSYS);
     expect(IS_ERR(pointer)).toBe(true);

@@ -67,7 +67,7 @@ describe('a display', () => {
 });
 
 describe('a vsync', () => {
-  it('by timer is on time, does not drift, and tells how many it has missed', async () => {
+  it('by timer is on time, does not drift, and counts those it has missed', async () => {
     expect(() => timerVsync({ hz: 0 })).toThrow(RangeError);
     expect(() => timerVsync({ hz: '60' as never })).toThrow(TypeError);
     const source = timerVsync({ hz: 250 });

@@ -172,7 +172,7 @@ describe.each(backends)('a display on the backend %s', (_, open) => {
     await end();
   });
 
-  it('can be told to drop a frame that it has not latched', async () => {
+  it('can cancel a frame that it has not latched', async () => {
     const { vsync, seen, render, end } = scene(3);
     const frames = [render(0), render(1)];
     await frames[0]?.finish();

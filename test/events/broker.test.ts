@@ -12,7 +12,7 @@ afterAll(() => {
   removePrograms();
 });
 
-it('a client tells how its requests and grants fare, as it hears of it', async () => {
+it('a client publishes the events of its requests and grants', async () => {
   const socket = freshSocketPath();
   const domain = await openBrokerDomain({ socket, label: 'client', idleMs: 100 });
   const ear = new Ear();

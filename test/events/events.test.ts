@@ -43,7 +43,7 @@ const held = async (domain: SyncDomain, label = 'one') =>
   domain.acquire({ exclusive: 'a' }, { label });
 
 describe('events', () => {
-  it('tell of a request and its grant, in order, and of nothing once nobody listens', async () => {
+  it('report a request and its grant, in order, and nothing without a listener', async () => {
     const domain = createDomain({ label: 'mine' });
     const heard = hear();
     const one = await domain.acquire({ exclusive: ['a', 'b'], shared: 'c' }, { label: 'one' });
@@ -114,7 +114,7 @@ describe('events', () => {
     expect(startCount).toBe(7);
   });
 
-  it('tell of theft, of what is taken over, of giving up, and of holding less', async () => {
+  it('report a steal, a recovery, an abandon, and a downgrade', async () => {
     const domain = createDomain();
     const robbed = await held(domain, 'robbed');
     const heard = hear();
@@ -147,7 +147,7 @@ describe('events', () => {
     expect(heard[5]?.event.set).toEqual({ exclusive: ['a'], shared: [] });
   });
 
-  it('tell of a grant that is held for long', async () => {
+  it('report a grant that is held for long', async () => {
     const domain = createDomain({ holdWarningMs: 1, onHoldWarning: () => undefined });
     const told = new Promise<Heard>((resolve) => {
       stop = watchEvents((name, event) => {
@@ -160,7 +160,7 @@ describe('events', () => {
     grant.release();
   });
 
-  it('of a request that is older than its listeners, tell what is still known', async () => {
+  it('of a request older than its listeners, report what is still known', async () => {
     const domain = createDomain();
     const one = await held(domain);
     const two = domain.acquire({ exclusive: 'a' }, { label: 'two' });

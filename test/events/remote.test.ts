@@ -139,7 +139,7 @@ describeWithRedis('a client of redis tells', () => {
   });
 });
 
-describe.skipIf(!hasEtcd)(hasEtcd ? 'a client of etcd tells' : 'skipped: no etcd', () => {
+describe.skipIf(!hasEtcd)(hasEtcd ? 'a client of etcd publishes' : 'skipped: no etcd', () => {
   let cluster: EtcdCluster;
   beforeAll(async () => {
     cluster = await EtcdCluster.start();

@@ -87,7 +87,7 @@ describe('the globe', () => {
     }
   });
 
-  it('tells a trace of all its threads, which obeyed the rule', async () => {
+  it('writes a trace of all its threads, which obeyed the rule', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'kds-globe-'));
     try {
       const trace = join(folder, 'globe.json');
@@ -115,7 +115,7 @@ describe('the globe', () => {
     expect(output()).toContain(`${option} is a whole number`);
   });
 
-  it('serves its frames and its state live, until it is told to end', async () => {
+  it('serves its frames and its state live, until it is stopped', async () => {
     const { running, url } = await startLive(start, '--port', '0');
     const [one, two] = [await fetch(`${url}/frame.jpg`), await fetch(`${url}/frame.jpg`)];
     const pictures = [await one.arrayBuffer(), await two.arrayBuffer()].map((b) => Buffer.from(b));

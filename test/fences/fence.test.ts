@@ -41,7 +41,7 @@ describe('a fence', () => {
     expect(await failureOf(fence.wait())).toBe(error);
   });
 
-  it('that fails while nobody looks is no unhandled rejection', async () => {
+  it('that fails without a waiter is no unhandled rejection', async () => {
     const rejected: unknown[] = [];
     const note = (reason: unknown): void => void rejected.push(reason);
     process.on('unhandledRejection', note);
@@ -304,7 +304,7 @@ describe('deadline hints', () => {
     return { heard, fence: new Fence({ onDeadline: (atMs) => heard.push(atMs) }) };
   };
 
-  it('the earliest is kept and told', () => {
+  it('the earliest is kept and reported', () => {
     const { heard, fence } = watched();
     expect(fence.deadlineMs).toBe(Number.POSITIVE_INFINITY);
     expect([50, 60, 40].map((atMs) => fence.hintDeadline(atMs))).toEqual([true, false, true]);

@@ -59,7 +59,7 @@ describe.each(worldKinds.map((kind) => [kind.name, kind] as const))('on %s', (_n
     );
 
     it(
-      'can be told to stop watching',
+      'can be stopped by a signal',
       inWorld(async (domain) => {
         const writer = await domain.acquire({ exclusive: 'a' });
         const controller = new AbortController();
@@ -356,7 +356,7 @@ describe('bad input', () => {
     expect(() => exportFence(domain, { shared: 'a' })).toThrow('closed');
   });
 
-  it('a domain that cannot tell is refused', () => {
+  it('a domain without the capability is refused', () => {
     const domain = Object.create(createDomain(), { capabilities: { value: new Set() } }) as Domain;
     expect(() => exportFence(domain, {})).toThrow("capability 'settled'");
   });

@@ -35,7 +35,7 @@ describe('a timeline', () => {
     expect(timeline.signal(point)).toBe(false);
   });
 
-  it('a point that fails tells its error, and later ones are reached all the same', () => {
+  it('a point that fails has its error, and later ones are reached all the same', () => {
     const timeline = new Timeline();
     const [one, two] = [timeline.add(), timeline.add()];
     const fences = [timeline.point(one), timeline.point(two)];

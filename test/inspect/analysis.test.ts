@@ -139,8 +139,8 @@ describe('a graph of waiting', () => {
   });
 });
 
-describe('what is worth a look', () => {
-  it('a circle is suspected where a client waits for what waits for its own grant', async () => {
+describe('findings', () => {
+  it('a cycle is suspected where a client waits for what waits for its own grant', async () => {
     const client = { number: 9 };
     const held = [entry(1, { token: 1, client }), entry(4, { token: 2, client: { number: 8 } })];
     const pending = [
@@ -221,7 +221,7 @@ describe('what is worth a look', () => {
     await domain.close();
   });
 
-  it('looks through a long queue without recursion, and through 100,000 sets in order', () => {
+  it('searches a long queue without recursion, and 100,000 sets in order', () => {
     const pending = Array.from({ length: 100_000 }, (_, index) =>
       entry(index + 2, {
         set: { exclusive: ['db'], shared: [] },

@@ -33,7 +33,7 @@ async function read(text: string): Promise<string> {
 }
 
 describe('metrics by OpenTelemetry', () => {
-  it('tell how many hold and wait, for how long, and how often in vain', async () => {
+  it('count held and waiting sets, durations, and time-outs', async () => {
     const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
     const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 1e8 });
     const meterProvider = new MeterProvider({ readers: [reader] });

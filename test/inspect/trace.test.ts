@@ -165,7 +165,7 @@ describe('a trace of one event loop', () => {
     }
   });
 
-  it('names tracks and slices so that they can be shown', async () => {
+  it('names tracks and slices so that they can be displayed', async () => {
     const text = await traced(async () => {
       const domain = createDomain();
       for (const name of hostileNames) {

@@ -77,7 +77,7 @@ describeWithRedis('clients of Redis', () => {
   });
   afterAll(() => server.stop());
 
-  it('never held what conflicts, by what they tell', limits, async () => {
+  it('never held sets in conflict, by their events', limits, async () => {
     const clients = [1, 2, 3].map(() => new Redis({ port: server.port, host: '127.0.0.1' }));
     const open = (client: Redis) => openRedisDomain(client, { name: 'traced' });
     const domains = await Promise.all(clients.map(open));
@@ -95,7 +95,7 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'clients of etcd' : 'skipped: no etcd', () =
   });
   afterAll(() => cluster.remove());
 
-  it('never held what conflicts, by what they tell', limits, async () => {
+  it('never held sets in conflict, by their events', limits, async () => {
     const open = () => openEtcdDomain(cluster.hosts, { name: 'traced', leaseSeconds: 60 });
     expectObeyed(await traced('etcd', await Promise.all([open(), open(), open()])), 'etcd');
   });

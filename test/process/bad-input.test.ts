@@ -319,7 +319,7 @@ describe('a set whose reading runs code', () => {
 });
 
 describe('a grant that has ended', () => {
-  it('releases no second time, whoever has come since', () => {
+  it('releases no second time, also with a later holder', () => {
     const domain = createDomain();
     const first = domain.acquireSync({ exclusive: 'a' });
     first.release();

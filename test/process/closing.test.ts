@@ -71,7 +71,7 @@ describe('closing', () => {
     expect(seen).toEqual([['a']]);
   });
 
-  it('a holder hears of its loss before its successor begins', async () => {
+  it('a holder is notified of its loss before its successor begins', async () => {
     const domain = createDomain();
     const session = domain.session();
     const grant = await session.acquire(exclusive);
@@ -107,7 +107,7 @@ describe('closing', () => {
     expect(tracesIn(domain)).toEqual([]);
   });
 
-  it('a request that is robbed before its callback has begun is refused', async () => {
+  it('a request that is revoked before its callback has begun is refused', async () => {
     const domain = createDomain();
     const reasons: unknown[] = [];
     const begin = () => expect.unreachable();
@@ -121,7 +121,7 @@ describe('closing', () => {
     thief.release();
   });
 
-  it('cancel() of a request that is robbed comes too late, and it is told so', async () => {
+  it('cancel() of a revoked request returns false', async () => {
     const domain = createDomain();
     const reasons: unknown[] = [];
     const begin = () => expect.unreachable();
@@ -134,7 +134,7 @@ describe('closing', () => {
     expect(reasons).toEqual([expect.any(GrantLostError)]);
   });
 
-  it('a callback may close the domain that tells it', async () => {
+  it('a callback may close the domain that calls it', async () => {
     const domain = createDomain();
     const holder = await domain.acquire(exclusive);
     let told = 0;

@@ -220,7 +220,7 @@ describe('a callback that throws', () => {
     expect(stderr).toContain('a mistake');
   });
 
-  it('when told of a refusal is as harmless, and so is a signal that does not let go', () => {
+  it('in onRefused is as harmless, and so is a signal that keeps its listener', () => {
     const told = children.ask(`
       import { createDomain } from './kds.js';
       const told = [];

@@ -22,7 +22,7 @@ describe('holdWarningMs', () => {
     return { domain: createDomain({ holdWarningMs, onHoldWarning, label: 'main' }), warnings };
   }
 
-  it('tells of a grant: its label, session, set, token, for how long and who waits', () => {
+  it('names a grant: its label, session, set, token, time and waiters', () => {
     const { domain, warnings } = watched();
     const session = domain.session({ label: 'request 7' });
     const set = { exclusive: ['a'], shared: ['b'] };
@@ -47,7 +47,7 @@ describe('holdWarningMs', () => {
     expect(domain.querySync().held[0]?.id).toBe(warnings[0]?.id);
   });
 
-  it('tells once of each, and of each in its own time', () => {
+  it('warns once of each, and of each in its own time', () => {
     const { domain, warnings } = watched();
     const names = () => warnings.splice(0).map(({ set }) => set.exclusive[0]);
     domain.acquireSync({ exclusive: 'first' });
@@ -74,7 +74,7 @@ describe('holdWarningMs', () => {
     grant.release();
   });
 
-  it('says nothing of what is released in time, nor of what waits', () => {
+  it('does not warn of grants released in time, nor of waiting sets', () => {
     const { domain, warnings } = watched();
     const holder = domain.acquireSync(exclusive);
     domain.enqueue(exclusive, (grant) => grant.release(), { delivery: 'direct' });
@@ -147,7 +147,7 @@ describe('holdWarningMs', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('warns through the process, or else the console, when nobody else is told', () => {
+  it('warns through the process, or else the console, without a listener', () => {
     const emitWarning = vi.fn();
     const warn = vi.spyOn(console, 'warn').mockReturnValue(undefined);
     vi.stubGlobal('process', { emitWarning });

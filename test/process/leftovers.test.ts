@@ -260,7 +260,7 @@ describe('memory', () => {
       }`,
     ],
     [
-      '100,000 thefts in a session',
+      '100,000 steals in a session',
       `const session = domain.session();
       const set = { exclusive: 'a' };
       function work(from, to) {

@@ -19,7 +19,7 @@ function fill(domain: SyncDomain, prefix: string): readonly SyncGrant[] {
 }
 
 describe('at the end of memory', () => {
-  it('whoever asks for a set gets a LimitError, in whatever way', async () => {
+  it('every kind of request gets a LimitError', async () => {
     const domain = domainOfSlots(30);
     const grants = fill(domain, 'name');
     expect(grants).toHaveLength(10);

@@ -10,7 +10,7 @@ const b = { exclusive: 'b' };
 const nothing = () => {};
 const refused = { name: 'DeadlockError' };
 
-describe('a run that carries what it holds', () => {
+describe('a nested run', () => {
   const domain = createDomain({ nested: 'checked' });
   afterEach(() => expect(tracesIn(domain)).toEqual([]));
 

@@ -4,7 +4,7 @@ import { createDomain } from 'kds';
 import { describe, expect, it } from 'vitest';
 
 describe('a session', () => {
-  it('is told with whatever went through it, labelled or not, held or waiting', () => {
+  it('is in the entries of its requests, labelled or not, held or waiting', () => {
     const domain = createDomain({ label: 'main' });
     const session = domain.session({ label: 'request 7' });
     const exclusive = { exclusive: 'a' };

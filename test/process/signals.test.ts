@@ -106,7 +106,7 @@ describe('a signal', () => {
     expect(tracesIn(domain)).toEqual([]);
   });
 
-  it('that takes no listener has its error told, and nothing waits with it', async () => {
+  it('that refuses the listener rejects with its error, and nothing waits with it', async () => {
     const domain = createDomain();
     const foreign = new ForeignSignal();
     const listen = foreign.addEventListener;

@@ -29,7 +29,7 @@ describe('acquireSync', () => {
     },
   );
 
-  it('says that one event loop cannot wait for itself, and what to call instead', () => {
+  it('names the reason, one event loop, and what to call instead', () => {
     const domain = createDomain();
     const holder = domain.acquireSync(exclusive);
     expect(() => domain.acquireSync(exclusive)).toThrow(/one event loop .* acquire\(\)/);
@@ -91,7 +91,7 @@ describe('acquireSync', () => {
     sync.release();
   });
 
-  it('inside of a run that carries what it holds tells of the circle', async () => {
+  it('inside of a nested run reports the cycle', async () => {
     const domain = createDomain({ nested: 'checked' });
     await domain.run(exclusive, () => {
       expect(() => domain.acquireSync(exclusive)).toThrow(DeadlockError);

@@ -138,7 +138,7 @@ describe.each([
       await domain.close();
     });
 
-    it('grants held for long are told of, then and after a restore', async () => {
+    it('long holds are reported, then and after a restore', async () => {
       const warnings: (string | undefined)[] = [];
       const onHoldWarning = ({ label }: HoldWarning) => void warnings.push(label);
       const options = { holdWarningMs: 40, onHoldWarning };

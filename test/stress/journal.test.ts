@@ -41,7 +41,7 @@ describe('the checker of the journal', () => {
     expect(faultCount([{ client: '1', do: 'failed', error: 'in the way' }])).toBe(1);
   });
 
-  it('excuses an overlap only by a loss before the later grant, whoever is told first', () => {
+  it('excuses an overlap only by a loss before the later grant, in any order of reports', () => {
     const lostAt: Excuse = (token, laterToken) => token === 1 && laterToken > 5;
     const overlapping = (later: number): readonly Line[] => {
       return [begin('1.1', 1, ['a']), begin('2.1', later, ['a']), end('1.1'), end('2.1')];

@@ -80,7 +80,7 @@ it('tests of Playwright do across workers and shards', { timeout }, async () => 
 });
 
 it(
-  'a test that waits is told of by its name, and nothing is held afterwards',
+  'a test that waits is listed by its name, and nothing is held afterwards',
   async () => {
     const socket = freshSocketPath();
     const domain = await openBrokerDomain({ socket, idleMs: 100 });
@@ -160,7 +160,7 @@ it('tests of Playwright that end badly or are tried again leave nothing held', {
   await domain.close();
 });
 
-it('the journal tells who met whom', () => {
+it('the journal shows the overlaps', () => {
   const path = join(folder, 'journal');
   const lines = [
     { test: 'one', does: 'begins', reads: ['db'] },

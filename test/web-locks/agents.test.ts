@@ -53,7 +53,7 @@ describe('in worker threads', () => {
     return { domain, locks: new LockManager(domain, { clientId: 'main' }), hire };
   }
 
-  it('query() tells of the locks and requests of other threads', async () => {
+  it('query() lists the locks and requests of other threads', async () => {
     const { domain, locks, hire } = await world();
     const workers = [await hire(), await hire()] as const;
     await take(workers[0], { name: 'a', options: { mode: 'shared' } });

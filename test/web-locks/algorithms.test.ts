@@ -146,7 +146,7 @@ describe.each(worldKinds.map((kind) => [kind.name, kind] as const))('on %s', (_n
     );
 
     it(
-      'with ifAvailable, a lock can be had again as soon as its release has been heard of',
+      'with ifAvailable, a lock is available again as soon as its release is reported',
       inWorld(async (locks) => {
         await locks.request('a', async () => {
           await locks.request('b', () => {});
@@ -210,7 +210,7 @@ describe.each(worldKinds.map((kind) => [kind.name, kind] as const))('on %s', (_n
     );
 
     it(
-      'with steal, the last thief wins',
+      'with steal, the last request wins',
       inWorld(async (locks, world) => {
         const first = await Holder.take(locks, 'a', { steal: true });
         const second = await Holder.take(await world.agent(), 'a', { steal: true });
@@ -366,7 +366,7 @@ describe.each(worldKinds.map((kind) => [kind.name, kind] as const))('on %s', (_n
     );
   });
 
-  describe('when the waiting promise settles', () => {
+  describe('at the end of the waiting promise', () => {
     it.each([
       ['a value', () => 7],
       ['a promise', async () => 7],
@@ -410,7 +410,7 @@ describe.each(worldKinds.map((kind) => [kind.name, kind] as const))('on %s', (_n
     });
 
     it(
-      'the lock is held until then, and its request settles after it is released',
+      'the lock is held until then, and its request ends after the release',
       inWorld(async (locks, world) => {
         const other = await world.agent();
         const gate = new Gate();
@@ -518,7 +518,7 @@ describe.each(worldKinds.map((kind) => [kind.name, kind] as const))('on %s', (_n
 
   describe('snapshot the lock state', () => {
     it(
-      'tells of each lock and each request its name, mode and client, requests in their order',
+      'lists name, mode and client of each lock and request, requests in their order',
       inWorld(async (locks, world) => {
         const other = await world.agent();
         const reader = await Holder.take(locks, 'a', { mode: 'shared' });
@@ -605,7 +605,7 @@ describe.each(worldKinds.map((kind) => [kind.name, kind] as const))('on %s', (_n
     );
 
     it(
-      'nothing is called back any more that was granted and not told of yet',
+      'callbacks of grants that were not reported yet are not called any more',
       inWorld(async (_, world) => {
         const ending = await world.agent();
         const done = ending.request('a', unreached);

@@ -5,7 +5,7 @@ import { createDomain } from 'kds';
 import { LockManager } from 'kds/web-locks';
 import { expect, it } from 'vitest';
 
-it('a callback runs in the context of its request, whoever releases', async () => {
+it('a callback runs in the context of its request, not of the release', async () => {
   const storage = new AsyncLocalStorage<string | undefined>();
   const domain = createDomain();
   const locks = new LockManager(domain);

@@ -28,7 +28,7 @@ afterEach(() => {
 const exclusive = { name: 'a', mode: 'exclusive' };
 const end = { ...exclusive, ifAvailable: false, steal: false, error: undefined };
 
-it('a request is told of at its start, when it is granted, and at its end', async () => {
+it('a request is published at its start, when it is granted, and at its end', async () => {
   const locks = new LockManager(createDomain());
   const done = locks.request('a', { mode: 'shared' }, () => heard.push(['callback', {}]));
   expect(heard).toEqual([['start', { name: 'a', mode: 'shared' }]]);
@@ -41,7 +41,7 @@ it('a request is told of at its start, when it is granted, and at its end', asyn
   ]);
 });
 
-it('a lock that cannot be had at once is told of as a miss', async () => {
+it('a lock that is not available is published as a miss', async () => {
   const locks = new LockManager(createDomain());
   const holder = await Holder.take(locks, 'a');
   heard.length = 0;
@@ -54,7 +54,7 @@ it('a lock that cannot be had at once is told of as a miss', async () => {
   await holder.release();
 });
 
-it('the end tells the error of the callback', async () => {
+it('the end has the error of the callback', async () => {
   const error = new Error('on purpose');
   const locks = new LockManager(createDomain());
   await failureOf(locks.request('a', () => Promise.reject(error)));
@@ -62,7 +62,7 @@ it('the end tells the error of the callback', async () => {
   expect(heard.at(-1)?.[1]['error']).toBe(error);
 });
 
-it('the end tells that a lock was stolen, once, and of the thief', async () => {
+it('the end has the error of a stolen lock, once, and the stealing request its own', async () => {
   const locks = new LockManager(createDomain());
   const holder = await Holder.take(locks, 'a');
   heard.length = 0;
@@ -76,7 +76,7 @@ it('the end tells that a lock was stolen, once, and of the thief', async () => {
   ]);
 });
 
-it('the end tells of an abort, and nothing else does', async () => {
+it('the end has the reason of an abort, and nothing else does', async () => {
   const locks = new LockManager(createDomain());
   const holder = await Holder.take(locks, 'a');
   heard.length = 0;
@@ -92,7 +92,7 @@ it('the end tells of an abort, and nothing else does', async () => {
   await holder.release();
 });
 
-it('a set is told of by the list of its names', async () => {
+it('a set is published with the list of its names', async () => {
   await new LockManager(createDomain()).request(['a', 'b'], () => {});
   expect(heard.map(([, { name }]) => name)).toEqual([
     ['a', 'b'],
@@ -101,7 +101,7 @@ it('a set is told of by the list of its names', async () => {
   ]);
 });
 
-it('what is refused for its arguments is not told of', async () => {
+it('a request refused for its arguments is not published', async () => {
   await failureOf(new LockManager(createDomain()).request('-', unreached));
   expect(heard).toEqual([]);
 });

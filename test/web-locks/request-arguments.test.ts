@@ -71,7 +71,7 @@ describe('arguments', () => {
     expect(mode).toBe('exclusive');
   });
 
-  it('more arguments than three are not looked at', async () => {
+  it('more arguments than three are ignored', async () => {
     expect(await open().request('a', {}, () => 'ran', unreached)).toBe('ran');
   });
 
@@ -317,7 +317,7 @@ describe('the domain beneath', () => {
     expect(error).toMatchObject({ code: 'KDS_LIMIT' });
   });
 
-  it('shares its names with locks, and is told of by query()', async () => {
+  it('shares its names with locks, and is listed by query()', async () => {
     const domain = createDomain();
     const locks = new LockManager(domain, { clientId: 'web' });
     const grant = await domain.acquire({ exclusive: 'a', shared: 'b' }, { label: 'import' });

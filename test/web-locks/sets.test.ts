@@ -106,7 +106,7 @@ describe('the grant beneath a lock', () => {
     expect(grants?.[1]).toBe(grants?.[0]);
   });
 
-  it('if letting go of it takes a while, the request settles after that', async () => {
+  it('if a release takes a while, the request ends after that', async () => {
     const gate = new Gate();
     let isReleased = false;
     const done = open().request('a', (lock) => {
