@@ -105,7 +105,7 @@ export function testSettled({ group, needing }: Suite): void {
     });
 
     stealing('who steals what it waits for is waited for too', async (w) => {
-      const other = await w.party();
+      const other = await w.participant();
       await w.take('holder', { shared: 'a' });
       const watches = [w.domain, other].map((by) => new Watch(by, { exclusive: 'a' }));
       await w.domain.query();

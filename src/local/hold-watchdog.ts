@@ -4,9 +4,9 @@ import { watched } from '../api/events.ts';
 import { labelLengthMax } from '../api/limits.ts';
 import type { NamedSet } from '../api/sets.ts';
 import { namesOf } from '../report/blockers.ts';
-import { Deadline } from '../runtime/deadline.ts';
 import { deliver } from '../runtime/delivery.ts';
 import { quote } from '../runtime/escape.ts';
+import { Timer } from '../runtime/timer.ts';
 import type { Host } from './host.ts';
 
 export interface HoldWarning {
@@ -25,9 +25,9 @@ export class HoldWatchdog {
   readonly #host: Host;
   readonly #warnAfterMs: number;
   readonly #report: (warning: HoldWarning) => void;
-  #deadline: Deadline | undefined;
+  #deadline: Timer | undefined;
   /** More than one only if a test has faked the timers, or restored them, meanwhile. */
-  readonly #deadlines = new Set<Deadline>();
+  readonly #deadlines = new Set<Timer>();
   /** Tokens of those that are overdue and were told of. */
   #reported: ReadonlySet<number> = new Set();
 
@@ -51,7 +51,7 @@ export class HoldWatchdog {
 
   #lookIn(delayMs: number): void {
     const dueMs = this.#host.clock.now() + delayMs;
-    const deadline = new Deadline(delayMs, () => {
+    const deadline = new Timer(delayMs, () => {
       this.#deadlines.delete(deadline);
       if (this.#deadline === deadline) this.#deadline = undefined;
       this.#look(dueMs);

@@ -13,8 +13,8 @@ import { type EventDomain, watched } from '../api/events.ts';
 import type { RequestKey } from '../api/outer-grants.ts';
 import type { Snapshot } from '../api/snapshot.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { callersTime } from '../runtime/deadline.ts';
 import type { Delivery } from '../runtime/delivery.ts';
+import { callerTimer } from '../runtime/timer.ts';
 import { emitStart } from './events.ts';
 import type { RemoteGrant } from './grant.ts';
 import type { Operation } from './protocol.ts';
@@ -117,7 +117,7 @@ export class RemoteBackend<S extends Snapshot = Snapshot, P extends PendingReque
     const { timeoutMs } = request.terms;
     if (timeoutMs !== undefined && timeoutMs > 0) {
       const timeOut = (): void => this.#port.timeOut(pending, timeoutMs);
-      pending.dispose = this.clock.after(timeoutMs, timeOut, callersTime);
+      pending.dispose = this.clock.after(timeoutMs, timeOut, callerTimer);
     }
     this.#port.ask(pending);
   }

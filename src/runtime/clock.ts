@@ -4,7 +4,6 @@
  * and release. The result is precise enough for `since` in snapshots; timers do not use it.
  */
 
-import { Deadline, type DeadlineOptions } from './deadline.ts';
 import {
   isOnlyDateFaked,
   isTimeFaked,
@@ -12,7 +11,7 @@ import {
   realNowMs,
   setRealTimeout,
 } from './real-time.ts';
-import { unref } from './unref.ts';
+import { Timer, type TimerOptions, unref } from './timer.ts';
 
 const freshMs = 1;
 /** Difference from the system's clock that is tolerated. */
@@ -132,10 +131,10 @@ export interface Clock {
    * Calls once, after any delay. Returns a function that cancels the call. Without options it keeps
    * no process alive and uses real time.
    */
-  after(delayMs: number, onTime: () => void, options?: DeadlineOptions): () => void;
+  after(delayMs: number, onTime: () => void, options?: TimerOptions): () => void;
 }
 
-const leaseTime: DeadlineOptions = { isReal: true };
+const leaseTime: TimerOptions = { isReal: true };
 
 /** Real time: a server whose lease it is does not know of a test's fake timers. */
 export const systemClock: Clock = {
@@ -143,7 +142,7 @@ export const systemClock: Clock = {
   // For people, so that it is the time of day that a test has faked.
   epochMs: () => Date.now(),
   after: (delayMs, onTime, options = leaseTime) => {
-    const deadline = new Deadline(delayMs, onTime, options);
-    return () => deadline.cancel();
+    const timer = new Timer(delayMs, onTime, options);
+    return () => timer.cancel();
   },
 };

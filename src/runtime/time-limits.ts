@@ -9,7 +9,7 @@
  * fake timer whose clock is not known ends its request alone.
  */
 
-import { callersTime, Deadline } from './deadline.ts';
+import { callerTimer, Timer } from './timer.ts';
 
 /** One request's limit. */
 export interface TimeLimit<T> {
@@ -118,7 +118,7 @@ class Heap<T> {
   }
 }
 
-class Entry<T> extends Deadline implements TimeLimit<T> {
+class Entry<T> extends Timer implements TimeLimit<T> {
   readonly item: T;
   readonly timeoutMs: number;
   /** Its index in the heap; -1: over or cancelled. */
@@ -126,7 +126,7 @@ class Entry<T> extends Deadline implements TimeLimit<T> {
   private readonly limits: TimeLimits<T>;
 
   constructor(limits: TimeLimits<T>, timeoutMs: number, item: T) {
-    super(timeoutMs, () => limits.over(this), callersTime);
+    super(timeoutMs, () => limits.over(this), callerTimer);
     this.limits = limits;
     this.timeoutMs = timeoutMs;
     this.item = item;

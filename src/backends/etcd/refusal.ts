@@ -17,7 +17,7 @@ export class EtcdRefusal extends Error {
 }
 
 const codes = { exhausted: 8, unauthenticated: 16 };
-/** Deadline exceeded, unavailable: another member may do better, or the same one in a while. */
+/** Timer exceeded, unavailable: another member may do better, or the same one in a while. */
 const passing: ReadonlySet<number> = new Set([4, 14]);
 /** Of what is exhausted: requests at a time, and the quota, which an operator can raise. */
 const passingExhaustion = /too many|space exceeded/;

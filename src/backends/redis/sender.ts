@@ -8,7 +8,7 @@ import type { RequestKey } from '../../api/outer-grants.ts';
 import type { Operation } from '../../remote/protocol.ts';
 import type { RequestTable } from '../../remote/request-table.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import type { DeadlineOptions } from '../../runtime/deadline.ts';
+import type { TimerOptions } from '../../runtime/timer.ts';
 import type { ChangeKind, Changes } from './changes.ts';
 import type { RedisSession } from './leased-session.ts';
 import { timeoutMessage } from './messages.ts';
@@ -20,7 +20,7 @@ import type { ScriptReply, Scripts } from './scripts.ts';
 const linksLengthMax = 4 * 2 ** 20;
 /** Time limit, ms, of the blockers of a request whose own time is over. */
 const explainMsMax = 5000;
-const explainTime: DeadlineOptions = { keepsAlive: true, isReal: true };
+const explainTime: TimerOptions = { keepsAlive: true, isReal: true };
 
 export interface SenderOptions {
   readonly requests: RequestTable<PendingRedisRequest>;

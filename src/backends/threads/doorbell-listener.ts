@@ -16,7 +16,7 @@ import {
   setRealInterval,
   setRealTimeout,
 } from '../../runtime/real-time.ts';
-import { unref } from '../../runtime/unref.ts';
+import { unref } from '../../runtime/timer.ts';
 import * as C from './control.ts';
 import type { Bell } from './doorbell.ts';
 

@@ -28,7 +28,7 @@ import type { ResolvedSet } from '../../local/resources.ts';
 import type { HostSession } from '../../local/session.ts';
 import { CoarseClock } from '../../runtime/clock.ts';
 import { realNowMs, setRealTimeout } from '../../runtime/real-time.ts';
-import { unref } from '../../runtime/unref.ts';
+import { unref } from '../../runtime/timer.ts';
 import {
   agentsIn,
   emptyInbox,

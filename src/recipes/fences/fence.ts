@@ -18,7 +18,7 @@ import {
 } from '../../api/options.ts';
 import { describe } from '../../api/sets.ts';
 import { AbortListeners } from '../../runtime/abort-listeners.ts';
-import type { Deadline } from '../../runtime/deadline.ts';
+import type { Timer } from '../../runtime/timer.ts';
 import { Turns } from '../../runtime/turns.ts';
 import { throwUncaught } from '../../runtime/uncaught.ts';
 import { CallbackList, type FenceCallback } from './callback-list.ts';
@@ -205,7 +205,7 @@ export class Fence implements PromiseLike<void> {
         if (signal !== undefined) abortListeners.remove(signal, giveUp);
         reject(reason);
       };
-      let timer: Deadline | undefined;
+      let timer: Timer | undefined;
       const callback = this.addCallback(ended);
       if (callback === null) {
         ended();

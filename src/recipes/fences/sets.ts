@@ -12,7 +12,7 @@ import { UnsupportedError, WaitTimeoutError } from '../../api/errors.ts';
 import type { Grant, Waiter } from '../../api/grant.ts';
 import { checkIsObject, checkLabel, checkTimeout, readOptions } from '../../api/options.ts';
 import { describe, type PreparedSet, type SetSpec } from '../../api/sets.ts';
-import type { Deadline } from '../../runtime/deadline.ts';
+import type { Timer } from '../../runtime/timer.ts';
 import type { FenceCallback } from './callback-list.ts';
 import { Fence } from './fence.ts';
 import { startTimer } from './timer.ts';
@@ -128,7 +128,7 @@ class Import {
   #waiter: Waiter | undefined = undefined;
   #grant: Grant | undefined = undefined;
   #callback: FenceCallback | null = null;
-  #timer: Deadline | undefined = undefined;
+  #timer: Timer | undefined = undefined;
   #isOver = false;
 
   constructor(domain: Domain, fence: Fence, over: Fence, limitMs: number) {

@@ -5,7 +5,7 @@
  */
 
 import type { Socket } from 'node:net';
-import { Deadline } from '../../../runtime/deadline.ts';
+import { Timer } from '../../../runtime/timer.ts';
 import type { ServedDomain } from '../../process/domain.ts';
 import { allUnreadBytesMax, unreadMsMax } from '../wire/limits.ts';
 import { checkPlace } from '../wire/socket-path.ts';
@@ -86,7 +86,7 @@ class Broker implements RunningBroker, ConnectedBroker {
   #connectionCount = 0;
   /** Of all connections. */
   #unreadBytes = 0;
-  #idle: Deadline | undefined;
+  #idle: Timer | undefined;
   #isOpen = true;
   #tellEnded: () => void = () => undefined;
 
@@ -173,6 +173,6 @@ class Broker implements RunningBroker, ConnectedBroker {
     if (this.#idleMs === Number.POSITIVE_INFINITY) return;
     const isFirst = this.#connectionCount === 0;
     const idleMs = isFirst ? Math.max(this.#idleMs, firstIdleMsMin) : this.#idleMs;
-    this.#idle = new Deadline(idleMs, () => void this.close());
+    this.#idle = new Timer(idleMs, () => void this.close());
   }
 }

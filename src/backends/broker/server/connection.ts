@@ -23,7 +23,7 @@ import { labelLengthMax } from '../../../api/limits.ts';
 import type { OuterGrant } from '../../../api/outer-grants.ts';
 import { describe, type SetSpec } from '../../../api/sets.ts';
 import { lostError } from '../../../remote/lost-error.ts';
-import { Deadline } from '../../../runtime/deadline.ts';
+import { Timer } from '../../../runtime/timer.ts';
 import type { ServedDomain } from '../../process/domain.ts';
 import { errorSent } from '../wire/errors.ts';
 import { encodeFrame, type Frame, FrameDecoder } from '../wire/frames.ts';
@@ -93,14 +93,14 @@ export class Connection implements Owner {
   #unsent: string[] = [];
   #unsentLength = 0;
   #isFlushDue = false;
-  #deadline: Deadline;
+  #deadline: Timer;
 
   constructor(broker: ConnectedBroker, socket: Socket, number: number) {
     this.#broker = broker;
     this.#socket = socket;
     this.number = number;
     this.#privates = new PrivateResources(() => broker.domain.resource());
-    this.#deadline = new Deadline(helloMsMax, () => {
+    this.#deadline = new Timer(helloMsMax, () => {
       this.#cutOff(new ProtocolError(`no hello came within ${helloMsMax} ms`));
     });
     socket.on('data', (chunk) => this.#receive(chunk));
@@ -171,7 +171,7 @@ export class Connection implements Owner {
   }
 
   #expectToRead(): void {
-    this.#deadline = new Deadline(this.#broker.unreadMsMax, () => this.#socket.destroy());
+    this.#deadline = new Timer(this.#broker.unreadMsMax, () => this.#socket.destroy());
   }
 
   #countUnread(byteCount: number): void {

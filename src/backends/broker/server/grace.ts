@@ -5,7 +5,7 @@
  * that a live client still holds, if that client comes in time.
  */
 
-import { Deadline } from '../../../runtime/deadline.ts';
+import { Timer } from '../../../runtime/timer.ts';
 import type { LiveRequest } from './live-request.ts';
 
 /** The connection of a deferred request. */
@@ -21,7 +21,7 @@ export class Grace {
   /** `onEnd` is called once the deferred requests are admitted. */
   begin(graceMs: number, onEnd: () => void): void {
     this.#endMs = performance.now() + graceMs;
-    new Deadline(graceMs, () => {
+    new Timer(graceMs, () => {
       this.#endMs = 0;
       this.#admitAll();
       onEnd();

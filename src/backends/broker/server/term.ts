@@ -19,7 +19,7 @@ import { chmodSync, type FSWatcher, watch } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { KdsError, UnavailableError } from '../../../api/errors.ts';
-import { Deadline } from '../../../runtime/deadline.ts';
+import { Timer } from '../../../runtime/timer.ts';
 import {
   call,
   findSigns,
@@ -67,7 +67,7 @@ export class Life implements Heritage {
   #markWritten: string | undefined;
   #isOpen = true;
   #renewal: Promise<boolean> | undefined;
-  #renewalDue: Deadline | undefined;
+  #renewalDue: Timer | undefined;
   #onOver: () => void = () => undefined;
   #isNeeded: () => boolean = () => true;
 
@@ -131,7 +131,7 @@ export class Life implements Heritage {
 
   #renewSoon(): void {
     if (this.#renewalDue !== undefined || !this.#isOpen) return;
-    this.#renewalDue = new Deadline(renewPauseMs, () => {
+    this.#renewalDue = new Timer(renewPauseMs, () => {
       this.#renewalDue = undefined;
       this.renew();
     });

@@ -1,34 +1,33 @@
 /**
  * A timer for any delay: the platform's own overflows after 24.8 days.
  *
- * A timer that a test has faked is over when the test says so; no clock is asked besides, as that
- * may be faked or not. A real one that fires early by the real clock is set again. Either ends by
- * the functions that it began by, whatever has been faked or restored since.
+ * A timer that a test has faked fires when the test moves its time; no clock is read, as it may be
+ * faked or not. A real timer that fires early by the real clock is set again. Either is cancelled
+ * by the functions of its start, whatever has been faked or restored since.
  */
 
 import { clockOfTimers, realNowMs, realTimers } from './real-time.ts';
-import { unref } from './unref.ts';
 
 const delayMsMax = 2 ** 31 - 1;
 
-export interface DeadlineOptions {
-  /** Whether the process stays alive until it is over or cancelled. Default false. */
+export interface TimerOptions {
+  /** Whether the process stays alive until it fires or is cancelled. Default false. */
   readonly keepsAlive?: boolean;
-  /** Whether it goes by real time where a test has faked the timers. Default false. */
+  /** Whether it uses real time if a test has faked the timers. Default false. */
   readonly isReal?: boolean;
 }
 
-/** Of a caller who waits: a process that ended instead would run neither `catch` nor `finally`. */
-export const callersTime: DeadlineOptions = { keepsAlive: true };
+/** For waiting callers: a process that ended meanwhile would run neither `catch` nor `finally`. */
+export const callerTimer: TimerOptions = { keepsAlive: true };
 
-const noOptions: DeadlineOptions = {};
+const noOptions: TimerOptions = {};
 
-export class Deadline {
+export class Timer {
   readonly #onTime: () => void;
-  readonly #options: DeadlineOptions;
-  /** What its timer goes by; undefined where that is a fake timer whose clock is not known. */
+  readonly #options: TimerOptions;
+  /** Its clock; undefined for a fake timer whose clock is not known. */
   readonly clock: (() => number) | undefined;
-  /** When it is over by that clock; NaN where there is none. */
+  /** The time at which it fires by that clock; NaN without a clock. */
   readonly atMs: number;
   #leftMs: number;
   #isOver = false;
@@ -36,7 +35,7 @@ export class Deadline {
   #clearTimeout!: typeof clearTimeout;
   #timer: ReturnType<typeof setTimeout> | undefined = undefined;
 
-  constructor(delayMs: number, onTime: () => void, options: DeadlineOptions = noOptions) {
+  constructor(delayMs: number, onTime: () => void, options: TimerOptions = noOptions) {
     this.#onTime = onTime;
     this.#options = options;
     this.clock = options.isReal === true ? realNowMs : clockOfTimers();
@@ -45,25 +44,25 @@ export class Deadline {
     this.#arm();
   }
 
-  /** Whether its time is over, within the resolution of timers. */
+  /** Whether its time has passed, within the resolution of timers. */
   get isDue(): boolean {
     return this.atMs - this.#nowMs() < 1;
   }
 
-  /** Whether the timers in force are those that it waits for. */
+  /** Whether the global timers are still those that it uses. */
   get isCurrent(): boolean {
     return this.#setTimeout === globalThis.setTimeout;
   }
 
   cancel(): void {
-    // To clear one that has fired clears another one with the mock timers of node:test.
+    // With the mock timers of node:test, clearing a fired timer clears another one.
     if (this.#isOver) return;
     this.#isOver = true;
     const isReal = this.clock === realNowMs;
-    // Of fake timers that are restored nothing is left to clear; those of node:test would break.
+    // Restored fake timers need no clearing; those of node:test would break.
     if (!isReal && !this.isCurrent) return;
     const clear = isReal ? this.#clearTimeout : clearTimeout;
-    // Node gives up its list of a delay with the last timer that keeps the process alive: 0.7 µs.
+    // Node frees its list of a delay with the last timer that keeps the process alive: 0.7 µs.
     unref(this.#timer);
     clear(this.#timer);
   }
@@ -95,4 +94,9 @@ export class Deadline {
     this.#isOver = true;
     this.#onTime();
   }
+}
+
+/** Lets the process end although the timer is set; a browser's is a number and never keeps one. */
+export function unref(timer: ReturnType<typeof setTimeout> | undefined): void {
+  if (typeof timer === 'object') timer.unref?.();
 }
