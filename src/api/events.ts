@@ -148,7 +148,7 @@ interface Channel {
 }
 
 /** For backends: whether any channel has a subscriber. An object, as importers share its field. */
-export const watched: { isWatched: boolean } = { isWatched: false };
+export const eventFlags: { hasSubscribers: boolean } = { hasSubscribers: false };
 
 /** For backends: publishes an event to the subscribers of its channel. */
 export function publish<Name extends EventName>(name: Name, message: DomainEvents[Name]): void {
@@ -226,7 +226,7 @@ function openChannels(): ReadonlyMap<EventName, Channel> {
   const platform = load?.('diagnostics_channel') as { channel(name: string): Channel } | undefined;
   const opened = new Map<EventName, Channel>();
   const update = (): void => {
-    watched.isWatched = [...opened.values()].some(({ hasSubscribers }) => hasSubscribers);
+    eventFlags.hasSubscribers = [...opened.values()].some(({ hasSubscribers }) => hasSubscribers);
   };
   for (const name of eventNames) {
     const channel = platform?.channel(name) ?? new OwnChannel(name);

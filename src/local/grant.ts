@@ -4,7 +4,7 @@
  */
 
 import { GrantLostError } from '../api/errors.ts';
-import { watched } from '../api/events.ts';
+import { eventFlags } from '../api/events.ts';
 import type { SyncGrant } from '../api/grant.ts';
 import { partNotHeld } from '../api/refusals.ts';
 import type { PreparedSet, RequestedRefs, ResourceRef, SetSpec } from '../api/sets.ts';
@@ -94,7 +94,7 @@ export class HostGrant implements SyncGrant, Deliverable {
       this.#checkHeld();
       if (requested !== undefined) this.#choose(requested);
       host.core.downgrade(this.set, requested !== undefined);
-      if (watched.isWatched) host.events.weakened(this.set, this.token);
+      if (eventFlags.hasSubscribers) host.events.weakened(this.set, this.token);
     } catch (error) {
       throw host.undo(error);
     }
@@ -172,7 +172,7 @@ export class HostGrant implements SyncGrant, Deliverable {
       this.#choose(requested);
       host.core.removeChosen(this.set);
       if (host.core.firstLink(this.set) === 0) this.#end(false);
-      else if (watched.isWatched) host.events.weakened(this.set, this.token);
+      else if (eventFlags.hasSubscribers) host.events.weakened(this.set, this.token);
     } catch (error) {
       throw host.undo(error);
     }

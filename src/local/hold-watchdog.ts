@@ -1,6 +1,6 @@
 /** Reports, once each, grants that are held for longer than expected. Revokes nothing. */
 
-import { watched } from '../api/events.ts';
+import { eventFlags } from '../api/events.ts';
 import { labelLengthMax } from '../api/limits.ts';
 import type { NamedSet } from '../api/sets.ts';
 import { namesOf } from '../report/blockers.ts';
@@ -101,7 +101,7 @@ export class HoldWatchdog {
     const { core, events, reader } = this.#host;
     const token = core.token(set);
     const heldMs = nowMs - reader.sinceOf(set);
-    if (watched.isWatched) events.heldLong(set, token, heldMs, pendingCount);
+    if (eventFlags.hasSubscribers) events.heldLong(set, token, heldMs, pendingCount);
     return {
       id: reader.idOf(set),
       token,

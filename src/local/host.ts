@@ -9,7 +9,7 @@
  */
 
 import type { Capability } from '../api/domain.ts';
-import { type EventDomain, outcomeOf, type RequestOutcome, watched } from '../api/events.ts';
+import { type EventDomain, eventFlags, outcomeOf, type RequestOutcome } from '../api/events.ts';
 import type { AcquireSyncOptions } from '../api/options.ts';
 import { closedWhileWaiting } from '../api/refusals.ts';
 import { Core, GRANTED, type Memory, UNUSUAL } from '../core/index.ts';
@@ -154,7 +154,7 @@ export abstract class Host {
   steal({ queues, count }: ResolvedSet, scope: HostSession, label: string | undefined): number {
     const set = this.#created(this.core.steal(queues, count, 0, this.wordFor(scope, label)));
     this.core.setNote(set, this.clock.now());
-    if (watched.isWatched) this.events.arrived(set, 0, label, scope.label, true);
+    if (eventFlags.hasSubscribers) this.events.arrived(set, 0, label, scope.label, true);
     return set;
   }
 
@@ -214,14 +214,14 @@ export abstract class Host {
   /** Ends the set of a grant; false if it had ended before. Within an operation. */
   release(set: number, token: number, died: boolean): boolean {
     if (!this.core.isHeld(set, token)) return false;
-    if (watched.isWatched) this.events.released(set, token, died);
+    if (eventFlags.hasSubscribers) this.events.released(set, token, died);
     this.end(set, died);
     return true;
   }
 
   /** A waiting set ends, ungranted. Within an operation. */
   drop(set: number, outcome: RequestOutcome): void {
-    if (watched.isWatched) this.events.missed(set, outcome);
+    if (eventFlags.hasSubscribers) this.events.missed(set, outcome);
     this.end(set, false);
   }
 
@@ -239,7 +239,7 @@ export abstract class Host {
     // While all of them are there: a reason tells who is in the way.
     const reasons = waiting.map(reasonOf);
     if (waiting.length === 0) return;
-    if (watched.isWatched) this.#noteMissed(waiting, outcomeOf(reasons[0]));
+    if (eventFlags.hasSubscribers) this.#noteMissed(waiting, outcomeOf(reasons[0]));
     this.#endTogether(waiting, [], false);
     for (const [index, request] of waiting.entries()) request.refuse(reasons[index]);
   }
@@ -270,7 +270,7 @@ export abstract class Host {
     if (waiting.length + held.size === 0) return;
     const reason = closedWhileWaiting();
     const outcome = outcomeOf(reason);
-    if (watched.isWatched) {
+    if (eventFlags.hasSubscribers) {
       this.#noteMissed(waiting, outcome);
       const cause = died ? 'died' : 'closed';
       for (const set of held) this.events.lost(set, this.core.token(set), cause);
@@ -292,7 +292,7 @@ export abstract class Host {
       .filter((grant) => grant?.isHeld === true);
     const held: number[] = [];
     const ending = new Set(grants as readonly HostGrant[]);
-    if (watched.isWatched) {
+    if (eventFlags.hasSubscribers) {
       this.events.atOneMoment(() => {
         this.#noteMissed(waiting, 'cancelled');
         for (const { set, token } of ending) this.events.released(set, token, died);
@@ -365,7 +365,7 @@ export abstract class Host {
     } else {
       core.setNote(set, this.clock.now());
       const grant = this.createGrant(request.scope, set, core.state(set), request.label);
-      if (watched.isWatched) this.events.granted(grant);
+      if (eventFlags.hasSubscribers) this.events.granted(grant);
       request.tell(grant);
     }
   }
@@ -373,9 +373,9 @@ export abstract class Host {
   /** A grant has been taken away, perhaps before its request was told of it. */
   protected hearLost(set: number): void {
     const token = this.core.token(set);
-    if (watched.isWatched) this.events.remember(set);
+    if (eventFlags.hasSubscribers) this.events.remember(set);
     const object = this.untag(set);
-    if (watched.isWatched) this.#noteLost(set, token, object);
+    if (eventFlags.hasSubscribers) this.#noteLost(set, token, object);
     this.forgetWord(set);
     this.core.forget(set);
     this.setCount--;

@@ -6,7 +6,7 @@
 import type { Capability, SyncSession } from '../api/domain.ts';
 import { type Ended, type EndsTogether, endsTogether } from '../api/ending.ts';
 import { DeadlockError, LockedError, WaitTimeoutError } from '../api/errors.ts';
-import { outcomeOf, watched } from '../api/events.ts';
+import { eventFlags, outcomeOf } from '../api/events.ts';
 import type { Grant, SyncGrant, Waiter } from '../api/grant.ts';
 import {
   type AcquireOptions,
@@ -280,7 +280,7 @@ export class HostSession implements SyncSession, EndsTogether {
   #place(requested: RequestedSet, bits: number): HostGrant | number {
     this.#checkOpen();
     const { host } = this;
-    const instrumented = watched.isWatched;
+    const instrumented = eventFlags.hasSubscribers;
     host.enter();
     let placed: HostGrant | number;
     try {
@@ -363,7 +363,7 @@ export class HostSession implements SyncSession, EndsTogether {
     if (locked === 'fail') this.#refuseLocked(resolved);
     const allBits = locked === 'ignore' ? bits | PASS_LOCKED : bits;
     if (held.length > 0) this.host.expect(resolved, held.length, this, label);
-    const arrive = watched.isWatched ? 'arriveInstrumented' : 'arrive';
+    const arrive = eventFlags.hasSubscribers ? 'arriveInstrumented' : 'arrive';
     const placed = this.host[arrive](resolved, allBits, this, label);
     if (typeof placed !== 'number') return placed;
     if (timeoutMs === 0) this.#refuse(placed, waitTimeout(this.host.reader, placed, 0));
@@ -389,7 +389,7 @@ export class HostSession implements SyncSession, EndsTogether {
   #try(requested: RequestedSet, bits: number, label: string | undefined): HostGrant | null {
     const { host } = this;
     this.#checkOpen();
-    const instrumented = watched.isWatched;
+    const instrumented = eventFlags.hasSubscribers;
     host.enter();
     let grant: HostGrant | null;
     try {
@@ -500,7 +500,7 @@ export class HostSession implements SyncSession, EndsTogether {
     }
     const set = host.steal(resolved, this, label);
     const grant = host.createGrant(this, set, host.core.state(set), label);
-    if (watched.isWatched) host.events.granted(grant);
+    if (eventFlags.hasSubscribers) host.events.granted(grant);
     return grant;
   }
 

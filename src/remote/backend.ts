@@ -9,7 +9,7 @@
  */
 
 import type { Capability } from '../api/domain.ts';
-import { type EventDomain, watched } from '../api/events.ts';
+import { type EventDomain, eventFlags } from '../api/events.ts';
 import type { RequestKey } from '../api/outer-grants.ts';
 import type { Snapshot } from '../api/snapshot.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -111,7 +111,7 @@ export class RemoteBackend<S extends Snapshot = Snapshot, P extends PendingReque
   start(request: RemoteRequest): void {
     const pending = this.#port.createPending(request);
     if (!this.#requests.add(pending)) return;
-    if (watched.isWatched) emitStart(request);
+    if (eventFlags.hasSubscribers) emitStart(request);
     this.checkLease();
     if (!this.#requests.isPending(request)) return;
     const { timeoutMs } = request.terms;

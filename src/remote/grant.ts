@@ -4,7 +4,7 @@
  * its state is given it back from what is kept here.
  */
 
-import { watched } from '../api/events.ts';
+import { eventFlags } from '../api/events.ts';
 import type { Grant } from '../api/grant.ts';
 import type { RequestKey } from '../api/outer-grants.ts';
 import { partNotHeld } from '../api/refusals.ts';
@@ -103,13 +103,13 @@ export class RemoteGrant implements Grant, Deliverable {
     if (this.#set.exclusive?.length === 0 && this.#set.shared?.length === 0) {
       return this.#releaseAll();
     }
-    if (watched.isWatched) emitWeakening(this);
+    if (eventFlags.hasSubscribers) emitWeakening(this);
     return this.#backend.send({ do: 'release', id: this.id, part: [...chosen] });
   }
 
   #releaseAll(): void | Promise<void> {
     if (!this.#end()) return;
-    if (watched.isWatched) emitRelease(this, false);
+    if (eventFlags.hasSubscribers) emitRelease(this, false);
     return this.#backend.send({ do: 'release', id: this.id });
   }
 
@@ -121,7 +121,7 @@ export class RemoteGrant implements Grant, Deliverable {
       exclusive: exclusive.filter((ref) => !chosen.has(ref)),
       shared: [...shared, ...exclusive.filter((ref) => chosen.has(ref))],
     };
-    if (watched.isWatched) emitWeakening(this);
+    if (eventFlags.hasSubscribers) emitWeakening(this);
     const { id } = this;
     return this.#backend.send({
       do: 'downgrade',
@@ -132,7 +132,7 @@ export class RemoteGrant implements Grant, Deliverable {
 
   abandon(reason?: unknown): void | Promise<void> {
     if (!this.#end()) return;
-    if (watched.isWatched) emitRelease(this, true);
+    if (eventFlags.hasSubscribers) emitRelease(this, true);
     const done = this.#backend.send({ do: 'abandon', id: this.id });
     this.#controller?.abort(reason ?? lostError(this.token));
     return done;

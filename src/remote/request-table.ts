@@ -8,7 +8,7 @@
  * them, so a backend finds there what to ask again, and to claim again, after a reconnect.
  */
 
-import { type GrantLostEvent, watched } from '../api/events.ts';
+import { eventFlags, type GrantLostEvent } from '../api/events.ts';
 import { AbortListeners } from '../runtime/abort-listeners.ts';
 import { Delivery } from '../runtime/delivery.ts';
 import { throwUncaught } from '../runtime/uncaught.ts';
@@ -150,7 +150,7 @@ export class RequestTable<P extends PendingRequest> {
     const { request } = pending;
     if (event.is === 'granted') this.#grant(pending, event);
     else if (event.is === 'waiting') {
-      if (watched.isWatched) emitMiss(request);
+      if (eventFlags.hasSubscribers) emitMiss(request);
     } else if (event.is === 'refused') this.refuse(request, event.reason);
     else this.settle(request);
   }
@@ -161,20 +161,20 @@ export class RequestTable<P extends PendingRequest> {
     this.end(request);
     this.#held.set(grant.id, { grant, key: key as KeyOf<P> });
     grant.scope.tracked.add(grant);
-    if (watched.isWatched) emitGrant(request, grant);
+    if (eventFlags.hasSubscribers) emitGrant(request, grant);
     request.reportGrant(grant);
   }
 
   /** A try could not have its set, or an observer has no conflict left. */
   settle(request: RemoteRequest): void {
     if (!this.end(request)) return;
-    if (watched.isWatched) emitEnd(request, 'denied');
+    if (eventFlags.hasSubscribers) emitEnd(request, 'denied');
     request.reportSettled();
   }
 
   refuse(request: RemoteRequest, reason: unknown): void {
     if (!this.end(request)) return;
-    if (watched.isWatched) emitRefusal(request, reason);
+    if (eventFlags.hasSubscribers) emitRefusal(request, reason);
     request.reportRefusal(reason);
   }
 
@@ -195,7 +195,7 @@ export class RequestTable<P extends PendingRequest> {
   /** A grant was taken away: at once, and its holder is notified by the delivery. */
   lose(grant: RemoteGrant, reason?: unknown, cause: GrantLostEvent['cause'] = 'stolen'): void {
     if (!grant.revoke(reason)) return;
-    if (watched.isWatched) emitLoss(grant, cause);
+    if (eventFlags.hasSubscribers) emitLoss(grant, cause);
     this.drop(grant.id);
     this.delivery.direct(grant);
   }

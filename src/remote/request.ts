@@ -4,7 +4,7 @@
  */
 
 import { type Callback, callBack } from '../api/callback.ts';
-import { watched } from '../api/events.ts';
+import { eventFlags } from '../api/events.ts';
 import type { Grant, Waiter } from '../api/grant.ts';
 import type { LockedPolicy } from '../api/options.ts';
 import { type CapturedContext, runInContext } from '../runtime/async-context.ts';
@@ -112,7 +112,7 @@ export class CallbackRequest extends RemoteRequest implements Waiter, Deliverabl
 
   cancel(): boolean {
     if (this.scope.backend.cancel(this)) {
-      if (watched.isWatched) emitEnd(this, 'cancelled');
+      if (eventFlags.hasSubscribers) emitEnd(this, 'cancelled');
       return true;
     }
     if (!this.#due?.isHeld) return false;

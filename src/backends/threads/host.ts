@@ -8,7 +8,7 @@
  */
 
 import { DomainClosedError, KdsError, UnavailableError } from '../../api/errors.ts';
-import { type EventDomain, watched } from '../../api/events.ts';
+import { type EventDomain, eventFlags } from '../../api/events.ts';
 import type { AcquireSyncOptions } from '../../api/options.ts';
 import {
   begin,
@@ -271,7 +271,7 @@ export class ThreadsHost extends Host {
     this.untag(set);
     request.endWaiting();
     const grant = this.createGrant(scope, set, state, label);
-    if (watched.isWatched) this.events.granted(grant);
+    if (eventFlags.hasSubscribers) this.events.granted(grant);
     return grant;
   }
 
@@ -540,7 +540,7 @@ export class ThreadsHost extends Host {
     emptyInbox(this.memory.words, agent);
     const sets = core.allSets().filter((set) => this.agentOf(set) === agent);
     for (const set of sets) {
-      if (watched.isWatched) this.#noteDied(set);
+      if (eventFlags.hasSubscribers) this.#noteDied(set);
       this.forgetWord(set);
     }
     core.removeAll(sets, true);
