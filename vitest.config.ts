@@ -68,6 +68,8 @@ export default defineConfig({
     reporters: onBuildMachine
       ? ['default', slowestFiles, ['json', { outputFile: reportFile }]]
       : ['default', slowestFiles],
+    // Beside the test, as a folder of another name than all others would not be.
+    resolveSnapshotPath: (path, extension) => path + extension,
     coverage: { include: ['src/**/*.ts'], reporter: ['text-summary', 'html'] },
     // One after the other, by `groupOrder`. A file is of the last project whose list has it, and of
     // the first one if none has.

@@ -5,10 +5,13 @@
  * States are told apart by what the oracle knows; that core's words agree with it, and with
  * themselves, is checked after each transition, so words that differ only in where things lie count
  * as one state. Worlds that differ only in the names of the resources count as one too.
+ *
+ * Each transition is written as a test vector (vectors.ts), in the tree of the shortest ways.
  */
 
 import type { Oracle, OracleSet, OracleSpec } from '../conformance/oracle.ts';
 import { type Operation, type Outcome, Pair, type PairState, toldWith } from './pair.ts';
+import { outcomeOf, type Part, type Seen, type Step, textOf } from './vectors.ts';
 
 /** What there is and what may happen. Leaving something out makes the world smaller. */
 export interface World {
@@ -48,6 +51,30 @@ export interface Exploration {
   readonly transitionCount: number;
   /** How often each operation came to each outcome. */
   readonly outcomes: ReadonlyMap<string, number>;
+  /** Every transition, as test vectors. */
+  readonly vectors: string;
+}
+
+/** A state, by the shortest way to it. */
+interface Reached {
+  /** Undefined once all that can be done there has been. */
+  state: PairState | undefined;
+  readonly trail: Trail | undefined;
+  /** The numbers of the live sets, in the oracle's order, and of the next request. */
+  readonly sets: readonly number[];
+  readonly setNext: number;
+  readonly transitions: Transition[];
+}
+
+interface Trail {
+  readonly before: Trail | undefined;
+  readonly operation: Operation;
+}
+
+interface Transition {
+  readonly text: string;
+  /** Where the transition reaches a state first. */
+  readonly reached: Reached | undefined;
 }
 
 /** Throws at the first difference, with the operations that lead there. */
@@ -58,34 +85,37 @@ export function explore(world: World): Exploration {
   const size = { wordsMin: 2048, wordsMax: 2048 };
   const pair = new Pair(names, size, { undoes: true, capacities: world.capacities ?? {} });
   const seen = new Set([keyOf(pair.oracle, orders)]);
-  const open: Reached[] = [{ state: pair.save(), trail: undefined }];
+  const none = { trail: undefined, sets: [], setNext: 1, transitions: [] };
+  const open: Reached[] = [{ ...none, state: pair.save() }];
   const outcomes = new Map<string, number>();
   let transitionCount = 0;
 
-  for (let from = open.pop(); from !== undefined; from = open.pop()) {
-    for (const operation of operationsIn(from.state.oracle, world, arrivals)) {
+  for (const from of open) {
+    const { state } = from;
+    if (state === undefined) throw new Error('each state is walked from once');
+    for (const operation of operationsIn(state.oracle, world, arrivals)) {
       const trail: Trail = { before: from.trail, operation };
-      pair.restore(from.state);
-      const what = `${operation.do}: ${applyOn(pair, trail)}`;
+      pair.restore(state);
+      const before = beforeStep(pair.oracle, operation, from);
+      const outcome = applyOn(pair, trail);
+      const what = `${operation.do}: ${outcome}`;
       transitionCount++;
       outcomes.set(what, (outcomes.get(what) ?? 0) + 1);
       const key = keyOf(pair.oracle, orders);
-      if (seen.has(key)) continue;
+      const after = afterStep(pair.oracle, before, outcome);
+      const isNew = !seen.has(key);
+      const reached: Reached | undefined = isNew
+        ? { state: pair.save(), trail, sets: after.sets, setNext: before.setNext, transitions: [] }
+        : undefined;
+      from.transitions.push({ text: `${before.text} -> ${after.text}`, reached });
+      if (reached === undefined) continue;
       seen.add(key);
-      open.push({ state: pair.save(), trail });
+      open.push(reached);
     }
+    from.state = undefined;
   }
-  return { stateCount: seen.size, transitionCount, outcomes };
-}
-
-interface Trail {
-  readonly before: Trail | undefined;
-  readonly operation: Operation;
-}
-
-interface Reached {
-  readonly state: PairState;
-  readonly trail: Trail | undefined;
+  const vectors = vectorsFrom(open[0] as Reached, world, names);
+  return { stateCount: seen.size, transitionCount, outcomes, vectors };
 }
 
 function applyOn(pair: Pair, trail: Trail): Outcome {
@@ -99,6 +129,125 @@ function applyOn(pair: Pair, trail: Trail): Outcome {
     throw toldWith(operations, cause);
   }
 }
+
+// ---------------------------------------------------------------------------------------------
+// Test vectors
+
+interface Before {
+  readonly operation: Operation;
+  readonly text: string;
+  readonly sets: Map<OracleSet, number>;
+  readonly granted: ReadonlySet<OracleSet>;
+  /** The number of the request, if it is one, and of the next. */
+  readonly set: number;
+  readonly setNext: number;
+}
+
+function beforeStep(oracle: Oracle, operation: Operation, from: Reached): Before {
+  const isRequest = 'spec' in operation;
+  return {
+    operation,
+    text: textOf(stepOf(operation, from)),
+    sets: new Map(oracle.live.map((set, place) => [set, from.sets[place] as number])),
+    granted: new Set(oracle.live.filter(({ granted }) => granted)),
+    set: from.setNext,
+    setNext: from.setNext + (isRequest ? 1 : 0),
+  };
+}
+
+/** What has changed, by the oracle: core has been found to have the same. */
+function afterStep(oracle: Oracle, before: Before, outcome: Outcome) {
+  const { operation, sets, set } = before;
+  const numbers = oracle.live.map((each) => sets.get(each) ?? set);
+  const granted: Seen['granted'][number][] = [];
+  const settled: number[] = [];
+  for (const [place, each] of oracle.live.entries()) {
+    if (!each.granted || before.granted.has(each)) continue;
+    const number = numbers[place] as number;
+    if (!each.isObserver) {
+      const recovered = [...each.modes.keys()].filter((name) => oracle.recovered.has(name));
+      granted.push({ set: number, recovered, ignored: oracle.ignored(each) });
+    } else if (sets.has(each)) {
+      settled.push(number);
+    }
+  }
+  const live = new Set(oracle.live);
+  const lost = operation.do === 'steal' ? [...sets.keys()].filter((each) => !live.has(each)) : [];
+  const seen: Seen = {
+    word: wordOf(operation, outcome, oracle.live.length > sets.size),
+    granted,
+    settled,
+    lost: lost.map((each) => sets.get(each) as number),
+    flagged: [...oracle.recovered],
+  };
+  return { text: outcomeOf(seen), sets: numbers };
+}
+
+function wordOf(operation: Operation, outcome: Outcome, isLive: boolean): Seen['word'] {
+  if (outcome === 'full') throw new Error('a small world has room');
+  if (operation.do === 'observe' && outcome === 'granted') return 'settled';
+  if (operation.do === 'try' && outcome === 'done') return isLive ? 'granted' : 'denied';
+  return outcome;
+}
+
+function stepOf(operation: Operation, { sets, setNext }: Reached): Step {
+  const none = { parts: [], names: undefined, isSync: false, locked: 'wait', keeps: [] } as const;
+  const at = (place: number): number => sets[place] as number;
+  switch (operation.do) {
+    case 'arrive':
+    case 'try':
+      return {
+        ...none,
+        kind: operation.do === 'try' ? 'try' : 'ask',
+        sets: [setNext],
+        parts: partsOf(operation.spec),
+        isSync: operation.sync ?? false,
+        locked: operation.locked ?? 'wait',
+        keeps: (operation.holding ?? []).map(at),
+      };
+    case 'steal': {
+      const parts = partsOf(operation.spec);
+      return { ...none, kind: 'steal', sets: [setNext], parts, isSync: operation.sync ?? false };
+    }
+    case 'observe':
+      return { ...none, kind: 'observe', sets: [setNext], parts: partsOf(operation.spec) };
+    case 'remove':
+      return { ...none, kind: operation.died ? 'die' : 'end', sets: [at(operation.place)] };
+    case 'remove all':
+      return { ...none, kind: operation.died ? 'die' : 'end', sets: operation.places.map(at) };
+    case 'downgrade':
+      return { ...none, kind: 'weaken', sets: [at(operation.place)], names: operation.part };
+    case 'release part':
+      return { ...none, kind: 'release', sets: [at(operation.place)], names: operation.part };
+    default:
+      throw new Error(`no small world has "${operation.do}"`);
+  }
+}
+
+function partsOf({ exclusive = [], shared = [], units = {} }: OracleSpec): readonly Part[] {
+  return [
+    ...exclusive.map((name): Part => ({ name, take: 'x' })),
+    ...Object.entries(units).map(([name, take]): Part => ({ name, take })),
+    ...shared.map((name): Part => ({ name, take: 's' })),
+  ];
+}
+
+function vectorsFrom(empty: Reached, { capacities = {} }: World, names: readonly string[]): string {
+  const lines = ['kds vectors 1'];
+  for (const name of names) lines.push(`resource ${name} ${capacities[name] ?? ''}`.trimEnd());
+  lines.push('');
+  const write = ({ transitions }: Reached, depth: number): void => {
+    for (const { text, reached } of transitions) {
+      lines.push(`${depth} ${text}`);
+      if (reached !== undefined) write(reached, depth + 1);
+    }
+  };
+  write(empty, 0);
+  return `${lines.join('\n')}\n`;
+}
+
+// ---------------------------------------------------------------------------------------------
+// What can be done
 
 /** Arrivals are the same in each state, but for what is held. */
 function arrivalsOf(world: World, names: readonly string[]): readonly Operation[] {

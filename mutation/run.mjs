@@ -21,15 +21,7 @@ import { readSources, siteOf } from './sites.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const parts = [
-  ...[
-    'src/core',
-    'src/oracle',
-    'conformance/oracle.ts',
-    'model/explore.ts',
-    'model/pair.ts',
-    'model/worlds.test.ts',
-    'test/core',
-  ],
+  ...['src', 'model', 'sim', 'conformance/oracle.ts', 'test/core'],
   ...['package.json', 'tsconfig.json', 'vitest.config.ts', 'entry-points.ts', 'lua-text.ts'],
   'test/bundle-cache.ts',
   'test/slowest-files.ts',

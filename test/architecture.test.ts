@@ -79,7 +79,7 @@ function roomOf(path: string): Room | undefined {
     return { name: 'conformance', values, packages: ['fast-check', 'vitest'] };
   }
   if (top === 'model' || top === 'sim') {
-    const values = [/^src\//, /^conformance\//];
+    const values = [/^src\//, /^conformance\//, ...(top === 'model' ? [/^sim\//] : [])];
     return { name: top, values, packages: 'any', builtins: true };
   }
   if (top === 'bench') {
