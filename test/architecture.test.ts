@@ -242,6 +242,12 @@ function defaultExports(file: SourceFile): string[] {
   return complaints;
 }
 
+/** Time that is read or waited for past the clock that a backend is given. */
+function uninjectedTime(file: SourceFile): string[] {
+  const call = /\b(Date\.now|performance\.now|set(Timeout|Interval))\(|\bnew (Date\(\)|Timer\()/;
+  return linesWhere(file, (line) => call.test(line), 'goes by a time that no clock was asked for');
+}
+
 function drawerNames(path: string): string[] {
   const drawer = /^(utils?|helpers?|common|misc|types?)$/;
   const parts = path.split('/').map((part) => part.split('.')[0] ?? '');
@@ -367,6 +373,11 @@ describe('the tree is tidy', () => {
     expect([...sources, ...documents].flatMap(unfinishedMarks)).toEqual([]);
   });
 
+  it('backends that a simulation runs go by the clock that they are given', () => {
+    const simulated = /^src\/(remote|backends\/(broker|etcd|redis))\//;
+    expect(sources.filter(({ path }) => simulated.test(path)).flatMap(uninjectedTime)).toEqual([]);
+  });
+
   it('no file and no folder is a drawer for odds and ends', () => {
     expect(allPaths.flatMap(drawerNames)).toEqual([]);
   });
@@ -465,6 +476,9 @@ describe('the rules can fail', () => {
     expect(defaultExports(file('export default 1;'))).toHaveLength(1);
     expect(defaultExports(file('export default function f() {}'))).toHaveLength(1);
     expect(defaultExports(file('const a = 1;\nexport { a as default };'))).toHaveLength(1);
+    expect(uninjectedTime(file('setTimeout(retry, 10);'))).toHaveLength(1);
+    expect(uninjectedTime(file('const untilMs = Date.now() + 10;'))).toHaveLength(1);
+    expect(uninjectedTime(file('clock.after(10, retry);'))).toEqual([]);
     expect(drawerNames('src/utils/queue.ts')).toHaveLength(1);
     expect(drawerNames('src/core/helpers.ts')).toHaveLength(1);
     expect(drawerNames('src/core/type-of-link.ts')).toEqual([]);

@@ -34,19 +34,19 @@ export function readAbout(text: string): About {
 }
 
 /** The blockers of a set: the lines of lua/blockers.lua. */
-function describeBlockers(lines: readonly string[]): string {
+function describeBlockers(lines: readonly string[], epochMs: number): string {
   const blockers = lines.map((line) =>
-    /^\d+$/.test(line) ? `and ${line} more` : describeBlocker(line),
+    /^\d+$/.test(line) ? `and ${line} more` : describeBlocker(line, epochMs),
   );
   return blockers.join(', ');
 }
 
-function describeBlocker(line: string): string {
+function describeBlocker(line: string, epochMs: number): string {
   const [link = '', sinceMs, how, id, label = '', scope = '', about = ''] = line.split('\t');
   const mode = link.startsWith('x') ? 'exclusive' : 'shared';
   const name = quote(nameOf(link.slice(1)));
   const client = describeClient(readLabel(label) ?? readLabel(scope), readAbout(about), id);
-  const forMs = Math.max(0, Date.now() - Number(sinceMs));
+  const forMs = Math.max(0, epochMs - Number(sinceMs));
   return `${mode} ${name} is ${describeOwner(client, how === 'held', forMs)}`;
 }
 
@@ -58,8 +58,12 @@ function describeClient(label: string | undefined, about: About, id: string | un
   return `${known === undefined ? `request ${id}` : quote(known, labelLengthMax)}${where}`;
 }
 
-export function timeoutMessage(timeoutMs: number, blockers: readonly string[]): string {
-  const why = blockers.length === 0 ? '' : `: ${describeBlockers(blockers)}`;
+export function timeoutMessage(
+  timeoutMs: number,
+  blockers: readonly string[],
+  epochMs: number,
+): string {
+  const why = blockers.length === 0 ? '' : `: ${describeBlockers(blockers, epochMs)}`;
   const advice = 'Wait longer, or see query() for who waits for whom';
   return `not granted within ${timeoutMs} ms${why}. ${advice}`;
 }

@@ -7,6 +7,7 @@
 import { LimitError, UnavailableError, WaitTimeoutError } from '../../api/errors.ts';
 import { lostError } from '../../remote/lost-error.ts';
 import type { RequestTable } from '../../remote/request-table.ts';
+import type { Clock } from '../../runtime/clock.ts';
 import type { Changes } from './changes.ts';
 import type { RedisSession } from './leased-session.ts';
 import { deadlockError, timeoutMessage } from './messages.ts';
@@ -19,6 +20,7 @@ import type { Warnings } from './warnings.ts';
 
 export interface ReceiverOptions {
   readonly requests: RequestTable<PendingRedisRequest>;
+  readonly clock: Clock;
   readonly session: RedisSession;
   readonly changes: Changes;
   readonly reach: Pick<Reach, 'failed'>;
@@ -78,7 +80,10 @@ export class Receiver {
         break;
       case 'denied':
         if (how === 'try') this.#endUngranted(pending);
-        else this.#endUngranted(pending, new WaitTimeoutError(timeoutMessage(0, rest)));
+        else {
+          const message = timeoutMessage(0, rest, this.#options.clock.epochMs());
+          this.#endUngranted(pending, new WaitTimeoutError(message));
+        }
         break;
       case 'deadlock': {
         const links = linksOf(set, this.#options.client);

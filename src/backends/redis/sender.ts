@@ -104,7 +104,8 @@ export class Sender {
     const { changes, clock, session } = this.#options;
     const { request, key } = pending;
     const refuse = (blockers: readonly string[]): void => {
-      this.#requests.refuse(request, new WaitTimeoutError(timeoutMessage(timeoutMs, blockers)));
+      const message = timeoutMessage(timeoutMs, blockers, clock.epochMs());
+      this.#requests.refuse(request, new WaitTimeoutError(message));
     };
     if (key === undefined) {
       refuse([]);

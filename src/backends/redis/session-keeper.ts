@@ -69,6 +69,7 @@ export class SessionKeeper {
     });
     this.receiver = new Receiver({
       requests,
+      clock,
       session,
       changes: this.changes,
       reach: this.reach,

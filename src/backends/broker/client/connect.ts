@@ -52,7 +52,8 @@ export async function connectToBroker(address: BrokerAddress, clock: Clock): Pro
   if (socket !== undefined) return socket;
   if (!address.start) throw new UnavailableError(`no broker serves at ${socketPath}`);
   const notice = `${socketPath}.starting`;
-  if (!announce(notice)) throw new BrokerGoneError('another process is starting a broker');
+  if (!announce(notice, clock.epochMs()))
+    throw new BrokerGoneError('another process is starting a broker');
   try {
     await startBroker(address, clock);
   } finally {
@@ -68,7 +69,7 @@ export async function connectToBroker(address: BrokerAddress, clock: Clock): Pro
  * start fifty. False if another process has left one and may still be at it. Two that start do no
  * harm.
  */
-function announce(notice: string): boolean {
+function announce(notice: string, epochMs: number): boolean {
   try {
     writeFileSync(notice, '', { flag: 'wx', mode: 0o600 });
     return true;
@@ -79,8 +80,8 @@ function announce(notice: string): boolean {
   try {
     const stats = lstatSync(notice);
     // Anything but a file, and a disk with a clock of its own, has no age.
-    if (stats.isFile() && Math.abs(Date.now() - stats.mtimeMs) < noticeMsMax) return false;
-    lutimesSync(notice, new Date(), new Date());
+    if (stats.isFile() && Math.abs(epochMs - stats.mtimeMs) < noticeMsMax) return false;
+    lutimesSync(notice, new Date(epochMs), new Date(epochMs));
   } catch (error) {
     // ENOENT: it was removed just now. Of other errors that of the broker itself says more.
     return codeOf(error) !== 'ENOENT';

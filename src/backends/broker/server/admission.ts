@@ -6,6 +6,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { UnavailableError } from '../../../api/errors.ts';
+import type { Clock } from '../../../runtime/clock.ts';
 import { errorSent } from '../wire/errors.ts';
 import { encodeFrame } from '../wire/frames.ts';
 import { connectionCountMax, protocolVersion, turnAwayMsMax } from '../wire/limits.ts';
@@ -31,7 +32,7 @@ export function connectionsPossible(): number {
 }
 
 /** Closes a connection for which there is no room, and says why. */
-export function turnAway(socket: Socket, connectionsMax: number): void {
+export function turnAway(socket: Socket, connectionsMax: number, clock: Clock): void {
   const error = new UnavailableError(
     `the broker, process ${process.pid}, has ${connectionsMax} clients, as many as it may have ` +
       'files open for: end some of them, or start it with a higher limit (ulimit -n)',
@@ -39,7 +40,8 @@ export function turnAway(socket: Socket, connectionsMax: number): void {
   socket.on('error', () => undefined);
   // What it says is not read; a client that does not read why is not waited for.
   socket.resume();
-  socket.setTimeout(turnAwayMsMax, () => socket.destroy());
+  const stopTimer = clock.after(turnAwayMsMax, () => socket.destroy());
+  socket.on('close', stopTimer);
   socket.end(encodeFrame({ is: 'error', version: protocolVersion, ...errorSent(error) }));
 }
 

@@ -5,7 +5,7 @@
  */
 
 import type { Socket } from 'node:net';
-import { Timer } from '../../../runtime/timer.ts';
+import { type Clock, systemClock } from '../../../runtime/clock.ts';
 import type { ServedDomain } from '../../process/domain.ts';
 import { allUnreadBytesMax, unreadMsMax } from '../wire/limits.ts';
 import { checkPlace } from '../wire/socket-path.ts';
@@ -31,6 +31,8 @@ export interface BrokerServerOptions {
   readonly graceMs: number;
   /** How long a client may leave more than 1 MiB unread, in ms: `unreadMsMax`, if not told. */
   readonly unreadMsMax?: number;
+  /** Default: real time. */
+  readonly clock?: Clock;
 }
 
 /** Serves a domain until nobody is connected any more, or `close()`. */
@@ -56,37 +58,40 @@ export async function serveDomain(
   // Those who look whether it lives come before it knows that it does.
   const early: Socket[] = [];
   let broker: Broker | undefined;
-  const life = await beginLife(options.socketPath, (socket) => {
+  const { clock = systemClock } = options;
+  const admit = (socket: Socket): void => {
     if (broker === undefined) early.push(socket);
     else broker.connect(socket);
-  });
+  };
+  const life = await beginLife(options.socketPath, admit, clock);
   if (life === undefined) {
     for (const socket of early) socket.destroy();
     return undefined;
   }
-  broker = new Broker(domain, life, connectionsMax, options);
+  broker = new Broker(domain, life, connectionsMax, options, clock);
   for (const socket of early) broker.connect(socket);
   return broker;
 }
 
 class Broker implements RunningBroker, ConnectedBroker {
   readonly domain: ServedDomain;
+  readonly clock: Clock;
   readonly socketPath: string;
   readonly ended: Promise<void>;
   readonly unreadMsMax: number;
   readonly registry = new Registry();
   readonly tokens: Tokens;
-  readonly grace = new Grace();
+  readonly grace: Grace;
   readonly snapshots: Snapshots;
   readonly #life: Life;
   readonly #idleMs: number;
   readonly #connections = new Set<Connection>();
   readonly #connectionsMax: number;
-  readonly #renewal: ReturnType<typeof setInterval>;
   #connectionCount = 0;
   /** Of all connections. */
   #unreadBytes = 0;
-  #idle: Timer | undefined;
+  #stopRenewal: () => void = () => undefined;
+  #stopIdle: (() => void) | undefined;
   #isOpen = true;
   #tellEnded: () => void = () => undefined;
 
@@ -95,24 +100,27 @@ class Broker implements RunningBroker, ConnectedBroker {
     life: Life,
     connectionsMax: number,
     options: BrokerServerOptions,
+    clock: Clock,
   ) {
     const { socketPath, idleMs, graceMs } = options;
     this.domain = domain;
+    this.clock = clock;
     this.socketPath = socketPath;
     this.#life = life;
     this.#connectionsMax = connectionsMax;
     this.#idleMs = idleMs;
     this.unreadMsMax = options.unreadMsMax ?? unreadMsMax;
-    this.tokens = new Tokens(life);
+    this.tokens = new Tokens(life, clock.epochMs());
+    this.grace = new Grace(clock);
     this.snapshots = new Snapshots(domain, this.registry);
     this.ended = new Promise((resolve) => {
       this.#tellEnded = resolve;
     });
     if (life.hasHeirs) this.grace.begin(graceMs, () => this.#flushAll());
-    this.#renewal = setInterval(() => life.renew(), renewMs);
+    this.#renewLater();
     // Its clients, if there are any, are to find the other one.
     const isNeeded = (): boolean =>
-      this.#idle === undefined || this.grace.isOn || this.#connections.size > 0;
+      this.#stopIdle === undefined || this.grace.isOn || this.#connections.size > 0;
     life.whenOver(() => void this.close(), isNeeded);
     this.#restIfIdle();
   }
@@ -127,11 +135,11 @@ class Broker implements RunningBroker, ConnectedBroker {
       return;
     }
     if (this.#connections.size >= this.#connectionsMax) {
-      turnAway(socket, this.#connectionsMax);
+      turnAway(socket, this.#connectionsMax, this.clock);
       return;
     }
     this.#connectionCount++;
-    this.#idle?.cancel();
+    this.#stopIdle?.();
     this.#connections.add(new Connection(this, socket, this.#connectionCount));
   }
 
@@ -152,8 +160,8 @@ class Broker implements RunningBroker, ConnectedBroker {
   async close(): Promise<void> {
     if (this.#isOpen) {
       this.#isOpen = false;
-      clearInterval(this.#renewal);
-      this.#idle?.cancel();
+      this.#stopRenewal();
+      this.#stopIdle?.();
       const isClean = this.#connections.size === 0 && !this.grace.isOn;
       this.tokens.end(isClean);
       void this.#life.close().then(() => this.#tellEnded());
@@ -169,10 +177,17 @@ class Broker implements RunningBroker, ConnectedBroker {
 
   #restIfIdle(): void {
     if (!this.#isOpen || this.#connections.size > 0) return;
-    this.#idle?.cancel();
+    this.#stopIdle?.();
     if (this.#idleMs === Number.POSITIVE_INFINITY) return;
     const isFirst = this.#connectionCount === 0;
     const idleMs = isFirst ? Math.max(this.#idleMs, firstIdleMsMin) : this.#idleMs;
-    this.#idle = new Timer(idleMs, () => void this.close());
+    this.#stopIdle = this.clock.after(idleMs, () => void this.close());
+  }
+
+  #renewLater(): void {
+    this.#stopRenewal = this.clock.after(renewMs, () => {
+      this.#life.renew();
+      this.#renewLater();
+    });
   }
 }

@@ -23,7 +23,7 @@ import { labelLengthMax } from '../../../api/limits.ts';
 import type { OuterGrant } from '../../../api/outer-grants.ts';
 import { describe, type SetSpec } from '../../../api/sets.ts';
 import { lostError } from '../../../remote/lost-error.ts';
-import { Timer } from '../../../runtime/timer.ts';
+import type { Clock } from '../../../runtime/clock.ts';
 import type { ServedDomain } from '../../process/domain.ts';
 import { errorSent } from '../wire/errors.ts';
 import { encodeFrame, type Frame, FrameDecoder } from '../wire/frames.ts';
@@ -60,6 +60,7 @@ type Message<Do extends ClientMessage['do']> = Extract<ClientMessage, { readonly
 
 /** The broker, as its connections use it. */
 export interface ConnectedBroker {
+  readonly clock: Clock;
   readonly domain: ServedDomain;
   readonly registry: Registry;
   readonly tokens: Tokens;
@@ -93,14 +94,14 @@ export class Connection implements Owner {
   #unsent: string[] = [];
   #unsentLength = 0;
   #isFlushDue = false;
-  #deadline: Timer;
+  #stopTimer: () => void;
 
   constructor(broker: ConnectedBroker, socket: Socket, number: number) {
     this.#broker = broker;
     this.#socket = socket;
     this.number = number;
     this.#privates = new PrivateResources(() => broker.domain.resource());
-    this.#deadline = new Timer(helloMsMax, () => {
+    this.#stopTimer = broker.clock.after(helloMsMax, () => {
       this.#cutOff(new ProtocolError(`no hello came within ${helloMsMax} ms`));
     });
     socket.on('data', (chunk) => this.#receive(chunk));
@@ -117,7 +118,7 @@ export class Connection implements Owner {
     request.deferred = undefined;
     const { ask, arrivedMs } = deferred;
     const { timeoutMs } = ask;
-    const waitedMs = performance.now() - arrivedMs;
+    const waitedMs = this.#broker.clock.nowMs() - arrivedMs;
     const leftMs = timeoutMs === undefined ? undefined : Math.max(0, timeoutMs - waitedMs);
     this.#ask(request, leftMs === undefined ? ask : { ...ask, timeoutMs: leftMs });
   }
@@ -130,7 +131,7 @@ export class Connection implements Owner {
     this.flush();
     this.#isOpen = false;
     this.#socket.destroy();
-    this.#deadline.cancel();
+    this.#stopTimer();
   }
 
   flush(): void {
@@ -166,12 +167,13 @@ export class Connection implements Owner {
   #resume(): void {
     if (!this.#socket.isPaused()) return;
     this.#countUnread(0);
-    this.#deadline.cancel();
+    this.#stopTimer();
     this.#socket.resume();
   }
 
   #expectToRead(): void {
-    this.#deadline = new Timer(this.#broker.unreadMsMax, () => this.#socket.destroy());
+    const { clock, unreadMsMax } = this.#broker;
+    this.#stopTimer = clock.after(unreadMsMax, () => this.#socket.destroy());
   }
 
   #countUnread(byteCount: number): void {
@@ -249,7 +251,7 @@ export class Connection implements Owner {
           'end all clients, and use one version of kds',
       );
     }
-    this.#deadline.cancel();
+    this.#stopTimer();
     this.info = { number: this.number, label, pid, command };
     this.#under = under;
     this.#open(0, undefined, label);
@@ -263,9 +265,9 @@ export class Connection implements Owner {
     const request = this.#place(ask, byteCount);
     if (request === undefined) return;
     request.place = ask.place ?? 0;
-    const { grace, tokens } = this.#broker;
+    const { clock, grace, tokens } = this.#broker;
     if (grace.isOn) {
-      request.deferred = { ask, arrivedMs: performance.now() };
+      request.deferred = { ask, arrivedMs: clock.nowMs() };
       grace.defer(this, request);
       tokens.passPosition(request.place);
     } else {
@@ -577,7 +579,7 @@ export class Connection implements Owner {
   /** The socket is closed, and with it what it has not read is gone. */
   #closed(): void {
     this.#die();
-    this.#deadline.cancel();
+    this.#stopTimer();
     this.#countUnread(0);
     this.#broker.leave(this);
   }
@@ -586,7 +588,7 @@ export class Connection implements Owner {
   #die(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    this.#deadline.cancel();
+    this.#stopTimer();
     this.#drop([...this.requests.values()], true);
     for (const [number, served] of this.#sessions) {
       this.#forgetSession(number, served);

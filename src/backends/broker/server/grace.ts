@@ -5,7 +5,7 @@
  * that a live client still holds, if that client comes in time.
  */
 
-import { Timer } from '../../../runtime/timer.ts';
+import type { Clock } from '../../../runtime/clock.ts';
 import type { LiveRequest } from './live-request.ts';
 
 /** The connection of a deferred request. */
@@ -15,13 +15,18 @@ interface Admitting {
 }
 
 export class Grace {
+  readonly #clock: Clock;
   #endMs = 0;
   #deferred: { readonly by: Admitting; readonly request: LiveRequest }[] = [];
 
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
   /** `onEnd` is called once the deferred requests are admitted. */
   begin(graceMs: number, onEnd: () => void): void {
-    this.#endMs = performance.now() + graceMs;
-    new Timer(graceMs, () => {
+    this.#endMs = this.#clock.nowMs() + graceMs;
+    this.#clock.after(graceMs, () => {
       this.#endMs = 0;
       this.#admitAll();
       onEnd();
@@ -35,7 +40,7 @@ export class Grace {
 
   /** Time left, ms; 0 if it is over. */
   get leftMs(): number {
-    return this.isOn ? Math.max(1, Math.ceil(this.#endMs - performance.now())) : 0;
+    return this.isOn ? Math.max(1, Math.ceil(this.#endMs - this.#clock.nowMs())) : 0;
   }
 
   defer(by: Admitting, request: LiveRequest): void {

@@ -135,8 +135,8 @@ export class LifeFiles {
   }
 
   /** Keeps all that is needed young, as cleaners go by age. */
-  refresh(number: number): void {
-    const now = new Date();
+  refresh(number: number, epochMs: number): void {
+    const now = new Date(epochMs);
     for (const path of [this.socketPath, this.claimPath(number)]) lutimesSync(path, now, now);
     utimesSync(this.ownPath, now, now);
   }

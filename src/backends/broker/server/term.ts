@@ -19,7 +19,7 @@ import { chmodSync, type FSWatcher, watch } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { KdsError, UnavailableError } from '../../../api/errors.ts';
-import { Timer } from '../../../runtime/timer.ts';
+import type { Clock } from '../../../runtime/clock.ts';
 import {
   call,
   findSigns,
@@ -54,6 +54,7 @@ export class Life implements Heritage {
   readonly name: string;
   readonly #files: LifeFiles;
   readonly #admit: (socket: Socket) => void;
+  readonly #clock: Clock;
   #number: number;
   #server: Server;
   /** Of the socket's file, as it was made. */
@@ -67,17 +68,18 @@ export class Life implements Heritage {
   #markWritten: string | undefined;
   #isOpen = true;
   #renewal: Promise<boolean> | undefined;
-  #renewalDue: Timer | undefined;
+  #stopRenewal: (() => void) | undefined;
   #onOver: () => void = () => undefined;
   #isNeeded: () => boolean = () => true;
 
   constructor(begun: Begun, heritage: Heritage) {
-    const { files, number, server, sign, admit } = begun;
+    const { files, number, server, sign, admit, clock } = begun;
     this.#files = files;
     this.#number = number;
     this.#server = server;
     this.#sign = sign;
     this.#admit = admit;
+    this.#clock = clock;
     this.name = files.socketName;
     this.tokensBefore = heritage.tokensBefore;
     this.hasHeirs = heritage.hasHeirs;
@@ -123,16 +125,16 @@ export class Life implements Heritage {
   /** Resolves when nobody can come any more, and those who came have gone. */
   close(): Promise<void> {
     this.#isOpen = false;
-    this.#renewalDue?.cancel();
+    this.#stopRenewal?.();
     this.#watcher?.close();
     this.#sign?.close();
     return new Promise((resolve) => this.#server.close(() => resolve()));
   }
 
   #renewSoon(): void {
-    if (this.#renewalDue !== undefined || !this.#isOpen) return;
-    this.#renewalDue = new Timer(renewPauseMs, () => {
-      this.#renewalDue = undefined;
+    if (this.#stopRenewal !== undefined || !this.#isOpen) return;
+    this.#stopRenewal = this.#clock.after(renewPauseMs, () => {
+      this.#stopRenewal = undefined;
       this.renew();
     });
   }
@@ -157,7 +159,7 @@ export class Life implements Heritage {
       files.sweep(this.#number);
     }
     if (files.readPublished() !== files.socketName) files.publish();
-    files.refresh(this.#number);
+    files.refresh(this.#number, this.#clock.epochMs());
     if (this.#mark !== undefined && this.#markWritten !== fingerprint(files.markPath)) {
       this.noteTokens(this.#mark.tokens, this.#mark.isClean);
     }
@@ -226,6 +228,7 @@ interface Begun {
   readonly server: Server;
   readonly sign: OwnSign | undefined;
   readonly admit: (socket: Socket) => void;
+  readonly clock: Clock;
   onCall: () => void;
 }
 
@@ -239,13 +242,14 @@ interface Begun {
 export async function beginLife(
   socketPath: string,
   admit: (socket: Socket) => void,
+  clock: Clock,
 ): Promise<Life | undefined> {
   for (let attempt = 1; ; attempt++) {
     const files = new LifeFiles(socketPath);
     try {
-      const begun = await begin(files, admit);
+      const begun = await begin(files, admit, clock);
       if (begun === undefined || begun instanceof Life) return begun;
-      if (await awaitOthers(socketPath)) return undefined;
+      if (await awaitOthers(socketPath, clock)) return undefined;
       // They have ended meanwhile.
     } catch (error) {
       const cause = error instanceof UnavailableError ? error.cause : error;
@@ -257,19 +261,23 @@ export async function beginLife(
       // have taken the last room, and one of them goes on.
       checkPlace(socketPath);
       if (isFull(cause)) files.removeNotice();
-      await pause();
+      await pause(clock);
     }
   }
 }
 
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, pauseMs));
+/** Keeps the process alive, as it is about to serve. */
+function pause(clock: Clock): Promise<void> {
+  return new Promise((resolve) => {
+    clock.after(pauseMs, resolve, { keepsAlive: true, isReal: true });
+  });
 }
 
 /** A life; or undefined if another one goes on; or `hidden` if one does that has lost its files. */
 async function begin(
   files: LifeFiles,
   admit: (socket: Socket) => void,
+  clock: Clock,
 ): Promise<Life | 'hidden' | undefined> {
   const before = files.highest();
   if (before > 0) {
@@ -283,7 +291,7 @@ async function begin(
   server.on('error', () => undefined);
   let life: Life | 'hidden' | undefined;
   try {
-    life = await claimLife(files, server, admit);
+    life = await claimLife(files, server, admit, clock);
   } finally {
     if (!(life instanceof Life)) server.close();
   }
@@ -294,6 +302,7 @@ async function claimLife(
   files: LifeFiles,
   server: Server,
   admit: (socket: Socket) => void,
+  clock: Clock,
 ): Promise<Life | 'hidden' | undefined> {
   for (;;) {
     const last = files.highest();
@@ -306,7 +315,8 @@ async function claimLife(
       continue;
     }
     const sign = putUpSign('broker', files.socketPath, () => begun.onCall());
-    const begun: Begun = { files, number, server, sign, admit, onCall: () => undefined };
+    const parts = { files, number, server, sign, admit, clock };
+    const begun: Begun = { ...parts, onCall: () => undefined };
     try {
       if (othersThan(sign, files.socketPath).length === 0) {
         return new Life(begun, heritageOf(files, lastName));
@@ -355,15 +365,15 @@ function hasHeirs(
  *
  * @throws UnavailableError
  */
-async function awaitOthers(socketPath: string): Promise<boolean> {
-  const endMs = performance.now() + putBackMsMax;
+async function awaitOthers(socketPath: string, clock: Clock): Promise<boolean> {
+  const endMs = clock.nowMs() + putBackMsMax;
   for (;;) {
     const others = othersThan(undefined, socketPath);
     const [other] = others;
     if (other === undefined) return false;
     for (const each of others) await call(each);
     if (await isAlive(socketPath)) return true;
-    if (performance.now() > endMs) {
+    if (clock.nowMs() > endMs) {
       throw new UnavailableError(
         `a broker of yours, process ${other.pid}, serves ${socketPath}, but what is there does ` +
           'not lead to it, and it does not change that: end that process; or, if it sees another ' +
@@ -371,7 +381,7 @@ async function awaitOthers(socketPath: string): Promise<boolean> {
           'path that both see',
       );
     }
-    await pause();
+    await pause(clock);
   }
 }
 

@@ -18,9 +18,9 @@ export class Tokens {
   #reservedUpTo = 0;
   #positionLast: number;
 
-  constructor(term: Pick<Life, 'noteTokens' | 'tokensBefore'>) {
+  constructor(term: Pick<Life, 'noteTokens' | 'tokensBefore'>, epochMs: number) {
     this.#term = term;
-    const nowUs = Math.floor(Math.max(0, Math.min(Date.now() * 1000, tokenStartMax)));
+    const nowUs = Math.floor(Math.max(0, Math.min(epochMs * 1000, tokenStartMax)));
     this.#offset = Math.max(nowUs, term.tokensBefore);
     this.#tokenLast = this.#offset;
     this.#positionLast = this.#offset;
