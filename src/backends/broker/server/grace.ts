@@ -14,9 +14,12 @@ interface Admitting {
   admit(request: LiveRequest): void;
 }
 
+/** The time goes by in steps of at most this, ms: a step that lasts longer counts as one. */
+const stepMsMax = 50;
+
 export class Grace {
   readonly #clock: Clock;
-  #endMs = 0;
+  #leftMs = 0;
   #deferred: { readonly by: Admitting; readonly request: LiveRequest }[] = [];
 
   constructor(clock: Clock) {
@@ -25,9 +28,8 @@ export class Grace {
 
   /** `onEnd` is called once the deferred requests are admitted. */
   begin(graceMs: number, onEnd: () => void): void {
-    this.#endMs = this.#clock.nowMs() + graceMs;
-    this.#clock.after(graceMs, () => {
-      this.#endMs = 0;
+    this.#leftMs = Math.max(1, graceMs);
+    this.#pass(() => {
       this.#admitAll();
       onEnd();
     });
@@ -35,16 +37,29 @@ export class Grace {
 
   /** Whether what was held can be claimed, and other requests are deferred. */
   get isOn(): boolean {
-    return this.#endMs > 0;
+    return this.#leftMs > 0;
   }
 
   /** Time left, ms; 0 if it is over. */
   get leftMs(): number {
-    return this.isOn ? Math.max(1, Math.ceil(this.#endMs - this.#clock.nowMs())) : 0;
+    return Math.ceil(this.#leftMs);
   }
 
   defer(by: Admitting, request: LiveRequest): void {
     this.#deferred.push({ by, request });
+  }
+
+  /**
+   * After a standstill of the process a timer fires before the claims that have arrived meanwhile
+   * are read. So only time in which the process runs counts.
+   */
+  #pass(onOver: () => void): void {
+    const stepMs = Math.min(this.#leftMs, stepMsMax);
+    this.#clock.after(stepMs, () => {
+      this.#leftMs -= stepMs;
+      if (this.isOn) this.#pass(onOver);
+      else onOver();
+    });
   }
 
   #admitAll(): void {
