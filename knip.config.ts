@@ -10,6 +10,8 @@ export default {
     'examples/globe/{main,stage-worker,task-worker}.ts',
     'examples/globe/browser/{page,worker}.ts',
     'examples/globe/browser/start.mjs',
+    // Bundled by test/sim/worlds.ts, in place of what Node has.
+    'sim/broker/{run,node-*}.ts',
     'sim/scale/run.{mjs,ts}',
     'test/test-runners/*-project/*.ts',
   ],

@@ -27,6 +27,8 @@ export class Machine {
   #epochMs = 1_750_000_000_000;
   #life: Life = 'running';
   #held: Held[] = [];
+  /** Called before each event that runs in it. */
+  onRun: () => void = () => undefined;
   /** Stopped at least once since then: what it knows of time may be old. In ms of the world. */
   stoppedUntilMs = Number.NEGATIVE_INFINITY;
 
@@ -111,8 +113,10 @@ export class Machine {
   }
 
   #receive(event: Held): void {
-    if (this.#life === 'running') event.run();
-    else if (this.#life === 'stopped') this.#held.push(event);
+    if (this.#life === 'running') {
+      this.onRun();
+      event.run();
+    } else if (this.#life === 'stopped') this.#held.push(event);
   }
 
   /** Messages in their order and timers in theirs, but the two in any. */

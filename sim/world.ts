@@ -106,19 +106,32 @@ function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
+/** Where code that is simulated goes by timers of the platform, or by chance. */
+export interface VirtualTimers {
+  setTimeout?(run: () => void, delayMs: number): object;
+  clearTimeout?(timer: object | undefined): void;
+  random?(): number;
+}
+
 /**
  * Runs `run` while `Date.now` and `performance.now` tell the time of a world, and what would wait
- * for real time, or let in chance, throws: `setTimeout`, `setInterval`, `Math.random`.
+ * for real time, or let in chance, throws: `setTimeout`, `setInterval`, `Math.random`; but for
+ * those that are given as virtual ones.
  */
-export async function inVirtualTime<R>(clock: VirtualClock, run: () => Promise<R>): Promise<R> {
+export async function inVirtualTime<R>(
+  clock: VirtualClock,
+  run: () => Promise<R>,
+  virtual: VirtualTimers = {},
+): Promise<R> {
   const refuse = (): never => {
     throw new Violation('real time or chance has no place in a simulation');
   };
   const tell = (): number => clock.nowMs;
   const places = [
-    { owner: globalThis, name: 'setTimeout', value: refuse },
+    { owner: globalThis, name: 'setTimeout', value: virtual.setTimeout ?? refuse },
+    { owner: globalThis, name: 'clearTimeout', value: virtual.clearTimeout ?? clearTimeout },
     { owner: globalThis, name: 'setInterval', value: refuse },
-    { owner: Math, name: 'random', value: refuse },
+    { owner: Math, name: 'random', value: virtual.random ?? refuse },
     { owner: Date, name: 'now', value: tell },
     { owner: performance, name: 'now', value: tell },
   ] as const;

@@ -1,6 +1,6 @@
-/** A simulation as a module of its own, with a fault in the backend that it runs. */
+/** A simulation as a module of its own, perhaps with a fault in the backend that it runs. */
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type Plugin, rolldown } from 'rolldown';
@@ -17,17 +17,25 @@ export interface SourceFault {
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** The module `sim/BACKEND/run.ts`. Throws unless the fault's text is found once. */
-export async function simulationWith<M>(backend: string, fault: SourceFault): Promise<M> {
+/**
+ * The module `sim/BACKEND/run.ts`. What the sources import from `node:fs` and so on comes from
+ * `sim/BACKEND/node-fs.ts` where there is such a file.
+ *
+ * @throws unless the fault's text is found once.
+ */
+export async function simulationWith<M>(backend: string, fault?: SourceFault): Promise<M> {
   const folder = mkdtempSync(join(root, '.tmp-sim-'));
   try {
     const bundle = await rolldown({
       input: join(root, 'sim', backend, 'run.ts'),
       cwd: root,
       platform: 'node',
-      external: /^[@a-z]/,
       logLevel: 'silent',
-      plugins: [faulty(join(root, 'src', 'backends', backend), fault), luaText()],
+      plugins: [
+        imports(backend),
+        ...(fault === undefined ? [] : [faulty(join(root, 'src', 'backends', backend), fault)]),
+        luaText(),
+      ],
     });
     const file = join(folder, 'worlds.mjs');
     await bundle.write({ file, format: 'esm', codeSplitting: false });
@@ -36,6 +44,20 @@ export async function simulationWith<M>(backend: string, fault: SourceFault): Pr
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Packages stay outside of the bundle; modules of Node may be simulated. */
+function imports(backend: string): Plugin {
+  return {
+    name: 'imports',
+    resolveId(source, importer) {
+      if (!/^[@a-z]/.test(source) || importer === undefined) return null;
+      const file = `${source.replace(':', '-').replace('_', '-')}.ts`;
+      const path = join(root, 'sim', backend, file);
+      const isSimulated = importer.startsWith(join(root, 'src')) && existsSync(path);
+      return isSimulated ? path : { id: source, external: true };
+    },
+  };
 }
 
 function faulty(backendFolder: string, { name, file, find, replace }: SourceFault): Plugin {

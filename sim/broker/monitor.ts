@@ -1,0 +1,457 @@
+/**
+ * Reads what each broker receives and sends, and has the rule pair by pair: no grant beside one
+ * that conflicts, nor past an older request that waits; tokens and queue positions only rise, from
+ * broker to broker; what was held exclusively and not released is recovered by its next holder.
+ *
+ * A grant outlives its broker while its client may claim it. A later broker that gives it to
+ * another client has taken it away: from a client that ran meanwhile, that is a violation
+ * (checker.ts). All that a broker sends within one event is judged at once, as its sockets are
+ * written one by one.
+ */
+
+import { conflict, type Fate, type GrantMonitor, type GrantSeen, type Mode } from '../grants.ts';
+import type { Machine } from '../machine.ts';
+import type { World } from '../world.ts';
+import type { Endpoint, System, Tap } from './system.ts';
+
+interface GrantRecord extends GrantSeen {
+  links: Map<string, Mode>;
+  /** The broker that has it; undefined while it may be claimed from the next one. */
+  broker: Term | undefined;
+}
+
+interface Request {
+  readonly links: Map<string, Mode>;
+  readonly isSteal: boolean;
+  /** The token of a grant that is claimed. */
+  readonly claims: number | undefined;
+  /** That an earlier broker, or this one, has given it; undefined for none yet. */
+  place: number | undefined;
+  /** The event in which it was told to wait; undefined while it has not been. */
+  waitsSince: number | undefined;
+  grant: GrantRecord | undefined;
+}
+
+interface Peer {
+  readonly term: Term;
+  client: string;
+  readonly requests: Map<number, Request>;
+  unread: { received: string; sent: string };
+}
+
+/** A broker, from its first client to its end. */
+interface Term {
+  readonly name: string;
+  readonly startedAtMs: number;
+  readonly flagged: Set<string>;
+  /** Until then, ms, grants can be claimed. */
+  graceEndsAtMs: number;
+  isOver: boolean;
+}
+
+type Frame = Readonly<Record<string, unknown>>;
+
+interface Noted {
+  readonly peer: Peer;
+  readonly frame: Frame | 'closed' | 'cut off';
+  readonly isSent: boolean;
+}
+
+export class BrokerMonitor implements GrantMonitor, Tap {
+  onTaken: (grant: GrantSeen) => void = () => undefined;
+  readonly rolledBackAtMs = Number.NEGATIVE_INFINITY;
+  readonly grants = new Map<number, GrantRecord>();
+  claimedCount = 0;
+  recoveredCount = 0;
+  /** The greatest that any broker has given. */
+  tokenLast = 0;
+  readonly #world: World;
+  readonly #system: System;
+  readonly #machineOf: (client: string) => Machine | undefined;
+  readonly #terms = new Map<Machine, Term>();
+  readonly #peers = new Map<Endpoint, Peer>();
+  /** When a client's connection was last cut, in ms of the world. */
+  readonly #cutAtMs = new Map<string, number>();
+  #noted: Noted[] = [];
+  #event = 0;
+  #downSinceMs = Number.NEGATIVE_INFINITY;
+
+  constructor(world: World, system: System, machineOf: (client: string) => Machine | undefined) {
+    this.#world = world;
+    this.#system = system;
+    this.#machineOf = machineOf;
+  }
+
+  seenOf(token: number): GrantSeen | undefined {
+    this.settle();
+    return this.grants.get(token);
+  }
+
+  isDownSince(momentMs: number): boolean {
+    return this.#downSinceMs >= momentMs;
+  }
+
+  /** What a client holds by the word of a broker that lives. */
+  liveGrantsOf(client: string): readonly GrantSeen[] {
+    this.settle();
+    return [...this.grants.values()].filter(
+      ({ session, fate, broker }) => session === client && fate === 'live' && broker !== undefined,
+    );
+  }
+
+  received(socket: Endpoint, bytes: Buffer): void {
+    this.#note(socket, bytes, false);
+  }
+
+  sent(socket: Endpoint, bytes: Buffer): void {
+    this.#note(socket, bytes, true);
+  }
+
+  closed(socket: Endpoint, byPeer: boolean): void {
+    const peer = this.#peers.get(socket);
+    if (peer !== undefined)
+      this.#add({ peer, frame: byPeer ? 'closed' : 'cut off', isSent: false });
+    this.#peers.delete(socket);
+  }
+
+  /** A connection of a client is about to be cut. */
+  noteCut(client: string): void {
+    this.#cutAtMs.set(client, this.#world.nowMs);
+  }
+
+  /** A broker is about to end: what it has given may be claimed. */
+  end(machine: Machine): void {
+    this.settle();
+    const term = this.#terms.get(machine);
+    if (term === undefined) return;
+    term.isOver = true;
+    this.#downSinceMs = this.#world.nowMs;
+    for (const grant of this.grants.values()) if (grant.broker === term) grant.broker = undefined;
+  }
+
+  describe(): string {
+    const live = [...this.grants.values()].filter(({ fate }) => fate === 'live');
+    const held = live.map(({ token, session, links }) => {
+      return `${session} ${token} ${[...links].map(([name, mode]) => mode + name)}`;
+    });
+    const waiting = [...this.#peers.values()].flatMap(({ client, requests }) =>
+      [...requests.values()].flatMap(({ grant, links }) =>
+        grant === undefined
+          ? [`${client} waits for ${[...links].map(([name, mode]) => mode + name)}`]
+          : [],
+      ),
+    );
+    return [...held, ...waiting].join('; ') || 'nothing';
+  }
+
+  /** Judges what has been noted of the last event. */
+  settle(): void {
+    const noted = this.#noted;
+    this.#noted = [];
+    for (const { peer, frame, isSent } of noted) if (!isSent) this.#receive(peer, frame);
+    const sent = noted.filter(({ isSent, peer }) => isSent && !peer.term.isOver);
+    const frames = sent.map(({ peer, frame }) => ({ peer, frame: frame as Frame }));
+    for (const { peer, frame } of frames) {
+      if (frame['is'] !== 'hello') continue;
+      peer.term.graceEndsAtMs = this.#world.nowMs + Number(frame['graceMs']);
+    }
+    const of = (is: string) => frames.filter(({ frame }) => frame['is'] === is);
+    for (const is of ['refused', 'denied', 'settled']) {
+      for (const { peer, frame } of of(is)) peer.requests.delete(Number(frame['id']));
+    }
+    let lost = of('lost');
+    const lose = (isDue: (request: Request) => boolean): void => {
+      const due = lost.filter(({ peer, frame }) => {
+        const request = peer.requests.get(Number(frame['id']));
+        return request !== undefined && isDue(request);
+      });
+      lost = lost.filter((each) => !due.includes(each));
+      for (const { peer, frame } of due) this.#lose(peer, frame);
+    };
+    lose(({ claims, grant }) => claims !== undefined && grant === undefined);
+    const granted = of('granted').sort(
+      (one, other) => Number(one.frame['token']) - Number(other.frame['token']),
+    );
+    for (const { peer, frame } of granted) {
+      // A stealing request takes what has been granted before it in the same event, too.
+      const stealing = peer.requests.get(Number(frame['id']));
+      if (stealing?.isSteal) {
+        lose(({ grant }) => grant !== undefined && conflict(grant.links, stealing.links));
+      }
+      this.#grant(peer, frame);
+    }
+    lose(() => true);
+    for (const { peer, frame } of of('waiting')) this.#wait(peer, frame);
+  }
+
+  #note(socket: Endpoint, bytes: Buffer, isSent: boolean): void {
+    const peer = this.#peerOf(socket);
+    const side = isSent ? 'sent' : 'received';
+    const lines = (peer.unread[side] + bytes.toString('utf8')).split('\n');
+    peer.unread[side] = lines.pop() ?? '';
+    for (const line of lines) {
+      const frame = JSON.parse(line) as Frame;
+      this.#world.log(() => `${peer.term.name} ${isSent ? '>' : '<'} ${peer.client} ${line}`);
+      this.#add({ peer, frame, isSent });
+    }
+  }
+
+  #add(noted: Noted): void {
+    const { eventCount } = this.#system;
+    if (eventCount !== this.#event) this.settle();
+    this.#event = eventCount;
+    this.#noted.push(noted);
+  }
+
+  #peerOf(socket: Endpoint): Peer {
+    const known = this.#peers.get(socket);
+    if (known !== undefined) return known;
+    const term = this.#termOf(socket.machine);
+    const unread = { received: '', sent: '' };
+    const peer: Peer = { term, client: '?', requests: new Map(), unread };
+    this.#peers.set(socket, peer);
+    return peer;
+  }
+
+  #termOf(machine: Machine): Term {
+    const known = this.#terms.get(machine);
+    if (known !== undefined) return known;
+    const { name } = machine;
+    const term: Term = {
+      ...{ name, startedAtMs: this.#world.nowMs, flagged: new Set() },
+      ...{ graceEndsAtMs: 0, isOver: false },
+    };
+    this.#terms.set(machine, term);
+    return term;
+  }
+
+  // ---- What a broker receives
+
+  #receive(peer: Peer, frame: Frame | 'closed' | 'cut off'): void {
+    if (peer.term.isOver) return;
+    if (frame === 'closed') this.#leave(peer);
+    else if (frame === 'cut off') this.#release(peer);
+    else this.#do(peer, frame);
+  }
+
+  #do(peer: Peer, frame: Frame): void {
+    const id = Number(frame['id']);
+    const request = peer.requests.get(id);
+    switch (frame['do']) {
+      case 'hello':
+        peer.client = String(frame['label']);
+        break;
+      case 'acquire':
+      case 'try':
+      case 'reclaim':
+        peer.requests.set(id, {
+          links: linksOf(frame),
+          isSteal: frame['steal'] === true,
+          claims: frame['do'] === 'reclaim' ? Number(frame['token']) : undefined,
+          place: frame['place'] as number | undefined,
+          waitsSince: undefined,
+          grant: undefined,
+        });
+        break;
+      case 'cancel':
+        for (const each of frame['ids'] as readonly number[]) this.#give(peer, each, 'release');
+        break;
+      case 'release':
+      case 'downgrade':
+      case 'abandon':
+        if (request !== undefined) this.#change(peer, id, request, frame);
+        break;
+      case 'end':
+        for (const each of [...peer.requests.keys()]) this.#give(peer, each, 'release');
+    }
+  }
+
+  #change(peer: Peer, id: number, { grant }: Request, frame: Frame): void {
+    const part = frame['part'] as readonly string[] | undefined;
+    const what = frame['do'] as 'release' | 'downgrade' | 'abandon';
+    if (what !== 'downgrade' && part === undefined) {
+      this.#give(peer, id, what);
+      return;
+    }
+    if (grant === undefined) return;
+    for (const name of part ?? [...grant.links.keys()]) {
+      if (grant.links.get(name) === 'x') peer.term.flagged.delete(name);
+      if (what === 'downgrade') grant.links.set(name, 's');
+      else grant.links.delete(name);
+    }
+    if (grant.links.size === 0) this.#give(peer, id, 'release');
+  }
+
+  /** A request ends; what it held exclusively is flagged, or whole again. */
+  #give(peer: Peer, id: number, how: 'release' | 'abandon'): void {
+    const grant = peer.requests.get(id)?.grant;
+    peer.requests.delete(id);
+    if (grant === undefined) return;
+    this.#flag(peer.term, grant, how === 'abandon');
+    if (grant.fate !== 'live') return;
+    grant.fate = 'ended';
+    grant.wasEnded = true;
+  }
+
+  #flag({ flagged }: Term, { links }: GrantRecord, isFlagged: boolean): void {
+    for (const [name, mode] of links) {
+      if (mode !== 'x') continue;
+      if (isFlagged) flagged.add(name);
+      else flagged.delete(name);
+    }
+  }
+
+  /** The socket of a client is closed: what it held is abandoned, whether or not it knows yet. */
+  #leave(peer: Peer): void {
+    const machine = this.#machineOf(peer.client);
+    for (const { grant } of peer.requests.values()) {
+      if (grant === undefined) continue;
+      this.#flag(peer.term, grant, true);
+      if (grant.fate !== 'live') continue;
+      if (machine?.life === 'dead') grant.fate = 'ended';
+      else if (this.#world.nowMs < peer.term.graceEndsAtMs) grant.broker = undefined;
+      else this.#take(grant, 'undone');
+    }
+    peer.requests.clear();
+  }
+
+  /** The broker has closed the socket, as it ends: what it held may be claimed. */
+  #release(peer: Peer): void {
+    for (const { grant } of peer.requests.values()) if (grant) grant.broker = undefined;
+    peer.requests.clear();
+  }
+
+  // ---- What it sends
+
+  #lose(peer: Peer, frame: Frame): void {
+    const id = Number(frame['id']);
+    const request = peer.requests.get(id);
+    if (request === undefined) return;
+    peer.requests.delete(id);
+    const { grant, claims } = request;
+    if (grant !== undefined) {
+      this.#flag(peer.term, grant, true);
+      this.#take(grant, 'revoked');
+      return;
+    }
+    const claimed = this.grants.get(claims ?? 0);
+    if (claimed?.fate === 'live') this.#take(claimed, this.#isExcused(claimed, peer.term));
+  }
+
+  #grant(peer: Peer, frame: Frame): void {
+    const request = peer.requests.get(Number(frame['id']));
+    const token = Number(frame['token']);
+    // It was cancelled meanwhile.
+    if (request === undefined) return;
+    const { term, client } = peer;
+    const what = `${client} is granted ${token} by ${term.name}`;
+    this.#checkRecovered(term, request, frame, what);
+    let grant = this.grants.get(request.claims ?? 0);
+    if (request.claims !== undefined) {
+      this.#check(grant !== undefined && token === request.claims, `${what}, which it claims not`);
+      if (grant === undefined) return;
+      this.claimedCount++;
+      this.#meet(term, grant, request, `${client} claims ${token} from ${term.name}`);
+    } else {
+      this.#check(token > this.tokenLast, `${what}, after ${this.tokenLast}`);
+      this.#checkTurn(term, request, what);
+      grant = {
+        ...{ token, session: client, order: this.grants.size, grantedAtMs: this.#world.nowMs },
+        ...{ fate: 'live', wasTaken: false, wasEnded: false, links: request.links, broker: term },
+      };
+      this.#meet(term, grant, request, what);
+      this.grants.set(token, grant);
+    }
+    this.tokenLast = Math.max(this.tokenLast, token);
+    grant.broker = term;
+    grant.links = request.links;
+    request.grant = grant;
+    request.waitsSince = undefined;
+  }
+
+  /** No grant that conflicts is left; one that might have been claimed is taken away. */
+  #meet(term: Term, grant: GrantRecord, { links, claims }: Request, what: string): void {
+    for (const other of this.grants.values()) {
+      if (other === grant || other.fate !== 'live' || !conflict(links, other.links)) continue;
+      if (other.broker !== undefined) {
+        this.#check(other.broker.isOver, `${what}, beside ${other.token} of ${other.session}`);
+      }
+      const isDead = this.#machineOf(other.session)?.life === 'dead';
+      // One that was cut off, and does not know yet what it has lost, may claim it before its heir.
+      const isBeaten = claims !== undefined && grant.wasTaken;
+      if (isDead) other.fate = 'ended';
+      else this.#take(other, isBeaten ? 'revoked' : this.#isExcused(other, term));
+    }
+  }
+
+  #checkTurn(term: Term, request: Request, what: string): void {
+    const { links, isSteal, place } = request;
+    if (isSteal) return;
+    for (const peer of this.#peers.values()) {
+      if (peer.term !== term) continue;
+      for (const other of peer.requests.values()) {
+        const { waitsSince, place: otherPlace = Number.POSITIVE_INFINITY } = other;
+        // One that has not been answered may have come later, unless both have a place.
+        const isKnown = waitsSince !== undefined || (place ?? 0) > otherPlace;
+        if (other === request || other.grant !== undefined || !isKnown) continue;
+        if (other.claims !== undefined || !conflict(links, other.links)) continue;
+        const isLater = place !== undefined && place < otherPlace;
+        this.#check(isLater, `${what}, before ${peer.client} at place ${otherPlace}`);
+      }
+    }
+  }
+
+  #checkRecovered({ flagged }: Term, { links }: Request, frame: Frame, what: string): void {
+    const found = ((frame['recovered'] ?? []) as readonly string[]).toSorted().join();
+    const expected = [...links.keys()]
+      .filter((name) => flagged.has(name))
+      .sort()
+      .join();
+    this.#check(found === expected, `${what}, recovered [${found}], which is [${expected}]`);
+    if (expected !== '') this.recoveredCount++;
+  }
+
+  #wait(peer: Peer, frame: Frame): void {
+    const request = peer.requests.get(Number(frame['id']));
+    const place = Number(frame['place']);
+    if (request === undefined) return;
+    if (request.place !== undefined) {
+      const text = `${peer.client} waits at place ${place}, and was at ${request.place}`;
+      this.#check(place >= request.place, text);
+    }
+    request.place = place;
+    request.waitsSince = this.#event;
+  }
+
+  /** A client that stood still, or was cut off, since the broker began may have come too late. */
+  #isExcused({ session }: GrantRecord, term: Term): Fate {
+    const machine = this.#machineOf(session);
+    const stoodStill =
+      machine === undefined ||
+      machine.life !== 'running' ||
+      machine.stoppedUntilMs >= term.startedAtMs;
+    const wasCut = (this.#cutAtMs.get(session) ?? Number.NEGATIVE_INFINITY) >= term.startedAtMs;
+    return stoodStill || wasCut ? 'revoked' : 'expired';
+  }
+
+  #take(grant: GrantRecord, fate: Fate): void {
+    if (grant.fate !== 'live') return;
+    grant.fate = fate;
+    grant.wasTaken = true;
+    this.#world.log(() => `${grant.session} has lost ${grant.token}: ${fate}`);
+    this.onTaken(grant);
+  }
+
+  #check(isTrue: boolean, what: string): void {
+    this.#world.check(isTrue, () => what);
+  }
+}
+
+function linksOf(frame: Frame): Map<string, Mode> {
+  const links = new Map<string, Mode>();
+  for (const name of (frame['exclusive'] ?? []) as readonly string[]) links.set(name, 'x');
+  for (const name of (frame['shared'] ?? []) as readonly string[]) {
+    if (!links.has(name)) links.set(name, 's');
+  }
+  return links;
+}
