@@ -12,18 +12,22 @@ import type { NamedWorld } from './worlds.ts';
 /** Where the vectors are written to, if they are wanted. */
 const folder = process.env['KDS_VECTORS'];
 
-/** Returns the vectors. Git has their digest: `vitest -u` notes another, and the diff shows it. */
+/**
+ * Returns the vectors; of a large world '' only. Git has their digest: `vitest -u` notes another,
+ * and the diff shows it.
+ */
 export function walk(world: NamedWorld): string {
-  const { stateCount, transitionCount, outcomes, vectors } = explore(world);
+  const { stateCount, transitionCount, outcomes, vectors } = explore(world, !world.isLarge);
   console.info(`${world.name}: ${stateCount} states, ${transitionCount} transitions`);
   const shown = [...outcomes.keys()];
   expect(shown).toEqual(expect.arrayContaining([...world.shows, 'remove: done']));
+  if (world.isLarge) return '';
   if (folder !== undefined) {
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, `${world.name.replaceAll(/[^a-z]+/g, '-')}.txt`), vectors);
   }
   const digest = createHash('sha256').update(vectors).digest('hex').slice(0, 16);
-  if (!world.isLarge) expect({ stateCount, transitionCount, digest }).toMatchSnapshot();
+  expect({ stateCount, transitionCount, digest }).toMatchSnapshot();
   expect(replay(vectors, new CoreEngine(vectors))).toBe(transitionCount);
   return vectors;
 }

@@ -253,8 +253,8 @@ export const worldsToWalk: readonly NamedWorld[] =
     : everyDay;
 
 /** The scripts have no units yet, and no synchronous callers: such worlds are core's alone. */
-export function isPlayedByRedis({ capacities, callers }: World): boolean {
-  return capacities === undefined && callers === undefined;
+export function isPlayedByRedis({ capacities, callers, isLarge }: NamedWorld): boolean {
+  return capacities === undefined && callers === undefined && isLarge !== true;
 }
 
 /** Two, so that sessions notify each other, unless sets of one world end in one call. */
