@@ -46,6 +46,7 @@ const runtime = /^src\/runtime\//;
 const core = /^src\/core\//;
 const api = /^src\/api\//;
 const report = /^src\/report\//;
+const session = /^src\/session\//;
 const local = /^src\/local\//;
 const remote = /^src\/remote\//;
 const oracle = /^src\/oracle\//;
@@ -59,8 +60,11 @@ function roomOf(path: string): Room | undefined {
     if (second === 'core') return { name: 'src/core', values: [] };
     if (second === 'api') return { name: 'src/api', values: [runtime], types: [core] };
     if (second === 'report') return { name: 'src/report', values: [core, api, runtime] };
-    if (second === 'local') return { name: 'src/local', values: [core, api, report, runtime] };
-    if (second === 'remote') return { name: 'src/remote', values: [api, report, runtime] };
+    if (second === 'session') return { name: 'src/session', values: [api, runtime] };
+    if (second === 'local') {
+      return { name: 'src/local', values: [core, api, report, runtime, session] };
+    }
+    if (second === 'remote') return { name: 'src/remote', values: [api, report, runtime, session] };
     if (second === 'backends') return backendRoom(path);
     if (second === 'recipes') return { name: `src/recipes/${third}`, values: [api, runtime] };
     if (second === 'oracle') return { name: 'src/oracle', values: [] };
@@ -117,7 +121,7 @@ function backendRoom(path: string): Room {
   const backend = path.split('/')[2];
   const name = `src/backends/${backend}`;
   if (backend === 'process' || backend === 'threads') {
-    return { name, values: [core, api, report, runtime, local] };
+    return { name, values: [core, api, report, runtime, session, local] };
   }
   const values = [core, api, report, runtime, remote];
   if (backend === 'redis') return { name, values, packages: 'any', builtins: true };
@@ -424,6 +428,9 @@ describe('the rules can fail', () => {
     ['src/recipes/classic/index.ts', "import { Job } from '../jobs/index.ts';"],
     ['src/recipes/classic/index.ts', "let job: import('../jobs/index.ts').Job;"],
     ['src/inspect/trace.ts', "import { Core } from '../core/index.ts';"],
+    ['src/session/session.ts', "import type { Host } from '../local/host.ts';"],
+    ['src/session/session.ts', "import type { RemoteBackend } from '../remote/backend.ts';"],
+    ['src/session/session.ts', "import { GRANTED } from '../core/index.ts';"],
     ['src/cli/run.ts', "import { createDomain } from '../backends/process/index.ts';"],
     [
       'src/backends/broker/client/domain.ts',

@@ -9,7 +9,7 @@ import type { SyncGrant } from '../api/grant.ts';
 import { partNotHeld } from '../api/refusals.ts';
 import type { PreparedSet, RequestedRefs, ResourceRef, SetSpec } from '../api/sets.ts';
 import type { Deliverable } from '../runtime/delivery.ts';
-import type { HostSession } from './session.ts';
+import type { LocalScope } from './scope.ts';
 
 /** What few grants need. */
 interface GrantDetails {
@@ -23,13 +23,13 @@ const none: readonly string[] = Object.freeze([]);
 
 export class HostGrant implements SyncGrant, Deliverable {
   /** @internal */
-  readonly scope: HostSession;
+  readonly scope: LocalScope;
   /** @internal */
   set: number;
   readonly token: number;
   private own: GrantDetails | undefined = undefined;
 
-  constructor(scope: HostSession, set: number, token: number) {
+  constructor(scope: LocalScope, set: number, token: number) {
     this.scope = scope;
     this.set = set;
     this.token = token;
@@ -58,26 +58,26 @@ export class HostGrant implements SyncGrant, Deliverable {
   }
 
   get isHeld(): boolean {
-    return this.set !== 0 && this.scope.host.core.isHeld(this.set, this.token);
+    return this.set !== 0 && this.scope.backend.core.isHeld(this.set, this.token);
   }
 
   /** @internal Taken away before its holder has let go. */
   get isLost(): boolean {
-    return this.set !== 0 && !this.scope.host.core.isHeld(this.set, this.token);
+    return this.set !== 0 && !this.scope.backend.core.isHeld(this.set, this.token);
   }
 
   covers(set: SetSpec | PreparedSet): boolean {
     if (this.set === 0) return false;
-    const { host } = this.scope;
-    const requested = host.resources.read(set);
-    host.enter();
+    const { backend } = this.scope;
+    const requested = backend.resources.read(set);
+    backend.enter();
     let isCovered: boolean;
     try {
-      isCovered = this.isHeld && host.coversSet(this.set, requested);
+      isCovered = this.isHeld && backend.coversSet(this.set, requested);
     } catch (error) {
-      throw host.undo(error);
+      throw backend.undo(error);
     }
-    host.leave();
+    backend.leave();
     return isCovered;
   }
 
@@ -87,18 +87,18 @@ export class HostGrant implements SyncGrant, Deliverable {
   }
 
   downgrade(part?: ResourceRef | readonly ResourceRef[]): void {
-    const { host } = this.scope;
-    const requested = part === undefined ? undefined : host.resources.readPart(part);
-    host.enter();
+    const { backend } = this.scope;
+    const requested = part === undefined ? undefined : backend.resources.readPart(part);
+    backend.enter();
     try {
       this.#checkHeld();
       if (requested !== undefined) this.#choose(requested);
-      host.core.downgrade(this.set, requested !== undefined);
-      if (eventFlags.hasSubscribers) host.events.weakened(this.set, this.token);
+      backend.core.downgrade(this.set, requested !== undefined);
+      if (eventFlags.hasSubscribers) backend.events.weakened(this.set, this.token);
     } catch (error) {
-      throw host.undo(error);
+      throw backend.undo(error);
     }
-    host.leave();
+    backend.leave();
   }
 
   abandon(reason?: unknown): void {
@@ -117,7 +117,7 @@ export class HostGrant implements SyncGrant, Deliverable {
   details(): GrantDetails {
     if (this.own === undefined) {
       this.own = {};
-      if (this.isHeld) this.scope.host.tag(this);
+      if (this.isHeld) this.scope.backend.tag(this);
     }
     return this.own;
   }
@@ -145,42 +145,42 @@ export class HostGrant implements SyncGrant, Deliverable {
 
   /** Apart from where all pass: a function with a closure in it makes room for that each time. */
   #oweEnd(error: unknown, died: boolean, reason: unknown): void {
-    this.scope.host.owe(error, () => this.#endInTime(died, reason));
+    this.scope.backend.owe(error, () => this.#endInTime(died, reason));
   }
 
   /** False if it had ended before. */
   #end(died: boolean): boolean {
     const { scope, set } = this;
     if (set === 0) return false;
-    const { host } = scope;
-    host.enter();
-    const isReleased = host.release(set, this.token, died);
+    const { backend } = scope;
+    backend.enter();
+    const isReleased = backend.release(set, this.token, died);
     if (isReleased) {
       this.set = 0;
       if (scope.tracked !== undefined) scope.tracked.delete(this);
     }
-    host.leave();
+    backend.leave();
     return isReleased;
   }
 
   #releasePart(part: ResourceRef | readonly ResourceRef[]): void {
-    const { host } = this.scope;
-    const requested = host.resources.readPart(part);
-    host.enter();
+    const { backend } = this.scope;
+    const requested = backend.resources.readPart(part);
+    backend.enter();
     try {
       this.#checkHeld();
       this.#choose(requested);
-      host.core.removeChosen(this.set);
-      if (host.core.firstLink(this.set) === 0) this.#end(false);
-      else if (eventFlags.hasSubscribers) host.events.weakened(this.set, this.token);
+      backend.core.removeChosen(this.set);
+      if (backend.core.firstLink(this.set) === 0) this.#end(false);
+      else if (eventFlags.hasSubscribers) backend.events.weakened(this.set, this.token);
     } catch (error) {
-      throw host.undo(error);
+      throw backend.undo(error);
     }
-    host.leave();
+    backend.leave();
   }
 
   #choose(part: RequestedRefs): void {
-    const { core, resources } = this.scope.host;
+    const { core, resources } = this.scope.backend;
     const resolved = resources.resolveExisting(part);
     if (resolved && core.choose(this.set, resolved.queues, resolved.count)) return;
     throw partNotHeld(this.token);

@@ -22,9 +22,9 @@ import { EventNotes } from './event-notes.ts';
 import { HostGrant } from './grant.ts';
 import type { HeldContext } from './held-context.ts';
 import type { HoldWatchdog } from './hold-watchdog.ts';
-import { HostRequest, ObserverRequest } from './request.ts';
+import { endWaiting, type HostRequest } from './request.ts';
 import type { RequestedSet, ResolvedSet, Resources } from './resources.ts';
-import type { HostSession } from './session.ts';
+import type { LocalScope } from './scope.ts';
 
 export abstract class Host {
   readonly core: Core;
@@ -77,7 +77,7 @@ export abstract class Host {
    * Waits, as a synchronous caller, until a set that has just arrived is granted. Ends the
    * operation that it arrived in.
    */
-  abstract block(scope: HostSession, set: number, options: AcquireSyncOptions): HostGrant;
+  abstract block(scope: LocalScope, set: number, options: AcquireSyncOptions): HostGrant;
 
   /**
    * What must be done sooner or later has failed: does it later, if that can help; otherwise throws
@@ -110,7 +110,7 @@ export abstract class Host {
   abstract ownSets(): readonly number[];
 
   /** What core is to keep with a set from its beginning to its end. */
-  protected abstract wordFor(scope: HostSession, label: string | undefined): number;
+  protected abstract wordFor(scope: LocalScope, label: string | undefined): number;
   /** The set is about to end. */
   protected abstract forgetWord(set: number): void;
 
@@ -118,7 +118,7 @@ export abstract class Host {
   arrive(
     resolved: ResolvedSet,
     bits: number,
-    scope: HostSession,
+    scope: LocalScope,
     label: string | undefined,
   ): HostGrant | number {
     const set = this.enqueue(resolved, bits, scope, label);
@@ -130,7 +130,7 @@ export abstract class Host {
   arriveInstrumented(
     resolved: ResolvedSet,
     bits: number,
-    scope: HostSession,
+    scope: LocalScope,
     label: string | undefined,
   ): HostGrant | number {
     const set = this.enqueue(resolved, bits, scope, label);
@@ -143,7 +143,7 @@ export abstract class Host {
   }
 
   /** A set arrives: it is granted or waits. */
-  enqueue(set: ResolvedSet, bits: number, scope: HostSession, label: string | undefined): number {
+  enqueue(set: ResolvedSet, bits: number, scope: LocalScope, label: string | undefined): number {
     const word = this.wordFor(scope, label);
     const { queues, exclusiveCount, count } = set;
     const now = this.clock.now();
@@ -151,7 +151,7 @@ export abstract class Host {
   }
 
   /** A set is taken from whoever holds it. */
-  steal({ queues, count }: ResolvedSet, scope: HostSession, label: string | undefined): number {
+  steal({ queues, count }: ResolvedSet, scope: LocalScope, label: string | undefined): number {
     const set = this.#created(this.core.steal(queues, count, 0, this.wordFor(scope, label)));
     this.core.setNote(set, this.clock.now());
     if (eventFlags.hasSubscribers) this.events.arrived(set, 0, label, scope.label, true);
@@ -159,7 +159,7 @@ export abstract class Host {
   }
 
   /** What conflicts with a set is watched. */
-  observe({ queues, exclusiveCount, count }: ResolvedSet, scope: HostSession): number {
+  observe({ queues, exclusiveCount, count }: ResolvedSet, scope: LocalScope): number {
     const word = this.wordFor(scope, undefined);
     return this.#created(this.core.observe(queues, exclusiveCount, count, word));
   }
@@ -168,17 +168,12 @@ export abstract class Host {
   expect(
     _set: ResolvedSet,
     _heldCount: number,
-    _scope: HostSession,
+    _scope: LocalScope,
     _label: string | undefined,
   ): void {}
 
   /** The grant of a set that has been granted, is noted, and is in this state. */
-  createGrant(
-    scope: HostSession,
-    set: number,
-    state: number,
-    label: string | undefined,
-  ): HostGrant {
+  createGrant(scope: LocalScope, set: number, state: number, label: string | undefined): HostGrant {
     const grant = new HostGrant(scope, set, this.core.token(set));
     const isUsual = label === undefined && (state & UNUSUAL) === 0 && scope.tracked === undefined;
     if (!isUsual) this.#complete(grant, state, label);
@@ -241,7 +236,7 @@ export abstract class Host {
     if (waiting.length === 0) return;
     if (eventFlags.hasSubscribers) this.#noteMissed(waiting, outcomeOf(reasons[0]));
     this.#endTogether(waiting, [], false);
-    for (const [index, request] of waiting.entries()) request.refuse(reasons[index]);
+    for (const [index, request] of waiting.entries()) request.refused(reasons[index]);
   }
 
   /** Now, or all of them as soon as the state can be reached. */
@@ -263,7 +258,7 @@ export abstract class Host {
     others: readonly number[] = [],
     died = false,
   ): void {
-    const waiting = this.#waitingOf(objects.filter((object) => object instanceof HostRequest));
+    const waiting = this.#waitingOf(objects.filter(isRequest));
     const grants = objects.filter((object) => object instanceof HostGrant && object.isHeld);
     const held = new Set([...grants.map(({ set }) => set), ...others]);
     for (const { set } of waiting) held.delete(set);
@@ -276,7 +271,7 @@ export abstract class Host {
       for (const set of held) this.events.lost(set, this.core.token(set), cause);
     }
     this.#endTogether(waiting, [...held], died);
-    for (const request of waiting) request.refuse(reason);
+    for (const request of waiting) request.refused(reason);
     for (const grant of grants as readonly HostGrant[]) {
       grant.scope.tracked?.delete(grant);
       // Before its successors are: what is direct is told as the operation ends.
@@ -286,12 +281,10 @@ export abstract class Host {
 
   /** Ends what its owner wants no more, or has `died` with. Within an operation. */
   endUnwanted(ended: readonly (HostRequest | HostGrant)[], died: boolean): void {
-    const waiting = this.#waitingOf(ended.filter((each) => each instanceof HostRequest));
-    const grants = ended
-      .map((each) => (each instanceof HostGrant ? each : each.takeUntold()))
-      .filter((grant) => grant?.isHeld === true);
+    const waiting = this.#waitingOf(ended.filter(isRequest));
+    const grants = ended.filter((each) => each instanceof HostGrant);
     const held: number[] = [];
-    const ending = new Set(grants as readonly HostGrant[]);
+    const ending = new Set(grants.filter(({ isHeld }) => isHeld));
     if (eventFlags.hasSubscribers) {
       this.events.atOneMoment(() => {
         this.#noteMissed(waiting, 'cancelled');
@@ -314,7 +307,7 @@ export abstract class Host {
     const sets = [...held];
     for (const request of waiting) {
       sets.push(request.set);
-      request.endWaiting();
+      endWaiting(request);
     }
     for (const set of sets) {
       this.untag(set);
@@ -356,17 +349,17 @@ export abstract class Host {
   protected hearGranted(set: number): void {
     const { core } = this;
     const request = this.untag(set) as HostRequest;
-    request.endWaiting();
-    if (request instanceof ObserverRequest) {
+    endWaiting(request);
+    if (core.isObserver(set)) {
       this.forgetWord(set);
       core.remove(set, false);
       this.setCount--;
-      request.tellDone();
+      request.settled();
     } else {
       core.setNote(set, this.clock.now());
-      const grant = this.createGrant(request.scope, set, core.state(set), request.label);
+      const grant = this.createGrant(request.scope, set, core.state(set), request.terms.label);
       if (eventFlags.hasSubscribers) this.events.granted(grant);
-      request.tell(grant);
+      request.granted(grant);
     }
   }
 
@@ -383,8 +376,8 @@ export abstract class Host {
       object.scope.tracked?.delete(object);
       this.delivery.direct(object);
     } else if (object !== undefined) {
-      object.endWaiting();
-      object.tell(new HostGrant(object.scope, set, token));
+      endWaiting(object);
+      object.granted(new HostGrant(object.scope, set, token));
     }
   }
 
@@ -424,4 +417,8 @@ export abstract class Host {
     if (recovered.length > 0) grant.details().recovered = recovered;
     if (ignored.length > 0) grant.details().ignored = ignored;
   }
+}
+
+function isRequest(object: HostRequest | HostGrant): object is HostRequest {
+  return !(object instanceof HostGrant);
 }

@@ -21,7 +21,7 @@ import type { Operation } from './protocol.ts';
 import type { RemoteRequest } from './request.ts';
 import type { PendingRequest, RequestTable } from './request-table.ts';
 import { type RemoteRef, RemoteResources } from './resources.ts';
-import type { Scope, ScopeBackend } from './scope.ts';
+import type { RemoteScope, ScopeBackend } from './scope.ts';
 
 /** All that a backend varies. `S`: its snapshots; `P`: what it keeps of a request that waits. */
 export interface BackendPort<
@@ -49,7 +49,7 @@ export interface BackendPort<
   query(): Promise<S>;
 
   /** Releases and cancels what went through a session, those within it included. */
-  endSession(session: Scope, left: LeftBehind): Promise<void>;
+  endSession(session: RemoteScope, left: LeftBehind): Promise<void>;
 
   /** The same for all that there is. Nothing is asked of the backend any more. */
   close(left: LeftBehind): Promise<void>;
@@ -153,7 +153,7 @@ export class RemoteBackend<S extends Snapshot = Snapshot, P extends PendingReque
    * Everything that went through a session, or the domain, ends here and at the other side.
    * Resolves when the other side has ended it too, or cannot be reached.
    */
-  async end(session: Scope, left: LeftBehind, reason: unknown): Promise<void> {
+  async end(session: RemoteScope, left: LeftBehind, reason: unknown): Promise<void> {
     const isDomain = session.parent === undefined;
     const ended = isDomain ? this.#port.close(left) : this.#port.endSession(session, left);
     this.delivery.asOne(() => {

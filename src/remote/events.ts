@@ -20,12 +20,12 @@ import type { NamedSet } from '../api/sets.ts';
 import { monotonicUs } from '../runtime/clock.ts';
 import { queueRealMicrotask } from '../runtime/real-time.ts';
 import type { RemoteRef, RemoteSet } from './resources.ts';
-import type { Scope } from './scope.ts';
+import type { RemoteScope } from './scope.ts';
 
 /** A request, as its events describe it. */
 interface DescribedRequest {
   readonly id: number;
-  readonly scope: Scope;
+  readonly scope: RemoteScope;
   readonly terms: {
     readonly how: 'acquire' | 'try' | 'settled';
     readonly set: RemoteSet;
@@ -38,7 +38,7 @@ interface DescribedRequest {
 /** A grant, as its events describe it. */
 interface DescribedGrant {
   readonly id: number;
-  readonly scope: Scope;
+  readonly scope: RemoteScope;
   readonly set: RemoteSet;
   readonly label: string | undefined;
   readonly token: number;
@@ -143,7 +143,7 @@ function msSince(about: DescribedRequest | DescribedGrant, timeUs: number): numb
 function emit<Name extends EventName>(
   name: Name,
   about: About,
-  { backend, label: session }: Scope,
+  { backend, label: session }: RemoteScope,
   details: Omit<DomainEvents[Name], keyof About | 'domain' | 'session'>,
 ): void {
   const event = { domain: backend.eventDomain, session, ...about, ...details };

@@ -15,14 +15,14 @@ import { emitRelease, emitWeakening } from './events.ts';
 import { lostError } from './lost-error.ts';
 import type { Granted } from './protocol.ts';
 import type { RemoteRef, RemoteSet } from './resources.ts';
-import type { Scope, ScopeBackend } from './scope.ts';
+import type { RemoteScope, ScopeBackend } from './scope.ts';
 
 const none: readonly string[] = Object.freeze([]);
 
 /** The request that is granted. */
 interface GrantedRequest {
   readonly id: number;
-  readonly scope: Scope;
+  readonly scope: RemoteScope;
   readonly terms: { readonly label: string | undefined; readonly set: RemoteSet };
 }
 
@@ -30,7 +30,7 @@ export class RemoteGrant implements Grant, Deliverable {
   /** @internal Also of its request. */
   readonly id: number;
   /** @internal */
-  readonly scope: Scope;
+  readonly scope: RemoteScope;
   /** @internal */
   readonly label: string | undefined;
   /** @internal When this client received it: ms since 1970. */

@@ -59,7 +59,7 @@ export class RequestTable<P extends PendingRequest> {
     this.#options = options;
   }
 
-  /** For requests and sessions, and what else a backend asks for: it grows. */
+  /** For requests, and what else a backend asks for: it grows. */
   nextId(): number {
     this.#idLast++;
     return this.#idLast;
@@ -103,7 +103,7 @@ export class RequestTable<P extends PendingRequest> {
   add(pending: P): boolean {
     const { request } = pending;
     this.#pending.set(request.id, pending);
-    request.scope.tracked.add(request);
+    request.scope.tracked?.add(request);
     if (this.#pending.size === 1) this.#options.keepAlive?.(true);
     const { signal } = request.terms;
     return signal === undefined || this.#follow(signal, request);
@@ -120,7 +120,7 @@ export class RequestTable<P extends PendingRequest> {
     }
     if (isWaiting) return this.isPending(request);
     // Its start has not been published, so its end is not either.
-    if (this.end(request)) request.reportRefusal(signal.reason);
+    if (this.end(request)) request.report.refused(signal.reason);
     return false;
   }
 
@@ -131,9 +131,9 @@ export class RequestTable<P extends PendingRequest> {
     this.#pending.delete(request.id);
     pending.dispose();
     const { scope, terms } = request;
-    scope.tracked.delete(request);
+    scope.tracked?.delete(request);
     if (terms.signal !== undefined) this.#signals.remove(terms.signal, request);
-    request.endWaiting();
+    request.report.endWaiting();
     if (this.#pending.size === 0) this.#options.keepAlive?.(false);
     return true;
   }
@@ -160,22 +160,22 @@ export class RequestTable<P extends PendingRequest> {
       this.#options.createGrant?.(request, granted) ?? new RemoteGrant(request, granted);
     this.end(request);
     this.#held.set(grant.id, { grant, key: key as KeyOf<P> });
-    grant.scope.tracked.add(grant);
+    grant.scope.tracked?.add(grant);
     if (eventFlags.hasSubscribers) emitGrant(request, grant);
-    request.reportGrant(grant);
+    request.report.granted(grant);
   }
 
   /** A try could not have its set, or an observer has no conflict left. */
   settle(request: RemoteRequest): void {
     if (!this.end(request)) return;
     if (eventFlags.hasSubscribers) emitEnd(request, 'denied');
-    request.reportSettled();
+    request.report.settled();
   }
 
   refuse(request: RemoteRequest, reason: unknown): void {
     if (!this.end(request)) return;
     if (eventFlags.hasSubscribers) emitRefusal(request, reason);
-    request.reportRefusal(reason);
+    request.report.refused(reason);
   }
 
   refuseAll(reason: unknown): void {
@@ -205,6 +205,6 @@ export class RequestTable<P extends PendingRequest> {
     const held = this.#held.get(id);
     if (held === undefined) return;
     this.#held.delete(id);
-    held.grant.scope.tracked.delete(held.grant);
+    held.grant.scope.tracked?.delete(held.grant);
   }
 }

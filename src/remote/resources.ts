@@ -108,7 +108,7 @@ export class RemoteResources {
   }
 
   prepare(spec: SetSpec): PreparedSet {
-    const requested = this.#read(spec);
+    const requested = this.#readSpec(spec);
     if (requested instanceof RemotePreparedSet) return requested;
     const exclusive = new Map<RemoteRef, ResourceRef>();
     const shared = new Map<RemoteRef, ResourceRef>();
@@ -121,8 +121,8 @@ export class RemoteResources {
   }
 
   /** A set as it is sent to the backend. */
-  setOf(spec: SetSpec | PreparedSet): RemoteSet {
-    const requested = this.#read(spec);
+  read(spec: SetSpec | PreparedSet): RemoteSet {
+    const requested = this.#readSpec(spec);
     if (requested instanceof RemotePreparedSet) {
       for (const handle of requested.handles) if (!handle.isOpen) throw closed(handle);
       return requested.set;
@@ -147,7 +147,7 @@ export class RemoteResources {
    *
    * @throws InvalidSetError, LimitError
    */
-  #read(spec: SetSpec | PreparedSet): RequestedRefs | RemotePreparedSet {
+  #readSpec(spec: SetSpec | PreparedSet): RequestedRefs | RemotePreparedSet {
     const owner = spec instanceof RemotePreparedSet ? RemotePreparedSet.ownerOf(spec) : undefined;
     if (owner === this) return spec as RemotePreparedSet;
     if (owner !== undefined) throw foreignSet();

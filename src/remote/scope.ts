@@ -4,23 +4,16 @@ import type { EventDomain } from '../api/events.ts';
 import type { RequestKey } from '../api/outer-grants.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Delivery } from '../runtime/delivery.ts';
+import type { SessionScope } from '../session/session-tree.ts';
 import type { Operation } from './protocol.ts';
 import type { RemoteResources } from './resources.ts';
 
 /** A request, or the grant that comes of it. */
-interface Identified {
+export interface Identified {
   readonly id: number;
 }
 
-export interface Scope {
-  readonly label: string | undefined;
-  /** Among the sessions of its client; 0: the domain itself. */
-  readonly number: number;
-  readonly parent: Scope | undefined;
-  /** Requests that wait and grants that are held through it. */
-  readonly tracked: Pick<Set<Identified>, 'add' | 'delete'>;
-  readonly backend: ScopeBackend;
-}
+export type RemoteScope = SessionScope<ScopeBackend, Identified>;
 
 export interface ScopeBackend {
   /** The domain, as events name it. */
@@ -28,10 +21,6 @@ export interface ScopeBackend {
   readonly clock: Clock;
   readonly delivery: Delivery;
   readonly resources: Pick<RemoteResources, 'refsOf'>;
-  /** For requests and sessions of this client: it grows. */
-  nextId(): number;
-  /** A request is cancelled by its caller. False if it has ended before. */
-  cancel(request: Identified): boolean;
   /** Of a grant. A promise resolves when the other side has it, and never rejects. */
   send(operation: Operation): void | Promise<void>;
   /** Loses the grants of a lease that is over by this client's own clock. */

@@ -1,6 +1,6 @@
 /** Describes owners of resources and blockers of requests, as core has them. */
 
-import { type DeadlockStep, WaitTimeoutError } from '../api/errors.ts';
+import { type DeadlockStep, LockedError, WaitTimeoutError } from '../api/errors.ts';
 import { labelLengthMax } from '../api/limits.ts';
 import type { NamedSet } from '../api/sets.ts';
 import { quote } from '../runtime/escape.ts';
@@ -46,6 +46,16 @@ export function waitTimeout(reader: CoreReader, set: number, timeoutMs: number):
   return new WaitTimeoutError(
     `not granted within ${timeoutMs} ms: ${describeBlockers(reader, set)}. ` +
       'Wait longer, or see query() for who waits for whom.',
+  );
+}
+
+/** The error of a request that does not wait for synchronous callers; one has this queue. */
+export function usedSynchronously(reader: CoreReader, queue: number): LockedError {
+  const { core } = reader;
+  const owner = describeOwnerOf(reader, core.setOf(core.firstInQueue(queue)));
+  return new LockedError(
+    `${quote(reader.nameOf(queue))} is used by a synchronous caller: it is ${owner}. ` +
+      "Ask with locked: 'wait' instead.",
   );
 }
 

@@ -2,6 +2,7 @@
 
 import { createDomain, DomainClosedError, GrantLostError, type SyncGrant } from 'kds';
 import { describe, expect, it, vi } from 'vitest';
+import type { LocalSession } from '../../src/local/session.ts';
 import { outcomeOf, outcomesOf, tracesIn } from './inside.ts';
 
 const exclusive = { exclusive: 'a' };
@@ -171,10 +172,10 @@ describe('closing', () => {
 
   it('a session keeps nothing of a grant that was stolen', async () => {
     const domain = createDomain();
-    const session = domain.session() as unknown as { tracked: Set<unknown> } & typeof domain;
+    const session = domain.session() as LocalSession;
     await session.acquire(exclusive);
     await domain.acquire(exclusive, { steal: true });
-    expect(session.tracked.size).toBe(0);
+    expect(session.scope.tracked?.size).toBe(0);
     await session.close();
   });
 

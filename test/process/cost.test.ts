@@ -7,7 +7,8 @@ import type { SyncDomain, SyncGrant } from 'kds';
 import { describe, expect, it } from 'vitest';
 import { ProcessHost } from '../../src/backends/process/host.ts';
 import { Memory } from '../../src/core/index.ts';
-import { HostSession } from '../../src/local/session.ts';
+import { LocalRequests } from '../../src/local/requests.ts';
+import { LocalSession } from '../../src/local/session.ts';
 
 class CountingMemory extends Memory {
   count = 0;
@@ -30,7 +31,9 @@ class CountingMemory extends Memory {
 
 class World {
   readonly #memory = new CountingMemory();
-  readonly domain: SyncDomain = new HostSession(new ProcessHost(undefined, this.#memory));
+  readonly domain: SyncDomain = new LocalSession(
+    new LocalRequests(new ProcessHost(undefined, this.#memory)),
+  );
 
   cost<R>(operation: () => R): { readonly count: number; readonly result: R } {
     const before = this.#memory.count;

@@ -3,10 +3,11 @@
 import type { SyncDomain } from '../../src/api/domain.ts';
 import { ProcessHost } from '../../src/backends/process/host.ts';
 import { findFaults, Memory, type MemorySize } from '../../src/core/index.ts';
-import { HostSession } from '../../src/local/session.ts';
+import { LocalRequests } from '../../src/local/requests.ts';
+import { LocalSession } from '../../src/local/session.ts';
 
 export function hostOf(domain: SyncDomain): ProcessHost {
-  return (domain as HostSession).host as ProcessHost;
+  return (domain as LocalSession).scope.backend as ProcessHost;
 }
 
 /** What is out of order in the words of a domain. */
@@ -23,7 +24,7 @@ export function tracesIn(domain: SyncDomain): readonly unknown[] {
 
 /** A domain with so much memory and no more. */
 export function domainIn(size: MemorySize): SyncDomain {
-  return new HostSession(new ProcessHost(undefined, new Memory(size)));
+  return new LocalSession(new LocalRequests(new ProcessHost(undefined, new Memory(size))));
 }
 
 /** What has come of promises by the time that all that is due now has run. */

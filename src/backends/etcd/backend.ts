@@ -17,7 +17,7 @@ import type { Granted, Operation } from '../../remote/protocol.ts';
 import type { RemoteRequest } from '../../remote/request.ts';
 import { RequestTable } from '../../remote/request-table.ts';
 import type { RemoteRef } from '../../remote/resources.ts';
-import type { Scope } from '../../remote/scope.ts';
+import type { RemoteScope } from '../../remote/scope.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { within } from '../../runtime/within.ts';
 import { assemble, type ClientParts } from './client-parts.ts';
@@ -179,7 +179,7 @@ export class EtcdBackend implements BackendPort<EtcdSnapshot, PendingEtcdRequest
     );
   }
 
-  async endSession(_: Scope, left: LeftBehind): Promise<void> {
+  async endSession(_: RemoteScope, left: LeftBehind): Promise<void> {
     await this.#endAll(left);
   }
 

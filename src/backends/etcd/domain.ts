@@ -108,7 +108,6 @@ export async function openEtcdDomain(
   // Its grants are made by the backend.
   return new RemoteSession(
     new RemoteBackend(backend),
-    undefined,
     label,
   ) as RemoteSession<EtcdSnapshot> as unknown as EtcdDomain;
 }

@@ -4,7 +4,8 @@ import type { SyncDomain, SyncSession } from '../../api/domain.ts';
 import type { ResourceRef } from '../../api/sets.ts';
 import type { SnapshotEntry } from '../../api/snapshot.ts';
 import { applyOptions, type DomainOptions, readDomainOptions } from '../../local/domain-options.ts';
-import { HostSession } from '../../local/session.ts';
+import { LocalRequests } from '../../local/requests.ts';
+import { LocalSession } from '../../local/session.ts';
 import { ProcessHost } from './host.ts';
 
 /**
@@ -24,7 +25,7 @@ export function createDomain(options: DomainOptions = {}): SyncDomain {
   const own = readDomainOptions(options);
   const host = new ProcessHost(own.label);
   applyOptions(host, own);
-  return new HostSession(host, undefined, own.label);
+  return new LocalSession(new LocalRequests(host));
 }
 
 /** For a server: a domain that reports which of the server's sessions has a set. */
@@ -49,5 +50,5 @@ export interface OwnedSnapshot {
 }
 
 export function createServedDomain(): ServedDomain {
-  return new HostSession(new ProcessHost());
+  return new LocalSession(new LocalRequests(new ProcessHost()));
 }

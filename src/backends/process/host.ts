@@ -12,7 +12,7 @@ import { Memory } from '../../core/index.ts';
 import type { HostGrant } from '../../local/grant.ts';
 import { Host } from '../../local/host.ts';
 import type { HostRequest } from '../../local/request.ts';
-import type { HostSession } from '../../local/session.ts';
+import type { LocalScope } from '../../local/scope.ts';
 import { describeBlockers } from '../../report/blockers.ts';
 import { CoarseClock } from '../../runtime/clock.ts';
 import { ProcessReader } from './reader.ts';
@@ -65,7 +65,7 @@ export class ProcessHost extends Host {
     return error;
   }
 
-  block(_: HostSession, set: number): never {
+  block(_: LocalScope, set: number): never {
     const inTheWay = describeBlockers(this.reader, set);
     this.drop(set, 'timed-out');
     this.leave();

@@ -1,7 +1,7 @@
 /** Reads the sets of one event loop: tags of sets and queues lead to their objects. */
 
 import type { Core } from '../../core/index.ts';
-import type { HostGrant } from '../../local/grant.ts';
+import { HostGrant } from '../../local/grant.ts';
 import type { HostRequest } from '../../local/request.ts';
 import type { HostResource } from '../../local/resources.ts';
 import { LocalReader, type NotedClock } from '../../report/core-reader.ts';
@@ -25,7 +25,8 @@ export class ProcessReader extends LocalReader {
   }
 
   labelOf(set: number): string | undefined {
-    return this.#objectOf(set)?.label;
+    const object = this.#objectOf(set);
+    return object instanceof HostGrant ? object.label : object?.terms.label;
   }
 
   sessionLabelOf(set: number): string | undefined {

@@ -16,7 +16,7 @@ import type { Operation } from '../../remote/protocol.ts';
 import type { RemoteRequest } from '../../remote/request.ts';
 import { RequestTable } from '../../remote/request-table.ts';
 import type { RemoteRef } from '../../remote/resources.ts';
-import type { Scope } from '../../remote/scope.ts';
+import type { RemoteScope } from '../../remote/scope.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { RedisConnection } from './connection.ts';
 import { keyNameOf, rootOf } from './names.ts';
@@ -160,7 +160,7 @@ export class RedisBackend implements BackendPort<RedisSnapshot, PendingRedisRequ
     changes.flush();
   }
 
-  async endSession(_: Scope, left: LeftBehind): Promise<void> {
+  async endSession(_: RemoteScope, left: LeftBehind): Promise<void> {
     const released = this.#endAll(left);
     this.#keeper.changes.flush();
     await released;

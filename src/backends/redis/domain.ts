@@ -97,7 +97,7 @@ export async function openRedisDomain(
     await backend.close({ requests: [], grants: [] });
     throw error;
   }
-  return new RemoteSession(new RemoteBackend(backend), undefined, label);
+  return new RemoteSession(new RemoteBackend(backend), label);
 }
 
 function connect(client: RedisClient): RedisConnection {

@@ -5,12 +5,13 @@
 
 import { DeadlockError, InterruptedError, WaitTimeoutError } from '../../api/errors.ts';
 import { outcomeOf } from '../../api/events.ts';
-import type { AcquireSyncOptions } from '../../api/options.ts';
+import type { AcquireSyncOptions, RequestOptions } from '../../api/options.ts';
 import type { HostGrant } from '../../local/grant.ts';
-import { HostRequest } from '../../local/request.ts';
-import type { HostSession } from '../../local/session.ts';
+import { type HostRequest, leave } from '../../local/request.ts';
+import type { LocalScope } from '../../local/scope.ts';
 import { cycleOf, describeBlockers, waitTimeout } from '../../report/blockers.ts';
 import { realNowMs } from '../../runtime/real-time.ts';
+import { noTerms } from '../../session/request-terms.ts';
 import { agentsIn, markDead } from './agents.ts';
 import * as C from './control.ts';
 import type { ThreadsHost } from './host.ts';
@@ -20,28 +21,38 @@ import { thread } from './thread.ts';
 /** It wakes so often to see whether those it waits for are still there. */
 const sleepMsMax = 100;
 
-class BlockedRequest extends HostRequest {
-  granted: HostGrant | undefined = undefined;
+class BlockedRequest implements HostRequest {
+  readonly scope: LocalScope;
+  readonly terms: RequestOptions;
+  set: number;
+  grant: HostGrant | undefined = undefined;
 
-  override tell(grant: HostGrant): void {
-    this.granted = grant;
+  constructor(scope: LocalScope, set: number, label: string | undefined) {
+    this.scope = scope;
+    this.set = set;
+    this.terms = { ...noTerms, label };
+  }
+
+  granted(grant: HostGrant): void {
+    this.grant = grant;
   }
 
   /** The error is thrown where the thread goes on. */
-  override refuse(): void {}
+  refused(): void {}
+  settled(): void {}
+  endWaiting(): void {}
 }
 
 /** Ends the operation in which `set` arrived. */
 export function blockFor(
   host: ThreadsHost,
-  scope: HostSession,
+  scope: LocalScope,
   set: number,
   { timeoutMs = Number.POSITIVE_INFINITY, spinUs = 0, label }: AcquireSyncOptions,
 ): HostGrant {
   if (!thread.maySleep) return refuse(host, set);
   const startMs = realNowMs();
-  const request = new BlockedRequest(scope, set);
-  request.start({ label });
+  const request = new BlockedRequest(scope, set, label);
   host.tag(request);
   noteBlocked(host, set, timeoutMs);
   host.leave();
@@ -73,15 +84,15 @@ function untilGranted(
       return grant;
     }
     host.enter();
-    const error = request.granted ?? whyNoLonger(host, request, startMs, timeoutMs, turn);
+    const error = request.grant ?? whyNoLonger(host, request, startMs, timeoutMs, turn);
     if (error === undefined) {
       host.leave();
       continue;
     }
     noteBlocked(host, 0, timeoutMs);
-    if (request.granted === undefined) request.leave(outcomeOf(error));
+    if (request.grant === undefined) leave(request, outcomeOf(error));
     host.leave();
-    if (request.granted !== undefined) return request.granted;
+    if (request.grant !== undefined) return request.grant;
     throw error;
   }
 }
@@ -101,15 +112,15 @@ export function interrupt(host: ThreadsHost, agent: number): boolean {
   return isBlocked;
 }
 
-function isOver({ set, granted }: BlockedRequest): boolean {
-  return set === 0 && granted === undefined;
+function isOver({ set, grant }: BlockedRequest): boolean {
+  return set === 0 && grant === undefined;
 }
 
 /** Nobody waits for its end any more. */
 function giveUp(host: ThreadsHost, request: BlockedRequest): void {
   host.enter();
-  request.leave('refused');
-  request.granted?.release();
+  leave(request, 'refused');
+  request.grant?.release();
   host.leave();
 }
 
@@ -134,7 +145,7 @@ function sleep({ bell }: ThreadsHost, spinUntilMs: number, untilMs: number): voi
 
 function whyNoLonger(
   host: ThreadsHost,
-  request: BlockedRequest,
+  request: HostRequest,
   startMs: number,
   timeoutMs: number,
   turn: number,
@@ -151,7 +162,7 @@ function whyNoLonger(
   if (turn === 0 || timeoutMs !== Number.POSITIVE_INFINITY) return undefined;
   const circle = host.core.findCircle(set, (kept) => blockedForEver(host, kept));
   if (circle.length === 0) return undefined;
-  const { message, steps } = cycleOf(host.reader, circle, request.label);
+  const { message, steps } = cycleOf(host.reader, circle, request.terms.label);
   return new DeadlockError(`all of these threads block: ${message}`, steps);
 }
 

@@ -3,7 +3,8 @@
 import type { SyncDomain } from '../../api/domain.ts';
 import { describe } from '../../api/sets.ts';
 import { applyOptions, type DomainOptions, readDomainOptions } from '../../local/domain-options.ts';
-import { HostSession } from '../../local/session.ts';
+import { LocalRequests } from '../../local/requests.ts';
+import { LocalSession } from '../../local/session.ts';
 import { type Arena, controlOf } from './arena.ts';
 import { interrupt } from './blocking.ts';
 import { type WatchedWorker, watchWorker } from './death.ts';
@@ -70,15 +71,15 @@ export function openThreadsDomain(arena: Arena, options: DomainOptions = {}): Th
     host.close();
     throw error;
   }
-  return new ThreadsSession(host, own.label, arena);
+  return new ThreadsSession(host, arena);
 }
 
-class ThreadsSession extends HostSession implements ThreadsDomain {
+class ThreadsSession extends LocalSession implements ThreadsDomain {
   readonly #host: ThreadsHost;
   readonly arena: Arena;
 
-  constructor(host: ThreadsHost, label: string | undefined, arena: Arena) {
-    super(host, undefined, label);
+  constructor(host: ThreadsHost, arena: Arena) {
+    super(new LocalRequests(host));
     this.#host = host;
     this.arena = arena;
   }

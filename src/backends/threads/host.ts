@@ -23,9 +23,9 @@ import * as L from '../../core/layout.ts';
 import { reserve } from '../../core/slots.ts';
 import { HostGrant } from '../../local/grant.ts';
 import { Host } from '../../local/host.ts';
-import type { HostRequest } from '../../local/request.ts';
+import { endWaiting, type HostRequest } from '../../local/request.ts';
 import type { ResolvedSet } from '../../local/resources.ts';
-import type { HostSession } from '../../local/session.ts';
+import type { LocalScope } from '../../local/scope.ts';
 import { CoarseClock } from '../../runtime/clock.ts';
 import { realNowMs, setRealTimeout } from '../../runtime/real-time.ts';
 import { unref } from '../../runtime/timer.ts';
@@ -181,7 +181,7 @@ export class ThreadsHost extends Host {
     return error;
   }
 
-  block(scope: HostSession, set: number, options: AcquireSyncOptions): HostGrant {
+  block(scope: LocalScope, set: number, options: AcquireSyncOptions): HostGrant {
     return blockFor(this, scope, set, options);
   }
 
@@ -263,14 +263,14 @@ export class ThreadsHost extends Host {
    * nothing changes that is looked at here. What is more than usual is told with the lock.
    */
   heardOf(request: HostRequest): HostGrant | undefined {
-    const { set, scope, label } = request;
+    const { set, scope, terms } = request;
     const told = Atomics.load(this.control, C.wordsOfAgent(this.agent) + C.GRANTED_SET);
     const state = told === set ? this.core.state(set) : 0;
     if (state !== GRANTED) return undefined;
     this.#heard = set;
     this.untag(set);
-    request.endWaiting();
-    const grant = this.createGrant(scope, set, state, label);
+    endWaiting(request);
+    const grant = this.createGrant(scope, set, state, terms.label);
     if (eventFlags.hasSubscribers) this.events.granted(grant);
     return grant;
   }
@@ -288,7 +288,7 @@ export class ThreadsHost extends Host {
   override expect(
     set: ResolvedSet,
     heldCount: number,
-    scope: HostSession,
+    scope: LocalScope,
     label: string | undefined,
   ): void {
     this.#makeRoomFor(set, scope, label, heldCount);
@@ -297,19 +297,19 @@ export class ThreadsHost extends Host {
   override enqueue(
     set: ResolvedSet,
     bits: number,
-    scope: HostSession,
+    scope: LocalScope,
     label: string | undefined,
   ): number {
     this.#makeRoomFor(set, scope, label);
     return super.enqueue(set, bits, scope, label);
   }
 
-  override steal(set: ResolvedSet, scope: HostSession, label: string | undefined): number {
+  override steal(set: ResolvedSet, scope: LocalScope, label: string | undefined): number {
     this.#makeRoomFor(set, scope, label);
     return super.steal(set, scope, label);
   }
 
-  override observe(set: ResolvedSet, scope: HostSession): number {
+  override observe(set: ResolvedSet, scope: LocalScope): number {
     this.#makeRoomFor(set, scope, undefined);
     return super.observe(set, scope);
   }
@@ -382,7 +382,7 @@ export class ThreadsHost extends Host {
     return { backend: 'threads', name: `arena ${idOf(this.control)}`, label: this.label };
   }
 
-  protected wordFor(scope: HostSession, label: string | undefined): number {
+  protected wordFor(scope: LocalScope, label: string | undefined): number {
     return writeLabels(this.memory.words, this.agent, label, scope.label);
   }
 
@@ -516,7 +516,7 @@ export class ThreadsHost extends Host {
   /** For a set that arrives, and what is to be declared for it. */
   #makeRoomFor(
     set: ResolvedSet,
-    scope: HostSession,
+    scope: LocalScope,
     label: string | undefined,
     edgeCount = 0,
   ): void {

@@ -91,7 +91,7 @@ async function open(): Promise<RemoteSession> {
     });
     try {
       await backend.open();
-      return new RemoteSession(new RemoteBackend(backend), undefined, orders.client);
+      return new RemoteSession(new RemoteBackend(backend), orders.client);
     } catch (error) {
       connection.close();
       if (performance.now() > endMs) throw error;

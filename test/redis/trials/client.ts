@@ -68,7 +68,7 @@ async function open(connection: RedisConnection): Promise<Domain> {
     const backend = new RedisBackend({ connection, clock, name, label, client, leaseMs, about });
     try {
       await backend.open();
-      return new RemoteSession(new RemoteBackend(backend), undefined, label);
+      return new RemoteSession(new RemoteBackend(backend), label);
     } catch (error) {
       if (performance.now() > endMs) throw error;
       await new Promise((resolve) => setTimeout(resolve, reconnectMs));

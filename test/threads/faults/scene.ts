@@ -8,6 +8,7 @@ import * as C from '../../../src/backends/threads/control.ts';
 import type { ThreadsHost } from '../../../src/backends/threads/host.ts';
 import type * as Threads from '../../../src/backends/threads/index.ts';
 import type { Arena, ArenaOptions, ThreadsDomain } from '../../../src/backends/threads/index.ts';
+import type { LocalSession } from '../../../src/local/session.ts';
 import { findArenaFaults } from './soundness.ts';
 
 export type Who = 'a' | 'b' | 'c';
@@ -39,7 +40,7 @@ export class Scene {
   }
 
   host(who: Who): ThreadsHost {
-    return (this.domains[who] as unknown as { host: ThreadsHost }).host;
+    return (this.domains[who] as unknown as LocalSession).scope.backend as ThreadsHost;
   }
 
   /** Asks, for an arena and for the rule. */

@@ -22,7 +22,7 @@ import type { GrantedEvent, Operation } from '../../../remote/protocol.ts';
 import type { RemoteRequest } from '../../../remote/request.ts';
 import { RequestTable } from '../../../remote/request-table.ts';
 import type { RemoteRef } from '../../../remote/resources.ts';
-import type { Scope } from '../../../remote/scope.ts';
+import type { RemoteScope } from '../../../remote/scope.ts';
 import type { Clock } from '../../../runtime/clock.ts';
 import { within } from '../../../runtime/within.ts';
 import { type OwnSign, putUpSign } from '../wire/abstract-sockets.ts';
@@ -260,14 +260,14 @@ export class BrokerBackend implements BackendPort<BrokerSnapshot, PendingBrokerR
   // ---- Sessions
 
   /** Returns the session's number, which the broker knows. @throws LimitError */
-  #sendSession(session: Scope): number {
+  #sendSession(session: RemoteScope): number {
     if (this.#state === 'open') {
       this.#sessions.send(session, (message) => this.#connection.write(encodeFrame(message)));
     }
     return session.number;
   }
 
-  async endSession({ number }: Scope): Promise<void> {
+  async endSession({ number }: RemoteScope): Promise<void> {
     await this.#end(number);
   }
 

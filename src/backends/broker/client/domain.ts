@@ -49,7 +49,7 @@ class ConnectedDomain extends RemoteSession<BrokerSnapshot> implements BrokerDom
   readonly #broker: BrokerBackend;
 
   constructor(broker: BrokerBackend, label: string | undefined) {
-    super(new RemoteBackend(broker), undefined, label);
+    super(new RemoteBackend(broker), label);
     this.#broker = broker;
   }
 

@@ -4,7 +4,7 @@
  */
 
 import { LimitError } from '../../../api/errors.ts';
-import type { Scope } from '../../../remote/scope.ts';
+import type { RemoteScope } from '../../../remote/scope.ts';
 import { sessionCountMax } from '../wire/limits.ts';
 import type { ClientMessage } from '../wire/messages.ts';
 
@@ -26,8 +26,8 @@ export class SentSessions {
    *
    * @throws LimitError if that would be more than the broker keeps for one client.
    */
-  send(session: Scope, write: (message: ClientMessage) => void): void {
-    const unsent: Scope[] = [];
+  send(session: RemoteScope, write: (message: ClientMessage) => void): void {
+    const unsent: RemoteScope[] = [];
     for (let at = session; at.parent !== undefined; at = at.parent) {
       if (this.#numbers.has(at.number)) break;
       unsent.push(at);

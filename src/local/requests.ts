@@ -1,0 +1,416 @@
+/**
+ * Carries out the requests of a local domain's sessions, each in one operation on core.
+ *
+ * An operation in which a set arrives ends at once if the set is granted. If it waits, the
+ * operation goes on until its request stands for it ({@link LocalRequests.#wait}).
+ */
+
+import type { Ended } from '../api/ending.ts';
+import { DeadlockError, WaitTimeoutError } from '../api/errors.ts';
+import { eventFlags, outcomeOf } from '../api/events.ts';
+import type { Waiter } from '../api/grant.ts';
+import type { AcquireSyncOptions, RequestOptions } from '../api/options.ts';
+import { throwIfAborted } from '../api/options.ts';
+import { stealsShared } from '../api/refusals.ts';
+import type { Snapshot } from '../api/snapshot.ts';
+import { PASS_LOCKED, SYNC } from '../core/index.ts';
+import { cycleOf, usedSynchronously, waitTimeout } from '../report/blockers.ts';
+import { atOnce, inSlices } from '../runtime/slices.ts';
+import { type CallbackTerms, CallbackTermsReader } from '../session/callback-report.ts';
+import type { RequestPort } from '../session/request-port.ts';
+import { noneHeld, noTerms } from '../session/request-terms.ts';
+import { HostGrant } from './grant.ts';
+import type { HeldContext } from './held-context.ts';
+import type { Host } from './host.ts';
+import {
+  CallbackRequest,
+  followSignal,
+  type HostRequest,
+  PromiseRequest,
+  startTimeLimit,
+} from './request.ts';
+import type { RequestedSet, ResolvedSet, Resources } from './resources.ts';
+import type { LocalScope } from './scope.ts';
+import { takeSnapshot } from './snapshot.ts';
+
+type OnGrant = (grant: HostGrant) => void;
+
+export class LocalRequests implements RequestPort<HostGrant, RequestedSet, LocalScope, Snapshot> {
+  readonly host: Host;
+  readonly capabilities: Host['capabilities'];
+  readonly resources: Resources;
+  readonly callbacks: CallbackTermsReader;
+  readonly heldContext: HeldContext | undefined;
+
+  constructor(host: Host) {
+    this.host = host;
+    this.capabilities = host.capabilities;
+    this.resources = host.resources;
+    this.callbacks = new CallbackTermsReader(host.delivery);
+    this.heldContext = host.heldContext;
+  }
+
+  isOwn(grant: unknown): grant is HostGrant {
+    return grant instanceof HostGrant && grant.scope.backend === this.host;
+  }
+
+  acquire(
+    scope: LocalScope,
+    requested: RequestedSet,
+    terms: RequestOptions,
+    held: readonly HostGrant[],
+  ): Promise<HostGrant> {
+    let placed: HostGrant | number;
+    try {
+      placed = this.#placeWith(scope, requested, 0, terms, held);
+    } catch (error) {
+      return this.#acquireAgain(error, scope, requested, terms, held);
+    }
+    return typeof placed === 'number'
+      ? this.#promise(scope, placed, terms)
+      : Promise.resolve(placed);
+  }
+
+  tryAcquire(
+    scope: LocalScope,
+    requested: RequestedSet,
+    label: string | undefined,
+  ): Promise<HostGrant | null> {
+    try {
+      return Promise.resolve(this.try(scope, requested, 0, label));
+    } catch (error) {
+      return this.#tryAgain(error, scope, requested, label);
+    }
+  }
+
+  enqueue(
+    scope: LocalScope,
+    requested: RequestedSet,
+    terms: RequestOptions,
+    held: readonly HostGrant[],
+    callback: CallbackTerms,
+    onGrant: OnGrant,
+  ): Waiter {
+    let placed: HostGrant | number;
+    try {
+      placed = this.#placeWith(scope, requested, 0, terms, held);
+    } catch (error) {
+      const request = new CallbackRequest(scope, terms, callback, onGrant);
+      return this.#enqueueAgain(error, requested, held, request);
+    }
+    const request = new CallbackRequest(scope, terms, callback, onGrant);
+    this.#startCallback(request, placed);
+    return request;
+  }
+
+  settled(scope: LocalScope, requested: RequestedSet, terms: RequestOptions): Promise<void> {
+    try {
+      const observer = this.#observe(scope, requested, terms);
+      if (observer === 0) return Promise.resolve();
+      return new Promise((resolve, reject) => {
+        this.#wait(new PromiseRequest(scope, observer, terms, () => resolve(), reject));
+      });
+    } catch (error) {
+      const kept = requested.copy();
+      return this.host.askAgain(error, async () => {
+        throwIfAborted(terms);
+        return this.settled(scope, kept, terms);
+      });
+    }
+  }
+
+  /** The grant, or null if the set is not free. */
+  try(
+    scope: LocalScope,
+    requested: RequestedSet,
+    bits: number,
+    label: string | undefined,
+  ): HostGrant | null {
+    const { host } = this;
+    scope.checkOpen();
+    const instrumented = eventFlags.hasSubscribers;
+    host.enter();
+    let grant: HostGrant | null;
+    try {
+      const resolved = host.resources.resolve(requested);
+      const placed = instrumented
+        ? host.arriveInstrumented(resolved, bits, scope, label)
+        : host.arrive(resolved, bits, scope, label);
+      if (typeof placed === 'number') host.drop(placed, 'denied');
+      grant = typeof placed === 'number' ? null : placed;
+    } catch (error) {
+      throw host.undo(error);
+    }
+    if (instrumented || grant === null) host.leave();
+    else host.leaveGranted();
+    return grant;
+  }
+
+  acquireSync(
+    scope: LocalScope,
+    requested: RequestedSet,
+    terms: RequestOptions,
+    options: AcquireSyncOptions,
+  ): HostGrant {
+    const held = this.heldContext?.grants ?? noneHeld;
+    const placed = this.#placeWith(scope, requested, SYNC, terms, held);
+    return typeof placed === 'number' ? this.host.block(scope, placed, options) : placed;
+  }
+
+  async query(): Promise<Snapshot> {
+    try {
+      return inSlices(takeSnapshot(this.host));
+    } catch (error) {
+      return this.host.askAgain(error, () => this.query());
+    }
+  }
+
+  querySync(): Snapshot {
+    return atOnce(takeSnapshot(this.host));
+  }
+
+  endTogether(ended: readonly Ended[], died: boolean): void {
+    const { host } = this;
+    host.enter();
+    const own: (HostRequest | HostGrant)[] = [];
+    for (const each of ended) {
+      if (each instanceof HostGrant) own.push(each);
+      if (!(each instanceof CallbackRequest)) continue;
+      const object = each.set === 0 ? each.takeDue() : each;
+      if (object !== undefined) own.push(object);
+    }
+    host.endUnwanted(own, died);
+    host.leave();
+  }
+
+  async close(scope: LocalScope): Promise<void> {
+    try {
+      this.#close(scope);
+    } catch (error) {
+      return this.host.askAgain(error, () => this.close(scope));
+    }
+  }
+
+  /** The grant, or the set that now waits. */
+  #place(scope: LocalScope, requested: RequestedSet, bits: number): HostGrant | number {
+    scope.checkOpen();
+    const { host } = this;
+    const instrumented = eventFlags.hasSubscribers;
+    host.enter();
+    let placed: HostGrant | number;
+    try {
+      const resolved = host.resources.resolve(requested);
+      placed = instrumented
+        ? host.arriveInstrumented(resolved, bits, scope, undefined)
+        : host.arrive(resolved, bits, scope, undefined);
+    } catch (error) {
+      throw host.undo(error);
+    }
+    if (typeof placed === 'number') return placed;
+    if (instrumented) host.leave();
+    else host.leaveGranted();
+    return placed;
+  }
+
+  #placeWith(
+    scope: LocalScope,
+    requested: RequestedSet,
+    bits: number,
+    terms: RequestOptions,
+    held: readonly HostGrant[],
+  ): HostGrant | number {
+    if (terms === noTerms && held.length === 0) return this.#place(scope, requested, bits);
+    scope.checkOpen();
+    const { host } = this;
+    const kept = held.length === 0 ? held : held.filter(({ isHeld }) => isHeld);
+    host.enter();
+    let placed: HostGrant | number;
+    try {
+      placed = this.#arriveWith(scope, host.resources.resolve(requested), bits, terms, kept);
+    } catch (error) {
+      throw host.undo(error);
+    }
+    if (typeof placed !== 'number') host.leave();
+    return placed;
+  }
+
+  #promise(scope: LocalScope, placed: number, terms: RequestOptions): Promise<HostGrant> {
+    return new Promise((resolve, reject) => {
+      this.#wait(new PromiseRequest(scope, placed, terms, resolve, reject));
+    });
+  }
+
+  /** Apart from where all pass: a function with a closure in it makes room for that each time. */
+  #acquireAgain(
+    error: unknown,
+    scope: LocalScope,
+    requested: RequestedSet,
+    terms: RequestOptions,
+    held: readonly HostGrant[],
+  ): Promise<HostGrant> {
+    const kept = requested.copy();
+    return this.host.askAgain(error, async () => {
+      throwIfAborted(terms);
+      return this.acquire(scope, kept, terms, held);
+    });
+  }
+
+  #arriveWith(
+    scope: LocalScope,
+    resolved: ResolvedSet,
+    bits: number,
+    { steal, locked, timeoutMs, label }: RequestOptions,
+    held: readonly HostGrant[],
+  ): HostGrant | number {
+    if (steal === true) return this.#steal(scope, resolved, label);
+    if (locked === 'fail') this.#refuseLocked(resolved);
+    const allBits = locked === 'ignore' ? bits | PASS_LOCKED : bits;
+    if (held.length > 0) this.host.expect(resolved, held.length, scope, label);
+    const arrive = eventFlags.hasSubscribers ? 'arriveInstrumented' : 'arrive';
+    const placed = this.host[arrive](resolved, allBits, scope, label);
+    if (typeof placed !== 'number') return placed;
+    if (timeoutMs === 0) this.#refuse(placed, waitTimeout(this.host.reader, placed, 0));
+    if (held.length > 0) this.#refuseCycle(placed, held, label);
+    return placed;
+  }
+
+  /** Only for a domain that is not ready: a try is not repeated for any other reason. */
+  #tryAgain(
+    error: unknown,
+    scope: LocalScope,
+    requested: RequestedSet,
+    label: string | undefined,
+  ): Promise<HostGrant | null> {
+    const kept = requested.copy();
+    try {
+      return this.host.whenReady(error, () => this.try(scope, kept, 0, label));
+    } catch {
+      return Promise.reject(error);
+    }
+  }
+
+  /** It waits, or is granted. */
+  #startCallback(request: CallbackRequest, placed: HostGrant | number): void {
+    if (typeof placed === 'number') {
+      request.set = placed;
+      request.startWaiting();
+      this.#wait(request);
+    } else {
+      request.granted(placed);
+      this.host.delivery.runDirect();
+    }
+  }
+
+  /** Only for a domain that is not ready: the set arrives later. Otherwise throws the error. */
+  #enqueueAgain(
+    error: unknown,
+    requested: RequestedSet,
+    held: readonly HostGrant[],
+    request: CallbackRequest,
+  ): Waiter {
+    const { scope, terms } = request;
+    const kept = requested.copy();
+    let isDeferred = true;
+    const endDeferral = (): boolean => {
+      if (!isDeferred) return false;
+      isDeferred = false;
+      request.endWaiting();
+      return true;
+    };
+    void this.host.whenReady(error, () => {
+      if (!endDeferral()) return;
+      let placed: HostGrant | number;
+      try {
+        throwIfAborted(terms);
+        placed = this.#placeWith(scope, kept, 0, terms, held);
+      } catch (reason) {
+        request.refused(reason);
+        return;
+      }
+      this.#startCallback(request, placed);
+    });
+    request.startWaiting();
+    return { cancel: () => endDeferral() || request.cancel() };
+  }
+
+  /** The observer, or 0 if there is nothing to wait for; otherwise as {@link #place}. */
+  #observe(scope: LocalScope, requested: RequestedSet, { timeoutMs }: RequestOptions): number {
+    scope.checkOpen();
+    const { host } = this;
+    host.enter();
+    let observer: number;
+    try {
+      observer = host.observe(host.resources.resolve(requested), scope);
+      if (host.core.isGranted(observer)) {
+        host.end(observer, false);
+        observer = 0;
+      } else if (timeoutMs === 0) {
+        const error = 'not settled now: something that conflicts is live';
+        this.#refuse(observer, new WaitTimeoutError(error));
+      }
+    } catch (error) {
+      throw host.undo(error);
+    }
+    if (observer === 0) host.leave();
+    return observer;
+  }
+
+  /** From now on the request stands for its set. The operation in which it arrived ends. */
+  #wait(request: HostRequest): void {
+    const { host } = this;
+    const { scope, terms } = request;
+    host.tag(request);
+    scope.tracked?.add(request);
+    if (terms !== noTerms) startTimeLimit(request);
+    host.leave();
+    if (terms.signal !== undefined) followSignal(request, terms.signal);
+  }
+
+  #steal(scope: LocalScope, resolved: ResolvedSet, label: string | undefined): HostGrant {
+    const { host } = this;
+    if (resolved.exclusiveCount !== resolved.count) throw stealsShared();
+    const set = host.steal(resolved, scope, label);
+    const grant = host.createGrant(scope, set, host.core.state(set), label);
+    if (eventFlags.hasSubscribers) host.events.granted(grant);
+    return grant;
+  }
+
+  /** Ends a waiting set by an error. */
+  #refuse(set: number, error: Error): never {
+    this.host.drop(set, outcomeOf(error));
+    throw error;
+  }
+
+  #refuseLocked({ queues, count }: ResolvedSet): void {
+    const { core, reader } = this.host;
+    const queue = core.firstLocked(queues, count);
+    if (queue !== 0) throw usedSynchronously(reader, queue);
+  }
+
+  #refuseCycle(set: number, held: readonly HostGrant[], label: string | undefined): void {
+    const { host } = this;
+    const kept = held.filter(({ isHeld }) => isHeld).map((grant) => grant.set);
+    const cycle = host.core.declareHolding(set, [...new Set(kept)]);
+    if (cycle?.length === 0) return;
+    if (cycle === undefined) this.#refuse(set, host.resources.memoryIsFull());
+    const { message, steps } = cycleOf(host.reader, cycle, label);
+    this.#refuse(set, new DeadlockError(message, steps));
+  }
+
+  /** One operation. If the state is out of reach this throws, and nothing is half closed. */
+  #close(scope: LocalScope): void {
+    if (!scope.isOpen) return;
+    const { host } = this;
+    host.delivery.asOne(() => {
+      if (scope.parent === undefined) {
+        host.close();
+        scope.close();
+        return;
+      }
+      host.enter();
+      // Not before: what a set of its own has come to is known from here on.
+      host.endAll(scope.close());
+      host.leave();
+    });
+  }
+}
