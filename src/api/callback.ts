@@ -67,8 +67,13 @@ export interface CallbackOptions {
   readonly delivery?: Delivery | undefined;
 }
 
+/** All callbacks. Beside the class, so that a bundle without callbacks leaves the class out. */
+const callbacks = new WeakSet<object>();
+
 /** For backends: whether a value is a {@link Callback}, and not a proxy of one. */
-export let isCallback: (value: unknown) => value is Callback;
+export function isCallback(value: unknown): value is Callback {
+  return typeof value === 'object' && value !== null && callbacks.has(value);
+}
 
 /**
  * The option `delivery` of any number of requests.
@@ -98,12 +103,7 @@ export class Callback {
     }
     this.delivery = delivery;
     this.#run = run;
-  }
-
-  static {
-    // By its private field: a proxy of a callback has none, and would run code in operations.
-    isCallback = (value): value is Callback =>
-      typeof value === 'object' && value !== null && #due in value;
+    callbacks.add(this);
   }
 
   get isOpen(): boolean {

@@ -5,7 +5,6 @@
  * operation goes on until its request stands for it ({@link LocalRequests.#wait}).
  */
 
-import type { Ended } from '../api/ending.ts';
 import { DeadlockError, WaitTimeoutError } from '../api/errors.ts';
 import { eventFlags, outcomeOf } from '../api/events.ts';
 import type { Waiter } from '../api/grant.ts';
@@ -167,20 +166,6 @@ export class LocalRequests implements RequestPort<HostGrant, RequestedSet, Local
 
   querySync(): Snapshot {
     return atOnce(takeSnapshot(this.host));
-  }
-
-  endTogether(ended: readonly Ended[], died: boolean): void {
-    const { host } = this;
-    host.enter();
-    const own: (HostRequest | HostGrant)[] = [];
-    for (const each of ended) {
-      if (each instanceof HostGrant) own.push(each);
-      if (!(each instanceof CallbackRequest)) continue;
-      const object = each.set === 0 ? each.takeDue() : each;
-      if (object !== undefined) own.push(object);
-    }
-    host.endUnwanted(own, died);
-    host.leave();
   }
 
   async close(scope: LocalScope): Promise<void> {

@@ -1,10 +1,9 @@
 /** The interface of a local domain: of a session, and the calls that answer at once. */
 
 import type { SyncSession } from '../api/domain.ts';
-import { type Ended, type EndsTogether, endsTogether } from '../api/ending.ts';
 import type { SyncGrant } from '../api/grant.ts';
 import { type AcquireSyncOptions, checkIsObject, checkSpin } from '../api/options.ts';
-import type { PreparedSet, Resource, SetSpec } from '../api/sets.ts';
+import type { PreparedSet, SetSpec } from '../api/sets.ts';
 import type { Snapshot } from '../api/snapshot.ts';
 import { SYNC } from '../core/index.ts';
 import { labelOf, noOptions, noTerms, termsOf } from '../session/request-terms.ts';
@@ -18,7 +17,7 @@ import type { LocalScope } from './scope.ts';
 
 export class LocalSession
   extends DomainSession<HostGrant, RequestedSet, LocalScope>
-  implements SyncSession, EndsTogether
+  implements SyncSession
 {
   declare readonly requests: LocalRequests;
 
@@ -47,16 +46,6 @@ export class LocalSession
 
   querySync(): Snapshot {
     return this.requests.querySync();
-  }
-
-  /** @internal Whether a set holds a resource or waits for it. Changes nothing, never waits. */
-  isUsed(ref: Resource | string): boolean {
-    return this.scope.backend.resources.isUsed(ref);
-  }
-
-  /** @internal */
-  [endsTogether](ended: readonly Ended[], died: boolean): void {
-    this.requests.endTogether(ended, died);
   }
 }
 

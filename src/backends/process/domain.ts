@@ -5,6 +5,7 @@ import type { ResourceRef } from '../../api/sets.ts';
 import type { SnapshotEntry } from '../../api/snapshot.ts';
 import { applyOptions, type DomainOptions, readDomainOptions } from '../../local/domain-options.ts';
 import { LocalRequests } from '../../local/requests.ts';
+import { ServedSession } from '../../local/served-session.ts';
 import { LocalSession } from '../../local/session.ts';
 import { ProcessHost } from './host.ts';
 
@@ -50,5 +51,5 @@ export interface OwnedSnapshot {
 }
 
 export function createServedDomain(): ServedDomain {
-  return new LocalSession(new LocalRequests(new ProcessHost()));
+  return new ServedSession(new LocalRequests(new ProcessHost()));
 }
