@@ -25,7 +25,7 @@ export async function freeAtBroker(): Promise<Subject[]> {
   const socket = freshSocket();
   const domain = await openBrokerDomain({ socket });
   const echo = await echoes(freshSocket());
-  const frame = '{"do":"acquire","id":12345,"exclusive":["a","b"]}\n';
+  const frame = '{"do":"acquire","id":12345,"parts":[["a","all"],["b","all"]]}\n';
   const loops: Record<string, Loop> = {
     'kds, broker': async (count) => {
       for (let index = 0; index < count; index++) {

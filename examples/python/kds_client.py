@@ -70,7 +70,7 @@ class Domain:
         self._socket.connect(path)
         self._lines = self._socket.makefile("r", encoding="utf-8", newline="\n")
         self._last_id = 0
-        self._say({"do": "hello", "version": 1, "pid": os.getpid(), "label": label or "python"})
+        self._say({"do": "hello", "version": 2, "pid": os.getpid(), "label": label or "python"})
         self._hear("hello")
 
     def acquire(self, exclusive=(), shared=(), timeout_ms=None, label=None):
@@ -97,7 +97,7 @@ class Domain:
     def _ask(self, verb, exclusive, shared, **terms):
         self._last_id += 1
         request = {"do": verb, "id": self._last_id}
-        request.update(exclusive=list(exclusive), shared=list(shared))
+        request["parts"] = [[name, "all"] for name in exclusive] + [[name, 1] for name in shared]
         request.update({key: value for key, value in terms.items() if value is not None})
         self._say(request)
         told = self._hear("granted", "denied")

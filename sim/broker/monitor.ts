@@ -449,9 +449,9 @@ export class BrokerMonitor implements GrantMonitor, Tap {
 
 function linksOf(frame: Frame): Map<string, Mode> {
   const links = new Map<string, Mode>();
-  for (const name of (frame['exclusive'] ?? []) as readonly string[]) links.set(name, 'x');
-  for (const name of (frame['shared'] ?? []) as readonly string[]) {
-    if (!links.has(name)) links.set(name, 's');
+  for (const [name, units] of frame['parts'] as readonly (readonly [string, 1 | 'all'])[]) {
+    if (units === 'all') links.set(name, 'x');
+    else if (!links.has(name)) links.set(name, 's');
   }
   return links;
 }

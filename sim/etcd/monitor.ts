@@ -149,15 +149,17 @@ export class EtcdMonitor implements GrantMonitor {
     for (const { key, value, createRevision } of this.#store.keys.values()) {
       const parts = this.#layout.partsOfSet(key);
       if (parts === undefined) continue;
-      const { exclusive, shared, at, steal } = JSON.parse(value) as {
-        readonly exclusive: readonly string[];
-        readonly shared: readonly string[];
+      const {
+        parts: taken,
+        at,
+        steal,
+      } = JSON.parse(value) as {
+        readonly parts: readonly (readonly [name: string, units: number | 'all'])[];
         readonly at: number;
         readonly steal?: true;
       };
       const links = new Map<string, Mode>();
-      for (const name of shared) links.set(name, 's');
-      for (const name of exclusive) links.set(name, 'x');
+      for (const [name, units] of taken) links.set(name, units === 'all' ? 'x' : 's');
       const id = createRevision * tokensPerRevision + at;
       sets.set(key, {
         ...{ key, session: parts.session, links, createRevision },

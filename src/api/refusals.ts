@@ -1,6 +1,6 @@
 /** For domains: errors that local and remote ones throw for the same reason. */
 
-import { DomainClosedError, InvalidSetError } from './errors.ts';
+import { DomainClosedError, InvalidSetError, ProtocolError } from './errors.ts';
 import { describe } from './sets.ts';
 
 export function domainClosed(): DomainClosedError {
@@ -33,4 +33,19 @@ export function stealsShared(): InvalidSetError {
 
 export function partNotHeld(token: number): InvalidSetError {
   return new InvalidSetError(`grant ${token} does not hold all of that part: nothing is done`);
+}
+
+/**
+ * A peer, or stored state, is of another version. `found` is undefined for one that states none:
+ * versions began at 2.
+ */
+export function versionMismatch(
+  peer: string,
+  found: number | undefined,
+  own: number,
+  advice: string,
+): ProtocolError {
+  const version = found === undefined ? 'version 1 or earlier' : `version ${found}`;
+  const mismatch = `${peer} is of ${version}, and this copy of kds uses version ${own}`;
+  return new ProtocolError(`version mismatch: ${mismatch}: ${advice}`);
 }

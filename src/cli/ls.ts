@@ -1,5 +1,6 @@
 /** `kds ls`: held sets by token, then waiting sets in order. */
 
+import { namesIn } from '../api/mode.ts';
 import { jsonText } from '../runtime/escape.ts';
 import { readNone, readOptions, UsageError } from './arguments.ts';
 import { readAddress } from './domain-address.ts';
@@ -76,7 +77,7 @@ function namesOf(snapshot: Listing): string {
 
 /** Each once, in order. */
 function allNames({ held, pending }: Listing): readonly string[] {
-  const names = [...held, ...pending].flatMap(({ set }) => [...set.exclusive, ...set.shared]);
+  const names = [...held, ...pending].flatMap(({ set }) => namesIn(set));
   return [...new Set(names)].sort();
 }
 

@@ -1,5 +1,6 @@
 /** The entries of a snapshot, of any backend, and their texts for people. */
 
+import { type Mode, modeOf as modeOfUnits, unitsIn } from '../api/mode.ts';
 import type { NamedSet } from '../api/sets.ts';
 import type { Snapshot, SnapshotEntry } from '../api/snapshot.ts';
 import { escaped, printable } from '../runtime/escape.ts';
@@ -24,19 +25,13 @@ export interface InspectedSnapshot extends Snapshot {
   readonly pending: readonly InspectedEntry[];
 }
 
-export type Mode = 'exclusive' | 'shared';
-
 /** Longer names and labels are cut in texts for people. */
 export const printedLengthMax = 80;
 
 /** The mode of a resource in an entry; undefined if it is not in its set. */
 export function modeOf({ set }: { readonly set: NamedSet }, name: string): Mode | undefined {
-  if (set.exclusive.includes(name)) return 'exclusive';
-  return set.shared.includes(name) ? 'shared' : undefined;
-}
-
-export function namesOf({ exclusive, shared: others }: NamedSet): readonly string[] {
-  return others.length === 0 ? exclusive : [...exclusive, ...others];
+  const units = unitsIn(set, name);
+  return units === 0 ? undefined : modeOfUnits(units);
 }
 
 /** The owner of an entry, as far as it is known: `nightly (pid 4711: node import.js)`. */

@@ -6,9 +6,9 @@
  * not in the trace, are left out: their clients may be notified after the next holder was granted.
  */
 
+import { conflict, namesIn, unitsIn } from '../api/mode.ts';
 import { printable } from '../runtime/escape.ts';
 import type { Checker, ReportFault } from './checker.ts';
-import { modeOf, namesOf } from './entries.ts';
 import type { TracedEvent } from './read-trace.ts';
 
 interface Held {
@@ -45,7 +45,7 @@ export class Exclusion implements Checker {
     const holders = new Map<string, Held[]>();
     this.#closed.sort((a, b) => a.event.timeUs - b.event.timeUs);
     for (const held of this.#closed) {
-      for (const name of namesOf(held.event.set)) {
+      for (const name of namesIn(held.event.set)) {
         const earlier = (holders.get(name) ?? []).filter(
           ({ untilUs }) => untilUs > held.event.timeUs,
         );
@@ -56,8 +56,8 @@ export class Exclusion implements Checker {
   }
 
   #compare(name: string, one: TracedEvent, other: TracedEvent): void {
-    const modes = [one, other].map(({ set }) => modeOf({ set }, name));
-    if (!modes.includes('exclusive') || one.token === other.token) return;
+    if (!conflict(unitsIn(one.set, name), unitsIn(other.set, name)) || one.token === other.token)
+      return;
     const holder = `${one.label ?? one.token} of process ${one.pid}`;
     this.#report(other, `${printable(name, 80)} was still held by ${printable(holder)}`);
   }

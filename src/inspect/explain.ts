@@ -1,12 +1,12 @@
 /** Explains why requests wait for a resource. */
 
+import { namesIn } from '../api/mode.ts';
 import { printable } from '../runtime/escape.ts';
 import {
   durationText,
   type InspectedEntry,
   type InspectedSnapshot,
   modeOf,
-  namesOf,
   ownerText,
   printedLengthMax,
   setText,
@@ -105,7 +105,7 @@ function causeLines(
   if (elsewhere.length === 0) return [];
   const lines = elsewhere.slice(0, countMax).map((holder) => {
     const duration = `for ${durationText(nowMs - holder.since)}`;
-    const names = namesOf(holder.set).length === 0 ? 'nothing' : setText(holder.set);
+    const names = namesIn(holder.set).length === 0 ? 'nothing' : setText(holder.set);
     return `  ${ownerText(holder)}, which has held ${names} ${duration}`;
   });
   if (elsewhere.length > countMax) lines.push(`  … and ${elsewhere.length - countMax} more`);

@@ -9,7 +9,8 @@
  * owner alone is left out.
  */
 
-import { type InspectedEntry, type InspectedSnapshot, namesOf } from './entries.ts';
+import { namesIn } from '../api/mode.ts';
+import type { InspectedEntry, InspectedSnapshot } from './entries.ts';
 import { SnapshotIndex } from './snapshot-index.ts';
 
 export interface HotResource {
@@ -178,7 +179,7 @@ function convoysOf(
   const delayedCounts = delayedCountsOf(index);
   for (const [entry, delayedCount] of delayedCounts) {
     if (delayedCount < delayedCountMin) continue;
-    const idleNames = namesOf(entry.set).filter(
+    const idleNames = namesIn(entry.set).filter(
       (name) => index.byName.get(name)?.held.length === 0,
     );
     if (idleNames.length > 0) found.push({ entry, delayedCount, idleNames });

@@ -4,13 +4,13 @@
  * Works on the snapshots of every backend, and in browsers.
  */
 
+export type { Mode } from '../api/mode.ts';
 export { escaped, printable } from '../runtime/escape.ts';
 export {
   durationText,
   type InspectedClient,
   type InspectedEntry,
   type InspectedSnapshot,
-  type Mode,
   modeOf,
   ownerText,
   pidText,

@@ -1,7 +1,7 @@
 /** Replays a traced domain into the oracle, operation by operation. */
 
 import { LimitError } from '../api/errors.ts';
-import type { NamedSet } from '../api/sets.ts';
+import { namesIn, unitsIn } from '../api/mode.ts';
 import { describe } from '../api/sets.ts';
 import { Oracle, type OracleSet } from '../oracle/oracle.ts';
 import type { Checker, ReportFault } from './checker.ts';
@@ -180,14 +180,13 @@ export class Replay implements Checker {
     const replayed = this.#known(event);
     if (replayed === undefined || replayed.isRevoked) return;
     const { set } = replayed;
-    const left = modesOf(event.set);
     const names = [...set.modes.keys()];
-    if ([...left.keys()].some((name) => !set.modes.has(name))) {
+    if (namesIn(event.set).some((name) => !set.modes.has(name))) {
       this.#report(event, `request ${event.id} holds more than before`);
     }
-    const released = names.filter((name) => !left.has(name));
+    const released = names.filter((name) => unitsIn(event.set, name) === 0);
     const isWeaker = (name: string): boolean =>
-      set.modes.get(name) === 'exclusive' && left.get(name) === 'shared';
+      set.modes.get(name) === 'exclusive' && unitsIn(event.set, name) === 1;
     if (released.length > 0) this.#expect(this.#oracle.releasePart(set, released));
     const weaker = names.filter(isWeaker);
     if (weaker.length > 0) this.#expect(this.#oracle.downgrade(set, weaker));
@@ -214,11 +213,4 @@ export class Replay implements Checker {
     if (replayed === undefined) this.#report(event, `request ${event.id} is not live`);
     return replayed;
   }
-}
-
-function modesOf({ exclusive, shared }: NamedSet): ReadonlyMap<string, 'exclusive' | 'shared'> {
-  return new Map([
-    ...shared.map((name) => [name, 'shared'] as const),
-    ...exclusive.map((name) => [name, 'exclusive'] as const),
-  ]);
 }

@@ -1,6 +1,7 @@
 /** A snapshot with its entries indexed by id, resource and blocker. */
 
-import { type InspectedEntry, type InspectedSnapshot, namesOf } from './entries.ts';
+import { namesIn } from '../api/mode.ts';
+import type { InspectedEntry, InspectedSnapshot } from './entries.ts';
 
 /** A resource: its holders and its waiters, in order. */
 export interface ResourceUse {
@@ -37,7 +38,7 @@ export class SnapshotIndex {
 
   #add(entry: InspectedEntry, state: 'held' | 'pending'): void {
     this.byId.set(entry.id, entry);
-    for (const name of namesOf(entry.set)) {
+    for (const name of namesIn(entry.set)) {
       let use = this.byName.get(name);
       if (use === undefined) {
         use = { held: [], pending: [] };

@@ -1,10 +1,7 @@
 /** Turns events into counts and durations, for metrics. */
 
 import { type DomainEvents, type EventDomain, type EventName, watchEvents } from '../api/events.ts';
-import type { NamedSet } from '../api/sets.ts';
-
-/** The modes of a set; `mixed`: both. */
-type SetMode = 'exclusive' | 'shared' | 'mixed' | 'empty';
+import { type SetMode, setModeOf } from '../api/mode.ts';
 
 export type AnyEvent = DomainEvents[EventName];
 
@@ -54,7 +51,7 @@ export function tally(sink: TallySink): () => void {
       known = new Map();
       domains.set(event.domain, known);
     }
-    known.set(event.id, { mode: modeOfSet(event.set), state: 'started', event });
+    known.set(event.id, { mode: setModeOf(event.set), state: 'started', event });
   };
   const become = (event: AnyEvent, state: Known['state'] | 'over'): void => {
     const known = knownOf(event);
@@ -105,9 +102,4 @@ export function tally(sink: TallySink): () => void {
       for (const { event } of [...known.values()]) become(event, 'over');
     }
   };
-}
-
-function modeOfSet({ exclusive, shared }: NamedSet): SetMode {
-  if (exclusive.length > 0) return shared.length > 0 ? 'mixed' : 'exclusive';
-  return shared.length > 0 ? 'shared' : 'empty';
 }

@@ -10,9 +10,10 @@
  */
 
 import type { DomainEvents, EventDomain, EventName } from '../api/events.ts';
+import { namesIn } from '../api/mode.ts';
 import type { NamedSet } from '../api/sets.ts';
 import { printable } from '../runtime/escape.ts';
-import { namesOf, printedLengthMax, setText } from './entries.ts';
+import { printedLengthMax, setText } from './entries.ts';
 
 /** Category of the instants with all fields of an event. */
 export const eventCategory = 'kds';
@@ -127,7 +128,7 @@ export class TraceFormat {
     const known = this.#live.get(key);
     if (known === undefined) return;
     if (waitMs > 0) this.#slices(known, known.slices, timeUs, `waits, ${known.title}`, {});
-    const lanes = namesOf(set).flatMap((name) => this.#resourceLane(domain, name));
+    const lanes = namesIn(set).flatMap((name) => this.#resourceLane(domain, name));
     known.slices = [...known.slices, ...lanes];
     known.sinceUs = timeUs;
     known.isHeld = true;
@@ -143,7 +144,7 @@ export class TraceFormat {
   ): void {
     const [to] = slices;
     if (to === undefined) return;
-    for (const name of namesOf(set)) {
+    for (const name of namesIn(set)) {
       const from = this.#releases.get(`${domain} ${name}`);
       if (from === undefined) continue;
       this.#arrowCount++;
@@ -162,7 +163,7 @@ export class TraceFormat {
     const [first] = known.slices;
     if (known.isHeld && first !== undefined) {
       const from = { lane: first.lane, timeUs };
-      for (const name of namesOf(set)) this.#recordRelease(`${domain.name} ${name}`, from);
+      for (const name of namesIn(set)) this.#recordRelease(`${domain.name} ${name}`, from);
     }
     this.#close(known, timeUs, how);
   }

@@ -1,11 +1,10 @@
 /** The wait-for graph, in the languages of Graphviz and of Mermaid. */
 
+import { conflict, namesIn, unitsIn } from '../api/mode.ts';
 import { escaped, inDot, inMermaid, printable } from '../runtime/escape.ts';
 import {
   type InspectedEntry,
   type InspectedSnapshot,
-  modeOf,
-  namesOf,
   ownerText,
   printedLengthMax,
   setText,
@@ -96,10 +95,9 @@ function titleOf(entry: InspectedEntry): string {
 
 /** A few of the resources that two entries conflict on. */
 function conflictText(waiting: InspectedEntry, blocker: InspectedEntry): string {
-  const names = namesOf(waiting.set).filter((name) => {
-    const other = modeOf(blocker, name);
-    const isExclusive = other === 'exclusive' || modeOf(waiting, name) === 'exclusive';
-    return other !== undefined && isExclusive;
+  const names = namesIn(waiting.set).filter((name) => {
+    const taken = unitsIn(blocker.set, name);
+    return taken > 0 && conflict(taken, unitsIn(waiting.set, name));
   });
   const texts = names.slice(0, 3).map((name) => printable(name, printedLengthMax));
   return names.length > texts.length ? `${texts.join(', ')}, …` : texts.join(', ');

@@ -15,11 +15,12 @@ import {
   publish,
   type RequestOutcome,
 } from '../api/events.ts';
+import { listsOf } from '../api/mode.ts';
 import type { LockedPolicy } from '../api/options.ts';
 import type { NamedSet } from '../api/sets.ts';
 import { monotonicUs } from '../runtime/clock.ts';
 import { queueRealMicrotask } from '../runtime/real-time.ts';
-import type { RemoteRef, RemoteSet } from './resources.ts';
+import { nameOf, type RemoteSet } from './resources.ts';
 import type { RemoteScope } from './scope.ts';
 
 /** A request, as its events describe it. */
@@ -126,14 +127,8 @@ function aboutGrant({ id, set, label }: DescribedGrant, timeUs: number): About {
   return { id, set: named(set), label, timeUs };
 }
 
-/** A resource named twice counts once; exclusive wins. */
-function named({ exclusive = [], shared = [] }: RemoteSet): NamedSet {
-  const name = (ref: RemoteRef): string => (typeof ref === 'string' ? ref : `#${ref}`);
-  const owned = new Set(exclusive);
-  return {
-    exclusive: [...owned].map(name),
-    shared: [...new Set(shared)].filter((ref) => !owned.has(ref)).map(name),
-  };
+function named(set: RemoteSet): NamedSet {
+  return listsOf(set.map((part) => ({ ...part, resource: nameOf(part.resource) })));
 }
 
 function msSince(about: DescribedRequest | DescribedGrant, timeUs: number): number {

@@ -6,6 +6,7 @@
 
 import { eventFlags } from '../api/events.ts';
 import type { Grant } from '../api/grant.ts';
+import { downgraded } from '../api/mode.ts';
 import type { RequestKey } from '../api/outer-grants.ts';
 import { partNotHeld } from '../api/refusals.ts';
 import type { ResourceRef } from '../api/sets.ts';
@@ -96,13 +97,9 @@ export class RemoteGrant implements Grant, Deliverable {
     if (part === undefined) return this.#releaseAll();
     const chosen = this.#choose(part);
     if (chosen.size === 0) return;
-    const { exclusive = [], shared = [] } = this.#set;
-    const isLeft = (ref: RemoteRef): boolean => !chosen.has(ref);
-    this.#set = { exclusive: exclusive.filter(isLeft), shared: shared.filter(isLeft) };
+    this.#set = this.#set.filter(({ resource }) => !chosen.has(resource));
     // With its last part the grant ends.
-    if (this.#set.exclusive?.length === 0 && this.#set.shared?.length === 0) {
-      return this.#releaseAll();
-    }
+    if (this.#set.length === 0) return this.#releaseAll();
     if (eventFlags.hasSubscribers) emitWeakening(this);
     return this.#backend.send({ do: 'release', id: this.id, part: [...chosen] });
   }
@@ -116,11 +113,7 @@ export class RemoteGrant implements Grant, Deliverable {
   downgrade(part?: ResourceRef | readonly ResourceRef[]): void | Promise<void> {
     const chosen = part === undefined ? this.#all() : this.#choose(part);
     if (chosen.size === 0) return;
-    const { exclusive = [], shared = [] } = this.#set;
-    this.#set = {
-      exclusive: exclusive.filter((ref) => !chosen.has(ref)),
-      shared: [...shared, ...exclusive.filter((ref) => chosen.has(ref))],
-    };
+    this.#set = downgraded(this.#set, (ref) => chosen.has(ref));
     if (eventFlags.hasSubscribers) emitWeakening(this);
     const { id } = this;
     return this.#backend.send({
@@ -178,8 +171,7 @@ export class RemoteGrant implements Grant, Deliverable {
 
   #all(): ReadonlySet<RemoteRef> {
     this.#checkHeld();
-    const { exclusive = [], shared = [] } = this.#set;
-    return new Set([...exclusive, ...shared]);
+    return new Set(this.#set.map(({ resource }) => resource));
   }
 
   #choose(part: ResourceRef | readonly ResourceRef[]): ReadonlySet<RemoteRef> {

@@ -3,6 +3,7 @@
 import type { Capability } from '../api/domain.ts';
 import { eventFlags } from '../api/events.ts';
 import type { Waiter } from '../api/grant.ts';
+import { takesAll } from '../api/mode.ts';
 import type { RequestOptions } from '../api/options.ts';
 import { closedWhileWaiting, stealsShared } from '../api/refusals.ts';
 import type { Snapshot } from '../api/snapshot.ts';
@@ -115,7 +116,7 @@ export class RemoteRequests<S extends Snapshot>
     report: RequestReport<RemoteGrant>,
   ): RemoteRequest {
     scope.checkOpen();
-    if (steal === true && set.shared !== undefined) throw stealsShared();
+    if (steal === true && !set.every(({ units }) => takesAll(units))) throw stealsShared();
     const limitMs = timeoutMs === Number.POSITIVE_INFINITY ? undefined : timeoutMs;
     const terms = { how, set, label, locked, steal, holding, timeoutMs: limitMs, signal };
     return new RemoteRequest(this.#backend.nextId(), scope, terms, report);

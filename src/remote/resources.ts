@@ -1,6 +1,7 @@
 /** A client's handles and prepared sets, and the sets and parts as they are sent to the backend. */
 
 import type { InvalidSetError } from '../api/errors.ts';
+import { type Part, partsOf } from '../api/mode.ts';
 import { closedResource, foreignSet } from '../api/refusals.ts';
 import {
   checkName,
@@ -16,11 +17,13 @@ import {
 /** A name; or, of a resource without a name, a number that this client has chosen. */
 export type RemoteRef = string | number;
 
-/** A resource may be named more than once, and in both modes: then exclusive wins. */
-export interface RemoteSet {
-  readonly exclusive?: readonly RemoteRef[];
-  readonly shared?: readonly RemoteRef[];
+/** For people. */
+export function nameOf(ref: RemoteRef): string {
+  return typeof ref === 'number' ? `#${ref}` : ref;
 }
+
+/** Each resource once. */
+export type RemoteSet = readonly Part<RemoteRef>[];
 
 /** Rejects with ResourceBusyError if the resource is held or waited for. */
 type Close = (resource: RemoteRef) => Promise<void>;
@@ -69,7 +72,7 @@ class RemotePreparedSet implements PreparedSet {
     this.#owner = owner;
     this.exclusive = [...exclusive.values()];
     this.shared = [...shared.values()];
-    this.set = { exclusive: [...exclusive.keys()], shared: [...shared.keys()] };
+    this.set = partsOf(exclusive.keys(), shared.keys());
     const refs = [...this.exclusive, ...this.shared];
     this.handles = refs.filter((ref) => ref instanceof RemoteResource);
   }
@@ -127,12 +130,8 @@ export class RemoteResources {
       for (const handle of requested.handles) if (!handle.isOpen) throw closed(handle);
       return requested.set;
     }
-    const exclusive = requested.exclusive.map((ref) => this.#open(ref));
-    const shared = requested.shared.map((ref) => this.#open(ref));
-    return {
-      ...(exclusive.length > 0 && { exclusive }),
-      ...(shared.length > 0 && { shared }),
-    };
+    const open = (ref: ResourceRef): RemoteRef => this.#open(ref);
+    return partsOf(requested.exclusive.map(open), requested.shared.map(open));
   }
 
   /** A part of a grant as it is sent to the backend. */
@@ -180,8 +179,8 @@ export class RemoteResources {
 }
 
 /** Not by the handle's own toString(), which a caller may have replaced. */
-function describe({ name, ref }: RemoteResource): string {
-  return name ?? `#${ref}`;
+function describe({ ref }: RemoteResource): string {
+  return nameOf(ref);
 }
 
 function closed(handle: RemoteResource): InvalidSetError {

@@ -2,6 +2,7 @@
 
 import { type DeadlockStep, LockedError, WaitTimeoutError } from '../api/errors.ts';
 import { labelLengthMax } from '../api/limits.ts';
+import { modeOf } from '../api/mode.ts';
 import type { NamedSet } from '../api/sets.ts';
 import { quote } from '../runtime/escape.ts';
 import type { CoreReader } from './core-reader.ts';
@@ -33,7 +34,7 @@ export function describeBlockers(reader: CoreReader, set: number): string {
       continue;
     }
     const queue = core.resourceOf(link);
-    const mode = core.isExclusive(link) ? 'exclusive' : 'shared';
+    const mode = modeOf(core.units(link));
     const head = core.setOf(core.firstInQueue(queue));
     described.push(`${mode} ${quote(reader.nameOf(queue))} is ${describeOwnerOf(reader, head)}`);
   }

@@ -2,6 +2,7 @@
 
 import type { DeadlockStep } from '../api/errors.ts';
 import { labelLengthMax } from '../api/limits.ts';
+import { conflict, describeSet, namesIn, unitsIn } from '../api/mode.ts';
 import type { NamedSet } from '../api/sets.ts';
 import { quote } from '../runtime/escape.ts';
 
@@ -42,21 +43,12 @@ function blockedBy({ isHeld, set }: DeadlockStep, next: DeadlockStep | undefined
 }
 
 /** Describes the part of a set that conflicts with another one; '' if there is none. */
-function conflictOf({ exclusive, shared }: NamedSet, other: NamedSet): string {
-  const both = [...other.exclusive, ...other.shared];
+function conflictOf(set: NamedSet, other: NamedSet): string {
+  const theirs = new Set(namesIn(other));
+  const excludes = (name: string): boolean =>
+    theirs.has(name) && conflict(unitsIn(set, name), unitsIn(other, name));
   return describeSet({
-    exclusive: exclusive.filter((name) => both.includes(name)),
-    shared: shared.filter((name) => other.exclusive.includes(name)),
+    exclusive: set.exclusive.filter(excludes),
+    shared: set.shared.filter(excludes),
   });
-}
-
-function describeSet({ exclusive, shared }: NamedSet): string {
-  const parts: string[] = [];
-  if (exclusive.length > 0) parts.push(`exclusive ${quoteAll(exclusive)}`);
-  if (shared.length > 0) parts.push(`shared ${quoteAll(shared)}`);
-  return parts.join(' and ');
-}
-
-function quoteAll(names: readonly string[]): string {
-  return names.map((name) => quote(name)).join(', ');
 }

@@ -6,7 +6,7 @@ import { serveDomain } from '../../src/backends/broker/server/broker.ts';
 import { runBroker } from '../../src/backends/broker/server/run-broker.ts';
 import { sessionCountMax } from '../../src/backends/broker/wire/limits.ts';
 import { createServedDomain } from '../../src/backends/process/domain.ts';
-import { RawClient, type Told } from './raw-client.ts';
+import { owned, RawClient, shared, type Told } from './raw-client.ts';
 import { freshSocketPath, removePlaces } from './socket-paths.ts';
 
 afterAll(removePlaces);
@@ -27,8 +27,14 @@ function growing(grants: readonly Granted[]): boolean {
   return grants.every(({ token }, at) => at === 0 || token > (grants[at - 1] as Granted).token);
 }
 
-const acquire = (id: number, ...exclusive: readonly string[]) => ({ do: 'acquire', id, exclusive });
-const read = (id: number, ...shared: readonly string[]) => ({ do: 'acquire', id, shared });
+const acquire = (id: number, ...names: readonly string[]) => ({
+  ...{ do: 'acquire', id },
+  ...owned(...names),
+});
+const read = (id: number, ...names: readonly string[]) => ({
+  ...{ do: 'acquire', id },
+  ...shared(...names),
+});
 
 /** A client that holds c, b and a, taken in this order, and waits for d and a; one behind it. */
 async function twoClients(socketPath: string) {

@@ -82,7 +82,7 @@ describe(`frames (KDS_SEED=${seed})`, () => {
     const verbs = ['acquire', 'try', 'settled', 'release', 'downgrade', 'abandon', 'cancel'];
     const more = ['query', 'end', 'session', 'close', 'reclaim', 'hello', 'other'];
     const value = fc.oneof(fc.anything(), fc.nat(5), fc.array(fc.nat(5)), fc.array(text));
-    const keys = ['id', 'ids', 'exclusive', 'shared', 'part', 'session', 'label', 'token'];
+    const keys = ['id', 'ids', 'parts', 'part', 'session', 'label', 'token'];
     const rest = ['timeoutMs', 'locked', 'steal', 'holding', 'place', 'version', 'resource', 'pid'];
     const message = fc.record(
       {

@@ -4,8 +4,9 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { type BrokerDomain, openBrokerDomain } from 'kds/broker';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { protocolVersion } from '../../src/backends/broker/wire/limits.ts';
 import { bundleBroker, removePrograms, until } from './programs.ts';
-import { RawClient } from './raw-client.ts';
+import { owned, RawClient, shared } from './raw-client.ts';
 import { freshSocketPath, removePlaces } from './socket-paths.ts';
 
 const frameBytesMax = 4 * 2 ** 20;
@@ -54,37 +55,52 @@ describe('what is no frame is told so, and its sender is cut off', () => {
   it.each(frames)('%s', async (_, bytes) => {
     const client = await RawClient.connect(socket);
     client.write(bytes);
-    expect(await client.next('error')).toMatchObject({ code: 'KDS_PROTOCOL', version: 1 });
+    expect(await client.next('error')).toMatchObject({
+      code: 'KDS_PROTOCOL',
+      version: protocolVersion,
+    });
     await client.closed();
   });
 });
 
 describe('what no client says is told so, and its sender is cut off', () => {
-  const acquire = { do: 'acquire', id: 1 };
+  const acquire = { do: 'acquire', id: 1, parts: [] };
   const frames: readonly [what: string, frame: object][] = [
     ['a verb that there is not', { do: 'destroy', id: 1 }],
     ['no verb', {}],
-    ['hello again', { do: 'hello', version: 1 }],
-    ['no id', { do: 'acquire' }],
+    ['hello again', { do: 'hello', version: protocolVersion }],
+    ['no id', { do: 'acquire', parts: [] }],
     ['an id of 0', { ...acquire, id: 0 }],
     ['an id that is no whole number', { ...acquire, id: 1.5 }],
     ['an id beyond what a double tells apart', { ...acquire, id: 2 ** 53 }],
-    ['names that are none', { ...acquire, exclusive: ['a', null] }],
-    ['no list of names', { ...acquire, shared: 'a' }],
+    [
+      'names that are none',
+      {
+        ...acquire,
+        parts: [
+          ['a', 'all'],
+          [null, 'all'],
+        ],
+      },
+    ],
+    ['no list of parts', { ...acquire, parts: 'a' }],
+    ['no parts', { do: 'acquire', id: 1 }],
+    ['units of nothing', { ...acquire, parts: [['a']] }],
+    ['units that this version does not have', { ...acquire, parts: [['a', 2]] }],
     ['a session that there is not', { ...acquire, session: 5 }],
     ['a time-out below 0', { ...acquire, timeoutMs: -1 }],
     ['a policy that there is not', { ...acquire, locked: 'perhaps' }],
     ['a label that is no text', { ...acquire, label: 5 }],
     ['holding what is no list', { ...acquire, holding: 1 }],
-    ['a token that nobody can have', { do: 'reclaim', id: 1, token: 2 ** 53 }],
+    ['a token that nobody can have', { do: 'reclaim', id: 1, parts: [], token: 2 ** 53 }],
     ['a part of nothing', { do: 'release', part: ['a'] }],
     ['ids of nothing', { do: 'cancel', ids: ['1'] }],
   ];
   it.each(frames)('%s', async (_, frame) => {
     const client = await RawClient.greeted(socket);
-    client.say({ do: 'acquire', id: 7, exclusive: ['held'] });
+    client.say({ do: 'acquire', id: 7, ...owned('held') });
     await client.next('granted');
-    client.say(frame, { do: 'acquire', id: 8, exclusive: ['after'] });
+    client.say(frame, { do: 'acquire', id: 8, ...owned('after') });
     expect(await client.next('error')).toMatchObject({ code: 'KDS_PROTOCOL' });
     await client.closed();
     const grant = await domain.acquire({ exclusive: ['held', 'after'] });
@@ -94,7 +110,7 @@ describe('what no client says is told so, and its sender is cut off', () => {
 
   it('an id that is used already', async () => {
     const client = await RawClient.greeted(socket);
-    client.say({ ...acquire, exclusive: ['a'] }, { ...acquire, exclusive: ['b'] });
+    client.say({ ...acquire, ...owned('a') }, { ...acquire, ...owned('b') });
     expect(await client.next('error')).toMatchObject({ code: 'KDS_PROTOCOL' });
     await client.closed();
     await domain.run({ exclusive: 'a' }, ({ recovered }) => expect(recovered).toEqual(['a']));
@@ -102,7 +118,7 @@ describe('what no client says is told so, and its sender is cut off', () => {
 
   it('a part that is not held', async () => {
     const client = await RawClient.greeted(socket);
-    client.say({ ...acquire, exclusive: ['a'] }, { do: 'release', id: 1, part: ['a', 'b'] });
+    client.say({ ...acquire, ...owned('a') }, { do: 'release', id: 1, part: ['a', 'b'] });
     expect(await client.next('error')).toMatchObject({ code: 'KDS_PROTOCOL' });
     await client.closed();
     await domain.run({ exclusive: 'a' }, ({ recovered }) => expect(recovered).toEqual(['a']));
@@ -110,18 +126,27 @@ describe('what no client says is told so, and its sender is cut off', () => {
 
   it('a version that is not spoken here', async () => {
     const client = await RawClient.connect(socket);
-    client.say({ do: 'hello', version: 2 });
-    expect(await client.next('error')).toMatchObject({ code: 'KDS_PROTOCOL', version: 1 });
+    client.say({ do: 'hello', version: 1 });
+    expect(await client.next('error')).toMatchObject({
+      code: 'KDS_PROTOCOL',
+      version: protocolVersion,
+      message: expect.stringMatching(
+        /client is of version 1, .* uses version 2: close all domains/,
+      ),
+    });
     await client.closed();
   });
 
   it('more resources without a name than may be, wherever they are named', async () => {
     for (const named of [{ do: 'release', id: 1 }, { do: 'downgrade', id: 1 }, undefined]) {
       const client = await RawClient.greeted(socket);
-      client.say({ ...acquire, exclusive: ['a'] });
+      client.say({ ...acquire, ...owned('a') });
       for (let start = 0; start < 65_536; start += 4096) {
-        const shared = Array.from({ length: 4096 }, (_, index) => start + index);
-        client.say({ do: 'try', id: 2 + start, shared }, { do: 'release', id: 2 + start });
+        const numbers = Array.from({ length: 4096 }, (_, index) => start + index);
+        client.say(
+          { do: 'try', id: 2 + start, ...shared(...numbers) },
+          { do: 'release', id: 2 + start },
+        );
       }
       if (named === undefined) client.say({ do: 'close', id: 9e6, resource: 70_000 });
       else client.say({ ...named, part: [70_000] });
@@ -133,7 +158,7 @@ describe('what no client says is told so, and its sender is cut off', () => {
 
   it('anything before hello', async () => {
     const client = await RawClient.connect(socket);
-    client.say({ ...acquire, exclusive: ['a'] });
+    client.say({ ...acquire, ...owned('a') });
     expect(await client.next('error')).toMatchObject({ code: 'KDS_PROTOCOL' });
     await client.closed();
   });
@@ -142,13 +167,13 @@ describe('what no client says is told so, and its sender is cut off', () => {
 describe('what is too much is refused, and its sender can go on', () => {
   it('names that are too long, and sets that are too large', async () => {
     const client = await RawClient.greeted(socket);
-    client.say({ do: 'acquire', id: 1, exclusive: ['x'.repeat(65_537)] });
+    client.say({ do: 'acquire', id: 1, ...owned('x'.repeat(65_537)) });
     expect(await client.next('refused')).toMatchObject({ id: 1, code: 'KDS_LIMIT' });
-    client.say({ do: 'acquire', id: 2, shared: Array.from({ length: 65_537 }, String) });
+    client.say({ do: 'acquire', id: 2, ...shared(...Array(65_537).keys()) });
     expect(await client.next('refused')).toMatchObject({ id: 2, code: 'KDS_LIMIT' });
-    client.say({ do: 'acquire', id: 3, exclusive: ['a'], label: 'x'.repeat(1025) });
+    client.say({ do: 'acquire', id: 3, ...owned('a'), label: 'x'.repeat(1025) });
     expect(await client.next('refused')).toMatchObject({ id: 3, code: 'KDS_LIMIT' });
-    client.say({ do: 'acquire', id: 4, exclusive: ['a'] });
+    client.say({ do: 'acquire', id: 4, ...owned('a') });
     await client.next('granted');
     client.say({ do: 'end', id: 5 });
     await client.next('ended');
@@ -162,15 +187,15 @@ describe('what is too much is refused, and its sender can go on', () => {
     const long = Array.from({ length: 100 }, (_, index) => `${index}`.padEnd(65_000, 'x'));
     await expect(domain.acquire({ shared: long })).rejects.toMatchObject({ code: 'KDS_LIMIT' });
     const client = await RawClient.greeted(socket);
-    client.say({ do: 'acquire', id: 1, exclusive: names });
+    client.say({ do: 'acquire', id: 1, parts: names.map((name) => [name, 'all']) });
     await client.closed();
   });
 
   it('sets whose names take more memory than a client may have', async () => {
     const client = await RawClient.greeted(socket);
     const name = 'x'.repeat(60_000);
-    const exclusive = Array.from({ length: 60 }, (_, index) => `${index}${name}`);
-    for (let id = 1; id <= 40; id++) client.say({ do: 'acquire', id, exclusive });
+    const set = owned(...Array.from({ length: 60 }, (_, index) => `${index}${name}`));
+    for (let id = 1; id <= 40; id++) client.say({ do: 'acquire', id, ...set });
     expect(await client.next('refused')).toMatchObject({ code: 'KDS_LIMIT' });
     client.say({ do: 'end', id: 99 });
     await client.next('ended');
@@ -181,7 +206,7 @@ describe('what is too much is refused, and its sender can go on', () => {
     const client = await RawClient.greeted(socket);
     const frames = Array.from(
       { length: 100_001 },
-      (_, index) => `{"do":"acquire","id":${index + 1}}\n`,
+      (_, index) => `{"do":"acquire","id":${index + 1},"parts":[]}\n`,
     );
     client.write(frames.join(''));
     expect(await client.next('refused')).toMatchObject({ id: 100_001, code: 'KDS_LIMIT' });
@@ -194,16 +219,16 @@ describe('what is too much is refused, and its sender can go on', () => {
 describe('who does half of a thing', () => {
   it('half a frame and an end is nothing, and gives back', async () => {
     const client = await RawClient.greeted(socket);
-    client.say({ do: 'acquire', id: 1, shared: ['a'] });
+    client.say({ do: 'acquire', id: 1, ...shared('a') });
     await client.next('granted');
-    client.write('{"do":"acquire","id":2,"exclusive":["b"]');
+    client.write('{"do":"acquire","id":2,"parts":[["b","all"]]');
     client.socket.end();
     await client.closed();
   });
 
   it('a frame that comes byte by byte is one', async () => {
     const client = await RawClient.greeted(socket);
-    for (const byte of Buffer.from('{"do":"try","id":1,"shared":["ä\\ud800"]}\n')) {
+    for (const byte of Buffer.from('{"do":"try","id":1,"parts":[["ä\\ud800",1]]}\n')) {
       client.write(Buffer.from([byte]));
       await new Promise((resolve) => setImmediate(resolve));
     }
@@ -228,7 +253,7 @@ describe('who does half of a thing', () => {
     silent.on('error', () => undefined);
     await new Promise((resolve) => silent.once('connect', resolve));
     silent.pause();
-    silent.write('{"do":"hello","version":1}\n{"do":"acquire","id":1,"shared":["a"]}\n');
+    silent.write('{"do":"hello","version":2}\n{"do":"acquire","id":1,"parts":[["a",1]]}\n');
     const query = '{"do":"query","id":2}\n'.repeat(10_000);
     let writtenBytes = 0;
     let isFull = false;

@@ -4,10 +4,11 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterAll, expect, it, vi } from 'vitest';
 import { type RunningBroker, serveDomain } from '../../src/backends/broker/server/broker.ts';
+import { protocolVersion } from '../../src/backends/broker/wire/limits.ts';
 import { createServedDomain } from '../../src/backends/process/domain.ts';
 import { sliceCountMin, slicesOf } from '../local/stops.ts';
 import { until } from './programs.ts';
-import { RawClient } from './raw-client.ts';
+import { owned, RawClient, shared } from './raw-client.ts';
 import { freshSocketPath, removePlaces } from './socket-paths.ts';
 
 vi.mock(import('../../src/runtime/real-time.ts'), async (original) => {
@@ -25,9 +26,9 @@ async function serveHere() {
   /** Takes a and b, and lets so many wait for them: reads what it is told, and heeds none of it. */
   const crowd = async (count: number): Promise<Socket> => {
     const socket = connect(socketPath).resume();
-    const said: object[] = [{ do: 'hello', version: 1, label: 'crowd' }];
+    const said: object[] = [{ do: 'hello', version: protocolVersion, label: 'crowd' }];
     for (let id = 1; id <= count + 1; id++) {
-      const set = id % 2 === 1 ? { exclusive: ['a', 'b'] } : { shared: ['b'] };
+      const set = id % 2 === 1 ? owned('a', 'b') : shared('b');
       said.push({ do: 'acquire', id, label: `number ${id}`, ...set });
     }
     socket.write(said.map((frame) => `${JSON.stringify(frame)}\n`).join(''));
@@ -53,7 +54,7 @@ it('of 100,000 is made and written in slices, between which others work', async 
   const crowds = [await crowd(50_000), await crowd(50_000)];
   await arePending(100_001);
   const looker = connect(socketPath);
-  looker.write('{"do":"hello","version":1}\n');
+  looker.write('{"do":"hello","version":2}\n');
   await nextFrame(looker);
   let frame: Buffer = Buffer.alloc(0);
   const sliceCount = await slicesOf(async () => {
@@ -77,7 +78,7 @@ it('lets others be served, is of the moment when it was begun, and is shared', a
   const socket = await crowd(20_000);
   await arePending(20_000);
   const [one, two] = [await RawClient.greeted(socketPath), await RawClient.greeted(socketPath)];
-  one.say({ do: 'query', id: 1 }, { do: 'try', id: 2, exclusive: ['c'] });
+  one.say({ do: 'query', id: 1 }, { do: 'try', id: 2, ...owned('c') });
   expect(await one.next('granted')).toMatchObject({ id: 2 });
   two.say({ do: 'query', id: 1 }, { do: 'query', id: 2 });
   const first = await one.next('snapshot');
@@ -86,7 +87,7 @@ it('lets others be served, is of the moment when it was begun, and is shared', a
   const [second, third] = [await two.next('snapshot'), await two.next('snapshot')];
   expect(second).toMatchObject({
     id: 1,
-    held: [{ label: 'number 1' }, { set: { exclusive: ['c'] } }],
+    held: [{ label: 'number 1' }, { parts: [['c', 'all']] }],
   });
   expect(third).toEqual({ ...second, id: 2 });
   for (const each of [socket, one.socket, two.socket]) each.destroy();

@@ -2,6 +2,16 @@
 
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { encodeParts, partsOf } from '../../src/api/mode.ts';
+import { protocolVersion } from '../../src/backends/broker/wire/limits.ts';
+
+/** The parts of a message that asks for a set. */
+export const owned = (...names: readonly (string | number)[]) => ({
+  parts: encodeParts(partsOf(names)),
+});
+export const shared = (...names: readonly (string | number)[]) => ({
+  parts: encodeParts(partsOf([], names)),
+});
 
 export type Told = { readonly [key in string]?: unknown };
 
@@ -36,7 +46,7 @@ export class RawClient {
 
   static async greeted(path: string): Promise<RawClient> {
     const client = await RawClient.connect(path);
-    client.say({ do: 'hello', version: 1 });
+    client.say({ do: 'hello', version: protocolVersion });
     await client.next('hello');
     return client;
   }

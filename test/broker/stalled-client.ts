@@ -12,7 +12,15 @@ socket.once('data', () => {
   // The answer to hello: of all that follows nothing is read.
   socket.pause();
   const say = (frame: object): string => `${JSON.stringify(frame)}\n`;
-  const asked = say({ do: 'acquire', id: 1, exclusive: ['x', 'y'] }) + say({ do: 'query', id: 2 });
+  const asked =
+    say({
+      do: 'acquire',
+      id: 1,
+      parts: [
+        ['x', 'all'],
+        ['y', 'all'],
+      ],
+    }) + say({ do: 'query', id: 2 });
   socket.write(asked, () => process.send?.('asked'));
 });
-socket.write('{"do":"hello","version":1}\n');
+socket.write('{"do":"hello","version":2}\n');

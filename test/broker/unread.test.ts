@@ -4,9 +4,10 @@ import { connect, type Socket } from 'node:net';
 import { openBrokerDomain } from 'kds/broker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type RunningBroker, serveDomain } from '../../src/backends/broker/server/broker.ts';
+import { protocolVersion } from '../../src/backends/broker/wire/limits.ts';
 import { createServedDomain } from '../../src/backends/process/domain.ts';
 import { bundleBroker, bundleProgram, heard, removePrograms, startClient } from './programs.ts';
-import { RawClient } from './raw-client.ts';
+import { owned, RawClient, shared } from './raw-client.ts';
 import { freshSocketPath, removePlaces } from './socket-paths.ts';
 
 const manyNames = Array.from({ length: 60 }, (_, index) => `${index}`.padEnd(60_000, 'x'));
@@ -30,7 +31,7 @@ async function serveHere(unreadMsMax?: number, idleMs = Number.POSITIVE_INFINITY
     unreadMsMax === undefined ? options : { ...options, unreadMsMax },
   )) as RunningBroker;
   const honest = await RawClient.greeted(socketPath);
-  honest.say({ do: 'acquire', id: 1, shared: manyNames });
+  honest.say({ do: 'acquire', id: 1, ...shared(...manyNames) });
   await honest.next('granted');
   return { broker, socketPath, honest };
 }
@@ -39,7 +40,7 @@ async function serveHere(unreadMsMax?: number, idleMs = Number.POSITIVE_INFINITY
 async function silent(socketPath: string, ...frames: readonly object[]): Promise<Socket> {
   const socket = connect(socketPath).pause();
   socket.on('error', () => undefined);
-  const said = [{ do: 'hello', version: 1 }, ...frames].map(
+  const said = [{ do: 'hello', version: protocolVersion }, ...frames].map(
     (frame) => `${JSON.stringify(frame)}\n`,
   );
   await new Promise((resolve) => socket.write(said.join(''), resolve));
@@ -49,12 +50,12 @@ async function silent(socketPath: string, ...frames: readonly object[]): Promise
 /** When the broker has read what was said before, of everybody. */
 async function read(socketPath: string): Promise<void> {
   const other = await RawClient.greeted(socketPath);
-  other.say({ do: 'try', id: 1 }, { do: 'end', id: 2 });
+  other.say({ do: 'try', id: 1, parts: [] }, { do: 'end', id: 2 });
   await other.next('ended');
   other.socket.destroy();
 }
 
-const take = { do: 'acquire', id: 1, exclusive: ['x'] };
+const take = { do: 'acquire', id: 1, ...owned('x') };
 const ask = { do: 'query', id: 2 };
 
 describe('a client that has more than 1 MiB to read', () => {
@@ -62,7 +63,7 @@ describe('a client that has more than 1 MiB to read', () => {
     const { broker, socketPath, honest } = await serveHere(200);
     const stalled = await silent(socketPath, take, ask);
     await read(socketPath);
-    honest.say({ do: 'acquire', id: 2, exclusive: ['x'] });
+    honest.say({ do: 'acquire', id: 2, ...owned('x') });
     expect(await honest.next('granted')).toMatchObject({ id: 2, recovered: ['x'] });
     stalled.destroy();
     await broker.close();
@@ -74,7 +75,7 @@ describe('a client that has more than 1 MiB to read', () => {
     late.socket.pause();
     late.say(take, ask);
     await read(socketPath);
-    honest.say({ do: 'acquire', id: 2, exclusive: ['x'] });
+    honest.say({ do: 'acquire', id: 2, ...owned('x') });
     await honest.next('waiting');
     late.socket.resume();
     await late.next('snapshot');
@@ -118,7 +119,7 @@ describe('a client that has more than 1 MiB to read', () => {
     for (const name of names) {
       // 17 snapshots have 58 MiB, of the 64 that a client may leave: four such fit into 256.
       const asks = Array.from({ length: 17 }, () => ask);
-      stalled.push(await silent(socketPath, { ...take, exclusive: [name] }, ...asks));
+      stalled.push(await silent(socketPath, { ...take, ...owned(name) }, ...asks));
       await read(socketPath);
     }
     honest.say({ do: 'query', id: 9 });

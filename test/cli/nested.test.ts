@@ -115,14 +115,14 @@ describe('kds run within kds run', () => {
 describe('a process under a grant, as its client reports it to the broker', () => {
   const greeted = async (under: unknown): Promise<RawClient> => {
     const client = await RawClient.connect(shop.socket);
-    client.say({ do: 'hello', version: 1, under });
+    client.say({ do: 'hello', version: 2, under });
     return client;
   };
 
   it('is a token and the process that holds it: both must be right', async () => {
     const name = freshName();
     const { token } = await shop.domain.acquire({ exclusive: name });
-    const ask = { do: 'acquire', id: 1, shared: [name] };
+    const ask = { do: 'acquire', id: 1, parts: [[name, 1]] };
     for (const [under, told] of [
       [{ token, pid: process.pid }, 'refused'],
       [{ token, pid: process.pid + 1 }, 'waiting'],

@@ -10,7 +10,7 @@ import { snapshotOfReplica } from '../../src/backends/etcd/snapshot.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 
 const keys = new Keys('by hand');
-const set = { exclusive: ['a'], shared: [], at: 0, since: 0 };
+const set = { parts: [['a', 'all']], at: 0, since: 0 };
 
 describe('a copy of the state', () => {
   it('is not changed by a transaction that does not follow the last one', () => {
@@ -49,7 +49,7 @@ describe('a copy of the state', () => {
     copy.transact({ [writer]: set });
     const readers = Array.from({ length: 1000 }, (_, at) => [
       keys.set('2', at + 1),
-      { ...set, exclusive: [], shared: ['a'], at },
+      { ...set, parts: [['a', 1]], at },
     ]);
     copy.transact(Object.fromEntries(readers));
     expect((await snapshotOfReplica(copy.replica)).pending).toHaveLength(1000);

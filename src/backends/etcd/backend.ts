@@ -10,18 +10,18 @@
 import type { Capability } from '../../api/domain.ts';
 import { DomainClosedError, ResourceBusyError } from '../../api/errors.ts';
 import type { EventDomain } from '../../api/events.ts';
+import { partsOf } from '../../api/mode.ts';
 import type { RequestKey } from '../../api/outer-grants.ts';
 import { describe } from '../../api/sets.ts';
 import type { BackendPort, LeftBehind } from '../../remote/backend.ts';
 import type { Granted, Operation } from '../../remote/protocol.ts';
 import type { RemoteRequest } from '../../remote/request.ts';
 import { RequestTable } from '../../remote/request-table.ts';
-import type { RemoteRef } from '../../remote/resources.ts';
+import { nameOf, type RemoteRef } from '../../remote/resources.ts';
 import type { RemoteScope } from '../../remote/scope.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { within } from '../../runtime/within.ts';
 import { assemble, type ClientParts } from './client-parts.ts';
-import { nameOf } from './derived-state.ts';
 import { conditionsOf, GuardedGrant } from './grant.ts';
 import { KeepAlive } from './keep-alive.ts';
 import type { EtcdSessionConfig } from './leased-session.ts';
@@ -172,7 +172,7 @@ export class EtcdBackend implements BackendPort<EtcdSnapshot, PendingEtcdRequest
     const { keeper, reads, replica } = this.#parts;
     keeper.checkUsable();
     await this.#keepAlive.during(() => reads.read());
-    const inTheWay = replica.state.inTheWay({ exclusive: [resource] }, keeper.id);
+    const inTheWay = replica.state.inTheWay(partsOf([resource]), keeper.id);
     if (inTheWay.size === 0) return;
     throw new ResourceBusyError(
       `resource ${describe(nameOf(resource))} is held or waited for: release or cancel first`,

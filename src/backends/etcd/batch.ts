@@ -6,6 +6,7 @@
  * while the set is still there, so that nobody is granted what is flagged only later.
  */
 
+import { wholesIn } from '../../api/mode.ts';
 import {
   byteCountOf,
   type Compare,
@@ -16,7 +17,7 @@ import {
   type Operation,
   putOf,
 } from './calls.ts';
-import { type LinkEntry, type SetEntry, writeEntry } from './entries.ts';
+import { type LinkEntry, type SetEntry, writeEntry, writeSet } from './entries.ts';
 import { encodeResource, type Keys } from './keys.ts';
 import type { LiveSet } from './live-set.ts';
 import type { OwnSet } from './own-set.ts';
@@ -75,7 +76,7 @@ export class Batch {
     const isStealing = own.entry.steal === true && own.modRevision === 0 && !own.isEnding;
     const flags = this.#flagsOf(own);
     const entry = own.isEnding ? undefined : this.#entryOf(own);
-    const value = entry === undefined ? '' : writeEntry(entry);
+    const value = entry === undefined ? '' : writeSet(entry);
     const putByteCount = own.key.length + Buffer.byteLength(value);
     // A large put has a transaction of its own, after the flags.
     const isWhole =
@@ -190,8 +191,8 @@ export function uncounted(keys: Keys, deletions: readonly Operation[]): readonly
  */
 export function removalOf(keys: Keys, live: LiveSet): Operation[] {
   const { key, session, entry, isGranted, isRevoked } = live;
-  const refs =
-    isGranted || isRevoked ? entry.exclusive.filter((ref) => typeof ref === 'string') : [];
+  const wholes = isGranted || isRevoked ? wholesIn(entry.parts) : [];
+  const refs = wholes.filter((ref) => typeof ref === 'string');
   const flags = refs.map((ref) => flagOf(keys, encodeResource(ref, session), true));
   return [...flags, deleteOf(key)];
 }

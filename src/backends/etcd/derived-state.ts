@@ -7,8 +7,9 @@
  */
 
 import { LimitError } from '../../api/errors.ts';
+import { ALL, conflict, listsOf, modeOf } from '../../api/mode.ts';
 import { Core, Memory } from '../../core/index.ts';
-import type { RemoteRef, RemoteSet } from '../../remote/resources.ts';
+import { nameOf, type RemoteRef, type RemoteSet } from '../../remote/resources.ts';
 import { describeOwnerOf } from '../../report/blockers.ts';
 import type { CoreReader } from '../../report/core-reader.ts';
 import type { Clock } from '../../runtime/clock.ts';
@@ -32,7 +33,7 @@ export class DerivedState implements CoreReader {
 
   /** Adds the set that came last. */
   add(live: LiveSet): void {
-    const { exclusive, shared } = live.entry;
+    const { exclusive, shared } = listsOf(live.entry.parts);
     const refs = [...exclusive, ...shared].map((ref) => this.#queueOf(ref, live.session));
     // The tag is not used: a map finds the set, which has more than a word has room for.
     live.set = this.core.enqueue(refs, exclusive.length, refs.length, 0, 0, 0);
@@ -54,15 +55,13 @@ export class DerivedState implements CoreReader {
 
   /** Less is wanted or held than before. @throws ProtocolError if it is not less. */
   weaken(live: LiveSet, entry: SetEntry): void {
-    const before = modesOf(live.entry);
-    const after = modesOf(entry);
-    const isLess = [...after].every(
-      ([ref, isExclusive]) => before.get(ref) || (before.has(ref) && !isExclusive),
-    );
+    const before = unitsByRef(live.entry.parts);
+    const after = unitsByRef(entry.parts);
+    const isLess = [...after].every(([ref, units]) => units <= (before.get(ref) ?? 0));
     if (!isLess) throw strange(live.key);
     const refs = [...before.keys()];
     const released = refs.filter((ref) => !after.has(ref));
-    const shared = refs.filter((ref) => before.get(ref) && after.get(ref) === false);
+    const shared = refs.filter((ref) => (after.get(ref) ?? ALL) < (before.get(ref) as number));
     const queues = (some: readonly RemoteRef[]): readonly number[] =>
       some.map((ref) => this.#queueOf(ref, live.session));
     if (shared.length > 0) {
@@ -121,28 +120,26 @@ export class DerivedState implements CoreReader {
   }
 
   /** The live sets that conflict with one that would come now, in no order. */
-  inTheWay({ exclusive = [], shared = [] }: RemoteSet, session: string): ReadonlySet<LiveSet> {
+  inTheWay(set: RemoteSet, session: string): ReadonlySet<LiveSet> {
     const found = new Set<LiveSet>();
-    const search = (ref: RemoteRef, isExclusive: boolean): void => {
-      const queue = this.#queues.get(encodeResource(ref, session));
-      if (queue === undefined) return;
+    for (const { resource, units } of set) {
+      const queue = this.#queues.get(encodeResource(resource, session));
+      if (queue === undefined) continue;
       let link = this.core.firstInQueue(queue);
       for (; link !== 0; link = this.core.nextInQueue(link)) {
-        if (!isExclusive && !this.core.isExclusive(link)) continue;
+        if (!conflict(units, this.core.units(link))) continue;
         found.add(this.#live.get(this.core.setOf(link)) as LiveSet);
       }
-    };
-    for (const ref of exclusive) search(ref, true);
-    for (const ref of shared) search(ref, false);
+    }
     return found;
   }
 
   /** Describes the first set that a new one would wait for. */
   describeInTheWay(set: RemoteSet, session: string): string {
-    for (const [ref, isExclusive] of modesOf(set)) {
-      const mode = isExclusive ? 'exclusive' : 'shared';
-      for (const live of this.inTheWay({ [mode]: [ref] }, session)) {
-        return `${mode} ${quote(nameOf(ref))} is ${describeOwnerOf(this, live.set)}`;
+    for (const part of set) {
+      for (const live of this.inTheWay([part], session)) {
+        const what = `${modeOf(part.units)} ${quote(nameOf(part.resource))}`;
+        return `${what} is ${describeOwnerOf(this, live.set)}`;
       }
     }
     return 'etcd has not been heard of';
@@ -199,15 +196,6 @@ export class DerivedState implements CoreReader {
   }
 }
 
-/** For people. */
-export function nameOf(ref: RemoteRef): string {
-  return typeof ref === 'number' ? `#${ref}` : ref;
-}
-
-/** Whether each is wanted exclusive. */
-function modesOf({ exclusive, shared }: RemoteSet): Map<RemoteRef, boolean> {
-  const modes = new Map<RemoteRef, boolean>();
-  for (const ref of shared ?? []) modes.set(ref, false);
-  for (const ref of exclusive ?? []) modes.set(ref, true);
-  return modes;
+function unitsByRef(parts: RemoteSet): ReadonlyMap<RemoteRef, number> {
+  return new Map(parts.map(({ resource, units }) => [resource, units]));
 }

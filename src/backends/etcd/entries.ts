@@ -5,14 +5,14 @@
 
 import { ProtocolError } from '../../api/errors.ts';
 import { labelLengthMax, nameLengthMax, setSizeMax } from '../../api/limits.ts';
-import type { RemoteRef } from '../../remote/resources.ts';
+import { decodeParts, encodeParts } from '../../api/mode.ts';
+import type { RemoteRef, RemoteSet } from '../../remote/resources.ts';
 import { quote } from '../../runtime/escape.ts';
 import type { Json } from './calls.ts';
 
 /** A set that waits or is held: what it wants now, and how it came. */
 export interface SetEntry {
-  readonly exclusive: readonly RemoteRef[];
-  readonly shared: readonly RemoteRef[];
+  readonly parts: RemoteSet;
   /** Its place among the sets that one revision brought. */
   readonly at: number;
   /** When it was asked for: ms since 1970, by the clock of its client. */
@@ -49,18 +49,22 @@ export interface LinkEntry {
 /** Places within one revision: more than a transaction may have operations. */
 export const placesMax = 1024;
 
-export function writeEntry(entry: SetEntry | SessionEntry | LinkEntry): string {
+export function writeSet({ parts, ...entry }: SetEntry): string {
+  return JSON.stringify({ parts: encodeParts(parts), ...entry });
+}
+
+export function writeEntry(entry: SessionEntry | LinkEntry): string {
   return JSON.stringify(entry);
 }
 
 /** @throws ProtocolError */
 export function readSet(key: string, value: string): SetEntry {
   const json = parse(key, value);
-  const { exclusive, shared, at, since, label, session, holding, steal } = json;
+  const { at, since, label, session, holding, steal } = json;
+  const parts = decodeParts(json['parts'], isRef);
   const isRight =
-    isRefs(exclusive) &&
-    isRefs(shared) &&
-    exclusive.length + shared.length <= setSizeMax &&
+    parts !== undefined &&
+    parts.length <= setSizeMax &&
     isNumber(at) &&
     at < placesMax &&
     typeof since === 'number' &&
@@ -69,7 +73,7 @@ export function readSet(key: string, value: string): SetEntry {
     (holding === undefined || (Array.isArray(holding) && holding.every(isHolding))) &&
     (steal === undefined || steal === true);
   if (!isRight) throw strange(key);
-  return json as unknown as SetEntry;
+  return { ...(json as unknown as SetEntry), parts };
 }
 
 /** @throws ProtocolError */
@@ -108,10 +112,6 @@ function parse(key: string, value: string): Json {
     // Told below.
   }
   throw strange(key);
-}
-
-function isRefs(refs: unknown): refs is readonly RemoteRef[] {
-  return Array.isArray(refs) && refs.every(isRef);
 }
 
 function isRef(ref: unknown): ref is RemoteRef {

@@ -79,7 +79,7 @@ export class Observers {
       this.#refuse(request, timeoutMs, 'etcd has not yet reported what is held');
       return;
     }
-    const names = [...live.entry.exclusive, ...live.entry.shared].slice(0, 3);
+    const names = live.entry.parts.slice(0, 3).map(({ resource }) => resource);
     const what = quote(names.map(String).join(', '));
     this.#refuse(request, timeoutMs, `${what} is ${describeOwnerOf(this.#state, live.set)}`);
   }

@@ -165,7 +165,7 @@ export class Outbox {
   #victims(own: OwnSet, replica: Replica, session: string): Victims | undefined {
     if (own.entry.steal !== true || own.stealCount >= stealsMax) return undefined;
     own.stealCount++;
-    const inTheWay = [...replica.state.inTheWay(own.entry, session)];
+    const inTheWay = [...replica.state.inTheWay(own.entry.parts, session)];
     const sets = inTheWay.filter(({ isGranted }) => isGranted);
     return { sets, chainRevision: replica.chainRevision };
   }

@@ -1,6 +1,5 @@
 /** A set of this client's: as it is to be in etcd, and as etcd is known to have it. */
 
-import type { RemoteRef, RemoteSet } from '../../remote/resources.ts';
 import type { SetEntry } from './entries.ts';
 
 export class OwnSet {
@@ -51,15 +50,4 @@ export class OwnSet {
   settle(): void {
     for (const resolve of this.waiting.splice(0)) resolve();
   }
-}
-
-/** Each resource once, in one mode: exclusive wins. */
-export function normalise({ exclusive = [], shared = [] }: RemoteSet): {
-  readonly exclusive: readonly RemoteRef[];
-  readonly shared: readonly RemoteRef[];
-} {
-  if (exclusive.length + shared.length < 2) return { exclusive, shared };
-  const wanted = new Set(exclusive);
-  const others = new Set(shared.filter((ref) => !wanted.has(ref)));
-  return { exclusive: [...wanted], shared: [...others] };
 }

@@ -1,5 +1,6 @@
 /** The sets of this client's requests and grants, as it changes them in the log. */
 
+import { wholesIn } from '../../api/mode.ts';
 import type { RemoteGrant } from '../../remote/grant.ts';
 import type { RequestTable } from '../../remote/request-table.ts';
 import type { RemoteRef } from '../../remote/resources.ts';
@@ -7,7 +8,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { SetEntry } from './entries.ts';
 import { encodeResource, type Keys } from './keys.ts';
 import type { LiveSet } from './live-set.ts';
-import { normalise, OwnSet } from './own-set.ts';
+import { OwnSet } from './own-set.ts';
 import type { PendingEtcdRequest } from './pending-request.ts';
 import type { RecoveredFlags } from './recovered-flags.ts';
 import type { SessionKeeper } from './session-keeper.ts';
@@ -53,7 +54,7 @@ export class OwnSets {
     const { label: scope } = request.scope;
     const kept = [...holding.filter(({ isHeld }) => isHeld).map(({ id }) => id), ...outer];
     const entry: SetEntry = {
-      ...normalise(set),
+      parts: set,
       at: 0,
       since: clock.epochMs(),
       ...(label !== undefined && { label }),
@@ -68,10 +69,9 @@ export class OwnSets {
 
   /** A grant holds less than before. */
   async weaken(own: OwnSet, grant: RemoteGrant): Promise<void> {
-    const { exclusive, shared } = normalise(grant.set);
-    const left = new Set(exclusive);
-    for (const ref of own.entry.exclusive) if (!left.has(ref)) this.flag(own, ref, false);
-    own.entry = { ...own.entry, exclusive, shared };
+    const left = new Set(wholesIn(grant.set));
+    for (const ref of wholesIn(own.entry.parts)) if (!left.has(ref)) this.flag(own, ref, false);
+    own.entry = { ...own.entry, parts: grant.set };
     await this.#update(own);
   }
 
@@ -85,7 +85,7 @@ export class OwnSets {
     if (pending !== undefined) pending.key = undefined;
     // An exclusive holder that ends in good order leaves its resources whole.
     if (held !== undefined) {
-      for (const ref of own.entry.exclusive) {
+      for (const ref of wholesIn(own.entry.parts)) {
         if (!own.flags.has(encodeResource(ref, keeper.id))) this.flag(own, ref, false);
       }
     }
@@ -95,7 +95,7 @@ export class OwnSets {
 
   /** A grant is revoked, or given up: what it holds exclusive is flagged. */
   flagAll(own: OwnSet): void {
-    for (const ref of own.entry.exclusive) this.flag(own, ref, true);
+    for (const ref of wholesIn(own.entry.parts)) this.flag(own, ref, true);
   }
 
   flag(own: OwnSet, ref: RemoteRef, isSet: boolean): void {

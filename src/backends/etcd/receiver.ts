@@ -5,9 +5,10 @@
 
 import { DeadlockError, GrantLostError, type LimitError } from '../../api/errors.ts';
 import type { GrantLostEvent } from '../../api/events.ts';
+import { wholesIn } from '../../api/mode.ts';
 import { lostError } from '../../remote/lost-error.ts';
 import type { RequestTable } from '../../remote/request-table.ts';
-import { nameOf } from './derived-state.ts';
+import { nameOf } from '../../remote/resources.ts';
 import type { Endings } from './endings.ts';
 import { placesMax } from './entries.ts';
 import type { LiveSet } from './live-set.ts';
@@ -110,7 +111,7 @@ export class Receiver {
 
   #lose({ number: id, entry }: LiveSet, own: OwnSet, cause: GrantLostEvent['cause']): void {
     const { requests, sets } = this.#options;
-    for (const ref of entry.exclusive) {
+    for (const ref of wholesIn(entry.parts)) {
       if (typeof ref === 'number') sets.flag(own, ref, true);
     }
     requests.receive({ is: 'lost', id, cause });

@@ -3,6 +3,7 @@
  * other client reaches.
  */
 
+import { wholesIn } from '../../api/mode.ts';
 import type { RemoteRef } from '../../remote/resources.ts';
 import { encodeResource } from './keys.ts';
 import type { LiveSet } from './live-set.ts';
@@ -30,8 +31,9 @@ export class RecoveredFlags {
 
   /** The flagged resources of a granted set; `revoked` have given way to it just now. */
   recovered({ entry, session }: LiveSet, revoked: readonly LiveSet[]): readonly RemoteRef[] {
-    const taken = entry.steal === true ? revoked.flatMap((live) => live.entry.exclusive) : [];
-    return [...entry.exclusive, ...entry.shared].filter((ref) => {
+    const taken = entry.steal === true ? revoked.flatMap(({ entry }) => wholesIn(entry.parts)) : [];
+    const refs = entry.parts.map(({ resource }) => resource);
+    return refs.filter((ref) => {
       const name = encodeResource(ref, session);
       if (typeof ref === 'number') return this.#private.has(name);
       return this.#replica.flags.has(name) || taken.includes(ref);

@@ -11,6 +11,7 @@
  */
 
 import type { DeadlockStep } from '../../api/errors.ts';
+import { encodeParts } from '../../api/mode.ts';
 import { cycleOf } from '../../report/blockers.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { KeyValue, LogEvent } from './calls.ts';
@@ -195,8 +196,7 @@ export class Replica {
       id: live.id,
       key: live.key,
       isGranted: live.isGranted,
-      exclusive: [...live.entry.exclusive].sort(),
-      shared: [...live.entry.shared].sort(),
+      parts: encodeParts(live.entry.parts).toSorted(),
     }));
     return JSON.stringify({ sets, flags: [...this.flags].sort() });
   }

@@ -8,6 +8,7 @@
  * client that came first reaps at once, the others in turn if it does not.
  */
 
+import { wholesIn } from '../../api/mode.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import {
   byteCountOfAll,
@@ -173,7 +174,7 @@ function inParts(keys: Keys, sets: readonly LiveSet[]): readonly (readonly LiveS
   const parts: LiveSet[][] = [];
   let [count, byteCount] = [operationsMax, 0];
   for (const live of sets) {
-    const more = 3 + live.entry.exclusive.length;
+    const more = 3 + wholesIn(live.entry.parts).length;
     const moreBytes = byteCountOfAll(removalOf(keys, live));
     if (count + more > operationsMax || byteCount + moreBytes > bytesMax) {
       parts.push([]);

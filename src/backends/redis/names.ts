@@ -4,6 +4,7 @@
  * of its JSON, which writes lone surrogates and control characters as escapes.
  */
 
+import { takesAll } from '../../api/mode.ts';
 import type { RemoteRef, RemoteSet } from '../../remote/resources.ts';
 
 /** Text as JSON has it between quotes; `unescapeText` undoes it. */
@@ -47,16 +48,12 @@ export function nameOf(keyName: string): string {
   return keyName.startsWith('#') ? `#${keyName.split(':').at(-1)}` : unescapeText(keyName);
 }
 
-/** A set as the scripts take it: no name twice, and exclusive wins. */
-export function linksOf({ exclusive = [], shared = [] }: RemoteSet, client: string): string {
-  const modes = new Map<string, string>();
-  for (const ref of exclusive) modes.set(keyNameOf(ref, client), 'x');
-  for (const ref of shared) {
-    const name = keyNameOf(ref, client);
-    if (!modes.has(name)) modes.set(name, 's');
-  }
+/** A set as the scripts take it. */
+export function linksOf(set: RemoteSet, client: string): string {
   let links = '';
-  for (const [name, mode] of modes) links += `${mode}${name}\n`;
+  for (const { resource, units } of set) {
+    links += `${takesAll(units) ? 'x' : 's'}${keyNameOf(resource, client)}\n`;
+  }
   return links;
 }
 

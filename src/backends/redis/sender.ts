@@ -58,9 +58,7 @@ export class Sender {
       this.#requests.refuse(request, new LimitError(limit));
       return;
     }
-    const { exclusive = [], shared = [] } = set;
-    const linkCount = exclusive.length + shared.length;
-    pending.key ??= { session, number: session.nextNumber(), linkCount };
+    pending.key ??= { session, number: session.nextNumber(), linkCount: set.length };
     pending.state = 'sent';
     const { key } = pending;
     session.idOf.set(key.number, request.id);
@@ -95,7 +93,7 @@ export class Sender {
     const kind = changeKindOf(operation);
     if (kind === 'R' || kind === 'A') key.session.idOf.delete(key.number);
     const part = operation.do === 'abandon' ? undefined : operation.part;
-    const refs = part ?? (kind === 'D' ? grant.set.shared : undefined);
+    const refs = part ?? (kind === 'D' ? grant.set.map(({ resource }) => resource) : undefined);
     const names = refs?.map((ref) => keyNameOf(ref, client));
     await changes.add(kind, key, names);
   }

@@ -8,6 +8,7 @@
  * granted or put away meanwhile.
  */
 
+import { wholesIn } from '../../../src/api/mode.ts';
 import { eventIn, type Json, listIn } from '../../../src/backends/etcd/calls.ts';
 import {
   EtcdConnection,
@@ -183,7 +184,7 @@ export class Monitor {
     if (token <= this.#tokenLast) this.faults.push(`${key} has the old token ${token}`);
     this.#tokenLast = token;
     if (this.#granted.has(key)) return;
-    const names = [...entry.exclusive, ...entry.shared].map(String);
+    const names = entry.parts.map(({ resource }) => String(resource));
     const { flags } = this.replica;
     const recovered = names.filter((each) => flags.has(encodeResource(each, session))).sort();
     this.#granted.set(key, { token, recovered, createRevision });
@@ -200,7 +201,7 @@ export class Monitor {
     // A late copy of its request has made it again; or it was dead before it was granted.
     if (granted?.createRevision !== createRevision) return;
     if (revisionOf(granted.token) > (this.#sessionEnds.get(session) ?? 0)) return;
-    for (const ref of entry.exclusive) {
+    for (const ref of wholesIn(entry.parts)) {
       if (this.replica.flags.has(encodeResource(ref, session))) continue;
       this.faults.push(`what ${key} held of ${ref} was given on without a flag`);
     }

@@ -17,6 +17,7 @@ import {
   WaitTimeoutError,
 } from '../../../api/errors.ts';
 import type { EventDomain } from '../../../api/events.ts';
+import { decodeSet } from '../../../api/mode.ts';
 import type { BackendPort } from '../../../remote/backend.ts';
 import type { GrantedEvent, Operation } from '../../../remote/protocol.ts';
 import type { RemoteRequest } from '../../../remote/request.ts';
@@ -33,6 +34,8 @@ import type {
   BrokerSnapshotEntry,
   ClientMessage,
   Hello,
+  SentEntry,
+  SentSnapshot,
 } from '../wire/messages.ts';
 import type { BrokerAddress } from './connect.ts';
 import { BrokerConnection } from './connection.ts';
@@ -202,7 +205,7 @@ export class BrokerBackend implements BackendPort<BrokerSnapshot, PendingBrokerR
 
   /** Of other clients too. A closed session can be asked as well. */
   async query(): Promise<BrokerSnapshot> {
-    const { held, pending } = (await this.#call({ do: 'query' })) as unknown as BrokerSnapshot;
+    const { held, pending } = (await this.#call({ do: 'query' })) as unknown as SentSnapshot;
     return { held: held.map(entryOf), pending: pending.map(entryOf) };
   }
 
@@ -401,9 +404,10 @@ export class BrokerBackend implements BackendPort<BrokerSnapshot, PendingBrokerR
 }
 
 /** What JSON leaves out is there, and undefined. */
-function entryOf(entry: BrokerSnapshotEntry): BrokerSnapshotEntry {
-  const { id, set, label, session, token, since, waitingFor, client } = entry;
+function entryOf(entry: SentEntry): BrokerSnapshotEntry {
+  const { id, parts, label, session, token, since, waitingFor, client } = entry;
   const { number = 0, label: name, pid, command } = client ?? {};
   const owner = client && { number, label: name, pid, command };
+  const set = decodeSet(parts) ?? { exclusive: [], shared: [] };
   return { id, set, label, session, token, since, waitingFor, client: owner };
 }

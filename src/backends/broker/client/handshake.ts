@@ -2,10 +2,11 @@
 
 import type { Socket } from 'node:net';
 import { ProtocolError, UnavailableError } from '../../../api/errors.ts';
+import { versionMismatch } from '../../../api/refusals.ts';
 import type { Clock } from '../../../runtime/clock.ts';
 import { errorReceived } from '../wire/errors.ts';
 import { encodeFrame, type Frame, FrameDecoder } from '../wire/frames.ts';
-import { frameBytesMax, helloMsMax, protocolVersion } from '../wire/limits.ts';
+import { frameBytesMax, helloMsMax, protocolVersion, restart } from '../wire/limits.ts';
 import type { Hello } from '../wire/messages.ts';
 import { BrokerGoneError } from './connect.ts';
 
@@ -57,6 +58,10 @@ export async function handshake(socket: Socket, hello: Hello, clock: Clock): Pro
 function faultOf(frame: Frame): Error | undefined {
   if (frame['is'] === 'error') return errorReceived(frame);
   if (frame['is'] === 'hello' && frame['version'] === protocolVersion) return undefined;
+  const { is, version } = frame;
+  if (is === 'hello' && typeof version === 'number') {
+    return versionMismatch('the broker', version, protocolVersion, restart);
+  }
   return new ProtocolError(
     `protocol mismatch: the server there does not speak version ${protocolVersion} of the ` +
       "broker's protocol",

@@ -1,6 +1,7 @@
 /** A request that waits for the broker's answer, and the messages about it. */
 
 import { LimitError } from '../../../api/errors.ts';
+import { encodeParts } from '../../../api/mode.ts';
 import type { RemoteGrant } from '../../../remote/grant.ts';
 import type { PendingRequest } from '../../../remote/request-table.ts';
 import { encodeFrame } from '../wire/frames.ts';
@@ -24,7 +25,7 @@ export function askMessage(
   const kept = holding.filter(({ isHeld }) => isHeld).map((grant) => grant.id);
   return {
     do: how,
-    ...set,
+    parts: encodeParts(set),
     ...(label !== undefined && { label }),
     ...(locked !== undefined && { locked }),
     ...(steal !== undefined && { steal }),
@@ -42,7 +43,7 @@ export function claimMessage(
   session: number,
 ): Reclaim {
   const named = label === undefined ? {} : { label };
-  return { do: 'reclaim', id, session, token, since: sinceMs, ...named, ...set };
+  return { do: 'reclaim', id, session, token, since: sinceMs, ...named, parts: encodeParts(set) };
 }
 
 /** At first the time limit as it was given, so that an error names that. */

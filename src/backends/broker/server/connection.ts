@@ -21,6 +21,7 @@ import {
 import type { SyncGrant } from '../../../api/grant.ts';
 import { labelLengthMax } from '../../../api/limits.ts';
 import type { OuterGrant } from '../../../api/outer-grants.ts';
+import { versionMismatch } from '../../../api/refusals.ts';
 import { describe, type SetSpec } from '../../../api/sets.ts';
 import { lostError } from '../../../remote/lost-error.ts';
 import type { Clock } from '../../../runtime/clock.ts';
@@ -36,6 +37,7 @@ import {
   requestBytes,
   requestCountMax,
   resourceBytes,
+  restart,
   sessionCountMax,
   unreadBytesMax,
   unreadBytesPaused,
@@ -48,6 +50,7 @@ import {
   type Hello,
   type Reclaim,
   readClientMessage,
+  setOf,
 } from '../wire/messages.ts';
 import type { Grace } from './grace.ts';
 import { describeSession, LiveRequest, type Owner, type ServedSession } from './live-request.ts';
@@ -246,10 +249,7 @@ export class Connection implements Owner {
 
   #greet({ version, label, pid, command, under = [], seen }: Hello): void {
     if (version !== protocolVersion) {
-      throw new ProtocolError(
-        `this broker speaks version ${protocolVersion} of its protocol, the client ${version}: ` +
-          'end all clients, and use one version of kds',
-      );
+      throw versionMismatch('the client', version, protocolVersion, restart);
     }
     this.#stopTimer();
     this.info = { number: this.number, label, pid, command };
@@ -276,11 +276,10 @@ export class Connection implements Owner {
   }
 
   /** A request begins to count; undefined if it is refused for that. */
-  #place({ id, session = 0, exclusive, shared }: Ask | Reclaim, frameBytes: number) {
+  #place({ id, session = 0, parts }: Ask | Reclaim, frameBytes: number) {
     if (this.requests.has(id)) throw new ProtocolError(`there is a request ${id} already`);
     const served = this.#session(session);
-    const count = (exclusive?.length ?? 0) + (shared?.length ?? 0);
-    const byteCount = frameBytes + requestBytes + count * resourceBytes;
+    const byteCount = frameBytes + requestBytes + parts.length * resourceBytes;
     const request = new LiveRequest(id, this, served, byteCount);
     const fault = this.#overLimit(byteCount);
     if (fault !== undefined || served.isEnded) {
@@ -310,7 +309,7 @@ export class Connection implements Owner {
   #ask(request: LiveRequest, ask: Ask): void {
     const { session } = request.served;
     try {
-      const set = this.#privates.setOf(ask);
+      const set = this.#privates.setOf(setOf(ask));
       const { timeoutMs, label, locked, steal } = ask;
       if (ask.do === 'settled') {
         this.#observe(request, set, timeoutMs);
@@ -398,7 +397,7 @@ export class Connection implements Owner {
     try {
       if (!this.#broker.grace.isOn) throw lostError(token);
       this.#broker.tokens.pass(token);
-      const set = this.#privates.setOf(reclaim);
+      const set = this.#privates.setOf(setOf(reclaim));
       request.served.session.enqueue(set, (grant) => this.#granted(request, grant), {
         delivery: 'direct',
         timeoutMs: 0,

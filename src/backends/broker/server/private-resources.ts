@@ -1,6 +1,7 @@
 /** The resources of one client that have no name: the client numbers them. */
 
 import { LimitError } from '../../../api/errors.ts';
+import { listsOf } from '../../../api/mode.ts';
 import type { Resource, ResourceRef, SetSpec } from '../../../api/sets.ts';
 import type { RemoteRef, RemoteSet } from '../../../remote/resources.ts';
 import { privateCountMax } from '../wire/limits.ts';
@@ -13,7 +14,8 @@ export class PrivateResources {
     this.#create = create;
   }
 
-  setOf({ exclusive = [], shared = [] }: RemoteSet): SetSpec {
+  setOf(set: RemoteSet): SetSpec {
+    const { exclusive, shared } = listsOf(set);
     return {
       exclusive: exclusive.map((ref) => this.refOf(ref)),
       shared: shared.map((ref) => this.refOf(ref)),

@@ -5,10 +5,11 @@
  */
 
 import { LimitError } from '../../../api/errors.ts';
+import { encodeSet } from '../../../api/mode.ts';
 import { inSlices, mapInSteps, sortInSteps } from '../../../runtime/slices.ts';
 import type { OwnedEntry, OwnedSnapshot, ServedDomain } from '../../process/domain.ts';
 import { replyBytesMax } from '../wire/limits.ts';
-import type { BrokerSnapshotEntry } from '../wire/messages.ts';
+import type { SentEntry } from '../wire/messages.ts';
 import type { LiveRequest } from './live-request.ts';
 import type { Registry } from './registry.ts';
 
@@ -63,12 +64,13 @@ function* tellAll(asked: readonly SnapshotTold[], told: readonly Buffer[] | Erro
 }
 
 function entryMaker(sessions: Registry['sessions'], requests: ReadonlyMap<number, LiveRequest>) {
-  return ({ owner, ...entry }: OwnedEntry): BrokerSnapshotEntry => {
+  return ({ owner, set, ...entry }: OwnedEntry): SentEntry => {
     const { token } = entry;
     const served = owner === undefined ? undefined : sessions.get(owner);
     const request = token === undefined ? undefined : requests.get(token);
     return {
       ...entry,
+      parts: encodeSet(set),
       session: served?.label,
       ...(request !== undefined && { token: request.token }),
       ...(request?.sinceMs !== undefined && { since: request.sinceMs }),
@@ -80,7 +82,7 @@ function entryMaker(sessions: Registry['sessions'], requests: ReadonlyMap<number
 /** In parts that are bytes already: to join them, or write them out, would stop all for long. */
 function* encoded(
   { held, pending }: OwnedSnapshot,
-  toTold: (entry: OwnedEntry) => BrokerSnapshotEntry,
+  toTold: (entry: OwnedEntry) => SentEntry,
 ): Generator<void, readonly Buffer[]> {
   const parts: Buffer[] = [];
   let byteCount = 0;
@@ -92,7 +94,7 @@ function* encoded(
     }
     parts.push(part);
   };
-  function* addList(entries: readonly BrokerSnapshotEntry[]): Generator<void, void> {
+  function* addList(entries: readonly SentEntry[]): Generator<void, void> {
     for (let start = 0; start < entries.length; start += partCount) {
       const list = JSON.stringify(entries.slice(start, start + partCount));
       add(`${start === 0 ? '' : ','}${list.slice(1, -1)}`);

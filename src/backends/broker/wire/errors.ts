@@ -19,13 +19,16 @@ import {
   UnsupportedError,
   WaitTimeoutError,
 } from '../../../api/errors.ts';
+import { decodeSet, type EncodedPart, encodeSet } from '../../../api/mode.ts';
 import type { Frame } from './frames.ts';
 
 export interface ErrorSent {
   readonly code: KdsErrorCode;
   readonly message: string;
-  readonly cycle?: readonly DeadlockStep[];
+  readonly cycle?: readonly SentStep[];
 }
+
+type SentStep = Omit<DeadlockStep, 'set'> & { readonly parts: readonly EncodedPart[] };
 
 type ErrorClass = new (message: string) => KdsError;
 
@@ -50,13 +53,21 @@ const classes: Readonly<Record<KdsErrorCode, ErrorClass>> = {
 export function errorSent(error: unknown): ErrorSent {
   const message = error instanceof Error ? error.message : String(error);
   const code = error instanceof KdsError ? error.code : 'KDS_PROTOCOL';
-  return error instanceof DeadlockError ? { code, message, cycle: error.cycle } : { code, message };
+  if (!(error instanceof DeadlockError)) return { code, message };
+  const cycle = error.cycle.map(({ set, ...step }) => ({ ...step, parts: encodeSet(set) }));
+  return { code, message, cycle };
 }
 
 /** An error as the broker told it; one of a code unknown here is a ProtocolError. */
 export function errorReceived({ code, message, cycle }: Frame): KdsError {
   const text = typeof message === 'string' ? message : 'the broker gave no reason';
-  if (code === 'KDS_DEADLOCK' && Array.isArray(cycle)) return new DeadlockError(text, cycle);
+  if (code === 'KDS_DEADLOCK' && Array.isArray(cycle)) {
+    return new DeadlockError(text, cycle.map(stepReceived));
+  }
   const isKnown = typeof code === 'string' && Object.hasOwn(classes, code);
   return new (isKnown ? classes[code as KdsErrorCode] : ProtocolError)(text);
+}
+
+function stepReceived({ id, label, isHeld, parts }: SentStep): DeadlockStep {
+  return { id, label, isHeld, set: decodeSet(parts) ?? { exclusive: [], shared: [] } };
 }

@@ -4,7 +4,11 @@
  */
 
 /** Of the protocol that is spoken here: docs/protocol.md. */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
+
+/** What to do about another version. */
+export const restart =
+  'close all domains at this broker, so that it ends, and use one version of kds for all clients';
 
 /** Bytes of a frame that a client sends, at most, without the line feed. */
 export const frameBytesMax = 4 * 2 ** 20;

@@ -4,6 +4,7 @@
  */
 
 import { ProtocolError } from '../../../api/errors.ts';
+import { decodeParts, type EncodedPart } from '../../../api/mode.ts';
 import type { LockedPolicy } from '../../../api/options.ts';
 import { areOuterGrants, type OuterGrant, outerGrantCountMax } from '../../../api/outer-grants.ts';
 import { describe } from '../../../api/sets.ts';
@@ -27,9 +28,10 @@ export interface Hello {
 }
 
 /** Waits for a set; has it now or never; waits until nothing conflicts with it. */
-export interface Ask extends RemoteSet {
+export interface Ask {
   readonly do: 'acquire' | 'try' | 'settled';
   readonly id: number;
+  readonly parts: readonly EncodedPart<RemoteRef>[];
   /** A session that the client has begun; 0, the default: the connection itself. */
   readonly session?: number;
   readonly label?: string;
@@ -43,9 +45,10 @@ export interface Ask extends RemoteSet {
 }
 
 /** Claims a grant of a broker that has died. */
-export interface Reclaim extends RemoteSet {
+export interface Reclaim {
   readonly do: 'reclaim';
   readonly id: number;
+  readonly parts: readonly EncodedPart<RemoteRef>[];
   readonly session?: number;
   readonly label?: string;
   readonly token: number;
@@ -89,6 +92,16 @@ export interface BrokerSnapshot {
   readonly pending: readonly BrokerSnapshotEntry[];
 }
 
+/** The same in a message. */
+export type SentEntry = Omit<BrokerSnapshotEntry, 'set'> & {
+  readonly parts: readonly EncodedPart[];
+};
+
+export interface SentSnapshot {
+  readonly held: readonly SentEntry[];
+  readonly pending: readonly SentEntry[];
+}
+
 export type BrokerMessage =
   | {
       readonly is: 'hello';
@@ -103,7 +116,7 @@ export type BrokerMessage =
   | { readonly is: 'waiting'; readonly id: number; readonly place: number }
   | { readonly is: 'ended' | 'closed'; readonly id: number }
   | ({ readonly is: 'refused' | 'lost'; readonly id: number } & ErrorSent)
-  | ({ readonly is: 'snapshot'; readonly id: number } & BrokerSnapshot)
+  | ({ readonly is: 'snapshot'; readonly id: number } & SentSnapshot)
   | ({ readonly is: 'error'; readonly version: number } & ErrorSent);
 
 /** @throws ProtocolError for anything but a client's message. */
@@ -191,8 +204,15 @@ function checkSet(frame: Frame): void {
   checkId(frame, 'id');
   checkCount(frame, 'session');
   checkText(frame, 'label');
-  checkRefs(frame, 'exclusive');
-  checkRefs(frame, 'shared');
+  // Required: a client that names its resources in another way would lock none of them.
+  if (decodeParts(frame['parts'], isRef) === undefined) {
+    throw wrong(frame, 'parts', "a list of [name, units], with units 1 or 'all'");
+  }
+}
+
+/** The set of a message that has been read. */
+export function setOf({ parts }: Ask | Reclaim): RemoteSet {
+  return decodeParts(parts, isRef) as RemoteSet;
 }
 
 function checkId(frame: Frame, key: string): void {
