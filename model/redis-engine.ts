@@ -12,6 +12,7 @@ import { runCommand } from '../sim/redis/commands.ts';
 import { Keyspace } from '../sim/redis/keyspace.ts';
 import type { LuaMachine, Reply, Script } from '../sim/redis/lua.ts';
 import { toBytes } from '../sim/redis/wire.ts';
+import { layoutVersion } from '../src/backends/redis/leased-session.ts';
 import { type ScriptName, scriptTexts } from '../src/backends/redis/scripts.ts';
 import { checkKeys, type LiveSet } from './redis-keys.ts';
 import type { Engine } from './replay.ts';
@@ -60,7 +61,7 @@ export class RedisEngine implements Engine {
     };
     this.#sessions = Array.from({ length: sessionCount }, (_, index) => `c${index}.1`);
     for (const session of this.#sessions) {
-      this.#run('heartbeat', session, ['open', String(leaseMs), '']);
+      this.#run('heartbeat', session, ['open', String(leaseMs), '', String(layoutVersion)]);
     }
     this.#keyspace.commit();
   }

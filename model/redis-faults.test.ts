@@ -18,8 +18,8 @@ interface Fault {
 const faults: readonly Fault[] = [
   {
     name: 'a writer is granted beside a reader',
-    find: 'return not front or (isShared(link) and isShared(front))',
-    replace: 'return not front or isShared(front)',
+    find: 'return not front or not (takesAll(link) or takesAll(front))',
+    replace: 'return not front or not takesAll(front)',
   },
   {
     name: 'a new set overtakes those that wait',
@@ -28,8 +28,8 @@ const faults: readonly Fault[] = [
   },
   {
     name: 'a cancelled writer lets no reader through',
-    find: "try('ZREM', root .. 'w:' .. name, mode .. id)\n",
-    replace: "try('ZREM', root .. 'w:' .. name, mode .. id)\n        isDirty[name] = true\n",
+    find: "try('ZREM', root .. 'w:' .. name, units .. id)\n",
+    replace: "try('ZREM', root .. 'w:' .. name, units .. id)\n        isDirty[name] = true\n",
   },
   {
     name: 'sets that are granted together get their tokens in reverse',
@@ -38,8 +38,8 @@ const faults: readonly Fault[] = [
   },
   {
     name: 'a downgrade grants nothing',
-    find: "if not isKept and (kind == 'P' or mode == 'x') then\n      markDirty(name)",
-    replace: "if not isKept and (kind == 'P' or mode == 'x') then",
+    find: "if not isKept and (kind == 'P' or units == ALL) then\n      markDirty(name)",
+    replace: "if not isKept and (kind == 'P' or units == ALL) then",
   },
   {
     name: 'a set that a stealing request goes before does not wait for it',
@@ -53,8 +53,8 @@ const faults: readonly Fault[] = [
   },
   {
     name: 'an observer of shared links ends with the first of them',
-    find: "root .. 'ox:' .. name, front[2] or behind[2]",
-    replace: "root .. 'ox:' .. name, behind[2]",
+    find: "root .. 'o' .. ALL .. ':' .. name, front[2] or behind[2]",
+    replace: "root .. 'o' .. ALL .. ':' .. name, behind[2]",
   },
   {
     name: 'a kept grant is not seen to be in the way of its own caller',

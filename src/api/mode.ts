@@ -126,6 +126,19 @@ export function decodeParts<Ref>(
   return parts;
 }
 
+/**
+ * Units as the letter that a text begins with: links in Redis, where scripts match them in each
+ * call. Eight digits in its place took a script 1 to 2 % longer (decision 24).
+ */
+export function encodeUnits(units: number): string {
+  return takesAll(units) ? 'x' : 's';
+}
+
+/** The units that a text begins with. */
+export function decodeUnits(text: string): number {
+  return text.startsWith('x') ? ALL : 1;
+}
+
 export function encodeSet({ exclusive, shared }: NamedSet): readonly EncodedPart[] {
   return encodeParts(partsOf(exclusive, shared));
 }

@@ -1,8 +1,10 @@
 /** Sessions that speak to the scripts as they are, a call at a time, and what the keys then say. */
 
 import { Redis } from 'ioredis';
+import { encodeUnits, modeOf, takesAll } from '../../src/api/mode.ts';
 import { connectIoredis } from '../../src/backends/redis/ioredis.ts';
-import { readLinks, rootOf } from '../../src/backends/redis/names.ts';
+import { layoutVersion } from '../../src/backends/redis/leased-session.ts';
+import { readLink, readLinks, rootOf } from '../../src/backends/redis/names.ts';
 import { type ScriptName, type ScriptReply, Scripts } from '../../src/backends/redis/scripts.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 
@@ -81,7 +83,7 @@ export class ScriptedSession {
   }
 
   async beat(what: 'open' | 'renew' | 'close' | 'abandon', leaseMs = leaseMsDefault) {
-    return this.#run('heartbeat', what, `${leaseMs}`, '');
+    return this.#run('heartbeat', what, `${leaseMs}`, '', `${layoutVersion}`);
   }
 
   async audit(from = 0, countMax = 100): Promise<readonly string[]> {
@@ -154,11 +156,11 @@ async function readSet(
   const modes = new Map<string, 'exclusive' | 'shared'>();
   let pendingCount = 0;
   const isObserver = set['watch'] !== undefined;
-  for (const { isExclusive, keyName } of readLinks(set['links'] ?? '')) {
-    modes.set(keyName, isExclusive ? 'exclusive' : 'shared');
-    const link = `${isExclusive ? 'x' : 's'}${id}`;
+  for (const { units, resource: keyName } of readLinks(set['links'] ?? '')) {
+    modes.set(keyName, modeOf(units));
+    const link = `${encodeUnits(units)}${id}`;
     if (isObserver) {
-      const ring = `o${isExclusive ? 'x' : 's'}:${keyName}`;
+      const ring = `o${encodeUnits(units)}:${keyName}`;
       expected.add(ring);
       if ((await redis.zscore(root + ring, id)) !== null) pendingCount++;
       continue;
@@ -186,7 +188,7 @@ function checkQueue(
 ): void {
   if (checked.has(triggered)) return;
   checked.add(triggered);
-  const isShared = (link: string): boolean => link.startsWith('s');
+  const isShared = (link: string): boolean => !takesAll(readLink(link).units);
   if (triggered.length > 1 && !triggered.every(isShared)) fail(`${name} has two owners`);
   const [front, first] = [triggered[0], waiting[0]];
   if (first === undefined || due.has(name)) return;
@@ -196,7 +198,7 @@ function checkQueue(
 function takeLinks(id: string, queues: Map<string, { triggered: string[]; waiting: string[] }>) {
   for (const queue of queues.values()) {
     for (const links of [queue.triggered, queue.waiting]) {
-      const at = links.findIndex((link) => link.slice(1) === id);
+      const at = links.findIndex((link) => readLink(link).resource === id);
       if (at >= 0) links.splice(at, 1);
     }
   }

@@ -19,14 +19,14 @@ export const redisFaults: readonly Fault[] = [
   {
     name: 'a writer is granted beside a reader',
     file: 'lua/rule.lua',
-    find: 'return not front or (isShared(link) and isShared(front))',
-    replace: 'return not front or isShared(front)',
+    find: 'return not front or not (takesAll(link) or takesAll(front))',
+    replace: 'return not front or not takesAll(front)',
   },
   {
     name: 'a reader is granted beside a writer',
     file: 'lua/rule.lua',
-    find: 'return not front or (isShared(link) and isShared(front))',
-    replace: 'return not front or isShared(link)',
+    find: 'return not front or not (takesAll(link) or takesAll(front))',
+    replace: 'return not front or not takesAll(link)',
   },
   {
     name: 'who comes overtakes those who wait',
@@ -43,9 +43,9 @@ export const redisFaults: readonly Fault[] = [
   {
     name: 'a cancelled writer lets nobody through',
     file: 'lua/rule.lua',
-    find: "        try('ZREM', root .. 'w:' .. name, mode .. id)\n",
+    find: "        try('ZREM', root .. 'w:' .. name, units .. id)\n",
     replace:
-      "        try('ZREM', root .. 'w:' .. name, mode .. id)\n        isDirty[name] = true\n",
+      "        try('ZREM', root .. 'w:' .. name, units .. id)\n        isDirty[name] = true\n",
   },
   {
     name: 'readers do not raise the fence',

@@ -223,8 +223,8 @@ interface ScriptCall {
 
 /** What random calls seldom come to: a circle of two who keep what the other one waits for. */
 const circle: readonly ScriptCall[] = [
-  { name: 'heartbeat', args: ['s1', 'open', '9000', ''] },
-  { name: 'heartbeat', args: ['s2', 'open', '9000', ''] },
+  { name: 'heartbeat', args: ['s1', 'open', '9000', '', '2'] },
+  { name: 'heartbeat', args: ['s2', 'open', '9000', '', '2'] },
   { name: 'enqueue', args: ['s1', '1', 'wait', 'xa\n', '', '', ''] },
   { name: 'enqueue', args: ['s2', '1', 'wait', 'xa\nxb\n', '', '', ''] },
   { name: 'enqueue', args: ['s1', '2', 'wait', 'xb\n', '', '', '1'] },
@@ -261,8 +261,8 @@ function randomCall(random: SeededRandom, numbers: Map<string, number>): ScriptC
     () => ({ name: 'enqueue', args: [session, next(), how, set, '', '', keeps()] }),
     () => ({ name: 'change', args: [session, next(), change(), change()] }),
     () => ({ name: 'change', args: [session, next(), change()] }),
-    () => ({ name: 'heartbeat', args: [session, life, lease, `about ${session}`] }),
-    () => ({ name: 'heartbeat', args: [session, 'open', lease, `about ${session}`] }),
+    () => ({ name: 'heartbeat', args: [session, life, lease, `about ${session}`, '2'] }),
+    () => ({ name: 'heartbeat', args: [session, 'open', lease, `about ${session}`, '2'] }),
     () => ({ name: 'audit', args: [session, before(), '4'] }),
     () => ({ name: 'query', args: [session, random.pick(['1', '100']), ...cursor()] }),
   ])();

@@ -5,10 +5,15 @@
  * that wait have kept their queue positions.
  */
 
+import type { ProtocolError } from '../../api/errors.ts';
+import { versionMismatch } from '../../api/refusals.ts';
 import { LeasedSession, type Loss, type Renewal } from '../../remote/leased-session.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { ScriptReply, Scripts } from './scripts.ts';
 import { ServerSession } from './server-session.ts';
+
+/** Of the layout of a domain's keys (lua/state.lua). */
+export const layoutVersion = 2;
 
 const heartbeatsPerLease = 3;
 /** Pause after a heartbeat without an answer, at most, ms; a tenth of a short lease. */
@@ -103,11 +108,12 @@ function createLease(
   onLost: () => void,
 ): LeasedSession<RedisRenewal> {
   const run = (what: 'open' | 'renew' | 'close'): Promise<ScriptReply> =>
-    scripts.run('heartbeat', [id, what, `${leaseMs}`, about]);
+    scripts.run('heartbeat', [id, what, `${leaseMs}`, about, `${layoutVersion}`]);
   const beat = async (what: 'open' | 'renew'): Promise<RedisRenewal | Loss> => {
     const sentMs = clock.nowMs();
     const reply = await run(what);
     const [word, notifiedCount, numberTop, more] = reply.answer;
+    if (word === 'version') throw otherVersion(notifiedCount);
     if (word === 'expired') return { lost: 'its lease has ended' };
     return {
       sentMs,
@@ -136,4 +142,15 @@ function createLease(
     onLost,
     onFailed: (error) => events.onFailed(error),
   });
+}
+
+/** The error of a domain whose sessions are of another version; `found` is '' for none. */
+function otherVersion(found: unknown): ProtocolError {
+  return versionMismatch(
+    'the domain in redis',
+    found === '' ? undefined : Number(found),
+    layoutVersion,
+    'close all of its clients (of one that died, the keys expire after six of its leases), and ' +
+      'use one version of kds for all of them; or give the domain another name',
+  );
 }

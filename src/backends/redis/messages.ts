@@ -2,10 +2,11 @@
 
 import { DeadlockError, type DeadlockStep } from '../../api/errors.ts';
 import { labelLengthMax } from '../../api/limits.ts';
+import { listsOf, modeOf } from '../../api/mode.ts';
 import type { NamedSet } from '../../api/sets.ts';
 import { describeCycle, describeOwner } from '../../report/messages.ts';
 import { cut, escaped, quote } from '../../runtime/escape.ts';
-import { nameOf, readLabel, readLinks } from './names.ts';
+import { nameOf, readLabel, readLink, readLinks } from './names.ts';
 
 /** As long as a name of the domain name system can be. */
 const hostLengthMax = 253;
@@ -43,11 +44,11 @@ function describeBlockers(lines: readonly string[], epochMs: number): string {
 
 function describeBlocker(line: string, epochMs: number): string {
   const [link = '', sinceMs, how, id, label = '', scope = '', about = ''] = line.split('\t');
-  const mode = link.startsWith('x') ? 'exclusive' : 'shared';
-  const name = quote(nameOf(link.slice(1)));
+  const { resource, units } = readLink(link);
+  const name = quote(nameOf(resource));
   const client = describeClient(readLabel(label) ?? readLabel(scope), readAbout(about), id);
   const forMs = Math.max(0, epochMs - Number(sinceMs));
-  return `${mode} ${name} is ${describeOwner(client, how === 'held', forMs)}`;
+  return `${modeOf(units)} ${name} is ${describeOwner(client, how === 'held', forMs)}`;
 }
 
 function describeClient(label: string | undefined, about: About, id: string | undefined): string {
@@ -90,8 +91,6 @@ function readStep(line: string): DeadlockStep {
 }
 
 export function namedSet(links: string): NamedSet {
-  const all = readLinks(links);
-  const namesOf = (isExclusive: boolean): readonly string[] =>
-    all.filter((link) => link.isExclusive === isExclusive).map(({ keyName }) => nameOf(keyName));
-  return { exclusive: namesOf(true), shared: namesOf(false) };
+  const parts = readLinks(links);
+  return listsOf(parts.map((part) => ({ ...part, resource: nameOf(part.resource) })));
 }

@@ -4,7 +4,7 @@
  * of its JSON, which writes lone surrogates and control characters as escapes.
  */
 
-import { takesAll } from '../../api/mode.ts';
+import { decodeUnits, encodeUnits, type Part } from '../../api/mode.ts';
 import type { RemoteRef, RemoteSet } from '../../remote/resources.ts';
 
 /** Text as JSON has it between quotes; `unescapeText` undoes it. */
@@ -52,18 +52,16 @@ export function nameOf(keyName: string): string {
 export function linksOf(set: RemoteSet, client: string): string {
   let links = '';
   for (const { resource, units } of set) {
-    links += `${takesAll(units) ? 'x' : 's'}${keyNameOf(resource, client)}\n`;
+    links += `${encodeUnits(units)}${keyNameOf(resource, client)}\n`;
   }
   return links;
 }
 
-export interface NamedLink {
-  readonly isExclusive: boolean;
-  readonly keyName: string;
+/** Reads the `links` of a set: parts, by names as in keys. */
+export function readLinks(links: string): readonly Part[] {
+  return links.split('\n').slice(0, -1).map(readLink);
 }
 
-/** Reads the `links` of a set. */
-export function readLinks(links: string): readonly NamedLink[] {
-  const lines = links.split('\n').slice(0, -1);
-  return lines.map((line) => ({ isExclusive: line.startsWith('x'), keyName: line.slice(1) }));
+export function readLink(line: string): Part {
+  return { resource: line.slice(1), units: decodeUnits(line) };
 }

@@ -1,6 +1,7 @@
 /** A snapshot, from the server's list of all sets (lua/query.lua): which set waits for which. */
 
 import { LimitError } from '../../api/errors.ts';
+import { takesAll } from '../../api/mode.ts';
 import type { Snapshot, SnapshotEntry } from '../../api/snapshot.ts';
 import { inSnapshotOrder } from '../../report/snapshot-order.ts';
 import {
@@ -117,14 +118,15 @@ function* blockersOf(
   const inOrder = yield* sortInSteps(sets, ({ arrival }) => arrival);
   yield* eachInSteps(inOrder, ({ entry, links }) => {
     const inTheWay = new Set<number>();
-    for (const { isExclusive, keyName } of readLinks(links)) {
-      const { exclusive, shared } = queues.get(keyName) ?? { exclusive: [], shared: [] };
+    for (const { units, resource } of readLinks(links)) {
+      const isExclusive = takesAll(units);
+      const { exclusive, shared } = queues.get(resource) ?? { exclusive: [], shared: [] };
       const nearest = isExclusive && shared.length > 0 ? shared : exclusive;
       for (const id of nearest) inTheWay.add(id);
-      if (isExclusive) queues.set(keyName, { exclusive: [entry.id], shared: [] });
+      if (isExclusive) queues.set(resource, { exclusive: [entry.id], shared: [] });
       else {
         shared.push(entry.id);
-        queues.set(keyName, { exclusive, shared });
+        queues.set(resource, { exclusive, shared });
       }
     }
     blockers.set(entry.id, inTheWay);

@@ -28,8 +28,8 @@ const mutants: readonly Mutant[] = [
     source: [
       {
         file: 'lua/rule.lua',
-        find: 'not front or (isShared(link) and isShared(front))',
-        replace: 'not front or isShared(front)',
+        find: 'not front or not (takesAll(link) or takesAll(front))',
+        replace: 'not front or not takesAll(front)',
       },
     ],
     noticed: /^journal: .* both hold/,

@@ -30,8 +30,8 @@ setLifetime(session[2])
 local function explain(number, id)
   local set = demand('HMGET', root .. 'q:' .. id, 'token', 'links')
   local isPending = {}
-  for mode, name in eachLink(set[2] or '') do
-    isPending[name] = not demand('ZSCORE', root .. 't:' .. name, mode .. id)
+  for units, name in eachLink(set[2] or '') do
+    isPending[name] = not demand('ZSCORE', root .. 't:' .. name, units .. id)
   end
   return table.concat(lazy().blockersOf(number, set[2] or '', isPending), '\n')
 end
@@ -47,22 +47,22 @@ local function weaken(kind, id, names)
   for name in string.gmatch(names, '([^\n]*)\n') do
     isChosen[name] = true
   end
-  for mode, name in eachLink(set[2]) do
+  for units, name in eachLink(set[2]) do
     local isKept = not isChosen[name]
-    if not isKept and mode == 'x' then
+    if not isKept and units == ALL then
       -- Also for a server short of memory: see the end.
       try('SREM', root .. 'recovered', name)
     end
-    if not isKept and (kind == 'P' or mode == 'x') then
+    if not isKept and (kind == 'P' or units == ALL) then
       markDirty(name)
       if kind == 'D' then
         -- Its place stays: one that steals is before all others. So does the key's time to live.
-        try('ZADD', root .. 't:' .. name, set[4] and '-' .. id or id, 's' .. id)
+        try('ZADD', root .. 't:' .. name, set[4] and '-' .. id or id, ONE .. id)
       end
-      try('ZREM', root .. 't:' .. name, mode .. id)
+      try('ZREM', root .. 't:' .. name, units .. id)
     end
     if isKept or kind == 'D' then
-      left[#left + 1] = (isKept and mode or 's') .. name .. '\n'
+      left[#left + 1] = (isKept and units or ONE) .. name .. '\n'
     end
   end
   if #left == 0 then

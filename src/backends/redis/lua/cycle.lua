@@ -25,18 +25,18 @@ local passed, passedCount = {}, 0
 
 -- Adds those ahead of a link that conflict with it, as far as an exclusive one, which itself waits
 -- for all that are ahead of it. A shared one that was passed has led there already.
-local function aheadOf(mode, name, arrival, found)
+local function aheadOf(units, name, arrival, found)
   local function walk(links)
     for _, link in ipairs(links) do
       passedCount = passedCount + 1
-      local shared = isShared(link)
-      if mode == 'x' or not shared then
+      local isWhole = takesAll(link)
+      if units == ALL or isWhole then
         found[#found + 1] = setOf(link)
       end
-      if not shared or (mode == 's' and passed[link .. name]) then
+      if isWhole or (units ~= ALL and passed[link .. name]) then
         return false
       end
-      if mode == 's' then
+      if units ~= ALL then
         passed[link .. name] = true
       end
     end
@@ -63,10 +63,10 @@ local function nextOf(id)
     return demand('SMEMBERS', root .. 'k:' .. id)
   end
   local found = {}
-  for mode, name in eachLink(set[2] or '') do
+  for units, name in eachLink(set[2] or '') do
     -- Where its link is triggered it waits for no set.
-    if not demand('ZSCORE', root .. 't:' .. name, mode .. id) then
-      aheadOf(mode, name, id, found)
+    if not demand('ZSCORE', root .. 't:' .. name, units .. id) then
+      aheadOf(units, name, id, found)
     end
   end
   return found
@@ -84,9 +84,9 @@ local function findCycle(links, isPending, keeps)
   for _, id in ipairs(keeps) do
     isKept[id] = true
   end
-  for mode, name in eachLink(links) do
+  for units, name in eachLink(links) do
     if isPending[name] then
-      aheadOf(mode, name, '+inf', open)
+      aheadOf(units, name, '+inf', open)
     end
   end
   for _, id in ipairs(open) do

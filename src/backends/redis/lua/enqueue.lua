@@ -4,7 +4,7 @@
 --
 -- ARGV[2]  number of the request: whole, greater than any that the session has called with
 -- ARGV[3]  how: 'wait'; 'now' or never; 'steal'; 'watch': observe until nothing conflicts
--- ARGV[4]  links: 'x<name>\n' or 's<name>\n' for each name, none of them twice
+-- ARGV[4]  links: '<units><name>\n' for each name, none of them twice
 -- ARGV[5]  label of the set, escaped, or ''
 -- ARGV[6]  label of the session within the client that it went through, escaped, or ''
 -- ARGV[7]  requests whose grants are kept while it waits, by spaces: the caller's by their numbers,
@@ -63,14 +63,14 @@ end
 -- Of each name, whether this set's link there has to wait, and whether its queue is there already.
 local isPending, isThere, pendingCount = {}, {}, 0
 if existingCount ~= 0 then
-  for mode, name in eachLink(links) do
+  for units, name in eachLink(links) do
     local triggered = root .. 't:' .. name
     local front = demand('ZRANGE', triggered, 0, 0)[1]
-    local waits = front and not isSteal and not mayTrigger(mode, front)
+    local waits = front and not isSteal and not mayTrigger(units, front)
     -- Where it may wait, its session's heartbeats drop them.
     if waits and how ~= 'wait' and lazy().dropExpired(name, front) then
       front = demand('ZRANGE', triggered, 0, 0)[1]
-      waits = front and not mayTrigger(mode, front)
+      waits = front and not mayTrigger(units, front)
     end
     if not waits then
       waits = demand('ZCARD', root .. 'w:' .. name) > 0
@@ -80,7 +80,7 @@ if existingCount ~= 0 then
       end
     end
     if isWatch then
-      demand('ZCARD', root .. 'o' .. mode .. ':' .. name)
+      demand('ZCARD', root .. 'o' .. units .. ':' .. name)
     end
     isThere[name] = front
     if waits and not isSteal then
@@ -150,9 +150,9 @@ call('PEXPIRE', key, lifetimeMs)
 if isWatch then
   call('SADD', root .. 'watch', id)
   extend(root .. 'watch')
-  for mode, name in eachLink(links) do
+  for units, name in eachLink(links) do
     if isPending[name] then
-      local observers = root .. 'o' .. mode .. ':' .. name
+      local observers = root .. 'o' .. units .. ':' .. name
       call('ZADD', observers, id, id)
       extend(observers)
     end
@@ -167,9 +167,9 @@ end
 if isSteal then
   lazy().revoke(links)
 end
-for mode, name in eachLink(links) do
+for units, name in eachLink(links) do
   local queue = root .. (isPending[name] and 'w:' or 't:') .. name
-  call('ZADD', queue, isSteal and '-' .. id or id, mode .. id)
+  call('ZADD', queue, isSteal and '-' .. id or id, units .. id)
   if isThere[name] then
     extend(queue)
   else

@@ -4,10 +4,12 @@
 -- ARGV[2]  what: 'open'; 'renew'; 'close', in good order; 'abandon': close, as if it had died
 -- ARGV[3]  lease, in ms, from now
 -- ARGV[4]  description of the client, for people
+-- ARGV[5]  version of the layout of these keys (state.lua)
 --
 -- Answers  alive, count of its notifications, greatest number it has called with, 'more' or ''
 --          expired      there is no such session
 --          closed, 'more' or ''
+--          version, that of the other sessions or '': no session was opened
 -- `more`: the next call clears away or renews the rest. A session whose lease has ended but that no
 -- call has cleared away goes on, as nothing that it holds was given to others; but not later than a
 -- lease after that, as its keys expire.
@@ -97,9 +99,9 @@ local function renewSet(id)
   if set[4] then
     extend(root .. 'watch')
   end
-  for mode, name in eachLink(set[1] or '') do
+  for units, name in eachLink(set[1] or '') do
     count = count + 1
-    local kind = set[4] and 'o' .. mode or set[2] and 't' or 'w'
+    local kind = set[4] and 'o' .. units or set[2] and 't' or 'w'
     if not isRenewed[kind .. name] then
       isRenewed[kind .. name] = true
       extend(root .. (kind == 'w' and 't' or kind) .. ':' .. name)
@@ -146,7 +148,13 @@ end
 demand('SCARD', root .. 'recovered')
 demand('ZCARD', root .. 'sessions')
 local known = demand('HMGET', key, 'notified', 'top', 'until', 'renewedAt', 'renewedUpTo')
-setLifetime(text(6 * math.max(leaseMs, leaseOf((lastSession())))))
+local last = lastSession()
+local other = last and demand('HMGET', root .. 's:' .. last, 'lease', 'version') or {}
+-- All sessions are of one version, as each was compared with one that lived.
+if what == 'open' and other[1] and other[2] ~= ARGV[5] then
+  return finish({ 'version', other[2] or '' })
+end
+setLifetime(text(6 * math.max(leaseMs, tonumber(other[1] or '0'))))
 
 if what == 'close' or what == 'abandon' then
   local isAll = clear(caller, what == 'abandon' and 'died' or 'done')
@@ -168,7 +176,7 @@ if what == 'open' or (known[2] and not isOver) then
   call('PEXPIRE', root .. 'l:' .. caller, lifetimeMs)
   extend(root .. 'sessions')
   if not known[2] then
-    call('HSET', key, 'notified', '0', 'top', '0')
+    call('HSET', key, 'notified', '0', 'top', '0', 'version', ARGV[5])
   end
 end
 local isClean = sweep() and upTo == ''

@@ -11,22 +11,26 @@
 -- A queue that is due meanwhile has links in w: that need not wait; as new links stand behind them,
 -- none overtakes.
 
-local function isShared(link)
-  return string.sub(link, 1, 1) == 's'
+-- Units as they begin a link: one of them is shared, all are exclusive (src/api/mode.ts).
+local ONE, ALL = 's', 'x'
+
+local function takesAll(link)
+  return string.sub(link, 1, 1) == ALL
 end
 
 local function setOf(link)
   return string.sub(link, 2)
 end
 
--- `mode, name` of each link.
+-- `units, name` of each link.
 local function eachLink(links)
   return string.gmatch(links, '([xs])([^\n]*)\n')
 end
 
--- Whether the first link that waits may be triggered; `front` is a triggered one, if any.
+-- Whether the first link that waits may be triggered; `front` is a triggered one, if any. One unit
+-- fits beside any number of others, as no resource has a capacity here.
 local function mayTrigger(link, front)
-  return not front or (isShared(link) and isShared(front))
+  return not front or not (takesAll(link) or takesAll(front))
 end
 
 -- Sets whose last link was triggered; they are granted when the script ends.
@@ -97,9 +101,9 @@ end
 -- before, each after a tab.
 local function recover(id, links)
   local found = ''
-  for mode, name in eachLink(links) do
+  for units, name in eachLink(links) do
     local isFlagged
-    if mode == 'x' then
+    if units == ALL then
       isFlagged = try('SADD', root .. 'recovered', name) == 0
     else
       isFlagged = try('SISMEMBER', root .. 'recovered', name) == 1
@@ -130,14 +134,14 @@ local function remove(id, outcome, number)
   if watch then
     try('SREM', root .. 'watch', id)
   end
-  for mode, name in eachLink(links) do
+  for units, name in eachLink(links) do
     if watch then
-      try('ZREM', root .. 'o' .. mode .. ':' .. name, id)
+      try('ZREM', root .. 'o' .. units .. ':' .. name, id)
     else
-      if try('ZREM', root .. 't:' .. name, mode .. id) ~= 1 then
-        try('ZREM', root .. 'w:' .. name, mode .. id)
+      if try('ZREM', root .. 't:' .. name, units .. id) ~= 1 then
+        try('ZREM', root .. 'w:' .. name, units .. id)
       end
-      if token and mode == 'x' then
+      if token and units == ALL then
         noteEnd(name, outcome, set[6])
       end
       markDirty(name)
@@ -218,10 +222,10 @@ local function drain()
       local front = try('ZRANGE', root .. 't:' .. name, 0, 0, 'WITHSCORES') or {}
       local behind = try('ZRANGE', root .. 'w:' .. name, 0, 0, 'WITHSCORES') or {}
       -- Where nothing is triggered, what waits is due.
-      local isAll = settleAll(root .. 'ox:' .. name, front[2] or behind[2])
+      local isAll = settleAll(root .. 'o' .. ALL .. ':' .. name, front[2] or behind[2])
       -- Behind links that are shared and triggered, the first that waits is exclusive, or is due.
-      local exclusive = front[1] and not isShared(front[1]) and front or behind
-      return settleAll(root .. 'os:' .. name, exclusive[2]) and isAll
+      local exclusive = front[1] and takesAll(front[1]) and front or behind
+      return settleAll(root .. 'o' .. ONE .. ':' .. name, exclusive[2]) and isAll
     end
 
     -- A heap of names by the arrival of their first link that is due: { arrival, name, link }.

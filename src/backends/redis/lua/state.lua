@@ -14,7 +14,8 @@
 --   sessions     sorted set: each session by the end of its lease, in ms
 --   s:<session>  hash: until, lease (ms), top (greatest number it has called with), notified (count
 --                of its notifications), about (for people), lifetime (ms) of keys that it creates,
---                renewedAt (ms) and renewedUpTo (number): its last renewal of all its keys
+--                renewedAt (ms) and renewedUpTo (number): its last renewal of all its keys;
+--                version of this layout, the same in all sessions (heartbeat.lua)
 --   l:<session>  sorted set: the id of each of its live sets, by the number of its request; and
 --                '-' by 0, so that the key is there for as long as the session is
 --   q:<id>       hash, a live set: session, number, pending (links not yet triggered), links,
@@ -22,7 +23,8 @@
 --                steal, recovered (as in answers)
 --   t:<name>     sorted set: links that are triggered, by arrival
 --   w:<name>     sorted set: links that wait for that, by arrival; its first one may not be
---   ox: os:<name>  sorted sets: observers that wait for all links, or for the exclusive ones
+--   o<units>:<name>  sorted sets: observers, by the units that they would take: those that would
+--                take all wait for all links, those that would take one for the exclusive ones
 --   watch        set: the ids of observers that wait
 --   k:<id>       set: the ids of waiting sets whose callers keep this granted one meanwhile
 --   c:<client>   no key, but a channel: a session, and then its notifications, a line each. A line
@@ -41,7 +43,8 @@
 -- away. Should a set have expired all the same, as after a step of the server's clock, its links
 -- are removed by the next session that finds them in its way (expired.lua).
 --
--- A link is 'x<id>' or 's<id>', exclusive or shared. `links` has 'x<name>\n' or 's<name>\n'
+-- A link is '<units><id>': units are 's', one of them, or 'x', all; this version has no others.
+-- `links` has '<units><name>\n' for each name.
 -- An id is the set's arrival. One that steals stands before all others: its arrival there is -id.
 --
 -- Nothing is rolled back when a script fails. So whatever can be refused is read first, by
