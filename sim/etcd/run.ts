@@ -261,7 +261,8 @@ class EtcdWorld {
     janitor.clearUp(() => keysFrom(this.#keys.sessions).length <= 1);
     await world.run(world.nowMs + 20 * leaseMs + 20_000, () => janitor.isOver);
     const left = keysFrom('').filter((key) => {
-      return key !== this.#keys.chain && key !== this.#keys.steal && !key.startsWith(dataPrefix);
+      const { chain, steal, version } = this.#keys;
+      return ![chain, steal, version].includes(key) && !key.startsWith(dataPrefix);
     });
     if (!janitor.isOver || left.length > 0)
       throw this.#world.violation(`left behind: ${left.join(' ')}`);

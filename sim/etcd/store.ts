@@ -169,6 +169,8 @@ export class SimulatedStore {
     if (target === 'CREATE')
       return Number(compare['create_revision']) === (stored?.createRevision ?? 0);
     if (target === 'MOD') return Number(compare['mod_revision']) === (stored?.modRevision ?? 0);
+    if (target === 'VALUE')
+      return stored !== undefined && stored.value === textOf(compare['value']);
     throw new Error(`the simulated etcd has no compare of ${target}`);
   }
 

@@ -27,7 +27,7 @@ export interface LogEvent {
   readonly revision: number;
 }
 
-export type Compare = Json & { readonly target: 'CREATE' | 'MOD' };
+export type Compare = Json & { readonly target: 'CREATE' | 'MOD' | 'VALUE' };
 export type Operation = Json;
 
 export interface TxnResult {
@@ -75,6 +75,11 @@ export function createdAt(key: string, revision: number): Compare {
 /** Whether a key was last updated by that revision. */
 export function changedAt(key: string, revision: number): Compare {
   return { key: toBase64(key), target: 'MOD', result: 'EQUAL', mod_revision: String(revision) };
+}
+
+/** Whether a key is there and has that value. */
+export function hasValue(key: string, value: string): Compare {
+  return { key: toBase64(key), target: 'VALUE', result: 'EQUAL', value: toBase64(value) };
 }
 
 export function putOf(key: string, value: string, lease?: string): Operation {

@@ -5,6 +5,8 @@
  *     s/SESSION          a client, under its lease; without it, its session has expired
  *     m/RESOURCE         a recovered flag: its exclusive holder died, was revoked, or abandoned it
  *     t                  put by each stealing request
+ *     v                  the version of these keys and values, compared and put by each client
+ *                        that opens a session
  *     c                  the chain: put by each transaction that changes sets or flags, or brings
  *                        a session. Its version counts them, and its value tells what each does,
  *                        so a reader sees whether one is missing, or a part of it. What
@@ -16,6 +18,9 @@
 
 import type { RemoteRef } from '../../remote/resources.ts';
 
+/** Of the keys of a domain and their values. */
+export const layoutVersion = 2;
+
 const numberLength = 16;
 
 export class Keys {
@@ -23,6 +28,7 @@ export class Keys {
   readonly name: string;
   readonly prefix: string;
   readonly steal: string;
+  readonly version: string;
   readonly chain: string;
   readonly sets: string;
   readonly sessions: string;
@@ -35,6 +41,7 @@ export class Keys {
     this.sessions = `${this.prefix}s/`;
     this.flags = `${this.prefix}m/`;
     this.steal = `${this.prefix}t`;
+    this.version = `${this.prefix}v`;
     this.chain = `${this.prefix}c`;
   }
 

@@ -3,14 +3,20 @@
  * key is gone, they are sets of an expired session.
  */
 
+import type { ProtocolError } from '../../api/errors.ts';
+import { versionMismatch } from '../../api/refusals.ts';
 import type { Loss, Renewal } from '../../remote/leased-session.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import { quote } from '../../runtime/escape.ts';
 import { linked } from './batch.ts';
 import {
+  changedAt,
   createdAt,
+  hasValue,
   numberIn,
   type Operation,
   objectIn,
+  prefixRange,
   putOf,
   rangeOf,
   type TxnResult,
@@ -19,7 +25,7 @@ import {
 } from './calls.ts';
 import type { EtcdConnection } from './connection.ts';
 import { type SessionEntry, writeEntry } from './entries.ts';
-import type { Keys } from './keys.ts';
+import { type Keys, layoutVersion } from './keys.ts';
 import { EtcdRefusal } from './refusal.ts';
 
 export const heartbeatsPerLease = 4;
@@ -54,7 +60,7 @@ export class EtcdLease {
     this.#leaseMs = config.leaseSeconds * 1000;
   }
 
-  /** @throws UnavailableError, EtcdRefusal */
+  /** @throws UnavailableError, EtcdRefusal; ProtocolError if the domain is of another version */
   async open(): Promise<Renewal | Loss> {
     const { connection, clock, keys, entry, leaseSeconds } = this.#config;
     let sentMs = clock.nowMs();
@@ -76,21 +82,40 @@ export class EtcdLease {
     return { sentMs, leaseMs: this.#leaseMs };
   }
 
-  /** Undefined if the lease is over. */
+  /**
+   * Undefined if the lease is over. One transaction, where the domain is of this version. A domain
+   * without sessions and sets is of none, and becomes one of this version: as each session puts the
+   * version, the second transaction fails if one has been opened since.
+   *
+   * @throws ProtocolError if the domain is of another version
+   */
   async #putKey(put: Operation): Promise<TxnResult | undefined> {
     const { connection, keys } = this.#config;
+    const own = String(layoutVersion);
     const key = keys.session(this.id);
-    const compare = [createdAt(key, 0)];
-    const txn = {
-      compare,
-      success: linked(keys, [put]),
-      failure: [rangeOf({ key: toBase64(key) })],
-    };
-    try {
-      return txnIn(await connection.call('/v3/kv/txn', txn, openMsMax));
-    } catch (error) {
-      if (error instanceof EtcdRefusal && error.code === notFound) return undefined;
-      throw error;
+    const success = linked(keys, [putOf(keys.version, own), put]);
+    const failure = [
+      rangeOf({ key: toBase64(key) }),
+      { request_range: { key: toBase64(keys.version) } },
+      ...[keys.sessions, keys.sets].map((prefix) =>
+        rangeOf({ ...prefixRange(prefix), count_only: true }),
+      ),
+    ];
+    for (let isVersion = hasValue(keys.version, own); ; ) {
+      const txn = { compare: [createdAt(key, 0), isVersion], success, failure };
+      let answer: TxnResult;
+      try {
+        answer = txnIn(await connection.call('/v3/kv/txn', txn, openMsMax));
+      } catch (error) {
+        if (error instanceof EtcdRefusal && error.code === notFound) return undefined;
+        throw error;
+      }
+      const [session, version, ...users] = answer.ranges;
+      if (answer.succeeded || session?.count !== 0) return answer;
+      const found = version?.items[0];
+      if (found?.value === own) isVersion = hasValue(keys.version, own);
+      else if (users.some(({ count }) => count > 0)) throw otherVersion(keys, found?.value);
+      else isVersion = changedAt(keys.version, found?.modRevision ?? 0);
     }
   }
 
@@ -122,4 +147,14 @@ export class EtcdLease {
       .call('/v3/lease/revoke', { ID: this.#leaseId }, partingMsMax)
       .catch(() => undefined);
   }
+}
+
+function otherVersion({ prefix }: Keys, found: string | undefined): ProtocolError {
+  return versionMismatch(
+    'the domain in etcd',
+    found === undefined ? undefined : Number(found),
+    layoutVersion,
+    'close all of its clients, and use one version of kds for all of them, or give the domain ' +
+      `another name. If it has no clients, delete the keys that begin with ${quote(prefix, 1000)}`,
+  );
 }

@@ -313,12 +313,14 @@ class Trial {
     await this.#checkNoKeyIsLeft();
   }
 
-  /** But for the chain, and what the clients wrote under their grants. */
+  /** But for the chain, the version, and what the clients wrote under their grants. */
   async #checkNoKeyIsLeft(): Promise<void> {
-    const { prefix, chain } = this.#monitor.keys;
+    const { prefix, chain, version } = this.#monitor.keys;
     const answer = await (await this.#cluster.leader()).call('/v3/kv/range', prefixRange(prefix));
     const { items } = rangeIn(answer ?? {});
-    const left = items.filter(({ key }) => key !== chain && !key.startsWith(`${prefix}x/`));
+    const isLeft = (key: string): boolean =>
+      key !== chain && key !== version && !key.startsWith(`${prefix}x/`);
+    const left = items.filter(({ key }) => isLeft(key));
     if (left.length > 0) this.#faults.push(`keys are left: ${left.map(({ key }) => key)}`);
   }
 
