@@ -94,7 +94,7 @@ Exit code: 0 all done; 2 something failed, or a line was invalid; 128+N stopped 
 
 Held sets, then waiting ones, in order: a table on a terminal, lines with tabs in a pipe.
 
-      --json         one line of JSON: { "held": [...], "pending": [...] }
+      --json         one line of JSON: { "version": 2, "held": [...], "pending": [...] }
       --names        only the names of resources, a line each, quoted where needed
   -0, --null         with --names: a NUL after each, nothing quoted
       --watch        again each second; in a pipe, whenever it has changed
@@ -104,7 +104,7 @@ ${addressLines()}`,
 
 The holders of NAME, then its queue, in order. Exits with 1 if NAME is not in use.
 
-      --json         one line of JSON: { "held": [...], "pending": [...] }
+      --json         one line of JSON: { "version": 2, "held": [...], "pending": [...] }
 ${addressLines()}`,
 
   break: `usage: kds break [--yes] [--domain URL | --socket PATH] NAME

@@ -1,7 +1,6 @@
 /** `kds ls`: held sets by token, then waiting sets in order. */
 
 import { namesIn } from '../api/mode.ts';
-import { jsonText } from '../runtime/escape.ts';
 import { readNone, readOptions, UsageError } from './arguments.ts';
 import { readAddress } from './domain-address.ts';
 import type { Listing } from './entries.ts';
@@ -10,7 +9,7 @@ import { plainLineOf, tableOf } from './listing.ts';
 import { printable } from './messages.ts';
 import { columnCount, isForPeople, print } from './output.ts';
 import { watchReader } from './reader-gone.ts';
-import { readSnapshot, type Snapshots, snapshotsAt } from './snapshots.ts';
+import { readSnapshot, type Snapshots, snapshotJson, snapshotsAt } from './snapshots.ts';
 
 const watchMs = 1000;
 
@@ -31,7 +30,7 @@ export async function ls(args: readonly string[]): Promise<number | undefined> {
   if (values.null && (!values.names || values.json || values.watch)) {
     throw new UsageError('-0 goes with --names, and neither with --json nor with --watch');
   }
-  const format = values.json ? jsonOf : values.names ? namesOf : listingOf;
+  const format = values.json ? snapshotJson : values.names ? namesOf : listingOf;
   if (values.watch) return watch(snapshotsAt(readAddress(values.domain, values.socket)), format);
   const snapshot = await readSnapshot(readAddress(values.domain, values.socket));
   if (values.null) {
@@ -56,16 +55,11 @@ async function watch(snapshots: Snapshots, format: (snapshot: Listing) => string
     if (text !== last || isForPeople) {
       // Clears the terminal; a reader of a pipe gets an empty line after each listing instead.
       if (isForPeople) process.stdout.write('\x1b[H\x1b[2J');
-      print(isForPeople || format === jsonOf ? text : `${text}${text === '' ? '' : '\n'}`);
+      print(isForPeople || format === snapshotJson ? text : `${text}${text === '' ? '' : '\n'}`);
     }
     last = text;
     await new Promise((resolve) => setTimeout(resolve, watchMs));
   }
-}
-
-/** One line. */
-function jsonOf(snapshot: Listing): string {
-  return jsonText(snapshot);
 }
 
 /** A line each, in quotes unless it is a plain word. */

@@ -3,9 +3,18 @@
 import { connect } from 'node:net';
 import { isKdsError } from '../api/errors.ts';
 import { type BrokerDomain, openBrokerDomain } from '../backends/broker/index.ts';
+import { jsonText } from '../runtime/escape.ts';
 import { addressText, type DomainAddress } from './domain-address.ts';
 import type { Listing } from './entries.ts';
 import { openAt } from './open-domain.ts';
+
+/** Of the JSON of a snapshot. */
+const snapshotVersion = 2;
+
+/** In one line. */
+export function snapshotJson(snapshot: Listing): string {
+  return jsonText({ version: snapshotVersion, ...snapshot });
+}
 
 const nothing: Listing = { held: [], pending: [] };
 

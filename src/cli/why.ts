@@ -1,14 +1,13 @@
 /** `kds why NAME`: the holders of a resource, and its queue in order. */
 
 import { explain, modeOf } from '../inspect/index.ts';
-import { jsonText } from '../runtime/escape.ts';
 import { readName, readOptions } from './arguments.ts';
 import { readAddress } from './domain-address.ts';
 import type { Entry, Listing } from './entries.ts';
 import { exitCode } from './exit-codes.ts';
 import { plainLineOf } from './listing.ts';
 import { coloured, isForPeople, print } from './output.ts';
-import { readSnapshot } from './snapshots.ts';
+import { readSnapshot, snapshotJson } from './snapshots.ts';
 
 const options = {
   json: { type: 'boolean' },
@@ -26,7 +25,7 @@ export async function why(args: readonly string[]): Promise<number | undefined> 
   const isAbout = (entry: Entry): boolean => modeOf(entry, name) !== undefined;
   const about = { held: all.held.filter(isAbout), pending: all.pending.filter(isAbout) };
   const entries = [...about.held, ...about.pending];
-  if (values.json) print(jsonText(about));
+  if (values.json) print(snapshotJson(about));
   else if (isForPeople) print(explanation(name, all));
   else for (const entry of entries) print(plainLineOf(entry));
   return entries.length > 0 ? exitCode.done : exitCode.no;

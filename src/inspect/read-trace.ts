@@ -2,8 +2,10 @@
 
 import { ProtocolError } from '../api/errors.ts';
 import { type EventName, eventNames, type RequestOutcome } from '../api/events.ts';
+import { decodeSet } from '../api/mode.ts';
+import { versionMismatch } from '../api/refusals.ts';
 import type { NamedSet } from '../api/sets.ts';
-import { eventCategory } from './trace-format.ts';
+import { eventCategory, traceVersion, versionName } from './trace-format.ts';
 
 /** An event as it was written; optional fields depend on its kind. */
 export interface TracedEvent {
@@ -35,12 +37,30 @@ const names: ReadonlySet<unknown> = new Set(eventNames);
  * Reads both forms of the format: an array, one event a line, perhaps not closed; or an object with
  * `traceEvents`. Events of other categories are ignored.
  *
- * @throws ProtocolError for an invalid trace.
+ * @throws ProtocolError for an invalid trace, or one of another version.
  */
 export function readTrace(text: string): readonly TracedEvent[] {
   const events = text.trimStart().startsWith('{') ? ofObject(text) : ofLines(text);
-  const traced = events.flatMap((event) => (event['cat'] === eventCategory ? tracedOf(event) : []));
-  return traced.sort((a, b) => a.timeUs - b.timeUs);
+  const own = events.filter(({ cat }) => cat === eventCategory);
+  checkVersions(events, own);
+  return own.map(tracedOf).sort((a, b) => a.timeUs - b.timeUs);
+}
+
+/** Each process that wrote events has stated its version, which is this one. */
+function checkVersions(events: readonly Json[], own: readonly Json[]): void {
+  const versions = new Map<unknown, number>();
+  for (const { name, pid, args } of events) {
+    if (name !== versionName || !isObject(args)) continue;
+    const version = Number(args['version']);
+    if (version !== traceVersion) throw otherVersion(version);
+    versions.set(pid, version);
+  }
+  if (own.some(({ pid }) => !versions.has(pid))) throw otherVersion(undefined);
+}
+
+function otherVersion(found: number | undefined): ProtocolError {
+  const advice = 'check it with the kds that wrote it, or record it again with this one';
+  return versionMismatch('the trace', found, traceVersion, advice);
 }
 
 function ofLines(text: string): readonly Json[] {
@@ -71,22 +91,17 @@ function parsed(text: string): unknown {
 }
 
 function tracedOf({ name, ts, pid, tid, args }: Json): TracedEvent {
-  const { domain, id, set } = isObject(args) ? args : {};
+  const { domain, id, parts, ...rest } = isObject(args) ? args : {};
+  const set = decodeSet(parts);
   const isWhole =
     names.has(name) &&
     [ts, pid, tid, id].every(Number.isFinite) &&
     isObject(domain) &&
     typeof domain['backend'] === 'string' &&
     typeof domain['name'] === 'string' &&
-    isObject(set) &&
-    isList(set['exclusive']) &&
-    isList(set['shared']);
+    set !== undefined;
   if (!isWhole) throw new ProtocolError(`an event of the trace is incomplete: ${String(name)}`);
-  return { ...(args as Json), name, timeUs: ts, pid, threadId: tid } as TracedEvent;
-}
-
-function isList(value: unknown): boolean {
-  return Array.isArray(value) && value.every((item) => typeof item === 'string');
+  return { ...rest, domain, id, set, name, timeUs: ts, pid, threadId: tid } as TracedEvent;
 }
 
 function isObject(value: unknown): value is Json {

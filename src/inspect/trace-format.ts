@@ -6,17 +6,23 @@
  * slices of waiting and of holding, and arrows from a release to the grants that follow from it.
  * For `checkTrace`: an instant for each event, with all of its fields.
  *
+ * The first line of each thread states the version of its instants.
+ *
  * Slices on a track may not overlap, so a track has as many lanes as are needed at the same time.
  */
 
 import type { DomainEvents, EventDomain, EventName } from '../api/events.ts';
-import { namesIn } from '../api/mode.ts';
+import { encodeSet, namesIn } from '../api/mode.ts';
 import type { NamedSet } from '../api/sets.ts';
 import { printable } from '../runtime/escape.ts';
 import { printedLengthMax, setText } from './entries.ts';
 
 /** Category of the instants with all fields of an event. */
 export const eventCategory = 'kds';
+/** Of the instants: of their names and arguments. */
+export const traceVersion = 2;
+/** The line that states it. */
+export const versionName = 'kds_trace';
 /** Resources are a process of their own in the viewer, with a number that no process has. */
 const resourcesPidOffset = 1_000_000_000;
 /** Lanes of a thread are numbered from here, times the thread's own number. */
@@ -67,6 +73,7 @@ export class TraceFormat {
     this.#source = source;
     const { pid, title } = source;
     const resourcesPid = pid + resourcesPidOffset;
+    this.#lines.push({ name: versionName, ph: 'M', pid, tid: 0, args: { version: traceVersion } });
     this.#name('process_name', { pid, tid: 0 }, printable(title, printedLengthMax));
     this.#name('process_name', { pid: resourcesPid, tid: 0 }, `resources of ${pid}`);
   }
@@ -74,7 +81,8 @@ export class TraceFormat {
   /** The lines of an event, each as JSON. */
   add<Name extends EventName>(name: Name, event: DomainEvents[Name]): string[] {
     const { pid, threadId } = this.#source;
-    const { timeUs: ts, ...args } = event;
+    const { timeUs: ts, set, ...rest } = event;
+    const args = { ...rest, parts: encodeSet(set) };
     const key = `${event.domain.name} ${event.id}`;
     const tid = threadId * lanesOfThread;
     this.#lines.push({ name, cat: eventCategory, ph: 'i', s: 't', ts: round(ts), pid, tid, args });

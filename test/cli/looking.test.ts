@@ -142,7 +142,7 @@ describe.skipIf(noTail !== '')(`kds ls --watch${noTail}`, () => {
   it('ends when nobody reads any more, though nothing changes', async () => {
     const watching = shop.sh('kds ls --watch --json | head -n 1');
     const ended = await watching.ended;
-    const stdout = '{"held":[],"pending":[]}\n';
+    const stdout = '{"version":2,"held":[],"pending":[]}\n';
     expect(ended).toEqual({ code: 0, signal: null, stdout, stderr: '' });
   });
 

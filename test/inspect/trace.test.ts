@@ -238,7 +238,7 @@ describe('a trace that was altered by hand fails', () => {
       'a set that was another one',
       'request.start',
       'two',
-      (event) => ({ ...event, args: { ...event.args, set: { exclusive: ['z'], shared: [] } } }),
+      (event) => ({ ...event, args: { ...event.args, parts: [['z', 'all']] } }),
       'should have been granted before',
     ],
     [
@@ -273,7 +273,8 @@ describe('a trace that was altered by hand fails', () => {
 
   it('an incomplete event is refused', () => {
     const event = { name: 'kds.request.start', cat: 'kds', ph: 'i', ts: 1, pid: 1, tid: 0 };
-    const text = JSON.stringify({ traceEvents: [event] });
+    const version = { name: 'kds_trace', ph: 'M', pid: 1, tid: 0, args: { version: 2 } };
+    const text = JSON.stringify({ traceEvents: [version, event] });
     expect(() => checkTrace(text)).toThrow(/incomplete: kds.request.start/);
   });
 });
@@ -324,5 +325,30 @@ describe('a trace that cannot be written', () => {
     process.off('warning', onWarning);
     grant.release();
     expect(warnings).toEqual([expect.stringMatching(/^the trace ends, as .*ENOENT/)]);
+  });
+});
+
+describe('a trace of another version', () => {
+  const event = JSON.stringify({
+    ...{ name: 'kds.request.start', cat: 'kds', ph: 'i', s: 't', ts: 1, pid: 1, tid: 0 },
+    args: {
+      id: 1,
+      domain: { backend: 'process', name: 'd' },
+      set: { exclusive: ['a'], shared: [] },
+    },
+  });
+
+  it('that states none is refused by both versions', () => {
+    expect(() => checkTrace(`[\n${event},\n`)).toThrow(
+      'the trace is of version 1 or earlier, and this copy of kds uses version 2: check it with',
+    );
+  });
+
+  it('that is later is refused, though others have written to the file', () => {
+    const version = (pid: number, number: number): string =>
+      JSON.stringify({ name: 'kds_trace', ph: 'M', pid, tid: 0, args: { version: number } });
+    expect(() => checkTrace(`[\n${version(1, 2)},\n${version(2, 3)},\n`)).toThrow(
+      'the trace is of version 3, and this copy of kds uses version 2',
+    );
   });
 });
