@@ -149,12 +149,14 @@ demand('SCARD', root .. 'recovered')
 demand('ZCARD', root .. 'sessions')
 local known = demand('HMGET', key, 'notified', 'top', 'until', 'renewedAt', 'renewedUpTo')
 local last = lastSession()
-local other = last and demand('HMGET', root .. 's:' .. last, 'lease', 'version') or {}
--- All sessions are of one version, as each was compared with one that lived.
-if what == 'open' and other[1] and other[2] ~= ARGV[5] then
-  return finish({ 'version', other[2] or '' })
+if what == 'open' and last then
+  -- All sessions are of one version, as each was compared with one that was there.
+  local other = demand('HMGET', root .. 's:' .. last, 'lease', 'version')
+  if other[1] and other[2] ~= ARGV[5] then
+    return finish({ 'version', other[2] or '' })
+  end
 end
-setLifetime(text(6 * math.max(leaseMs, tonumber(other[1] or '0'))))
+setLifetime(text(6 * math.max(leaseMs, leaseOf(last))))
 
 if what == 'close' or what == 'abandon' then
   local isAll = clear(caller, what == 'abandon' and 'died' or 'done')
