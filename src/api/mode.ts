@@ -108,22 +108,37 @@ export function encodeParts<Ref>(parts: readonly Part<Ref>[]): readonly EncodedP
   return parts.map(({ resource, units }) => [resource, takesAll(units) ? 'all' : units]);
 }
 
-/**
- * Undefined for anything but a list of parts as this version encodes them: it takes 1 unit or all.
- */
+/** Whether it is a list of parts as this version encodes them: it takes 1 unit or all. */
+export function areParts<Ref>(
+  value: unknown,
+  isResource: (resource: unknown) => resource is Ref,
+): value is readonly EncodedPart<Ref>[] {
+  if (!Array.isArray(value)) return false;
+  for (const part of value as readonly unknown[]) {
+    if (!Array.isArray(part) || part.length !== 2) return false;
+    if (!isResource(part[0]) || (part[1] !== 'all' && part[1] !== 1)) return false;
+  }
+  return true;
+}
+
+/** Undefined for anything but a list of parts. */
 export function decodeParts<Ref>(
   value: unknown,
   isResource: (resource: unknown) => resource is Ref,
 ): readonly Part<Ref>[] | undefined {
-  if (!Array.isArray(value)) return undefined;
-  const parts: Part<Ref>[] = [];
-  for (const part of value) {
-    if (!Array.isArray(part) || part.length !== 2) return undefined;
-    const [resource, units] = part as readonly unknown[];
-    if (!isResource(resource) || (units !== 'all' && units !== 1)) return undefined;
-    parts.push({ resource, units: units === 'all' ? ALL : units });
-  }
-  return parts;
+  if (!areParts(value, isResource)) return undefined;
+  return value.map(([resource, units]) => ({ resource, units: units === 'all' ? ALL : units }));
+}
+
+/** The two lists of parts that have been checked. */
+export function decodedLists<Ref>(parts: readonly EncodedPart<Ref>[]): {
+  readonly exclusive: Ref[];
+  readonly shared: Ref[];
+} {
+  const exclusive: Ref[] = [];
+  const shared: Ref[] = [];
+  for (const part of parts) (part[1] === 'all' ? exclusive : shared).push(part[0]);
+  return { exclusive, shared };
 }
 
 /**

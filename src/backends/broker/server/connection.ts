@@ -50,7 +50,6 @@ import {
   type Hello,
   type Reclaim,
   readClientMessage,
-  setOf,
 } from '../wire/messages.ts';
 import type { Grace } from './grace.ts';
 import { describeSession, LiveRequest, type Owner, type ServedSession } from './live-request.ts';
@@ -309,7 +308,7 @@ export class Connection implements Owner {
   #ask(request: LiveRequest, ask: Ask): void {
     const { session } = request.served;
     try {
-      const set = this.#privates.setOf(setOf(ask));
+      const set = this.#privates.setOf(ask.parts);
       const { timeoutMs, label, locked, steal } = ask;
       if (ask.do === 'settled') {
         this.#observe(request, set, timeoutMs);
@@ -397,7 +396,7 @@ export class Connection implements Owner {
     try {
       if (!this.#broker.grace.isOn) throw lostError(token);
       this.#broker.tokens.pass(token);
-      const set = this.#privates.setOf(setOf(reclaim));
+      const set = this.#privates.setOf(reclaim.parts);
       request.served.session.enqueue(set, (grant) => this.#granted(request, grant), {
         delivery: 'direct',
         timeoutMs: 0,

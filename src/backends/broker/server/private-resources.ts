@@ -1,9 +1,9 @@
 /** The resources of one client that have no name: the client numbers them. */
 
 import { LimitError } from '../../../api/errors.ts';
-import { listsOf } from '../../../api/mode.ts';
+import { decodedLists, type EncodedPart } from '../../../api/mode.ts';
 import type { Resource, ResourceRef, SetSpec } from '../../../api/sets.ts';
-import type { RemoteRef, RemoteSet } from '../../../remote/resources.ts';
+import type { RemoteRef } from '../../../remote/resources.ts';
 import { privateCountMax } from '../wire/limits.ts';
 
 export class PrivateResources {
@@ -14,8 +14,8 @@ export class PrivateResources {
     this.#create = create;
   }
 
-  setOf(set: RemoteSet): SetSpec {
-    const { exclusive, shared } = listsOf(set);
+  setOf(parts: readonly EncodedPart<RemoteRef>[]): SetSpec {
+    const { exclusive, shared } = decodedLists(parts);
     return {
       exclusive: exclusive.map((ref) => this.refOf(ref)),
       shared: shared.map((ref) => this.refOf(ref)),

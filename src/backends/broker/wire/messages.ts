@@ -4,13 +4,13 @@
  */
 
 import { ProtocolError } from '../../../api/errors.ts';
-import { decodeParts, type EncodedPart } from '../../../api/mode.ts';
+import { areParts, type EncodedPart } from '../../../api/mode.ts';
 import type { LockedPolicy } from '../../../api/options.ts';
 import { areOuterGrants, type OuterGrant, outerGrantCountMax } from '../../../api/outer-grants.ts';
 import { describe } from '../../../api/sets.ts';
 import type { SnapshotEntry } from '../../../api/snapshot.ts';
 import type { GrantedEvent, Operation, SettledEvent } from '../../../remote/protocol.ts';
-import type { RemoteRef, RemoteSet } from '../../../remote/resources.ts';
+import type { RemoteRef } from '../../../remote/resources.ts';
 import type { ErrorSent } from './errors.ts';
 import type { Frame } from './frames.ts';
 import { commandLengthMax, tokenMax } from './limits.ts';
@@ -205,14 +205,9 @@ function checkSet(frame: Frame): void {
   checkCount(frame, 'session');
   checkText(frame, 'label');
   // Required: a client that names its resources in another way would lock none of them.
-  if (decodeParts(frame['parts'], isRef) === undefined) {
+  if (!areParts(frame['parts'], isRef)) {
     throw wrong(frame, 'parts', "a list of [name, units], with units 1 or 'all'");
   }
-}
-
-/** The set of a message that has been read. */
-export function setOf({ parts }: Ask | Reclaim): RemoteSet {
-  return decodeParts(parts, isRef) as RemoteSet;
 }
 
 function checkId(frame: Frame, key: string): void {
