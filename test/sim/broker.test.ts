@@ -5,25 +5,22 @@
 
 import { expect, it } from 'vitest';
 import { profileNames } from '../../sim/broker/fault-profile.ts';
+import { Seeds } from './seeds.ts';
 import { simulationWith } from './worlds.ts';
 
 const { runBrokerWorld } = await simulationWith<typeof import('../../sim/broker/run.ts')>('broker');
 
-const seedGiven = process.env['KDS_SIM_SEED'];
-const seedCount = seedGiven === undefined ? Number(process.env['KDS_SIM_SEEDS'] ?? 600) : 1;
-const seedFirst = Number(seedGiven ?? Math.floor(Math.random() * 2 ** 40));
-
 it('nothing goes wrong in any of many worlds', async () => {
-  console.info(`${seedCount} worlds from KDS_SIM_SEED=${seedFirst} on`);
+  const seeds = new Seeds({ share: 0.2, countMin: 300 });
   const seen = {
     ...{ sections: 0, brokers: 0, claimed: 0, recovered: 0, taken: 0 },
     ...{ overlapsExcused: 0, stale: 0 },
   };
   const profiles = new Set<string>();
-  for (let seed = seedFirst; seed < seedFirst + seedCount; seed++) {
+  for (const seed of seeds) {
     try {
-      const outcome = await runBrokerWorld(seed, { log: seedGiven !== undefined });
-      if (seedGiven !== undefined) console.info(outcome.lines.join('\n'));
+      const outcome = await runBrokerWorld(seed, { log: seeds.isRepeat });
+      if (seeds.isRepeat) console.info(outcome.lines.join('\n'));
       profiles.add(outcome.profile);
       seen.sections += outcome.sectionCount;
       seen.brokers += outcome.brokerCount;
@@ -40,11 +37,11 @@ it('nothing goes wrong in any of many worlds', async () => {
       throw error;
     }
   }
-  console.info(`${seedCount} worlds: ${JSON.stringify(seen)}`);
-  if (seedCount < 300) return;
+  console.info(`${seeds.count} worlds: ${JSON.stringify(seen)}`);
+  if (!seeds.areMany) return;
   // A simulation in which nothing happens finds nothing.
   expect(profiles.size).toBe(profileNames.length);
-  expect(seen.sections).toBeGreaterThan(seedCount);
+  expect(seen.sections).toBeGreaterThan(seeds.count);
   for (const count of Object.values(seen)) expect(count).toBeGreaterThan(0);
 }, 3_600_000);
 

@@ -7,19 +7,16 @@ import { expect, it } from 'vitest';
 import { profileNames } from '../../sim/etcd/fault-profile.ts';
 import { runEtcdWorld } from '../../sim/etcd/run.ts';
 import { WorldFailure } from '../../sim/world.ts';
-
-const seedGiven = process.env['KDS_SIM_SEED'];
-const seedCount = seedGiven === undefined ? Number(process.env['KDS_SIM_SEEDS'] ?? 150) : 1;
-const seedFirst = Number(seedGiven ?? Math.floor(Math.random() * 2 ** 40));
+import { Seeds } from './seeds.ts';
 
 it('nothing goes wrong in any of many worlds', async () => {
-  console.info(`${seedCount} worlds from KDS_SIM_SEED=${seedFirst} on`);
+  const seeds = new Seeds({ share: 0.5, countMin: 150 });
   const seen = { sections: 0, taken: 0, reaped: 0, guardedWrites: 0, overlapsExcused: 0, stale: 0 };
   const profiles = new Set<string>();
-  for (let seed = seedFirst; seed < seedFirst + seedCount; seed++) {
+  for (const seed of seeds) {
     try {
-      const outcome = await runEtcdWorld(seed, { log: seedGiven !== undefined });
-      if (seedGiven !== undefined) console.info(outcome.lines.join('\n'));
+      const outcome = await runEtcdWorld(seed, { log: seeds.isRepeat });
+      if (seeds.isRepeat) console.info(outcome.lines.join('\n'));
       profiles.add(outcome.profile);
       seen.sections += outcome.sectionCount;
       seen.taken += outcome.takenCount;
@@ -33,11 +30,11 @@ it('nothing goes wrong in any of many worlds', async () => {
       throw error;
     }
   }
-  console.info(`${seedCount} worlds: ${JSON.stringify(seen)}`);
-  if (seedCount < 150) return;
+  console.info(`${seeds.count} worlds: ${JSON.stringify(seen)}`);
+  if (!seeds.areMany) return;
   // A simulation in which nothing happens finds nothing.
   expect(profiles.size).toBe(profileNames.length);
-  expect(seen.sections).toBeGreaterThan(seedCount);
+  expect(seen.sections).toBeGreaterThan(seeds.count);
   for (const count of Object.values(seen)) expect(count).toBeGreaterThan(0);
 }, 3_600_000);
 

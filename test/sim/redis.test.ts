@@ -6,20 +6,17 @@
 import { expect, it } from 'vitest';
 import { prepareRedisWorlds } from '../../sim/redis/run.ts';
 import { WorldFailure } from '../../sim/world.ts';
-
-const seedGiven = process.env['KDS_SIM_SEED'];
-const seedCount = seedGiven === undefined ? Number(process.env['KDS_SIM_SEEDS'] ?? 1500) : 1;
-const seedFirst = Number(seedGiven ?? Math.floor(Math.random() * 2 ** 40));
+import { Seeds } from './seeds.ts';
 
 it('nothing goes wrong in any of many worlds', async () => {
-  console.info(`${seedCount} worlds from KDS_SIM_SEED=${seedFirst} on`);
+  const seeds = new Seeds({ share: 0.3, countMin: 500 });
   const run = await prepareRedisWorlds();
   const seen = { sections: 0, taken: 0, overlapsExcused: 0, staleRefused: 0 };
   const climates = new Set<string>();
-  for (let seed = seedFirst; seed < seedFirst + seedCount; seed++) {
+  for (const seed of seeds) {
     try {
-      const outcome = await run(seed, { log: seedGiven !== undefined });
-      if (seedGiven !== undefined) console.info(outcome.lines.join('\n'));
+      const outcome = await run(seed, { log: seeds.isRepeat });
+      if (seeds.isRepeat) console.info(outcome.lines.join('\n'));
       climates.add(outcome.climate);
       seen.sections += outcome.sectionCount;
       seen.taken += outcome.takenCount;
@@ -31,11 +28,11 @@ it('nothing goes wrong in any of many worlds', async () => {
       throw error;
     }
   }
-  console.info(`${seedCount} worlds: ${JSON.stringify(seen)}`);
-  if (seedCount < 500) return;
+  console.info(`${seeds.count} worlds: ${JSON.stringify(seen)}`);
+  if (!seeds.areMany) return;
   // A simulation in which nothing happens finds nothing.
   expect(climates.size).toBe(8);
-  expect(seen.sections).toBeGreaterThan(seedCount);
+  expect(seen.sections).toBeGreaterThan(seeds.count);
   for (const count of Object.values(seen)) expect(count).toBeGreaterThan(0);
 }, 1_800_000);
 
