@@ -131,7 +131,8 @@ export class BrokerBackend implements BackendPort<BrokerSnapshot, PendingBrokerR
 
   ask(pending: PendingBrokerRequest): void {
     if (pending.request.terms.timeoutMs === 0) this.#giveUpIn(silenceMsMax, pending, 0);
-    if (this.#state === 'open') this.#sendRequest(pending);
+    // Its whole time, however long it took to come here: an error names that.
+    if (this.#state === 'open') this.#sendRequest(pending, pending.startMs);
     else if (this.#state === 'down') void this.#reconnect();
   }
 
@@ -156,7 +157,7 @@ export class BrokerBackend implements BackendPort<BrokerSnapshot, PendingBrokerR
     const refuse = (reason: unknown): void => this.#refuseLate(pending, timeoutMs, reason);
     const call: Call = {
       id,
-      message: () => explainMessage(this.#messageOf(pending), id),
+      message: () => explainMessage(this.#messageOf(pending, this.clock.nowMs()), id),
       receive: (frame) => {
         if (frame['is'] === 'refused') refuse(errorReceived(frame));
         else if (frame['is'] !== 'waiting') refuse(undefined);
@@ -189,16 +190,16 @@ export class BrokerBackend implements BackendPort<BrokerSnapshot, PendingBrokerR
     pending.dispose = this.clock.after(delayMs, giveUp, brokersTime);
   }
 
-  #sendRequest(pending: PendingBrokerRequest): void {
+  #sendRequest(pending: PendingBrokerRequest, nowMs: number): void {
     try {
-      this.#connection.write(encodeMessage(this.#messageOf(pending)));
+      this.#connection.write(encodeMessage(this.#messageOf(pending, nowMs)));
     } catch (error) {
       this.requests.refuse(pending.request, error);
     }
   }
 
-  #messageOf(pending: PendingBrokerRequest) {
-    return askMessage(pending, this.#sendSession(pending.request.scope), this.clock.nowMs());
+  #messageOf(pending: PendingBrokerRequest, nowMs: number) {
+    return askMessage(pending, this.#sendSession(pending.request.scope), nowMs);
   }
 
   // ---- Calls
@@ -341,7 +342,7 @@ export class BrokerBackend implements BackendPort<BrokerSnapshot, PendingBrokerR
       while (calls[0] !== undefined && calls[0].id < pending.request.id) {
         this.#sendCall(calls.shift() as Call);
       }
-      this.#sendRequest(pending);
+      this.#sendRequest(pending, this.clock.nowMs());
     }
     for (const call of calls) this.#sendCall(call);
     this.#connection.flush();

@@ -31,7 +31,7 @@ export function askMessage(
     ...(steal !== undefined && { steal }),
     id: request.id,
     ...(session !== 0 && { session }),
-    ...(timeoutMs !== undefined && { timeoutMs: leftMs(timeoutMs, nowMs - startMs) }),
+    ...(timeoutMs !== undefined && { timeoutMs: Math.max(0, timeoutMs - (nowMs - startMs)) }),
     ...(kept.length > 0 && { holding: kept }),
     ...(queuePosition !== undefined && { place: queuePosition }),
   };
@@ -44,11 +44,6 @@ export function claimMessage(
 ): Reclaim {
   const named = label === undefined ? {} : { label };
   return { do: 'reclaim', id, session, token, since: sinceMs, ...named, parts: encodeParts(set) };
-}
-
-/** At first the time limit as it was given, so that an error names that. */
-function leftMs(timeoutMs: number, waitedMs: number): number {
-  return waitedMs < 1 ? timeoutMs : Math.max(0, timeoutMs - waitedMs);
 }
 
 /**
