@@ -248,7 +248,10 @@ describe('without a broker', () => {
   it('kds run starts one, of the same package', async () => {
     const socket = shop.file('other.sock');
     const seen = shop.kds(['ls', '--json', '--socket', socket]);
-    expect(await seen.ended).toMatchObject({ code: 0, stdout: '{"held":[],"pending":[]}\n' });
+    expect(await seen.ended).toMatchObject({
+      code: 0,
+      stdout: '{"version":2,"held":[],"pending":[]}\n',
+    });
     const args = ['run', '--socket', socket, '-x', 'a', 'sh', '-c', 'echo ready; cat'];
     const holder = shop.kds(args);
     await holder.says(/ready/);
