@@ -11,8 +11,21 @@ const root = fileURLToPath(new URL('.', import.meta.url));
 const reportFile = process.env['TEST_REPORT'] ?? '.tmp-report/tests.json';
 const onBuildMachine = process.env['CI'] === 'true';
 
-/** Long runs over many states, seeds or faults, and whole compilers: `npm run test:campaign`. */
+/** Files that wait for real time limits, make very large states, or run the programs of others. */
+const long = [
+  'test/broker/{deleted-files,large-snapshot,mark}.test.ts',
+  'test/cli/{completion,exclusion}.test.ts',
+  'test/etcd/{blocked-loop,large-sets,network,quota,secured}.test.ts',
+  'test/examples/globe.test.ts',
+  'test/{jobs,process}/leftovers.test.ts',
+  'test/redis/large-snapshot.test.ts',
+  'test/test-runners/runners.test.ts',
+  'test/threads/{out-of-reach,passing}.test.ts',
+];
+
+/** Those, long runs over many states, seeds or faults, and whole compilers. */
 const campaign = [
+  ...long,
   'model/**/*.test.ts',
   'test/broker/{stress,fault-stress}.test.ts',
   'test/conformance/{broken-backends,broker-processes,redis-libraries,threads-workers}.test.ts',
