@@ -428,7 +428,7 @@ describe('the rules can fail', () => {
     ['src/recipes/classic/index.ts', "import { Job } from '../jobs/index.ts';"],
     ['src/recipes/classic/index.ts', "let job: import('../jobs/index.ts').Job;"],
     ['src/inspect/trace.ts', "import { Core } from '../core/index.ts';"],
-    ['src/session/session.ts', "import type { Host } from '../local/host.ts';"],
+    ['src/session/session.ts', "import type { Operations } from '../local/operations.ts';"],
     ['src/session/session.ts', "import type { RemoteBackend } from '../remote/backend.ts';"],
     ['src/session/session.ts', "import { GRANTED } from '../core/index.ts';"],
     ['src/cli/run.ts', "import { createDomain } from '../backends/process/index.ts';"],

@@ -4,7 +4,7 @@ import { checkFunction, checkIsObject, checkLabel, checkTimeout } from '../api/o
 import { describe } from '../api/sets.ts';
 import { HeldContext } from './held-context.ts';
 import { type HoldWarning, HoldWatchdog, reportAsWarning } from './hold-watchdog.ts';
-import type { Host } from './host.ts';
+import type { Operations } from './operations.ts';
 
 export type NestedPolicy = 'independent' | 'checked';
 
@@ -38,10 +38,10 @@ export function readDomainOptions(options: DomainOptions): DomainOptions {
 }
 
 /** @throws UnsupportedError for `nested: 'checked'` where there is no AsyncLocalStorage. */
-export function applyOptions(host: Host, options: DomainOptions): void {
+export function applyOptions(host: Operations, options: DomainOptions): void {
   const { nested, holdWarningMs, onHoldWarning = reportAsWarning } = options;
   if (nested === 'checked') host.heldContext = new HeldContext();
   if (holdWarningMs !== undefined) {
-    host.watchdog = new HoldWatchdog(host, holdWarningMs, onHoldWarning);
+    host.notices.watchdog = new HoldWatchdog(host, holdWarningMs, onHoldWarning);
   }
 }

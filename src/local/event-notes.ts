@@ -21,9 +21,16 @@ import {
 import type { NamedSet } from '../api/sets.ts';
 import { PASS_LOCKED, SYNC } from '../core/index.ts';
 import { namesOf } from '../report/blockers.ts';
+import type { CoreReader } from '../report/core-reader.ts';
 import { monotonicUs } from '../runtime/clock.ts';
+import type { Deliverable } from '../runtime/delivery.ts';
 import type { HostGrant } from './grant.ts';
-import type { Host } from './host.ts';
+
+/** The operations that events are about. */
+interface EventSource {
+  readonly reader: CoreReader;
+  readonly delivery: { direct(item: Deliverable): void };
+}
 
 interface Told {
   readonly domain: EventDomain;
@@ -42,13 +49,13 @@ interface Told {
 const nothing: NamedSet = Object.freeze({ exclusive: [], shared: [] });
 
 export class EventNotes {
-  readonly #host: Host;
+  readonly #host: EventSource;
   readonly #domain: EventDomain;
   readonly #live = new Map<number, Told>();
   /** Time of the sets that end together; undefined otherwise. */
   #momentUs: number | undefined = undefined;
 
-  constructor(host: Host, domain: EventDomain) {
+  constructor(host: EventSource, domain: EventDomain) {
     this.#host = host;
     this.#domain = domain;
   }
@@ -62,7 +69,7 @@ export class EventNotes {
 
   /** The set's object is about to be forgotten, and with it what it is called. */
   remember(set: number): void {
-    if (!this.#host.core.isObserver(set)) this.#of(set);
+    if (!this.#host.reader.core.isObserver(set)) this.#of(set);
   }
 
   /** A set has arrived, as a thief or not. */
@@ -75,13 +82,13 @@ export class EventNotes {
   ): void {
     const host = this.#host;
     const timeUs = monotonicUs();
-    const id = host.core.arrival(set);
+    const id = host.reader.core.arrival(set);
     const names = namesOf(host.reader, set);
     const told = { domain: this.#domain, id, set: names, label, session };
     const live = {
       ...told,
       sinceUs: timeUs,
-      hasWaited: !host.core.isGranted(set),
+      hasWaited: !host.reader.core.isGranted(set),
       token: undefined,
     };
     this.#live.set(set, live);
@@ -107,7 +114,7 @@ export class EventNotes {
 
   /** A request is about to end, or has ended, without a grant. */
   missed(set: number, outcome: RequestOutcome): void {
-    if (this.#host.core.isObserver(set)) return;
+    if (this.#host.reader.core.isObserver(set)) return;
     const told = this.#of(set);
     const timeUs = this.#momentUs ?? monotonicUs();
     const waitMs = (timeUs - told.sinceUs) / 1000;
@@ -147,21 +154,21 @@ export class EventNotes {
 
   #of(set: number, grant?: HostGrant): Told {
     const host = this.#host;
-    const id = host.core.arrival(set);
+    const id = host.reader.core.arrival(set);
     const known = this.#live.get(set);
     // One that ended while nobody listened may have left its place to another.
-    const isSame = known?.id === id || known?.token === host.core.token(set);
+    const isSame = known?.id === id || known?.token === host.reader.core.token(set);
     if (known !== undefined && isSame) return known;
-    const waitedMs = host.clock.now() - host.reader.sinceOf(set);
+    const waitedMs = host.reader.clock.now() - host.reader.sinceOf(set);
     const told: Told = {
       domain: this.#domain,
       id,
-      set: host.core.firstLink(set) === 0 ? nothing : namesOf(host.reader, set),
+      set: host.reader.core.firstLink(set) === 0 ? nothing : namesOf(host.reader, set),
       label: grant === undefined ? host.reader.labelOf(set) : grant.label,
       session: grant === undefined ? host.reader.sessionLabelOf(set) : grant.scope.label,
       sinceUs: monotonicUs() - waitedMs * 1000,
       hasWaited: true,
-      token: host.core.isGranted(set) ? host.core.token(set) : undefined,
+      token: host.reader.core.isGranted(set) ? host.reader.core.token(set) : undefined,
     };
     this.#live.set(set, told);
     return told;

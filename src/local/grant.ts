@@ -8,8 +8,39 @@ import { eventFlags } from '../api/events.ts';
 import type { SyncGrant } from '../api/grant.ts';
 import { partNotHeld } from '../api/refusals.ts';
 import type { PreparedSet, RequestedRefs, ResourceRef, SetSpec } from '../api/sets.ts';
+import type { Core } from '../core/index.ts';
 import type { Deliverable } from '../runtime/delivery.ts';
-import type { LocalScope } from './scope.ts';
+import type { RequestedSet, Resources } from './resources.ts';
+
+/** The session that a request or grant came through. */
+export interface GrantScope {
+  readonly backend: GrantSource;
+  readonly label: string | undefined;
+  /** The id that a server gave the session. */
+  readonly owner: number | undefined;
+  /** What came through the session and lives; undefined for the domain. */
+  readonly tracked: Tracked | undefined;
+}
+
+interface Tracked {
+  add(grant: HostGrant): unknown;
+  delete(grant: HostGrant): unknown;
+}
+
+/** The operations that grants use. */
+export interface GrantSource {
+  readonly core: Core;
+  readonly resources: Resources;
+  readonly events: { weakened(set: number, token: number): void };
+  readonly port: {
+    readonly owners: { attach(grant: HostGrant): void };
+    readonly retries: { later(error: unknown, task: () => void): void };
+  };
+  enter(): void;
+  leave(): void;
+  undo(error: unknown): unknown;
+  release(set: number, token: number, died: boolean): boolean;
+}
 
 /** What few grants need. */
 interface GrantDetails {
@@ -23,13 +54,13 @@ const none: readonly string[] = Object.freeze([]);
 
 export class HostGrant implements SyncGrant, Deliverable {
   /** @internal */
-  readonly scope: LocalScope;
+  readonly scope: GrantScope;
   /** @internal */
   set: number;
   readonly token: number;
   private own: GrantDetails | undefined = undefined;
 
-  constructor(scope: LocalScope, set: number, token: number) {
+  constructor(scope: GrantScope, set: number, token: number) {
     this.scope = scope;
     this.set = set;
     this.token = token;
@@ -73,7 +104,7 @@ export class HostGrant implements SyncGrant, Deliverable {
     backend.enter();
     let isCovered: boolean;
     try {
-      isCovered = this.isHeld && backend.coversSet(this.set, requested);
+      isCovered = this.isHeld && this.#covers(requested);
     } catch (error) {
       throw backend.undo(error);
     }
@@ -117,7 +148,7 @@ export class HostGrant implements SyncGrant, Deliverable {
   details(): GrantDetails {
     if (this.own === undefined) {
       this.own = {};
-      if (this.isHeld) this.scope.backend.tag(this);
+      if (this.isHeld) this.scope.backend.port.owners.attach(this);
     }
     return this.own;
   }
@@ -139,13 +170,13 @@ export class HostGrant implements SyncGrant, Deliverable {
       const isEnded = this.#end(died);
       if (died && isEnded) this.own?.controller?.abort(reason ?? this.#lostError());
     } catch (error) {
-      this.#oweEnd(error, died, reason);
+      this.#endLater(error, died, reason);
     }
   }
 
   /** Apart from where all pass: a function with a closure in it makes room for that each time. */
-  #oweEnd(error: unknown, died: boolean, reason: unknown): void {
-    this.scope.backend.owe(error, () => this.#endInTime(died, reason));
+  #endLater(error: unknown, died: boolean, reason: unknown): void {
+    this.scope.backend.port.retries.later(error, () => this.#endInTime(died, reason));
   }
 
   /** False if it had ended before. */
@@ -177,6 +208,26 @@ export class HostGrant implements SyncGrant, Deliverable {
       throw backend.undo(error);
     }
     backend.leave();
+  }
+
+  /** Whether it holds all of a set, or more. Within an operation. */
+  #covers(wanted: RequestedSet): boolean {
+    const part = this.scope.backend.resources.resolveExisting(wanted);
+    if (part === undefined) return false;
+    const { queues, exclusiveCount, count } = part;
+    for (let index = 0; index < count; index++) {
+      if (!this.#holds(queues[index] as number, index < exclusiveCount)) return false;
+    }
+    return true;
+  }
+
+  #holds(queue: number, isExclusive: boolean): boolean {
+    const { core } = this.scope.backend;
+    for (let link = core.firstLink(this.set); link !== 0; link = core.nextLink(link)) {
+      if (core.resourceOf(link) !== queue) continue;
+      return !core.isIgnored(link) && (core.isExclusive(link) || !isExclusive);
+    }
+    return false;
   }
 
   #choose(part: RequestedRefs): void {

@@ -4,10 +4,21 @@ import { eventFlags } from '../api/events.ts';
 import { labelLengthMax } from '../api/limits.ts';
 import type { NamedSet } from '../api/sets.ts';
 import { namesOf } from '../report/blockers.ts';
+import type { CoreReader } from '../report/core-reader.ts';
 import { deliver } from '../runtime/delivery.ts';
 import { quote } from '../runtime/escape.ts';
 import { Timer } from '../runtime/timer.ts';
-import type { Host } from './host.ts';
+
+/** The operations that a watchdog uses. */
+interface WatchedSource {
+  readonly reader: CoreReader;
+  readonly events: {
+    heldLong(set: number, token: number, heldMs: number, pendingCount: number): void;
+  };
+  readonly port: { readonly owners: { sets(): readonly number[] } };
+  enter(): void;
+  leave(): void;
+}
 
 export interface HoldWarning {
   readonly id: number;
@@ -22,7 +33,7 @@ export interface HoldWarning {
 }
 
 export class HoldWatchdog {
-  readonly #host: Host;
+  readonly #host: WatchedSource;
   readonly #warnAfterMs: number;
   readonly #report: (warning: HoldWarning) => void;
   #deadline: Timer | undefined;
@@ -31,7 +42,7 @@ export class HoldWatchdog {
   /** Tokens of those that are overdue and were told of. */
   #reported: ReadonlySet<number> = new Set();
 
-  constructor(host: Host, warnAfterMs: number, report: (warning: HoldWarning) => void) {
+  constructor(host: WatchedSource, warnAfterMs: number, report: (warning: HoldWarning) => void) {
     this.#host = host;
     this.#warnAfterMs = warnAfterMs;
     this.#report = report;
@@ -50,7 +61,7 @@ export class HoldWatchdog {
   }
 
   #lookIn(delayMs: number): void {
-    const dueMs = this.#host.clock.now() + delayMs;
+    const dueMs = this.#host.reader.clock.now() + delayMs;
     const deadline = new Timer(delayMs, () => {
       this.#deadlines.delete(deadline);
       if (this.#deadline === deadline) this.#deadline = undefined;
@@ -66,12 +77,12 @@ export class HoldWatchdog {
     let nextMs = Number.POSITIVE_INFINITY;
     const overdue = new Set<number>();
     host.enter();
-    const nowMs = Math.max(host.clock.now(), dueMs);
-    for (const set of host.ownSets()) {
-      if (!host.core.isGranted(set)) continue;
+    const nowMs = Math.max(host.reader.clock.now(), dueMs);
+    for (const set of host.port.owners.sets()) {
+      if (!host.reader.core.isGranted(set)) continue;
       const leftMs = host.reader.sinceOf(set) + this.#warnAfterMs - nowMs;
       if (leftMs > 0) nextMs = Math.min(nextMs, leftMs);
-      else overdue.add(host.core.token(set));
+      else overdue.add(host.reader.core.token(set));
     }
     host.leave();
     const fresh = [...overdue].filter((token) => !this.#reported.has(token));
@@ -82,11 +93,11 @@ export class HoldWatchdog {
 
   #tell(tokens: ReadonlySet<number>, nowMs: number): void {
     const host = this.#host;
-    const { core } = host;
+    const { core } = host.reader;
     host.enter();
     const pendingCount = core.sets().filter((set) => !core.isGranted(set)).length;
     const warnings: HoldWarning[] = [];
-    for (const set of host.ownSets()) {
+    for (const set of host.port.owners.sets()) {
       const token = core.token(set);
       if (core.isGranted(set) && tokens.has(token))
         warnings.push(this.#note(set, pendingCount, nowMs));
@@ -98,8 +109,8 @@ export class HoldWatchdog {
 
   /** Within an operation. */
   #note(set: number, pendingCount: number, nowMs: number): HoldWarning {
-    const { core, events, reader } = this.#host;
-    const token = core.token(set);
+    const { events, reader } = this.#host;
+    const token = reader.tokenOf(set);
     const heldMs = nowMs - reader.sinceOf(set);
     if (eventFlags.hasSubscribers) events.heldLong(set, token, heldMs, pendingCount);
     return {

@@ -12,8 +12,28 @@ import { throwUncaught } from '../runtime/uncaught.ts';
 import { CallbackReport, type CallbackTerms } from '../session/callback-report.ts';
 import { PromiseReport, type RequestReport } from '../session/request-report.ts';
 import { noTerms } from '../session/request-terms.ts';
-import type { HostGrant } from './grant.ts';
-import type { LocalScope } from './scope.ts';
+import type { GrantScope, GrantSource, HostGrant } from './grant.ts';
+
+/** The session that a request came through. */
+export interface RequestScope extends GrantScope {
+  readonly backend: RequestSource;
+  readonly tracked: Tracked | undefined;
+}
+
+interface Tracked {
+  add(object: HostRequest | HostGrant): unknown;
+  delete(object: HostRequest | HostGrant): unknown;
+}
+
+/** The operations that requests and their grants use. */
+interface RequestSource extends GrantSource {
+  readonly timeLimits: { add(timeoutMs: number, request: HostRequest): TimeLimit<HostRequest> };
+  readonly signals: {
+    add(signal: AbortSignal, request: HostRequest): boolean;
+    remove(signal: AbortSignal, request: HostRequest): void;
+  };
+  drop(set: number, outcome: RequestOutcome): void;
+}
 
 /** The time limit is kept here, as few requests have one. */
 interface WaitTerms extends RequestOptions {
@@ -21,18 +41,18 @@ interface WaitTerms extends RequestOptions {
 }
 
 export interface HostRequest extends RequestReport<HostGrant> {
-  readonly scope: LocalScope;
+  readonly scope: RequestScope;
   readonly terms: WaitTerms;
   set: number;
 }
 
 export class PromiseRequest extends PromiseReport<HostGrant> implements HostRequest {
-  readonly scope: LocalScope;
+  readonly scope: RequestScope;
   readonly terms: WaitTerms;
   set: number;
 
   constructor(
-    scope: LocalScope,
+    scope: RequestScope,
     set: number,
     terms: WaitTerms,
     resolve: (grant: HostGrant) => void,
@@ -46,12 +66,12 @@ export class PromiseRequest extends PromiseReport<HostGrant> implements HostRequ
 }
 
 export class CallbackRequest extends CallbackReport<HostGrant> implements HostRequest, Waiter {
-  readonly scope: LocalScope;
+  readonly scope: RequestScope;
   readonly terms: WaitTerms;
   set = 0;
 
   constructor(
-    scope: LocalScope,
+    scope: RequestScope,
     terms: WaitTerms,
     callback: CallbackTerms,
     onGrant: (grant: HostGrant) => void,

@@ -5,12 +5,12 @@
  * operation goes on until its request stands for it ({@link LocalRequests.#wait}).
  */
 
+import type { Capability } from '../api/domain.ts';
 import { DeadlockError, WaitTimeoutError } from '../api/errors.ts';
 import { eventFlags, outcomeOf } from '../api/events.ts';
 import type { Waiter } from '../api/grant.ts';
 import type { AcquireSyncOptions, RequestOptions } from '../api/options.ts';
 import { throwIfAborted } from '../api/options.ts';
-import { stealsShared } from '../api/refusals.ts';
 import type { Snapshot } from '../api/snapshot.ts';
 import { PASS_LOCKED, SYNC } from '../core/index.ts';
 import { cycleOf, usedSynchronously, waitTimeout } from '../report/blockers.ts';
@@ -20,7 +20,7 @@ import type { RequestPort } from '../session/request-port.ts';
 import { noneHeld, noTerms } from '../session/request-terms.ts';
 import { HostGrant } from './grant.ts';
 import type { HeldContext } from './held-context.ts';
-import type { Host } from './host.ts';
+import type { Operations } from './operations.ts';
 import {
   CallbackRequest,
   followSignal,
@@ -28,29 +28,29 @@ import {
   PromiseRequest,
   startTimeLimit,
 } from './request.ts';
-import type { RequestedSet, ResolvedSet, Resources } from './resources.ts';
+import { memoryIsFull, type RequestedSet, type ResolvedSet, type Resources } from './resources.ts';
 import type { LocalScope } from './scope.ts';
 import { takeSnapshot } from './snapshot.ts';
 
 type OnGrant = (grant: HostGrant) => void;
 
 export class LocalRequests implements RequestPort<HostGrant, RequestedSet, LocalScope, Snapshot> {
-  readonly host: Host;
-  readonly capabilities: Host['capabilities'];
+  readonly operations: Operations;
+  readonly capabilities: ReadonlySet<Capability>;
   readonly resources: Resources;
   readonly callbacks: CallbackTermsReader;
   readonly heldContext: HeldContext | undefined;
 
-  constructor(host: Host) {
-    this.host = host;
-    this.capabilities = host.capabilities;
-    this.resources = host.resources;
-    this.callbacks = new CallbackTermsReader(host.delivery);
-    this.heldContext = host.heldContext;
+  constructor(operations: Operations) {
+    this.operations = operations;
+    this.capabilities = operations.port.capabilities;
+    this.resources = operations.resources;
+    this.callbacks = new CallbackTermsReader(operations.delivery);
+    this.heldContext = operations.heldContext;
   }
 
   isOwn(grant: unknown): grant is HostGrant {
-    return grant instanceof HostGrant && grant.scope.backend === this.host;
+    return grant instanceof HostGrant && grant.scope.backend === this.operations;
   }
 
   acquire(
@@ -95,7 +95,7 @@ export class LocalRequests implements RequestPort<HostGrant, RequestedSet, Local
       placed = this.#placeWith(scope, requested, 0, terms, held);
     } catch (error) {
       const request = new CallbackRequest(scope, terms, callback, onGrant);
-      return this.#enqueueAgain(error, requested, held, request);
+      return this.#enqueueAgain(error, scope, requested, held, request);
     }
     const request = new CallbackRequest(scope, terms, callback, onGrant);
     this.#startCallback(request, placed);
@@ -111,7 +111,7 @@ export class LocalRequests implements RequestPort<HostGrant, RequestedSet, Local
       });
     } catch (error) {
       const kept = requested.copy();
-      return this.host.askAgain(error, async () => {
+      return this.operations.port.retries.again(error, async () => {
         throwIfAborted(terms);
         return this.settled(scope, kept, terms);
       });
@@ -125,23 +125,21 @@ export class LocalRequests implements RequestPort<HostGrant, RequestedSet, Local
     bits: number,
     label: string | undefined,
   ): HostGrant | null {
-    const { host } = this;
+    const { operations } = this;
     scope.checkOpen();
     const instrumented = eventFlags.hasSubscribers;
-    host.enter();
+    operations.enter();
     let grant: HostGrant | null;
     try {
-      const resolved = host.resources.resolve(requested);
-      const placed = instrumented
-        ? host.arriveInstrumented(resolved, bits, scope, label)
-        : host.arrive(resolved, bits, scope, label);
-      if (typeof placed === 'number') host.drop(placed, 'denied');
+      const resolved = operations.resources.resolve(requested);
+      const placed = operations.arrive(resolved, bits, scope, label, 0);
+      if (typeof placed === 'number') operations.drop(placed, 'denied');
       grant = typeof placed === 'number' ? null : placed;
     } catch (error) {
-      throw host.undo(error);
+      throw operations.undo(error);
     }
-    if (instrumented || grant === null) host.leave();
-    else host.leaveGranted();
+    if (instrumented || grant === null) operations.leave();
+    else operations.leaveGranted();
     return grant;
   }
 
@@ -153,47 +151,45 @@ export class LocalRequests implements RequestPort<HostGrant, RequestedSet, Local
   ): HostGrant {
     const held = this.heldContext?.grants ?? noneHeld;
     const placed = this.#placeWith(scope, requested, SYNC, terms, held);
-    return typeof placed === 'number' ? this.host.block(scope, placed, options) : placed;
+    return typeof placed === 'number' ? this.operations.port.block(scope, placed, options) : placed;
   }
 
   async query(): Promise<Snapshot> {
     try {
-      return inSlices(takeSnapshot(this.host));
+      return inSlices(takeSnapshot(this.operations));
     } catch (error) {
-      return this.host.askAgain(error, () => this.query());
+      return this.operations.port.retries.again(error, () => this.query());
     }
   }
 
   querySync(): Snapshot {
-    return atOnce(takeSnapshot(this.host));
+    return atOnce(takeSnapshot(this.operations));
   }
 
   async close(scope: LocalScope): Promise<void> {
     try {
       this.#close(scope);
     } catch (error) {
-      return this.host.askAgain(error, () => this.close(scope));
+      return this.operations.port.retries.again(error, () => this.close(scope));
     }
   }
 
   /** The grant, or the set that now waits. */
   #place(scope: LocalScope, requested: RequestedSet, bits: number): HostGrant | number {
     scope.checkOpen();
-    const { host } = this;
+    const { operations } = this;
     const instrumented = eventFlags.hasSubscribers;
-    host.enter();
+    operations.enter();
     let placed: HostGrant | number;
     try {
-      const resolved = host.resources.resolve(requested);
-      placed = instrumented
-        ? host.arriveInstrumented(resolved, bits, scope, undefined)
-        : host.arrive(resolved, bits, scope, undefined);
+      const resolved = operations.resources.resolve(requested);
+      placed = operations.arrive(resolved, bits, scope, undefined, 0);
     } catch (error) {
-      throw host.undo(error);
+      throw operations.undo(error);
     }
     if (typeof placed === 'number') return placed;
-    if (instrumented) host.leave();
-    else host.leaveGranted();
+    if (instrumented) operations.leave();
+    else operations.leaveGranted();
     return placed;
   }
 
@@ -206,16 +202,16 @@ export class LocalRequests implements RequestPort<HostGrant, RequestedSet, Local
   ): HostGrant | number {
     if (terms === noTerms && held.length === 0) return this.#place(scope, requested, bits);
     scope.checkOpen();
-    const { host } = this;
+    const { operations } = this;
     const kept = held.length === 0 ? held : held.filter(({ isHeld }) => isHeld);
-    host.enter();
+    operations.enter();
     let placed: HostGrant | number;
     try {
-      placed = this.#arriveWith(scope, host.resources.resolve(requested), bits, terms, kept);
+      placed = this.#arriveWith(scope, operations.resources.resolve(requested), bits, terms, kept);
     } catch (error) {
-      throw host.undo(error);
+      throw operations.undo(error);
     }
-    if (typeof placed !== 'number') host.leave();
+    if (typeof placed !== 'number') operations.leave();
     return placed;
   }
 
@@ -234,7 +230,7 @@ export class LocalRequests implements RequestPort<HostGrant, RequestedSet, Local
     held: readonly HostGrant[],
   ): Promise<HostGrant> {
     const kept = requested.copy();
-    return this.host.askAgain(error, async () => {
+    return this.operations.port.retries.again(error, async () => {
       throwIfAborted(terms);
       return this.acquire(scope, kept, terms, held);
     });
@@ -247,14 +243,12 @@ export class LocalRequests implements RequestPort<HostGrant, RequestedSet, Local
     { steal, locked, timeoutMs, label }: RequestOptions,
     held: readonly HostGrant[],
   ): HostGrant | number {
-    if (steal === true) return this.#steal(scope, resolved, label);
+    if (steal === true) return this.operations.steal(resolved, scope, label);
     if (locked === 'fail') this.#refuseLocked(resolved);
     const allBits = locked === 'ignore' ? bits | PASS_LOCKED : bits;
-    if (held.length > 0) this.host.expect(resolved, held.length, scope, label);
-    const arrive = eventFlags.hasSubscribers ? 'arriveInstrumented' : 'arrive';
-    const placed = this.host[arrive](resolved, allBits, scope, label);
+    const placed = this.operations.arrive(resolved, allBits, scope, label, held.length);
     if (typeof placed !== 'number') return placed;
-    if (timeoutMs === 0) this.#refuse(placed, waitTimeout(this.host.reader, placed, 0));
+    if (timeoutMs === 0) this.#refuse(placed, waitTimeout(this.operations.reader, placed, 0));
     if (held.length > 0) this.#refuseCycle(placed, held, label);
     return placed;
   }
@@ -268,7 +262,7 @@ export class LocalRequests implements RequestPort<HostGrant, RequestedSet, Local
   ): Promise<HostGrant | null> {
     const kept = requested.copy();
     try {
-      return this.host.whenReady(error, () => this.try(scope, kept, 0, label));
+      return this.operations.port.retries.whenReady(error, () => this.try(scope, kept, 0, label));
     } catch {
       return Promise.reject(error);
     }
@@ -282,18 +276,19 @@ export class LocalRequests implements RequestPort<HostGrant, RequestedSet, Local
       this.#wait(request);
     } else {
       request.granted(placed);
-      this.host.delivery.runDirect();
+      this.operations.delivery.runDirect();
     }
   }
 
   /** Only for a domain that is not ready: the set arrives later. Otherwise throws the error. */
   #enqueueAgain(
     error: unknown,
+    scope: LocalScope,
     requested: RequestedSet,
     held: readonly HostGrant[],
     request: CallbackRequest,
   ): Waiter {
-    const { scope, terms } = request;
+    const { terms } = request;
     const kept = requested.copy();
     let isDeferred = true;
     const endDeferral = (): boolean => {
@@ -302,7 +297,7 @@ export class LocalRequests implements RequestPort<HostGrant, RequestedSet, Local
       request.endWaiting();
       return true;
     };
-    void this.host.whenReady(error, () => {
+    void this.operations.port.retries.whenReady(error, () => {
       if (!endDeferral()) return;
       let placed: HostGrant | number;
       try {
@@ -321,81 +316,69 @@ export class LocalRequests implements RequestPort<HostGrant, RequestedSet, Local
   /** The observer, or 0 if there is nothing to wait for; otherwise as {@link #place}. */
   #observe(scope: LocalScope, requested: RequestedSet, { timeoutMs }: RequestOptions): number {
     scope.checkOpen();
-    const { host } = this;
-    host.enter();
+    const { operations } = this;
+    operations.enter();
     let observer: number;
     try {
-      observer = host.observe(host.resources.resolve(requested), scope);
-      if (host.core.isGranted(observer)) {
-        host.end(observer, false);
-        observer = 0;
-      } else if (timeoutMs === 0) {
+      observer = operations.observe(operations.resources.resolve(requested), scope);
+      if (observer !== 0 && timeoutMs === 0) {
         const error = 'not settled now: something that conflicts is live';
         this.#refuse(observer, new WaitTimeoutError(error));
       }
     } catch (error) {
-      throw host.undo(error);
+      throw operations.undo(error);
     }
-    if (observer === 0) host.leave();
+    if (observer === 0) operations.leave();
     return observer;
   }
 
   /** From now on the request stands for its set. The operation in which it arrived ends. */
   #wait(request: HostRequest): void {
-    const { host } = this;
+    const { operations } = this;
     const { scope, terms } = request;
-    host.tag(request);
+    operations.port.owners.attach(request);
     scope.tracked?.add(request);
     if (terms !== noTerms) startTimeLimit(request);
-    host.leave();
+    operations.leave();
     if (terms.signal !== undefined) followSignal(request, terms.signal);
-  }
-
-  #steal(scope: LocalScope, resolved: ResolvedSet, label: string | undefined): HostGrant {
-    const { host } = this;
-    if (resolved.exclusiveCount !== resolved.count) throw stealsShared();
-    const set = host.steal(resolved, scope, label);
-    const grant = host.createGrant(scope, set, host.core.state(set), label);
-    if (eventFlags.hasSubscribers) host.events.granted(grant);
-    return grant;
   }
 
   /** Ends a waiting set by an error. */
   #refuse(set: number, error: Error): never {
-    this.host.drop(set, outcomeOf(error));
+    this.operations.drop(set, outcomeOf(error));
     throw error;
   }
 
   #refuseLocked({ queues, count }: ResolvedSet): void {
-    const { core, reader } = this.host;
+    const { core, reader } = this.operations;
     const queue = core.firstLocked(queues, count);
     if (queue !== 0) throw usedSynchronously(reader, queue);
   }
 
   #refuseCycle(set: number, held: readonly HostGrant[], label: string | undefined): void {
-    const { host } = this;
+    const { operations } = this;
     const kept = held.filter(({ isHeld }) => isHeld).map((grant) => grant.set);
-    const cycle = host.core.declareHolding(set, [...new Set(kept)]);
+    const cycle = operations.core.declareHolding(set, [...new Set(kept)]);
     if (cycle?.length === 0) return;
-    if (cycle === undefined) this.#refuse(set, host.resources.memoryIsFull());
-    const { message, steps } = cycleOf(host.reader, cycle, label);
+    if (cycle === undefined) this.#refuse(set, memoryIsFull(operations.port.queues));
+    const { message, steps } = cycleOf(operations.reader, cycle, label);
     this.#refuse(set, new DeadlockError(message, steps));
   }
 
   /** One operation. If the state is out of reach this throws, and nothing is half closed. */
   #close(scope: LocalScope): void {
     if (!scope.isOpen) return;
-    const { host } = this;
-    host.delivery.asOne(() => {
+    const { operations } = this;
+    operations.delivery.asOne(() => {
       if (scope.parent === undefined) {
-        host.close();
+        operations.port.close();
         scope.close();
         return;
       }
-      host.enter();
+      operations.enter();
       // Not before: what a set of its own has come to is known from here on.
-      host.endAll(scope.close());
-      host.leave();
+      operations.endings.endAll(scope.close());
+      operations.leave();
     });
   }
 }

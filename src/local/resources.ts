@@ -1,9 +1,9 @@
 /**
- * Names and handles, and the queues in core that stand for them while somebody uses them.
+ * Names and handles, and the queues in core that stand for them while they are used.
  *
- * A resource has a queue only from its first use until some time after it has fallen idle: when, is
- * the host's choice. Beyond that an idle name leaves nothing behind. A handle keeps its object, and
- * no queue either.
+ * A resource has a queue only from its first use until some time after it has fallen idle: the
+ * backend's {@link Queues} decide when. Beyond that an idle name leaves nothing behind. A handle
+ * keeps its object, and no queue either.
  */
 
 import { LimitError, ResourceBusyError } from '../api/errors.ts';
@@ -19,7 +19,7 @@ import {
   readSpec,
   type SetSpec,
 } from '../api/sets.ts';
-import type { Host } from './host.ts';
+import type { Core } from '../core/index.ts';
 
 /** Names of this many resources are kept from one request to the next. */
 const refsKept = 64;
@@ -113,12 +113,54 @@ export class HostPreparedSet implements PreparedSet {
 /** What a caller asks for, once it has been read: nothing of the caller's is left in it. */
 export type RequestedSet = RequestedRefs | HostPreparedSet;
 
-export abstract class Resources {
+/**
+ * The queues of resources, as a backend keeps them. All functions run within an operation, on a
+ * consistent core; only {@link Queues.queueOf} throws.
+ */
+export interface Queues {
   /** The last names used, and all with an open handle. */
-  protected readonly names = new Map<string, HostResource>();
-  /** Counts the queues dropped. */
-  protected epoch = 0;
-  protected readonly host: Host;
+  readonly names: Map<string, HostResource>;
+  /** Changes when a queue that was found may have been dropped. */
+  readonly epoch: number;
+  /** {@link Queues.tidy} has something to do. */
+  readonly isUntidy: boolean;
+  /**
+   * The queue of a resource, which gets one if it has none. The `found` queues stay.
+   *
+   * @throws LimitError
+   */
+  queueOf(resource: HostResource, found: ResolvedSet): number;
+  /** The queue of a resource, or 0. */
+  existingQueueOf(resource: HostResource): number;
+  /** Ends the queue of an unused resource. */
+  drop(resource: HostResource): void;
+  /** Drops queues that earlier sets left unused, before an operation finds any. */
+  tidy(): void;
+  /** A queue has fallen idle. */
+  idle(queue: number): void;
+  /** Memory has run out: idle queues are to go before the next request. */
+  noteFull(): void;
+  /** For a resource without a name. */
+  nextNumber(): number;
+}
+
+/** The error of a request that finds no memory. */
+export function memoryIsFull(queues: Queues): LimitError {
+  queues.noteFull();
+  return new LimitError('no memory is left for more sets: too many are held or wait');
+}
+
+/** What resources need of the operations on them. */
+interface ResourceSource {
+  readonly core: Core;
+  enter(): void;
+  leave(): void;
+  undo(error: unknown): unknown;
+}
+
+export class Resources {
+  readonly #source: ResourceSource;
+  readonly #queues: Queues;
   /**
    * Memory for what is read next. A read takes it and {@link resolve} gives it back, so a set that
    * code of the caller's asks for in between has memory of its own.
@@ -126,36 +168,16 @@ export abstract class Resources {
   #requested = new RequestedRefs();
   /** What was named last, unless it was a prepared set. */
   readonly #scratch = new ResolvedSet();
-  /** What {@link resolve} has found so far, while it looks. */
-  protected resolving = this.#scratch;
 
-  constructor(host: Host) {
-    this.host = host;
-  }
-
-  /** The queue of a resource, which gets one if it has none. */
-  protected abstract queueOf(resource: HostResource): number;
-  /** The queue of a resource, or 0. */
-  protected abstract existingQueueOf(resource: HostResource): number;
-  /** Nobody uses it: its queue goes. */
-  protected abstract drop(resource: HostResource): void;
-  /** For a resource without a name. */
-  protected abstract nextNumber(): number;
-  /** What earlier sets left unused can go, if there is much; what is found from now on must not. */
-  protected abstract tidy(): void;
-  protected isUntidy = false;
-  /** A queue has fallen idle. */
-  abstract idle(queue: number): void;
-
-  /** The error of a request that finds no memory. */
-  memoryIsFull(): LimitError {
-    return new LimitError('no memory is left for more sets: too many are held or wait');
+  constructor(source: ResourceSource, queues: Queues) {
+    this.#source = source;
+    this.#queues = queues;
   }
 
   handle(name: string | undefined): HostResource {
-    if (name === undefined) return this.#create(undefined, true);
+    if (name === undefined) return this.#createNameless();
     checkName(name);
-    const resource = this.names.get(name) ?? this.#create(name, true);
+    const resource = this.#queues.names.get(name) ?? this.#create(name, true);
     resource.isHandle = true;
     return resource;
   }
@@ -220,8 +242,9 @@ export abstract class Resources {
 
   /** The queues of what is asked for; good until the next call. Within an operation. */
   resolve(requested: RequestedSet): ResolvedSet {
-    if (this.isUntidy) this.tidy();
-    return requested.epoch === this.epoch ? requested.resolved : this.#resolve(requested);
+    const queues = this.#queues;
+    if (queues.isUntidy) queues.tidy();
+    return requested.epoch === queues.epoch ? requested.resolved : this.#resolve(requested);
   }
 
   #resolve(requested: RequestedSet): ResolvedSet {
@@ -229,9 +252,8 @@ export abstract class Resources {
     const { refs, count } = requested;
     const scratch = this.#scratch;
     scratch.count = 0;
-    this.resolving = scratch;
     for (let index = 0; index < count; index++) {
-      scratch.queues[index] = this.#use(this.#find(refs[index] as ResourceRef));
+      scratch.queues[index] = this.#use(this.#find(refs[index] as ResourceRef), scratch);
       scratch.count++;
     }
     scratch.exclusiveCount = requested.exclusiveCount;
@@ -250,7 +272,7 @@ export abstract class Resources {
     scratch.count = 0;
     const count = requested instanceof HostPreparedSet ? refs.length : requested.count;
     for (let index = 0; index < count; index++) {
-      const queue = this.existingQueueOf(this.#find(refs[index] as ResourceRef));
+      const queue = this.#queues.existingQueueOf(this.#find(refs[index] as ResourceRef));
       if (queue === 0) return undefined;
       scratch.queues[scratch.count++] = queue;
     }
@@ -260,70 +282,78 @@ export abstract class Resources {
 
   /** Whether a set holds a resource or waits for it. */
   isUsed(ref: ResourceRef): boolean {
-    const { host } = this;
+    const source = this.#source;
     const requested = this.readPart(ref);
-    host.enter();
+    source.enter();
     const resolved = this.resolveExisting(requested);
-    const isUsed = resolved !== undefined && host.core.isUsed(resolved.queues[0] as number);
-    host.leave();
+    const isUsed = resolved !== undefined && source.core.isUsed(resolved.queues[0] as number);
+    source.leave();
     return isUsed;
   }
 
   close(resource: HostResource): void {
     if (!resource.isOpen) return;
-    const { host } = this;
-    host.enter();
+    const source = this.#source;
+    const queues = this.#queues;
+    source.enter();
     try {
-      const queue = this.existingQueueOf(resource);
+      const queue = queues.existingQueueOf(resource);
       if (queue !== 0) {
-        if (host.core.isUsed(queue)) throw busy(resource);
-        this.drop(resource);
+        if (source.core.isUsed(queue)) throw busy(resource);
+        queues.drop(resource);
       }
     } catch (error) {
-      throw host.undo(error);
+      throw source.undo(error);
     }
     resource.isOpen = false;
-    if (resource.name !== undefined) this.names.delete(resource.name);
-    host.leave();
+    if (resource.name !== undefined) queues.names.delete(resource.name);
+    source.leave();
   }
 
   #resolvePrepared(set: HostPreparedSet): ResolvedSet {
     const { resources, resolved } = set;
     resolved.count = 0;
-    this.resolving = resolved;
     for (let index = 0; index < resources.length; index++) {
       let resource = resources[index] as HostResource;
-      if (this.existingQueueOf(resource) === 0) {
+      if (this.#queues.existingQueueOf(resource) === 0) {
         // A name that fell idle may have come back as another object meanwhile.
         resource = this.#find(set.refs[index] as ResourceRef);
         resources[index] = resource;
       }
-      resolved.queues[index] = this.#use(resource);
+      resolved.queues[index] = this.#use(resource, resolved);
       resolved.count++;
     }
     resolved.exclusiveCount = set.exclusiveCount;
-    set.epoch = this.epoch;
+    set.epoch = this.#queues.epoch;
     return resolved;
   }
 
-  #use(resource: HostResource): number {
+  #use(resource: HostResource, found: ResolvedSet): number {
     if (!resource.isOpen) throw closedResource(shownName(resource));
-    return this.queueOf(resource);
+    return this.#queues.queueOf(resource, found);
   }
 
   /** Of a name, or of a handle that has been accepted. */
   #find(ref: ResourceRef): HostResource {
     if (typeof ref !== 'string') return ref as HostResource;
-    const resource = this.names.get(ref);
+    const resource = this.#queues.names.get(ref);
     if (resource !== undefined) return resource;
     checkName(ref);
     return this.#create(ref, false);
   }
 
-  #create(name: string | undefined, isHandle: boolean): HostResource {
-    const resource = new HostResource(this, name, name === undefined ? this.nextNumber() : 0);
+  #create(name: string, isHandle: boolean): HostResource {
+    const resource = new HostResource(this, name, 0);
     resource.isHandle = isHandle;
-    if (isHandle && name !== undefined) this.names.set(name, resource);
+    if (isHandle) this.#queues.names.set(name, resource);
+    return resource;
+  }
+
+  #createNameless(): HostResource {
+    this.#source.enter();
+    const resource = new HostResource(this, undefined, this.#queues.nextNumber());
+    this.#source.leave();
+    resource.isHandle = true;
     return resource;
   }
 }

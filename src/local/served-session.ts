@@ -27,7 +27,7 @@ export class ServedSession extends LocalSession implements EndsTogether {
       const object = each.set === 0 ? each.takeDue() : each;
       if (object !== undefined) own.push(object);
     }
-    backend.endUnwanted(own, died);
+    backend.endings.endUnwanted(own, died);
     backend.leave();
   }
 }

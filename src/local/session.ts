@@ -8,9 +8,8 @@ import type { Snapshot } from '../api/snapshot.ts';
 import { SYNC } from '../core/index.ts';
 import { labelOf, noOptions, noTerms, termsOf } from '../session/request-terms.ts';
 import { DomainSession } from '../session/session.ts';
-import { type SessionOptions, SessionScope } from '../session/session-tree.ts';
+import type { SessionOptions } from '../session/session-tree.ts';
 import type { HostGrant } from './grant.ts';
-import type { Host } from './host.ts';
 import type { LocalRequests } from './requests.ts';
 import type { RequestedSet } from './resources.ts';
 import type { LocalScope } from './scope.ts';
@@ -20,11 +19,6 @@ export class LocalSession
   implements SyncSession
 {
   declare readonly requests: LocalRequests;
-
-  /** By default the outermost session. */
-  constructor(requests: LocalRequests, scope: LocalScope = scopeOf(requests.host)) {
-    super(requests, scope);
-  }
 
   override session(options: SessionOptions = noOptions as object): LocalSession {
     return new LocalSession(this.requests, this.scope.open(options));
@@ -47,9 +41,4 @@ export class LocalSession
   querySync(): Snapshot {
     return this.requests.querySync();
   }
-}
-
-/** Its host knows all that lives. */
-function scopeOf(host: Host): LocalScope {
-  return SessionScope.ofDomain(host, host.label);
 }

@@ -1,12 +1,19 @@
 /** Takes a snapshot of a local domain: a copy of its state, whose entries may be made in slices. */
 
+import type { LocalReader } from '../report/core-reader.ts';
 import { entriesOf } from '../report/snapshot-entries.ts';
-import type { Host } from './host.ts';
+
+/** The operations that a snapshot uses. */
+interface SnapshotSource {
+  readonly reader: LocalReader;
+  enter(): void;
+  leave(): void;
+}
 
 /** The copy is of this moment; the generator makes the entries from it. */
-export function takeSnapshot(host: Host): ReturnType<typeof entriesOf> {
-  host.enter();
-  const copy = host.reader.copy();
-  host.leave();
+export function takeSnapshot(source: SnapshotSource): ReturnType<typeof entriesOf> {
+  source.enter();
+  const copy = source.reader.copy();
+  source.leave();
   return entriesOf(copy, copy.withOwner);
 }

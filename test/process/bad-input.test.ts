@@ -15,7 +15,7 @@ import {
   setSizeMax,
 } from 'kds';
 import { describe, expect, it } from 'vitest';
-import { faultsOf, hostOf, outcomeOf, tracesIn } from './inside.ts';
+import { backendOf, faultsOf, outcomeOf, tracesIn } from './inside.ts';
 
 type ErrorClass = abstract new (...args: never[]) => Error;
 type Bad = readonly [name: string, value: unknown, error: ErrorClass];
@@ -52,7 +52,7 @@ function busyDomain() {
     domain,
     isUntouched() {
       expect(domain.querySync()).toEqual(before);
-      expect(hostOf(domain).tagged.count).toBe(1);
+      expect(backendOf(domain).owners.tagged.count).toBe(1);
       expect(faultsOf(domain)).toEqual([]);
     },
     end() {

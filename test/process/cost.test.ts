@@ -5,10 +5,9 @@
 
 import type { SyncDomain, SyncGrant } from 'kds';
 import { describe, expect, it } from 'vitest';
-import { ProcessHost } from '../../src/backends/process/host.ts';
+import { ProcessBackend } from '../../src/backends/process/backend.ts';
 import { Memory } from '../../src/core/index.ts';
-import { LocalRequests } from '../../src/local/requests.ts';
-import { LocalSession } from '../../src/local/session.ts';
+import { domainOf } from './inside.ts';
 
 class CountingMemory extends Memory {
   count = 0;
@@ -31,9 +30,7 @@ class CountingMemory extends Memory {
 
 class World {
   readonly #memory = new CountingMemory();
-  readonly domain: SyncDomain = new LocalSession(
-    new LocalRequests(new ProcessHost(undefined, this.#memory)),
-  );
+  readonly domain: SyncDomain = domainOf(new ProcessBackend(undefined, this.#memory));
 
   cost<R>(operation: () => R): { readonly count: number; readonly result: R } {
     const before = this.#memory.count;

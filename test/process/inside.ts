@@ -1,30 +1,35 @@
-/** A look into the host of a domain: into its words, for what the interface does not show. */
+/** The backend of a domain: its words, for what the interface does not show. */
 
 import type { SyncDomain } from '../../src/api/domain.ts';
-import { ProcessHost } from '../../src/backends/process/host.ts';
+import { ProcessBackend } from '../../src/backends/process/backend.ts';
 import { findFaults, Memory, type MemorySize } from '../../src/core/index.ts';
 import { LocalRequests } from '../../src/local/requests.ts';
 import { LocalSession } from '../../src/local/session.ts';
+import { SessionScope } from '../../src/session/session-tree.ts';
 
-export function hostOf(domain: SyncDomain): ProcessHost {
-  return (domain as LocalSession).scope.backend as ProcessHost;
+export function backendOf(domain: SyncDomain): ProcessBackend {
+  return (domain as LocalSession).scope.backend.port as ProcessBackend;
 }
 
 /** What is out of order in the words of a domain. */
 export function faultsOf(domain: SyncDomain): readonly string[] {
-  return findFaults(hostOf(domain).core.memory);
+  return findFaults((domain as LocalSession).scope.backend.core.memory);
 }
 
 /** Whatever still waits, is held or stands for something that does. */
 export function tracesIn(domain: SyncDomain): readonly unknown[] {
   const { held, pending } = domain.querySync();
-  const tagged = hostOf(domain).tagged.values();
+  const tagged = backendOf(domain).owners.tagged.values();
   return [...held, ...pending, ...tagged, ...faultsOf(domain)];
 }
 
 /** A domain with so much memory and no more. */
 export function domainIn(size: MemorySize): SyncDomain {
-  return new LocalSession(new LocalRequests(new ProcessHost(undefined, new Memory(size))));
+  return domainOf(new ProcessBackend(undefined, new Memory(size)));
+}
+
+export function domainOf({ operations }: ProcessBackend): SyncDomain {
+  return new LocalSession(new LocalRequests(operations), SessionScope.ofDomain(operations));
 }
 
 /** What has come of promises by the time that all that is due now has run. */

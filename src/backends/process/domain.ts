@@ -7,7 +7,8 @@ import { applyOptions, type DomainOptions, readDomainOptions } from '../../local
 import { LocalRequests } from '../../local/requests.ts';
 import { ServedSession } from '../../local/served-session.ts';
 import { LocalSession } from '../../local/session.ts';
-import { ProcessHost } from './host.ts';
+import { SessionScope } from '../../session/session-tree.ts';
+import { ProcessBackend } from './backend.ts';
 
 /**
  * A new domain: what is locked in it is locked against callers of the same object, in this event
@@ -24,9 +25,12 @@ import { ProcessHost } from './host.ts';
  */
 export function createDomain(options: DomainOptions = {}): SyncDomain {
   const own = readDomainOptions(options);
-  const host = new ProcessHost(own.label);
-  applyOptions(host, own);
-  return new LocalSession(new LocalRequests(host));
+  const { operations } = new ProcessBackend(own.label);
+  applyOptions(operations, own);
+  return new LocalSession(
+    new LocalRequests(operations),
+    SessionScope.ofDomain(operations, own.label),
+  );
 }
 
 /** For a server: a domain that reports which of the server's sessions has a set. */
@@ -51,5 +55,6 @@ export interface OwnedSnapshot {
 }
 
 export function createServedDomain(): ServedDomain {
-  return new ServedSession(new LocalRequests(new ProcessHost()));
+  const { operations } = new ProcessBackend();
+  return new ServedSession(new LocalRequests(operations), SessionScope.ofDomain(operations));
 }

@@ -2,14 +2,14 @@
 
 import type { Core } from '../../core/index.ts';
 import { HostGrant } from '../../local/grant.ts';
-import type { HostRequest } from '../../local/request.ts';
+import type { OwnObject } from '../../local/owners.ts';
 import type { HostResource } from '../../local/resources.ts';
 import { LocalReader, type NotedClock } from '../../report/core-reader.ts';
 import type { Registry } from './registry.ts';
 
 export interface ProcessObjects {
   /** Requests and grants, by the tags of sets. Tag 0 has no object. */
-  readonly tagged: Registry<HostRequest | HostGrant>;
+  readonly tagged: Registry<OwnObject>;
   /** Resources, by the tags of queues. */
   readonly resources: Registry<HostResource>;
   /** The label of the domain, for sets without a tag. */
@@ -49,7 +49,7 @@ export class ProcessReader extends LocalReader {
   }
 
   /** The request of a set, or its grant if that has details. */
-  #objectOf(set: number): HostRequest | HostGrant | undefined {
+  #objectOf(set: number): OwnObject | undefined {
     const tag = this.core.tag(set);
     return tag === 0 ? undefined : this.#objects.tagged.get(tag);
   }

@@ -1,22 +1,12 @@
-/**
- * Agents: the domains that are open in an arena, each with a place in the table of control.ts and a
- * slot in core's words for its inbox: sets of its own that somebody else's operation has granted or
- * taken away, in the order in which that happened.
- */
+/** Agents: the domains that are open in an arena, each with a place in the table of control.ts. */
 
 import { LimitError } from '../../api/errors.ts';
-import { save } from '../../core/journal.ts';
 import * as L from '../../core/layout.ts';
 import * as C from './control.ts';
 import { hasGoneThread } from './liveness.ts';
-import { inboxOf } from './root.ts';
 import { thread } from './thread.ts';
 
-const INBOX_FIRST = 2;
-const INBOX_LAST = 3;
 const stateMask = (1 << C.STATE_BITS) - 1;
-/** Of a set in an inbox: the next one there. It is granted, so it has nothing pending. */
-const SET_NEXT = L.SET_PENDING;
 
 /**
  * Takes a free place for an agent of the calling thread, LIVE or JOINING. Whoever ends on the way
@@ -179,55 +169,4 @@ export function agentsIn(control: Int32Array, state: number): readonly number[] 
     if (stateOf(control, agent) === state) agents.push(agent);
   }
   return agents;
-}
-
-/** Puts a set into the inbox of its agent, if it is not there yet. */
-export function post(w: Int32Array, agent: number, set: number): void {
-  if (isPosted(w, set)) return;
-  const slot = inboxOf(agent);
-  const last = w[slot | INBOX_LAST];
-  save(w, slot);
-  save(w, set);
-  w[set | L.FLAGS] |= L.SET_POSTED;
-  w[set | SET_NEXT] = L.NOBODY;
-  if (last === L.NOBODY) {
-    w[slot | INBOX_FIRST] = set;
-  } else {
-    save(w, last);
-    w[last | SET_NEXT] = set;
-  }
-  w[slot | INBOX_LAST] = set;
-}
-
-/** Whether its agent has not heard of it yet. */
-export function isPosted(w: Int32Array, set: number): boolean {
-  return (w[set | L.FLAGS] & L.SET_POSTED) !== 0;
-}
-
-/** Whether there is anything in an agent's inbox. */
-export function hasNews(w: Int32Array, agent: number): boolean {
-  return w[inboxOf(agent) | INBOX_FIRST] !== L.NOBODY;
-}
-
-/** The next set from an agent's inbox, or 0. */
-export function fetch(w: Int32Array, agent: number): number {
-  const slot = inboxOf(agent);
-  const set = w[slot | INBOX_FIRST];
-  if (set === L.NOBODY) return set;
-  save(w, slot);
-  save(w, set);
-  const next = w[set | SET_NEXT];
-  w[set | SET_NEXT] = 0;
-  w[set | L.FLAGS] &= ~L.SET_POSTED;
-  w[slot | INBOX_FIRST] = next;
-  if (next === L.NOBODY) w[slot | INBOX_LAST] = L.NOBODY;
-  return set;
-}
-
-/** Whatever is in it is about to end. */
-export function emptyInbox(w: Int32Array, agent: number): void {
-  const slot = inboxOf(agent);
-  save(w, slot);
-  w[slot | INBOX_FIRST] = L.NOBODY;
-  w[slot | INBOX_LAST] = L.NOBODY;
 }

@@ -1,33 +1,48 @@
 /**
  * Waiting as a synchronous caller: the thread sleeps until its set is granted, its time is over, it
- * is interrupted, or it is certain that nobody could ever wake it.
+ * is interrupted, or it is certain that no other thread could ever wake it.
  */
 
 import { DeadlockError, InterruptedError, WaitTimeoutError } from '../../api/errors.ts';
 import { outcomeOf } from '../../api/events.ts';
 import type { AcquireSyncOptions, RequestOptions } from '../../api/options.ts';
 import type { HostGrant } from '../../local/grant.ts';
-import { type HostRequest, leave } from '../../local/request.ts';
-import type { LocalScope } from '../../local/scope.ts';
+import type { Operations } from '../../local/operations.ts';
+import { type HostRequest, leave, type RequestScope } from '../../local/request.ts';
 import { cycleOf, describeBlockers, waitTimeout } from '../../report/blockers.ts';
 import { realNowMs } from '../../runtime/real-time.ts';
 import { noTerms } from '../../session/request-terms.ts';
+import type { Agent } from './agent.ts';
 import { agentsIn, markDead } from './agents.ts';
 import * as C from './control.ts';
-import type { ThreadsHost } from './host.ts';
 import { hasGoneThread } from './liveness.ts';
 import { thread } from './thread.ts';
 
-/** It wakes so often to see whether those it waits for are still there. */
+/** Longest sleep before it checks whether the threads it waits for are still there. */
 const sleepMsMax = 100;
 
+/** The parts of a backend that a blocked thread works with. */
+interface BlockingSource {
+  readonly agent: Agent;
+  readonly bells: {
+    readonly own: { readonly isRung: boolean; sleep(timeoutMs: number): void };
+    ringAfter(agent: number): void;
+  };
+  readonly operations: Operations;
+  readonly owners: { agentOf(set: number): number };
+  readonly section: {
+    readonly inbox: { takeEarly(request: HostRequest): HostGrant | undefined };
+    reap(agent: number): void;
+  };
+}
+
 class BlockedRequest implements HostRequest {
-  readonly scope: LocalScope;
+  readonly scope: RequestScope;
   readonly terms: RequestOptions;
   set: number;
   grant: HostGrant | undefined = undefined;
 
-  constructor(scope: LocalScope, set: number, label: string | undefined) {
+  constructor(scope: RequestScope, set: number, label: string | undefined) {
     this.scope = scope;
     this.set = set;
     this.terms = { ...noTerms, label };
@@ -43,158 +58,173 @@ class BlockedRequest implements HostRequest {
   endWaiting(): void {}
 }
 
-/** Ends the operation in which `set` arrived. */
-export function blockFor(
-  host: ThreadsHost,
-  scope: LocalScope,
-  set: number,
-  { timeoutMs = Number.POSITIVE_INFINITY, spinUs = 0, label }: AcquireSyncOptions,
-): HostGrant {
-  if (!thread.maySleep) return refuse(host, set);
-  const startMs = realNowMs();
-  const request = new BlockedRequest(scope, set, label);
-  host.tag(request);
-  noteBlocked(host, set, timeoutMs);
-  host.leave();
-  try {
-    // Whoever else is granted something meanwhile is told when this thread goes on.
-    return host.delivery.asOne(() => untilGranted(host, request, startMs, { timeoutMs, spinUs }));
-  } catch (error) {
-    if (isOver(request)) throw error;
-    // The lock cannot be had, so the set still waits, or is granted: nobody would ever release it.
-    noteBlocked(host, 0, timeoutMs);
-    host.owe(error, () => giveUp(host, request));
-    throw error;
-  }
-}
+export class Blocking {
+  readonly #source: BlockingSource;
 
-function untilGranted(
-  host: ThreadsHost,
-  request: BlockedRequest,
-  startMs: number,
-  { timeoutMs, spinUs }: { readonly timeoutMs: number; readonly spinUs: number },
-): HostGrant {
-  for (let turn = 0; ; turn++) {
-    const spinMs = turn === 0 ? Math.min(spinUs / 1000, timeoutMs) : 0;
-    sleep(host, startMs + spinMs, startMs + timeoutMs);
-    if (turn > 0) buryTheGone(host);
-    const grant = host.heardOf(request);
-    if (grant !== undefined) {
-      noteBlocked(host, 0, timeoutMs);
-      return grant;
-    }
-    host.enter();
-    const error = request.grant ?? whyNoLonger(host, request, startMs, timeoutMs, turn);
-    if (error === undefined) {
-      host.leave();
-      continue;
-    }
-    noteBlocked(host, 0, timeoutMs);
-    if (request.grant === undefined) leave(request, outcomeOf(error));
-    host.leave();
-    if (request.grant !== undefined) return request.grant;
-    throw error;
+  constructor(source: BlockingSource) {
+    this.#source = source;
   }
-}
 
-/** The agent goes on, without a grant. False if it is not blocked. */
-export function interrupt(host: ThreadsHost, agent: number): boolean {
-  const { control, core } = host;
-  const at = C.wordsOfAgent(agent);
-  host.enter();
-  const set = control[at + C.BLOCKED_SET] as number;
-  const isBlocked = set !== 0 && !core.isGranted(set);
-  if (isBlocked) {
-    control[at + C.INTERRUPTED] = 1;
-    host.ringAfter(agent);
+  /** Ends the operation in which `set` arrived. */
+  wait(
+    scope: RequestScope,
+    set: number,
+    { timeoutMs = Number.POSITIVE_INFINITY, spinUs = 0, label }: AcquireSyncOptions,
+  ): HostGrant {
+    if (!thread.maySleep) return this.#refuse(set);
+    const { delivery, port } = this.#source.operations;
+    const startMs = realNowMs();
+    const request = new BlockedRequest(scope, set, label);
+    port.owners.attach(request);
+    this.#noteBlocked(set, timeoutMs);
+    this.#source.operations.leave();
+    try {
+      // Callers that are granted something meanwhile are notified when this thread goes on.
+      return delivery.asOne(() => this.#untilGranted(request, startMs, { timeoutMs, spinUs }));
+    } catch (error) {
+      if (isOver(request)) throw error;
+      // The lock cannot be had, so the set still waits, or is granted and never released.
+      this.#noteBlocked(0, timeoutMs);
+      port.retries.later(error, () => this.#giveUp(request));
+      throw error;
+    }
   }
-  host.leave();
-  return isBlocked;
+
+  /** An agent goes on, without a grant. False if it is not blocked. */
+  interrupt(agent: number): boolean {
+    const { bells, operations } = this.#source;
+    const { control } = this.#source.agent;
+    const at = C.wordsOfAgent(agent);
+    operations.enter();
+    const set = control[at + C.BLOCKED_SET] as number;
+    const isBlocked = set !== 0 && !operations.core.isGranted(set);
+    if (isBlocked) {
+      control[at + C.INTERRUPTED] = 1;
+      bells.ringAfter(agent);
+    }
+    operations.leave();
+    return isBlocked;
+  }
+
+  #untilGranted(
+    request: BlockedRequest,
+    startMs: number,
+    { timeoutMs, spinUs }: { readonly timeoutMs: number; readonly spinUs: number },
+  ): HostGrant {
+    const { operations, section } = this.#source;
+    for (let turn = 0; ; turn++) {
+      const spinMs = turn === 0 ? Math.min(spinUs / 1000, timeoutMs) : 0;
+      this.#sleep(startMs + spinMs, startMs + timeoutMs);
+      if (turn > 0) this.#reapEnded();
+      const grant = section.inbox.takeEarly(request);
+      if (grant !== undefined) {
+        this.#noteBlocked(0, timeoutMs);
+        return grant;
+      }
+      operations.enter();
+      const error = request.grant ?? this.#whyNoLonger(request, startMs, timeoutMs, turn);
+      if (error === undefined) {
+        operations.leave();
+        continue;
+      }
+      this.#noteBlocked(0, timeoutMs);
+      if (request.grant === undefined) leave(request, outcomeOf(error));
+      operations.leave();
+      if (request.grant !== undefined) return request.grant;
+      throw error;
+    }
+  }
+
+  /** No caller waits for its end any more. */
+  #giveUp(request: BlockedRequest): void {
+    const { operations } = this.#source;
+    operations.enter();
+    leave(request, 'refused');
+    request.grant?.release();
+    operations.leave();
+  }
+
+  /** The main thread of a browser may not sleep, and is not to stand still. */
+  #refuse(set: number): never {
+    const { operations } = this.#source;
+    const blockers = describeBlockers(operations.reader, set);
+    operations.drop(set, 'timed-out');
+    operations.leave();
+    throw new WaitTimeoutError(
+      `not granted at once, and this thread may not block: ${blockers}. ` +
+        'Use acquire() or enqueue().',
+    );
+  }
+
+  /** Until the bell is rung; not beyond a time, and not for long. */
+  #sleep(spinUntilMs: number, untilMs: number): void {
+    const { own } = this.#source.bells;
+    do {
+      if (own.isRung) return;
+    } while (realNowMs() < spinUntilMs);
+    const leftMs = untilMs - realNowMs();
+    if (leftMs > 0) own.sleep(Math.min(leftMs, sleepMsMax));
+  }
+
+  #whyNoLonger(
+    request: HostRequest,
+    startMs: number,
+    timeoutMs: number,
+    turn: number,
+  ): Error | undefined {
+    const { agent, operations } = this.#source;
+    const { core, reader } = operations;
+    const { set } = request;
+    const at = C.wordsOfAgent(agent.number);
+    if (agent.control[at + C.INTERRUPTED] !== 0) {
+      return new InterruptedError(`interrupted while it waited: ${describeBlockers(reader, set)}`);
+    }
+    if (realNowMs() - startMs >= timeoutMs) return waitTimeout(reader, set, timeoutMs);
+    // Not at once: a thread that was granted something may just be about to release it.
+    if (turn === 0 || timeoutMs !== Number.POSITIVE_INFINITY) return undefined;
+    const cycle = core.findCircle(set, (kept) => this.#blockedForEver(kept));
+    if (cycle.length === 0) return undefined;
+    const { message, steps } = cycleOf(reader, cycle, request.terms.label);
+    return new DeadlockError(`all of these threads block: ${message}`, steps);
+  }
+
+  /**
+   * The set that the thread of the owner of `set` is blocked for without a limit. That thread
+   * releases what it has, granted or yet to be granted, only when it goes on, and nothing but that
+   * or an interruption ends such a cycle. A thread that runs, or sits in its event loop, may still
+   * release: what it has is kept for no other set.
+   */
+  #blockedForEver(set: number): readonly number[] {
+    const { agent, owners } = this.#source;
+    const { control } = agent;
+    const thread = control[C.wordsOfAgent(owners.agentOf(set)) + C.THREAD];
+    for (const other of agentsIn(control, C.LIVE)) {
+      const at = C.wordsOfAgent(other);
+      const blocked = control[at + C.BLOCKED_SET];
+      const isForEver = blocked !== 0 && control[at + C.BLOCKED_FOR_EVER] === 1;
+      if (isForEver && control[at + C.THREAD] === thread && blocked !== set) return [blocked];
+    }
+    return [];
+  }
+
+  #noteBlocked(set: number, timeoutMs: number): void {
+    const { control, number } = this.#source.agent;
+    const at = C.wordsOfAgent(number);
+    control[at + C.BLOCKED_SET] = set;
+    control[at + C.BLOCKED_FOR_EVER] = timeoutMs === Number.POSITIVE_INFINITY ? 1 : 0;
+    control[at + C.INTERRUPTED] = 0;
+    control[at + C.GRANTED_SET] = 0;
+  }
+
+  /** A thread that blocks is not notified of exits, so it asks the system. */
+  #reapEnded(): void {
+    const { control } = this.#source.agent;
+    for (const agent of agentsIn(control, C.LIVE)) {
+      if (markDead(control, agent, hasGoneThread)) this.#source.section.reap(agent);
+    }
+  }
 }
 
 function isOver({ set, grant }: BlockedRequest): boolean {
   return set === 0 && grant === undefined;
-}
-
-/** Nobody waits for its end any more. */
-function giveUp(host: ThreadsHost, request: BlockedRequest): void {
-  host.enter();
-  leave(request, 'refused');
-  request.grant?.release();
-  host.leave();
-}
-
-/** The main thread of a browser may not sleep, and is not to stand still. */
-function refuse(host: ThreadsHost, set: number): never {
-  const inTheWay = describeBlockers(host.reader, set);
-  host.drop(set, 'timed-out');
-  host.leave();
-  throw new WaitTimeoutError(
-    `not granted at once, and this thread may not block: ${inTheWay}. Use acquire() or enqueue().`,
-  );
-}
-
-/** Until the bell is rung; not beyond a time, and not for long. */
-function sleep({ bell }: ThreadsHost, spinUntilMs: number, untilMs: number): void {
-  do {
-    if (bell.isRung) return;
-  } while (realNowMs() < spinUntilMs);
-  const leftMs = untilMs - realNowMs();
-  if (leftMs > 0) bell.sleep(Math.min(leftMs, sleepMsMax));
-}
-
-function whyNoLonger(
-  host: ThreadsHost,
-  request: HostRequest,
-  startMs: number,
-  timeoutMs: number,
-  turn: number,
-): Error | undefined {
-  const { set } = request;
-  const at = C.wordsOfAgent(host.agent);
-  if (host.control[at + C.INTERRUPTED] !== 0) {
-    return new InterruptedError(
-      `interrupted while it waited: ${describeBlockers(host.reader, set)}`,
-    );
-  }
-  if (realNowMs() - startMs >= timeoutMs) return waitTimeout(host.reader, set, timeoutMs);
-  // Not at once: whoever was granted something may just be about to let it go.
-  if (turn === 0 || timeoutMs !== Number.POSITIVE_INFINITY) return undefined;
-  const circle = host.core.findCircle(set, (kept) => blockedForEver(host, kept));
-  if (circle.length === 0) return undefined;
-  const { message, steps } = cycleOf(host.reader, circle, request.terms.label);
-  return new DeadlockError(`all of these threads block: ${message}`, steps);
-}
-
-/**
- * The set that the thread of whoever owns `set` is blocked for without a limit. Whatever that
- * thread has, granted or yet to be granted, it lets go of only when it goes on, and nothing but
- * that or an interruption ends such a circle. A thread that runs, or sits in its event loop, may
- * still let go: what it has is kept for nobody.
- */
-function blockedForEver(host: ThreadsHost, set: number): readonly number[] {
-  const { control } = host;
-  const thread = control[C.wordsOfAgent(host.agentOf(set)) + C.THREAD];
-  for (const agent of agentsIn(control, C.LIVE)) {
-    const at = C.wordsOfAgent(agent);
-    const blocked = control[at + C.BLOCKED_SET];
-    const isForEver = blocked !== 0 && control[at + C.BLOCKED_FOR_EVER] === 1;
-    if (isForEver && control[at + C.THREAD] === thread && blocked !== set) return [blocked];
-  }
-  return [];
-}
-
-function noteBlocked({ control, agent }: ThreadsHost, set: number, timeoutMs: number): void {
-  const at = C.wordsOfAgent(agent);
-  control[at + C.BLOCKED_SET] = set;
-  control[at + C.BLOCKED_FOR_EVER] = timeoutMs === Number.POSITIVE_INFINITY ? 1 : 0;
-  control[at + C.INTERRUPTED] = 0;
-  control[at + C.GRANTED_SET] = 0;
-}
-
-/** A thread that blocks does not hear of exits, so it asks the system. */
-function buryTheGone(host: ThreadsHost): void {
-  for (const agent of agentsIn(host.control, C.LIVE)) {
-    if (markDead(host.control, agent, hasGoneThread)) host.bury(agent);
-  }
 }

@@ -1,18 +1,17 @@
 /** Times that all threads of an arena mean the same by: ms since the arena was made. */
 
 import type { NotedClock } from '../../report/core-reader.ts';
-import type { CoarseClock } from '../../runtime/clock.ts';
+import { CoarseClock } from '../../runtime/clock.ts';
 import { EPOCH } from './control.ts';
 
 /** What would be so long ago is not yet. */
 const aheadMsMin = 2 ** 32 - 60_000;
 
 export class ArenaClock implements NotedClock {
-  readonly #clock: CoarseClock;
+  readonly #clock = new CoarseClock({ isReal: true });
   readonly #epochMs: number;
 
-  constructor(control: Int32Array, clock: CoarseClock) {
-    this.#clock = clock;
+  constructor(control: Int32Array) {
     this.#epochMs = new Float64Array(control.buffer, EPOCH * 4, 1)[0] as number;
   }
 

@@ -8,9 +8,9 @@
 
 import { UnavailableError } from '../../api/errors.ts';
 import { setRealTimeout } from '../../runtime/real-time.ts';
+import type { Agent } from './agent.ts';
 import { agentsIn, dropClaims, generationOf, markDead } from './agents.ts';
 import * as C from './control.ts';
-import type { ThreadsHost } from './host.ts';
 import { hasShown, needsSigns, signOf } from './signs.ts';
 import { thread, workerThreads } from './thread.ts';
 
@@ -22,37 +22,53 @@ interface NodeWorker {
   once(event: 'exit', listener: () => void): unknown;
 }
 
-/** Buries what a worker leaves behind, when it ends. */
-export function watchWorker(host: ThreadsHost, worker: WatchedWorker): void {
+/** The part of a backend that releases what dead agents had. */
+interface Reaping {
+  /** @throws UnavailableError */
+  reap(agent: number): void;
+}
+
+interface WorkerWatcher extends Reaping {
+  readonly agent: Agent;
+  supervise(): void;
+}
+
+interface Closable {
+  close(died: boolean): void;
+}
+
+/** Reaps what a worker leaves behind, when it ends. */
+export function watchWorker(watcher: WorkerWatcher, worker: WatchedWorker): void {
   if ('threadId' in worker) {
     // Once it has ended it has no number any more.
     const id = worker.threadId + 1;
-    worker.once('exit', () => buryThread(host, id));
+    worker.once('exit', () => reapThread(watcher, id));
   } else {
-    host.supervise();
+    watcher.supervise();
   }
 }
 
-function buryThread(host: ThreadsHost, id: number): void {
-  // Its place may be another's by now, and so may its part in the lock.
-  if (host.isClosed) return;
-  const isIn = (control: Int32Array, at: number): boolean => control[at + C.THREAD] === id;
+function reapThread(watcher: WorkerWatcher, id: number): void {
+  const { control, isClosed } = watcher.agent;
+  // Its place may belong to another agent by now, and so may its part in the lock.
+  if (isClosed) return;
+  const isIn = (words: Int32Array, at: number): boolean => words[at + C.THREAD] === id;
   for (const state of [C.LIVE, C.DEAD]) {
-    for (const agent of agentsIn(host.control, state)) {
-      if (markDead(host.control, agent, isIn)) buryInTime(host, agent);
+    for (const agent of agentsIn(control, state)) {
+      if (markDead(control, agent, isIn)) reapInTime(watcher.agent, watcher, agent);
     }
   }
-  dropClaims(host.control, isIn);
+  dropClaims(control, isIn);
 }
 
-/** The lock may be another dead one's, whose end this event loop has yet to hear of. */
-function buryInTime(host: ThreadsHost, agent: number): void {
-  if (host.isClosed) return;
+/** Another dead agent may have the lock, whose end this event loop has yet to be notified of. */
+function reapInTime(own: Agent, reaping: Reaping, agent: number): void {
+  if (own.isClosed) return;
   try {
-    host.bury(agent);
+    reaping.reap(agent);
   } catch (error) {
     if (!(error instanceof UnavailableError)) throw error;
-    setRealTimeout(() => buryInTime(host, agent), 0);
+    setRealTimeout(() => reapInTime(own, reaping, agent), 0);
   }
 }
 
@@ -60,32 +76,32 @@ function buryInTime(host: ThreadsHost, agent: number): void {
  * Closes a domain as its thread ends by itself. Whatever it holds then it has not released, so that
  * is `recovered` for the next, as it is after `terminate()`.
  */
-export function closeAtExit(host: ThreadsHost): void {
+export function closeAtExit(domain: Closable): void {
   if (workerThreads()?.isMainThread !== false) return;
   if (!isExitHeard) {
     isExitHeard = true;
     globalThis.process.once('exit', () => {
-      for (const open of openHosts) closeAsDead(open);
+      for (const open of openDomains) closeAsDead(open);
     });
   }
-  openHosts.add(host);
+  openDomains.add(domain);
 }
 
 /** If the lock cannot be had, those who notice the end of this thread do it. */
-function closeAsDead(host: ThreadsHost): void {
+function closeAsDead(domain: Closable): void {
   try {
-    host.close(true);
+    domain.close(true);
   } catch (error) {
     if (!(error instanceof UnavailableError)) throw error;
   }
 }
 
 /** It has been closed before. */
-export function closedBeforeExit(host: ThreadsHost): void {
-  openHosts.delete(host);
+export function closedBeforeExit(domain: Closable): void {
+  openDomains.delete(domain);
 }
 
-const openHosts = new Set<ThreadsHost>();
+const openDomains = new Set<Closable>();
 /** One listener serves all domains that a thread ever opens. */
 let isExitHeard = false;
 
@@ -99,14 +115,16 @@ const lookAgainMsMax = 256;
  * that itself; for one whose thread blocks, the locks are asked.
  */
 export class Supervisor {
-  readonly #host: ThreadsHost;
+  readonly #agent: Agent;
+  readonly #reaping: Reaping;
   readonly #watched = new Set<string>();
   readonly #end = new AbortController();
   #isSearching = false;
 
-  constructor(host: ThreadsHost) {
-    this.#host = host;
-    host.whenClosed(() => this.#end.abort());
+  constructor(agent: Agent, reaping: Reaping) {
+    this.#agent = agent;
+    this.#reaping = reaping;
+    agent.whenClosed(() => this.#end.abort());
     this.look();
   }
 
@@ -117,7 +135,7 @@ export class Supervisor {
   }
 
   #watchShown(): void {
-    const { control } = this.#host;
+    const { control } = this.#agent;
     for (const { agent, generation } of this.#unwatched(C.LIVE, C.JOINING)) {
       if (hasShown(control, agent, generation)) this.#watch(agent, generation);
     }
@@ -132,17 +150,17 @@ export class Supervisor {
     const canMiss = typeof Atomics.waitAsync !== 'function';
     for (let againMs = lookAgainMs; canMiss || this.#unwatched(C.LIVE).length > 0; againMs *= 2) {
       const { held = [] } = await navigator.locks.query();
-      if (this.#host.isClosed) break;
+      if (this.#agent.isClosed) break;
       const signs = new Set(held.map(({ name }) => name));
       for (const { agent, generation } of this.#unwatched(C.LIVE)) {
-        const sign = signOf(this.#host.control, agent, generation);
+        const sign = signOf(this.#agent.control, agent, generation);
         if (signs.has(sign)) this.#watch(agent, generation);
       }
       // Who has shown itself and has ended since is not among those held any more.
       this.#watchShown();
       const pauseMs = Math.min(againMs, lookAgainMsMax);
       await new Promise<void>((resolve) => setRealTimeout(resolve, pauseMs));
-      if (this.#host.isClosed) break;
+      if (this.#agent.isClosed) break;
     }
     this.#isSearching = false;
   }
@@ -151,7 +169,7 @@ export class Supervisor {
   #unwatched(
     ...states: readonly number[]
   ): readonly { readonly agent: number; readonly generation: number }[] {
-    const { control } = this.#host;
+    const { control } = this.#agent;
     return states
       .flatMap((state) => agentsIn(control, state))
       .filter((agent) => control[C.wordsOfAgent(agent) + C.THREAD] !== thread.id)
@@ -160,14 +178,15 @@ export class Supervisor {
   }
 
   #watch(agent: number, generation: number): void {
-    const { control } = this.#host;
+    const { control } = this.#agent;
     const sign = signOf(control, agent, generation);
     this.#watched.add(sign);
     const { signal } = this.#end;
     const ended = (): void => {
       this.#watched.delete(sign);
       const isSame = (): boolean => generationOf(control, agent) === generation;
-      if (!signal.aborted && markDead(control, agent, isSame)) buryInTime(this.#host, agent);
+      if (signal.aborted || !markDead(control, agent, isSame)) return;
+      reapInTime(this.#agent, this.#reaping, agent);
     };
     navigator.locks.request(sign, { signal }, ended).catch((error: unknown) => {
       if (error !== signal.reason) throw error;

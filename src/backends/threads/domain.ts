@@ -5,10 +5,10 @@ import { describe } from '../../api/sets.ts';
 import { applyOptions, type DomainOptions, readDomainOptions } from '../../local/domain-options.ts';
 import { LocalRequests } from '../../local/requests.ts';
 import { LocalSession } from '../../local/session.ts';
+import { SessionScope } from '../../session/session-tree.ts';
 import { type Arena, controlOf } from './arena.ts';
-import { interrupt } from './blocking.ts';
+import { ThreadsBackend } from './backend.ts';
 import { type WatchedWorker, watchWorker } from './death.ts';
-import { ThreadsHost } from './host.ts';
 
 /** A domain whose sets exclude those of every other domain in the same arena. */
 export interface ThreadsDomain extends SyncDomain {
@@ -64,42 +64,43 @@ export interface ThreadsDomain extends SyncDomain {
 export function openThreadsDomain(arena: Arena, options: DomainOptions = {}): ThreadsDomain {
   const control = controlOf(arena);
   const own = readDomainOptions(options);
-  const host = ThreadsHost.open(control, own.label);
+  const backend = new ThreadsBackend(control, own.label);
   try {
-    applyOptions(host, own);
+    applyOptions(backend.operations, own);
   } catch (error) {
-    host.close();
+    backend.close();
     throw error;
   }
-  return new ThreadsSession(host, arena);
+  return new ThreadsSession(backend, own.label, arena);
 }
 
 class ThreadsSession extends LocalSession implements ThreadsDomain {
-  readonly #host: ThreadsHost;
+  readonly #backend: ThreadsBackend;
   readonly arena: Arena;
 
-  constructor(host: ThreadsHost, arena: Arena) {
-    super(new LocalRequests(host));
-    this.#host = host;
+  constructor(backend: ThreadsBackend, label: string | undefined, arena: Arena) {
+    const { operations } = backend;
+    super(new LocalRequests(operations), SessionScope.ofDomain(operations, label));
+    this.#backend = backend;
     this.arena = arena;
   }
 
   get agent(): number {
-    return this.#host.agent;
+    return this.#backend.agent.number;
   }
 
   get ready(): Promise<void> {
-    return this.#host.ready;
+    return this.#backend.ready;
   }
 
   attachWorker(worker: WatchedWorker): void {
     if (typeof worker !== 'object' || worker === null) {
       throw new TypeError(`attachWorker takes a Worker, not ${describe(worker)}`);
     }
-    watchWorker(this.#host, worker);
+    watchWorker(this.#backend, worker);
   }
 
   interrupt(agent: number): boolean {
-    return interrupt(this.#host, agent);
+    return this.#backend.interrupt(agent);
   }
 }

@@ -5,9 +5,9 @@
  */
 
 import { LimitError, UnavailableError } from '../../api/errors.ts';
+import type { Agent } from './agent.ts';
 import { endJoining } from './agents.ts';
 import { LIVE } from './control.ts';
-import type { ThreadsHost } from './host.ts';
 import { showLife } from './signs.ts';
 
 /** Nothing was done, and it can be done as soon as the domain is ready. */
@@ -20,16 +20,16 @@ export class NotReadyError extends UnavailableError {
   }
 }
 
-/** Resolves when the agent of a host has joined; with the reason, if it never does. */
-export async function join(host: ThreadsHost): Promise<Error | undefined> {
+/** Resolves when an agent has joined; with the reason, if it never does. */
+export async function join(agent: Agent, bells: { ringAll(): void }): Promise<Error | undefined> {
   try {
-    await showLife(host);
+    await showLife(agent, bells);
   } catch (cause) {
     const reason = 'the browser refuses this thread a Web Lock, by which its end would be noticed';
     return new UnavailableError(reason, { cause });
   }
-  const { control, agent, generation, isClosed } = host;
-  if (isClosed || endJoining(control, agent, generation, LIVE)) return undefined;
+  const { control, number, generation, isClosed } = agent;
+  if (isClosed || endJoining(control, number, generation, LIVE)) return undefined;
   return new LimitError(
     'all places in the arena were needed by others before this domain was ready',
   );

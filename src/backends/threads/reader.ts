@@ -1,7 +1,7 @@
 /** Reads the sets of an arena: all that is known of them is in its words. */
 
 import { LocalReader } from '../../report/core-reader.ts';
-import { isPosted } from './agents.ts';
+import { isPosted } from './inbox.ts';
 import { labelIn, sessionIn } from './labels.ts';
 import { keyOf } from './names.ts';
 

@@ -7,9 +7,9 @@
  * thread supervises is JOINING until then (joining.ts).
  */
 
+import type { Agent } from './agent.ts';
 import { agentsIn, generationOf } from './agents.ts';
 import * as C from './control.ts';
-import type { ThreadsHost } from './host.ts';
 import { thread, workerThreads } from './thread.ts';
 
 /** Whether threads must show by themselves that they live. */
@@ -29,8 +29,8 @@ function isSupervisor(control: Int32Array, agent: number): boolean {
 }
 
 /** From now on agents that open in other threads are JOINING at first. */
-export function noteSupervisor({ control, agent, generation }: ThreadsHost): void {
-  noteOnce(control, C.wordsOfAgent(agent) + C.SUPERVISES, generation);
+export function noteSupervisor({ control, number, generation }: Agent): void {
+  noteOnce(control, C.wordsOfAgent(number) + C.SUPERVISES, generation);
 }
 
 /**
@@ -40,21 +40,21 @@ export function noteSupervisor({ control, agent, generation }: ThreadsHost): voi
  * Once the request has been sent, the lock is granted even if the thread never comes back to its
  * event loop; only the note is then not written.
  */
-export function showLife(host: ThreadsHost): Promise<void> {
+export function showLife(agent: Agent, bells: { ringAll(): void }): Promise<void> {
   if (!needsSigns()) return Promise.resolve();
-  const { control, agent, generation } = host;
+  const { control, number, generation } = agent;
   return new Promise((resolve, reject) => {
     const held = async (): Promise<void> => {
       // Its place may be another's by now.
-      if (host.isClosed) return;
-      noteOnce(control, C.wordsOfAgent(agent) + C.SIGN, generation);
+      if (agent.isClosed) return;
+      noteOnce(control, C.wordsOfAgent(number) + C.SIGN, generation);
       // Before the agent is LIVE: from the first set on that it can have, its end is noticed.
-      host.ringAll();
+      bells.ringAll();
       resolve();
-      await new Promise<void>((closed) => host.whenClosed(closed));
+      await new Promise<void>((closed) => agent.whenClosed(closed));
     };
-    navigator.locks.request(signOf(control, agent, generation), held).catch(reject);
-    host.ringAll();
+    navigator.locks.request(signOf(control, number, generation), held).catch(reject);
+    bells.ringAll();
   });
 }
 

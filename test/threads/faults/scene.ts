@@ -4,8 +4,8 @@ import { expect } from 'vitest';
 import { Oracle, type OracleSet, type OracleSpec } from '../../../conformance/oracle.ts';
 import type { AcquireOptions } from '../../../src/api/options.ts';
 import { dropClaims, markDead, stateOf } from '../../../src/backends/threads/agents.ts';
+import type { ThreadsBackend } from '../../../src/backends/threads/backend.ts';
 import * as C from '../../../src/backends/threads/control.ts';
-import type { ThreadsHost } from '../../../src/backends/threads/host.ts';
 import type * as Threads from '../../../src/backends/threads/index.ts';
 import type { Arena, ArenaOptions, ThreadsDomain } from '../../../src/backends/threads/index.ts';
 import type { LocalSession } from '../../../src/local/session.ts';
@@ -39,8 +39,8 @@ export class Scene {
     this.domains = { a: open('a'), b: open('b'), c: open('c') };
   }
 
-  host(who: Who): ThreadsHost {
-    return (this.domains[who] as unknown as LocalSession).scope.backend as ThreadsHost;
+  backend(who: Who): ThreadsBackend {
+    return (this.domains[who] as unknown as LocalSession).scope.backend.port as ThreadsBackend;
   }
 
   /** Asks, for an arena and for the rule. */
@@ -94,7 +94,7 @@ export class Scene {
     counter.kdsStep = () => {
       if (left-- <= 0) throw new Died();
     };
-    const host = this.host(who);
+    const { operations, owners } = this.backend(who);
     try {
       operation();
     } catch (error) {
@@ -104,7 +104,8 @@ export class Scene {
     }
     // Its thread is gone: whatever still rings for it rings in vain.
     const silent = (): void => {};
-    Object.assign(host, { hear: silent, enter: silent, leave: silent, tag: silent });
+    Object.assign(operations, { enter: silent, leave: silent });
+    Object.assign(owners, { attach: silent });
     for (const ask of this.#asks.filter((each) => each.who === who)) {
       this.#oracle.remove(ask.set, true);
       this.#asks.splice(this.#asks.indexOf(ask), 1);
@@ -114,14 +115,14 @@ export class Scene {
   /** They are known to be dead, and not buried. */
   mark(whom: readonly Who[]): void {
     for (const who of whom) {
-      markDead(this.host('c').control, this.domains[who].agent, () => true);
+      markDead(this.backend('c').agent.control, this.domains[who].agent, () => true);
     }
   }
 
   /** Buries who died as it opened, at the place that is its own by then. */
   buryNewcomer(agent: number, by: Who): void {
-    const { control } = this.host(by);
-    if (markDead(control, agent, () => true)) this.host(by).bury(agent);
+    const { control } = this.backend(by).agent;
+    if (markDead(control, agent, () => true)) this.backend(by).reap(agent);
     expect(stateOf(control, agent)).toBe(C.FREE);
     dropClaims(control, isOver);
   }
@@ -129,12 +130,12 @@ export class Scene {
   /** Its end is heard of; or somebody wants the lock that it has, and knows that it is dead. */
   bury(who: Who, by: Who, way: 'heard' | 'found'): void {
     const { agent } = this.domains[who];
-    const { control } = this.host(by);
+    const { control } = this.backend(by).agent;
     markDead(control, agent, () => true);
     if (way === 'found' && control[C.LOCK] !== 0) {
       this.domains[by].querySync();
     } else {
-      this.host(by).bury(agent);
+      this.backend(by).reap(agent);
     }
     dropClaims(control, isOver);
   }

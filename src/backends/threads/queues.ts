@@ -1,33 +1,72 @@
 /**
- * Resources of an arena. What was found once is remembered, by each agent for itself, until any
- * resource is dropped, by whomever: then it is looked for again.
+ * Queues of an arena. What was found once is remembered, by each agent for itself, until any queue
+ * is dropped, by any agent: then it is looked up again.
  *
- * Idle ones are kept until there are many. From then on each new one pays for a look at a few
+ * Idle ones are kept until there are many. From then on each new one pays for a check of a few
  * slots, and idle ones found there are dropped: so what is kept is bounded, and no operation sweeps
  * at length unless the arena is full.
  */
 
+import { begin, type Core, commit } from '../../core/index.ts';
 import { save } from '../../core/journal.ts';
 import * as L from '../../core/layout.ts';
-import { type HostResource, type ResolvedSet, Resources } from '../../local/resources.ts';
-import { SEED } from './control.ts';
-import type { ThreadsHost } from './host.ts';
+import { reserve } from '../../core/slots.ts';
+import {
+  type HostResource,
+  memoryIsFull,
+  type Queues,
+  type ResolvedSet,
+} from '../../local/resources.ts';
+import type { ArenaMemory } from './arena.ts';
 import { addName, findName, hashOf, type Key, removeName, slotsOfName } from './names.ts';
 import * as R from './root.ts';
 
-/** So many are kept, used or not, before idle ones are looked for. */
+/** Number kept, used or not, before idle ones are searched for. */
 const keptCountMax = 1024;
-/** So many slots are looked at for each resource beyond that. */
+/** Slots checked for each resource beyond that. */
 const slotsPerResource = 16;
-/** So many names are remembered. */
+/** Number of names remembered. */
 const rememberedCountMax = 2 ** 16;
 
-export class ThreadsResources extends Resources {
-  declare protected readonly host: ThreadsHost;
+export class ArenaQueues implements Queues {
+  readonly names = new Map<string, HostResource>();
+  /** Changes with each drop that this agent has seen. */
+  epoch = 0;
+  isUntidy = false;
   #dropsSeen = 0;
+  readonly #core: Core;
+  readonly #memory: ArenaMemory;
+  /** What names are hashed with. */
+  readonly #seed: number;
 
-  /** All are kept, so core tells of none. */
+  constructor(core: Core, memory: ArenaMemory, seed: number) {
+    this.#core = core;
+    this.#memory = memory;
+    this.#seed = seed;
+  }
+
+  /** All are kept, so core reports none. */
   idle(): void {}
+
+  /** All idle ones have been dropped by then. */
+  noteFull(): void {}
+
+  /**
+   * Reserves slots. What the operation has done before stays done, whatever becomes of it. Of the
+   * idle queues, `found` stay: the operation is about to use them.
+   *
+   * @throws LimitError if the arena is full.
+   */
+  makeRoom(slotCount: number, found: ResolvedSet): void {
+    const memory = this.#memory;
+    while (!reserve(memory, slotCount)) {
+      // Where the journal is now there will be slots.
+      commit(memory.words);
+      const isLarger = memory.enlarge();
+      begin(memory.words);
+      if (!isLarger && !this.#sweepAll(found)) throw memoryIsFull(this);
+    }
+  }
 
   /** Others may have dropped what is remembered. */
   follow(): void {
@@ -44,27 +83,16 @@ export class ThreadsResources extends Resources {
     this.epoch++;
   }
 
-  /** Drops all that is idle, but what the operation has found; false if nothing was. */
-  sweepAll({ queues, count }: ResolvedSet): boolean {
-    const dropsBefore = this.#dropsSeen;
-    const spared = new Set(queues.slice(0, count));
-    this.#sweep((this.#words[L.TOP] - R.ROOT) / L.SLOT_WORDS, spared);
-    return this.#dropsSeen !== dropsBefore;
-  }
-
-  protected override tidy(): void {
+  tidy(): void {
     this.isUntidy = false;
     this.#sweep(this.#words[R.ROOT | R.TO_SWEEP]);
   }
 
-  protected override nextNumber(): number {
-    this.host.enter();
-    const number = R.change(this.#words, R.NUMBER_LAST, 1);
-    this.host.leave();
-    return number;
+  nextNumber(): number {
+    return R.change(this.#words, R.NUMBER_LAST, 1);
   }
 
-  protected override existingQueueOf(resource: HostResource): number {
+  existingQueueOf(resource: HostResource): number {
     if (resource.epoch !== this.epoch) {
       const key = keyFor(resource);
       resource.queue = findName(this.#words, R.ROOT | R.NAMES, key, this.#hash(key));
@@ -73,24 +101,24 @@ export class ThreadsResources extends Resources {
     return resource.queue;
   }
 
-  protected override queueOf(resource: HostResource): number {
+  queueOf(resource: HostResource, found: ResolvedSet): number {
     if (resource.epoch === this.epoch && resource.queue !== 0) return resource.queue;
-    return this.existingQueueOf(resource) || this.#open(resource);
+    return this.existingQueueOf(resource) || this.#open(resource, found);
   }
 
-  protected override drop(resource: HostResource): void {
+  drop(resource: HostResource): void {
     this.#drop(resource.queue);
     this.follow();
   }
 
   get #words(): Int32Array {
-    return this.host.memory.words;
+    return this.#memory.words;
   }
 
-  #open(resource: HostResource): number {
+  #open(resource: HostResource, found: ResolvedSet): number {
     const key = keyFor(resource);
-    const { core } = this.host;
-    this.host.makeRoom(1 + slotsOfName(key), this.resolving);
+    const core = this.#core;
+    this.makeRoom(1 + slotsOfName(key), found);
     const w = this.#words;
     const queue = core.createResource(0);
     const node = addName(w, R.ROOT | R.NAMES, key, this.#hash(key), queue);
@@ -102,6 +130,14 @@ export class ThreadsResources extends Resources {
     resource.epoch = this.epoch;
     if (resource.name !== undefined) this.names.set(resource.name, resource);
     return queue;
+  }
+
+  /** Drops all that is idle, but what the operation has found; false if nothing was. */
+  #sweepAll({ queues, count }: ResolvedSet): boolean {
+    const dropsBefore = this.#dropsSeen;
+    const spared = new Set(queues.slice(0, count));
+    this.#sweep((this.#words[L.TOP] - R.ROOT) / L.SLOT_WORDS, spared);
+    return this.#dropsSeen !== dropsBefore;
   }
 
   #sweep(slotCount: number, spared?: ReadonlySet<number>): void {
@@ -119,7 +155,7 @@ export class ThreadsResources extends Resources {
   }
 
   #isIdle(slot: number): boolean {
-    const { core } = this.host;
+    const core = this.#core;
     const flags = this.#words[slot | L.FLAGS];
     const isUnwatched = (flags & (L.KIND | L.RESOURCE_WATCHED)) === L.RESOURCE;
     return isUnwatched && !core.isUsed(slot) && !core.isMarked(slot);
@@ -127,14 +163,14 @@ export class ThreadsResources extends Resources {
 
   #drop(queue: number): void {
     const w = this.#words;
-    removeName(w, R.ROOT | R.NAMES, this.host.core.resourceTag(queue));
-    this.host.core.destroyResource(queue);
+    removeName(w, R.ROOT | R.NAMES, this.#core.resourceTag(queue));
+    this.#core.destroyResource(queue);
     R.change(w, R.RESOURCE_COUNT, -1);
     R.change(w, R.DROPS, 1);
   }
 
   #hash({ text }: Key): number {
-    return hashOf(text, this.host.control[SEED]);
+    return hashOf(text, this.#seed);
   }
 
   #forgetNames(): void {

@@ -1,0 +1,83 @@
+/** The bells of an arena, as one agent rings them and listens to its own. */
+
+import type { Agent } from './agent.ts';
+import { agentsIn } from './agents.ts';
+import * as C from './control.ts';
+import { Bell, ring } from './doorbell.ts';
+import { BellListener } from './doorbell-listener.ts';
+
+export class Bells {
+  readonly own: Bell;
+  readonly #control: Int32Array;
+  readonly #listener: BellListener;
+  /** Agents that this operation has notices for. */
+  #rung: number[] = [];
+  /** Sets that it has granted to agents whose threads are blocked for them. */
+  #toBlocked: { readonly agent: number; readonly set: number }[] = [];
+
+  constructor(agent: Agent, onRing: () => void) {
+    const { control, number } = agent;
+    this.#control = control;
+    this.own = new Bell(control, number);
+    this.#listener = new BellListener(control, number, this.own, onRing);
+    agent.whenClosed(() => this.#listener.close());
+  }
+
+  /** From now on, until the next ring. */
+  listen(): void {
+    this.#listener.listen();
+  }
+
+  /** Whether the event loop is to go on, as requests wait. */
+  set keepsAlive(isNeeded: boolean) {
+    this.#listener.keepsAlive = isNeeded;
+  }
+
+  /** Rings for an agent as this operation ends. */
+  ringAfter(agent: number): void {
+    if (!this.#rung.includes(agent)) this.#rung.push(agent);
+  }
+
+  ringAllAfter(): void {
+    this.#rung = [...agentsIn(this.#control, C.LIVE)];
+  }
+
+  /** Reports a grant to a thread that is blocked for it, as this operation ends. */
+  grantAfter(agent: number, set: number): void {
+    this.#toBlocked.push({ agent, set });
+  }
+
+  /** The operation is undone, and so are its grants. */
+  forgetGrants(): void {
+    this.#toBlocked = [];
+  }
+
+  /**
+   * Reports the grants, which stand from now on. An agent that is reported to too late, or never,
+   * because this thread ends here, finds the grant in its inbox. Locked.
+   */
+  reportGrants(): void {
+    if (this.#toBlocked.length === 0) return;
+    for (const { agent, set } of this.#toBlocked) {
+      Atomics.store(this.#control, C.wordsOfAgent(agent) + C.GRANTED_SET, set);
+    }
+    this.#toBlocked = [];
+  }
+
+  /** The operation has ended, and the lock is free. */
+  ringDue(): void {
+    const rung = this.#rung;
+    if (rung.length === 0) return;
+    this.#rung = [];
+    for (const agent of rung) this.#ring(agent);
+  }
+
+  /** Something about this agent has changed that others may want to see. */
+  ringAll(): void {
+    for (const agent of agentsIn(this.#control, C.LIVE)) this.#ring(agent);
+  }
+
+  #ring(agent: number): void {
+    if (ring(this.#control, agent)) this.#listener.send(agent);
+  }
+}

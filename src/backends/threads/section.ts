@@ -1,0 +1,140 @@
+/**
+ * The critical section that an operation on an arena runs in.
+ *
+ * It takes the arena's lock and opens the journal; the operation works; it closes both. If the
+ * thread ends in between, the next one undoes what is in the journal. What the operation has done
+ * for other agents is in their inboxes by then, and their bells ring when the lock is free.
+ */
+
+import { begin, commit, isOpen, layJournal, rollBack } from '../../core/index.ts';
+import * as L from '../../core/layout.ts';
+import type { Operations } from '../../local/operations.ts';
+import type { Agent } from './agent.ts';
+import type { ArenaMemory } from './arena.ts';
+import type { Bells } from './bells.ts';
+import { LOCK } from './control.ts';
+import { Inbox } from './inbox.ts';
+import { ArenaLock } from './lock.ts';
+import { Neighbours } from './neighbours.ts';
+import type { ArenaOwners } from './owners.ts';
+import type { ArenaQueues } from './queues.ts';
+import { Reaper } from './reaper.ts';
+import type { ArenaRetries } from './retries.ts';
+import { thread } from './thread.ts';
+
+/** The parts of a backend that a section works with. */
+interface SectionSource {
+  readonly agent: Agent;
+  readonly bells: Bells;
+  readonly operations: Operations;
+  readonly owners: ArenaOwners;
+  readonly queues: ArenaQueues;
+  readonly retries: ArenaRetries;
+}
+
+export class Section {
+  readonly inbox: Inbox;
+  /** The arena's lock, or what stands in its place until the agent has joined. */
+  lock: Pick<ArenaLock, 'take' | 'letGo' | 'wakeAll'>;
+  readonly #memory: ArenaMemory;
+  readonly #source: SectionSource;
+  readonly #reaper: Reaper;
+  #depth = 0;
+
+  constructor(memory: ArenaMemory, source: SectionSource) {
+    const { agent, bells, operations, owners } = source;
+    const { control, number } = agent;
+    this.#memory = memory;
+    this.#source = source;
+    this.inbox = new Inbox(agent, operations);
+    const neighbours = new Neighbours(control, number, thread.maySleep);
+    this.lock = new ArenaLock(control, LOCK, number, neighbours);
+    const renew = (): void => this.#renew();
+    this.#reaper = new Reaper({ control, bells, operations, owners, renew });
+  }
+
+  /** Whether an operation of this agent is under way. */
+  get isOpen(): boolean {
+    return this.#depth > 0;
+  }
+
+  /** @throws UnavailableError: then nothing has begun. */
+  begin(): void {
+    if (this.#depth++ > 0) return;
+    try {
+      const dead = this.lock.take();
+      if (dead >= 0) this.#reaper.add(dead);
+    } catch (error) {
+      this.#depth = 0;
+      throw error;
+    }
+    try {
+      this.#prepare();
+    } catch (error) {
+      this.rollBack();
+      throw error;
+    }
+  }
+
+  commit(): void {
+    if (--this.#depth > 0) return;
+    commit(this.#memory.words);
+    this.#source.bells.reportGrants();
+    this.#letGo();
+  }
+
+  /** An operation within another one is undone with that one. */
+  rollBack(): void {
+    if (--this.#depth > 0) return;
+    const { words } = this.#memory;
+    if (isOpen(words)) rollBack(words);
+    this.#source.queues.forgetQueues();
+    this.#source.bells.forgetGrants();
+    this.#letGo();
+  }
+
+  /** Releases what an agent had that is marked as dead. @throws UnavailableError */
+  reap(agent: number): void {
+    const { operations } = this.#source;
+    this.#reaper.add(agent);
+    operations.enter();
+    operations.leave();
+    // It may have died just as it was to wake another thread.
+    this.lock.wakeAll();
+  }
+
+  /** The lock has been taken, and what a dead agent was about is to be undone. */
+  #prepare(): void {
+    const memory = this.#memory;
+    const { bells, queues, retries } = this.#source;
+    retries.reached();
+    if (memory.isStale) memory.refresh();
+    // The thread that made it larger did not get to this.
+    if (memory.words[L.JOURNAL_STAMPS] !== memory.end) layJournal(memory.words, memory.end);
+    if (isOpen(memory.words)) rollBack(memory.words);
+    begin(memory.words);
+    this.#reaper.reapDue();
+    bells.own.look();
+    // The inbox is read, and not the bell: that is rung a little later than notices are there.
+    if (!this.inbox.isEmpty) {
+      this.inbox.take();
+      // What has been reported stands, whatever becomes of the operation that comes now.
+      this.#renew();
+    }
+    queues.follow();
+    if (retries.run()) this.#renew();
+  }
+
+  #renew(): void {
+    commit(this.#memory.words);
+    begin(this.#memory.words);
+  }
+
+  #letGo(): void {
+    const { bells, operations, owners } = this.#source;
+    this.lock.letGo();
+    bells.ringDue();
+    if (!owners.isEmpty) bells.listen();
+    operations.delivery.runDirect();
+  }
+}

@@ -1,0 +1,129 @@
+/** Reports what core has granted or taken back to the objects that stand for the sets. */
+
+import { eventFlags } from '../api/events.ts';
+import { type Core, UNUSUAL } from '../core/index.ts';
+import type { CoreReader } from '../report/core-reader.ts';
+import type { Deliverable } from '../runtime/delivery.ts';
+import type { EventNotes } from './event-notes.ts';
+import { type GrantScope, HostGrant } from './grant.ts';
+import type { HoldWatchdog } from './hold-watchdog.ts';
+import type { Owners, OwnObject } from './owners.ts';
+import { endWaiting, type HostRequest } from './request.ts';
+import type { Queues } from './resources.ts';
+
+/** What notices need of the operations that they belong to. */
+interface NoticeSource {
+  readonly core: Core;
+  readonly reader: Pick<CoreReader, 'nameOf'>;
+  readonly delivery: { direct(item: Deliverable): void };
+  readonly events: EventNotes;
+  readonly port: {
+    readonly clock: { now(): number };
+    readonly owners: Owners;
+    readonly queues: Queues;
+  };
+}
+
+/** Within an operation. */
+export class Notices {
+  watchdog: HoldWatchdog | undefined = undefined;
+  readonly #core: Core;
+  readonly #source: NoticeSource;
+
+  constructor(source: NoticeSource) {
+    this.#core = source.core;
+    this.#source = source;
+  }
+
+  /** Takes all notices from core. */
+  report(): void {
+    const core = this.#core;
+    const { owners, queues } = this.#source.port;
+    // Sets that lost their grants first: their successors are reported later.
+    for (let set = core.takeLost(); set !== 0; set = core.takeLost()) {
+      if (!owners.forwardLost(set)) this.lost(set);
+    }
+    for (let set = core.takeGranted(); set !== 0; set = core.takeGranted()) {
+      if (!owners.forwardGranted(set)) this.granted(set);
+    }
+    for (let queue = core.takeIdle(); queue !== 0; queue = core.takeIdle()) queues.idle(queue);
+  }
+
+  /** A set of this thread that waited has been granted. */
+  granted(set: number): void {
+    const core = this.#core;
+    const { clock, owners } = this.#source.port;
+    const request = owners.take(set) as HostRequest;
+    endWaiting(request);
+    if (core.isObserver(set)) {
+      owners.end(set);
+      core.remove(set, false);
+      request.settled();
+    } else {
+      core.setNote(set, clock.now());
+      const grant = this.createGrant(request.scope, set, core.state(set), request.terms.label);
+      if (eventFlags.hasSubscribers) this.#source.events.granted(grant);
+      request.granted(grant);
+    }
+  }
+
+  /** A grant of this thread has been taken back, perhaps before its request received it. */
+  lost(set: number): void {
+    const core = this.#core;
+    const { delivery, port } = this.#source;
+    const token = core.token(set);
+    if (eventFlags.hasSubscribers) this.#source.events.remember(set);
+    const object = port.owners.end(set);
+    if (eventFlags.hasSubscribers) this.#noteLost(set, token, object);
+    core.forget(set);
+    if (object instanceof HostGrant) {
+      object.scope.tracked?.delete(object);
+      delivery.direct(object);
+    } else if (object !== undefined) {
+      endWaiting(object);
+      object.granted(new HostGrant(object.scope, set, token));
+    }
+  }
+
+  /** The grant of a set that core has granted, and that is in this state. */
+  createGrant(scope: GrantScope, set: number, state: number, label: string | undefined): HostGrant {
+    const grant = new HostGrant(scope, set, this.#core.token(set));
+    const isUsual = label === undefined && (state & UNUSUAL) === 0 && scope.tracked === undefined;
+    if (!isUsual) this.#complete(grant, state, label);
+    if (this.watchdog !== undefined) this.watchdog.watch();
+    return grant;
+  }
+
+  #noteLost(set: number, token: number, object: OwnObject | undefined): void {
+    const { events } = this.#source;
+    // A request never received the grant.
+    if (object !== undefined && !(object instanceof HostGrant)) events.missed(set, 'lost');
+    else events.lost(set, token, 'stolen');
+  }
+
+  /** Gives a grant what few have. */
+  #complete(grant: HostGrant, state: number, label: string | undefined): void {
+    const { tracked } = grant.scope;
+    if (label !== undefined) grant.details().label = label;
+    if ((state & UNUSUAL) !== 0) this.#describe(grant);
+    if (tracked === undefined) return;
+    tracked.add(grant);
+    // Attached, so that readers find its session, and it receives the session's end.
+    grant.details();
+  }
+
+  /** Resources that a holder left half done, and those that the grant goes without. */
+  #describe(grant: HostGrant): void {
+    const core = this.#core;
+    const { reader } = this.#source;
+    const recovered: string[] = [];
+    const ignored: string[] = [];
+    for (let link = core.firstLink(grant.set); link !== 0; link = core.nextLink(link)) {
+      const queue = core.resourceOf(link);
+      if (core.isMarked(queue)) recovered.push(reader.nameOf(queue));
+      if (core.isIgnored(link)) ignored.push(reader.nameOf(queue));
+    }
+    if (recovered.length > 0) grant.details().recovered = recovered;
+    if (ignored.length > 0) grant.details().ignored = ignored;
+  }
+}

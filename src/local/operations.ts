@@ -1,0 +1,232 @@
+/**
+ * The operations on a domain whose state this thread can reach: core, and the objects of this
+ * thread that stand for its sets.
+ *
+ * An operation runs between {@link Operations.enter} and {@link Operations.leave}: it changes core,
+ * reports what core has granted or taken back, and only then does code of a user run. If it fails,
+ * {@link Operations.undo} leaves nothing half done. The {@link Port} is all that a local backend
+ * varies.
+ */
+
+import type { Capability } from '../api/domain.ts';
+import { type EventDomain, eventFlags, type RequestOutcome } from '../api/events.ts';
+import type { AcquireSyncOptions } from '../api/options.ts';
+import { stealsShared } from '../api/refusals.ts';
+import { type Core, GRANTED } from '../core/index.ts';
+import { waitTimeout } from '../report/blockers.ts';
+import type { LocalReader } from '../report/core-reader.ts';
+import { AbortListeners } from '../runtime/abort-listeners.ts';
+import { Delivery } from '../runtime/delivery.ts';
+import { TimeLimits } from '../runtime/time-limits.ts';
+import { Endings } from './endings.ts';
+import { EventNotes } from './event-notes.ts';
+import type { HostGrant } from './grant.ts';
+import type { HeldContext } from './held-context.ts';
+import { Notices } from './notices.ts';
+import type { Owners } from './owners.ts';
+import type { HostRequest, RequestScope } from './request.ts';
+import { memoryIsFull, type Queues, type ResolvedSet, Resources } from './resources.ts';
+
+/**
+ * All that a local backend varies: how operations of several callers come into one order, and where
+ * tags of sets and names of resources lead. "Locked": runs while the operation has the backend's
+ * lock, if the backend has one. "Consistent": core is between two changes, so it can be read.
+ *
+ *                       locked          may throw            core is consistent
+ *     begin             takes the lock  yes: nothing began   when it returns
+ *     commit            releases it     no                   when it is called
+ *     commitUncontended releases it     no                   when it is called
+ *     rollBack          releases it     no                   when it returns true
+ *     block             releases it     yes: the wait failed when it is called
+ *     close             takes it        as begin             takes part in nothing afterwards
+ *     owners, queues    within an operation only             see {@link Owners}, {@link Queues}
+ *     retries           not locked      the given error      not known
+ */
+export interface Port {
+  readonly capabilities: ReadonlySet<Capability>;
+  readonly clock: { now(): number };
+  readonly reader: LocalReader;
+  readonly owners: Owners;
+  readonly queues: Queues;
+  readonly retries: Retries;
+  /** Called once, when a channel has its first subscriber. */
+  eventDomain(): EventDomain;
+  /** Begins an operation, or one within it. @throws UnavailableError */
+  begin(): void;
+  /** Ends an operation whose notices have been reported, and runs the direct deliveries. */
+  commit(): void;
+  /** Ends an operation that did nothing but grant a set to its caller. */
+  commitUncontended(): void;
+  /**
+   * Takes back what the operation did, and ends it. False if the backend cannot: then the operation
+   * is to be committed, since a refused one has changed nothing, or has ended its own set.
+   */
+  rollBack(): boolean;
+  /**
+   * Waits, as a synchronous caller, until a set that has just arrived is granted. Ends the
+   * operation that it arrived in.
+   */
+  block(scope: RequestScope, set: number, options: AcquireSyncOptions): HostGrant;
+  /** Ends all that was requested here, at one moment. */
+  close(): void;
+}
+
+/** What to do when an operation could not begin. */
+export interface Retries {
+  /** For a task that must be done: does it later, if that can help; otherwise throws the error. */
+  later(error: unknown, task: () => void): void;
+  /** For an awaited result: requests it again, if that can help; otherwise rejects. */
+  again<T>(error: unknown, request: () => Promise<T>): Promise<T>;
+  /**
+   * Requests it again, in order, once the domain is ready. Throws the error if the operation failed
+   * for another reason.
+   */
+  whenReady<T>(error: unknown, request: () => T): Promise<Awaited<T>>;
+}
+
+export class Operations {
+  readonly core: Core;
+  readonly port: Port;
+  readonly reader: LocalReader;
+  readonly resources: Resources;
+  readonly delivery = new Delivery();
+  readonly notices: Notices;
+  readonly endings: Endings;
+  readonly signals = new AbortListeners<HostRequest>((requests, reason) => {
+    this.endings.refuseInTime(requests, () => reason);
+  });
+  /** Limits that are over at the same time end their requests in one operation. */
+  readonly timeLimits = new TimeLimits<HostRequest>((due) => {
+    const limits = new Map(due.map((limit) => [limit.item, limit.timeoutMs]));
+    this.endings.refuseInTime(limits.keys(), (request) => {
+      return waitTimeout(this.reader, request.set, limits.get(request) as number);
+    });
+  });
+  heldContext: HeldContext | undefined = undefined;
+  /** Members in the path of every request are not `#private`: that takes bytes of inlining. */
+  private readonly owners: Owners;
+  #events: EventNotes | undefined = undefined;
+
+  constructor(core: Core, port: Port) {
+    this.core = core;
+    this.port = port;
+    this.owners = port.owners;
+    this.reader = port.reader;
+    this.resources = new Resources(this, port.queues);
+    this.notices = new Notices(this);
+    this.endings = new Endings(this);
+  }
+
+  /** Used only while a channel has subscribers. */
+  get events(): EventNotes {
+    this.#events ??= new EventNotes(this, this.port.eventDomain());
+    return this.#events;
+  }
+
+  /** Begins an operation. Operations of one thread may nest. @throws UnavailableError */
+  enter(): void {
+    this.port.begin();
+  }
+
+  /** Ends an operation: reports its notices. */
+  leave(): void {
+    if (this.core.hasNews) this.report();
+    this.port.commit();
+  }
+
+  /** Ends an operation that did nothing but grant a set to its caller. */
+  leaveGranted(): void {
+    this.port.commitUncontended();
+  }
+
+  /** Ends an operation that has failed. Returns the error. */
+  undo(error: unknown): unknown {
+    if (!this.port.rollBack()) this.leave();
+    return error;
+  }
+
+  /**
+   * A set arrives through a session, and is to have this many holdings declared. Returns its grant;
+   * or the set, if it waits.
+   */
+  arrive(
+    resolved: ResolvedSet,
+    bits: number,
+    scope: RequestScope,
+    label: string | undefined,
+    holdingCount: number,
+  ): HostGrant | number {
+    const { core } = this;
+    const tag = this.owners.tagFor(resolved, label, scope.label, holdingCount);
+    const { queues, exclusiveCount, count } = resolved;
+    const now = this.port.clock.now();
+    const set = core.enqueue(queues, exclusiveCount, count, bits, tag, now);
+    if (set === 0) throw this.#memoryIsFull(tag);
+    if (eventFlags.hasSubscribers) this.events.arrived(set, bits, label, scope.label);
+    const state = core.state(set);
+    if ((state & GRANTED) === 0) return set;
+    const grant = this.notices.createGrant(scope, set, state, label);
+    if (eventFlags.hasSubscribers) this.events.granted(grant);
+    return grant;
+  }
+
+  /** A set takes its resources from their holders. */
+  steal(resolved: ResolvedSet, scope: RequestScope, label: string | undefined): HostGrant {
+    const { queues, exclusiveCount, count } = resolved;
+    if (exclusiveCount !== count) throw stealsShared();
+    const { core } = this;
+    const tag = this.owners.tagFor(resolved, label, scope.label, 0);
+    const set = core.steal(queues, count, 0, tag);
+    if (set === 0) throw this.#memoryIsFull(tag);
+    core.setNote(set, this.port.clock.now());
+    if (eventFlags.hasSubscribers) this.events.arrived(set, 0, label, scope.label, true);
+    const grant = this.notices.createGrant(scope, set, core.state(set), label);
+    if (eventFlags.hasSubscribers) this.events.granted(grant);
+    return grant;
+  }
+
+  /** Observes what conflicts with a set. Returns the observer, or 0 if nothing does. */
+  observe(resolved: ResolvedSet, scope: RequestScope): number {
+    const { queues, exclusiveCount, count } = resolved;
+    const { core } = this;
+    const tag = this.owners.tagFor(resolved, undefined, scope.label, 0);
+    const observer = core.observe(queues, exclusiveCount, count, tag);
+    if (observer === 0) throw this.#memoryIsFull(tag);
+    if (!core.isGranted(observer)) return observer;
+    this.end(observer, false);
+    return 0;
+  }
+
+  /** Ends the set of a grant; false if it had ended before. Within an operation. */
+  release(set: number, token: number, died: boolean): boolean {
+    if (!this.core.isHeld(set, token)) return false;
+    if (eventFlags.hasSubscribers) this.events.released(set, token, died);
+    this.end(set, died);
+    return true;
+  }
+
+  /** Ends a waiting set, ungranted. Within an operation. */
+  drop(set: number, outcome: RequestOutcome): void {
+    if (eventFlags.hasSubscribers) this.events.missed(set, outcome);
+    this.end(set, false);
+  }
+
+  private end(set: number, died: boolean): void {
+    this.owners.end(set);
+    this.core.remove(set, died);
+  }
+
+  private report(): void {
+    try {
+      this.notices.report();
+    } catch (error) {
+      this.port.rollBack();
+      throw error;
+    }
+  }
+
+  #memoryIsFull(tag: number): Error {
+    this.owners.freeTag(tag);
+    return memoryIsFull(this.port.queues);
+  }
+}

@@ -1,0 +1,39 @@
+/** Who a set belongs to: the tag that core keeps with it, and the object that stands for it. */
+
+import type { HostGrant } from './grant.ts';
+import type { HostRequest } from './request.ts';
+import type { ResolvedSet } from './resources.ts';
+
+export type OwnObject = HostRequest | HostGrant;
+
+/** Within an operation, but for {@link Owners.attach}. Only {@link Owners.tagFor} throws. */
+export interface Owners {
+  /**
+   * The tag of a set that is about to arrive, and memory for the set, with this many holdings to be
+   * declared: what could not be undone later is refused now.
+   *
+   * @throws LimitError
+   */
+  tagFor(
+    set: ResolvedSet,
+    label: string | undefined,
+    sessionLabel: string | undefined,
+    holdingCount: number,
+  ): number;
+  /** The set of a tag did not arrive. */
+  freeTag(tag: number): void;
+  /** From now on the object stands for its set. */
+  attach(object: OwnObject): void;
+  /** No object stands for the set any more. Returns the one that did. */
+  take(set: number): OwnObject | undefined;
+  /** The same for a set that is about to end: frees its tag too. */
+  end(set: number): OwnObject | undefined;
+  /** The objects that stand for sets. */
+  all(): readonly OwnObject[];
+  /** The sets that were requested here, observers left out. */
+  sets(): readonly number[];
+  /** A set has been granted: if it belongs to another thread, reports that there. False if not. */
+  forwardGranted(set: number): boolean;
+  /** The same for a set whose grant has been taken back. */
+  forwardLost(set: number): boolean;
+}
