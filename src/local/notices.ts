@@ -74,7 +74,7 @@ export class Notices {
     const token = core.token(set);
     if (eventFlags.hasSubscribers) this.#source.events.remember(set);
     const object = port.owners.end(set);
-    if (eventFlags.hasSubscribers) this.#noteLost(set, token, object);
+    if (eventFlags.hasSubscribers) this.#emitLost(set, token, object);
     core.forget(set);
     if (object instanceof HostGrant) {
       object.scope.tracked?.delete(object);
@@ -94,7 +94,7 @@ export class Notices {
     return grant;
   }
 
-  #noteLost(set: number, token: number, object: OwnObject | undefined): void {
+  #emitLost(set: number, token: number, object: OwnObject | undefined): void {
     const { events } = this.#source;
     // A request never received the grant.
     if (object !== undefined && !(object instanceof HostGrant)) events.missed(set, 'lost');

@@ -162,12 +162,9 @@ export class Operations {
     const now = this.port.clock.now();
     const set = core.enqueue(queues, exclusiveCount, count, bits, tag, now);
     if (set === 0) throw this.#memoryIsFull(tag);
-    if (eventFlags.hasSubscribers) this.events.arrived(set, bits, label, scope.label);
     const state = core.state(set);
-    if ((state & GRANTED) === 0) return set;
-    const grant = this.notices.createGrant(scope, set, state, label);
-    if (eventFlags.hasSubscribers) this.events.granted(grant);
-    return grant;
+    if (eventFlags.hasSubscribers) return this.#emitArrival(scope, set, state, bits, label, false);
+    return (state & GRANTED) === 0 ? set : this.notices.createGrant(scope, set, state, label);
   }
 
   /** A set takes its resources from their holders. */
@@ -179,10 +176,10 @@ export class Operations {
     const set = core.steal(queues, count, 0, tag);
     if (set === 0) throw this.#memoryIsFull(tag);
     core.setNote(set, this.port.clock.now());
-    if (eventFlags.hasSubscribers) this.events.arrived(set, 0, label, scope.label, true);
-    const grant = this.notices.createGrant(scope, set, core.state(set), label);
-    if (eventFlags.hasSubscribers) this.events.granted(grant);
-    return grant;
+    const state = core.state(set);
+    return eventFlags.hasSubscribers
+      ? (this.#emitArrival(scope, set, state, 0, label, true) as HostGrant)
+      : this.notices.createGrant(scope, set, state, label);
   }
 
   /** Observes what conflicts with a set. Returns the observer, or 0 if nothing does. */
@@ -209,6 +206,22 @@ export class Operations {
   drop(set: number, outcome: RequestOutcome): void {
     if (eventFlags.hasSubscribers) this.events.missed(set, outcome);
     this.end(set, false);
+  }
+
+  /** What {@link arrive} does next while a channel has subscribers. */
+  #emitArrival(
+    scope: RequestScope,
+    set: number,
+    state: number,
+    bits: number,
+    label: string | undefined,
+    steals: boolean,
+  ): HostGrant | number {
+    this.events.arrived(set, bits, label, scope.label, steals);
+    if ((state & GRANTED) === 0) return set;
+    const grant = this.notices.createGrant(scope, set, state, label);
+    this.events.granted(grant);
+    return grant;
   }
 
   private end(set: number, died: boolean): void {
