@@ -1,6 +1,6 @@
 /**
  * Every interleaving of the atomic steps of two and three agents that share an arena: the lock,
- * deaths at any step, the bells, and interruptions. And that what is wrong would be found.
+ * deaths at any step, the doorbells, and interruptions. And that what is wrong would be found.
  *
  * With KDS_MODEL=large the larger worlds are walked too, which takes some three minutes and three
  * gigabytes.

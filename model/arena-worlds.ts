@@ -1,6 +1,6 @@
 /**
- * Small worlds of agents that share an arena: the real lock and the real bells of the threads host,
- * and as little as will do of what they are for.
+ * Small worlds of agents that share an arena: the real lock and the real doorbells of the threads
+ * host, and as little as will do of what they are for.
  *
  * Under the lock two words are changed that must stay equal, or a queue of those who want one
  * resource. Before a change its old words go into the journal, which is one word here: 0, or what
@@ -9,7 +9,7 @@
  */
 
 import * as C from '../src/backends/threads/control.ts';
-import { Bell, ring } from '../src/backends/threads/doorbell.ts';
+import { Doorbell, ring } from '../src/backends/threads/doorbell.ts';
 import { ArenaLock, type LockEnvironment } from '../src/backends/threads/lock.ts';
 import { type Agent, type Program, portOf, type WordSteps, type World } from './steps.ts';
 
@@ -331,14 +331,14 @@ type Wrong =
 interface QueueOptions extends Common {
   /** Whether there are interruptions to be looked for. */
   readonly interrupts?: boolean;
-  /** Whether a thread that blocks may wake although its bell has not been rung. */
+  /** Whether a thread that blocks may wake although its doorbell has not been rung. */
   readonly wakesEarly?: boolean;
   readonly wrong?: Wrong;
   /** Instead of the real one. */
   readonly ring?: (words: WordSteps, agent: number) => boolean;
 }
 
-/** Agents that queue for one resource, and are told by their bells that it is theirs. */
+/** Agents that queue for one resource, and are told by their doorbells that it is theirs. */
 export function queueWorld(wanters: readonly Wanter[], options: QueueOptions = {}): World {
   const programs = wanters.map(
     (wanter): Program =>
@@ -383,9 +383,9 @@ class Seat {
   readonly #agentCount: number;
   readonly #number: number;
   readonly #entrance: Entrance;
-  readonly #bell: Bell;
+  readonly #doorbell: Doorbell;
   readonly #waits: Wanter['waits'];
-  /** What the bell or the messages stood at. */
+  /** What the doorbell or the messages stood at. */
   #seen = 0;
   /** Whom to ring on leaving. */
   #toRing: number[] = [];
@@ -412,9 +412,9 @@ class Seat {
       if (at === bellAt) this.#seen = value;
       return value;
     };
-    this.#bell = new Bell(control, agent.index, portOf({ ...steps, load }));
-    if (waits === 'in its event loop') this.#bell.reachedBy = C.ON_BELL;
-    if (waits === 'for messages') this.#bell.reachedBy = C.ON_CHANNEL;
+    this.#doorbell = new Doorbell(control, agent.index, portOf({ ...steps, load }));
+    if (waits === 'in its event loop') this.#doorbell.reachedBy = C.ON_BELL;
+    if (waits === 'for messages') this.#doorbell.reachedBy = C.ON_CHANNEL;
   }
 
   /** Whether it was granted; else it was interrupted. */
@@ -603,15 +603,15 @@ class Seat {
     if (this.#waits === 'for messages') {
       this.#seen = this.#agent.words.load(MESSAGES + this.#agent.index);
     } else {
-      this.#bell.look();
+      this.#doorbell.look();
     }
   }
 
   #sleep(): void {
     const { words, index } = this.#agent;
     const sleepMs = this.#options.wakesEarly === true ? 100 : Number.POSITIVE_INFINITY;
-    if (this.#waits === 'blocked') this.#bell.sleep(sleepMs);
-    // What waitAsync does: see Bell.ringing.
+    if (this.#waits === 'blocked') this.#doorbell.sleep(sleepMs);
+    // What waitAsync does: see Doorbell.ringing.
     const isInLoop = this.#waits === 'in its event loop';
     const at = isInLoop ? C.wordsOfAgent(index) + C.BELL : MESSAGES + index;
     if (this.#waits !== 'blocked') words.wait(at, this.#seen, Number.POSITIVE_INFINITY);
@@ -759,7 +759,7 @@ function wordsFor(agentCount: number): ReadonlyMap<number, string> {
   for (let agent = 0; agent < agentCount; agent++) {
     const at = C.wordsOfAgent(agent);
     words.set(at + C.STATE, `state of ${agent}`);
-    words.set(at + C.BELL, `bell of ${agent}`);
+    words.set(at + C.BELL, `doorbell of ${agent}`);
     words.set(at + C.SLEEP, `sleep of ${agent}`);
     words.set(at + C.INTERRUPTED, `interrupted ${agent}`);
     words.set(at + C.BLOCKED_SET, `blocked ${agent}`);

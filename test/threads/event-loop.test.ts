@@ -54,7 +54,7 @@ const holder = `
   parentPort.postMessage('held');`;
 
 describe.each([
-  ['on its bell', ''],
+  ['on its doorbell', ''],
   ['for messages, as Atomics.waitAsync is missing', without],
 ])('a thread that waits %s', (_, prelude) => {
   it('ends by itself although its domain is open, and has something', () => {

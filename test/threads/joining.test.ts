@@ -6,13 +6,13 @@
 
 import { createArena, openThreadsDomain } from 'kds/threads';
 import { expect, it } from 'vitest';
-import { endJoining, enrol, generationOf, withdraw } from '../../src/backends/threads/agents.ts';
+import { endJoining, generationOf, register, withdraw } from '../../src/backends/threads/agents.ts';
 import { controlOf } from '../../src/backends/threads/arena.ts';
 import * as C from '../../src/backends/threads/control.ts';
 import { findArenaFaults } from './faults/soundness.ts';
 
 function joinIn(control: Int32Array) {
-  const agent = enrol(control, C.JOINING);
+  const agent = register(control, C.JOINING);
   return { agent, generation: generationOf(control, agent) };
 }
 

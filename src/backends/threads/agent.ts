@@ -1,6 +1,6 @@
 /** One domain that is open in an arena: its place there, and its end. */
 
-import { enrol, generationOf } from './agents.ts';
+import { generationOf, register } from './agents.ts';
 
 export class Agent {
   readonly control: Int32Array;
@@ -12,7 +12,7 @@ export class Agent {
   /** Takes a free place, LIVE or JOINING. @throws LimitError */
   constructor(control: Int32Array, state: number) {
     this.control = control;
-    this.number = enrol(control, state);
+    this.number = register(control, state);
     this.generation = generationOf(control, this.number);
   }
 

@@ -14,7 +14,7 @@ const stateMask = (1 << C.STATE_BITS) - 1;
  *
  * @throws LimitError if there is none.
  */
-export function enrol(control: Int32Array, state: number = C.LIVE): number {
+export function register(control: Int32Array, state: number = C.LIVE): number {
   const agent = claimPlace(control);
   const at = C.wordsOfAgent(agent);
   control[at + C.SLEEP] = C.AWAKE;
@@ -50,7 +50,7 @@ export function withdraw(control: Int32Array, agent: number, generation: number)
 }
 
 /** The place of an agent that leaves nothing behind is free. */
-export function vacate(control: Int32Array, agent: number): void {
+export function deregister(control: Int32Array, agent: number): void {
   setState(control, agent, C.FREE);
   // Last: whoever claims it finds it free.
   Atomics.store(claims(control), claimOf(agent), unclaimed);
@@ -59,10 +59,10 @@ export function vacate(control: Int32Array, agent: number): void {
 /**
  * The place of a dead agent is free, as all that it left has ended. Under the lock, so by one only.
  */
-export function vacateDead(control: Int32Array, agent: number): void {
-  // Who ends between these two steps of `vacate` is to be found by his own claim.
+export function deregisterDead(control: Int32Array, agent: number): void {
+  // Who ends between these two steps of `deregister` is to be found by his own claim.
   Atomics.store(claims(control), claimOf(agent), claimOfThread());
-  vacate(control, agent);
+  deregister(control, agent);
 }
 
 /** Takes back the claims of threads that ended as they came to a place, or as they left it. */

@@ -3,7 +3,7 @@
  *
  * Core's words are shared, and so are its notices of sets; the objects that stand for an agent's
  * own sets are its own. Each part has one reason: the order of operations (section.ts), the owners
- * of sets (owners.ts, inbox.ts), names (queues.ts), waking (bells.ts), joining and leaving
+ * of sets (owners.ts, inbox.ts), names (queues.ts), waking (doorbells.ts), joining and leaving
  * (membership.ts).
  */
 
@@ -15,10 +15,10 @@ import { Operations, type Port } from '../../local/operations.ts';
 import type { RequestScope } from '../../local/request.ts';
 import { Agent } from './agent.ts';
 import { ArenaMemory, idOf } from './arena.ts';
-import { Bells } from './bells.ts';
 import { Blocking } from './blocking.ts';
 import { ArenaClock } from './clock.ts';
 import { JOINING, LIVE, SEED } from './control.ts';
+import { Doorbells } from './doorbells.ts';
 import { Membership } from './membership.ts';
 import { ArenaOwners } from './owners.ts';
 import { ArenaQueues } from './queues.ts';
@@ -49,7 +49,7 @@ export class ThreadsBackend implements Port {
     const memory = new ArenaMemory(control);
     const core = new Core(memory);
     const clock = new ArenaClock(control);
-    const bells = new Bells(agent, () => this.#membership.onRing());
+    const doorbells = new Doorbells(agent, () => this.#membership.onRing());
     const queues = new ArenaQueues(core, memory, control[SEED] as number);
     const isWithin = (): boolean => this.#section.isOpen;
     this.#label = label;
@@ -57,14 +57,14 @@ export class ThreadsBackend implements Port {
     this.clock = clock;
     this.reader = new ArenaReader(core, clock);
     this.queues = queues;
-    this.owners = new ArenaOwners({ core, agent, queues, bells, clock, isWithin });
+    this.owners = new ArenaOwners({ core, agent, queues, doorbells, clock, isWithin });
     this.retries = new ArenaRetries(agent, this);
     this.operations = new Operations(core, this);
     const { operations, owners, retries } = this;
-    const section = new Section(memory, { agent, bells, operations, owners, queues, retries });
+    const section = new Section(memory, { agent, doorbells, operations, owners, queues, retries });
     this.#section = section;
-    this.#blocking = new Blocking({ agent, bells, operations, owners, section });
-    this.#membership = new Membership({ agent, bells, operations, section });
+    this.#blocking = new Blocking({ agent, doorbells, operations, owners, section });
+    this.#membership = new Membership({ agent, doorbells, operations, section });
     if (isJoining) void this.#membership.join();
     else this.#membership.settleIn();
   }

@@ -24,7 +24,7 @@ const sleepMsMax = 100;
 /** The parts of a backend that a blocked thread works with. */
 interface BlockingSource {
   readonly agent: Agent;
-  readonly bells: {
+  readonly doorbells: {
     readonly own: { readonly isRung: boolean; sleep(timeoutMs: number): void };
     ringAfter(agent: number): void;
   };
@@ -92,7 +92,7 @@ export class Blocking {
 
   /** An agent goes on, without a grant. False if it is not blocked. */
   interrupt(agent: number): boolean {
-    const { bells, operations } = this.#source;
+    const { doorbells, operations } = this.#source;
     const { control } = this.#source.agent;
     const at = C.wordsOfAgent(agent);
     operations.enter();
@@ -100,7 +100,7 @@ export class Blocking {
     const isBlocked = set !== 0 && !operations.core.isGranted(set);
     if (isBlocked) {
       control[at + C.INTERRUPTED] = 1;
-      bells.ringAfter(agent);
+      doorbells.ringAfter(agent);
     }
     operations.leave();
     return isBlocked;
@@ -156,9 +156,9 @@ export class Blocking {
     );
   }
 
-  /** Until the bell is rung; not beyond a time, and not for long. */
+  /** Until the doorbell is rung; not beyond a time, and not for long. */
   #sleep(spinUntilMs: number, untilMs: number): void {
-    const { own } = this.#source.bells;
+    const { own } = this.#source.doorbells;
     do {
       if (own.isRung) return;
     } while (realNowMs() < spinUntilMs);

@@ -41,9 +41,9 @@ export const BELL = 2;
 /** What must be done besides ringing: see the values. */
 export const SLEEP = 3;
 export const AWAKE = 0;
-/** Waits on the bell, blocked or asynchronously: it must be notified. */
+/** Waits on the doorbell, blocked or asynchronously: it must be notified. */
 export const ON_BELL = 1;
-/** Cannot wait on the bell: it must be sent a message. */
+/** Cannot wait on the doorbell: it must be sent a message. */
 export const ON_CHANNEL = 2;
 /** The set that its thread is blocked for, without a time limit if BLOCKED_FOR_EVER is 1. */
 export const BLOCKED_SET = 4;

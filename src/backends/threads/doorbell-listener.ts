@@ -1,13 +1,13 @@
 /**
- * An agent's event loop hears its bell: by Atomics.waitAsync on the bell's word, or, where that is
- * missing, by messages on a channel that all of the arena's agents share.
+ * An agent's event loop waits for its doorbell: by Atomics.waitAsync on the doorbell's word, or,
+ * where that is missing, for messages on a channel that all of the arena's agents share.
  *
- * One wait at a time is under way, and only while there is something to hear of, so none piles up:
- * it cannot be cancelled, and ends with the next ring. Neither it nor the channel keeps the event
- * loop alive; a timer that does nothing does, while requests wait.
+ * One wait at a time is under way, and only while notices are possible, so no waits pile up: a wait
+ * cannot be cancelled, and ends with the next ring. Neither it nor the channel keeps the event loop
+ * alive; a timer that does nothing does, while requests wait.
  *
  * A channel that has just been opened may not be connected yet when a message for it is sent, and
- * nothing tells when it is. So who waits on the channel also looks at the bell from time to time.
+ * no event reports when it is. So an agent that waits on the channel also polls its doorbell.
  */
 
 import {
@@ -18,12 +18,12 @@ import {
 } from '../../runtime/real-time.ts';
 import { unref } from '../../runtime/timer.ts';
 import * as C from './control.ts';
-import type { Bell } from './doorbell.ts';
+import type { Doorbell } from './doorbell.ts';
 
 /** As long as timers can be: 24 days. It only has to be there. */
 const idleMs = 2 ** 31 - 1;
 
-/** How often to look at the bell for a message that was lost. */
+/** How often to look at the doorbell for a message that was lost. */
 const lookMs = 100;
 
 /** What Node has of a timer or channel, to let the process end although it is there. */
@@ -32,8 +32,8 @@ interface Referenced {
   unref?(): unknown;
 }
 
-export class BellListener {
-  readonly #bell: Bell;
+export class DoorbellListener {
+  readonly #doorbell: Doorbell;
   readonly #agent: number;
   readonly #channelName: string;
   readonly #onRing: () => void;
@@ -43,8 +43,8 @@ export class BellListener {
   #isListening = false;
   #isClosed = false;
 
-  constructor(control: Int32Array, agent: number, bell: Bell, onRing: () => void) {
-    this.#bell = bell;
+  constructor(control: Int32Array, agent: number, doorbell: Doorbell, onRing: () => void) {
+    this.#doorbell = doorbell;
     this.#agent = agent;
     this.#channelName = `kds arena ${control[C.ID]} ${control[C.ID + 1]}`;
     this.#onRing = onRing;
@@ -56,16 +56,16 @@ export class BellListener {
     this.#isListening = true;
     const canWaitAsync = typeof Atomics.waitAsync === 'function';
     if (!canWaitAsync) this.#openChannel();
-    this.#bell.reachedBy = canWaitAsync ? C.ON_BELL : C.ON_CHANNEL;
+    this.#doorbell.reachedBy = canWaitAsync ? C.ON_BELL : C.ON_CHANNEL;
     const heard = (): void => this.#heard();
-    const ringing = canWaitAsync ? this.#bell.ringing() : undefined;
+    const ringing = canWaitAsync ? this.#doorbell.ringing() : undefined;
     if (ringing !== undefined) void ringing.then(heard);
     // It may have been rung by somebody who did not know yet how to reach it.
-    else if (canWaitAsync || this.#bell.isRung) queueRealMicrotask(heard);
+    else if (canWaitAsync || this.#doorbell.isRung) queueRealMicrotask(heard);
     else this.#lookAgain();
   }
 
-  /** Tells an agent that waits on the channel that its bell has been rung. */
+  /** Tells an agent that waits on the channel that its doorbell has been rung. */
   send(agent: number): void {
     this.#openChannel().postMessage(agent);
   }
@@ -95,7 +95,7 @@ export class BellListener {
     const look = (): void => {
       this.#looker = undefined;
       if (!this.#isListening || this.#isClosed) return;
-      if (this.#bell.isRung) this.#heard();
+      if (this.#doorbell.isRung) this.#heard();
       else this.#lookAgain();
     };
     this.#looker ??= setRealTimeout(look, lookMs);
@@ -105,7 +105,7 @@ export class BellListener {
   #heard(): void {
     if (!this.#isListening || this.#isClosed) return;
     this.#isListening = false;
-    this.#bell.reachedBy = C.AWAKE;
+    this.#doorbell.reachedBy = C.AWAKE;
     this.#onRing();
   }
 

@@ -1,10 +1,10 @@
 /**
- * How an agent is told that there is news for it: a word that grows, and that it waits on.
+ * How an agent is notified that its inbox has notices: by a word that grows, and that it waits on.
  *
- * Who has news first makes it so, under the lock; lets go of the lock; then rings. Who waits reads
- * the bell first, then looks for news under the lock, and only then sleeps on what he has read: if
- * it was rung in between, he does not fall asleep. A ring can come without news, never the other
- * way.
+ * A thread that leaves a notice writes it first, under the lock; releases the lock; then rings. A
+ * thread that waits reads the doorbell first, then the inbox under the lock, and only then sleeps
+ * on the value read: if the doorbell was rung in between, the thread does not fall asleep. A ring
+ * can come without a notice, but no notice without a ring.
  */
 
 import * as C from './control.ts';
@@ -19,8 +19,8 @@ export function ring(control: Int32Array, agent: number, steps: Steps = Atomics)
   return sleep === C.ON_CHANNEL;
 }
 
-/** An agent's own bell. */
-export class Bell {
+/** An agent's own doorbell. */
+export class Doorbell {
   readonly #control: Int32Array;
   readonly #at: number;
   readonly #steps: Steps;

@@ -21,9 +21,12 @@ export class NotReadyError extends UnavailableError {
 }
 
 /** Resolves when an agent has joined; with the reason, if it never does. */
-export async function join(agent: Agent, bells: { ringAll(): void }): Promise<Error | undefined> {
+export async function join(
+  agent: Agent,
+  doorbells: { ringAll(): void },
+): Promise<Error | undefined> {
   try {
-    await showLife(agent, bells);
+    await showLife(agent, doorbells);
   } catch (cause) {
     const reason = 'the browser refuses this thread a Web Lock, by which its end would be noticed';
     return new UnavailableError(reason, { cause });

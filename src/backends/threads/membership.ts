@@ -4,12 +4,12 @@ import { DomainClosedError, KdsError } from '../../api/errors.ts';
 import { findFaults } from '../../core/index.ts';
 import type { Operations } from '../../local/operations.ts';
 import type { Agent } from './agent.ts';
-import { agentsIn, vacate, withdraw } from './agents.ts';
+import { agentsIn, deregister, withdraw } from './agents.ts';
 import { damaged } from './arena.ts';
-import type { Bells } from './bells.ts';
 import { DEAD, LIVE } from './control.ts';
 import { closeAtExit, closedBeforeExit, Supervisor } from './death.ts';
 import { ring } from './doorbell.ts';
+import type { Doorbells } from './doorbells.ts';
 import { Joining, join } from './joining.ts';
 import { afterPause } from './retries.ts';
 import type { Section } from './section.ts';
@@ -18,7 +18,7 @@ import { noteSupervisor, showLife } from './signs.ts';
 /** The parts of a backend that its membership works with. */
 interface MembershipSource {
   readonly agent: Agent;
-  readonly bells: Bells;
+  readonly doorbells: Doorbells;
   readonly operations: Operations;
   readonly section: Section;
 }
@@ -44,25 +44,25 @@ export class Membership {
 
   /** The agent is LIVE from the beginning. @throws KdsError */
   settleIn(): void {
-    const { agent, bells } = this.#source;
+    const { agent, doorbells } = this.#source;
     try {
       this.#checkArena();
     } catch (error) {
-      vacate(agent.control, agent.number);
+      deregister(agent.control, agent.number);
       throw error;
     }
     closeAtExit(this);
-    void showLife(agent, bells);
+    void showLife(agent, doorbells);
   }
 
   /** The agent is JOINING: until its thread has shown that it lives, no operation can begin. */
   async join(): Promise<void> {
-    const { agent, bells, section } = this.#source;
+    const { agent, doorbells, section } = this.#source;
     const { lock } = section;
     const joining = new Joining();
     this.#joining = joining;
     section.lock = joining;
-    const failure = await join(agent, bells);
+    const failure = await join(agent, doorbells);
     if (agent.isClosed) return;
     if (failure !== undefined) {
       this.#giveUpJoining(joining, failure);
@@ -72,9 +72,9 @@ export class Membership {
     }
   }
 
-  /** The bell has been rung: takes what there is in the inbox. */
+  /** The doorbell has been rung: takes what there is in the inbox. */
   onRing(): void {
-    const { agent, bells, operations } = this.#source;
+    const { agent, doorbells, operations } = this.#source;
     if (agent.isClosed) return;
     try {
       operations.enter();
@@ -87,15 +87,15 @@ export class Membership {
     operations.leave();
     if (this.#supervisor === undefined) return;
     this.#supervisor.look();
-    bells.listen();
+    doorbells.listen();
   }
 
   /** From now on it notices new agents and the end of their threads, where these are silent. */
   supervise(): void {
-    const { agent, bells, section } = this.#source;
+    const { agent, doorbells, section } = this.#source;
     noteSupervisor(agent);
     this.#supervisor ??= new Supervisor(agent, section);
-    bells.listen();
+    doorbells.listen();
   }
 
   /** Ends all that was requested here; `died`: as left by a dead holder. */
@@ -114,7 +114,7 @@ export class Membership {
     closedBeforeExit(this);
     // What waits for the next ring is to end.
     ring(control, number);
-    vacate(control, number);
+    deregister(control, number);
   }
 
   /** It has nothing, and its place may belong to another agent. */

@@ -17,7 +17,7 @@ interface OwnersSource {
   readonly core: Core;
   readonly agent: { readonly control: Int32Array; readonly number: number };
   readonly queues: { makeRoom(slotCount: number, found: ResolvedSet): void };
-  readonly bells: {
+  readonly doorbells: {
     keepsAlive: boolean;
     listen(): void;
     ringAfter(agent: number): void;
@@ -61,7 +61,7 @@ export class ArenaOwners implements Owners {
   attach(object: OwnObject): void {
     this.#objects.set(object.set, object);
     if (!(object instanceof HostGrant)) this.#countWaiting(1);
-    if (!this.#source.isWithin()) this.#source.bells.listen();
+    if (!this.#source.isWithin()) this.#source.doorbells.listen();
   }
 
   take(set: number): OwnObject | undefined {
@@ -94,10 +94,10 @@ export class ArenaOwners implements Owners {
   forwardGranted(set: number): boolean {
     const owner = this.#post(set);
     if (owner < 0) return false;
-    const { agent, bells, clock } = this.#source;
+    const { agent, doorbells, clock } = this.#source;
     if (agent.control[C.wordsOfAgent(owner) + C.BLOCKED_SET] === set) {
       this.#core.setNote(set, clock.now());
-      bells.grantAfter(owner, set);
+      doorbells.grantAfter(owner, set);
     }
     return true;
   }
@@ -111,7 +111,7 @@ export class ArenaOwners implements Owners {
     const owner = this.agentOf(set);
     if (owner === this.#source.agent.number) return -1;
     post(this.#words, owner, set);
-    this.#source.bells.ringAfter(owner);
+    this.#source.doorbells.ringAfter(owner);
     return owner;
   }
 
@@ -122,7 +122,7 @@ export class ArenaOwners implements Owners {
   #countWaiting(change: 1 | -1): void {
     this.#waitingCount += change;
     if (this.#waitingCount === (change === 1 ? 1 : 0)) {
-      this.#source.bells.keepsAlive = this.#waitingCount > 0;
+      this.#source.doorbells.keepsAlive = this.#waitingCount > 0;
     }
   }
 }

@@ -2,7 +2,7 @@
 
 import { eventFlags } from '../../api/events.ts';
 import type { Core } from '../../core/index.ts';
-import { stateOf, vacateDead } from './agents.ts';
+import { deregisterDead, stateOf } from './agents.ts';
 import { DEAD } from './control.ts';
 import { emptyInbox } from './inbox.ts';
 
@@ -10,7 +10,7 @@ import { emptyInbox } from './inbox.ts';
 interface ReaperSource {
   readonly control: Int32Array;
   readonly owners: { agentOf(set: number): number; end(set: number): void };
-  readonly bells: { ringAllAfter(): void };
+  readonly doorbells: { ringAllAfter(): void };
   readonly operations: {
     readonly core: Core;
     readonly notices: { report(): void };
@@ -42,15 +42,15 @@ export class Reaper {
   }
 
   #reap(agent: number): void {
-    const { control, bells, operations } = this.#source;
+    const { control, doorbells, operations } = this.#source;
     // Another agent may have been quicker; the place may even belong to a new agent.
     if (stateOf(control, agent) !== DEAD) return;
     this.#endSetsOf(agent);
     operations.notices.report();
     this.#source.renew();
     // Only now: a thread that ends before has not reaped the agent.
-    vacateDead(control, agent);
-    bells.ringAllAfter();
+    deregisterDead(control, agent);
+    doorbells.ringAllAfter();
   }
 
   /** At one moment: what waited for several of them is granted in one arrival order (I6). */

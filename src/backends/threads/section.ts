@@ -3,7 +3,7 @@
  *
  * It takes the arena's lock and opens the journal; the operation works; it closes both. If the
  * thread ends in between, the next one undoes what is in the journal. What the operation has done
- * for other agents is in their inboxes by then, and their bells ring when the lock is free.
+ * for other agents is in their inboxes by then, and their doorbells ring when the lock is free.
  */
 
 import { begin, commit, isOpen, layJournal, rollBack } from '../../core/index.ts';
@@ -11,8 +11,8 @@ import * as L from '../../core/layout.ts';
 import type { Operations } from '../../local/operations.ts';
 import type { Agent } from './agent.ts';
 import type { ArenaMemory } from './arena.ts';
-import type { Bells } from './bells.ts';
 import { LOCK } from './control.ts';
+import type { Doorbells } from './doorbells.ts';
 import { Inbox } from './inbox.ts';
 import { ArenaLock } from './lock.ts';
 import { Neighbours } from './neighbours.ts';
@@ -25,7 +25,7 @@ import { thread } from './thread.ts';
 /** The parts of a backend that a section works with. */
 interface SectionSource {
   readonly agent: Agent;
-  readonly bells: Bells;
+  readonly doorbells: Doorbells;
   readonly operations: Operations;
   readonly owners: ArenaOwners;
   readonly queues: ArenaQueues;
@@ -42,7 +42,7 @@ export class Section {
   #depth = 0;
 
   constructor(memory: ArenaMemory, source: SectionSource) {
-    const { agent, bells, operations, owners } = source;
+    const { agent, doorbells, operations, owners } = source;
     const { control, number } = agent;
     this.#memory = memory;
     this.#source = source;
@@ -50,7 +50,7 @@ export class Section {
     const neighbours = new Neighbours(control, number, thread.maySleep);
     this.lock = new ArenaLock(control, LOCK, number, neighbours);
     const renew = (): void => this.#renew();
-    this.#reaper = new Reaper({ control, bells, operations, owners, renew });
+    this.#reaper = new Reaper({ control, doorbells, operations, owners, renew });
   }
 
   /** Whether an operation of this agent is under way. */
@@ -79,7 +79,7 @@ export class Section {
   commit(): void {
     if (--this.#depth > 0) return;
     commit(this.#memory.words);
-    this.#source.bells.reportGrants();
+    this.#source.doorbells.reportGrants();
     this.#letGo();
   }
 
@@ -89,7 +89,7 @@ export class Section {
     const { words } = this.#memory;
     if (isOpen(words)) rollBack(words);
     this.#source.queues.forgetQueues();
-    this.#source.bells.forgetGrants();
+    this.#source.doorbells.forgetGrants();
     this.#letGo();
   }
 
@@ -106,7 +106,7 @@ export class Section {
   /** The lock has been taken, and what a dead agent was about is to be undone. */
   #prepare(): void {
     const memory = this.#memory;
-    const { bells, queues, retries } = this.#source;
+    const { doorbells, queues, retries } = this.#source;
     retries.reached();
     if (memory.isStale) memory.refresh();
     // The thread that made it larger did not get to this.
@@ -114,8 +114,8 @@ export class Section {
     if (isOpen(memory.words)) rollBack(memory.words);
     begin(memory.words);
     this.#reaper.reapDue();
-    bells.own.look();
-    // The inbox is read, and not the bell: that is rung a little later than notices are there.
+    doorbells.own.look();
+    // The inbox is read, and not the doorbell: that is rung a little later than notices are there.
     if (!this.inbox.isEmpty) {
       this.inbox.take();
       // What has been reported stands, whatever becomes of the operation that comes now.
@@ -131,10 +131,10 @@ export class Section {
   }
 
   #letGo(): void {
-    const { bells, operations, owners } = this.#source;
+    const { doorbells, operations, owners } = this.#source;
     this.lock.letGo();
-    bells.ringDue();
-    if (!owners.isEmpty) bells.listen();
+    doorbells.ringDue();
+    if (!owners.isEmpty) doorbells.listen();
     operations.delivery.runDirect();
   }
 }

@@ -40,7 +40,7 @@ export function noteSupervisor({ control, number, generation }: Agent): void {
  * Once the request has been sent, the lock is granted even if the thread never comes back to its
  * event loop; only the note is then not written.
  */
-export function showLife(agent: Agent, bells: { ringAll(): void }): Promise<void> {
+export function showLife(agent: Agent, doorbells: { ringAll(): void }): Promise<void> {
   if (!needsSigns()) return Promise.resolve();
   const { control, number, generation } = agent;
   return new Promise((resolve, reject) => {
@@ -49,12 +49,12 @@ export function showLife(agent: Agent, bells: { ringAll(): void }): Promise<void
       if (agent.isClosed) return;
       noteOnce(control, C.wordsOfAgent(number) + C.SIGN, generation);
       // Before the agent is LIVE: from the first set on that it can have, its end is noticed.
-      bells.ringAll();
+      doorbells.ringAll();
       resolve();
       await new Promise<void>((closed) => agent.whenClosed(closed));
     };
     navigator.locks.request(signOf(control, number, generation), held).catch(reject);
-    bells.ringAll();
+    doorbells.ringAll();
   });
 }
 

@@ -1,15 +1,15 @@
-/** The bells of an arena, as one agent rings them and listens to its own. */
+/** The doorbells of an arena, as one agent rings them and listens to its own. */
 
 import type { Agent } from './agent.ts';
 import { agentsIn } from './agents.ts';
 import * as C from './control.ts';
-import { Bell, ring } from './doorbell.ts';
-import { BellListener } from './doorbell-listener.ts';
+import { Doorbell, ring } from './doorbell.ts';
+import { DoorbellListener } from './doorbell-listener.ts';
 
-export class Bells {
-  readonly own: Bell;
+export class Doorbells {
+  readonly own: Doorbell;
   readonly #control: Int32Array;
-  readonly #listener: BellListener;
+  readonly #listener: DoorbellListener;
   /** Agents that this operation has notices for. */
   #rung: number[] = [];
   /** Sets that it has granted to agents whose threads are blocked for them. */
@@ -18,8 +18,8 @@ export class Bells {
   constructor(agent: Agent, onRing: () => void) {
     const { control, number } = agent;
     this.#control = control;
-    this.own = new Bell(control, number);
-    this.#listener = new BellListener(control, number, this.own, onRing);
+    this.own = new Doorbell(control, number);
+    this.#listener = new DoorbellListener(control, number, this.own, onRing);
     agent.whenClosed(() => this.#listener.close());
   }
 
