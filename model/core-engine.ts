@@ -150,7 +150,7 @@ export class CoreEngine implements Engine {
       this.#refs.delete(set);
     }
     while (core.takeIdle() !== L.NOBODY);
-    const flagged = [...this.#resources].filter(([, resource]) => core.isMarked(resource));
+    const flagged = [...this.#resources].filter(([, resource]) => core.isRecovered(resource));
     return { word, granted, settled, lost, flagged: flagged.map(([name]) => name) };
   }
 
@@ -166,7 +166,7 @@ export class CoreEngine implements Engine {
     for (let link = core.firstLink(ref); link !== L.NOBODY; link = core.nextLink(link)) {
       const resource = core.resourceOf(link);
       const name = this.#names.get(resource) as string;
-      if (core.isMarked(resource)) recovered.push(name);
+      if (core.isRecovered(resource)) recovered.push(name);
       if (core.isIgnored(link)) ignored.push(name);
     }
     return { set, recovered, ignored };

@@ -16,13 +16,13 @@ import {
   endOfSlots,
   findFaults,
   GRANTED,
+  HAS_DETAILS,
   layJournal,
   Memory,
   type MemorySize,
   PASS_LOCKED,
   rollBack,
   SYNC,
-  UNUSUAL,
 } from '../src/core/index.ts';
 import * as L from '../src/core/layout.ts';
 
@@ -204,7 +204,7 @@ export class Pair {
     }
     const arrival = this.oracle.arrive(spec, { sync, locked, holding });
     if (arrival.outcome === 'locked') throw new Error('core let a set in that had to be refused');
-    if (this.core.isGranted(ref)) same('note', this.core.note(ref), this.#tagLast);
+    if (this.core.isGranted(ref)) same('note', this.core.grantedAt(ref), this.#tagLast);
     this.#note(arrival.set, ref);
     if (this.core.isGranted(ref)) {
       same('outcome', arrival.outcome, 'granted');
@@ -363,7 +363,7 @@ export class Pair {
     );
     const idleRefs = drain(() => core.takeIdle());
     same('idle', sorted(idleRefs), sorted(idle.map((name) => this.#refs.get(name) ?? L.NOBODY)));
-    same('news', core.hasNews, false);
+    same('news', core.hasNotifications, false);
     if (this.#endIdle) this.#endUnused(idleRefs);
     return this.#compare(outcome);
   }
@@ -373,7 +373,7 @@ export class Pair {
     const faults = findFaults(memory);
     if (faults.length > 0) throw new Error(`the words are not in order: ${faults.join('; ')}`);
     for (const [name, ref] of this.#refs) {
-      same('mark', core.isMarked(ref), oracle.recovered.has(name));
+      same('mark', core.isRecovered(ref), oracle.recovered.has(name));
       same('use', core.isUsed(ref), oracle.isUsed(name));
       same('capacity', core.capacity(ref), oracle.capacities.get(name) ?? ALL);
       same('lock', core.firstLocked([ref], 1) !== L.NOBODY, oracle.isLocked(name));
@@ -415,12 +415,12 @@ export class Pair {
     const ref = refOf(set);
     same('granted', core.isGranted(ref), set.granted);
     same('state', (core.state(ref) & GRANTED) !== 0, set.granted);
-    same('tag', core.tag(ref), set.tag?.word);
+    same('tag', core.userData(ref), set.tag?.word);
     same('observer', core.isObserver(ref), set.isObserver);
     same('held', core.isHeld(ref, core.token(ref)), set.granted);
     if (set.granted) {
       same('token', core.token(ref), set.tag?.token);
-      same('note', core.note(ref), set.tag?.word);
+      same('note', core.grantedAt(ref), set.tag?.word);
     }
     if (set.isObserver) return;
     let link = core.firstLink(ref);
@@ -455,8 +455,8 @@ export class Pair {
   /** Who has arrived is known by core's reference and has a word of its own. */
   #note(set: Live, ref: number): void {
     set.tag = { ref, word: this.#tagLast, token: 0 };
-    same('tag', this.core.tag(ref), this.#tagLast);
-    this.core.setTag(ref, -this.#tagLast);
+    same('tag', this.core.userData(ref), this.#tagLast);
+    this.core.setUserData(ref, -this.#tagLast);
     set.tag = { ref, word: -this.#tagLast, token: 0 };
   }
 
@@ -468,12 +468,12 @@ export class Pair {
     if (!(token > this.#tokenLast)) throw new Error(`token ${token} after ${this.#tokenLast}`);
     this.#tokenLast = token;
     set.tag = { ref, word: set.tag?.word ?? 0, token };
-    core.setNote(ref, set.tag.word);
+    core.setGrantedAt(ref, set.tag.word);
     same('token', core.token(ref), token);
-    const isUnusual =
+    const hasDetails =
       oracle.ignored(set).length > 0 ||
       [...set.modes.keys()].some((name) => oracle.recovered.has(name));
-    if (isUnusual) same('unusual', (core.state(ref) & UNUSUAL) !== 0, true);
+    if (hasDetails) same('unusual', (core.state(ref) & HAS_DETAILS) !== 0, true);
   }
 
   #noteEnd(sets: readonly Live[]): void {
@@ -536,7 +536,7 @@ export class Pair {
     if (!this.#endIdle) return;
     for (const [name, ref] of this.#refs) {
       if (!refs.includes(ref) || this.#kept.has(name)) continue;
-      if (this.core.isUsed(ref) || this.core.isMarked(ref)) continue;
+      if (this.core.isUsed(ref) || this.core.isRecovered(ref)) continue;
       this.core.destroyResource(ref);
       this.#refs.delete(name);
     }

@@ -65,13 +65,13 @@ export const faults = [
   {
     name: 'observers are not told when the last in the queue goes',
     in: 'unlink',
-    find: 'if ((w[resource | L.FLAGS] & L.RESOURCE_WATCHED) !== 0) settle(w, d, resource);',
+    find: 'if ((w[resource | L.FLAGS] & L.RESOURCE_OBSERVED) !== 0) notifyObservers(w, d, resource);',
     replace: '',
   },
   {
     name: 'observers are not told when a queue moves on',
     in: 'advance',
-    find: 'if ((w[resource | L.FLAGS] & L.RESOURCE_WATCHED) !== 0) settle(w, d, resource);',
+    find: 'if ((w[resource | L.FLAGS] & L.RESOURCE_OBSERVED) !== 0) notifyObservers(w, d, resource);',
     replace: '',
   },
   {
@@ -125,7 +125,7 @@ export const faults = [
   {
     name: 'a mark left after a grant of the same operation is not told',
     in: 'giveTokens',
-    find: '    markGranted(w, set);\n  }\n}',
+    find: '    setGranted(w, set);\n  }\n}',
     replace: '  }\n}',
   },
   {
@@ -192,37 +192,37 @@ export const faults = [
   {
     name: 'a mark is not set by the death of a holder',
     in: 'detach',
-    find: 'if (isMarked !== died && (setFlags & L.SET_GRANTED) !== 0) {',
-    replace: 'if (isMarked && !died && (setFlags & L.SET_GRANTED) !== 0) {',
+    find: 'if (isRecovered !== died && (setFlags & L.SET_GRANTED) !== 0) {',
+    replace: 'if (isRecovered && !died && (setFlags & L.SET_GRANTED) !== 0) {',
   },
   {
     name: 'a mark is set by the death of one who waits',
     in: 'detach',
-    find: 'if (isMarked !== died && (setFlags & L.SET_GRANTED) !== 0) {',
-    replace: 'if (isMarked !== died) {',
+    find: 'if (isRecovered !== died && (setFlags & L.SET_GRANTED) !== 0) {',
+    replace: 'if (isRecovered !== died) {',
   },
   {
     name: 'a mark is not cleared by a release',
     in: 'detach',
-    find: 'if (isMarked !== died && (setFlags & L.SET_GRANTED) !== 0) {',
-    replace: 'if (!isMarked && died && (setFlags & L.SET_GRANTED) !== 0) {',
+    find: 'if (isRecovered !== died && (setFlags & L.SET_GRANTED) !== 0) {',
+    replace: 'if (!isRecovered && died && (setFlags & L.SET_GRANTED) !== 0) {',
   },
   {
     name: 'a mark is not cleared by a downgrade',
     in: 'downgrade',
-    find: 'markLeft(w, resource, w[link | L.FLAGS], false);',
+    find: 'updateFlag(w, resource, w[link | L.FLAGS], false);',
     replace: '',
   },
   {
     name: 'a mark is cleared by a reader',
-    in: 'markLeft',
-    find: 'if (isMarked === died || linkFlags >>> L.LINK_UNITS_SHIFT !== L.ALL) return;',
+    in: 'updateFlag',
+    find: 'if (isRecovered === died || linkFlags >>> L.LINK_UNITS_SHIFT !== L.ALL) return;',
     replace:
-      'if (isMarked === died || (died && linkFlags >>> L.LINK_UNITS_SHIFT !== L.ALL)) return;',
+      'if (isRecovered === died || (died && linkFlags >>> L.LINK_UNITS_SHIFT !== L.ALL)) return;',
   },
   {
     name: 'a mark is cleared by one who only ignored the resource',
-    in: 'markLeft',
+    in: 'updateFlag',
     find: 'if (!died && (linkFlags & L.LINK_TRIGGERED) === 0) return;',
     replace: '',
   },
@@ -241,13 +241,13 @@ export const faults = [
   {
     name: 'a resource takes its mark with it uncounted',
     in: 'destroyResource',
-    find: 'if ((flags & L.RESOURCE_RECOVERED) !== 0) w[L.MARKED]--;',
+    find: 'if ((flags & L.RESOURCE_RECOVERED) !== 0) w[L.RECOVERED_COUNT]--;',
     replace: '',
   },
   {
     name: 'a thief is not told of the marks it causes',
     in: 'steal',
-    find: 'if (w[L.MARKED] !== 0) w[set | L.FLAGS] |= L.SET_UNUSUAL;',
+    find: 'if (w[L.RECOVERED_COUNT] !== 0) w[set | L.FLAGS] |= L.SET_HAS_DETAILS;',
     replace: '',
   },
   {
@@ -265,11 +265,11 @@ export const faults = [
   {
     name: 'a part let go wakes nobody',
     in: 'removeChosen',
-    find: `        place = link;
+    find: `        last = link;
       }
     }
     giveTokens(w, d);`,
-    replace: `        place = link;
+    replace: `        last = link;
       }
     }
     w[L.GRANTED_FIRST] = L.NOBODY;
@@ -351,27 +351,27 @@ export const faults = [
   },
   {
     name: 'an observer that stops is left in its ring',
-    in: 'unwatchAll',
-    find: 'unwatch(w, resource, entry);',
+    in: 'removeObservations',
+    find: 'removeObservation(w, resource, entry);',
     replace: '',
   },
   {
     name: 'a watch ends too early',
-    in: 'settleList',
+    in: 'notifyList',
     find: '>> 1] <= d[(entry',
     replace: '>> 1] > d[(entry',
   },
   {
     name: 'a watch waits for those who come later',
-    in: 'settleList',
+    in: 'notifyList',
     find: 'if (isBlocked) return;',
     replace: `if (oldest !== L.NOBODY) return;
     void isBlocked;`,
   },
   {
     name: 'watches for writers never end',
-    in: 'settle',
-    find: 'settleList(w, d, annex | L.ANNEX_WATCH_EXCLUSIVE, oldestExclusive(w, resource));',
+    in: 'notifyObservers',
+    find: 'notifyList(w, d, annex | L.ANNEX_OBSERVE_EXCLUSIVE, oldestExclusive(w, resource));',
     replace: '',
   },
   {
@@ -382,8 +382,8 @@ export const faults = [
   },
   {
     name: 'the second of two kinds of watches is forgotten with the first',
-    in: 'unwatch',
-    find: 'if ((w[annex | L.ANNEX_WATCH_ALL] | w[annex | L.ANNEX_WATCH_EXCLUSIVE]) === L.NOBODY) {',
+    in: 'removeObservation',
+    find: 'if ((w[annex | L.ANNEX_OBSERVE_ALL] | w[annex | L.ANNEX_OBSERVE_EXCLUSIVE]) === L.NOBODY) {',
     replace: '{',
   },
   {
@@ -490,7 +490,7 @@ export const faults = [
   },
   {
     name: 'the neighbour of a watch that ends is not saved',
-    in: 'unwatch',
+    in: 'removeObservation',
     find: '  save(w, previous);\n  save(w, next);',
     replace: '  save(w, previous);',
   },
@@ -608,7 +608,7 @@ export const faults = [
   },
   {
     name: 'a holder of some units counts as exclusive',
-    in: 'markLeft',
+    in: 'updateFlag',
     find: 'linkFlags >>> L.LINK_UNITS_SHIFT !== L.ALL',
     replace: 'linkFlags >>> L.LINK_UNITS_SHIFT === 1',
   },
@@ -620,13 +620,13 @@ export const faults = [
   },
   {
     name: 'an annex is left when its last watch has ended',
-    in: 'settle',
+    in: 'notifyObservers',
     find: 'closeAnnex(w, resource);',
     replace: '',
   },
   {
     name: 'an annex is left when its last observer stops',
-    in: 'unwatchAll',
+    in: 'removeObservations',
     find: 'closeAnnex(w, resource);',
     replace: '',
   },
@@ -656,7 +656,7 @@ export const faults = [
   },
   {
     name: 'an annex that loses a watch is not saved',
-    in: 'unwatch',
+    in: 'removeObservation',
     find: 'save(w, annex);',
     replace: '',
   },

@@ -124,11 +124,11 @@ export class Shard {
     this.#sets[client] = 0;
     core.remove(set, false);
     for (let ref = core.takeIdle(); ref !== 0; ref = core.takeIdle()) {
-      this.#resources[core.resourceTag(ref)] = 0;
+      this.#resources[core.resourceUserData(ref)] = 0;
       core.destroyResource(ref);
     }
     for (let next = core.takeGranted(); next !== 0; next = core.takeGranted()) {
-      const owner = core.tag(next);
+      const owner = core.userData(next);
       this.#onTriggered(owner, this.#numbers[owner] as number);
     }
     return linkCount;
@@ -138,7 +138,7 @@ export class Shard {
     const core = this.#core;
     const places: number[] = [];
     for (let link = core.firstLink(set); link !== 0; link = core.nextLink(link)) {
-      if (core.isExclusive(link)) places.push(core.resourceTag(core.resourceOf(link)));
+      if (core.isExclusive(link)) places.push(core.resourceUserData(core.resourceOf(link)));
     }
     return { number, arrival: core.arrival(set), places };
   }
@@ -181,7 +181,7 @@ export class Shard {
       hash.update(`\n${resource} ${isMarked}`);
       if (ref === 0) continue;
       for (let link = core.firstInQueue(ref); link !== 0; link = core.nextInQueue(link)) {
-        const client = core.tag(core.setOf(link));
+        const client = core.userData(core.setOf(link));
         hash.update(` ${client}.${this.#numbers[client]}`);
         hash.update(` ${core.isExclusive(link)} ${core.isTriggered(link)}`);
       }

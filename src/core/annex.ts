@@ -15,8 +15,8 @@ export function openAnnex(w: Int32Array, resource: number): number {
   const annex = allocate(w);
   w[annex | L.FLAGS] = L.ANNEX;
   w[annex | L.ANNEX_CAPACITY] = L.ALL;
-  w[annex | L.ANNEX_WATCH_ALL] = L.NOBODY;
-  w[annex | L.ANNEX_WATCH_EXCLUSIVE] = L.NOBODY;
+  w[annex | L.ANNEX_OBSERVE_ALL] = L.NOBODY;
+  w[annex | L.ANNEX_OBSERVE_EXCLUSIVE] = L.NOBODY;
   w[resource | L.RESOURCE_ANNEX] = annex;
   return annex;
 }
@@ -24,7 +24,7 @@ export function openAnnex(w: Int32Array, resource: number): number {
 /** Frees the annex of a resource if no field of it is in use. */
 export function closeAnnex(w: Int32Array, resource: number): void {
   const annex = w[resource | L.RESOURCE_ANNEX];
-  if ((w[resource | L.FLAGS] & L.RESOURCE_WATCHED) !== 0) return;
+  if ((w[resource | L.FLAGS] & L.RESOURCE_OBSERVED) !== 0) return;
   if (annex !== L.NOBODY && w[annex | L.ANNEX_CAPACITY] === L.ALL) freeAnnex(w, resource);
 }
 

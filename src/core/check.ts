@@ -1,13 +1,13 @@
 /**
  * Whether the words are in order: every invariant that core relies on, checked from outside in
- * O(everything). For tests, for recovery after a crash, and for whoever doubts.
+ * O(everything). For tests, and for recovery after a crash.
  */
 
 import * as L from './layout.ts';
 import type { Memory } from './memory.ts';
 import { capacityOf, unitsOf } from './rule.ts';
 
-/** What is wrong, a line each; none if all is well. `lists` that the host must empty are empty. */
+/** What is wrong, a line each; none if all is well. Lists that the backend must empty are empty. */
 export function findFaults({ words: w, doubles: d }: Memory): readonly string[] {
   const faults: string[] = [];
   const fault = (what: string) => void faults.push(what);
@@ -18,7 +18,7 @@ export function findFaults({ words: w, doubles: d }: Memory): readonly string[] 
       fault(`${as} is at ${slot}, which is no slot`);
       return false;
     }
-    // Only sets and resources are told from free slots by their kind: links die with their set.
+    // Only sets and resources differ in kind from free slots: links die with their set.
     const isKind = kind === L.NOBODY || (w[slot | L.FLAGS] & L.KIND) === kind;
     if (!isKind) fault(`${as} at ${slot} is of another kind`);
     if (slots.has(slot)) fault(`${slot} is both ${slots.get(slot)} and ${as}`);
@@ -29,7 +29,7 @@ export function findFaults({ words: w, doubles: d }: Memory): readonly string[] 
   for (let slot = w[L.FREE]; slot !== L.NOBODY; slot = w[slot | L.CHAIN]) {
     if (slots.has(slot) || !claim(slot, L.NOBODY, 'free')) break;
   }
-  let marked = 0;
+  let recoveredCount = 0;
   for (let slot = L.HEADER_WORDS; slot < w[L.TOP]; slot += L.SLOT_WORDS) {
     if (slots.has(slot)) continue;
     const kind = w[slot | L.FLAGS] & L.KIND;
@@ -38,10 +38,10 @@ export function findFaults({ words: w, doubles: d }: Memory): readonly string[] 
         checkAnnex(w, slot, claim, fault);
         checkQueue(w, d, slot, fault);
       }
-      if ((w[slot | L.FLAGS] & L.RESOURCE_RECOVERED) !== 0) marked++;
+      if ((w[slot | L.FLAGS] & L.RESOURCE_RECOVERED) !== 0) recoveredCount++;
       if ((w[slot | L.FLAGS] & L.RESOURCE_CHOSEN) !== 0) fault(`${slot} is still chosen`);
-    } else if (kind === L.HOST) {
-      claim(slot, L.HOST, "the host's");
+    } else if (kind === L.BACKEND) {
+      claim(slot, L.BACKEND, "the backend's");
     } else if (kind === L.SET) {
       if (claim(slot, L.SET, 'set')) checkSet(w, slot, claim, fault);
     }
@@ -49,7 +49,7 @@ export function findFaults({ words: w, doubles: d }: Memory): readonly string[] 
   for (let slot = L.HEADER_WORDS; slot < w[L.TOP]; slot += L.SLOT_WORDS) {
     if (!slots.has(slot)) fault(`slot ${slot} is leaked`);
   }
-  if (w[L.MARKED] !== marked) fault(`${w[L.MARKED]} resources counted as marked`);
+  if (w[L.RECOVERED_COUNT] !== recoveredCount) fault(`${w[L.RECOVERED_COUNT]} flags counted`);
   for (const list of [L.GRANTED_FIRST, L.GRANTED_LAST, L.LOST_FIRST, L.IDLE_FIRST]) {
     if (w[list] !== L.NOBODY) fault(`list ${list} is not empty`);
   }
@@ -59,7 +59,7 @@ export function findFaults({ words: w, doubles: d }: Memory): readonly string[] 
 type Fault = (what: string) => void;
 type Claim = (slot: number, kind: number, as: string) => boolean;
 
-/** Queue of one resource: chained both ways, in order, triggered up to the frontier as I2 says. */
+/** Queue of one resource: chained both ways, in order, triggered up to the frontier by I2. */
 function checkQueue(w: Int32Array, d: Float64Array, resource: number, fault: Fault): void {
   let previous = L.NOBODY;
   let frontier = L.NOBODY;
@@ -91,7 +91,7 @@ function checkQueue(w: Int32Array, d: Float64Array, resource: number, fault: Fau
     }
     previous = link;
   }
-  if (link !== L.NOBODY) fault(`the queue of ${resource} is a ring`);
+  if (link !== L.NOBODY) fault(`the queue of ${resource} is circular`);
   if (w[resource | L.RESOURCE_TAIL] !== previous) fault(`${resource} has another tail`);
   if (w[resource | L.RESOURCE_FRONTIER] !== frontier) fault(`${resource} has another frontier`);
   if (w[resource | L.RESOURCE_USED] !== used) fault(`${resource} counts its used units wrong`);
@@ -99,27 +99,27 @@ function checkQueue(w: Int32Array, d: Float64Array, resource: number, fault: Fau
     fault(`${resource} counts sync links wrong`);
   const annex = w[resource | L.RESOURCE_ANNEX];
   if (annex === L.NOBODY) return;
-  checkWatches(w, d, resource, annex | L.ANNEX_WATCH_ALL, fault);
-  checkWatches(w, d, resource, annex | L.ANNEX_WATCH_EXCLUSIVE, fault);
+  checkObservations(w, d, resource, annex | L.ANNEX_OBSERVE_ALL, fault);
+  checkObservations(w, d, resource, annex | L.ANNEX_OBSERVE_EXCLUSIVE, fault);
 }
 
-/** An annex is there for a capacity or for watches, and only for those. */
+/** An annex is there for a capacity or for observations, and only for those. */
 function checkAnnex(w: Int32Array, resource: number, claim: Claim, fault: Fault): void {
   const annex = w[resource | L.RESOURCE_ANNEX];
-  const isWatched = (w[resource | L.FLAGS] & L.RESOURCE_WATCHED) !== 0;
+  const isObserved = (w[resource | L.FLAGS] & L.RESOURCE_OBSERVED) !== 0;
   if (annex === L.NOBODY) {
-    if (isWatched) fault(`${resource} is watched, or not, unknowingly`);
+    if (isObserved) fault(`${resource} has a wrong OBSERVED flag`);
     return;
   }
   if (!claim(annex, L.ANNEX, `annex of ${resource}`)) return;
-  const lists = w[annex | L.ANNEX_WATCH_ALL] | w[annex | L.ANNEX_WATCH_EXCLUSIVE];
-  if (isWatched !== (lists !== L.NOBODY)) fault(`${resource} is watched, or not, unknowingly`);
+  const lists = w[annex | L.ANNEX_OBSERVE_ALL] | w[annex | L.ANNEX_OBSERVE_EXCLUSIVE];
+  if (isObserved !== (lists !== L.NOBODY)) fault(`${resource} has a wrong OBSERVED flag`);
   const capacity = w[annex | L.ANNEX_CAPACITY];
   if (capacity < 1 || capacity > L.ALL) fault(`${resource} has a capacity of ${capacity}`);
-  if (capacity === L.ALL && !isWatched) fault(`${resource} has an annex for nothing`);
+  if (capacity === L.ALL && !isObserved) fault(`${resource} has an annex for nothing`);
 }
 
-function checkWatches(
+function checkObservations(
   w: Int32Array,
   d: Float64Array,
   resource: number,
@@ -132,13 +132,13 @@ function checkWatches(
   const seen = new Set<number>();
   do {
     if (seen.has(entry)) {
-      fault(`watches of ${resource} are chained wrong`);
+      fault(`observations of ${resource} are chained wrong`);
       return;
     }
     seen.add(entry);
     const next = w[entry | L.LINK_NEXT];
-    if (w[next | L.LINK_PREVIOUS] !== entry) fault(`watch ${next} has another one ahead`);
-    if (!isBlocked(w, d, resource, entry)) fault(`watch ${entry} should have ended`);
+    if (w[next | L.LINK_PREVIOUS] !== entry) fault(`observation ${next} has another one ahead`);
+    if (!isBlocked(w, d, resource, entry)) fault(`observation ${entry} should have ended`);
     entry = next;
   } while (entry !== first);
 }
@@ -158,7 +158,7 @@ function isBlocked(w: Int32Array, d: Float64Array, resource: number, entry: numb
 /** One set: its links are its own, and it is granted exactly when none of them is pending. */
 function checkSet(w: Int32Array, set: number, claim: Claim, fault: Fault): void {
   const flags = w[set | L.FLAGS];
-  const kind = (flags & L.SET_OBSERVER) !== 0 ? L.WATCH : L.LINK;
+  const kind = (flags & L.SET_OBSERVER) !== 0 ? L.OBSERVATION : L.LINK;
   let pending = 0;
   let link = w[set | L.CHAIN];
   for (; link !== L.NOBODY; link = w[link | L.CHAIN]) {
@@ -177,7 +177,7 @@ function checkSet(w: Int32Array, set: number, claim: Claim, fault: Fault): void 
   const edges = new Set<number>();
   for (let edge = w[set | L.SET_EDGES]; edge !== L.NOBODY; edge = w[edge | next]) {
     if (edges.has(edge)) {
-      fault(`the edges of ${set} are a ring`);
+      fault(`the edges of ${set} are circular`);
       break;
     }
     edges.add(edge);

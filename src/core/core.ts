@@ -4,9 +4,9 @@
  *     A set is granted exactly when no live set that arrived earlier conflicts with it.
  *
  * It reads no clock, does no I/O and calls nobody. All of its state is in the words of a Memory, so
- * whoever orders the calls (one event loop, a lock in shared memory, a broker) is a host.
+ * anything that orders the calls (one event loop, a lock in shared memory, a broker) is a backend.
  *
- * Each operation leaves three lists behind, which the host empties before the next operation: sets
+ * Each operation fills three lists, which the backend empties before the next operation: sets
  * newly granted, in arrival order (I6); sets whose grant was taken back; resources that fell idle.
  * The rule itself is in queue.ts; every operation here that changes a queue ends in it (I2).
  */
@@ -14,15 +14,15 @@
 import { closeAnnex, countAnnexesMissing, freeAnnex, openAnnex } from './annex.ts';
 import { declaredFor, findCycle, type KeptFor } from './cycle.ts';
 import { declareEdge } from './edges.ts';
-import { clear, detach, end, markLeft } from './ending.ts';
-import { giveTokens, markGranted, tick } from './granted.ts';
+import { clear, detach, end, updateFlag } from './ending.ts';
+import { giveTokens, setGranted, tick } from './granted.ts';
 import { save } from './journal.ts';
 import * as L from './layout.ts';
 import type { Memory } from './memory.ts';
+import { addObservation } from './observations.ts';
 import { append, putFirst, saveEnds, weaken } from './queue.ts';
 import { capacityOf, unitsOf } from './rule.ts';
 import { allocate, free, type Refs, reserve, reset } from './slots.ts';
-import { watch } from './watches.ts';
 
 /** Bits of {@link Core.enqueue}: asked for by a synchronous caller. */
 export const SYNC = L.SET_SYNC;
@@ -31,8 +31,8 @@ export const PASS_LOCKED = 1;
 
 /** Bits of {@link Core.state}. */
 export const GRANTED = L.SET_GRANTED;
-/** Some links may be marked or ignored: see {@link Core.isMarked} and {@link Core.isIgnored}. */
-export const UNUSUAL = L.SET_UNUSUAL;
+/** Some resources may have the recovered flag, or some links be {@link Core.isIgnored}. */
+export const HAS_DETAILS = L.SET_HAS_DETAILS;
 
 /** What neither waits nor is held. */
 const notSets = L.SET_OBSERVER | L.SET_LOST;
@@ -47,13 +47,13 @@ export class Core {
     if (memory.words[L.TOP] === 0) memory.words[L.TOP] = L.HEADER_WORDS;
   }
 
-  /** The same state in memory of its own, where it can be looked at while this one goes on. */
+  /** The same state in memory of its own, which can be read while this one goes on. */
   copy(): Core {
     return new Core(this.memory.copy(this.memory.words[L.TOP]));
   }
 
   /** A new resource that nobody uses, or 0 if memory is at its end. */
-  createResource(tag: number): number {
+  createResource(userData: number): number {
     if (!reserve(this.memory, 1)) return L.NOBODY;
     const w = this.memory.words;
     const resource = allocate(w);
@@ -61,7 +61,7 @@ export class Core {
     w[resource | L.RESOURCE_HEAD] = L.NOBODY;
     w[resource | L.RESOURCE_TAIL] = L.NOBODY;
     w[resource | L.RESOURCE_FRONTIER] = L.NOBODY;
-    w[resource | L.RESOURCE_TAG] = tag;
+    w[resource | L.RESOURCE_USER_DATA] = userData;
     w[resource | L.RESOURCE_USED] = 0;
     w[resource | L.RESOURCE_ANNEX] = L.NOBODY;
     return resource;
@@ -86,12 +86,12 @@ export class Core {
     return capacityOf(this.memory.words, resource);
   }
 
-  /** Ends a resource that nobody uses. A mark that it carries goes with it. */
+  /** Ends a resource that nobody uses. Its recovered flag is lost. */
   destroyResource(resource: number): void {
     const w = this.memory.words;
     const flags = w[resource | L.FLAGS];
     assert((flags & L.KIND) === L.RESOURCE && !this.isUsed(resource), 'only idle resources end');
-    if ((flags & L.RESOURCE_RECOVERED) !== 0) w[L.MARKED]--;
+    if ((flags & L.RESOURCE_RECOVERED) !== 0) w[L.RECOVERED_COUNT]--;
     if (w[resource | L.RESOURCE_ANNEX] !== L.NOBODY) freeAnnex(w, resource);
     save(w, resource);
     w[resource | L.FLAGS] = 0;
@@ -99,20 +99,20 @@ export class Core {
   }
 
   /**
-   * A set arrives: all of its links enter their queues at this moment (I1). Returns it, granted or
+   * A set arrives: all of its links are queued at this moment (I1). Returns it, granted or
    * waiting ({@link isGranted}), or 0 if memory is at its end, and then nothing has happened. The
    * first `exclusiveCount` of the `count` resources are wanted exclusive, the others shared; or
    * `units` has the units of each, from ALL down to 1, each ALL or within its capacity. A resource
    * named again counts once, as it was named first: so exclusive, or the greater number of units,
-   * wins. `note` is as of {@link setNote}.
+   * wins. `grantedAt` is as of {@link setGrantedAt}.
    */
   enqueue(
     refs: Refs,
     exclusiveCount: number,
     count: number,
     bits: number,
-    tag: number,
-    note: number,
+    userData: number,
+    grantedAt: number,
     units?: Refs,
   ): number {
     if (!reserve(this.memory, 1 + count)) return L.NOBODY;
@@ -120,8 +120,8 @@ export class Core {
     const d = this.memory.doubles;
     if (w[L.JOURNAL] !== 0) saveEnds(w, refs, count);
     const arrival = tick(d);
-    const set = createSet(w, L.SET | (bits & SYNC), tag);
-    w[set | L.SET_NOTE] = note;
+    const set = createSet(w, L.SET | (bits & SYNC), userData);
+    w[set | L.SET_GRANTED_AT] = grantedAt;
     let last = set;
     let pending = 0;
     for (let index = 0; index < count; index++) {
@@ -148,12 +148,12 @@ export class Core {
    * A set arrives as if it had come first, with exclusive links only: grants that conflict are
    * lost, and it is granted at once. Returns it, or 0 if memory is at its end.
    */
-  steal(refs: Refs, count: number, bits: number, tag: number): number {
+  steal(refs: Refs, count: number, bits: number, userData: number): number {
     if (!reserve(this.memory, 1 + count)) return L.NOBODY;
     const w = this.memory.words;
     const d = this.memory.doubles;
     const arrival = --d[L.STEALS >> 1];
-    const set = createSet(w, L.SET | (bits & SYNC), tag);
+    const set = createSet(w, L.SET | (bits & SYNC), userData);
     let last = set;
     for (let index = 0; index < count; index++) {
       const resource = refs[index] as number;
@@ -173,27 +173,32 @@ export class Core {
       if (lastOfLost !== lost) free(w, w[lost | L.CHAIN], lastOfLost);
       w[lost | L.CHAIN] = L.NOBODY;
     }
-    if (w[L.MARKED] !== 0) w[set | L.FLAGS] |= L.SET_UNUSUAL;
+    if (w[L.RECOVERED_COUNT] !== 0) w[set | L.FLAGS] |= L.SET_HAS_DETAILS;
     giveTokens(w, d);
     return set;
   }
 
   /**
-   * What conflicts with these resources *now* is watched until it is gone; blocks nobody. Returns
+   * Observes what conflicts with these resources *now* until it is gone; blocks nobody. Returns
    * an observer: a set that holds nothing and is granted when that is so (perhaps at once), to be
    * removed like any; or 0 if memory is at its end.
    */
-  observe(refs: Refs, exclusiveCount: number, count: number, tag: number): number {
+  observe(refs: Refs, exclusiveCount: number, count: number, userData: number): number {
     const countMissing = countAnnexesMissing(this.memory.words, refs, count);
     if (!reserve(this.memory, 1 + count + countMissing)) return L.NOBODY;
     const w = this.memory.words;
     const d = this.memory.doubles;
     const arrival = tick(d);
-    const set = createSet(w, L.SET | L.SET_OBSERVER, tag);
+    const set = createSet(w, L.SET | L.SET_OBSERVER, userData);
     let last = set;
     let pending = 0;
     for (let index = 0; index < count; index++) {
-      const entry = watch(w, refs[index] as number, set, index < exclusiveCount ? L.ALL : 1);
+      const entry = addObservation(
+        w,
+        refs[index] as number,
+        set,
+        index < exclusiveCount ? L.ALL : 1,
+      );
       if (entry === L.NOBODY) continue;
       d[(entry | L.LINK_ARRIVAL) >> 1] = arrival;
       w[last | L.CHAIN] = entry;
@@ -207,7 +212,7 @@ export class Core {
 
   /**
    * A set ends: release, cancel, time-out and loss are all this. If its holder `died`, what it held
-   * exclusive is marked as recovered; otherwise such a mark is cleared.
+   * exclusive is flagged as recovered; otherwise such a flag is cleared.
    */
   remove(set: number, died: boolean): void {
     const { words: w, doubles: d } = this.memory;
@@ -231,7 +236,7 @@ export class Core {
     if (w[L.GRANTED_FIRST] !== L.NOBODY) giveTokens(w, d);
   }
 
-  /** Frees a set that {@link takeLost} has told about. */
+  /** Frees a set that {@link takeLost} has reported. */
   forget(set: number): void {
     const w = this.memory.words;
     assert((w[set | L.FLAGS] & L.SET_LOST) !== 0, 'only lost sets are forgotten');
@@ -249,7 +254,7 @@ export class Core {
       if (chosenOnly && !unchoose(w, resource)) continue;
       if (unitsOf(w, link) === 1) continue;
       save(w, resource);
-      markLeft(w, resource, w[link | L.FLAGS], false);
+      updateFlag(w, resource, w[link | L.FLAGS], false);
       weaken(w, d, link, 1);
     }
     giveTokens(w, d);
@@ -259,21 +264,21 @@ export class Core {
   removeChosen(set: number): void {
     const w = this.memory.words;
     const d = this.memory.doubles;
-    let place = set;
-    for (let link = w[place | L.CHAIN]; link !== L.NOBODY; link = w[place | L.CHAIN]) {
+    let last = set;
+    for (let link = w[last | L.CHAIN]; link !== L.NOBODY; link = w[last | L.CHAIN]) {
       if (unchoose(w, w[link | L.LINK_RESOURCE])) {
-        save(w, place);
-        w[place | L.CHAIN] = w[link | L.CHAIN];
+        save(w, last);
+        w[last | L.CHAIN] = w[link | L.CHAIN];
         detach(w, d, link, w[set | L.FLAGS], false);
         free(w, link, link);
       } else {
-        place = link;
+        last = link;
       }
     }
     giveTokens(w, d);
   }
 
-  /** Marks a part of a set for the next operation; false, and nothing marked, if it has not all. */
+  /** Chooses a part of a set for the next operation; false, and no choice, if it has not all. */
   choose(set: number, refs: Refs, count: number): boolean {
     const w = this.memory.words;
     let countMissing = 0;
@@ -293,7 +298,7 @@ export class Core {
   }
 
   /**
-   * Declares that the caller of a waiting set keeps these grants while it waits. Returns the circle
+   * Declares that the caller of a waiting set keeps these grants while it waits. Returns the cycle
    * that this closes, as sets of which each waits for, or is kept by, the next (and then the caller
    * removes the set); empty if there is none; undefined if memory is at its end.
    */
@@ -301,11 +306,11 @@ export class Core {
     if (!reserve(this.memory, held.length)) return undefined;
     const w = this.memory.words;
     for (let index = 0; index < held.length; index++) declareEdge(w, set, held[index] as number);
-    return this.findCircle(set, (kept) => declaredFor(w, kept));
+    return this.findCycle(set, (kept) => declaredFor(w, kept));
   }
 
-  /** The circle that a waiting set is part of, if there is one: see {@link declareHolding}. */
-  findCircle(set: number, keptFor: KeptFor): readonly number[] {
+  /** The cycle that a waiting set is part of, if there is one: see {@link declareHolding}. */
+  findCycle(set: number, keptFor: KeptFor): readonly number[] {
     return findCycle(this.memory.words, set, keptFor);
   }
 
@@ -334,7 +339,7 @@ export class Core {
     return set;
   }
 
-  /** The next set whose grant was taken back, or 0. The host calls {@link forget} on it. */
+  /** The next set whose grant was taken back, or 0. The backend calls {@link forget} on it. */
   takeLost(): number {
     const w = this.memory.words;
     const set = w[L.LOST_FIRST];
@@ -342,7 +347,7 @@ export class Core {
     return set;
   }
 
-  /** The next resource that fell idle, or 0. The host may destroy it or keep it. */
+  /** The next resource that fell idle, or 0. The backend may destroy it or keep it. */
   takeIdle(): number {
     const w = this.memory.words;
     const resource = w[L.IDLE_FIRST];
@@ -351,12 +356,12 @@ export class Core {
   }
 
   /** Whether there is anything to take from these lists. */
-  get hasNews(): boolean {
+  get hasNotifications(): boolean {
     const w = this.memory.words;
     return (w[L.GRANTED_FIRST] | w[L.LOST_FIRST] | w[L.IDLE_FIRST]) !== 0;
   }
 
-  /** Whether the host keeps a resource when it falls idle; then it is not told of that. */
+  /** Whether the backend keeps a resource when it falls idle; then that is not reported. */
   keep(resource: number, isKept: boolean): void {
     const w = this.memory.words;
     save(w, resource);
@@ -364,16 +369,16 @@ export class Core {
     else w[resource | L.FLAGS] &= ~L.RESOURCE_KEPT;
   }
 
-  /** Whether a set is GRANTED, and whether it is UNUSUAL. */
+  /** Whether a set is GRANTED, and whether it is HAS_DETAILS. */
   state(set: number): number {
-    return this.memory.words[set | L.FLAGS] & (GRANTED | UNUSUAL);
+    return this.memory.words[set | L.FLAGS] & (GRANTED | HAS_DETAILS);
   }
 
   isGranted(set: number): boolean {
     return (this.memory.words[set | L.FLAGS] & L.SET_GRANTED) !== 0;
   }
 
-  isMarked(resource: number): boolean {
+  isRecovered(resource: number): boolean {
     return (this.memory.words[resource | L.FLAGS] & L.RESOURCE_RECOVERED) !== 0;
   }
 
@@ -405,17 +410,17 @@ export class Core {
     return (this.memory.words[link | L.FLAGS] & L.LINK_TRIGGERED) !== 0;
   }
 
-  /** Notes something of a set that is in no list. When it is granted, that is forgotten. */
-  setNote(set: number, note: number): void {
+  /** Sets the backend's time of a set that is in no list. The grant of the set overwrites it. */
+  setGrantedAt(set: number, grantedAt: number): void {
     const w = this.memory.words;
     save(w, set);
-    w[set | L.SET_NOTE] = note;
+    w[set | L.SET_GRANTED_AT] = grantedAt;
   }
 
   /** Of a granted set: grows with every grant. */
   token(set: number): number {
     const token = this.memory.doubles[(set | L.SET_STAMP) >> 1];
-    // As a small integer where it is one: whoever keeps it then needs no box for it.
+    // As a small integer where it is one: an object that keeps it then needs no box for it.
     return token <= smallIntegerMax ? token | 0 : token;
   }
 
@@ -426,7 +431,7 @@ export class Core {
     return isGranted && d[(set | L.SET_STAMP) >> 1] === token;
   }
 
-  /** Every set that waits or is held (in these words), in no order. O(words): for looking on. */
+  /** Every set that waits or is held (in these words), in no order. O(words): for snapshots. */
   sets(from?: number, end?: number): readonly number[] {
     const w = this.memory.words;
     return this.allSets(from, end).filter((set) => (w[set | L.FLAGS] & notSets) === 0);
@@ -442,7 +447,7 @@ export class Core {
     return sets;
   }
 
-  /** Told apart from all others for ever: negative for thieves. An empty set has its token. */
+  /** Unique for ever; negative for a set that stole. An empty set has its token. */
   arrival(set: number): number {
     const link = this.firstLink(set);
     return this.memory.doubles[
@@ -450,29 +455,29 @@ export class Core {
     ];
   }
 
-  tag(set: number): number {
-    return this.memory.words[set | L.SET_TAG];
+  userData(set: number): number {
+    return this.memory.words[set | L.SET_USER_DATA];
   }
 
-  setTag(set: number, tag: number): void {
+  setUserData(set: number, userData: number): void {
     const w = this.memory.words;
     save(w, set);
-    w[set | L.SET_TAG] = tag;
+    w[set | L.SET_USER_DATA] = userData;
   }
 
-  /** The host's second word; it means nothing until the set is granted and taken. */
-  note(set: number): number {
-    return this.memory.words[set | L.SET_NOTE];
+  /** The backend's time; it means nothing until the set is granted and taken. */
+  grantedAt(set: number): number {
+    return this.memory.words[set | L.SET_GRANTED_AT];
   }
 
-  resourceTag(resource: number): number {
-    return this.memory.words[resource | L.RESOURCE_TAG];
+  resourceUserData(resource: number): number {
+    return this.memory.words[resource | L.RESOURCE_USER_DATA];
   }
 
-  setResourceTag(resource: number, tag: number): void {
+  setResourceUserData(resource: number, userData: number): void {
     const w = this.memory.words;
     save(w, resource);
-    w[resource | L.RESOURCE_TAG] = tag;
+    w[resource | L.RESOURCE_USER_DATA] = userData;
   }
 
   /** The first link of a set, or 0; {@link nextLink} leads on, in the order they were named. */
@@ -507,17 +512,17 @@ export class Core {
   }
 }
 
-function createSet(w: Int32Array, flags: number, tag: number): number {
+function createSet(w: Int32Array, flags: number, userData: number): number {
   const set = allocate(w);
   w[set | L.FLAGS] = flags;
-  w[set | L.SET_TAG] = tag | 0;
+  w[set | L.SET_USER_DATA] = userData | 0;
   w[set | L.SET_EDGES] = L.NOBODY;
   return set;
 }
 
 /**
- * A set granted as it is built is told by the operation's result, not through the list. Its arrival
- * is its token then: nothing has ticked since.
+ * A set granted as it is built is reported by the operation's result, not through the list. Its
+ * arrival is its token then: nothing has ticked since.
  */
 function finishBuilding(
   w: Int32Array,
@@ -527,7 +532,7 @@ function finishBuilding(
   stamp: number,
 ): void {
   w[set | L.SET_PENDING] = pending;
-  if (pending === 0) markGranted(w, set);
+  if (pending === 0) setGranted(w, set);
   d[(set | L.SET_STAMP) >> 1] = stamp;
 }
 
@@ -536,14 +541,14 @@ function passLocked(w: Int32Array, set: number, resource: number, link: number):
   if (w[resource | L.FLAGS] >>> L.RESOURCE_SYNC_SHIFT === 0) return false;
   w[link | L.FLAGS] |= L.LINK_IGNORED;
   w[resource | L.FLAGS] |= L.RESOURCE_IGNORED;
-  w[set | L.FLAGS] |= L.SET_UNUSUAL;
+  w[set | L.FLAGS] |= L.SET_HAS_DETAILS;
   return true;
 }
 
 /**
- * Before a thief takes the head of a queue: granted sets here are lost, waiting ones whose link
- * stood triggered are not so any more. Granted sets are among the triggered, but for links that
- * their set ignored: only where there may be such is the whole queue walked.
+ * Before a stealing set takes the head of a queue: granted sets here are lost, links of waiting
+ * ones are not triggered any more. Granted sets are among the triggered, but for links that their
+ * set ignored: only where there may be such is the whole queue walked.
  */
 function revoke(w: Int32Array, resource: number): void {
   const isWholeQueue = (w[resource | L.FLAGS] & L.RESOURCE_IGNORED) !== 0;

@@ -1,12 +1,12 @@
 /**
- * Holding while waiting: is there a circle of sets, each waiting for, or kept by, the next?
+ * Holding while waiting: is there a cycle of sets, each waiting for, or kept by, the next?
  *
- * A waiting set waits for the older sets that conflict with it. Why a set is kept, besides, is told
- * by who asks: a granted one until those waiting sets whose callers declared to hold it are
- * through ({@link declaredFor}). Only a new set can close such a circle, and only if it declares a
- * grant, so that search runs for such requests alone. It walks each queue
- * position at most once as shared and once as exclusive: O(sets and links that can be reached).
- * Its bookkeeping lives in ordinary objects and is gone when it returns.
+ * A waiting set waits for the older sets that conflict with it. Why a set is kept, besides, is
+ * decided by the caller: a granted one until those waiting sets whose callers declared to hold it
+ * are through ({@link declaredFor}). Only a new set can close such a cycle, and only if it declares
+ * a grant, so that search runs for such requests alone. It walks each queue position at most once
+ * as shared and once as exclusive: O(sets and links that can be reached). Its bookkeeping lives in
+ * ordinary objects and is gone when it returns.
  */
 
 import * as L from './layout.ts';
@@ -15,7 +15,7 @@ import { unitsOf } from './rule.ts';
 /** The sets that a set is kept for: it ends only when they are through. */
 export type KeptFor = (set: number) => readonly number[];
 
-/** The sets of the circle, beginning with `set`, or none. */
+/** The sets of the cycle, beginning with `set`, or none. */
 export function findCycle(w: Int32Array, set: number, keptFor: KeptFor): readonly number[] {
   const reachedFrom = new Map<number, number>();
   const passed = new Set<number>();

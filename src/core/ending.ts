@@ -1,11 +1,11 @@
-/** The end of sets and of single links: who is behind them moves up, and what is empty is idle. */
+/** The end of sets and of single links: later links move up, and an empty queue is idle. */
 
 import { dropEdges } from './edges.ts';
 import { save } from './journal.ts';
 import * as L from './layout.ts';
+import { removeObservations } from './observations.ts';
 import { unlink } from './queue.ts';
 import { free } from './slots.ts';
-import { unwatchAll } from './watches.ts';
 
 /** If a resource is kept, and the other is not true of it, nothing is to be done as it idles. */
 const quietlyIdle = L.RESOURCE_KEPT | L.RESOURCE_IGNORED;
@@ -18,10 +18,10 @@ export function end(w: Int32Array, d: Float64Array, set: number, died: boolean):
   free(w, set, last);
 }
 
-/** Ends all links, watches and edges of a set, and returns the last slot of its chain. */
+/** Ends all links, observations and edges of a set, and returns the last slot of its chain. */
 export function clear(w: Int32Array, d: Float64Array, set: number, died: boolean): number {
   const flags = w[set | L.FLAGS];
-  if ((flags & L.SET_OBSERVER) !== 0) return unwatchAll(w, set);
+  if ((flags & L.SET_OBSERVER) !== 0) return removeObservations(w, set);
   let last = set;
   for (let link = w[set | L.CHAIN]; link !== L.NOBODY; link = w[link | L.CHAIN]) {
     detach(w, d, link, flags, died);
@@ -43,28 +43,33 @@ export function detach(
   save(w, resource);
   let flags = w[resource | L.FLAGS];
   if ((setFlags & L.SET_SYNC) !== 0) w[resource | L.FLAGS] = flags -= L.RESOURCE_SYNC_ONE;
-  const isMarked = (flags & L.RESOURCE_RECOVERED) !== 0;
-  if (isMarked !== died && (setFlags & L.SET_GRANTED) !== 0) {
-    markLeft(w, resource, w[link | L.FLAGS], died);
+  const isRecovered = (flags & L.RESOURCE_RECOVERED) !== 0;
+  if (isRecovered !== died && (setFlags & L.SET_GRANTED) !== 0) {
+    updateFlag(w, resource, w[link | L.FLAGS], died);
   }
   const isEmpty = unlink(w, d, resource, link);
   if (isEmpty && (flags & quietlyIdle) !== L.RESOURCE_KEPT) fallIdle(w, resource);
 }
 
-/** An exclusive holder leaves: by death, and the mark is set; normally, and it is cleared. */
-export function markLeft(w: Int32Array, resource: number, linkFlags: number, died: boolean): void {
-  const isMarked = (w[resource | L.FLAGS] & L.RESOURCE_RECOVERED) !== 0;
-  if (isMarked === died || linkFlags >>> L.LINK_UNITS_SHIFT !== L.ALL) return;
-  // Who went without waiting for it has not owned it, so cannot say that it is whole again.
+/** An exclusive holder ends: by death, and the flag is set; normally, and it is cleared. */
+export function updateFlag(
+  w: Int32Array,
+  resource: number,
+  linkFlags: number,
+  died: boolean,
+): void {
+  const isRecovered = (w[resource | L.FLAGS] & L.RESOURCE_RECOVERED) !== 0;
+  if (isRecovered === died || linkFlags >>> L.LINK_UNITS_SHIFT !== L.ALL) return;
+  // A set that did not wait for it has not owned it, so cannot know that it is whole again.
   if (!died && (linkFlags & L.LINK_TRIGGERED) === 0) return;
   w[resource | L.FLAGS] ^= L.RESOURCE_RECOVERED;
-  w[L.MARKED] += died ? 1 : -1;
+  w[L.RECOVERED_COUNT] += died ? 1 : -1;
 }
 
 function fallIdle(w: Int32Array, resource: number): void {
   const flags = w[resource | L.FLAGS];
   if ((flags & L.RESOURCE_IGNORED) !== 0) w[resource | L.FLAGS] = flags & ~L.RESOURCE_IGNORED;
-  // The mark must outlive the queue: the next to come is told.
+  // The flag must outlive the queue: the next grant reports it.
   if ((flags & (L.RESOURCE_RECOVERED | L.RESOURCE_KEPT)) !== 0) return;
   w[resource | L.CHAIN] = w[L.IDLE_FIRST];
   w[L.IDLE_FIRST] = resource;

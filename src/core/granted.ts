@@ -1,4 +1,4 @@
-/** The sets that an operation newly grants: found one by one, told in arrival order. */
+/** The sets that an operation newly grants: found one by one, reported in arrival order. */
 
 import { dropEdges } from './edges.ts';
 import { save } from './journal.ts';
@@ -12,9 +12,9 @@ export function countDown(w: Int32Array, d: Float64Array, set: number): void {
   if (pending === 0) grant(w, d, set);
 }
 
-/** Marks as granted and appends to the list that the host is told, noting if out of order. */
+/** Grants a set, and appends it to the list for the backend; sets a flag if out of order. */
 function grant(w: Int32Array, d: Float64Array, set: number): void {
-  markGranted(w, set);
+  setGranted(w, set);
   if (w[set | L.SET_EDGES] !== L.NOBODY) dropEdges(w, set);
   w[set | L.SET_AFTER] = L.NOBODY;
   const last = w[L.GRANTED_LAST];
@@ -27,8 +27,8 @@ function grant(w: Int32Array, d: Float64Array, set: number): void {
   w[L.GRANTED_LAST] = set;
 }
 
-export function markGranted(w: Int32Array, set: number): void {
-  w[set | L.FLAGS] |= L.SET_GRANTED | (w[L.MARKED] === 0 ? 0 : L.SET_UNUSUAL);
+export function setGranted(w: Int32Array, set: number): void {
+  w[set | L.FLAGS] |= L.SET_GRANTED | (w[L.RECOVERED_COUNT] === 0 ? 0 : L.SET_HAS_DETAILS);
 }
 
 /** Gives each of the newly granted its token, in arrival order (I6). */
@@ -36,8 +36,8 @@ export function giveTokens(w: Int32Array, d: Float64Array): void {
   if (w[L.GRANTED_UNSORTED] !== 0) sortGranted(w, d);
   for (let set = w[L.GRANTED_FIRST]; set !== L.NOBODY; set = w[set | L.SET_AFTER]) {
     d[(set | L.SET_STAMP) >> 1] = tick(d);
-    // Again: what died in this operation may have left its mark after this set was granted.
-    markGranted(w, set);
+    // Again: a death in this operation may have set a flag after this set was granted.
+    setGranted(w, set);
   }
 }
 

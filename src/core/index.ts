@@ -2,9 +2,9 @@ export { findFaults } from './check.ts';
 export {
   Core,
   GRANTED,
+  HAS_DETAILS,
   PASS_LOCKED,
   SYNC,
-  UNUSUAL,
 } from './core.ts';
 export { begin, commit, endOfSlots, isOpen, layJournal, rollBack } from './journal.ts';
 export { ALL } from './layout.ts';

@@ -1,16 +1,16 @@
 /**
  * The journal: what an operation has changed, so that it can be undone where its caller may die, or
- * fail, between any two steps (the threads host).
+ * fail, between any two steps (the threads backend).
  *
  * Before an operation changes a slot it saves the slot's eight words. Between {@link begin} and
  * {@link commit} everything can be taken back by {@link rollBack}, by anybody and again if that one
- * dies too. No slot is saved twice in one operation, which its stamp tells, so there is always
+ * dies too. No slot is saved twice in one operation, which its stamp shows, so there is always
  * room:
  *
  *     [header | slots ... | a stamp a slot ... | a record a slot ...]
  *                          JOURNAL_STAMPS
  *
- * Without a journal, as in one event loop, {@link save} is a look at one word of the header.
+ * Without a journal, as in one event loop, {@link save} reads one word of the header.
  */
 
 import * as L from './layout.ts';
@@ -21,7 +21,7 @@ const recordWords = 1 + L.SLOT_WORDS;
 const journalWordsPerSlot = 1 + recordWords;
 const operationMax = 2 ** 31 - 1;
 
-/** How many of so many words can be slots (the header's among them) if the rest is the journal. */
+/** Number of words that can be slots (the header's among them) if the rest is the journal. */
 export function endOfSlots(wordCount: number): number {
   return Math.floor(wordCount / (L.SLOT_WORDS + journalWordsPerSlot)) * L.SLOT_WORDS;
 }

@@ -7,12 +7,12 @@
  * multiple of eight, so `slot | FIELD` is `slot + FIELD`, and the engine need not fear an overflow.
  *
  *   set       one request, from enqueue to remove: waiting, then granted
- *   link      a set's place in the queue of one resource
+ *   link      a set's position in the queue of one resource
  *   resource  a queue of links in arrival order, and the units that its triggered links take
  *   annex     the fields that most resources do without: a declared capacity, observers
- *   watch     an observer's entry on one resource; an observer is a set that blocks no other set
+ *   observation  an observer's entry on one resource; an observer is a set that blocks no other
  *   edge      "while this set waits, its caller keeps that grant"
- *   host      what the backend keeps beside them
+ *   backend   what the backend keeps beside them
  */
 
 export const SLOT_WORDS = 8;
@@ -23,13 +23,13 @@ export const NOBODY = 0;
 export const FREE = 1;
 /** First word never used. */
 export const TOP = 2;
-/** How many resources carry the RECOVERED mark. */
-export const MARKED = 3;
+/** Number of resources with the RECOVERED flag. */
+export const RECOVERED_COUNT = 3;
 /** A double: the last arrival or token handed out. */
 export const CLOCK = 4;
-/** A double: the last arrival handed out to a thief; they count down from zero. */
+/** A double: the last arrival of a stealing set; they count down from zero. */
 export const STEALS = 6;
-/** Sets newly granted by this operation, by SET_AFTER, until the host takes them. */
+/** Sets newly granted by this operation, by SET_AFTER, until the backend takes them. */
 export const GRANTED_FIRST = 8;
 export const GRANTED_LAST = 9;
 /** 1 when the granted are not in arrival order yet. */
@@ -53,38 +53,38 @@ export const KIND = 0b111;
 export const SET = 1;
 export const LINK = 2;
 export const RESOURCE = 3;
-export const WATCH = 4;
+export const OBSERVATION = 4;
 export const EDGE = 5;
 /** The backend's own, of which only FLAGS and CHAIN mean anything here. */
-export const HOST = 6;
+export const BACKEND = 6;
 export const ANNEX = 7;
 /** From a set to its first link and on to the next; from a free or idle slot to the next. */
 export const CHAIN = 1;
 
 // Set.
-/** Links (or watches) still to be triggered; one more while the set is being built. */
+/** Links (or observations) still to be triggered; one more while the set is being built. */
 export const SET_PENDING = 2;
-/** The host's word for it; 0 for none. */
-export const SET_TAG = 3;
+/** The backend's word for it; 0 for none. */
+export const SET_USER_DATA = 3;
 /** A double: while waiting, its arrival; once granted, its token. */
 export const SET_STAMP = 4;
-/** Next in the list of the granted or of the lost, until the host takes it from there. */
+/** Next in the list of the granted or of the lost, until the backend takes it from there. */
 export const SET_AFTER = 6;
-/** The host's second word, of a set that is granted and taken from the list. */
-export const SET_NOTE = 6;
+/** The backend's time, of a set that is granted and taken from the list. */
+export const SET_GRANTED_AT = 6;
 /** First edge: while waiting, those it declared; once granted, those that name it. */
 export const SET_EDGES = 7;
 export const SET_GRANTED = 1 << 3;
 /** Asked for by a synchronous caller: its resources count as locked. */
 export const SET_SYNC = 1 << 4;
-/** It may have links that it did not wait for, or that are marked as recovered. */
-export const SET_UNUSUAL = 1 << 5;
+/** It may have links that it did not wait for, or resources with the recovered flag. */
+export const SET_HAS_DETAILS = 1 << 5;
 export const SET_OBSERVER = 1 << 6;
 export const SET_LOST = 1 << 7;
-/** The host has not told whose it is that it is granted, or lost; PENDING is the host's then. */
+/** Its owner is not yet notified that it is granted, or lost; PENDING is the backend's then. */
 export const SET_POSTED = 1 << 8;
 
-// Link; and watch, which stands in a list of an annex instead of the queue.
+// Link; and observation, which stands in a list of an annex instead of the queue.
 export const LINK_PREVIOUS = 2;
 export const LINK_NEXT = 3;
 export const LINK_SET = 4;
@@ -108,17 +108,17 @@ export const RESOURCE_TAIL = 3;
 /** First link not triggered. */
 export const RESOURCE_FRONTIER = 4;
 /** The backend's word for it. */
-export const RESOURCE_TAG = 5;
+export const RESOURCE_USER_DATA = 5;
 /** Sum of the units of the links before the frontier. */
 export const RESOURCE_USED = 6;
 /** Its annex, or nobody. */
 export const RESOURCE_ANNEX = 7;
 /** An exclusive holder left it without a normal release. */
 export const RESOURCE_RECOVERED = 1 << 3;
-export const RESOURCE_WATCHED = 1 << 4;
+export const RESOURCE_OBSERVED = 1 << 4;
 /** A link here may be ignored by its set (cleared when the queue runs empty). */
 export const RESOURCE_IGNORED = 1 << 5;
-/** Part of a set that is being weakened: a mark within one operation. */
+/** Part of a set that is being weakened: set within one operation. */
 export const RESOURCE_CHOSEN = 1 << 6;
 /** The backend keeps it for the next use: it is not reported when it falls idle. */
 export const RESOURCE_KEPT = 1 << 7;
@@ -129,12 +129,12 @@ export const RESOURCE_KEPT = 1 << 7;
 export const RESOURCE_SYNC_SHIFT = 8;
 export const RESOURCE_SYNC_ONE = 1 << RESOURCE_SYNC_SHIFT;
 
-// Annex. It exists while the resource has a declared capacity, or is RESOURCE_WATCHED.
+// Annex. It exists while the resource has a declared capacity, or is RESOURCE_OBSERVED.
 export const ANNEX_CAPACITY = 2;
-/** Oldest watch in the list of those that wait for all links older than themselves, */
-export const ANNEX_WATCH_ALL = 3;
+/** Oldest observation in the list of those that wait for all links older than themselves, */
+export const ANNEX_OBSERVE_ALL = 3;
 /** and of those that wait for the exclusive ones among them. */
-export const ANNEX_WATCH_EXCLUSIVE = 4;
+export const ANNEX_OBSERVE_EXCLUSIVE = 4;
 // Words 5 to 7 are free: the names of units will take one.
 
 // Edge.

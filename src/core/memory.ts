@@ -37,9 +37,9 @@ export class Memory {
   }
 
   /**
-   * Makes room for at least `wordCount` words and says whether it could. All words keep their index
-   * and value. It grows by a quarter, and once it is large by an eighth: a queue of a million must
-   * not cost twice what it needs.
+   * Makes room for at least `wordCount` words and returns whether it could. All words keep their
+   * index and value. It grows by a quarter, and once it is large by an eighth: a queue of a million
+   * must not cost twice what it needs.
    */
   grow(wordCount: number): boolean {
     if (wordCount > this.wordsMax) return false;
@@ -62,7 +62,7 @@ export class Memory {
     if (wordCountKept < this.words.length) this.resize(wordCountKept);
   }
 
-  /** The first so many words, a multiple of 8, in memory of their own. */
+  /** The first `wordCount` words, a multiple of 8, in memory of their own. */
   copy(wordCount: number): Memory {
     const copy = new Memory({ wordsMin: wordCount, wordsMax: wordCount });
     copy.words.set(this.words.subarray(0, wordCount));

@@ -10,9 +10,9 @@
 import { countDown } from './granted.ts';
 import { save } from './journal.ts';
 import * as L from './layout.ts';
+import { notifyObservers } from './observations.ts';
 import { capacityOf, fits } from './rule.ts';
 import { allocate, type Refs } from './slots.ts';
-import { settle } from './watches.ts';
 
 /**
  * Triggers the links that fit, from the frontier on: O(links newly triggered) (I5). `resource` is
@@ -36,7 +36,7 @@ function advance(w: Int32Array, d: Float64Array, resource: number): void {
     w[resource | L.RESOURCE_USED] = used;
     w[resource | L.RESOURCE_FRONTIER] = link;
   }
-  if ((w[resource | L.FLAGS] & L.RESOURCE_WATCHED) !== 0) settle(w, d, resource);
+  if ((w[resource | L.FLAGS] & L.RESOURCE_OBSERVED) !== 0) notifyObservers(w, d, resource);
 }
 
 /**
@@ -132,7 +132,7 @@ export function weaken(w: Int32Array, d: Float64Array, link: number, units: numb
 
 /**
  * Takes a link out of its queue, gives back its units, and advances. True if the queue is empty
- * now: then no link is left to advance, and the one that leaves was triggered. `resource` is saved.
+ * now: then no link is left to advance, and the one that ends was triggered. `resource` is saved.
  */
 export function unlink(w: Int32Array, d: Float64Array, resource: number, link: number): boolean {
   const previous = w[link | L.LINK_PREVIOUS];
@@ -141,7 +141,7 @@ export function unlink(w: Int32Array, d: Float64Array, resource: number, link: n
     w[resource | L.RESOURCE_HEAD] = L.NOBODY;
     w[resource | L.RESOURCE_TAIL] = L.NOBODY;
     w[resource | L.RESOURCE_USED] = 0;
-    if ((w[resource | L.FLAGS] & L.RESOURCE_WATCHED) !== 0) settle(w, d, resource);
+    if ((w[resource | L.FLAGS] & L.RESOURCE_OBSERVED) !== 0) notifyObservers(w, d, resource);
     return true;
   }
   if (previous === L.NOBODY) {

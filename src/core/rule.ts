@@ -17,7 +17,7 @@ export function capacityOf(w: Int32Array, resource: number): number {
   return annex === L.NOBODY ? L.ALL : w[annex | L.ANNEX_CAPACITY];
 }
 
-/** The units that a link takes, from 1 to ALL; of a watch, those that it would take. */
+/** The units that a link takes, from 1 to ALL; of an observation, those that it would take. */
 export function unitsOf(w: Int32Array, link: number): number {
   return w[link | L.FLAGS] >>> L.LINK_UNITS_SHIFT;
 }

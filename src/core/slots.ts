@@ -12,7 +12,7 @@ const wordsKept = 2 ** 14;
 
 /**
  * Makes sure that `count` calls of {@link allocate} will succeed; false where memory is at its end.
- * The free list is looked at only when there is no room behind the last slot, and then no further
+ * The free list is read only when there is no room behind the last slot, and then no further
  * than needed.
  */
 export function reserve(m: Memory, count: number): boolean {
@@ -30,7 +30,7 @@ function reserveBelow(m: Memory, w: Int32Array, count: number): boolean {
   return countMissing <= 0 || m.grow(m.end + countMissing * L.SLOT_WORDS);
 }
 
-/** Saves the free slots that so many calls of {@link allocate} will take. */
+/** Saves the free slots that `count` calls of {@link allocate} will take. */
 function saveFree(w: Int32Array, count: number): void {
   let slot = w[L.FREE];
   for (let index = 0; index < count && slot !== L.NOBODY; index++) {

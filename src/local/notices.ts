@@ -1,7 +1,7 @@
 /** Reports what core has granted or taken back to the objects that stand for the sets. */
 
 import { eventFlags } from '../api/events.ts';
-import { type Core, UNUSUAL } from '../core/index.ts';
+import { type Core, HAS_DETAILS } from '../core/index.ts';
 import type { CoreReader } from '../report/core-reader.ts';
 import type { Deliverable } from '../runtime/delivery.ts';
 import type { EventNotes } from './event-notes.ts';
@@ -60,7 +60,7 @@ export class Notices {
       core.remove(set, false);
       request.settled();
     } else {
-      core.setNote(set, clock.now());
+      core.setGrantedAt(set, clock.now());
       const grant = this.createGrant(request.scope, set, core.state(set), request.terms.label);
       if (eventFlags.hasSubscribers) this.#source.events.granted(grant);
       request.granted(grant);
@@ -88,7 +88,8 @@ export class Notices {
   /** The grant of a set that core has granted, and that is in this state. */
   createGrant(scope: GrantScope, set: number, state: number, label: string | undefined): HostGrant {
     const grant = new HostGrant(scope, set, this.#core.token(set));
-    const isUsual = label === undefined && (state & UNUSUAL) === 0 && scope.tracked === undefined;
+    const isUsual =
+      label === undefined && (state & HAS_DETAILS) === 0 && scope.tracked === undefined;
     if (!isUsual) this.#complete(grant, state, label);
     if (this.watchdog !== undefined) this.watchdog.watch();
     return grant;
@@ -105,7 +106,7 @@ export class Notices {
   #complete(grant: HostGrant, state: number, label: string | undefined): void {
     const { tracked } = grant.scope;
     if (label !== undefined) grant.details().label = label;
-    if ((state & UNUSUAL) !== 0) this.#describe(grant);
+    if ((state & HAS_DETAILS) !== 0) this.#describe(grant);
     if (tracked === undefined) return;
     tracked.add(grant);
     // Attached, so that readers find its session, and it receives the session's end.
@@ -120,7 +121,7 @@ export class Notices {
     const ignored: string[] = [];
     for (let link = core.firstLink(grant.set); link !== 0; link = core.nextLink(link)) {
       const queue = core.resourceOf(link);
-      if (core.isMarked(queue)) recovered.push(reader.nameOf(queue));
+      if (core.isRecovered(queue)) recovered.push(reader.nameOf(queue));
       if (core.isIgnored(link)) ignored.push(reader.nameOf(queue));
     }
     if (recovered.length > 0) grant.details().recovered = recovered;

@@ -130,7 +130,7 @@ export class Operations {
 
   /** Ends an operation: reports its notices. */
   leave(): void {
-    if (this.core.hasNews) this.report();
+    if (this.core.hasNotifications) this.report();
     this.port.commit();
   }
 
@@ -175,7 +175,7 @@ export class Operations {
     const tag = this.owners.tagFor(resolved, label, scope.label, 0);
     const set = core.steal(queues, count, 0, tag);
     if (set === 0) throw this.#memoryIsFull(tag);
-    core.setNote(set, this.port.clock.now());
+    core.setGrantedAt(set, this.port.clock.now());
     const state = core.state(set);
     return eventFlags.hasSubscribers
       ? (this.#emitArrival(scope, set, state, 0, label, true) as HostGrant)

@@ -67,6 +67,6 @@ export abstract class LocalReader implements CoreReader {
   }
 
   sinceOf(set: number): number {
-    return this.clock.fromNote(this.core.note(set));
+    return this.clock.fromNote(this.core.grantedAt(set));
   }
 }

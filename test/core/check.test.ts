@@ -72,7 +72,7 @@ const damages: readonly Damage[] = [
   {
     name: 'a queue that is a ring',
     puts: ({ linkOfLast }) => [[linkOfLast | L.LINK_NEXT, linkOfLast]],
-    sees: /is a ring/,
+    sees: /is circular/,
   },
   {
     name: 'a link in a foreign queue',
@@ -117,7 +117,7 @@ const damages: readonly Damage[] = [
   {
     name: 'a mark that was not counted',
     puts: ({ w, a }) => [[a, w[a] | L.RESOURCE_RECOVERED]],
-    sees: /counted as marked/,
+    sees: /flags counted/,
   },
   {
     name: 'a part still chosen',
@@ -178,8 +178,8 @@ const damages: readonly Damage[] = [
   {
     name: 'an annex for nothing',
     puts: ({ w, a }) => [
-      [w[a | L.RESOURCE_ANNEX] | L.ANNEX_WATCH_ALL, L.NOBODY],
-      [a, w[a] & ~L.RESOURCE_WATCHED],
+      [w[a | L.RESOURCE_ANNEX] | L.ANNEX_OBSERVE_ALL, L.NOBODY],
+      [a, w[a] & ~L.RESOURCE_OBSERVED],
     ],
     sees: /annex for nothing/,
   },
@@ -195,8 +195,8 @@ const damages: readonly Damage[] = [
   },
   {
     name: 'a resource watched unknowingly',
-    puts: ({ w, a }) => [[a, w[a] & ~L.RESOURCE_WATCHED]],
-    sees: /unknowingly/,
+    puts: ({ w, a }) => [[a, w[a] & ~L.RESOURCE_OBSERVED]],
+    sees: /OBSERVED flag/,
   },
   {
     name: 'an edge of a foreign waiter',

@@ -1,7 +1,7 @@
 /** What core promises its hosts, beyond the rule itself (model/ and random-runs.test.ts). */
 
 import { describe, expect, it } from 'vitest';
-import { GRANTED, SYNC, UNUSUAL } from '../../src/core/index.ts';
+import { GRANTED, HAS_DETAILS, SYNC } from '../../src/core/index.ts';
 import { CLOCK } from '../../src/core/layout.ts';
 import { Scene } from './scene.ts';
 
@@ -112,7 +112,7 @@ describe('idle resources', () => {
     s.end(s.ask({ exclusive: ['a'] }), { died: true });
     expect(s.idle).toEqual([]);
     const next = s.ask({ exclusive: ['a'] });
-    expect(s.core.state(next)).toBe(GRANTED | UNUSUAL);
+    expect(s.core.state(next)).toBe(GRANTED | HAS_DETAILS);
     s.end(next);
     expect(s.idle).toEqual(['a']);
     expect(s.core.state(s.ask({ exclusive: ['a'] }))).toBe(GRANTED);
@@ -151,20 +151,20 @@ describe('marks', () => {
     const s = new Scene();
     const holder = s.ask({ exclusive: ['a'], shared: ['b'] });
     s.end(s.ask({ exclusive: ['a', 'b'] }), { died: true });
-    expect([s.isMarked('a'), s.isMarked('b')]).toEqual([false, false]);
+    expect([s.isRecovered('a'), s.isRecovered('b')]).toEqual([false, false]);
     s.end(holder, { died: true });
-    expect([s.isMarked('a'), s.isMarked('b')]).toEqual([true, false]);
+    expect([s.isRecovered('a'), s.isRecovered('b')]).toEqual([true, false]);
   });
 
   it('are cleared by an exclusive holder that releases, downgrades or lets go of the part', () => {
     const s = new Scene();
     for (const name of ['a', 'b', 'c', 'd']) s.end(s.ask({ exclusive: [name] }), { died: true });
     s.end(s.ask({ shared: ['a'] }));
-    expect(s.isMarked('a')).toBe(true);
+    expect(s.isRecovered('a')).toBe(true);
     s.end(s.ask({ exclusive: ['a'] }));
     s.downgrade(s.ask({ exclusive: ['b', 'd'] }), ['b']);
     s.releasePart(s.ask({ exclusive: ['c'] }), ['c']);
-    expect(['a', 'b', 'c', 'd'].map((name) => s.isMarked(name))).toEqual([
+    expect(['a', 'b', 'c', 'd'].map((name) => s.isRecovered(name))).toEqual([
       false,
       false,
       false,
@@ -176,8 +176,8 @@ describe('marks', () => {
     const s = new Scene();
     s.ask({ exclusive: ['a'] });
     const thief = s.steal(['a']);
-    expect(s.core.state(thief)).toBe(GRANTED | UNUSUAL);
-    expect(s.isMarked('a')).toBe(true);
+    expect(s.core.state(thief)).toBe(GRANTED | HAS_DETAILS);
+    expect(s.isRecovered('a')).toBe(true);
   });
 
   it('that a theft leaves after it has granted somebody are told to that one too', () => {
@@ -188,8 +188,8 @@ describe('marks', () => {
     expect(s.isHeld(passing)).toBe(true);
     s.core.steal(s.refs(['t', 's']), 2, 0, 0);
     expect(s.settle()).toEqual([waiter]);
-    expect(s.isMarked('r')).toBe(true);
-    expect(s.core.state(waiter)).toBe(GRANTED | UNUSUAL);
+    expect(s.isRecovered('r')).toBe(true);
+    expect(s.core.state(waiter)).toBe(GRANTED | HAS_DETAILS);
   });
 });
 

@@ -75,8 +75,8 @@ export class Scene {
     return this.core.isGranted(set);
   }
 
-  isMarked(name: string): boolean {
-    return this.core.isMarked(this.ref(name));
+  isRecovered(name: string): boolean {
+    return this.core.isRecovered(this.ref(name));
   }
 
   isLocked(...names: readonly string[]): boolean {

@@ -31,17 +31,17 @@ export class ProcessOwners implements Owners {
   }
 
   attach(object: OwnObject): void {
-    this.core.setTag(object.set, this.tagged.add(object));
+    this.core.setUserData(object.set, this.tagged.add(object));
   }
 
   take(set: number): OwnObject | undefined {
-    const tag = this.core.tag(set);
+    const tag = this.core.userData(set);
     return tag === 0 ? undefined : this.untag(set, tag);
   }
 
   end(set: number): OwnObject | undefined {
     this.count--;
-    const tag = this.core.tag(set);
+    const tag = this.core.userData(set);
     return tag === 0 ? undefined : this.untag(set, tag);
   }
 
@@ -64,7 +64,7 @@ export class ProcessOwners implements Owners {
   private untag(set: number, tag: number): OwnObject {
     const object = this.tagged.get(tag);
     this.tagged.delete(tag);
-    this.core.setTag(set, 0);
+    this.core.setUserData(set, 0);
     return object;
   }
 }

@@ -65,7 +65,7 @@ export class ProcessQueues implements Queues {
   }
 
   drop(resource: HostResource): void {
-    this.used.delete(this.#core.resourceTag(resource.queue));
+    this.used.delete(this.#core.resourceUserData(resource.queue));
     this.#core.destroyResource(resource.queue);
     resource.queue = 0;
     this.epoch++;
@@ -95,12 +95,12 @@ export class ProcessQueues implements Queues {
       if (resource.queue === 0) continue;
       const core = this.#core;
       core.keep(resource.queue, false);
-      if (!core.isUsed(resource.queue) && !core.isMarked(resource.queue)) this.drop(resource);
+      if (!core.isUsed(resource.queue) && !core.isRecovered(resource.queue)) this.drop(resource);
     }
   }
 
   #of(queue: number): HostResource {
-    return this.used.get(this.#core.resourceTag(queue));
+    return this.used.get(this.#core.resourceUserData(queue));
   }
 
   #list(resource: HostResource): void {

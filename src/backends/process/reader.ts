@@ -39,7 +39,7 @@ export class ProcessReader extends LocalReader {
   }
 
   nameOf(queue: number): string {
-    return String(this.#objects.resources.get(this.core.resourceTag(queue)));
+    return String(this.#objects.resources.get(this.core.resourceUserData(queue)));
   }
 
   copy(): ProcessReader {
@@ -50,7 +50,7 @@ export class ProcessReader extends LocalReader {
 
   /** The request of a set, or its grant if that has details. */
   #objectOf(set: number): OwnObject | undefined {
-    const tag = this.core.tag(set);
+    const tag = this.core.userData(set);
     return tag === 0 ? undefined : this.#objects.tagged.get(tag);
   }
 }

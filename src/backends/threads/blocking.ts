@@ -182,7 +182,7 @@ export class Blocking {
     if (realNowMs() - startMs >= timeoutMs) return waitTimeout(reader, set, timeoutMs);
     // Not at once: a thread that was granted something may just be about to release it.
     if (turn === 0 || timeoutMs !== Number.POSITIVE_INFINITY) return undefined;
-    const cycle = core.findCircle(set, (kept) => this.#blockedForEver(kept));
+    const cycle = core.findCycle(set, (kept) => this.#blockedForEver(kept));
     if (cycle.length === 0) return undefined;
     const { message, steps } = cycleOf(reader, cycle, request.terms.label);
     return new DeadlockError(`all of these threads block: ${message}`, steps);

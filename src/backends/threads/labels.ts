@@ -28,7 +28,7 @@ export function writeLabels(
 ): number {
   if (label === undefined && session === undefined) return -1 - agent;
   const slot = allocate(w);
-  w[slot | L.FLAGS] = L.HOST;
+  w[slot | L.FLAGS] = L.BACKEND;
   w[slot | L.CHAIN] = L.NOBODY;
   w[slot | AGENT] = agent;
   w[slot | LABEL] = label === undefined ? L.NOBODY : writeText(w, label);

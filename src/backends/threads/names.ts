@@ -62,7 +62,7 @@ export function addName(
   resource: number,
 ): number {
   const node = allocate(w);
-  w[node | L.FLAGS] = key.isNameless ? L.HOST | NAMELESS : L.HOST;
+  w[node | L.FLAGS] = key.isNameless ? L.BACKEND | NAMELESS : L.BACKEND;
   w[node | L.CHAIN] = writeText(w, key.text);
   w[node | RESOURCE] = resource;
   w[node | HASH] = hash;

@@ -74,7 +74,7 @@ export class ArenaOwners implements Owners {
 
   end(set: number): OwnObject | undefined {
     const object = this.take(set);
-    freeLabels(this.#words, this.#core.tag(set));
+    freeLabels(this.#words, this.#core.userData(set));
     return object;
   }
 
@@ -88,7 +88,7 @@ export class ArenaOwners implements Owners {
   }
 
   agentOf(set: number): number {
-    return agentOf(this.#words, this.#core.tag(set));
+    return agentOf(this.#words, this.#core.userData(set));
   }
 
   forwardGranted(set: number): boolean {
@@ -96,7 +96,7 @@ export class ArenaOwners implements Owners {
     if (owner < 0) return false;
     const { agent, doorbells, clock } = this.#source;
     if (agent.control[C.wordsOfAgent(owner) + C.BLOCKED_SET] === set) {
-      this.#core.setNote(set, clock.now());
+      this.#core.setGrantedAt(set, clock.now());
       doorbells.grantAfter(owner, set);
     }
     return true;

@@ -122,7 +122,7 @@ export class ArenaQueues implements Queues {
     const w = this.#words;
     const queue = core.createResource(0);
     const node = addName(w, R.ROOT | R.NAMES, key, this.#hash(key), queue);
-    core.setResourceTag(queue, node);
+    core.setResourceUserData(queue, node);
     core.keep(queue, true);
     const count = R.change(w, R.RESOURCE_COUNT, 1);
     if (count > keptCountMax) R.change(w, R.TO_SWEEP, slotsPerResource);
@@ -157,13 +157,13 @@ export class ArenaQueues implements Queues {
   #isIdle(slot: number): boolean {
     const core = this.#core;
     const flags = this.#words[slot | L.FLAGS];
-    const isUnwatched = (flags & (L.KIND | L.RESOURCE_WATCHED)) === L.RESOURCE;
-    return isUnwatched && !core.isUsed(slot) && !core.isMarked(slot);
+    const isUnwatched = (flags & (L.KIND | L.RESOURCE_OBSERVED)) === L.RESOURCE;
+    return isUnwatched && !core.isUsed(slot) && !core.isRecovered(slot);
   }
 
   #drop(queue: number): void {
     const w = this.#words;
-    removeName(w, R.ROOT | R.NAMES, this.#core.resourceTag(queue));
+    removeName(w, R.ROOT | R.NAMES, this.#core.resourceUserData(queue));
     this.#core.destroyResource(queue);
     R.change(w, R.RESOURCE_COUNT, -1);
     R.change(w, R.DROPS, 1);

@@ -7,11 +7,11 @@ import { keyOf } from './names.ts';
 
 export class ArenaReader extends LocalReader {
   labelOf(set: number): string | undefined {
-    return labelIn(this.#words, this.core.tag(set));
+    return labelIn(this.#words, this.core.userData(set));
   }
 
   sessionLabelOf(set: number): string | undefined {
-    return sessionIn(this.#words, this.core.tag(set));
+    return sessionIn(this.#words, this.core.userData(set));
   }
 
   override sinceOf(set: number): number {
@@ -20,7 +20,7 @@ export class ArenaReader extends LocalReader {
   }
 
   nameOf(queue: number): string {
-    const { text, isNameless } = keyOf(this.#words, this.core.resourceTag(queue));
+    const { text, isNameless } = keyOf(this.#words, this.core.resourceUserData(queue));
     return isNameless ? `#${text}` : text;
   }
 

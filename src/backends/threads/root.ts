@@ -25,7 +25,7 @@ export function inboxOf(agent: number): number {
 /** Lays out the words of a new arena. */
 export function layRoot(w: Int32Array, agentCountMax: number): void {
   w[L.TOP] = inboxOf(agentCountMax);
-  for (let slot = ROOT; slot < w[L.TOP]; slot += L.SLOT_WORDS) w[slot | L.FLAGS] = L.HOST;
+  for (let slot = ROOT; slot < w[L.TOP]; slot += L.SLOT_WORDS) w[slot | L.FLAGS] = L.BACKEND;
   w[ROOT | HAND] = ROOT;
 }
 
@@ -40,7 +40,7 @@ export function isLaidOut(w: Int32Array, agentCountMax: number, end: number): bo
   if (free % L.SLOT_WORDS !== 0 || free < 0 || free >= top) return false;
   if (w[L.JOURNAL] < 0 || w[L.JOURNAL] > w.length) return false;
   for (let slot = ROOT; slot < inboxOf(agentCountMax); slot += L.SLOT_WORDS) {
-    if ((w[slot | L.FLAGS] & L.KIND) !== L.HOST) return false;
+    if ((w[slot | L.FLAGS] & L.KIND) !== L.BACKEND) return false;
   }
   return true;
 }

@@ -59,7 +59,7 @@ export function freeText(w: Int32Array, first: number): void {
 
 function allocateText(w: Int32Array): number {
   const slot = allocate(w);
-  w[slot | L.FLAGS] = L.HOST;
+  w[slot | L.FLAGS] = L.BACKEND;
   w[slot | L.CHAIN] = L.NOBODY;
   return slot;
 }

@@ -58,7 +58,7 @@ class Inspection {
     this.#inspectNames();
     this.#inspectAgents();
     this.#inspectSets();
-    for (const slot of this.#slotsOfKind(L.HOST)) {
+    for (const slot of this.#slotsOfKind(L.BACKEND)) {
       if (!this.#owners.has(slot)) faults.push(`the host's slot ${slot} is leaked`);
     }
   }
@@ -76,7 +76,8 @@ class Inspection {
       const resource = w[node | NODE_RESOURCE]!;
       const isResource = (w[resource | L.FLAGS]! & L.KIND) === L.RESOURCE;
       if (!isResource) faults.push(`${key.text} names ${resource}, no resource`);
-      else if (w[resource | L.RESOURCE_TAG] !== node) faults.push(`${key.text} is named otherwise`);
+      else if (w[resource | L.RESOURCE_USER_DATA] !== node)
+        faults.push(`${key.text} is named otherwise`);
       const found = findName(w, R.ROOT | R.NAMES, key, hashOf(key.text, this.#control[C.SEED]!));
       if (found !== resource) faults.push(`${key.text} is not found, but ${found} is`);
       if (named.has(resource)) faults.push(`${resource} has two names`);
@@ -127,7 +128,7 @@ class Inspection {
   #inspectSets(): void {
     const w = this.#w;
     for (const set of this.#slotsOfKind(L.SET)) {
-      const tag = w[set | L.SET_TAG]!;
+      const tag = w[set | L.SET_USER_DATA]!;
       if (tag >= 0 && this.#claim(tag, `the labels of ${set}`)) {
         for (const text of LABELS_TEXTS) {
           const first = w[tag | text]!;
@@ -141,7 +142,7 @@ class Inspection {
   }
 
   #agentOf(set: number): number {
-    const tag = this.#w[set | L.SET_TAG]!;
+    const tag = this.#w[set | L.SET_USER_DATA]!;
     return tag < 0 ? -1 - tag : this.#w[tag | LABELS_AGENT]!;
   }
 
@@ -166,7 +167,7 @@ class Inspection {
   }
 
   #claim(slot: number, as: string): boolean {
-    const isHosts = (this.#w[slot | L.FLAGS]! & L.KIND) === L.HOST;
+    const isHosts = (this.#w[slot | L.FLAGS]! & L.KIND) === L.BACKEND;
     if (!isHosts) this.faults.push(`${as} at ${slot} is not the host's`);
     const owner = this.#owners.get(slot);
     if (owner !== undefined) this.faults.push(`${slot} is both ${owner} and ${as}`);

@@ -1,8 +1,8 @@
 /**
  * Observers: they wait until what conflicts with them *now* is gone, and block no other set.
  *
- * A watch does not stand in the queue. As queues are in arrival order, the oldest link that
- * conflicts says whether any is left that is older than the watch. Watches that wait for all links
+ * An observation does not stand in the queue. As queues are in arrival order, the oldest link that
+ * conflicts shows whether any is left that is older than it. Observations that wait for all links
  * and those that wait only for exclusive ones have a list each, circular and in arrival order too,
  * so ending the due ones costs O(them). The annex of the resource has the heads of both.
  */
@@ -15,15 +15,20 @@ import { unitsOf } from './rule.ts';
 import { allocate } from './slots.ts';
 
 /**
- * Adds a watch of `observer` for what is in the queue now and conflicts with a number of units, or
- * returns 0 if nothing does.
+ * Adds an observation of what is in the queue now and conflicts with a number of units, or returns
+ * 0 if nothing does.
  */
-export function watch(w: Int32Array, resource: number, observer: number, units: number): number {
+export function addObservation(
+  w: Int32Array,
+  resource: number,
+  observer: number,
+  units: number,
+): number {
   const oldest = units === L.ALL ? w[resource | L.RESOURCE_HEAD] : oldestExclusive(w, resource);
   if (oldest === L.NOBODY) return L.NOBODY;
   const annex = openAnnex(w, resource);
   const entry = allocate(w);
-  w[entry | L.FLAGS] = L.WATCH | (units << L.LINK_UNITS_SHIFT);
+  w[entry | L.FLAGS] = L.OBSERVATION | (units << L.LINK_UNITS_SHIFT);
   w[entry | L.LINK_SET] = observer;
   w[entry | L.LINK_RESOURCE] = resource;
   const list = annex | listOf(units);
@@ -36,17 +41,17 @@ export function watch(w: Int32Array, resource: number, observer: number, units: 
   w[entry | L.LINK_NEXT] = w[list];
   w[last | L.LINK_NEXT] = entry;
   w[w[list] | L.LINK_PREVIOUS] = entry;
-  w[resource | L.FLAGS] |= L.RESOURCE_WATCHED;
+  w[resource | L.FLAGS] |= L.RESOURCE_OBSERVED;
   return entry;
 }
 
-/** Ends what an observer still watches, and returns the last slot of its chain. */
-export function unwatchAll(w: Int32Array, observer: number): number {
+/** Ends what an observer still waits for, and returns the last slot of its chain. */
+export function removeObservations(w: Int32Array, observer: number): number {
   let last = observer;
   for (let entry = w[observer | L.CHAIN]; entry !== L.NOBODY; entry = w[entry | L.CHAIN]) {
     if ((w[entry | L.FLAGS] & L.LINK_TRIGGERED) === 0) {
       const resource = w[entry | L.LINK_RESOURCE];
-      unwatch(w, resource, entry);
+      removeObservation(w, resource, entry);
       closeAnnex(w, resource);
     }
     last = entry;
@@ -54,17 +59,17 @@ export function unwatchAll(w: Int32Array, observer: number): number {
   return last;
 }
 
-/** Takes a watch out of its list; its slot stays on the chain of its observer. */
-function unwatch(w: Int32Array, resource: number, entry: number): void {
+/** Takes an observation out of its list; its slot stays on the chain of its observer. */
+function removeObservation(w: Int32Array, resource: number, entry: number): void {
   const annex = w[resource | L.RESOURCE_ANNEX];
   const list = annex | listOf(unitsOf(w, entry));
   const next = w[entry | L.LINK_NEXT];
   save(w, annex);
   if (next === entry) {
     w[list] = L.NOBODY;
-    if ((w[annex | L.ANNEX_WATCH_ALL] | w[annex | L.ANNEX_WATCH_EXCLUSIVE]) === L.NOBODY) {
+    if ((w[annex | L.ANNEX_OBSERVE_ALL] | w[annex | L.ANNEX_OBSERVE_EXCLUSIVE]) === L.NOBODY) {
       save(w, resource);
-      w[resource | L.FLAGS] &= ~L.RESOURCE_WATCHED;
+      w[resource | L.FLAGS] &= ~L.RESOURCE_OBSERVED;
     }
     return;
   }
@@ -76,20 +81,20 @@ function unwatch(w: Int32Array, resource: number, entry: number): void {
   if (w[list] === entry) w[list] = next;
 }
 
-/** Ends the watches of a watched resource that nothing older conflicts with any more. */
-export function settle(w: Int32Array, d: Float64Array, resource: number): void {
+/** Ends the observations of a resource that nothing older conflicts with any more. */
+export function notifyObservers(w: Int32Array, d: Float64Array, resource: number): void {
   const annex = w[resource | L.RESOURCE_ANNEX];
-  settleList(w, d, annex | L.ANNEX_WATCH_ALL, w[resource | L.RESOURCE_HEAD]);
-  settleList(w, d, annex | L.ANNEX_WATCH_EXCLUSIVE, oldestExclusive(w, resource));
+  notifyList(w, d, annex | L.ANNEX_OBSERVE_ALL, w[resource | L.RESOURCE_HEAD]);
+  notifyList(w, d, annex | L.ANNEX_OBSERVE_EXCLUSIVE, oldestExclusive(w, resource));
   closeAnnex(w, resource);
 }
 
-function settleList(w: Int32Array, d: Float64Array, list: number, oldest: number): void {
+function notifyList(w: Int32Array, d: Float64Array, list: number, oldest: number): void {
   for (let entry = w[list]; entry !== L.NOBODY; entry = w[list]) {
     const isBlocked =
       oldest !== L.NOBODY && d[(oldest | L.LINK_ARRIVAL) >> 1] <= d[(entry | L.LINK_ARRIVAL) >> 1];
     if (isBlocked) return;
-    unwatch(w, w[entry | L.LINK_RESOURCE], entry);
+    removeObservation(w, w[entry | L.LINK_RESOURCE], entry);
     save(w, entry);
     w[entry | L.FLAGS] |= L.LINK_TRIGGERED;
     countDown(w, d, w[entry | L.LINK_SET]);
@@ -107,5 +112,5 @@ function oldestExclusive(w: Int32Array, resource: number): number {
 }
 
 function listOf(units: number): number {
-  return units === L.ALL ? L.ANNEX_WATCH_ALL : L.ANNEX_WATCH_EXCLUSIVE;
+  return units === L.ALL ? L.ANNEX_OBSERVE_ALL : L.ANNEX_OBSERVE_EXCLUSIVE;
 }
