@@ -22,8 +22,8 @@ interface EndingSource {
     readonly owners: Owners;
     readonly retries: { later(error: unknown, task: () => void): void };
   };
-  enter(): void;
-  leave(): void;
+  begin(): void;
+  commit(): void;
 }
 
 export class Endings {
@@ -38,13 +38,13 @@ export class Endings {
     const source = this.#source;
     const all = [...requests];
     try {
-      source.enter();
+      source.begin();
     } catch (error) {
       source.port.retries.later(error, () => this.refuseInTime(all, reasonOf));
       return;
     }
     this.#refuse(all, reasonOf);
-    source.leave();
+    source.commit();
   }
 
   /** Ends these, as their session ends. Within an operation. */
@@ -76,9 +76,9 @@ export class Endings {
   endDomain(died = false): void {
     const source = this.#source;
     const { owners } = source.port;
-    source.enter();
+    source.begin();
     this.endAll(owners.all(), owners.sets(), died);
-    source.leave();
+    source.commit();
     source.notices.watchdog?.stop();
   }
 

@@ -36,9 +36,9 @@ export interface GrantSource {
     readonly owners: { attach(grant: HostGrant): void };
     readonly retries: { later(error: unknown, task: () => void): void };
   };
-  enter(): void;
-  leave(): void;
-  undo(error: unknown): unknown;
+  begin(): void;
+  commit(): void;
+  abort(error: unknown): unknown;
   release(set: number, token: number, died: boolean): boolean;
 }
 
@@ -101,14 +101,14 @@ export class HostGrant implements SyncGrant, Deliverable {
     if (this.set === 0) return false;
     const { backend } = this.scope;
     const requested = backend.resources.read(set);
-    backend.enter();
+    backend.begin();
     let isCovered: boolean;
     try {
       isCovered = this.isHeld && this.#covers(requested);
     } catch (error) {
-      throw backend.undo(error);
+      throw backend.abort(error);
     }
-    backend.leave();
+    backend.commit();
     return isCovered;
   }
 
@@ -120,16 +120,16 @@ export class HostGrant implements SyncGrant, Deliverable {
   downgrade(part?: ResourceRef | readonly ResourceRef[]): void {
     const { backend } = this.scope;
     const requested = part === undefined ? undefined : backend.resources.readPart(part);
-    backend.enter();
+    backend.begin();
     try {
       this.#checkHeld();
       if (requested !== undefined) this.#choose(requested);
       backend.core.downgrade(this.set, requested !== undefined);
       if (eventFlags.hasSubscribers) backend.events.weakened(this.set, this.token);
     } catch (error) {
-      throw backend.undo(error);
+      throw backend.abort(error);
     }
-    backend.leave();
+    backend.commit();
   }
 
   abandon(reason?: unknown): void {
@@ -184,20 +184,20 @@ export class HostGrant implements SyncGrant, Deliverable {
     const { scope, set } = this;
     if (set === 0) return false;
     const { backend } = scope;
-    backend.enter();
+    backend.begin();
     const isReleased = backend.release(set, this.token, died);
     if (isReleased) {
       this.set = 0;
       if (scope.tracked !== undefined) scope.tracked.delete(this);
     }
-    backend.leave();
+    backend.commit();
     return isReleased;
   }
 
   #releasePart(part: ResourceRef | readonly ResourceRef[]): void {
     const { backend } = this.scope;
     const requested = backend.resources.readPart(part);
-    backend.enter();
+    backend.begin();
     try {
       this.#checkHeld();
       this.#choose(requested);
@@ -205,9 +205,9 @@ export class HostGrant implements SyncGrant, Deliverable {
       if (backend.core.firstLink(this.set) === 0) this.#end(false);
       else if (eventFlags.hasSubscribers) backend.events.weakened(this.set, this.token);
     } catch (error) {
-      throw backend.undo(error);
+      throw backend.abort(error);
     }
-    backend.leave();
+    backend.commit();
   }
 
   /** Whether it holds all of a set, or more. Within an operation. */

@@ -16,8 +16,8 @@ interface WatchedSource {
     heldLong(set: number, token: number, heldMs: number, pendingCount: number): void;
   };
   readonly port: { readonly owners: { sets(): readonly number[] } };
-  enter(): void;
-  leave(): void;
+  begin(): void;
+  commit(): void;
 }
 
 export interface HoldWarning {
@@ -76,7 +76,7 @@ export class HoldWatchdog {
     const host = this.#host;
     let nextMs = Number.POSITIVE_INFINITY;
     const overdue = new Set<number>();
-    host.enter();
+    host.begin();
     const nowMs = Math.max(host.reader.clock.now(), dueMs);
     for (const set of host.port.owners.sets()) {
       if (!host.reader.core.isGranted(set)) continue;
@@ -84,7 +84,7 @@ export class HoldWatchdog {
       if (leftMs > 0) nextMs = Math.min(nextMs, leftMs);
       else overdue.add(host.reader.core.token(set));
     }
-    host.leave();
+    host.commit();
     const fresh = [...overdue].filter((token) => !this.#reported.has(token));
     this.#reported = overdue;
     if (nextMs < Number.POSITIVE_INFINITY) this.#lookIn(nextMs);
@@ -94,7 +94,7 @@ export class HoldWatchdog {
   #tell(tokens: ReadonlySet<number>, nowMs: number): void {
     const host = this.#host;
     const { core } = host.reader;
-    host.enter();
+    host.begin();
     const pendingCount = core.sets().filter((set) => !core.isGranted(set)).length;
     const warnings: HoldWarning[] = [];
     for (const set of host.port.owners.sets()) {
@@ -102,7 +102,7 @@ export class HoldWatchdog {
       if (core.isGranted(set) && tokens.has(token))
         warnings.push(this.#note(set, pendingCount, nowMs));
     }
-    host.leave();
+    host.commit();
     warnings.sort((one, other) => one.token - other.token);
     for (const warning of warnings) deliver({ deliver: () => this.#report(warning) });
   }

@@ -2,9 +2,9 @@
  * The operations on a domain whose state this thread can reach: core, and the objects of this
  * thread that stand for its sets.
  *
- * An operation runs between {@link Operations.enter} and {@link Operations.leave}: it changes core,
+ * An operation runs between {@link Operations.begin} and {@link Operations.commit}: it changes core,
  * reports what core has granted or taken back, and only then does code of a user run. If it fails,
- * {@link Operations.undo} leaves nothing half done. The {@link Port} is all that a local backend
+ * {@link Operations.abort} leaves nothing half done. The {@link Port} is all that a local backend
  * varies.
  */
 
@@ -124,24 +124,24 @@ export class Operations {
   }
 
   /** Begins an operation. Operations of one thread may nest. @throws UnavailableError */
-  enter(): void {
+  begin(): void {
     this.port.begin();
   }
 
   /** Ends an operation: reports its notices. */
-  leave(): void {
+  commit(): void {
     if (this.core.hasNotifications) this.report();
     this.port.commit();
   }
 
   /** Ends an operation that did nothing but grant a set to its caller. */
-  leaveGranted(): void {
+  commitUncontended(): void {
     this.port.commitUncontended();
   }
 
   /** Ends an operation that has failed. Returns the error. */
-  undo(error: unknown): unknown {
-    if (!this.port.rollBack()) this.leave();
+  abort(error: unknown): unknown {
+    if (!this.port.rollBack()) this.commit();
     return error;
   }
 

@@ -82,7 +82,7 @@ export class CallbackRequest extends CallbackReport<HostGrant> implements HostRe
   }
 
   cancel(): boolean {
-    return (this.set !== 0 && leave(this, 'cancelled')) || this.cancelDue();
+    return (this.set !== 0 && endWaitingSet(this, 'cancelled')) || this.cancelDue();
   }
 }
 
@@ -106,11 +106,11 @@ export function followSignal(request: HostRequest, signal: AbortSignal): void {
   try {
     isWaiting = request.scope.backend.signals.add(signal, request);
   } catch (error) {
-    if (leave(request, 'refused')) throw error;
+    if (endWaitingSet(request, 'refused')) throw error;
     throwUncaught(error);
     return;
   }
-  if (!isWaiting && leave(request, 'cancelled')) request.refused(signal.reason);
+  if (!isWaiting && endWaitingSet(request, 'cancelled')) request.refused(signal.reason);
 }
 
 /** It waits no more, and leaves no timer and no listener behind. */
@@ -126,14 +126,14 @@ export function endWaiting(request: HostRequest): void {
 }
 
 /** Its set ends, ungranted. False if it has ended before. */
-export function leave(request: HostRequest, outcome: RequestOutcome): boolean {
+export function endWaitingSet(request: HostRequest, outcome: RequestOutcome): boolean {
   const { backend } = request.scope;
-  backend.enter();
+  backend.begin();
   const { set } = request;
   if (set !== 0) {
     endWaiting(request);
     backend.drop(set, outcome);
   }
-  backend.leave();
+  backend.commit();
   return set !== 0;
 }

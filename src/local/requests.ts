@@ -128,7 +128,7 @@ export class LocalRequests implements RequestPort<HostGrant, RequestedSet, Local
     const { operations } = this;
     scope.checkOpen();
     const instrumented = eventFlags.hasSubscribers;
-    operations.enter();
+    operations.begin();
     let grant: HostGrant | null;
     try {
       const resolved = operations.resources.resolve(requested);
@@ -136,10 +136,10 @@ export class LocalRequests implements RequestPort<HostGrant, RequestedSet, Local
       if (typeof placed === 'number') operations.drop(placed, 'denied');
       grant = typeof placed === 'number' ? null : placed;
     } catch (error) {
-      throw operations.undo(error);
+      throw operations.abort(error);
     }
-    if (instrumented || grant === null) operations.leave();
-    else operations.leaveGranted();
+    if (instrumented || grant === null) operations.commit();
+    else operations.commitUncontended();
     return grant;
   }
 
@@ -179,17 +179,17 @@ export class LocalRequests implements RequestPort<HostGrant, RequestedSet, Local
     scope.checkOpen();
     const { operations } = this;
     const instrumented = eventFlags.hasSubscribers;
-    operations.enter();
+    operations.begin();
     let placed: HostGrant | number;
     try {
       const resolved = operations.resources.resolve(requested);
       placed = operations.arrive(resolved, bits, scope, undefined, 0);
     } catch (error) {
-      throw operations.undo(error);
+      throw operations.abort(error);
     }
     if (typeof placed === 'number') return placed;
-    if (instrumented) operations.leave();
-    else operations.leaveGranted();
+    if (instrumented) operations.commit();
+    else operations.commitUncontended();
     return placed;
   }
 
@@ -204,14 +204,14 @@ export class LocalRequests implements RequestPort<HostGrant, RequestedSet, Local
     scope.checkOpen();
     const { operations } = this;
     const kept = held.length === 0 ? held : held.filter(({ isHeld }) => isHeld);
-    operations.enter();
+    operations.begin();
     let placed: HostGrant | number;
     try {
       placed = this.#arriveWith(scope, operations.resources.resolve(requested), bits, terms, kept);
     } catch (error) {
-      throw operations.undo(error);
+      throw operations.abort(error);
     }
-    if (typeof placed !== 'number') operations.leave();
+    if (typeof placed !== 'number') operations.commit();
     return placed;
   }
 
@@ -317,7 +317,7 @@ export class LocalRequests implements RequestPort<HostGrant, RequestedSet, Local
   #observe(scope: LocalScope, requested: RequestedSet, { timeoutMs }: RequestOptions): number {
     scope.checkOpen();
     const { operations } = this;
-    operations.enter();
+    operations.begin();
     let observer: number;
     try {
       observer = operations.observe(operations.resources.resolve(requested), scope);
@@ -326,9 +326,9 @@ export class LocalRequests implements RequestPort<HostGrant, RequestedSet, Local
         this.#refuse(observer, new WaitTimeoutError(error));
       }
     } catch (error) {
-      throw operations.undo(error);
+      throw operations.abort(error);
     }
-    if (observer === 0) operations.leave();
+    if (observer === 0) operations.commit();
     return observer;
   }
 
@@ -339,7 +339,7 @@ export class LocalRequests implements RequestPort<HostGrant, RequestedSet, Local
     operations.port.owners.attach(request);
     scope.tracked?.add(request);
     if (terms !== noTerms) startTimeLimit(request);
-    operations.leave();
+    operations.commit();
     if (terms.signal !== undefined) followSignal(request, terms.signal);
   }
 
@@ -375,10 +375,10 @@ export class LocalRequests implements RequestPort<HostGrant, RequestedSet, Local
         scope.close();
         return;
       }
-      operations.enter();
+      operations.begin();
       // Not before: what a set of its own has come to is known from here on.
       operations.endings.endAll(scope.close());
-      operations.leave();
+      operations.commit();
     });
   }
 }

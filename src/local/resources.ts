@@ -153,9 +153,9 @@ export function memoryIsFull(queues: Queues): LimitError {
 /** What resources need of the operations on them. */
 interface ResourceSource {
   readonly core: Core;
-  enter(): void;
-  leave(): void;
-  undo(error: unknown): unknown;
+  begin(): void;
+  commit(): void;
+  abort(error: unknown): unknown;
 }
 
 export class Resources {
@@ -284,10 +284,10 @@ export class Resources {
   isUsed(ref: ResourceRef): boolean {
     const source = this.#source;
     const requested = this.readPart(ref);
-    source.enter();
+    source.begin();
     const resolved = this.resolveExisting(requested);
     const isUsed = resolved !== undefined && source.core.isUsed(resolved.queues[0] as number);
-    source.leave();
+    source.commit();
     return isUsed;
   }
 
@@ -295,7 +295,7 @@ export class Resources {
     if (!resource.isOpen) return;
     const source = this.#source;
     const queues = this.#queues;
-    source.enter();
+    source.begin();
     try {
       const queue = queues.existingQueueOf(resource);
       if (queue !== 0) {
@@ -303,11 +303,11 @@ export class Resources {
         queues.drop(resource);
       }
     } catch (error) {
-      throw source.undo(error);
+      throw source.abort(error);
     }
     resource.isOpen = false;
     if (resource.name !== undefined) queues.names.delete(resource.name);
-    source.leave();
+    source.commit();
   }
 
   #resolvePrepared(set: HostPreparedSet): ResolvedSet {
@@ -350,9 +350,9 @@ export class Resources {
   }
 
   #createNameless(): HostResource {
-    this.#source.enter();
+    this.#source.begin();
     const resource = new HostResource(this, undefined, this.#queues.nextNumber());
-    this.#source.leave();
+    this.#source.commit();
     resource.isHandle = true;
     return resource;
   }

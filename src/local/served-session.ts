@@ -19,7 +19,7 @@ export class ServedSession extends LocalSession implements EndsTogether {
 
   [endsTogether](ended: readonly Ended[], died: boolean): void {
     const { backend } = this.scope;
-    backend.enter();
+    backend.begin();
     const own: (CallbackRequest | HostGrant)[] = [];
     for (const each of ended) {
       if (each instanceof HostGrant) own.push(each);
@@ -28,6 +28,6 @@ export class ServedSession extends LocalSession implements EndsTogether {
       if (object !== undefined) own.push(object);
     }
     backend.endings.endUnwanted(own, died);
-    backend.leave();
+    backend.commit();
   }
 }

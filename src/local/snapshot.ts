@@ -6,14 +6,14 @@ import { entriesOf } from '../report/snapshot-entries.ts';
 /** The operations that a snapshot uses. */
 interface SnapshotSource {
   readonly reader: LocalReader;
-  enter(): void;
-  leave(): void;
+  begin(): void;
+  commit(): void;
 }
 
 /** The copy is of this moment; the generator makes the entries from it. */
 export function takeSnapshot(source: SnapshotSource): ReturnType<typeof entriesOf> {
-  source.enter();
+  source.begin();
   const copy = source.reader.copy();
-  source.leave();
+  source.commit();
   return entriesOf(copy, copy.withOwner);
 }

@@ -76,7 +76,7 @@ export class ProcessBackend implements Port {
   block(_: unknown, set: number): never {
     const blockers = describeBlockers(this.reader, set);
     this.operations.drop(set, 'timed-out');
-    this.operations.leave();
+    this.operations.commit();
     throw new WaitTimeoutError(
       `not granted at once, and one event loop cannot wait for itself: ${blockers}. ` +
         'Use acquire() or enqueue().',

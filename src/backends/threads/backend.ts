@@ -83,7 +83,7 @@ export class ThreadsBackend implements Port {
   }
 
   commitUncontended(): void {
-    this.operations.leave();
+    this.operations.commit();
   }
 
   rollBack(): boolean {

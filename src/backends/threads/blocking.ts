@@ -8,7 +8,7 @@ import { outcomeOf } from '../../api/events.ts';
 import type { AcquireSyncOptions, RequestOptions } from '../../api/options.ts';
 import type { HostGrant } from '../../local/grant.ts';
 import type { Operations } from '../../local/operations.ts';
-import { type HostRequest, leave, type RequestScope } from '../../local/request.ts';
+import { endWaitingSet, type HostRequest, type RequestScope } from '../../local/request.ts';
 import { cycleOf, describeBlockers, waitTimeout } from '../../report/blockers.ts';
 import { realNowMs } from '../../runtime/real-time.ts';
 import { noTerms } from '../../session/request-terms.ts';
@@ -77,7 +77,7 @@ export class Blocking {
     const request = new BlockedRequest(scope, set, label);
     port.owners.attach(request);
     this.#noteBlocked(set, timeoutMs);
-    this.#source.operations.leave();
+    this.#source.operations.commit();
     try {
       // Callers that are granted something meanwhile are notified when this thread goes on.
       return delivery.asOne(() => this.#untilGranted(request, startMs, { timeoutMs, spinUs }));
@@ -95,14 +95,14 @@ export class Blocking {
     const { doorbells, operations } = this.#source;
     const { control } = this.#source.agent;
     const at = C.wordsOfAgent(agent);
-    operations.enter();
+    operations.begin();
     const set = control[at + C.BLOCKED_SET] as number;
     const isBlocked = set !== 0 && !operations.core.isGranted(set);
     if (isBlocked) {
       control[at + C.INTERRUPTED] = 1;
       doorbells.ringAfter(agent);
     }
-    operations.leave();
+    operations.commit();
     return isBlocked;
   }
 
@@ -121,15 +121,15 @@ export class Blocking {
         this.#noteBlocked(0, timeoutMs);
         return grant;
       }
-      operations.enter();
+      operations.begin();
       const error = request.grant ?? this.#whyNoLonger(request, startMs, timeoutMs, turn);
       if (error === undefined) {
-        operations.leave();
+        operations.commit();
         continue;
       }
       this.#noteBlocked(0, timeoutMs);
-      if (request.grant === undefined) leave(request, outcomeOf(error));
-      operations.leave();
+      if (request.grant === undefined) endWaitingSet(request, outcomeOf(error));
+      operations.commit();
       if (request.grant !== undefined) return request.grant;
       throw error;
     }
@@ -138,10 +138,10 @@ export class Blocking {
   /** No caller waits for its end any more. */
   #giveUp(request: BlockedRequest): void {
     const { operations } = this.#source;
-    operations.enter();
-    leave(request, 'refused');
+    operations.begin();
+    endWaitingSet(request, 'refused');
     request.grant?.release();
-    operations.leave();
+    operations.commit();
   }
 
   /** The main thread of a browser may not sleep, and is not to stand still. */
@@ -149,7 +149,7 @@ export class Blocking {
     const { operations } = this.#source;
     const blockers = describeBlockers(operations.reader, set);
     operations.drop(set, 'timed-out');
-    operations.leave();
+    operations.commit();
     throw new WaitTimeoutError(
       `not granted at once, and this thread may not block: ${blockers}. ` +
         'Use acquire() or enqueue().',

@@ -77,14 +77,14 @@ export class Membership {
     const { agent, doorbells, operations } = this.#source;
     if (agent.isClosed) return;
     try {
-      operations.enter();
+      operations.begin();
     } catch (error) {
       // The end of a thread that has died with the lock is noticed by this.
       this.#supervisor?.look();
       afterPause(error, () => this.onRing());
       return;
     }
-    operations.leave();
+    operations.commit();
     if (this.#supervisor === undefined) return;
     this.#supervisor.look();
     doorbells.listen();
@@ -130,14 +130,14 @@ export class Membership {
     const { agent, operations } = this.#source;
     const { control, number } = agent;
     try {
-      operations.enter();
+      operations.begin();
     } catch (error) {
       throw error instanceof KdsError ? error : damaged(String(error));
     }
     const others = [...agentsIn(control, LIVE), ...agentsIn(control, DEAD)];
     const isAlone = others.every((other) => other === number);
     const fault = isAlone ? findFaults(operations.core.memory)[0] : undefined;
-    if (fault !== undefined) throw operations.undo(damaged(fault));
-    operations.leave();
+    if (fault !== undefined) throw operations.abort(damaged(fault));
+    operations.commit();
   }
 }

@@ -21,7 +21,7 @@ const pauseMsMax = 100;
 interface RetrySource {
   /** Resolves when the agent has joined, or never will; undefined if it need not join. */
   readonly joined: Promise<void> | undefined;
-  readonly operations: { enter(): void; leave(): void };
+  readonly operations: { begin(): void; commit(): void };
 }
 
 export class ArenaRetries implements Retries {
@@ -90,12 +90,12 @@ export class ArenaRetries implements Retries {
       if (this.#tasks.length === 0 || this.#agent.isClosed) return;
       const { operations } = this.#source;
       try {
-        operations.enter();
+        operations.begin();
       } catch (again) {
         this.#schedule(again);
         return;
       }
-      operations.leave();
+      operations.commit();
     });
   }
 }

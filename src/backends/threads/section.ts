@@ -97,8 +97,8 @@ export class Section {
   reap(agent: number): void {
     const { operations } = this.#source;
     this.#reaper.add(agent);
-    operations.enter();
-    operations.leave();
+    operations.begin();
+    operations.commit();
     // It may have died just as it was to wake another thread.
     this.lock.wakeAll();
   }
