@@ -75,6 +75,12 @@ export class EtcdMember {
     closeSync(log);
   }
 
+  /** Ends it, and starts it with further options: the last of a name counts. */
+  async relaunch(...options: readonly string[]): Promise<void> {
+    await this.kill();
+    this.launch([...this.#args, ...options]);
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.#child?.kill(signal);
   }
