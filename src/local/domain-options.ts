@@ -20,7 +20,7 @@ export interface DomainOptions {
   readonly holdWarningMs?: number | undefined;
   /** Receives those reports. Default: a warning of the process, or the console of a browser. */
   readonly onHoldWarning?: ((warning: HoldWarning) => void) | undefined;
-  /** Shown in snapshots. */
+  /** In snapshots. */
   readonly label?: string | undefined;
 }
 
@@ -38,10 +38,10 @@ export function readDomainOptions(options: DomainOptions): DomainOptions {
 }
 
 /** @throws UnsupportedError for `nested: 'checked'` where there is no AsyncLocalStorage. */
-export function applyOptions(host: Operations, options: DomainOptions): void {
+export function applyOptions(backend: Operations, options: DomainOptions): void {
   const { nested, holdWarningMs, onHoldWarning = reportAsWarning } = options;
-  if (nested === 'checked') host.heldContext = new HeldContext();
+  if (nested === 'checked') backend.heldContext = new HeldContext();
   if (holdWarningMs !== undefined) {
-    host.notices.watchdog = new HoldWatchdog(host, holdWarningMs, onHoldWarning);
+    backend.notices.watchdog = new HoldWatchdog(backend, holdWarningMs, onHoldWarning);
   }
 }

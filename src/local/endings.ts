@@ -1,5 +1,5 @@
 /**
- * Sets that end together: at one moment, in one operation. Nothing that one of them leaves goes to
+ * Sets that end together: at one moment, in one operation. Nothing that one of them frees goes to
  * another, and those behind them are granted in one arrival order (I6).
  */
 
@@ -7,16 +7,16 @@ import { eventFlags, outcomeOf, type RequestOutcome } from '../api/events.ts';
 import { closedWhileWaiting } from '../api/refusals.ts';
 import type { Core } from '../core/index.ts';
 import type { Deliverable } from '../runtime/delivery.ts';
-import type { EventNotes } from './event-notes.ts';
-import { HostGrant } from './grant.ts';
+import type { LocalEvents } from './events.ts';
+import { LocalGrant } from './grant.ts';
 import type { Owners, OwnObject } from './owners.ts';
-import { endWaiting, type HostRequest } from './request.ts';
+import { endWaiting, type LocalRequest } from './request.ts';
 
 /** What endings need of the operations that they belong to. */
 interface EndingSource {
   readonly core: Core;
   readonly delivery: { direct(item: Deliverable): void };
-  readonly events: EventNotes;
+  readonly events: LocalEvents;
   readonly notices: { readonly watchdog: { stop(): void } | undefined };
   readonly port: {
     readonly owners: Owners;
@@ -34,7 +34,10 @@ export class Endings {
   }
 
   /** Requests end, each for its own reason: now, or as soon as an operation can begin. */
-  refuseInTime(requests: Iterable<HostRequest>, reasonOf: (request: HostRequest) => unknown): void {
+  refuseInTime(
+    requests: Iterable<LocalRequest>,
+    reasonOf: (request: LocalRequest) => unknown,
+  ): void {
     const source = this.#source;
     const all = [...requests];
     try {
@@ -52,20 +55,20 @@ export class Endings {
     const source = this.#source;
     const { core, delivery } = source;
     const waiting = this.#waitingOf(objects.filter(isRequest));
-    const grants = objects.filter((object) => object instanceof HostGrant && object.isHeld);
+    const grants = objects.filter((object) => object instanceof LocalGrant && object.isHeld);
     const held = new Set([...grants.map(({ set }) => set), ...others]);
     for (const { set } of waiting) held.delete(set);
     if (waiting.length + held.size === 0) return;
     const reason = closedWhileWaiting();
     const outcome = outcomeOf(reason);
     if (eventFlags.hasSubscribers) {
-      this.#noteMissed(waiting, outcome);
+      this.#emitMissed(waiting, outcome);
       const cause = died ? 'died' : 'closed';
       for (const set of held) source.events.lost(set, core.token(set), cause);
     }
     this.#endTogether(waiting, [...held], died);
     for (const request of waiting) request.refused(reason);
-    for (const grant of grants as readonly HostGrant[]) {
+    for (const grant of grants as readonly LocalGrant[]) {
       grant.scope.tracked?.delete(grant);
       // Before its successors: direct deliveries run as the operation ends.
       delivery.direct(grant);
@@ -86,13 +89,13 @@ export class Endings {
   endUnwanted(ended: readonly OwnObject[], died: boolean): void {
     const { delivery } = this.#source;
     const waiting = this.#waitingOf(ended.filter(isRequest));
-    const grants = ended.filter((each) => each instanceof HostGrant);
+    const grants = ended.filter((each) => each instanceof LocalGrant);
     const held: number[] = [];
     const ending = new Set(grants.filter(({ isHeld }) => isHeld));
     if (eventFlags.hasSubscribers) {
       const { events } = this.#source;
       events.atOneMoment(() => {
-        this.#noteMissed(waiting, 'cancelled');
+        this.#emitMissed(waiting, 'cancelled');
         for (const { set, token } of ending) events.released(set, token, died);
       });
     }
@@ -104,17 +107,17 @@ export class Endings {
     this.#endTogether(waiting, held, died);
   }
 
-  #refuse(requests: Iterable<HostRequest>, reasonOf: (request: HostRequest) => unknown): void {
+  #refuse(requests: Iterable<LocalRequest>, reasonOf: (request: LocalRequest) => unknown): void {
     const waiting = this.#waitingOf(requests);
     // While all of them are there: a reason names the blockers.
     const reasons = waiting.map(reasonOf);
     if (waiting.length === 0) return;
-    if (eventFlags.hasSubscribers) this.#noteMissed(waiting, outcomeOf(reasons[0]));
+    if (eventFlags.hasSubscribers) this.#emitMissed(waiting, outcomeOf(reasons[0]));
     this.#endTogether(waiting, [], false);
     for (const [index, request] of waiting.entries()) request.refused(reasons[index]);
   }
 
-  #endTogether(waiting: readonly HostRequest[], held: readonly number[], died: boolean): void {
+  #endTogether(waiting: readonly LocalRequest[], held: readonly number[], died: boolean): void {
     const { core, port } = this.#source;
     const sets = [...held];
     for (const request of waiting) {
@@ -126,18 +129,18 @@ export class Endings {
   }
 
   /** The latest first, as core ends them: the blockers of a request are earlier. */
-  #noteMissed(waiting: readonly HostRequest[], outcome: RequestOutcome): void {
+  #emitMissed(waiting: readonly LocalRequest[], outcome: RequestOutcome): void {
     for (const { set } of waiting.toReversed()) this.#source.events.missed(set, outcome);
   }
 
   /** Those that wait, in arrival order. */
-  #waitingOf(requests: Iterable<HostRequest>): readonly HostRequest[] {
+  #waitingOf(requests: Iterable<LocalRequest>): readonly LocalRequest[] {
     const { core } = this.#source;
     const waiting = [...requests].filter(({ set }) => set !== 0);
     return waiting.sort((a, b) => core.arrival(a.set) - core.arrival(b.set));
   }
 }
 
-function isRequest(object: OwnObject): object is HostRequest {
-  return !(object instanceof HostGrant);
+function isRequest(object: OwnObject): object is LocalRequest {
+  return !(object instanceof LocalGrant);
 }

@@ -23,8 +23,8 @@ export interface GrantScope {
 }
 
 interface Tracked {
-  add(grant: HostGrant): unknown;
-  delete(grant: HostGrant): unknown;
+  add(grant: LocalGrant): unknown;
+  delete(grant: LocalGrant): unknown;
 }
 
 /** The operations that grants use. */
@@ -33,7 +33,7 @@ export interface GrantSource {
   readonly resources: Resources;
   readonly events: { weakened(set: number, token: number): void };
   readonly port: {
-    readonly owners: { attach(grant: HostGrant): void };
+    readonly owners: { attach(grant: LocalGrant): void };
     readonly retries: { later(error: unknown, task: () => void): void };
   };
   begin(): void;
@@ -52,7 +52,7 @@ interface GrantDetails {
 
 const none: readonly string[] = Object.freeze([]);
 
-export class HostGrant implements SyncGrant, Deliverable {
+export class LocalGrant implements SyncGrant, Deliverable {
   /** @internal */
   readonly scope: GrantScope;
   /** @internal */
@@ -144,7 +144,7 @@ export class HostGrant implements SyncGrant, Deliverable {
     this.release();
   }
 
-  /** @internal From now on, whoever asks about its set finds it. */
+  /** @internal From now on it is found by its set. */
   details(): GrantDetails {
     if (this.own === undefined) {
       this.own = {};
@@ -159,7 +159,7 @@ export class HostGrant implements SyncGrant, Deliverable {
     this.scope.tracked?.delete(this);
   }
 
-  /** @internal It was taken away: tells who listens. */
+  /** @internal It was taken away: aborts its signal. */
   deliver(): void {
     this.own?.controller?.abort(this.#lostError());
   }

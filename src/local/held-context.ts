@@ -1,14 +1,14 @@
 /**
- * The grants held around a call, carried from each `run` along the asynchronous context, so that
+ * The grants held around a call, passed on from each `run` by the asynchronous context, so that
  * nested requests need not declare them. The platform's module is loaded only where this is used.
  */
 
 import { UnsupportedError } from '../api/errors.ts';
-import type { HostGrant } from './grant.ts';
+import type { LocalGrant } from './grant.ts';
 
 interface Context {
-  run<R>(value: readonly HostGrant[], fn: () => R): R;
-  getStore(): readonly HostGrant[] | undefined;
+  run<R>(value: readonly LocalGrant[], fn: () => R): R;
+  getStore(): readonly LocalGrant[] | undefined;
 }
 
 export class HeldContext {
@@ -28,11 +28,11 @@ export class HeldContext {
   }
 
   /** The grants held around the caller. */
-  get grants(): readonly HostGrant[] {
+  get grants(): readonly LocalGrant[] {
     return this.#context.getStore() ?? [];
   }
 
-  run<R>(grant: HostGrant, fn: () => R): R {
+  run<R>(grant: LocalGrant, fn: () => R): R {
     return this.#context.run([...this.grants.filter(({ isHeld }) => isHeld), grant], fn);
   }
 }

@@ -10,7 +10,7 @@ import { quote } from '../runtime/escape.ts';
 import { Timer } from '../runtime/timer.ts';
 
 /** The operations that a watchdog uses. */
-interface WatchedSource {
+interface HoldSource {
   readonly reader: CoreReader;
   readonly events: {
     heldLong(set: number, token: number, heldMs: number, pendingCount: number): void;
@@ -33,83 +33,83 @@ export interface HoldWarning {
 }
 
 export class HoldWatchdog {
-  readonly #host: WatchedSource;
+  readonly #source: HoldSource;
   readonly #warnAfterMs: number;
   readonly #report: (warning: HoldWarning) => void;
-  #deadline: Timer | undefined;
+  #timer: Timer | undefined;
   /** More than one only if a test has faked the timers, or restored them, meanwhile. */
-  readonly #deadlines = new Set<Timer>();
-  /** Tokens of those that are overdue and were told of. */
+  readonly #timers = new Set<Timer>();
+  /** Tokens of the overdue grants that were reported. */
   #reported: ReadonlySet<number> = new Set();
 
-  constructor(host: WatchedSource, warnAfterMs: number, report: (warning: HoldWarning) => void) {
-    this.#host = host;
+  constructor(source: HoldSource, warnAfterMs: number, report: (warning: HoldWarning) => void) {
+    this.#source = source;
     this.#warnAfterMs = warnAfterMs;
     this.#report = report;
   }
 
   /** Something is held: its time runs. */
-  watch(): void {
+  start(): void {
     // One that was set by fake timers is never over once those are gone.
-    if (this.#deadline?.isCurrent !== true) this.#lookIn(this.#warnAfterMs);
+    if (this.#timer?.isCurrent !== true) this.#checkIn(this.#warnAfterMs);
   }
 
   /** Nothing is held any more, nor will be. */
   stop(): void {
-    for (const deadline of this.#deadlines) deadline.cancel();
-    this.#deadlines.clear();
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers.clear();
   }
 
-  #lookIn(delayMs: number): void {
-    const dueMs = this.#host.reader.clock.now() + delayMs;
-    const deadline = new Timer(delayMs, () => {
-      this.#deadlines.delete(deadline);
-      if (this.#deadline === deadline) this.#deadline = undefined;
-      this.#look(dueMs);
+  #checkIn(delayMs: number): void {
+    const dueMs = this.#source.reader.clock.now() + delayMs;
+    const timer = new Timer(delayMs, () => {
+      this.#timers.delete(timer);
+      if (this.#timer === timer) this.#timer = undefined;
+      this.#check(dueMs);
     });
-    this.#deadline = deadline;
-    this.#deadlines.add(deadline);
+    this.#timer = timer;
+    this.#timers.add(timer);
   }
 
   /** By the timers it is `dueMs`, though a clock beside faked timers may have stood still. */
-  #look(dueMs: number): void {
-    const host = this.#host;
+  #check(dueMs: number): void {
+    const source = this.#source;
     let nextMs = Number.POSITIVE_INFINITY;
     const overdue = new Set<number>();
-    host.begin();
-    const nowMs = Math.max(host.reader.clock.now(), dueMs);
-    for (const set of host.port.owners.sets()) {
-      if (!host.reader.core.isGranted(set)) continue;
-      const leftMs = host.reader.sinceOf(set) + this.#warnAfterMs - nowMs;
+    source.begin();
+    const nowMs = Math.max(source.reader.clock.now(), dueMs);
+    for (const set of source.port.owners.sets()) {
+      if (!source.reader.core.isGranted(set)) continue;
+      const leftMs = source.reader.sinceOf(set) + this.#warnAfterMs - nowMs;
       if (leftMs > 0) nextMs = Math.min(nextMs, leftMs);
-      else overdue.add(host.reader.core.token(set));
+      else overdue.add(source.reader.core.token(set));
     }
-    host.commit();
+    source.commit();
     const fresh = [...overdue].filter((token) => !this.#reported.has(token));
     this.#reported = overdue;
-    if (nextMs < Number.POSITIVE_INFINITY) this.#lookIn(nextMs);
-    if (fresh.length > 0) this.#tell(new Set(fresh), nowMs);
+    if (nextMs < Number.POSITIVE_INFINITY) this.#checkIn(nextMs);
+    if (fresh.length > 0) this.#warn(new Set(fresh), nowMs);
   }
 
-  #tell(tokens: ReadonlySet<number>, nowMs: number): void {
-    const host = this.#host;
-    const { core } = host.reader;
-    host.begin();
+  #warn(tokens: ReadonlySet<number>, nowMs: number): void {
+    const source = this.#source;
+    const { core } = source.reader;
+    source.begin();
     const pendingCount = core.sets().filter((set) => !core.isGranted(set)).length;
     const warnings: HoldWarning[] = [];
-    for (const set of host.port.owners.sets()) {
+    for (const set of source.port.owners.sets()) {
       const token = core.token(set);
       if (core.isGranted(set) && tokens.has(token))
-        warnings.push(this.#note(set, pendingCount, nowMs));
+        warnings.push(this.#warningOf(set, pendingCount, nowMs));
     }
-    host.commit();
+    source.commit();
     warnings.sort((one, other) => one.token - other.token);
     for (const warning of warnings) deliver({ deliver: () => this.#report(warning) });
   }
 
   /** Within an operation. */
-  #note(set: number, pendingCount: number, nowMs: number): HoldWarning {
-    const { events, reader } = this.#host;
+  #warningOf(set: number, pendingCount: number, nowMs: number): HoldWarning {
+    const { events, reader } = this.#source;
     const token = reader.tokenOf(set);
     const heldMs = nowMs - reader.sinceOf(set);
     if (eventFlags.hasSubscribers) events.heldLong(set, token, heldMs, pendingCount);
@@ -125,7 +125,7 @@ export class HoldWatchdog {
   }
 }
 
-/** Where nobody else is told: as a warning of the process, or on the console of a browser. */
+/** Without a listener: as a warning of the process, or on the console of a browser. */
 export function reportAsWarning({ set, label, heldMs, pendingCount }: HoldWarning): void {
   const names = [...set.exclusive, ...set.shared].slice(0, 5).map((name) => quote(name));
   const who = label === undefined ? 'a grant' : quote(label, labelLengthMax);

@@ -4,11 +4,11 @@ import { eventFlags } from '../api/events.ts';
 import { type Core, HAS_DETAILS } from '../core/index.ts';
 import type { CoreReader } from '../report/core-reader.ts';
 import type { Deliverable } from '../runtime/delivery.ts';
-import type { EventNotes } from './event-notes.ts';
-import { type GrantScope, HostGrant } from './grant.ts';
+import type { LocalEvents } from './events.ts';
+import { type GrantScope, LocalGrant } from './grant.ts';
 import type { HoldWatchdog } from './hold-watchdog.ts';
 import type { Owners, OwnObject } from './owners.ts';
-import { endWaiting, type HostRequest } from './request.ts';
+import { endWaiting, type LocalRequest } from './request.ts';
 import type { Queues } from './resources.ts';
 
 /** What notices need of the operations that they belong to. */
@@ -16,7 +16,7 @@ interface NoticeSource {
   readonly core: Core;
   readonly reader: Pick<CoreReader, 'nameOf'>;
   readonly delivery: { direct(item: Deliverable): void };
-  readonly events: EventNotes;
+  readonly events: LocalEvents;
   readonly port: {
     readonly clock: { now(): number };
     readonly owners: Owners;
@@ -53,7 +53,7 @@ export class Notices {
   granted(set: number): void {
     const core = this.#core;
     const { clock, owners } = this.#source.port;
-    const request = owners.take(set) as HostRequest;
+    const request = owners.take(set) as LocalRequest;
     endWaiting(request);
     if (core.isObserver(set)) {
       owners.end(set);
@@ -76,34 +76,39 @@ export class Notices {
     const object = port.owners.end(set);
     if (eventFlags.hasSubscribers) this.#emitLost(set, token, object);
     core.forget(set);
-    if (object instanceof HostGrant) {
+    if (object instanceof LocalGrant) {
       object.scope.tracked?.delete(object);
       delivery.direct(object);
     } else if (object !== undefined) {
       endWaiting(object);
-      object.granted(new HostGrant(object.scope, set, token));
+      object.granted(new LocalGrant(object.scope, set, token));
     }
   }
 
   /** The grant of a set that core has granted, and that is in this state. */
-  createGrant(scope: GrantScope, set: number, state: number, label: string | undefined): HostGrant {
-    const grant = new HostGrant(scope, set, this.#core.token(set));
+  createGrant(
+    scope: GrantScope,
+    set: number,
+    state: number,
+    label: string | undefined,
+  ): LocalGrant {
+    const grant = new LocalGrant(scope, set, this.#core.token(set));
     const isUsual =
       label === undefined && (state & HAS_DETAILS) === 0 && scope.tracked === undefined;
     if (!isUsual) this.#complete(grant, state, label);
-    if (this.watchdog !== undefined) this.watchdog.watch();
+    if (this.watchdog !== undefined) this.watchdog.start();
     return grant;
   }
 
   #emitLost(set: number, token: number, object: OwnObject | undefined): void {
     const { events } = this.#source;
     // A request never received the grant.
-    if (object !== undefined && !(object instanceof HostGrant)) events.missed(set, 'lost');
+    if (object !== undefined && !(object instanceof LocalGrant)) events.missed(set, 'lost');
     else events.lost(set, token, 'stolen');
   }
 
   /** Gives a grant what few have. */
-  #complete(grant: HostGrant, state: number, label: string | undefined): void {
+  #complete(grant: LocalGrant, state: number, label: string | undefined): void {
     const { tracked } = grant.scope;
     if (label !== undefined) grant.details().label = label;
     if ((state & HAS_DETAILS) !== 0) this.#describe(grant);
@@ -114,7 +119,7 @@ export class Notices {
   }
 
   /** Resources that a holder left half done, and those that the grant goes without. */
-  #describe(grant: HostGrant): void {
+  #describe(grant: LocalGrant): void {
     const core = this.#core;
     const { reader } = this.#source;
     const recovered: string[] = [];

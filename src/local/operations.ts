@@ -2,10 +2,9 @@
  * The operations on a domain whose state this thread can reach: core, and the objects of this
  * thread that stand for its sets.
  *
- * An operation runs between {@link Operations.begin} and {@link Operations.commit}: it changes core,
- * reports what core has granted or taken back, and only then does code of a user run. If it fails,
- * {@link Operations.abort} leaves nothing half done. The {@link Port} is all that a local backend
- * varies.
+ * An operation runs between {@link Operations.begin} and {@link Operations.commit}: it changes
+ * core, reports what core has granted or taken back, and only then does code of a user run. If it
+ * fails, {@link Operations.abort} undoes it. The {@link Port} is all that a local backend varies.
  */
 
 import type { Capability } from '../api/domain.ts';
@@ -19,18 +18,18 @@ import { AbortListeners } from '../runtime/abort-listeners.ts';
 import { Delivery } from '../runtime/delivery.ts';
 import { TimeLimits } from '../runtime/time-limits.ts';
 import { Endings } from './endings.ts';
-import { EventNotes } from './event-notes.ts';
-import type { HostGrant } from './grant.ts';
+import { LocalEvents } from './events.ts';
+import type { LocalGrant } from './grant.ts';
 import type { HeldContext } from './held-context.ts';
 import { Notices } from './notices.ts';
 import type { Owners } from './owners.ts';
-import type { HostRequest, RequestScope } from './request.ts';
+import type { LocalRequest, RequestScope } from './request.ts';
 import { memoryIsFull, type Queues, type ResolvedSet, Resources } from './resources.ts';
 
 /**
  * All that a local backend varies: how operations of several callers come into one order, and where
- * tags of sets and names of resources lead. "Locked": runs while the operation has the backend's
- * lock, if the backend has one. "Consistent": core is between two changes, so it can be read.
+ * user data of sets and names of resources lead. "Locked": runs while the operation has the
+ * backend's lock, if it has one. "Consistent": core is between two changes, so it can be read.
  *
  *                       locked          may throw            core is consistent
  *     begin             takes the lock  yes: nothing began   when it returns
@@ -66,7 +65,7 @@ export interface Port {
    * Waits, as a synchronous caller, until a set that has just arrived is granted. Ends the
    * operation that it arrived in.
    */
-  block(scope: RequestScope, set: number, options: AcquireSyncOptions): HostGrant;
+  block(scope: RequestScope, set: number, options: AcquireSyncOptions): LocalGrant;
   /** Ends all that was requested here, at one moment. */
   close(): void;
 }
@@ -92,11 +91,11 @@ export class Operations {
   readonly delivery = new Delivery();
   readonly notices: Notices;
   readonly endings: Endings;
-  readonly signals = new AbortListeners<HostRequest>((requests, reason) => {
+  readonly signals = new AbortListeners<LocalRequest>((requests, reason) => {
     this.endings.refuseInTime(requests, () => reason);
   });
   /** Limits that are over at the same time end their requests in one operation. */
-  readonly timeLimits = new TimeLimits<HostRequest>((due) => {
+  readonly timeLimits = new TimeLimits<LocalRequest>((due) => {
     const limits = new Map(due.map((limit) => [limit.item, limit.timeoutMs]));
     this.endings.refuseInTime(limits.keys(), (request) => {
       return waitTimeout(this.reader, request.set, limits.get(request) as number);
@@ -105,7 +104,7 @@ export class Operations {
   heldContext: HeldContext | undefined = undefined;
   /** Members in the path of every request are not `#private`: that takes bytes of inlining. */
   private readonly owners: Owners;
-  #events: EventNotes | undefined = undefined;
+  #events: LocalEvents | undefined = undefined;
 
   constructor(core: Core, port: Port) {
     this.core = core;
@@ -118,8 +117,8 @@ export class Operations {
   }
 
   /** Used only while a channel has subscribers. */
-  get events(): EventNotes {
-    this.#events ??= new EventNotes(this, this.port.eventDomain());
+  get events(): LocalEvents {
+    this.#events ??= new LocalEvents(this, this.port.eventDomain());
     return this.#events;
   }
 
@@ -155,30 +154,30 @@ export class Operations {
     scope: RequestScope,
     label: string | undefined,
     holdingCount: number,
-  ): HostGrant | number {
+  ): LocalGrant | number {
     const { core } = this;
-    const tag = this.owners.tagFor(resolved, label, scope.label, holdingCount);
+    const userData = this.owners.userDataFor(resolved, label, scope.label, holdingCount);
     const { queues, exclusiveCount, count } = resolved;
     const now = this.port.clock.now();
-    const set = core.enqueue(queues, exclusiveCount, count, bits, tag, now);
-    if (set === 0) throw this.#memoryIsFull(tag);
+    const set = core.enqueue(queues, exclusiveCount, count, bits, userData, now);
+    if (set === 0) throw this.#memoryIsFull(userData);
     const state = core.state(set);
     if (eventFlags.hasSubscribers) return this.#emitArrival(scope, set, state, bits, label, false);
     return (state & GRANTED) === 0 ? set : this.notices.createGrant(scope, set, state, label);
   }
 
   /** A set takes its resources from their holders. */
-  steal(resolved: ResolvedSet, scope: RequestScope, label: string | undefined): HostGrant {
+  steal(resolved: ResolvedSet, scope: RequestScope, label: string | undefined): LocalGrant {
     const { queues, exclusiveCount, count } = resolved;
     if (exclusiveCount !== count) throw stealsShared();
     const { core } = this;
-    const tag = this.owners.tagFor(resolved, label, scope.label, 0);
-    const set = core.steal(queues, count, 0, tag);
-    if (set === 0) throw this.#memoryIsFull(tag);
+    const userData = this.owners.userDataFor(resolved, label, scope.label, 0);
+    const set = core.steal(queues, count, 0, userData);
+    if (set === 0) throw this.#memoryIsFull(userData);
     core.setGrantedAt(set, this.port.clock.now());
     const state = core.state(set);
     return eventFlags.hasSubscribers
-      ? (this.#emitArrival(scope, set, state, 0, label, true) as HostGrant)
+      ? (this.#emitArrival(scope, set, state, 0, label, true) as LocalGrant)
       : this.notices.createGrant(scope, set, state, label);
   }
 
@@ -186,9 +185,9 @@ export class Operations {
   observe(resolved: ResolvedSet, scope: RequestScope): number {
     const { queues, exclusiveCount, count } = resolved;
     const { core } = this;
-    const tag = this.owners.tagFor(resolved, undefined, scope.label, 0);
-    const observer = core.observe(queues, exclusiveCount, count, tag);
-    if (observer === 0) throw this.#memoryIsFull(tag);
+    const userData = this.owners.userDataFor(resolved, undefined, scope.label, 0);
+    const observer = core.observe(queues, exclusiveCount, count, userData);
+    if (observer === 0) throw this.#memoryIsFull(userData);
     if (!core.isGranted(observer)) return observer;
     this.end(observer, false);
     return 0;
@@ -216,7 +215,7 @@ export class Operations {
     bits: number,
     label: string | undefined,
     steals: boolean,
-  ): HostGrant | number {
+  ): LocalGrant | number {
     this.events.arrived(set, bits, label, scope.label, steals);
     if ((state & GRANTED) === 0) return set;
     const grant = this.notices.createGrant(scope, set, state, label);
@@ -238,8 +237,8 @@ export class Operations {
     }
   }
 
-  #memoryIsFull(tag: number): Error {
-    this.owners.freeTag(tag);
+  #memoryIsFull(userData: number): Error {
+    this.owners.freeUserData(userData);
     return memoryIsFull(this.port.queues);
   }
 }

@@ -1,32 +1,32 @@
-/** Who a set belongs to: the tag that core keeps with it, and the object that stands for it. */
+/** The owner of a set: the user data that core keeps with it, and the object that stands for it. */
 
-import type { HostGrant } from './grant.ts';
-import type { HostRequest } from './request.ts';
+import type { LocalGrant } from './grant.ts';
+import type { LocalRequest } from './request.ts';
 import type { ResolvedSet } from './resources.ts';
 
-export type OwnObject = HostRequest | HostGrant;
+export type OwnObject = LocalRequest | LocalGrant;
 
-/** Within an operation, but for {@link Owners.attach}. Only {@link Owners.tagFor} throws. */
+/** Within an operation, but for {@link Owners.attach}. Only {@link Owners.userDataFor} throws. */
 export interface Owners {
   /**
-   * The tag of a set that is about to arrive, and memory for the set, with this many holdings to be
-   * declared: what could not be undone later is refused now.
+   * The user data of a set that is about to arrive, and memory for the set, with this many
+   * holdings to be declared: what could not be undone later is refused now.
    *
    * @throws LimitError
    */
-  tagFor(
+  userDataFor(
     set: ResolvedSet,
     label: string | undefined,
     sessionLabel: string | undefined,
     holdingCount: number,
   ): number;
-  /** The set of a tag did not arrive. */
-  freeTag(tag: number): void;
+  /** The set for which user data was made did not arrive. */
+  freeUserData(userData: number): void;
   /** From now on the object stands for its set. */
   attach(object: OwnObject): void;
   /** No object stands for the set any more. Returns the one that did. */
   take(set: number): OwnObject | undefined;
-  /** The same for a set that is about to end: frees its tag too. */
+  /** The same for a set that is about to end: frees its user data too. */
   end(set: number): OwnObject | undefined;
   /** The objects that stand for sets. */
   all(): readonly OwnObject[];

@@ -12,7 +12,7 @@ import { throwUncaught } from '../runtime/uncaught.ts';
 import { CallbackReport, type CallbackTerms } from '../session/callback-report.ts';
 import { PromiseReport, type RequestReport } from '../session/request-report.ts';
 import { noTerms } from '../session/request-terms.ts';
-import type { GrantScope, GrantSource, HostGrant } from './grant.ts';
+import type { GrantScope, GrantSource, LocalGrant } from './grant.ts';
 
 /** The session that a request came through. */
 export interface RequestScope extends GrantScope {
@@ -21,32 +21,32 @@ export interface RequestScope extends GrantScope {
 }
 
 interface Tracked {
-  add(object: HostRequest | HostGrant): unknown;
-  delete(object: HostRequest | HostGrant): unknown;
+  add(object: LocalRequest | LocalGrant): unknown;
+  delete(object: LocalRequest | LocalGrant): unknown;
 }
 
 /** The operations that requests and their grants use. */
 interface RequestSource extends GrantSource {
-  readonly timeLimits: { add(timeoutMs: number, request: HostRequest): TimeLimit<HostRequest> };
+  readonly timeLimits: { add(timeoutMs: number, request: LocalRequest): TimeLimit<LocalRequest> };
   readonly signals: {
-    add(signal: AbortSignal, request: HostRequest): boolean;
-    remove(signal: AbortSignal, request: HostRequest): void;
+    add(signal: AbortSignal, request: LocalRequest): boolean;
+    remove(signal: AbortSignal, request: LocalRequest): void;
   };
   drop(set: number, outcome: RequestOutcome): void;
 }
 
 /** The time limit is kept here, as few requests have one. */
 interface WaitTerms extends RequestOptions {
-  timeLimit?: TimeLimit<HostRequest>;
+  timeLimit?: TimeLimit<LocalRequest>;
 }
 
-export interface HostRequest extends RequestReport<HostGrant> {
+export interface LocalRequest extends RequestReport<LocalGrant> {
   readonly scope: RequestScope;
   readonly terms: WaitTerms;
   set: number;
 }
 
-export class PromiseRequest extends PromiseReport<HostGrant> implements HostRequest {
+export class PromiseRequest extends PromiseReport<LocalGrant> implements LocalRequest {
   readonly scope: RequestScope;
   readonly terms: WaitTerms;
   set: number;
@@ -55,7 +55,7 @@ export class PromiseRequest extends PromiseReport<HostGrant> implements HostRequ
     scope: RequestScope,
     set: number,
     terms: WaitTerms,
-    resolve: (grant: HostGrant) => void,
+    resolve: (grant: LocalGrant) => void,
     reject: (reason: unknown) => void,
   ) {
     super(resolve, reject);
@@ -65,7 +65,7 @@ export class PromiseRequest extends PromiseReport<HostGrant> implements HostRequ
   }
 }
 
-export class CallbackRequest extends CallbackReport<HostGrant> implements HostRequest, Waiter {
+export class CallbackRequest extends CallbackReport<LocalGrant> implements LocalRequest, Waiter {
   readonly scope: RequestScope;
   readonly terms: WaitTerms;
   set = 0;
@@ -74,7 +74,7 @@ export class CallbackRequest extends CallbackReport<HostGrant> implements HostRe
     scope: RequestScope,
     terms: WaitTerms,
     callback: CallbackTerms,
-    onGrant: (grant: HostGrant) => void,
+    onGrant: (grant: LocalGrant) => void,
   ) {
     super(callback, onGrant);
     this.scope = scope;
@@ -87,7 +87,7 @@ export class CallbackRequest extends CallbackReport<HostGrant> implements HostRe
 }
 
 /** Its time limit begins to run. Within the operation in which its set arrived. */
-export function startTimeLimit(request: HostRequest): void {
+export function startTimeLimit(request: LocalRequest): void {
   const { terms, scope } = request;
   const { timeoutMs } = terms;
   if (timeoutMs === undefined || timeoutMs === Number.POSITIVE_INFINITY) return;
@@ -100,7 +100,7 @@ export function startTimeLimit(request: HostRequest): void {
  *
  * @throws what a signal throws that takes no listener. Then the request has ended.
  */
-export function followSignal(request: HostRequest, signal: AbortSignal): void {
+export function followSignal(request: LocalRequest, signal: AbortSignal): void {
   if (request.set === 0) return;
   let isWaiting: boolean;
   try {
@@ -113,8 +113,8 @@ export function followSignal(request: HostRequest, signal: AbortSignal): void {
   if (!isWaiting && endWaitingSet(request, 'cancelled')) request.refused(signal.reason);
 }
 
-/** It waits no more, and leaves no timer and no listener behind. */
-export function endWaiting(request: HostRequest): void {
+/** It waits no more: its timer and its listener are removed. */
+export function endWaiting(request: LocalRequest): void {
   const { scope, terms } = request;
   request.set = 0;
   scope.tracked?.delete(request);
@@ -126,7 +126,7 @@ export function endWaiting(request: HostRequest): void {
 }
 
 /** Its set ends, ungranted. False if it has ended before. */
-export function endWaitingSet(request: HostRequest, outcome: RequestOutcome): boolean {
+export function endWaitingSet(request: LocalRequest, outcome: RequestOutcome): boolean {
   const { backend } = request.scope;
   backend.begin();
   const { set } = request;

@@ -1,5 +1,5 @@
 /**
- * Carries out the requests of a local domain's sessions, each in one operation on core.
+ * Executes the requests of a local domain's sessions, each in one operation on core.
  *
  * An operation in which a set arrives ends at once if the set is granted. If it waits, the
  * operation goes on until its request stands for it ({@link LocalRequests.#wait}).
@@ -18,13 +18,13 @@ import { atOnce, inSlices } from '../runtime/slices.ts';
 import { type CallbackTerms, CallbackTermsReader } from '../session/callback-report.ts';
 import type { RequestPort } from '../session/request-port.ts';
 import { noneHeld, noTerms } from '../session/request-terms.ts';
-import { HostGrant } from './grant.ts';
+import { LocalGrant } from './grant.ts';
 import type { HeldContext } from './held-context.ts';
 import type { Operations } from './operations.ts';
 import {
   CallbackRequest,
   followSignal,
-  type HostRequest,
+  type LocalRequest,
   PromiseRequest,
   startTimeLimit,
 } from './request.ts';
@@ -32,9 +32,9 @@ import { memoryIsFull, type RequestedSet, type ResolvedSet, type Resources } fro
 import type { LocalScope } from './scope.ts';
 import { takeSnapshot } from './snapshot.ts';
 
-type OnGrant = (grant: HostGrant) => void;
+type OnGrant = (grant: LocalGrant) => void;
 
-export class LocalRequests implements RequestPort<HostGrant, RequestedSet, LocalScope, Snapshot> {
+export class LocalRequests implements RequestPort<LocalGrant, RequestedSet, LocalScope, Snapshot> {
   readonly operations: Operations;
   readonly capabilities: ReadonlySet<Capability>;
   readonly resources: Resources;
@@ -49,32 +49,32 @@ export class LocalRequests implements RequestPort<HostGrant, RequestedSet, Local
     this.heldContext = operations.heldContext;
   }
 
-  isOwn(grant: unknown): grant is HostGrant {
-    return grant instanceof HostGrant && grant.scope.backend === this.operations;
+  isOwn(grant: unknown): grant is LocalGrant {
+    return grant instanceof LocalGrant && grant.scope.backend === this.operations;
   }
 
   acquire(
     scope: LocalScope,
     requested: RequestedSet,
     terms: RequestOptions,
-    held: readonly HostGrant[],
-  ): Promise<HostGrant> {
-    let placed: HostGrant | number;
+    held: readonly LocalGrant[],
+  ): Promise<LocalGrant> {
+    let arrived: LocalGrant | number;
     try {
-      placed = this.#placeWith(scope, requested, 0, terms, held);
+      arrived = this.#requestWith(scope, requested, 0, terms, held);
     } catch (error) {
       return this.#acquireAgain(error, scope, requested, terms, held);
     }
-    return typeof placed === 'number'
-      ? this.#promise(scope, placed, terms)
-      : Promise.resolve(placed);
+    return typeof arrived === 'number'
+      ? this.#promise(scope, arrived, terms)
+      : Promise.resolve(arrived);
   }
 
   tryAcquire(
     scope: LocalScope,
     requested: RequestedSet,
     label: string | undefined,
-  ): Promise<HostGrant | null> {
+  ): Promise<LocalGrant | null> {
     try {
       return Promise.resolve(this.try(scope, requested, 0, label));
     } catch (error) {
@@ -86,19 +86,19 @@ export class LocalRequests implements RequestPort<HostGrant, RequestedSet, Local
     scope: LocalScope,
     requested: RequestedSet,
     terms: RequestOptions,
-    held: readonly HostGrant[],
+    held: readonly LocalGrant[],
     callback: CallbackTerms,
     onGrant: OnGrant,
   ): Waiter {
-    let placed: HostGrant | number;
+    let arrived: LocalGrant | number;
     try {
-      placed = this.#placeWith(scope, requested, 0, terms, held);
+      arrived = this.#requestWith(scope, requested, 0, terms, held);
     } catch (error) {
       const request = new CallbackRequest(scope, terms, callback, onGrant);
       return this.#enqueueAgain(error, scope, requested, held, request);
     }
     const request = new CallbackRequest(scope, terms, callback, onGrant);
-    this.#startCallback(request, placed);
+    this.#startCallback(request, arrived);
     return request;
   }
 
@@ -124,17 +124,17 @@ export class LocalRequests implements RequestPort<HostGrant, RequestedSet, Local
     requested: RequestedSet,
     bits: number,
     label: string | undefined,
-  ): HostGrant | null {
+  ): LocalGrant | null {
     const { operations } = this;
     scope.checkOpen();
     const instrumented = eventFlags.hasSubscribers;
     operations.begin();
-    let grant: HostGrant | null;
+    let grant: LocalGrant | null;
     try {
       const resolved = operations.resources.resolve(requested);
-      const placed = operations.arrive(resolved, bits, scope, label, 0);
-      if (typeof placed === 'number') operations.drop(placed, 'denied');
-      grant = typeof placed === 'number' ? null : placed;
+      const arrived = operations.arrive(resolved, bits, scope, label, 0);
+      if (typeof arrived === 'number') operations.drop(arrived, 'denied');
+      grant = typeof arrived === 'number' ? null : arrived;
     } catch (error) {
       throw operations.abort(error);
     }
@@ -148,10 +148,12 @@ export class LocalRequests implements RequestPort<HostGrant, RequestedSet, Local
     requested: RequestedSet,
     terms: RequestOptions,
     options: AcquireSyncOptions,
-  ): HostGrant {
+  ): LocalGrant {
     const held = this.heldContext?.grants ?? noneHeld;
-    const placed = this.#placeWith(scope, requested, SYNC, terms, held);
-    return typeof placed === 'number' ? this.operations.port.block(scope, placed, options) : placed;
+    const arrived = this.#requestWith(scope, requested, SYNC, terms, held);
+    return typeof arrived === 'number'
+      ? this.operations.port.block(scope, arrived, options)
+      : arrived;
   }
 
   async query(): Promise<Snapshot> {
@@ -175,49 +177,49 @@ export class LocalRequests implements RequestPort<HostGrant, RequestedSet, Local
   }
 
   /** The grant, or the set that now waits. */
-  #place(scope: LocalScope, requested: RequestedSet, bits: number): HostGrant | number {
+  #request(scope: LocalScope, requested: RequestedSet, bits: number): LocalGrant | number {
     scope.checkOpen();
     const { operations } = this;
     const instrumented = eventFlags.hasSubscribers;
     operations.begin();
-    let placed: HostGrant | number;
+    let arrived: LocalGrant | number;
     try {
       const resolved = operations.resources.resolve(requested);
-      placed = operations.arrive(resolved, bits, scope, undefined, 0);
+      arrived = operations.arrive(resolved, bits, scope, undefined, 0);
     } catch (error) {
       throw operations.abort(error);
     }
-    if (typeof placed === 'number') return placed;
+    if (typeof arrived === 'number') return arrived;
     if (instrumented) operations.commit();
     else operations.commitUncontended();
-    return placed;
+    return arrived;
   }
 
-  #placeWith(
+  #requestWith(
     scope: LocalScope,
     requested: RequestedSet,
     bits: number,
     terms: RequestOptions,
-    held: readonly HostGrant[],
-  ): HostGrant | number {
-    if (terms === noTerms && held.length === 0) return this.#place(scope, requested, bits);
+    held: readonly LocalGrant[],
+  ): LocalGrant | number {
+    if (terms === noTerms && held.length === 0) return this.#request(scope, requested, bits);
     scope.checkOpen();
     const { operations } = this;
     const kept = held.length === 0 ? held : held.filter(({ isHeld }) => isHeld);
     operations.begin();
-    let placed: HostGrant | number;
+    let arrived: LocalGrant | number;
     try {
-      placed = this.#arriveWith(scope, operations.resources.resolve(requested), bits, terms, kept);
+      arrived = this.#arriveWith(scope, operations.resources.resolve(requested), bits, terms, kept);
     } catch (error) {
       throw operations.abort(error);
     }
-    if (typeof placed !== 'number') operations.commit();
-    return placed;
+    if (typeof arrived !== 'number') operations.commit();
+    return arrived;
   }
 
-  #promise(scope: LocalScope, placed: number, terms: RequestOptions): Promise<HostGrant> {
+  #promise(scope: LocalScope, arrived: number, terms: RequestOptions): Promise<LocalGrant> {
     return new Promise((resolve, reject) => {
-      this.#wait(new PromiseRequest(scope, placed, terms, resolve, reject));
+      this.#wait(new PromiseRequest(scope, arrived, terms, resolve, reject));
     });
   }
 
@@ -227,8 +229,8 @@ export class LocalRequests implements RequestPort<HostGrant, RequestedSet, Local
     scope: LocalScope,
     requested: RequestedSet,
     terms: RequestOptions,
-    held: readonly HostGrant[],
-  ): Promise<HostGrant> {
+    held: readonly LocalGrant[],
+  ): Promise<LocalGrant> {
     const kept = requested.copy();
     return this.operations.port.retries.again(error, async () => {
       throwIfAborted(terms);
@@ -241,16 +243,16 @@ export class LocalRequests implements RequestPort<HostGrant, RequestedSet, Local
     resolved: ResolvedSet,
     bits: number,
     { steal, locked, timeoutMs, label }: RequestOptions,
-    held: readonly HostGrant[],
-  ): HostGrant | number {
+    held: readonly LocalGrant[],
+  ): LocalGrant | number {
     if (steal === true) return this.operations.steal(resolved, scope, label);
     if (locked === 'fail') this.#refuseLocked(resolved);
     const allBits = locked === 'ignore' ? bits | PASS_LOCKED : bits;
-    const placed = this.operations.arrive(resolved, allBits, scope, label, held.length);
-    if (typeof placed !== 'number') return placed;
-    if (timeoutMs === 0) this.#refuse(placed, waitTimeout(this.operations.reader, placed, 0));
-    if (held.length > 0) this.#refuseCycle(placed, held, label);
-    return placed;
+    const arrived = this.operations.arrive(resolved, allBits, scope, label, held.length);
+    if (typeof arrived !== 'number') return arrived;
+    if (timeoutMs === 0) this.#refuse(arrived, waitTimeout(this.operations.reader, arrived, 0));
+    if (held.length > 0) this.#refuseCycle(arrived, held, label);
+    return arrived;
   }
 
   /** Only for a domain that is not ready: a try is not repeated for any other reason. */
@@ -259,7 +261,7 @@ export class LocalRequests implements RequestPort<HostGrant, RequestedSet, Local
     scope: LocalScope,
     requested: RequestedSet,
     label: string | undefined,
-  ): Promise<HostGrant | null> {
+  ): Promise<LocalGrant | null> {
     const kept = requested.copy();
     try {
       return this.operations.port.retries.whenReady(error, () => this.try(scope, kept, 0, label));
@@ -269,13 +271,13 @@ export class LocalRequests implements RequestPort<HostGrant, RequestedSet, Local
   }
 
   /** It waits, or is granted. */
-  #startCallback(request: CallbackRequest, placed: HostGrant | number): void {
-    if (typeof placed === 'number') {
-      request.set = placed;
+  #startCallback(request: CallbackRequest, arrived: LocalGrant | number): void {
+    if (typeof arrived === 'number') {
+      request.set = arrived;
       request.startWaiting();
       this.#wait(request);
     } else {
-      request.granted(placed);
+      request.granted(arrived);
       this.operations.delivery.runDirect();
     }
   }
@@ -285,7 +287,7 @@ export class LocalRequests implements RequestPort<HostGrant, RequestedSet, Local
     error: unknown,
     scope: LocalScope,
     requested: RequestedSet,
-    held: readonly HostGrant[],
+    held: readonly LocalGrant[],
     request: CallbackRequest,
   ): Waiter {
     const { terms } = request;
@@ -299,21 +301,21 @@ export class LocalRequests implements RequestPort<HostGrant, RequestedSet, Local
     };
     void this.operations.port.retries.whenReady(error, () => {
       if (!endDeferral()) return;
-      let placed: HostGrant | number;
+      let arrived: LocalGrant | number;
       try {
         throwIfAborted(terms);
-        placed = this.#placeWith(scope, kept, 0, terms, held);
+        arrived = this.#requestWith(scope, kept, 0, terms, held);
       } catch (reason) {
         request.refused(reason);
         return;
       }
-      this.#startCallback(request, placed);
+      this.#startCallback(request, arrived);
     });
     request.startWaiting();
     return { cancel: () => endDeferral() || request.cancel() };
   }
 
-  /** The observer, or 0 if there is nothing to wait for; otherwise as {@link #place}. */
+  /** The observer, or 0 if there is nothing to wait for; otherwise as {@link #request}. */
   #observe(scope: LocalScope, requested: RequestedSet, { timeoutMs }: RequestOptions): number {
     scope.checkOpen();
     const { operations } = this;
@@ -333,7 +335,7 @@ export class LocalRequests implements RequestPort<HostGrant, RequestedSet, Local
   }
 
   /** From now on the request stands for its set. The operation in which it arrived ends. */
-  #wait(request: HostRequest): void {
+  #wait(request: LocalRequest): void {
     const { operations } = this;
     const { scope, terms } = request;
     operations.port.owners.attach(request);
@@ -355,7 +357,7 @@ export class LocalRequests implements RequestPort<HostGrant, RequestedSet, Local
     if (queue !== 0) throw usedSynchronously(reader, queue);
   }
 
-  #refuseCycle(set: number, held: readonly HostGrant[], label: string | undefined): void {
+  #refuseCycle(set: number, held: readonly LocalGrant[], label: string | undefined): void {
     const { operations } = this;
     const kept = held.filter(({ isHeld }) => isHeld).map((grant) => grant.set);
     const cycle = operations.core.declareHolding(set, [...new Set(kept)]);

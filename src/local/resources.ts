@@ -2,7 +2,7 @@
  * Names and handles, and the queues in core that stand for them while they are used.
  *
  * A resource has a queue only from its first use until some time after it has fallen idle: the
- * backend's {@link Queues} decide when. Beyond that an idle name leaves nothing behind. A handle
+ * backend's {@link Queues} decide when. Beyond that nothing is kept of an idle name. A handle
  * keeps its object, and no queue either.
  */
 
@@ -24,9 +24,9 @@ import type { Core } from '../core/index.ts';
 /** Names of this many resources are kept from one request to the next. */
 const refsKept = 64;
 
-export class HostResource implements Resource {
+export class LocalResource implements Resource {
   readonly name: string | undefined;
-  /** Its queue in core, if it has one and {@link epoch} says that it still does; else 0. */
+  /** Its queue in core, if it has one and by {@link epoch} it still has; else 0. */
   queue = 0;
   /** Of the host: when the queue was found. */
   epoch = -1;
@@ -36,7 +36,7 @@ export class HostResource implements Resource {
   /** In the list of those that may be idle. */
   isListed = false;
   readonly #owner: Resources;
-  /** What tells it from others without a name. */
+  /** Its difference from others without a name. */
   readonly number: number;
 
   constructor(owner: Resources, name: string | undefined, number: number) {
@@ -60,7 +60,7 @@ export class HostResource implements Resource {
 
   /** For people. */
   toString(): string {
-    return shownName(this);
+    return printableName(this);
   }
 }
 
@@ -72,22 +72,22 @@ export class ResolvedSet {
 }
 
 /** Resources without doubles, exclusive ones first. */
-export class HostPreparedSet implements PreparedSet {
+export class LocalPreparedSet implements PreparedSet {
   readonly owner: Resources;
   /** Itself: a proxy of it shows another object here than it is. */
-  readonly self: HostPreparedSet;
+  readonly self: LocalPreparedSet;
   readonly resolved = new ResolvedSet();
   /** While this is the owner's, no queue has been dropped, so `resolved` is right. */
   epoch = -1;
   /** What the caller named, and what that was when it was last used. */
   readonly refs: readonly ResourceRef[];
-  readonly resources: HostResource[];
+  readonly resources: LocalResource[];
   readonly exclusiveCount: number;
 
   constructor(
     owner: Resources,
-    exclusive: ReadonlyMap<HostResource, ResourceRef>,
-    shared: ReadonlyMap<HostResource, ResourceRef>,
+    exclusive: ReadonlyMap<LocalResource, ResourceRef>,
+    shared: ReadonlyMap<LocalResource, ResourceRef>,
   ) {
     this.owner = owner;
     this.self = this;
@@ -111,7 +111,7 @@ export class HostPreparedSet implements PreparedSet {
 }
 
 /** What a caller asks for, once it has been read: nothing of the caller's is left in it. */
-export type RequestedSet = RequestedRefs | HostPreparedSet;
+export type RequestedSet = RequestedRefs | LocalPreparedSet;
 
 /**
  * The queues of resources, as a backend keeps them. All functions run within an operation, on a
@@ -119,7 +119,7 @@ export type RequestedSet = RequestedRefs | HostPreparedSet;
  */
 export interface Queues {
   /** The last names used, and all with an open handle. */
-  readonly names: Map<string, HostResource>;
+  readonly names: Map<string, LocalResource>;
   /** Changes when a queue that was found may have been dropped. */
   readonly epoch: number;
   /** {@link Queues.tidy} has something to do. */
@@ -129,24 +129,24 @@ export interface Queues {
    *
    * @throws LimitError
    */
-  queueOf(resource: HostResource, found: ResolvedSet): number;
+  queueOf(resource: LocalResource, found: ResolvedSet): number;
   /** The queue of a resource, or 0. */
-  existingQueueOf(resource: HostResource): number;
+  existingQueueOf(resource: LocalResource): number;
   /** Ends the queue of an unused resource. */
-  drop(resource: HostResource): void;
+  drop(resource: LocalResource): void;
   /** Drops queues that earlier sets left unused, before an operation finds any. */
   tidy(): void;
   /** A queue has fallen idle. */
   idle(queue: number): void;
   /** Memory has run out: idle queues are to go before the next request. */
-  noteFull(): void;
+  reportFull(): void;
   /** For a resource without a name. */
   nextNumber(): number;
 }
 
 /** The error of a request that finds no memory. */
 export function memoryIsFull(queues: Queues): LimitError {
-  queues.noteFull();
+  queues.reportFull();
   return new LimitError('no memory is left for more sets: too many are held or wait');
 }
 
@@ -174,7 +174,7 @@ export class Resources {
     this.#queues = queues;
   }
 
-  handle(name: string | undefined): HostResource {
+  handle(name: string | undefined): LocalResource {
     if (name === undefined) return this.#createNameless();
     checkName(name);
     const resource = this.#queues.names.get(name) ?? this.#create(name, true);
@@ -182,15 +182,15 @@ export class Resources {
     return resource;
   }
 
-  prepare(spec: SetSpec): HostPreparedSet {
+  prepare(spec: SetSpec): LocalPreparedSet {
     const requested = this.read(spec);
-    if (requested instanceof HostPreparedSet) return requested;
-    const exclusive = new Map<HostResource, ResourceRef>();
-    const shared = new Map<HostResource, ResourceRef>();
-    const fresh = new Map<ResourceRef, HostResource>();
-    const find = (ref: ResourceRef): HostResource => {
+    if (requested instanceof LocalPreparedSet) return requested;
+    const exclusive = new Map<LocalResource, ResourceRef>();
+    const shared = new Map<LocalResource, ResourceRef>();
+    const fresh = new Map<ResourceRef, LocalResource>();
+    const find = (ref: ResourceRef): LocalResource => {
       const resource = fresh.get(ref) ?? this.#find(ref);
-      if (!resource.isOpen) throw closedResource(shownName(resource));
+      if (!resource.isOpen) throw closedResource(printableName(resource));
       fresh.set(ref, resource);
       return resource;
     };
@@ -199,7 +199,7 @@ export class Resources {
       const resource = find(ref);
       if (!exclusive.has(resource)) shared.set(resource, ref);
     }
-    return new HostPreparedSet(this, exclusive, shared);
+    return new LocalPreparedSet(this, exclusive, shared);
   }
 
   /**
@@ -208,7 +208,7 @@ export class Resources {
    * @throws InvalidSetError, LimitError
    */
   read(spec: SetSpec | PreparedSet): RequestedSet {
-    if (!(spec instanceof HostPreparedSet) || spec.self !== spec) return this.#readSpec(spec);
+    if (!(spec instanceof LocalPreparedSet) || spec.self !== spec) return this.#readSpec(spec);
     if (spec.owner !== this) throw foreignSet();
     return spec;
   }
@@ -233,8 +233,8 @@ export class Resources {
   }
 
   readonly #acceptHandle = (ref: unknown): ResourceRef => {
-    const owner = HostResource.ownerOf(ref);
-    if (owner === this) return ref as HostResource;
+    const owner = LocalResource.ownerOf(ref);
+    if (owner === this) return ref as LocalResource;
     if (owner !== undefined) throw foreignSet();
     checkName(ref);
     return ref;
@@ -270,7 +270,7 @@ export class Resources {
     const { refs, exclusiveCount } = requested;
     const scratch = this.#scratch;
     scratch.count = 0;
-    const count = requested instanceof HostPreparedSet ? refs.length : requested.count;
+    const count = requested instanceof LocalPreparedSet ? refs.length : requested.count;
     for (let index = 0; index < count; index++) {
       const queue = this.#queues.existingQueueOf(this.#find(refs[index] as ResourceRef));
       if (queue === 0) return undefined;
@@ -291,7 +291,7 @@ export class Resources {
     return isUsed;
   }
 
-  close(resource: HostResource): void {
+  close(resource: LocalResource): void {
     if (!resource.isOpen) return;
     const source = this.#source;
     const queues = this.#queues;
@@ -310,11 +310,11 @@ export class Resources {
     source.commit();
   }
 
-  #resolvePrepared(set: HostPreparedSet): ResolvedSet {
+  #resolvePrepared(set: LocalPreparedSet): ResolvedSet {
     const { resources, resolved } = set;
     resolved.count = 0;
     for (let index = 0; index < resources.length; index++) {
-      let resource = resources[index] as HostResource;
+      let resource = resources[index] as LocalResource;
       if (this.#queues.existingQueueOf(resource) === 0) {
         // A name that fell idle may have come back as another object meanwhile.
         resource = this.#find(set.refs[index] as ResourceRef);
@@ -328,30 +328,30 @@ export class Resources {
     return resolved;
   }
 
-  #use(resource: HostResource, found: ResolvedSet): number {
-    if (!resource.isOpen) throw closedResource(shownName(resource));
+  #use(resource: LocalResource, found: ResolvedSet): number {
+    if (!resource.isOpen) throw closedResource(printableName(resource));
     return this.#queues.queueOf(resource, found);
   }
 
   /** Of a name, or of a handle that has been accepted. */
-  #find(ref: ResourceRef): HostResource {
-    if (typeof ref !== 'string') return ref as HostResource;
+  #find(ref: ResourceRef): LocalResource {
+    if (typeof ref !== 'string') return ref as LocalResource;
     const resource = this.#queues.names.get(ref);
     if (resource !== undefined) return resource;
     checkName(ref);
     return this.#create(ref, false);
   }
 
-  #create(name: string, isHandle: boolean): HostResource {
-    const resource = new HostResource(this, name, 0);
+  #create(name: string, isHandle: boolean): LocalResource {
+    const resource = new LocalResource(this, name, 0);
     resource.isHandle = isHandle;
     if (isHandle) this.#queues.names.set(name, resource);
     return resource;
   }
 
-  #createNameless(): HostResource {
+  #createNameless(): LocalResource {
     this.#source.begin();
-    const resource = new HostResource(this, undefined, this.#queues.nextNumber());
+    const resource = new LocalResource(this, undefined, this.#queues.nextNumber());
     this.#source.commit();
     resource.isHandle = true;
     return resource;
@@ -359,12 +359,12 @@ export class Resources {
 }
 
 /** Not by its own toString(), which a caller may have replaced. */
-function shownName({ name, number }: HostResource): string {
+function printableName({ name, number }: LocalResource): string {
   return name ?? `#${number}`;
 }
 
-function busy(resource: HostResource): ResourceBusyError {
+function busy(resource: LocalResource): ResourceBusyError {
   return new ResourceBusyError(
-    `resource ${describe(shownName(resource))} is held or waited for: release or cancel first`,
+    `resource ${describe(printableName(resource))} is held or waited for: release or cancel first`,
   );
 }

@@ -1,9 +1,9 @@
-/** A session of a server's domain, in a file of its own: other bundles leave it out. */
+/** A session of a server's domain, in a file of its own: other bundles do without it. */
 
 import { type Ended, type EndsTogether, endsTogether } from '../api/ending.ts';
 import type { Resource } from '../api/sets.ts';
 import type { SessionOptions } from '../session/session-tree.ts';
-import { HostGrant } from './grant.ts';
+import { LocalGrant } from './grant.ts';
 import { CallbackRequest } from './request.ts';
 import { LocalSession } from './session.ts';
 
@@ -20,9 +20,9 @@ export class ServedSession extends LocalSession implements EndsTogether {
   [endsTogether](ended: readonly Ended[], died: boolean): void {
     const { backend } = this.scope;
     backend.begin();
-    const own: (CallbackRequest | HostGrant)[] = [];
+    const own: (CallbackRequest | LocalGrant)[] = [];
     for (const each of ended) {
-      if (each instanceof HostGrant) own.push(each);
+      if (each instanceof LocalGrant) own.push(each);
       if (!(each instanceof CallbackRequest)) continue;
       const object = each.set === 0 ? each.takeDue() : each;
       if (object !== undefined) own.push(object);

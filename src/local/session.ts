@@ -9,13 +9,13 @@ import { SYNC } from '../core/index.ts';
 import { labelOf, noOptions, noTerms, termsOf } from '../session/request-terms.ts';
 import { DomainSession } from '../session/session.ts';
 import type { SessionOptions } from '../session/session-tree.ts';
-import type { HostGrant } from './grant.ts';
+import type { LocalGrant } from './grant.ts';
 import type { LocalRequests } from './requests.ts';
 import type { RequestedSet } from './resources.ts';
 import type { LocalScope } from './scope.ts';
 
 export class LocalSession
-  extends DomainSession<HostGrant, RequestedSet, LocalScope>
+  extends DomainSession<LocalGrant, RequestedSet, LocalScope>
   implements SyncSession
 {
   declare readonly requests: LocalRequests;

@@ -23,11 +23,11 @@ export interface CoreReader {
 }
 
 /** A clock whose times core keeps in 32 bits. */
-export interface NotedClock {
+export interface StampClock {
   /** Ms since a moment of the clock's own. */
   now(): number;
   /** The last time with these low 32 bits: right for 49 days. */
-  fromNote(note: number): number;
+  fromStamp(note: number): number;
   /** Ms since 1970. */
   toEpochMs(timeMs: number): number;
 }
@@ -35,9 +35,9 @@ export interface NotedClock {
 /** A reader whose ids, tokens and times core itself keeps. */
 export abstract class LocalReader implements CoreReader {
   readonly core: Core;
-  readonly clock: NotedClock;
+  readonly clock: StampClock;
 
-  constructor(core: Core, clock: NotedClock) {
+  constructor(core: Core, clock: StampClock) {
     this.core = core;
     this.clock = clock;
   }
@@ -67,6 +67,6 @@ export abstract class LocalReader implements CoreReader {
   }
 
   sinceOf(set: number): number {
-    return this.clock.fromNote(this.core.grantedAt(set));
+    return this.clock.fromStamp(this.core.grantedAt(set));
   }
 }

@@ -46,7 +46,7 @@ export class CoarseClock {
   }
 
   /** The last time whose low 32 bits were noted so: right for 49 days. */
-  fromNote(note: number): number {
+  fromStamp(note: number): number {
     const nowMs = this.now();
     return nowMs - ((nowMs - note) >>> 0);
   }

@@ -52,7 +52,7 @@ function busyDomain() {
     domain,
     isUntouched() {
       expect(domain.querySync()).toEqual(before);
-      expect(backendOf(domain).owners.tagged.count).toBe(1);
+      expect(backendOf(domain).owners.objects.count).toBe(1);
       expect(faultsOf(domain)).toEqual([]);
     },
     end() {

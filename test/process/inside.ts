@@ -19,8 +19,8 @@ export function faultsOf(domain: SyncDomain): readonly string[] {
 /** Whatever still waits, is held or stands for something that does. */
 export function tracesIn(domain: SyncDomain): readonly unknown[] {
   const { held, pending } = domain.querySync();
-  const tagged = backendOf(domain).owners.tagged.values();
-  return [...held, ...pending, ...tagged, ...faultsOf(domain)];
+  const objects = backendOf(domain).owners.objects.values();
+  return [...held, ...pending, ...objects, ...faultsOf(domain)];
 }
 
 /** A domain with so much memory and no more. */

@@ -50,7 +50,7 @@ export class ProcessBackend implements Port {
     this.#label = label;
     this.owners = new ProcessOwners(core);
     this.queues = new ProcessQueues(core);
-    const objects = { tagged: this.owners.tagged, resources: this.queues.used, label };
+    const objects = { owners: this.owners.objects, resources: this.queues.used, label };
     this.reader = new ProcessReader(core, this.clock, objects);
     this.operations = new Operations(core, this);
   }
@@ -88,7 +88,7 @@ export class ProcessBackend implements Port {
   }
 
   private giveBack(): void {
-    this.owners.tagged.clear();
+    this.owners.objects.clear();
     if (this.queues.dropIdle()) this.operations.core.reset();
   }
 }

@@ -35,7 +35,7 @@ export function createDomain(options: DomainOptions = {}): SyncDomain {
 
 /** For a server: a domain that reports which of the server's sessions has a set. */
 export interface ServedDomain extends SyncDomain {
-  /** `owner` is an id of the server's choice, which snapshots carry. */
+  /** `owner` is an id of the server's choice, which snapshots contain. */
   session(options?: { label?: string; owner?: number }): ServedDomain & SyncSession;
   query(): Promise<OwnedSnapshot>;
   /** Whether a set holds a resource or waits for it. Changes nothing, never waits. */

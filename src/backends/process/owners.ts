@@ -1,8 +1,8 @@
 /**
- * The objects that stand for sets of one event loop: a set's tag leads to its object.
+ * The objects that stand for sets of one event loop: a set's user data is the number of its object.
  *
- * A set that waits is tagged with its request. A grant needs a tag only if it has details: it knows
- * its set, and core knows by the token whether that is still held.
+ * A set that waits has its request. A grant needs a number only if it has details: it knows its
+ * set, and core knows by the token whether that is still held.
  */
 
 import type { Core } from '../../core/index.ts';
@@ -10,8 +10,8 @@ import type { Owners, OwnObject } from '../../local/owners.ts';
 import { Registry } from './registry.ts';
 
 export class ProcessOwners implements Owners {
-  /** By tags; tag 0 has no object. */
-  readonly tagged = new Registry<OwnObject>();
+  /** By user data; 0 is no object. */
+  readonly objects = new Registry<OwnObject>();
   /** Number of sets that live. */
   count = 0;
   private readonly core: Core;
@@ -21,32 +21,32 @@ export class ProcessOwners implements Owners {
   }
 
   /** Core reserves memory by itself. */
-  tagFor(): number {
+  userDataFor(): number {
     this.count++;
     return 0;
   }
 
-  freeTag(): void {
+  freeUserData(): void {
     this.count--;
   }
 
   attach(object: OwnObject): void {
-    this.core.setUserData(object.set, this.tagged.add(object));
+    this.core.setUserData(object.set, this.objects.add(object));
   }
 
   take(set: number): OwnObject | undefined {
-    const tag = this.core.userData(set);
-    return tag === 0 ? undefined : this.untag(set, tag);
+    const userData = this.core.userData(set);
+    return userData === 0 ? undefined : this.detach(set, userData);
   }
 
   end(set: number): OwnObject | undefined {
     this.count--;
-    const tag = this.core.userData(set);
-    return tag === 0 ? undefined : this.untag(set, tag);
+    const userData = this.core.userData(set);
+    return userData === 0 ? undefined : this.detach(set, userData);
   }
 
   all(): readonly OwnObject[] {
-    return this.tagged.values();
+    return this.objects.values();
   }
 
   sets(): readonly number[] {
@@ -61,9 +61,9 @@ export class ProcessOwners implements Owners {
     return false;
   }
 
-  private untag(set: number, tag: number): OwnObject {
-    const object = this.tagged.get(tag);
-    this.tagged.delete(tag);
+  private detach(set: number, userData: number): OwnObject {
+    const object = this.objects.get(userData);
+    this.objects.delete(userData);
     this.core.setUserData(set, 0);
     return object;
   }

@@ -4,7 +4,7 @@
  */
 
 import type { Core } from '../../core/index.ts';
-import { type HostResource, memoryIsFull, type Queues } from '../../local/resources.ts';
+import { type LocalResource, memoryIsFull, type Queues } from '../../local/resources.ts';
 import { Fifo } from '../../runtime/fifo.ts';
 import { Registry } from './registry.ts';
 
@@ -12,14 +12,14 @@ import { Registry } from './registry.ts';
 const idleCountMax = 1024;
 
 export class ProcessQueues implements Queues {
-  readonly names = new Map<string, HostResource>();
+  readonly names = new Map<string, LocalResource>();
   /** Number of queues dropped. */
   epoch = 0;
   isUntidy = false;
-  /** By the tags of their queues. */
-  readonly used = new Registry<HostResource>();
-  /** Those that are idle, or will be if no set enters their queue; dropped in turn. */
-  readonly #maybeIdle = new Fifo<HostResource>();
+  /** By the user data of their queues. */
+  readonly used = new Registry<LocalResource>();
+  /** Those that are idle, or will be if no set arrives in their queue; dropped in turn. */
+  readonly #maybeIdle = new Fifo<LocalResource>();
   #isFull = false;
   #numberLast = 0;
   readonly #core: Core;
@@ -34,7 +34,7 @@ export class ProcessQueues implements Queues {
     if (!this.#isFull) this.#trim();
   }
 
-  noteFull(): void {
+  reportFull(): void {
     this.#isFull = true;
     this.isUntidy = true;
   }
@@ -56,15 +56,15 @@ export class ProcessQueues implements Queues {
     return ++this.#numberLast;
   }
 
-  existingQueueOf(resource: HostResource): number {
+  existingQueueOf(resource: LocalResource): number {
     return resource.queue;
   }
 
-  queueOf(resource: HostResource): number {
+  queueOf(resource: LocalResource): number {
     return resource.queue === 0 ? this.#open(resource) : resource.queue;
   }
 
-  drop(resource: HostResource): void {
+  drop(resource: LocalResource): void {
     this.used.delete(this.#core.resourceUserData(resource.queue));
     this.#core.destroyResource(resource.queue);
     resource.queue = 0;
@@ -72,12 +72,12 @@ export class ProcessQueues implements Queues {
     if (resource.name !== undefined && !resource.isHandle) this.names.delete(resource.name);
   }
 
-  /** Gives a resource a queue, and a name its place among the names. */
-  #open(resource: HostResource): number {
-    const tag = this.used.add(resource);
-    const queue = this.#core.createResource(tag);
+  /** Gives a resource a queue, and a name its entry among the names. */
+  #open(resource: LocalResource): number {
+    const userData = this.used.add(resource);
+    const queue = this.#core.createResource(userData);
     if (queue === 0) {
-      this.used.delete(tag);
+      this.used.delete(userData);
       throw memoryIsFull(this);
     }
     resource.queue = queue;
@@ -90,7 +90,7 @@ export class ProcessQueues implements Queues {
     this.#isFull = false;
     this.isUntidy = false;
     while (this.#maybeIdle.size > countMax) {
-      const resource = this.#maybeIdle.shift() as HostResource;
+      const resource = this.#maybeIdle.shift() as LocalResource;
       resource.isListed = false;
       if (resource.queue === 0) continue;
       const core = this.#core;
@@ -99,11 +99,11 @@ export class ProcessQueues implements Queues {
     }
   }
 
-  #of(queue: number): HostResource {
+  #of(queue: number): LocalResource {
     return this.used.get(this.#core.resourceUserData(queue));
   }
 
-  #list(resource: HostResource): void {
+  #list(resource: LocalResource): void {
     this.#core.keep(resource.queue, true);
     if (resource.isListed) return;
     resource.isListed = true;

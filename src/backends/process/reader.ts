@@ -1,32 +1,32 @@
-/** Reads the sets of one event loop: tags of sets and queues lead to their objects. */
+/** Reads the sets of one event loop: user data of sets and queues are numbers of their objects. */
 
 import type { Core } from '../../core/index.ts';
-import { HostGrant } from '../../local/grant.ts';
+import { LocalGrant } from '../../local/grant.ts';
 import type { OwnObject } from '../../local/owners.ts';
-import type { HostResource } from '../../local/resources.ts';
-import { LocalReader, type NotedClock } from '../../report/core-reader.ts';
+import type { LocalResource } from '../../local/resources.ts';
+import { LocalReader, type StampClock } from '../../report/core-reader.ts';
 import type { Registry } from './registry.ts';
 
 export interface ProcessObjects {
-  /** Requests and grants, by the tags of sets. Tag 0 has no object. */
-  readonly tagged: Registry<OwnObject>;
-  /** Resources, by the tags of queues. */
-  readonly resources: Registry<HostResource>;
-  /** The label of the domain, for sets without a tag. */
+  /** Requests and grants, by the user data of sets; 0 is no object. */
+  readonly owners: Registry<OwnObject>;
+  /** Resources, by the user data of queues. */
+  readonly resources: Registry<LocalResource>;
+  /** The label of the domain, for sets without an object. */
   readonly label: string | undefined;
 }
 
 export class ProcessReader extends LocalReader {
   readonly #objects: ProcessObjects;
 
-  constructor(core: Core, clock: NotedClock, objects: ProcessObjects) {
+  constructor(core: Core, clock: StampClock, objects: ProcessObjects) {
     super(core, clock);
     this.#objects = objects;
   }
 
   labelOf(set: number): string | undefined {
     const object = this.#objectOf(set);
-    return object instanceof HostGrant ? object.label : object?.terms.label;
+    return object instanceof LocalGrant ? object.label : object?.terms.label;
   }
 
   sessionLabelOf(set: number): string | undefined {
@@ -43,14 +43,14 @@ export class ProcessReader extends LocalReader {
   }
 
   copy(): ProcessReader {
-    const { tagged, resources, label } = this.#objects;
-    const objects = { tagged: tagged.copy(), resources: resources.copy(), label };
+    const { owners, resources, label } = this.#objects;
+    const objects = { owners: owners.copy(), resources: resources.copy(), label };
     return new ProcessReader(this.core.copy(), this.clock, objects);
   }
 
   /** The request of a set, or its grant if that has details. */
   #objectOf(set: number): OwnObject | undefined {
-    const tag = this.core.userData(set);
-    return tag === 0 ? undefined : this.#objects.tagged.get(tag);
+    const userData = this.core.userData(set);
+    return userData === 0 ? undefined : this.#objects.owners.get(userData);
   }
 }

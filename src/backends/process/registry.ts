@@ -13,21 +13,21 @@ export class Registry<T extends object> {
 
   add(item: T): number {
     this.#count++;
-    const tag = this.#free;
-    if (tag === 0) return this.#items.push(item) - 1;
-    this.#free = this.#items[tag] as number;
-    this.#items[tag] = item;
-    return tag;
+    const number = this.#free;
+    if (number === 0) return this.#items.push(item) - 1;
+    this.#free = this.#items[number] as number;
+    this.#items[number] = item;
+    return number;
   }
 
-  get(tag: number): T {
-    return this.#items[tag] as T;
+  get(number: number): T {
+    return this.#items[number] as T;
   }
 
-  delete(tag: number): void {
+  delete(number: number): void {
     this.#count--;
-    this.#items[tag] = this.#free;
-    this.#free = tag;
+    this.#items[number] = this.#free;
+    this.#free = number;
   }
 
   /** The same objects by the same numbers. */

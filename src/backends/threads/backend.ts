@@ -10,7 +10,7 @@
 import type { EventDomain } from '../../api/events.ts';
 import type { AcquireSyncOptions } from '../../api/options.ts';
 import { Core } from '../../core/index.ts';
-import type { HostGrant } from '../../local/grant.ts';
+import type { LocalGrant } from '../../local/grant.ts';
 import { Operations, type Port } from '../../local/operations.ts';
 import type { RequestScope } from '../../local/request.ts';
 import { Agent } from './agent.ts';
@@ -91,7 +91,7 @@ export class ThreadsBackend implements Port {
     return true;
   }
 
-  block(scope: RequestScope, set: number, options: AcquireSyncOptions): HostGrant {
+  block(scope: RequestScope, set: number, options: AcquireSyncOptions): LocalGrant {
     return this.#blocking.wait(scope, set, options);
   }
 

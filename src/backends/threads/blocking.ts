@@ -6,9 +6,9 @@
 import { DeadlockError, InterruptedError, WaitTimeoutError } from '../../api/errors.ts';
 import { outcomeOf } from '../../api/events.ts';
 import type { AcquireSyncOptions, RequestOptions } from '../../api/options.ts';
-import type { HostGrant } from '../../local/grant.ts';
+import type { LocalGrant } from '../../local/grant.ts';
 import type { Operations } from '../../local/operations.ts';
-import { endWaitingSet, type HostRequest, type RequestScope } from '../../local/request.ts';
+import { endWaitingSet, type LocalRequest, type RequestScope } from '../../local/request.ts';
 import { cycleOf, describeBlockers, waitTimeout } from '../../report/blockers.ts';
 import { realNowMs } from '../../runtime/real-time.ts';
 import { noTerms } from '../../session/request-terms.ts';
@@ -31,16 +31,16 @@ interface BlockingSource {
   readonly operations: Operations;
   readonly owners: { agentOf(set: number): number };
   readonly section: {
-    readonly inbox: { takeEarly(request: HostRequest): HostGrant | undefined };
+    readonly inbox: { takeEarly(request: LocalRequest): LocalGrant | undefined };
     reap(agent: number): void;
   };
 }
 
-class BlockedRequest implements HostRequest {
+class BlockedRequest implements LocalRequest {
   readonly scope: RequestScope;
   readonly terms: RequestOptions;
   set: number;
-  grant: HostGrant | undefined = undefined;
+  grant: LocalGrant | undefined = undefined;
 
   constructor(scope: RequestScope, set: number, label: string | undefined) {
     this.scope = scope;
@@ -48,7 +48,7 @@ class BlockedRequest implements HostRequest {
     this.terms = { ...noTerms, label };
   }
 
-  granted(grant: HostGrant): void {
+  granted(grant: LocalGrant): void {
     this.grant = grant;
   }
 
@@ -70,7 +70,7 @@ export class Blocking {
     scope: RequestScope,
     set: number,
     { timeoutMs = Number.POSITIVE_INFINITY, spinUs = 0, label }: AcquireSyncOptions,
-  ): HostGrant {
+  ): LocalGrant {
     if (!thread.maySleep) return this.#refuse(set);
     const { delivery, port } = this.#source.operations;
     const startMs = realNowMs();
@@ -110,7 +110,7 @@ export class Blocking {
     request: BlockedRequest,
     startMs: number,
     { timeoutMs, spinUs }: { readonly timeoutMs: number; readonly spinUs: number },
-  ): HostGrant {
+  ): LocalGrant {
     const { operations, section } = this.#source;
     for (let turn = 0; ; turn++) {
       const spinMs = turn === 0 ? Math.min(spinUs / 1000, timeoutMs) : 0;
@@ -167,7 +167,7 @@ export class Blocking {
   }
 
   #whyNoLonger(
-    request: HostRequest,
+    request: LocalRequest,
     startMs: number,
     timeoutMs: number,
     turn: number,

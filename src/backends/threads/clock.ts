@@ -1,13 +1,13 @@
 /** Times that all threads of an arena mean the same by: ms since the arena was made. */
 
-import type { NotedClock } from '../../report/core-reader.ts';
+import type { StampClock } from '../../report/core-reader.ts';
 import { CoarseClock } from '../../runtime/clock.ts';
 import { EPOCH } from './control.ts';
 
 /** What would be so long ago is not yet. */
 const aheadMsMin = 2 ** 32 - 60_000;
 
-export class ArenaClock implements NotedClock {
+export class ArenaClock implements StampClock {
   readonly #clock = new CoarseClock({ isReal: true });
   readonly #epochMs: number;
 
@@ -19,7 +19,7 @@ export class ArenaClock implements NotedClock {
     return Math.round(this.#clock.toEpochMs(this.#clock.now()) - this.#epochMs);
   }
 
-  fromNote(note: number): number {
+  fromStamp(note: number): number {
     const nowMs = this.now();
     const ageMs = (nowMs - note) >>> 0;
     // Another thread's clock may be a little ahead of this one.

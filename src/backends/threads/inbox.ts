@@ -8,8 +8,8 @@ import { eventFlags } from '../../api/events.ts';
 import { type Core, GRANTED } from '../../core/index.ts';
 import { save } from '../../core/journal.ts';
 import * as L from '../../core/layout.ts';
-import type { GrantScope, HostGrant } from '../../local/grant.ts';
-import { endWaiting, type HostRequest } from '../../local/request.ts';
+import type { GrantScope, LocalGrant } from '../../local/grant.ts';
+import { endWaiting, type LocalRequest } from '../../local/request.ts';
 import type { Agent } from './agent.ts';
 import * as C from './control.ts';
 import { inboxOf } from './root.ts';
@@ -22,7 +22,7 @@ const SET_NEXT = L.SET_PENDING;
 /** What an inbox needs of the operations that empty it. */
 interface InboxSource {
   readonly core: Core;
-  readonly events: { granted(grant: HostGrant): void };
+  readonly events: { granted(grant: LocalGrant): void };
   readonly notices: {
     granted(set: number): void;
     lost(set: number): void;
@@ -31,7 +31,7 @@ interface InboxSource {
       set: number,
       state: number,
       label: string | undefined,
-    ): HostGrant;
+    ): LocalGrant;
   };
   readonly port: { readonly owners: { take(set: number): unknown } };
 }
@@ -68,7 +68,7 @@ export class Inbox {
    * The grant that a blocked thread has been notified of, without the lock: of a granted set
    * nothing changes that is read here. A grant with details is reported with the lock.
    */
-  takeEarly(request: HostRequest): HostGrant | undefined {
+  takeEarly(request: LocalRequest): LocalGrant | undefined {
     const { set, scope, terms } = request;
     const { core, notices, port } = this.#source;
     const { control, number } = this.#agent;

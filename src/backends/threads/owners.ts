@@ -5,7 +5,7 @@
  */
 
 import type { Core } from '../../core/index.ts';
-import { HostGrant } from '../../local/grant.ts';
+import { LocalGrant } from '../../local/grant.ts';
 import type { Owners, OwnObject } from '../../local/owners.ts';
 import type { ResolvedSet } from '../../local/resources.ts';
 import * as C from './control.ts';
@@ -43,7 +43,7 @@ export class ArenaOwners implements Owners {
     return this.#objects.size === 0;
   }
 
-  tagFor(
+  userDataFor(
     set: ResolvedSet,
     label: string | undefined,
     sessionLabel: string | undefined,
@@ -54,13 +54,13 @@ export class ArenaOwners implements Owners {
     return writeLabels(this.#words, agent.number, label, sessionLabel);
   }
 
-  freeTag(tag: number): void {
+  freeUserData(tag: number): void {
     freeLabels(this.#words, tag);
   }
 
   attach(object: OwnObject): void {
     this.#objects.set(object.set, object);
-    if (!(object instanceof HostGrant)) this.#countWaiting(1);
+    if (!(object instanceof LocalGrant)) this.#countWaiting(1);
     if (!this.#source.isWithin()) this.#source.doorbells.listen();
   }
 
@@ -68,7 +68,7 @@ export class ArenaOwners implements Owners {
     const object = this.#objects.get(set);
     if (object === undefined) return undefined;
     this.#objects.delete(set);
-    if (!(object instanceof HostGrant)) this.#countWaiting(-1);
+    if (!(object instanceof LocalGrant)) this.#countWaiting(-1);
     return object;
   }
 

@@ -12,7 +12,7 @@ import { save } from '../../core/journal.ts';
 import * as L from '../../core/layout.ts';
 import { reserve } from '../../core/slots.ts';
 import {
-  type HostResource,
+  type LocalResource,
   memoryIsFull,
   type Queues,
   type ResolvedSet,
@@ -29,7 +29,7 @@ const slotsPerResource = 16;
 const rememberedCountMax = 2 ** 16;
 
 export class ArenaQueues implements Queues {
-  readonly names = new Map<string, HostResource>();
+  readonly names = new Map<string, LocalResource>();
   /** Changes with each drop that this agent has seen. */
   epoch = 0;
   isUntidy = false;
@@ -49,7 +49,7 @@ export class ArenaQueues implements Queues {
   idle(): void {}
 
   /** All idle ones have been dropped by then. */
-  noteFull(): void {}
+  reportFull(): void {}
 
   /**
    * Reserves slots. What the operation has done before stays done, whatever becomes of it. Of the
@@ -92,7 +92,7 @@ export class ArenaQueues implements Queues {
     return R.change(this.#words, R.NUMBER_LAST, 1);
   }
 
-  existingQueueOf(resource: HostResource): number {
+  existingQueueOf(resource: LocalResource): number {
     if (resource.epoch !== this.epoch) {
       const key = keyFor(resource);
       resource.queue = findName(this.#words, R.ROOT | R.NAMES, key, this.#hash(key));
@@ -101,12 +101,12 @@ export class ArenaQueues implements Queues {
     return resource.queue;
   }
 
-  queueOf(resource: HostResource, found: ResolvedSet): number {
+  queueOf(resource: LocalResource, found: ResolvedSet): number {
     if (resource.epoch === this.epoch && resource.queue !== 0) return resource.queue;
     return this.existingQueueOf(resource) || this.#open(resource, found);
   }
 
-  drop(resource: HostResource): void {
+  drop(resource: LocalResource): void {
     this.#drop(resource.queue);
     this.follow();
   }
@@ -115,7 +115,7 @@ export class ArenaQueues implements Queues {
     return this.#memory.words;
   }
 
-  #open(resource: HostResource, found: ResolvedSet): number {
+  #open(resource: LocalResource, found: ResolvedSet): number {
     const key = keyFor(resource);
     const core = this.#core;
     this.makeRoom(1 + slotsOfName(key), found);
@@ -178,7 +178,7 @@ export class ArenaQueues implements Queues {
   }
 }
 
-function keyFor({ name, number }: HostResource): Key {
+function keyFor({ name, number }: LocalResource): Key {
   return name === undefined
     ? { text: String(number), isNameless: true }
     : { text: name, isNameless: false };
