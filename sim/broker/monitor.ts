@@ -173,10 +173,10 @@ export class BrokerMonitor implements GrantMonitor, Tap {
       (one, other) => Number(one.frame['token']) - Number(other.frame['token']),
     );
     for (const { peer, frame } of granted) {
-      // A stealing request takes what has been granted before it in the same event, too.
-      const stealing = peer.requests.get(Number(frame['id']));
-      if (stealing?.isSteal) {
-        lose(({ grant }) => grant !== undefined && conflict(grant.links, stealing.links));
+      // What it takes away may have been granted before it in the same event, too.
+      const taking = peer.requests.get(Number(frame['id']));
+      if (taking?.isSteal || taking?.claims !== undefined) {
+        lose(({ grant }) => grant !== undefined && conflict(grant.links, taking.links));
       }
       this.#grant(peer, frame);
     }
@@ -377,10 +377,10 @@ export class BrokerMonitor implements GrantMonitor, Tap {
         this.#check(other.broker.isOver, `${what}, beside ${other.token} of ${other.session}`);
       }
       const isDead = this.#machineOf(other.session)?.life === 'dead';
-      // One that was cut off, and does not know yet what it has lost, may claim it before its heir.
-      const isBeaten = claims !== undefined && grant.wasTaken;
+      // One that was cut off may claim before its heir, which then takes it away again.
+      const isRightful = claims !== undefined && other.token > grant.token;
       if (isDead) other.fate = 'ended';
-      else this.#take(other, isBeaten ? 'revoked' : this.#isExcused(other, term));
+      else if (!isRightful) this.#take(other, this.#isExcused(other, term));
     }
   }
 

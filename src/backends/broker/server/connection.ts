@@ -397,11 +397,8 @@ export class Connection implements Owner {
       if (!this.#broker.grace.isOn) throw lostError(token);
       this.#broker.tokens.pass(token);
       const set = this.#privates.setOf(reclaim.parts);
-      request.served.session.enqueue(set, (grant) => this.#granted(request, grant), {
-        delivery: 'direct',
-        timeoutMs: 0,
-        label,
-      });
+      const { reclaims } = this.#broker.grace;
+      reclaims.grant(request, set, label, (grant) => this.#granted(request, grant));
     } catch {
       this.lose(request);
     }
@@ -543,6 +540,7 @@ export class Connection implements Owner {
     this.#liveBytes -= request.byteCount;
     this.#broker.registry.countLive(-request.byteCount);
     request.deferred = undefined;
+    this.#broker.grace.reclaims.remove(request);
     if (request.grant !== undefined) this.#broker.registry.held.delete(request.grant.token);
     return true;
   }

@@ -7,6 +7,7 @@
 
 import type { Clock } from '../../../runtime/clock.ts';
 import type { LiveRequest } from './live-request.ts';
+import { Reclaims } from './reclaims.ts';
 
 /** The connection of a deferred request. */
 interface Admitting {
@@ -18,6 +19,7 @@ interface Admitting {
 const stepMsMax = 50;
 
 export class Grace {
+  readonly reclaims = new Reclaims();
   readonly #clock: Clock;
   #leftMs = 0;
   #deferred: { readonly by: Admitting; readonly request: LiveRequest }[] = [];
@@ -30,6 +32,7 @@ export class Grace {
   begin(graceMs: number, onEnd: () => void): void {
     this.#leftMs = Math.max(1, graceMs);
     this.#pass(() => {
+      this.reclaims.clear();
       this.#admitAll();
       onEnd();
     });

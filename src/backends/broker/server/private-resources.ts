@@ -2,7 +2,7 @@
 
 import { LimitError } from '../../../api/errors.ts';
 import { decodedLists, type EncodedPart } from '../../../api/mode.ts';
-import type { Resource, ResourceRef, SetSpec } from '../../../api/sets.ts';
+import type { Resource, ResourceRef } from '../../../api/sets.ts';
 import type { RemoteRef } from '../../../remote/resources.ts';
 import { privateCountMax } from '../wire/limits.ts';
 
@@ -14,7 +14,7 @@ export class PrivateResources {
     this.#create = create;
   }
 
-  setOf(parts: readonly EncodedPart<RemoteRef>[]): SetSpec {
+  setOf(parts: readonly EncodedPart<RemoteRef>[]) {
     const { exclusive, shared } = decodedLists(parts);
     return {
       exclusive: exclusive.map((ref) => this.refOf(ref)),
