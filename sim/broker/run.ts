@@ -224,10 +224,9 @@ class BrokerWorld {
       const broker = someBroker();
       if (broker !== undefined) this.#end(broker, 'is killed');
     });
-    // Not one that is starting: the client that has started it waits for it, and for no other.
     often(profile.brokerStopMs, () => {
       const broker = someBroker();
-      if (broker?.close !== undefined) this.#stopFor(broker.machine, 3 * this.#graceMs);
+      this.#stopFor(broker?.machine, 3 * this.#graceMs);
     });
     often(profile.brokerEndMs, () => this.#close(someBroker()));
     often(profile.timeMs, () => this.#system.setTime(random.real(-7_200_000, 7_200_000)));

@@ -1,10 +1,19 @@
 /** How a broker comes, and goes, and what the next one knows: real processes throughout. */
 
-import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { type BrokerDomain, type BrokerOptions, openBrokerDomain } from 'kds/broker';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { readMark } from '../../src/backends/broker/server/mark.ts';
 import { runBroker } from '../../src/backends/broker/server/run-broker.ts';
 import { bundleBroker, isRunning, removePrograms, until } from './programs.ts';
 import { freshSocketPath, removePlaces } from './socket-paths.ts';
@@ -169,6 +178,7 @@ describe('a broker', () => {
       if (!/\.[0-9a-f]{10}$/.test(name)) rmSync(join(dirname(socket), name));
     }
     await until(() => readdirSync(dirname(socket)).includes('broker.sock'), 'it is back');
+    await until(() => readMark(`${socket}.mark`) !== undefined, 'the mark is written again');
     const other = await open(socket, { start: false });
     expect(await other.tryAcquire({ shared: 'a' })).toBe(null);
     grant.release();
@@ -186,6 +196,37 @@ describe('a broker', () => {
     symlinkSync('broker.sock.0123456789', socket);
     await broker?.ended;
     await new Promise((resolve) => other.close(resolve));
+  });
+});
+
+describe('a client that starts a broker which hangs', () => {
+  it('uses another broker as soon as one serves', async () => {
+    const socket = freshSocketPath();
+    const started = `${socket}.hangs`;
+    const hanging = `${socket}.mjs`;
+    writeFileSync(
+      hanging,
+      `import { renameSync, writeFileSync } from 'node:fs';
+      writeFileSync('${started}.new', String(process.pid));
+      renameSync('${started}.new', '${started}');
+      setInterval(() => undefined, 1000);`,
+    );
+    const program = process.env['KDS_BROKER_PROGRAM'];
+    process.env['KDS_BROKER_PROGRAM'] = hanging;
+    const opening = open(socket);
+    process.env['KDS_BROKER_PROGRAM'] = program;
+    // A rejection is reported by the `await` below.
+    opening.catch(() => undefined);
+    await until(() => existsSync(started), 'the broker hangs');
+    const other = await runBroker({ socketPath: socket });
+    try {
+      const domain = await opening;
+      expect(domain.brokerPid).toBe(process.pid);
+      await domain.close();
+    } finally {
+      process.kill(Number(readFileSync(started, 'utf8')), 'SIGKILL');
+      await other?.close();
+    }
   });
 });
 

@@ -12,6 +12,9 @@ import { checkPlace, codeOf, isNobodyThere, unusable } from '../wire/socket-path
 /** Time limit of a broker's start, ms. */
 const startMsMax = 10_000;
 
+/** Pause, ms, between two attempts to connect to another broker while one is being started. */
+const otherMs = 200;
+
 /** Age, ms, from which the notice of a starting broker is ignored: its process may be dead. */
 const noticeMsMax = 2000;
 
@@ -54,12 +57,13 @@ export async function connectToBroker(address: BrokerAddress, clock: Clock): Pro
   const notice = `${socketPath}.starting`;
   if (!announce(notice, clock.epochMs()))
     throw new BrokerGoneError('another process is starting a broker');
+  let other: Socket | undefined;
   try {
-    await startBroker(address, clock);
+    other = await startBroker(address, clock);
   } finally {
     withdraw(notice);
   }
-  const started = await connectTo(socketPath);
+  const started = other ?? (await connectTo(socketPath));
   if (started !== undefined) return started;
   throw new BrokerGoneError(`the broker at ${socketPath} has started, and ended at once`);
 }
@@ -116,10 +120,12 @@ function connectTo(socketPath: string): Promise<Socket | undefined> {
 
 /**
  * Starts a broker in a session of its own, so that it outlives the terminal and this process.
- * Resolves when that broker, or one that was quicker, serves.
+ * Resolves when that broker, or one that was quicker, serves. If the child hangs while another
+ * broker serves, a socket to that one is the result: a client that waited for the child alone would
+ * miss the time of grace. The child may go on, and then finds the other broker.
  */
-function startBroker(address: BrokerAddress, clock: Clock): Promise<void> {
-  const { program } = address;
+function startBroker(address: BrokerAddress, clock: Clock): Promise<Socket | undefined> {
+  const { program, socketPath } = address;
   if (!existsSync(program)) {
     throw new UnavailableError(
       `the broker's program is not at ${program}: set KDS_BROKER_PROGRAM to the file ` +
@@ -129,16 +135,32 @@ function startBroker(address: BrokerAddress, clock: Clock): Promise<void> {
   const child = spawnBroker(address);
   return new Promise((resolve, reject) => {
     let output = '';
+    let isOver = false;
     const stopTimer = clock.after(startMsMax, () => {
       finish(new UnavailableError(`a broker did not start within ${startMsMax} ms`));
     });
-    const finish = (error?: UnavailableError): void => {
+    let stopPause: () => void = () => undefined;
+    const tryOther = async (): Promise<void> => {
+      // An error may pass, and the child prints its own.
+      const socket = await connectTo(socketPath).catch(() => undefined);
+      if (isOver) socket?.destroy();
+      else if (socket !== undefined) finish(socket);
+      else tryLater();
+    };
+    const tryLater = (): void => {
+      stopPause = clock.after(otherMs, () => void tryOther());
+    };
+    const finish = (result?: UnavailableError | Socket): void => {
+      if (isOver) return;
+      isOver = true;
       stopTimer();
+      stopPause();
       child.stdout?.destroy();
       child.unref();
-      if (error === undefined) resolve();
-      else reject(error);
+      if (result instanceof UnavailableError) reject(result);
+      else resolve(result);
     };
+    tryLater();
     child.once('error', (error) => finish(unusable(process.execPath, error)));
     // Missing if too few descriptors were left; the error says so.
     child.stdout?.setEncoding('utf8');
