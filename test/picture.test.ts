@@ -1,6 +1,6 @@
 /** The picture of ARCHITECTURE.md: its arrows are the imports between the folders of src. */
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
@@ -72,7 +72,8 @@ function reachable(arrows: Arrows, from: string): ReadonlySet<string> {
 }
 
 const imported = importedBoxes();
-const drawn = drawnArrows(readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8'));
+const text = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8');
+const drawn = drawnArrows(text);
 const pairs = (arrows: Arrows): readonly string[] =>
   [...arrows].flatMap(([from, tos]) => [...tos].map((to) => `${from} --> ${to}`));
 
@@ -103,5 +104,16 @@ describe('the picture of the architecture', () => {
       return others.some((other) => reachable(drawn, other).has(to));
     });
     expect(implied).toEqual([]);
+  });
+
+  it('is followed by walks through files that exist', () => {
+    const named = [...text.matchAll(/`((?:src\/)?[a-z-]+\/[a-z/-]+\.ts)`/g)].map(
+      ([, path = '']) => path,
+    );
+    const missing = named.filter(
+      (path) => !existsSync(join(root, path)) && !existsSync(join(root, 'src', path)),
+    );
+    expect(named.length).toBeGreaterThan(15);
+    expect(missing).toEqual([]);
   });
 });
