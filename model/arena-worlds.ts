@@ -9,7 +9,7 @@
  */
 
 import * as C from '../src/backends/threads/control.ts';
-import { Doorbell, ring } from '../src/backends/threads/doorbell.ts';
+import { Doorbell, notifyAgent } from '../src/backends/threads/doorbell.ts';
 import { ArenaLock, type LockEnvironment } from '../src/backends/threads/lock.ts';
 import { type Agent, type Program, portOf, type WordSteps, type World } from './steps.ts';
 
@@ -406,14 +406,14 @@ class Seat {
     this.#waits = waits;
     this.#entrance = new Entrance(agent, options, undoQueue);
     const steps = fault(agent.words);
-    const bellAt = C.wordsOfAgent(agent.index) + C.BELL;
+    const bellAt = C.wordsOfAgent(agent.index) + C.DOORBELL;
     const load = (at: number): number => {
       const value = steps.load(at);
       if (at === bellAt) this.#seen = value;
       return value;
     };
     this.#doorbell = new Doorbell(control, agent.index, portOf({ ...steps, load }));
-    if (waits === 'in its event loop') this.#doorbell.reachedBy = C.ON_BELL;
+    if (waits === 'in its event loop') this.#doorbell.reachedBy = C.ON_DOORBELL;
     if (waits === 'for messages') this.#doorbell.reachedBy = C.ON_CHANNEL;
   }
 
@@ -592,7 +592,7 @@ class Seat {
     const { words } = this.#agent;
     const { fault = (steps: WordSteps) => steps } = this.#options;
     const isMessageNeeded =
-      this.#options.ring?.(words, agent) ?? ring(control, agent, portOf(fault(words)));
+      this.#options.ring?.(words, agent) ?? notifyAgent(control, agent, portOf(fault(words)));
     if (!isMessageNeeded) return;
     words.add(MESSAGES + agent, 1);
     words.notify(MESSAGES + agent, Number.POSITIVE_INFINITY);
@@ -603,7 +603,7 @@ class Seat {
     if (this.#waits === 'for messages') {
       this.#seen = this.#agent.words.load(MESSAGES + this.#agent.index);
     } else {
-      this.#doorbell.look();
+      this.#doorbell.read();
     }
   }
 
@@ -611,9 +611,9 @@ class Seat {
     const { words, index } = this.#agent;
     const sleepMs = this.#options.wakesEarly === true ? 100 : Number.POSITIVE_INFINITY;
     if (this.#waits === 'blocked') this.#doorbell.sleep(sleepMs);
-    // What waitAsync does: see Doorbell.ringing.
+    // What waitAsync does: see Doorbell.whenNotified.
     const isInLoop = this.#waits === 'in its event loop';
-    const at = isInLoop ? C.wordsOfAgent(index) + C.BELL : MESSAGES + index;
+    const at = isInLoop ? C.wordsOfAgent(index) + C.DOORBELL : MESSAGES + index;
     if (this.#waits !== 'blocked') words.wait(at, this.#seen, Number.POSITIVE_INFINITY);
   }
 
@@ -759,7 +759,7 @@ function wordsFor(agentCount: number): ReadonlyMap<number, string> {
   for (let agent = 0; agent < agentCount; agent++) {
     const at = C.wordsOfAgent(agent);
     words.set(at + C.STATE, `state of ${agent}`);
-    words.set(at + C.BELL, `doorbell of ${agent}`);
+    words.set(at + C.DOORBELL, `doorbell of ${agent}`);
     words.set(at + C.SLEEP, `sleep of ${agent}`);
     words.set(at + C.INTERRUPTED, `interrupted ${agent}`);
     words.set(at + C.BLOCKED_SET, `blocked ${agent}`);

@@ -1,4 +1,4 @@
-/** One domain that is open in an arena: its place there, and its end. */
+/** One domain that is open in an arena: its entry in the table of agents, and its end. */
 
 import { generationOf, register } from './agents.ts';
 
@@ -9,7 +9,7 @@ export class Agent {
   #isClosed = false;
   readonly #whenClosed: (() => void)[] = [];
 
-  /** Takes a free place, LIVE or JOINING. @throws LimitError */
+  /** Takes a free entry, LIVE or JOINING. @throws LimitError */
   constructor(control: Int32Array, state: number) {
     this.control = control;
     this.number = register(control, state);

@@ -1,4 +1,4 @@
-/** Agents: the domains that are open in an arena, each with a place in the table of control.ts. */
+/** Agents: the domains that are open in an arena, each with an entry in the table of control.ts. */
 
 import { LimitError } from '../../api/errors.ts';
 import * as L from '../../core/layout.ts';
@@ -9,13 +9,13 @@ import { thread } from './thread.ts';
 const stateMask = (1 << C.STATE_BITS) - 1;
 
 /**
- * Takes a free place for an agent of the calling thread, LIVE or JOINING. Whoever ends on the way
- * leaves a claim behind that says whose it is: {@link dropClaims} takes it back.
+ * Takes a free entry for an agent of the calling thread, LIVE or JOINING. A thread that ends before
+ * the agent has a state has left a claim with its own numbers: {@link dropClaims} takes it back.
  *
- * @throws LimitError if there is none.
+ * @throws LimitError if no entry is free.
  */
 export function register(control: Int32Array, state: number = C.LIVE): number {
-  const agent = claimPlace(control);
+  const agent = claimEntry(control);
   const at = C.wordsOfAgent(agent);
   control[at + C.SLEEP] = C.AWAKE;
   control[at + C.BLOCKED_SET] = L.NOBODY;
@@ -29,7 +29,7 @@ export function register(control: Int32Array, state: number = C.LIVE): number {
 
 /**
  * An agent of this generation that is JOINING is LIVE from now on, or FREE. False if it is not
- * JOINING any more: its place may be another's.
+ * JOINING any more: its entry may belong to another agent.
  */
 export function endJoining(
   control: Int32Array,
@@ -43,29 +43,29 @@ export function endJoining(
   return Atomics.compareExchange(control, at, joining, next) === joining;
 }
 
-/** Its place is free, if nobody has taken it meanwhile. */
+/** Frees the entry of an agent that is JOINING, unless another agent has taken it meanwhile. */
 export function withdraw(control: Int32Array, agent: number, generation: number): void {
   if (!endJoining(control, agent, generation, C.FREE)) return;
   Atomics.store(claims(control), claimOf(agent), unclaimed);
 }
 
-/** The place of an agent that leaves nothing behind is free. */
+/** Frees the entry of an agent that has no sets. */
 export function deregister(control: Int32Array, agent: number): void {
   setState(control, agent, C.FREE);
-  // Last: whoever claims it finds it free.
+  // Last: an entry that can be claimed is FREE.
   Atomics.store(claims(control), claimOf(agent), unclaimed);
 }
 
 /**
- * The place of a dead agent is free, as all that it left has ended. Under the lock, so by one only.
+ * Frees the entry of a dead agent whose sets have ended. Under the lock, so by one thread only.
  */
 export function deregisterDead(control: Int32Array, agent: number): void {
-  // Who ends between these two steps of `deregister` is to be found by his own claim.
+  // A thread that ends between the two steps of `deregister` is found by its own claim.
   Atomics.store(claims(control), claimOf(agent), claimOfThread());
   deregister(control, agent);
 }
 
-/** Takes back the claims of threads that ended as they came to a place, or as they left it. */
+/** Takes back the claims of threads that ended while they claimed an entry, or freed it. */
 export function dropClaims(
   control: Int32Array,
   hasEnded: (control: Int32Array, at: number) => boolean,
@@ -73,17 +73,17 @@ export function dropClaims(
   for (const agent of agentsIn(control, C.FREE)) {
     const claim = Atomics.load(claims(control), claimOf(agent));
     const isLeft = claim !== unclaimed && hasEnded(control, C.wordsOfAgent(agent));
-    // If it is still that claim then nobody else has come, and the place is still FREE.
+    // If it is still that claim then no other thread has come, and the entry is still FREE.
     if (isLeft) Atomics.compareExchange(claims(control), claimOf(agent), claim, unclaimed);
   }
 }
 
-function claimPlace(control: Int32Array): number {
+function claimEntry(control: Int32Array): number {
   const mine = claimOfThread();
   const agentCountMax = control[C.AGENT_COUNT_MAX] as number;
-  for (const turn of ['at once', 'after a look']) {
-    // Elsewhere the end of a thread is heard of, and then its claim is dropped.
-    if (turn === 'after a look') dropClaims(control, hasGoneThread);
+  for (const turn of ['at once', 'after a check']) {
+    // Elsewhere the end of a thread is reported, and then its claim is dropped.
+    if (turn === 'after a check') dropClaims(control, hasGoneThread);
     for (let agent = 0; agent < agentCountMax; agent++) {
       const at = claimOf(agent);
       if (Atomics.load(claims(control), at) !== unclaimed) continue;
@@ -100,8 +100,8 @@ function claimPlace(control: Int32Array): number {
 }
 
 /**
- * The place of an agent that is JOINING, whose thread may have ended: nobody can tell, and it has
- * nothing. If its thread lives, it finds that its place is gone.
+ * Takes the entry of an agent that is JOINING and has no sets. Its thread may have ended, which no
+ * other thread can know; if it lives, it finds that its entry is gone.
  */
 function takeJoining(control: Int32Array, mine: bigint): number | undefined {
   for (const agent of agentsIn(control, C.JOINING)) {
@@ -138,16 +138,16 @@ export function stateOf(control: Int32Array, agent: number): number {
   return Atomics.load(control, C.wordsOfAgent(agent) + C.STATE) & stateMask;
 }
 
-/** How many agents have been at this place. */
+/** Number of agents that have had this entry. */
 export function generationOf(control: Int32Array, agent: number): number {
   return Atomics.load(control, C.wordsOfAgent(agent) + C.STATE) >>> C.STATE_BITS;
 }
 
 /**
- * Marks an agent as dead whose thread has ended, as `hasEnded` finds from its words; not another
- * one that has come to its place meanwhile. Whether it is dead now.
+ * Sets an agent to DEAD whose thread has ended, as `hasEnded` finds from its words; not another
+ * one that has taken its entry meanwhile. Returns whether it is dead now.
  */
-export function markDead(
+export function declareDead(
   control: Int32Array,
   agent: number,
   hasEnded: (control: Int32Array, at: number) => boolean,

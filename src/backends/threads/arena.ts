@@ -142,13 +142,13 @@ export function damaged(what: string): ProtocolError {
   return new ProtocolError(`the arena is damaged: ${what}. Make a new one with createArena()`);
 }
 
-/** In hexadecimal digits: tells an arena from others. */
+/** In hexadecimal digits: identifies an arena. */
 export function idOf(control: Int32Array): string {
   const words = [...control.subarray(C.ID, C.ID + 2)];
   return words.map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('');
 }
 
-/** Core's words in an arena. Only who has the arena's lock may use them, grow them or look. */
+/** Core's words in an arena. Only the owner of the arena's lock may read, use or grow them. */
 export class ArenaMemory extends Memory {
   readonly #control: Int32Array;
 
@@ -186,14 +186,14 @@ export class ArenaMemory extends Memory {
     } catch {
       return false;
     }
-    // First this, then the journal: who finds the one without the other lays it again.
+    // First this, then the journal: a thread that finds only the first lays the journal again.
     Atomics.store(control, C.WORD_COUNT, wordCountNext);
     this.refresh();
     layJournal(this.words, this.end);
     return true;
   }
 
-  /** Not within an operation: its journal is in the way. The host enlarges, and begins again. */
+  /** Not within an operation: its journal is in the way. The backend enlarges, and begins again. */
   override grow(): boolean {
     return false;
   }

@@ -49,7 +49,7 @@ export class ThreadsBackend implements Port {
     const memory = new ArenaMemory(control);
     const core = new Core(memory);
     const clock = new ArenaClock(control);
-    const doorbells = new Doorbells(agent, () => this.#membership.onRing());
+    const doorbells = new Doorbells(agent, () => this.#membership.onNotified());
     const queues = new ArenaQueues(core, memory, control[SEED] as number);
     const isWithin = (): boolean => this.#section.isOpen;
     this.#label = label;
@@ -66,7 +66,7 @@ export class ThreadsBackend implements Port {
     this.#blocking = new Blocking({ agent, doorbells, operations, owners, section });
     this.#membership = new Membership({ agent, doorbells, operations, section });
     if (isJoining) void this.#membership.join();
-    else this.#membership.settleIn();
+    else this.#membership.initialise();
   }
 
   eventDomain(): EventDomain {
@@ -114,7 +114,7 @@ export class ThreadsBackend implements Port {
     return this.#blocking.interrupt(agent);
   }
 
-  /** Releases what an agent had that is marked as dead. @throws UnavailableError */
+  /** Releases what a dead agent had. @throws UnavailableError */
   reap(agent: number): void {
     this.#section.reap(agent);
   }

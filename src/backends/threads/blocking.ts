@@ -13,7 +13,7 @@ import { cycleOf, describeBlockers, waitTimeout } from '../../report/blockers.ts
 import { realNowMs } from '../../runtime/real-time.ts';
 import { noTerms } from '../../session/request-terms.ts';
 import type { Agent } from './agent.ts';
-import { agentsIn, markDead } from './agents.ts';
+import { agentsIn, declareDead } from './agents.ts';
 import * as C from './control.ts';
 import { hasGoneThread } from './liveness.ts';
 import { thread } from './thread.ts';
@@ -25,8 +25,8 @@ const sleepMsMax = 100;
 interface BlockingSource {
   readonly agent: Agent;
   readonly doorbells: {
-    readonly own: { readonly isRung: boolean; sleep(timeoutMs: number): void };
-    ringAfter(agent: number): void;
+    readonly own: { readonly isNotified: boolean; sleep(timeoutMs: number): void };
+    notifyAfter(agent: number): void;
   };
   readonly operations: Operations;
   readonly owners: { agentOf(set: number): number };
@@ -76,7 +76,7 @@ export class Blocking {
     const startMs = realNowMs();
     const request = new BlockedRequest(scope, set, label);
     port.owners.attach(request);
-    this.#noteBlocked(set, timeoutMs);
+    this.#setBlocked(set, timeoutMs);
     this.#source.operations.commit();
     try {
       // Callers that are granted something meanwhile are notified when this thread goes on.
@@ -84,7 +84,7 @@ export class Blocking {
     } catch (error) {
       if (isOver(request)) throw error;
       // The lock cannot be had, so the set still waits, or is granted and never released.
-      this.#noteBlocked(0, timeoutMs);
+      this.#setBlocked(0, timeoutMs);
       port.retries.later(error, () => this.#giveUp(request));
       throw error;
     }
@@ -100,7 +100,7 @@ export class Blocking {
     const isBlocked = set !== 0 && !operations.core.isGranted(set);
     if (isBlocked) {
       control[at + C.INTERRUPTED] = 1;
-      doorbells.ringAfter(agent);
+      doorbells.notifyAfter(agent);
     }
     operations.commit();
     return isBlocked;
@@ -118,7 +118,7 @@ export class Blocking {
       if (turn > 0) this.#reapEnded();
       const grant = section.inbox.takeEarly(request);
       if (grant !== undefined) {
-        this.#noteBlocked(0, timeoutMs);
+        this.#setBlocked(0, timeoutMs);
         return grant;
       }
       operations.begin();
@@ -127,7 +127,7 @@ export class Blocking {
         operations.commit();
         continue;
       }
-      this.#noteBlocked(0, timeoutMs);
+      this.#setBlocked(0, timeoutMs);
       if (request.grant === undefined) endWaitingSet(request, outcomeOf(error));
       operations.commit();
       if (request.grant !== undefined) return request.grant;
@@ -160,7 +160,7 @@ export class Blocking {
   #sleep(spinUntilMs: number, untilMs: number): void {
     const { own } = this.#source.doorbells;
     do {
-      if (own.isRung) return;
+      if (own.isNotified) return;
     } while (realNowMs() < spinUntilMs);
     const leftMs = untilMs - realNowMs();
     if (leftMs > 0) own.sleep(Math.min(leftMs, sleepMsMax));
@@ -207,7 +207,7 @@ export class Blocking {
     return [];
   }
 
-  #noteBlocked(set: number, timeoutMs: number): void {
+  #setBlocked(set: number, timeoutMs: number): void {
     const { control, number } = this.#source.agent;
     const at = C.wordsOfAgent(number);
     control[at + C.BLOCKED_SET] = set;
@@ -220,7 +220,7 @@ export class Blocking {
   #reapEnded(): void {
     const { control } = this.#source.agent;
     for (const agent of agentsIn(control, C.LIVE)) {
-      if (markDead(control, agent, hasGoneThread)) this.#source.section.reap(agent);
+      if (declareDead(control, agent, hasGoneThread)) this.#source.section.reap(agent);
     }
   }
 }

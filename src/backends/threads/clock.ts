@@ -1,10 +1,10 @@
-/** Times that all threads of an arena mean the same by: ms since the arena was made. */
+/** Times that mean the same in all threads of an arena: ms since the arena was made. */
 
 import type { StampClock } from '../../report/core-reader.ts';
 import { CoarseClock } from '../../runtime/clock.ts';
 import { EPOCH } from './control.ts';
 
-/** What would be so long ago is not yet. */
+/** An age from here on is a time in the future. */
 const aheadMsMin = 2 ** 32 - 60_000;
 
 export class ArenaClock implements StampClock {
@@ -19,9 +19,9 @@ export class ArenaClock implements StampClock {
     return Math.round(this.#clock.toEpochMs(this.#clock.now()) - this.#epochMs);
   }
 
-  fromStamp(note: number): number {
+  fromStamp(storedMs: number): number {
     const nowMs = this.now();
-    const ageMs = (nowMs - note) >>> 0;
+    const ageMs = (nowMs - storedMs) >>> 0;
     // Another thread's clock may be a little ahead of this one.
     return ageMs > aheadMsMin ? nowMs : nowMs - ageMs;
   }

@@ -1,5 +1,6 @@
 /**
- * The first words of an arena, outside of what core works on: who is there, and how to wake him.
+ * The first words of an arena, outside of what core works on: which agents there are, and how to
+ * wake them.
  *
  * These are reached by Atomics and without the arena's lock, and no operation that is undone takes
  * them back. An agent is one open domain; its words fill a cache line.
@@ -15,7 +16,7 @@ export const AGENT_COUNT_MAX = 4;
 export const SEED = 5;
 /** A double: times in the arena are ms since this one, which is as Date.now(). */
 export const EPOCH = 6;
-/** Two words, at random, by which channels and signs of life are told from those of others. */
+/** Two words, at random, in the names of channels and signs of life. */
 export const ID = 8;
 /** See lock.ts. In a cache line of its own. */
 export const LOCK = 16;
@@ -24,10 +25,10 @@ const agentsStart = 32;
 const agentWords = 16;
 
 /**
- * Of an agent: FREE, LIVE, DEAD until somebody has ended what it left, or JOINING until its thread
+ * Of an agent: FREE, LIVE, DEAD until it has been reaped, or JOINING until its thread
  * shows that it lives, in the lowest bits. An agent that is JOINING has never had the arena's lock,
- * and no sets. Above them, its generation: how many agents have been at this place. They change as
- * one, so that nobody takes a newcomer for the dead one before it. A place that is FREE may be
+ * and no sets. Above them, its generation: how many agents have had this entry. They change as
+ * one, so that a new agent is not taken for a dead agent before it. An entry that is FREE may be
  * claimed already, see THREAD.
  */
 export const STATE = 0;
@@ -36,13 +37,13 @@ export const LIVE = 1;
 export const DEAD = 2;
 export const JOINING = 3;
 export const STATE_BITS = 3;
-/** Grows when there is news for the agent; it waits on this word. */
-export const BELL = 2;
-/** What must be done besides ringing: see the values. */
+/** The doorbell: grows when there are notices for the agent, which waits on this word. */
+export const DOORBELL = 2;
+/** How the agent is notified, besides by its doorbell: see the values. */
 export const SLEEP = 3;
 export const AWAKE = 0;
 /** Waits on the doorbell, blocked or asynchronously: it must be notified. */
-export const ON_BELL = 1;
+export const ON_DOORBELL = 1;
 /** Cannot wait on the doorbell: it must be sent a message. */
 export const ON_CHANNEL = 2;
 /** The set that its thread is blocked for, without a time limit if BLOCKED_FOR_EVER is 1. */
@@ -50,22 +51,22 @@ export const BLOCKED_SET = 4;
 export const BLOCKED_FOR_EVER = 5;
 /** 1: what it is blocked for is to end without a grant. */
 export const INTERRUPTED = 6;
-/** The generation that has noted that its thread shows that it lives, as death.ts says; or 0. */
+/** The generation whose thread holds its sign of life, see signs.ts; or 0. */
 export const SIGN = 7;
 /**
- * The thread it lives in: what the runtime calls it, and what the system does, 0 if not known. The
- * two change as one, by which a place is claimed: from both 0, and back to that when all else of
- * the place is free again. So it can always be told whose a place is, and whether he has ended.
+ * The thread it lives in: the runtime's number and the system's, 0 if not known. The two change as
+ * one, and that claims the entry: from both 0, and back to both 0 when all else of the entry is
+ * free again. So it is always known which thread has an entry, and whether that thread has ended.
  */
 export const THREAD = 8;
 export const SYSTEM_THREAD = 9;
 /** The set that its thread is blocked for, once that is granted: so it need not take the lock. */
 export const GRANTED_SET = 10;
-/** The generation that watches for the end of other threads where that is silent; or 0. */
+/** The generation that supervises other threads whose end is silent; or 0. */
 export const SUPERVISES = 11;
 
 export const agentCountMaxDefault = 64;
-/** Owners fit the lock word, and names of agents in a tag. */
+/** Owners fit the lock word. */
 export const agentCountLimit = 1024;
 
 export function controlWordsFor(agentCountMax: number): number {

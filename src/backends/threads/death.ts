@@ -9,13 +9,13 @@
 import { UnavailableError } from '../../api/errors.ts';
 import { setRealTimeout } from '../../runtime/real-time.ts';
 import type { Agent } from './agent.ts';
-import { agentsIn, dropClaims, generationOf, markDead } from './agents.ts';
+import { agentsIn, declareDead, dropClaims, generationOf } from './agents.ts';
 import * as C from './control.ts';
-import { hasShown, needsSigns, signOf } from './signs.ts';
+import { hasSign, needsSigns, signOf } from './signs.ts';
 import { thread, workerThreads } from './thread.ts';
 
 /** A worker of Node, or of a browser. */
-export type WatchedWorker = NodeWorker | { postMessage(message: unknown): void };
+export type AttachableWorker = NodeWorker | { postMessage(message: unknown): void };
 
 interface NodeWorker {
   readonly threadId: number;
@@ -28,7 +28,7 @@ interface Reaping {
   reap(agent: number): void;
 }
 
-interface WorkerWatcher extends Reaping {
+interface SupervisingBackend extends Reaping {
   readonly agent: Agent;
   supervise(): void;
 }
@@ -37,25 +37,25 @@ interface Closable {
   close(died: boolean): void;
 }
 
-/** Reaps what a worker leaves behind, when it ends. */
-export function watchWorker(watcher: WorkerWatcher, worker: WatchedWorker): void {
+/** Reaps the agents of a worker when it ends. */
+export function attachWorker(backend: SupervisingBackend, worker: AttachableWorker): void {
   if ('threadId' in worker) {
     // Once it has ended it has no number any more.
     const id = worker.threadId + 1;
-    worker.once('exit', () => reapThread(watcher, id));
+    worker.once('exit', () => reapThread(backend, id));
   } else {
-    watcher.supervise();
+    backend.supervise();
   }
 }
 
-function reapThread(watcher: WorkerWatcher, id: number): void {
-  const { control, isClosed } = watcher.agent;
-  // Its place may belong to another agent by now, and so may its part in the lock.
+function reapThread(backend: SupervisingBackend, id: number): void {
+  const { control, isClosed } = backend.agent;
+  // Its entry may belong to another agent by now, and so may the lock.
   if (isClosed) return;
   const isIn = (words: Int32Array, at: number): boolean => words[at + C.THREAD] === id;
   for (const state of [C.LIVE, C.DEAD]) {
     for (const agent of agentsIn(control, state)) {
-      if (markDead(control, agent, isIn)) reapInTime(watcher.agent, watcher, agent);
+      if (declareDead(control, agent, isIn)) reapInTime(backend.agent, backend, agent);
     }
   }
   dropClaims(control, isIn);
@@ -78,8 +78,8 @@ function reapInTime(own: Agent, reaping: Reaping, agent: number): void {
  */
 export function closeAtExit(domain: Closable): void {
   if (workerThreads()?.isMainThread !== false) return;
-  if (!isExitHeard) {
-    isExitHeard = true;
+  if (!hasExitListener) {
+    hasExitListener = true;
     globalThis.process.once('exit', () => {
       for (const open of openDomains) closeAsDead(open);
     });
@@ -87,7 +87,7 @@ export function closeAtExit(domain: Closable): void {
   openDomains.add(domain);
 }
 
-/** If the lock cannot be had, those who notice the end of this thread do it. */
+/** If the lock cannot be had, the threads that notice the end of this one reap it. */
 function closeAsDead(domain: Closable): void {
   try {
     domain.close(true);
@@ -103,21 +103,21 @@ export function closedBeforeExit(domain: Closable): void {
 
 const openDomains = new Set<Closable>();
 /** One listener serves all domains that a thread ever opens. */
-let isExitHeard = false;
+let hasExitListener = false;
 
-/** How soon to look again for a sign that was not there yet; twice as late each time, up to: */
-const lookAgainMs = 4;
-const lookAgainMsMax = 256;
+/** Pause before a sign that was not there yet is searched for again, doubled up to the maximum. */
+const searchPauseMs = 4;
+const searchPauseMsMax = 256;
 
 /**
- * Watches the signs of life of all other threads' agents, and of those to come. A sign is asked for
- * only once it is known to have been held: before that its absence means nothing. An agent notes
- * that itself; for one whose thread blocks, the locks are asked.
+ * Requests the signs of life of all other threads' agents, and of those to come. A sign is
+ * requested only once it is known to have been held: before that its absence means nothing. An
+ * agent stores that itself; for one whose thread blocks, the browser's locks are queried.
  */
 export class Supervisor {
   readonly #agent: Agent;
   readonly #reaping: Reaping;
-  readonly #watched = new Set<string>();
+  readonly #requested = new Set<string>();
   readonly #end = new AbortController();
   #isSearching = false;
 
@@ -125,40 +125,46 @@ export class Supervisor {
     this.#agent = agent;
     this.#reaping = reaping;
     agent.whenClosed(() => this.#end.abort());
-    this.look();
+    this.requestSigns();
   }
 
-  look(): void {
+  /** Of agents that have come since. */
+  requestSigns(): void {
     if (!needsSigns()) return;
-    this.#watchShown();
+    this.#requestStored();
     if (!this.#isSearching) void this.#search();
   }
 
-  #watchShown(): void {
+  /** The signs that agents have stored as held. */
+  #requestStored(): void {
     const { control } = this.#agent;
-    for (const { agent, generation } of this.#unwatched(C.LIVE, C.JOINING)) {
-      if (hasShown(control, agent, generation)) this.#watch(agent, generation);
+    for (const { agent, generation } of this.#unsupervised(C.LIVE, C.JOINING)) {
+      if (hasSign(control, agent, generation)) this.#request(agent, generation);
     }
   }
 
   /**
-   * Until all that live are watched. Where a ring can be lost, as long as the domain is open: the
-   * ring may have been that of an agent which joins.
+   * Until the signs of all that live are requested. Where a notification can be lost, as long as
+   * the domain is open: it may have been that of an agent which joins.
    */
   async #search(): Promise<void> {
     this.#isSearching = true;
     const canMiss = typeof Atomics.waitAsync !== 'function';
-    for (let againMs = lookAgainMs; canMiss || this.#unwatched(C.LIVE).length > 0; againMs *= 2) {
+    for (
+      let nextMs = searchPauseMs;
+      canMiss || this.#unsupervised(C.LIVE).length > 0;
+      nextMs *= 2
+    ) {
       const { held = [] } = await navigator.locks.query();
       if (this.#agent.isClosed) break;
       const signs = new Set(held.map(({ name }) => name));
-      for (const { agent, generation } of this.#unwatched(C.LIVE)) {
+      for (const { agent, generation } of this.#unsupervised(C.LIVE)) {
         const sign = signOf(this.#agent.control, agent, generation);
-        if (signs.has(sign)) this.#watch(agent, generation);
+        if (signs.has(sign)) this.#request(agent, generation);
       }
-      // Who has shown itself and has ended since is not among those held any more.
-      this.#watchShown();
-      const pauseMs = Math.min(againMs, lookAgainMsMax);
+      // A sign that was stored as held, and whose thread has ended since, is not held any more.
+      this.#requestStored();
+      const pauseMs = Math.min(nextMs, searchPauseMsMax);
       await new Promise<void>((resolve) => setRealTimeout(resolve, pauseMs));
       if (this.#agent.isClosed) break;
     }
@@ -166,7 +172,7 @@ export class Supervisor {
   }
 
   /** The agents of other threads, in these states, whose end would not be noticed. */
-  #unwatched(
+  #unsupervised(
     ...states: readonly number[]
   ): readonly { readonly agent: number; readonly generation: number }[] {
     const { control } = this.#agent;
@@ -174,18 +180,18 @@ export class Supervisor {
       .flatMap((state) => agentsIn(control, state))
       .filter((agent) => control[C.wordsOfAgent(agent) + C.THREAD] !== thread.id)
       .map((agent) => ({ agent, generation: generationOf(control, agent) }))
-      .filter(({ agent, generation }) => !this.#watched.has(signOf(control, agent, generation)));
+      .filter(({ agent, generation }) => !this.#requested.has(signOf(control, agent, generation)));
   }
 
-  #watch(agent: number, generation: number): void {
+  #request(agent: number, generation: number): void {
     const { control } = this.#agent;
     const sign = signOf(control, agent, generation);
-    this.#watched.add(sign);
+    this.#requested.add(sign);
     const { signal } = this.#end;
     const ended = (): void => {
-      this.#watched.delete(sign);
+      this.#requested.delete(sign);
       const isSame = (): boolean => generationOf(control, agent) === generation;
-      if (signal.aborted || !markDead(control, agent, isSame)) return;
+      if (signal.aborted || !declareDead(control, agent, isSame)) return;
       reapInTime(this.#agent, this.#reaping, agent);
     };
     navigator.locks.request(sign, { signal }, ended).catch((error: unknown) => {

@@ -8,7 +8,7 @@ import { LocalSession } from '../../local/session.ts';
 import { SessionScope } from '../../session/session-tree.ts';
 import { type Arena, controlOf } from './arena.ts';
 import { ThreadsBackend } from './backend.ts';
-import { type WatchedWorker, watchWorker } from './death.ts';
+import { type AttachableWorker, attachWorker } from './death.ts';
 
 /** A domain whose sets exclude those of every other domain in the same arena. */
 export interface ThreadsDomain extends SyncDomain {
@@ -37,7 +37,7 @@ export interface ThreadsDomain extends SyncDomain {
    * released, as by holders who died. Call it once for each worker, from the thread that made it,
    * before that worker can have opened a domain. As long as this domain is open.
    */
-  attachWorker(worker: WatchedWorker): void;
+  attachWorker(worker: AttachableWorker): void;
   /**
    * Makes the `acquireSync` that this agent is blocked in throw InterruptedError. False if it is
    * not blocked, or is granted its set at this moment.
@@ -93,11 +93,11 @@ class ThreadsSession extends LocalSession implements ThreadsDomain {
     return this.#backend.ready;
   }
 
-  attachWorker(worker: WatchedWorker): void {
+  attachWorker(worker: AttachableWorker): void {
     if (typeof worker !== 'object' || worker === null) {
       throw new TypeError(`attachWorker takes a Worker, not ${describe(worker)}`);
     }
-    watchWorker(this.#backend, worker);
+    attachWorker(this.#backend, worker);
   }
 
   interrupt(agent: number): boolean {

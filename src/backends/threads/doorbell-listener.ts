@@ -3,8 +3,8 @@
  * where that is missing, for messages on a channel that all of the arena's agents share.
  *
  * One wait at a time is under way, and only while notices are possible, so no waits pile up: a wait
- * cannot be cancelled, and ends with the next ring. Neither it nor the channel keeps the event loop
- * alive; a timer that does nothing does, while requests wait.
+ * cannot be cancelled, and ends with the next notification. Neither it nor the channel keeps the
+ * event loop alive; a timer that does nothing does, while requests wait.
  *
  * A channel that has just been opened may not be connected yet when a message for it is sent, and
  * no event reports when it is. So an agent that waits on the channel also polls its doorbell.
@@ -23,8 +23,8 @@ import type { Doorbell } from './doorbell.ts';
 /** As long as timers can be: 24 days. It only has to be there. */
 const idleMs = 2 ** 31 - 1;
 
-/** How often to look at the doorbell for a message that was lost. */
-const lookMs = 100;
+/** Between two polls of the doorbell, for a message that was lost. */
+const pollMs = 100;
 
 /** What Node has of a timer or channel, to let the process end although it is there. */
 interface Referenced {
@@ -36,36 +36,36 @@ export class DoorbellListener {
   readonly #doorbell: Doorbell;
   readonly #agent: number;
   readonly #channelName: string;
-  readonly #onRing: () => void;
+  readonly #onNotified: () => void;
   #channel: BroadcastChannel | undefined = undefined;
   #keeper: Referenced | undefined = undefined;
-  #looker: ReturnType<typeof setTimeout> | undefined = undefined;
+  #pollTimer: ReturnType<typeof setTimeout> | undefined = undefined;
   #isListening = false;
   #isClosed = false;
 
-  constructor(control: Int32Array, agent: number, doorbell: Doorbell, onRing: () => void) {
+  constructor(control: Int32Array, agent: number, doorbell: Doorbell, onNotified: () => void) {
     this.#doorbell = doorbell;
     this.#agent = agent;
     this.#channelName = `kds arena ${control[C.ID]} ${control[C.ID + 1]}`;
-    this.#onRing = onRing;
+    this.#onNotified = onNotified;
   }
 
-  /** From now on, until the next ring. */
+  /** From now on, until the next notification. */
   listen(): void {
     if (this.#isListening || this.#isClosed) return;
     this.#isListening = true;
     const canWaitAsync = typeof Atomics.waitAsync === 'function';
     if (!canWaitAsync) this.#openChannel();
-    this.#doorbell.reachedBy = canWaitAsync ? C.ON_BELL : C.ON_CHANNEL;
-    const heard = (): void => this.#heard();
-    const ringing = canWaitAsync ? this.#doorbell.ringing() : undefined;
-    if (ringing !== undefined) void ringing.then(heard);
-    // It may have been rung by somebody who did not know yet how to reach it.
-    else if (canWaitAsync || this.#doorbell.isRung) queueRealMicrotask(heard);
-    else this.#lookAgain();
+    this.#doorbell.reachedBy = canWaitAsync ? C.ON_DOORBELL : C.ON_CHANNEL;
+    const notified = (): void => this.#notified();
+    const waiting = canWaitAsync ? this.#doorbell.whenNotified() : undefined;
+    if (waiting !== undefined) void waiting.then(notified);
+    // It may have grown before SLEEP held how to reach the agent.
+    else if (canWaitAsync || this.#doorbell.isNotified) queueRealMicrotask(notified);
+    else this.#poll();
   }
 
-  /** Tells an agent that waits on the channel that its doorbell has been rung. */
+  /** Notifies an agent that waits on the channel. */
   send(agent: number): void {
     this.#openChannel().postMessage(agent);
   }
@@ -87,33 +87,33 @@ export class DoorbellListener {
   close(): void {
     this.#isClosed = true;
     this.keepsAlive = false;
-    clearRealTimeout(this.#looker);
+    clearRealTimeout(this.#pollTimer);
     this.#channel?.close();
   }
 
-  #lookAgain(): void {
-    const look = (): void => {
-      this.#looker = undefined;
+  #poll(): void {
+    const poll = (): void => {
+      this.#pollTimer = undefined;
       if (!this.#isListening || this.#isClosed) return;
-      if (this.#doorbell.isRung) this.#heard();
-      else this.#lookAgain();
+      if (this.#doorbell.isNotified) this.#notified();
+      else this.#poll();
     };
-    this.#looker ??= setRealTimeout(look, lookMs);
-    unref(this.#looker);
+    this.#pollTimer ??= setRealTimeout(poll, pollMs);
+    unref(this.#pollTimer);
   }
 
-  #heard(): void {
+  #notified(): void {
     if (!this.#isListening || this.#isClosed) return;
     this.#isListening = false;
     this.#doorbell.reachedBy = C.AWAKE;
-    this.#onRing();
+    this.#onNotified();
   }
 
   #openChannel(): BroadcastChannel {
     if (this.#channel === undefined) {
       this.#channel = new BroadcastChannel(this.#channelName);
       this.#channel.onmessage = ({ data }) => {
-        if (data === this.#agent) this.#heard();
+        if (data === this.#agent) this.#notified();
       };
       (this.#channel as Referenced).unref?.();
     }

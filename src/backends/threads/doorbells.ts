@@ -1,9 +1,9 @@
-/** The doorbells of an arena, as one agent rings them and listens to its own. */
+/** The doorbells of an arena, as one agent notifies others and listens to its own. */
 
 import type { Agent } from './agent.ts';
 import { agentsIn } from './agents.ts';
 import * as C from './control.ts';
-import { Doorbell, ring } from './doorbell.ts';
+import { Doorbell, notifyAgent } from './doorbell.ts';
 import { DoorbellListener } from './doorbell-listener.ts';
 
 export class Doorbells {
@@ -11,19 +11,19 @@ export class Doorbells {
   readonly #control: Int32Array;
   readonly #listener: DoorbellListener;
   /** Agents that this operation has notices for. */
-  #rung: number[] = [];
+  #toNotify: number[] = [];
   /** Sets that it has granted to agents whose threads are blocked for them. */
   #toBlocked: { readonly agent: number; readonly set: number }[] = [];
 
-  constructor(agent: Agent, onRing: () => void) {
+  constructor(agent: Agent, onNotified: () => void) {
     const { control, number } = agent;
     this.#control = control;
     this.own = new Doorbell(control, number);
-    this.#listener = new DoorbellListener(control, number, this.own, onRing);
+    this.#listener = new DoorbellListener(control, number, this.own, onNotified);
     agent.whenClosed(() => this.#listener.close());
   }
 
-  /** From now on, until the next ring. */
+  /** From now on, until the next notification. */
   listen(): void {
     this.#listener.listen();
   }
@@ -33,13 +33,13 @@ export class Doorbells {
     this.#listener.keepsAlive = isNeeded;
   }
 
-  /** Rings for an agent as this operation ends. */
-  ringAfter(agent: number): void {
-    if (!this.#rung.includes(agent)) this.#rung.push(agent);
+  /** Notifies an agent as this operation ends. */
+  notifyAfter(agent: number): void {
+    if (!this.#toNotify.includes(agent)) this.#toNotify.push(agent);
   }
 
-  ringAllAfter(): void {
-    this.#rung = [...agentsIn(this.#control, C.LIVE)];
+  notifyAllAfter(): void {
+    this.#toNotify = [...agentsIn(this.#control, C.LIVE)];
   }
 
   /** Reports a grant to a thread that is blocked for it, as this operation ends. */
@@ -65,19 +65,19 @@ export class Doorbells {
   }
 
   /** The operation has ended, and the lock is free. */
-  ringDue(): void {
-    const rung = this.#rung;
-    if (rung.length === 0) return;
-    this.#rung = [];
-    for (const agent of rung) this.#ring(agent);
+  notifyDue(): void {
+    const agents = this.#toNotify;
+    if (agents.length === 0) return;
+    this.#toNotify = [];
+    for (const agent of agents) this.#notify(agent);
   }
 
   /** Something about this agent has changed that others may want to see. */
-  ringAll(): void {
-    for (const agent of agentsIn(this.#control, C.LIVE)) this.#ring(agent);
+  notifyAll(): void {
+    for (const agent of agentsIn(this.#control, C.LIVE)) this.#notify(agent);
   }
 
-  #ring(agent: number): void {
-    if (ring(this.#control, agent)) this.#listener.send(agent);
+  #notify(agent: number): void {
+    if (notifyAgent(this.#control, agent)) this.#listener.send(agent);
   }
 }

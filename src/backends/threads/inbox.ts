@@ -106,7 +106,7 @@ export function post(w: Int32Array, agent: number, set: number): void {
   w[slot | INBOX_LAST] = set;
 }
 
-/** Whether its agent has not heard of it yet. */
+/** Whether it is in an inbox, so that its agent has yet to be notified. */
 export function isPosted(w: Int32Array, set: number): boolean {
   return (w[set | L.FLAGS] & L.SET_POSTED) !== 0;
 }

@@ -1,3 +1,3 @@
 export { type Arena, type ArenaOptions, createArena } from './arena.ts';
-export type { WatchedWorker } from './death.ts';
+export type { AttachableWorker } from './death.ts';
 export { openThreadsDomain, type ThreadsDomain } from './domain.ts';

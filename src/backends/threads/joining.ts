@@ -23,7 +23,7 @@ export class NotReadyError extends UnavailableError {
 /** Resolves when an agent has joined; with the reason, if it never does. */
 export async function join(
   agent: Agent,
-  doorbells: { ringAll(): void },
+  doorbells: { notifyAll(): void },
 ): Promise<Error | undefined> {
   try {
     await showLife(agent, doorbells);
@@ -34,7 +34,7 @@ export async function join(
   const { control, number, generation, isClosed } = agent;
   if (isClosed || endJoining(control, number, generation, LIVE)) return undefined;
   return new LimitError(
-    'all places in the arena were needed by others before this domain was ready',
+    'the arena was full, and another domain was opened instead of this one before it was ready',
   );
 }
 
@@ -53,7 +53,7 @@ export class Joining {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    // Requests report the reason too, so a program need not look at `ready`.
+    // Requests report the reason too, so a program need not await `ready`.
     this.over = this.ready.catch(() => undefined);
   }
 

@@ -1,5 +1,5 @@
 /**
- * What core keeps of a set for this host, in the set's tag: whose it is, and what it is called.
+ * What core keeps of a set for this backend, in the set's userData: its agent, and its labels.
  *
  *     -1 - agent     an agent's, without labels
  *     a slot         an agent's, with a label of its own or of its session
@@ -19,7 +19,7 @@ export function slotsOfLabels(label: string | undefined, session: string | undef
   return 1 + slotsOf(label) + slotsOf(session);
 }
 
-/** The tag of a set with these labels, in slots that have been reserved. */
+/** The userData of a set with these labels, in slots that have been reserved. */
 export function writeLabels(
   w: Int32Array,
   agent: number,
@@ -36,24 +36,24 @@ export function writeLabels(
   return slot;
 }
 
-export function agentOf(w: Int32Array, tag: number): number {
-  return tag < 0 ? -1 - tag : w[tag | AGENT];
+export function agentOf(w: Int32Array, userData: number): number {
+  return userData < 0 ? -1 - userData : w[userData | AGENT];
 }
 
-export function labelIn(w: Int32Array, tag: number): string | undefined {
-  return tag < 0 ? undefined : textAt(w, w[tag | LABEL]);
+export function labelIn(w: Int32Array, userData: number): string | undefined {
+  return userData < 0 ? undefined : textAt(w, w[userData | LABEL]);
 }
 
-export function sessionIn(w: Int32Array, tag: number): string | undefined {
-  return tag < 0 ? undefined : textAt(w, w[tag | SESSION]);
+export function sessionIn(w: Int32Array, userData: number): string | undefined {
+  return userData < 0 ? undefined : textAt(w, w[userData | SESSION]);
 }
 
-export function freeLabels(w: Int32Array, tag: number): void {
-  if (tag < 0) return;
-  for (const text of [w[tag | LABEL], w[tag | SESSION]]) {
+export function freeLabels(w: Int32Array, userData: number): void {
+  if (userData < 0) return;
+  for (const text of [w[userData | LABEL], w[userData | SESSION]]) {
     if (text !== L.NOBODY) freeText(w, text);
   }
-  free(w, tag, tag);
+  free(w, userData, userData);
 }
 
 function slotsOf(text: string | undefined): number {

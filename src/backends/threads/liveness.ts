@@ -1,6 +1,6 @@
 /**
- * Whether a thread is still there, asked of the system: a thread that blocks cannot hear of exits.
- * Linux tells, and Node; elsewhere one waits for the exit to be heard (see attachWorker).
+ * Whether a thread still exists, by the system: a thread that blocks is not notified of exits.
+ * Known on Linux in Node; elsewhere the exit must be reported (see attachWorker).
  */
 
 import { SYSTEM_THREAD } from './control.ts';

@@ -1,4 +1,4 @@
-/** How an agent comes to be in an arena, notices the end of others there, and leaves. */
+/** How an agent comes to be in an arena, notices the end of others there, and closes. */
 
 import { DomainClosedError, KdsError } from '../../api/errors.ts';
 import { findFaults } from '../../core/index.ts';
@@ -8,12 +8,12 @@ import { agentsIn, deregister, withdraw } from './agents.ts';
 import { damaged } from './arena.ts';
 import { DEAD, LIVE } from './control.ts';
 import { closeAtExit, closedBeforeExit, Supervisor } from './death.ts';
-import { ring } from './doorbell.ts';
+import { notifyAgent } from './doorbell.ts';
 import type { Doorbells } from './doorbells.ts';
 import { Joining, join } from './joining.ts';
 import { afterPause } from './retries.ts';
 import type { Section } from './section.ts';
-import { noteSupervisor, showLife } from './signs.ts';
+import { showLife, storeSupervisor } from './signs.ts';
 
 /** The parts of a backend that its membership works with. */
 interface MembershipSource {
@@ -43,7 +43,7 @@ export class Membership {
   }
 
   /** The agent is LIVE from the beginning. @throws KdsError */
-  settleIn(): void {
+  initialise(): void {
     const { agent, doorbells } = this.#source;
     try {
       this.#checkArena();
@@ -55,7 +55,7 @@ export class Membership {
     void showLife(agent, doorbells);
   }
 
-  /** The agent is JOINING: until its thread has shown that it lives, no operation can begin. */
+  /** The agent is JOINING: until its thread holds its sign of life, no operation can begin. */
   async join(): Promise<void> {
     const { agent, doorbells, section } = this.#source;
     const { lock } = section;
@@ -72,28 +72,28 @@ export class Membership {
     }
   }
 
-  /** The doorbell has been rung: takes what there is in the inbox. */
-  onRing(): void {
+  /** The doorbell has grown: takes the notices in the inbox. */
+  onNotified(): void {
     const { agent, doorbells, operations } = this.#source;
     if (agent.isClosed) return;
     try {
       operations.begin();
     } catch (error) {
       // The end of a thread that has died with the lock is noticed by this.
-      this.#supervisor?.look();
-      afterPause(error, () => this.onRing());
+      this.#supervisor?.requestSigns();
+      afterPause(error, () => this.onNotified());
       return;
     }
     operations.commit();
     if (this.#supervisor === undefined) return;
-    this.#supervisor.look();
+    this.#supervisor.requestSigns();
     doorbells.listen();
   }
 
   /** From now on it notices new agents and the end of their threads, where these are silent. */
   supervise(): void {
     const { agent, doorbells, section } = this.#source;
-    noteSupervisor(agent);
+    storeSupervisor(agent);
     this.#supervisor ??= new Supervisor(agent, section);
     doorbells.listen();
   }
@@ -112,12 +112,12 @@ export class Membership {
     operations.endings.endDomain(died);
     agent.close();
     closedBeforeExit(this);
-    // What waits for the next ring is to end.
-    ring(control, number);
+    // The wait of its own event loop is to end.
+    notifyAgent(control, number);
     deregister(control, number);
   }
 
-  /** It has nothing, and its place may belong to another agent. */
+  /** It has no sets, and its entry may belong to another agent. */
   #giveUpJoining(joining: Joining, reason: Error): void {
     const { agent } = this.#source;
     joining.fail(reason);

@@ -1,9 +1,9 @@
 /**
  * Names in the arena: a search tree over the bits of their hashes, so that no table must grow.
  *
- * Each name is a node, and has four children. From the root, a name's hash tells, two bits at each
- * step, which child to go to; the name stands in the first empty place. Where all bits are used up
- * (names with equal hashes) it goes on by the first child. A node that ends is replaced by a leaf
+ * Each name is a node, and has four children. From the root, two bits of a name's hash at each step
+ * choose the child to go to; the name is the first empty child. Where all bits are used up (names
+ * with equal hashes) the path goes on by the first child. A node that ends is replaced by a leaf
  * from below it, which is right anywhere on its path. The hash is seeded: nobody can choose names
  * for it.
  */
@@ -17,7 +17,7 @@ import { freeText, isText, readText, slotsOfText, writeText } from './text.ts';
 const RESOURCE = 2;
 const HASH = 3;
 const CHILD = 4;
-/** Of FLAGS: a resource that is told by a number, not by a name. */
+/** Of FLAGS: a resource with a number in place of a name. */
 const NAMELESS = 1 << 3;
 
 const bitsPerStep = 2;
@@ -43,10 +43,10 @@ export function slotsOfName({ text }: Key): number {
   return 1 + slotsOfText(text);
 }
 
-/** The resource of a name, or 0. `place` is the word that leads to the first node. */
-export function findName(w: Int32Array, place: number, key: Key, hash: number): number {
+/** The resource of a name, or 0. `rootAt` is the word that leads to the first node. */
+export function findName(w: Int32Array, rootAt: number, key: Key, hash: number): number {
   let bits = hash;
-  for (let node = w[place]; node !== L.NOBODY; bits >>>= bitsPerStep) {
+  for (let node = w[rootAt]; node !== L.NOBODY; bits >>>= bitsPerStep) {
     if (w[node | HASH] === hash && isKey(w, node, key)) return w[node | RESOURCE];
     node = w[childOf(node, bits)];
   }
@@ -56,7 +56,7 @@ export function findName(w: Int32Array, place: number, key: Key, hash: number): 
 /** Adds a name that is not there, in slots that have been reserved. Returns its node. */
 export function addName(
   w: Int32Array,
-  place: number,
+  rootAt: number,
   key: Key,
   hash: number,
   resource: number,
@@ -67,7 +67,7 @@ export function addName(
   w[node | RESOURCE] = resource;
   w[node | HASH] = hash;
   for (let child = 0; child < 4; child++) w[node | (CHILD + child)] = L.NOBODY;
-  let at = place;
+  let at = rootAt;
   for (let bits = hash; w[at] !== L.NOBODY; bits >>>= bitsPerStep) at = childOf(w[at], bits);
   save(w, at & ~(L.SLOT_WORDS - 1));
   w[at] = node;
@@ -75,8 +75,8 @@ export function addName(
 }
 
 /** Ends a name and its text. */
-export function removeName(w: Int32Array, place: number, node: number): void {
-  let at = place;
+export function removeName(w: Int32Array, rootAt: number, node: number): void {
+  let at = rootAt;
   for (let bits = w[node | HASH]; w[at] !== node; bits >>>= bitsPerStep) {
     at = childOf(w[at], bits);
   }
@@ -111,9 +111,9 @@ function childOf(node: number, bits: number): number {
   return node | (CHILD + (bits & 3));
 }
 
-/** The word that leads to some leaf at or below the node that `place` leads to. */
-function leafBelow(w: Int32Array, place: number): number {
-  let at = place;
+/** The word that leads to some leaf at or below the node that the word at `from` leads to. */
+function leafBelow(w: Int32Array, from: number): number {
+  let at = from;
   for (;;) {
     const node = w[at];
     let next = L.NOBODY;

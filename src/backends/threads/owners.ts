@@ -1,7 +1,7 @@
 /**
- * The owners of an arena's sets: a set's tag names its agent, and the objects that stand for an
- * agent's own sets are its own. What an operation has granted or taken back for another agent goes
- * to that agent's inbox.
+ * The owners of an arena's sets: a set's userData names its agent, and the objects that stand for
+ * an agent's own sets are its own. What an operation has granted or taken back for another agent
+ * goes to that agent's inbox.
  */
 
 import type { Core } from '../../core/index.ts';
@@ -20,7 +20,7 @@ interface OwnersSource {
   readonly doorbells: {
     keepsAlive: boolean;
     listen(): void;
-    ringAfter(agent: number): void;
+    notifyAfter(agent: number): void;
     grantAfter(agent: number, set: number): void;
   };
   readonly clock: { now(): number };
@@ -54,8 +54,8 @@ export class ArenaOwners implements Owners {
     return writeLabels(this.#words, agent.number, label, sessionLabel);
   }
 
-  freeUserData(tag: number): void {
-    freeLabels(this.#words, tag);
+  freeUserData(userData: number): void {
+    freeLabels(this.#words, userData);
   }
 
   attach(object: OwnObject): void {
@@ -111,7 +111,7 @@ export class ArenaOwners implements Owners {
     const owner = this.agentOf(set);
     if (owner === this.#source.agent.number) return -1;
     post(this.#words, owner, set);
-    this.#source.doorbells.ringAfter(owner);
+    this.#source.doorbells.notifyAfter(owner);
     return owner;
   }
 

@@ -1,6 +1,6 @@
 /**
- * Queues of an arena. What was found once is remembered, by each agent for itself, until any queue
- * is dropped, by any agent: then it is looked up again.
+ * Queues of an arena. A queue that was found once is remembered, by each agent for itself, until
+ * any queue is dropped, by any agent: then it is found again.
  *
  * Idle ones are kept until there are many. From then on each new one pays for a check of a few
  * slots, and idle ones found there are dropped: so what is kept is bounded, and no operation sweeps
@@ -157,8 +157,8 @@ export class ArenaQueues implements Queues {
   #isIdle(slot: number): boolean {
     const core = this.#core;
     const flags = this.#words[slot | L.FLAGS];
-    const isUnwatched = (flags & (L.KIND | L.RESOURCE_OBSERVED)) === L.RESOURCE;
-    return isUnwatched && !core.isUsed(slot) && !core.isRecovered(slot);
+    const isUnobserved = (flags & (L.KIND | L.RESOURCE_OBSERVED)) === L.RESOURCE;
+    return isUnobserved && !core.isUsed(slot) && !core.isRecovered(slot);
   }
 
   #drop(queue: number): void {

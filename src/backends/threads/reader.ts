@@ -15,7 +15,7 @@ export class ArenaReader extends LocalReader {
   }
 
   override sinceOf(set: number): number {
-    // The owner writes the note when it takes the set from its inbox.
+    // The owner writes `grantedAt` when it takes the set from its inbox.
     return isPosted(this.#words, set) ? this.clock.now() : super.sinceOf(set);
   }
 

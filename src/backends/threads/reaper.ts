@@ -10,7 +10,7 @@ import { emptyInbox } from './inbox.ts';
 interface ReaperSource {
   readonly control: Int32Array;
   readonly owners: { agentOf(set: number): number; end(set: number): void };
-  readonly doorbells: { ringAllAfter(): void };
+  readonly doorbells: { notifyAllAfter(): void };
   readonly operations: {
     readonly core: Core;
     readonly notices: { report(): void };
@@ -25,7 +25,7 @@ interface ReaperSource {
 
 export class Reaper {
   readonly #source: ReaperSource;
-  /** Agents marked as dead, to be reaped as the next operation begins. */
+  /** Dead agents, to be reaped as the next operation begins. */
   readonly #due: number[] = [];
 
   constructor(source: ReaperSource) {
@@ -43,14 +43,14 @@ export class Reaper {
 
   #reap(agent: number): void {
     const { control, doorbells, operations } = this.#source;
-    // Another agent may have been quicker; the place may even belong to a new agent.
+    // Another agent may have been quicker; the entry may even belong to a new agent.
     if (stateOf(control, agent) !== DEAD) return;
     this.#endSetsOf(agent);
     operations.notices.report();
     this.#source.renew();
     // Only now: a thread that ends before has not reaped the agent.
     deregisterDead(control, agent);
-    doorbells.ringAllAfter();
+    doorbells.notifyAllAfter();
   }
 
   /** At one moment: what waited for several of them is granted in one arrival order (I6). */
@@ -60,13 +60,13 @@ export class Reaper {
     emptyInbox(core.memory.words, agent);
     const sets = core.allSets().filter((set) => owners.agentOf(set) === agent);
     for (const set of sets) {
-      if (eventFlags.hasSubscribers) this.#noteDied(set);
+      if (eventFlags.hasSubscribers) this.#emitDied(set);
       owners.end(set);
     }
     core.removeAll(sets, true);
   }
 
-  #noteDied(set: number): void {
+  #emitDied(set: number): void {
     const { core, events } = this.#source.operations;
     if (core.isGranted(set)) events.lost(set, core.token(set), 'died');
     else events.missed(set, 'lost');

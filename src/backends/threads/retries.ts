@@ -6,7 +6,7 @@ import { realNowMs, setRealTimeout } from '../../runtime/real-time.ts';
 import { unref } from '../../runtime/timer.ts';
 import type { Agent } from './agent.ts';
 import { NotReadyError } from './joining.ts';
-import { lockMsMax } from './neighbours.ts';
+import { lockMsMax } from './lock-environment.ts';
 import { thread } from './thread.ts';
 
 /** Time that the event loop has before the lock is tried again, ms. */

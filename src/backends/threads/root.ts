@@ -1,4 +1,4 @@
-/** The first slot of an arena: where all that the host keeps in core's words begins. */
+/** The first slot of an arena: where all that the backend keeps in core's words begins. */
 
 import { save } from '../../core/journal.ts';
 import * as L from '../../core/layout.ts';
@@ -8,13 +8,13 @@ export const ROOT = L.HEADER_WORDS;
 export const NAMES = 2;
 /** Counts the resources dropped. */
 export const DROPS = 3;
-/** Where the next look for idle resources begins. */
+/** Where the next sweep for idle resources begins. */
 export const HAND = 4;
 /** How many resources there are. */
 export const RESOURCE_COUNT = 5;
 /** The last number that a resource without a name has been given. */
 export const NUMBER_LAST = 6;
-/** How many slots are to be looked at for idle resources. */
+/** How many slots the next sweep checks for idle resources. */
 export const TO_SWEEP = 7;
 
 /** Behind it, the inbox of each agent that there may be: always there, so nobody is without one. */
@@ -31,7 +31,7 @@ export function layRoot(w: Int32Array, agentCountMax: number): void {
 
 /**
  * Whether the words begin as {@link layRoot} left them, and their bounds lie within them: `end` is
- * where slots end. True at any moment, whoever is at work, so that no lock is needed to look.
+ * where slots end. True at any moment of any operation, so that the check needs no lock.
  */
 export function isLaidOut(w: Int32Array, agentCountMax: number, end: number): boolean {
   const top = w[L.TOP];

@@ -3,7 +3,7 @@
  *
  * It takes the arena's lock and opens the journal; the operation works; it closes both. If the
  * thread ends in between, the next one undoes what is in the journal. What the operation has done
- * for other agents is in their inboxes by then, and their doorbells ring when the lock is free.
+ * for other agents is in their inboxes by then, and they are notified when the lock is free.
  */
 
 import { begin, commit, isOpen, layJournal, rollBack } from '../../core/index.ts';
@@ -15,7 +15,7 @@ import { LOCK } from './control.ts';
 import type { Doorbells } from './doorbells.ts';
 import { Inbox } from './inbox.ts';
 import { ArenaLock } from './lock.ts';
-import { Neighbours } from './neighbours.ts';
+import { ArenaLockEnvironment } from './lock-environment.ts';
 import type { ArenaOwners } from './owners.ts';
 import type { ArenaQueues } from './queues.ts';
 import { Reaper } from './reaper.ts';
@@ -47,8 +47,8 @@ export class Section {
     this.#memory = memory;
     this.#source = source;
     this.inbox = new Inbox(agent, operations);
-    const neighbours = new Neighbours(control, number, thread.maySleep);
-    this.lock = new ArenaLock(control, LOCK, number, neighbours);
+    const environment = new ArenaLockEnvironment(control, number, thread.maySleep);
+    this.lock = new ArenaLock(control, LOCK, number, environment);
     const renew = (): void => this.#renew();
     this.#reaper = new Reaper({ control, doorbells, operations, owners, renew });
   }
@@ -93,7 +93,7 @@ export class Section {
     this.#letGo();
   }
 
-  /** Releases what an agent had that is marked as dead. @throws UnavailableError */
+  /** Releases what a dead agent had. @throws UnavailableError */
   reap(agent: number): void {
     const { operations } = this.#source;
     this.#reaper.add(agent);
@@ -114,8 +114,8 @@ export class Section {
     if (isOpen(memory.words)) rollBack(memory.words);
     begin(memory.words);
     this.#reaper.reapDue();
-    doorbells.own.look();
-    // The inbox is read, and not the doorbell: that is rung a little later than notices are there.
+    doorbells.own.read();
+    // Notices come before the doorbell grows, so the inbox decides.
     if (!this.inbox.isEmpty) {
       this.inbox.take();
       // What has been reported stands, whatever becomes of the operation that comes now.
@@ -133,7 +133,7 @@ export class Section {
   #letGo(): void {
     const { doorbells, operations, owners } = this.#source;
     this.lock.letGo();
-    doorbells.ringDue();
+    doorbells.notifyDue();
     if (!owners.isEmpty) doorbells.listen();
     operations.delivery.runDirect();
   }

@@ -12,7 +12,7 @@ import { agentsIn, generationOf } from './agents.ts';
 import * as C from './control.ts';
 import { thread, workerThreads } from './thread.ts';
 
-/** Whether threads must show by themselves that they live. */
+/** Whether the end of a thread can only be noticed by its sign of life. */
 export function needsSigns(): boolean {
   return workerThreads() === undefined && globalThis.navigator?.locks !== undefined;
 }
@@ -29,42 +29,42 @@ function isSupervisor(control: Int32Array, agent: number): boolean {
 }
 
 /** From now on agents that open in other threads are JOINING at first. */
-export function noteSupervisor({ control, number, generation }: Agent): void {
-  noteOnce(control, C.wordsOfAgent(number) + C.SUPERVISES, generation);
+export function storeSupervisor({ control, number, generation }: Agent): void {
+  storeOnce(control, C.wordsOfAgent(number) + C.SUPERVISES, generation);
 }
 
 /**
  * Holds an agent's sign of life until it closes, or its thread ends. Resolves when the lock is held
- * and that is noted; rejects if the browser refuses the lock.
+ * and that is stored; rejects if the browser refuses the lock.
  *
  * Once the request has been sent, the lock is granted even if the thread never comes back to its
- * event loop; only the note is then not written.
+ * event loop; only SIGN is then not written.
  */
-export function showLife(agent: Agent, doorbells: { ringAll(): void }): Promise<void> {
+export function showLife(agent: Agent, doorbells: { notifyAll(): void }): Promise<void> {
   if (!needsSigns()) return Promise.resolve();
   const { control, number, generation } = agent;
   return new Promise((resolve, reject) => {
     const held = async (): Promise<void> => {
-      // Its place may be another's by now.
+      // Its entry may belong to another agent by now.
       if (agent.isClosed) return;
-      noteOnce(control, C.wordsOfAgent(number) + C.SIGN, generation);
+      storeOnce(control, C.wordsOfAgent(number) + C.SIGN, generation);
       // Before the agent is LIVE: from the first set on that it can have, its end is noticed.
-      doorbells.ringAll();
+      doorbells.notifyAll();
       resolve();
       await new Promise<void>((closed) => agent.whenClosed(closed));
     };
     navigator.locks.request(signOf(control, number, generation), held).catch(reject);
-    doorbells.ringAll();
+    doorbells.notifyAll();
   });
 }
 
-/** If the place is another's by now, then that one writes the word later, or has written it. */
-function noteOnce(control: Int32Array, at: number, generation: number): void {
+/** If the entry has another agent by now, then that agent writes the word. */
+function storeOnce(control: Int32Array, at: number, generation: number): void {
   Atomics.compareExchange(control, at, 0, generation);
 }
 
-/** Whether an agent of this generation has noted that its lock is held. */
-export function hasShown(control: Int32Array, agent: number, generation: number): boolean {
+/** Whether an agent of this generation has stored that its lock is held. */
+export function hasSign(control: Int32Array, agent: number, generation: number): boolean {
   return Atomics.load(control, C.wordsOfAgent(agent) + C.SIGN) === generation;
 }
 

@@ -64,7 +64,7 @@ function allocateText(w: Int32Array): number {
   return slot;
 }
 
-/** Each pair of code units with the index of its first, as long as `visit` says so. */
+/** Each pair of code units with the index of its first, until `visit` returns false. */
 function walkText(
   w: Int32Array,
   first: number,

@@ -5,7 +5,7 @@ import { systemThread } from './liveness.ts';
 
 export interface Thread {
   /**
-   * Tells it from the other threads of an arena: Node's number and one; in a browser, at random.
+   * Identifies it among the threads of an arena: Node's number and one; in a browser, at random.
    */
   readonly id: number;
   /** The system's number of it, or 0. */

@@ -3,7 +3,7 @@
 import { expect } from 'vitest';
 import { Oracle, type OracleSet, type OracleSpec } from '../../../conformance/oracle.ts';
 import type { AcquireOptions } from '../../../src/api/options.ts';
-import { dropClaims, markDead, stateOf } from '../../../src/backends/threads/agents.ts';
+import { declareDead, dropClaims, stateOf } from '../../../src/backends/threads/agents.ts';
 import type { ThreadsBackend } from '../../../src/backends/threads/backend.ts';
 import * as C from '../../../src/backends/threads/control.ts';
 import type * as Threads from '../../../src/backends/threads/index.ts';
@@ -115,14 +115,14 @@ export class Scene {
   /** They are known to be dead, and not buried. */
   mark(whom: readonly Who[]): void {
     for (const who of whom) {
-      markDead(this.backend('c').agent.control, this.domains[who].agent, () => true);
+      declareDead(this.backend('c').agent.control, this.domains[who].agent, () => true);
     }
   }
 
   /** Buries who died as it opened, at the place that is its own by then. */
   buryNewcomer(agent: number, by: Who): void {
     const { control } = this.backend(by).agent;
-    if (markDead(control, agent, () => true)) this.backend(by).reap(agent);
+    if (declareDead(control, agent, () => true)) this.backend(by).reap(agent);
     expect(stateOf(control, agent)).toBe(C.FREE);
     dropClaims(control, isOver);
   }
@@ -131,7 +131,7 @@ export class Scene {
   bury(who: Who, by: Who, way: 'heard' | 'found'): void {
     const { agent } = this.domains[who];
     const { control } = this.backend(by).agent;
-    markDead(control, agent, () => true);
+    declareDead(control, agent, () => true);
     if (way === 'found' && control[C.LOCK] !== 0) {
       this.domains[by].querySync();
     } else {

@@ -1,43 +1,43 @@
-/** What the arena's lock must know of other agents, and of the thread it is used in. */
+/** What the arena's lock asks about other agents, and about the thread it is used in. */
 
 import { UnavailableError } from '../../api/errors.ts';
 import * as L from '../../core/layout.ts';
 import { realNowMs } from '../../runtime/real-time.ts';
-import { generationOf, markDead, stateOf } from './agents.ts';
+import { declareDead, generationOf, stateOf } from './agents.ts';
 import * as C from './control.ts';
 import { hasGoneThread } from './liveness.ts';
 import type { LockEnvironment } from './lock.ts';
 
 /**
- * So long the lock may be another's, and no operation may begin, before the owner's thread is
- * thought to have ended unnoticed. Of the time between two looks of the waiting thread at most a
- * slice counts: if more has passed, the waiting thread did not run either, as when the whole
- * process was stopped, and then nothing is known of the owner.
+ * Time for which another agent may have the lock while no operation begins, ms: after that its
+ * thread is thought to have ended unnoticed. Of the time between two checks of the waiting thread
+ * at most a slice counts: if more has passed, the waiting thread did not run either, as when the
+ * whole process was stopped, and then the state of the owner is unknown.
  */
 export const lockMsMax = 5000;
 /** As long as a thread sleeps for the lock, with some delay. */
 const sliceMsMax = 25;
-/** The same for a thread that may not sleep, and looks again and again. */
+/** The same for a thread that may not sleep, and checks repeatedly. */
 const sliceAwakeMsMax = 2;
-/** So long a thread that may not sleep stands still for it, before its event loop has a turn. */
-const standMsMax = 50;
-/** And so long if it has just done so in vain. */
-const standAgainMsMax = 2;
-/** Every so many looks at a lock that is another's, the system is asked about its thread. */
-const looksPerQuestion = 4;
+/** Longest time a thread that may not sleep spins for it before its event loop has a turn, ms. */
+const spinMsMax = 50;
+/** The same for the next try, while the lock has the same owner. */
+const spinAgainMsMax = 2;
+/** Number of checks of a lock between two queries of the system about its owner. */
+const checksPerQuery = 4;
 
-export class Neighbours implements LockEnvironment {
+export class ArenaLockEnvironment implements LockEnvironment {
   readonly generation: number;
   readonly maySleep: boolean;
   readonly #control: Int32Array;
   /** The header of core's words, which the owner of the lock changes. */
   readonly #words: Int32Array;
-  /** Whose the lock was found to be, in which operation, when last, and for how long in all. */
+  /** Owner found by the last check, its operation, the time of that check, and the time waited. */
   #owner = -1;
   #operation = 0;
-  #lookedMs = 0;
+  #checkedMs = 0;
   #waitedMs = 0;
-  /** Whom this thread has stood still for in vain, and when. */
+  /** Owner that this thread gave up on, and when. */
   #givenUp = -1;
   #givenUpMs = 0;
 
@@ -52,37 +52,37 @@ export class Neighbours implements LockEnvironment {
     return stateOf(this.#control, agent) === C.DEAD;
   }
 
-  stillWaits(lookCount: number, owner: number): void {
+  stillWaits(checkCount: number, owner: number): void {
     const nowMs = realNowMs();
     const operation = Atomics.load(this.#words, L.JOURNAL_OPERATION);
     const isSame = owner === this.#owner && operation === this.#operation;
-    if (lookCount > 0 && isSame) {
+    if (checkCount > 0 && isSame) {
       const sliceMs = this.maySleep ? sliceMsMax : sliceAwakeMsMax;
-      this.#waitedMs += Math.min(nowMs - this.#lookedMs, sliceMs);
+      this.#waitedMs += Math.min(nowMs - this.#checkedMs, sliceMs);
     } else {
       this.#waitedMs = 0;
     }
     if (!isSame) this.#givenUp = -1;
     this.#owner = owner;
     this.#operation = operation;
-    this.#lookedMs = nowMs;
-    const isQuestion = this.maySleep && lookCount % looksPerQuestion === looksPerQuestion - 1;
-    if (isQuestion && markDead(this.#control, owner, hasGoneThread)) return;
+    this.#checkedMs = nowMs;
+    const isQuery = this.maySleep && checkCount % checksPerQuery === checksPerQuery - 1;
+    if (isQuery && declareDead(this.#control, owner, hasGoneThread)) return;
     const limitMs = this.#limitMs(owner, nowMs);
     if (this.#waitedMs < limitMs) return;
     this.#givenUp = owner;
     this.#givenUpMs = nowMs;
     throw new UnavailableError(
       `agent ${owner} has had the arena's lock for ${limitMs} ms, so its thread is ` +
-        'stopped or has ended: nothing was done. Let this event loop run, so that it hears of ' +
-        'the end of workers given to attachWorker()',
+        'stopped or has ended: nothing was done. Let this event loop run, so that the end of ' +
+        'workers given to attachWorker() is noticed',
     );
   }
 
   #limitMs(owner: number, nowMs: number): number {
     const isAgain = owner === this.#givenUp && nowMs - this.#givenUpMs < lockMsMax;
-    // What is owed is tried from timers, and between them the event loop must have its turns.
-    if (this.maySleep) return isAgain ? standMsMax : lockMsMax;
-    return isAgain ? standAgainMsMax : standMsMax;
+    // Retries come from timers, and between them the event loop must have its turns.
+    if (this.maySleep) return isAgain ? spinMsMax : lockMsMax;
+    return isAgain ? spinAgainMsMax : spinMsMax;
   }
 }
