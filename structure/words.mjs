@@ -55,9 +55,9 @@ const terms = [
   {
     write: 'observe, hasSubscribers, attachWorker, subscribe',
     words: 'watch watches watched watching watcher watchers',
-    // Etcd has watches, and `ls --watch` and `watchEvents` are public names.
+    // Etcd and node:fs have watches, and `ls --watch` and `watchEvents` are public names.
     only: /^src\/(core|local|api|remote|backends\/(process|threads|broker|redis))\//,
-    except: /\bwatchEvents\b/g,
+    except: /\bwatchEvents\b|\bFSWatcher(, watch)?\b|= watch\(/g,
   },
   {
     write: 'notifyObservers, drain, resolveWaiters, initialise',

@@ -74,7 +74,7 @@ export function profileOf(random: SeededRandom, wanted?: ProfileName): FaultProf
         ...none,
         ...{ killMs: 2500, stopMs: 2500, cutMs: 2500, brokerKillMs: 2500, brokerStopMs: 4000 },
         ...{ brokerEndMs: 6000, fullMs: 5000 },
-        // Of a broker whose mark is gone only the clock says how far tokens have come.
+        // Of a broker whose record is gone only the clock says how far tokens have come.
         ...(random.chance(0.5) ? { timeMs: 2500 } : { deleteMs: 2500 }),
       };
   }

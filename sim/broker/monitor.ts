@@ -26,7 +26,7 @@ interface Request {
   /** The token of a grant that is claimed. */
   readonly claims: number | undefined;
   /** That an earlier broker, or this one, has given it; undefined for none yet. */
-  place: number | undefined;
+  queuePosition: number | undefined;
   /** The event in which it was told to wait; undefined while it has not been. */
   waitsSince: number | undefined;
   grant: GrantRecord | undefined;
@@ -248,7 +248,7 @@ export class BrokerMonitor implements GrantMonitor, Tap {
           links: linksOf(frame),
           isSteal: frame['steal'] === true,
           claims: frame['do'] === 'reclaim' ? Number(frame['token']) : undefined,
-          place: frame['place'] as number | undefined,
+          queuePosition: frame['queuePosition'] as number | undefined,
           waitsSince: undefined,
           grant: undefined,
         });
@@ -385,18 +385,18 @@ export class BrokerMonitor implements GrantMonitor, Tap {
   }
 
   #checkTurn(term: Term, request: Request, what: string): void {
-    const { links, isSteal, place } = request;
+    const { links, isSteal, queuePosition } = request;
     if (isSteal) return;
     for (const peer of this.#peers.values()) {
       if (peer.term !== term) continue;
       for (const other of peer.requests.values()) {
-        const { waitsSince, place: otherPlace = Number.POSITIVE_INFINITY } = other;
-        // One that has not been answered may have come later, unless both have a place.
-        const isKnown = waitsSince !== undefined || (place ?? 0) > otherPlace;
+        const { waitsSince, queuePosition: otherPosition = Number.POSITIVE_INFINITY } = other;
+        // One that has not been answered may have come later, unless both have a queue position.
+        const isKnown = waitsSince !== undefined || (queuePosition ?? 0) > otherPosition;
         if (other === request || other.grant !== undefined || !isKnown) continue;
         if (other.claims !== undefined || !conflict(links, other.links)) continue;
-        const isLater = place !== undefined && place < otherPlace;
-        this.#check(isLater, `${what}, before ${peer.client} at place ${otherPlace}`);
+        const isLater = queuePosition !== undefined && queuePosition < otherPosition;
+        this.#check(isLater, `${what}, before ${peer.client} at position ${otherPosition}`);
       }
     }
   }
@@ -413,13 +413,14 @@ export class BrokerMonitor implements GrantMonitor, Tap {
 
   #wait(peer: Peer, frame: Frame): void {
     const request = peer.requests.get(Number(frame['id']));
-    const place = Number(frame['place']);
+    const queuePosition = Number(frame['queuePosition']);
     if (request === undefined) return;
-    if (request.place !== undefined) {
-      const text = `${peer.client} waits at place ${place}, and was at ${request.place}`;
-      this.#check(place >= request.place, text);
+    if (request.queuePosition !== undefined) {
+      const moved = `at position ${queuePosition}, and was at ${request.queuePosition}`;
+      const text = `${peer.client} waits ${moved}`;
+      this.#check(queuePosition >= request.queuePosition, text);
     }
-    request.place = place;
+    request.queuePosition = queuePosition;
     request.waitsSince = this.#event;
   }
 

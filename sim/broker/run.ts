@@ -263,7 +263,7 @@ class BrokerWorld {
   }
 
   /**
-   * The mark goes only while tokens are behind the time of day, which is then all that the next
+   * The record goes only while tokens are behind the time of day, which is then all that the next
    * broker knows: after a client has come again they are ahead of it for 18 minutes.
    */
   #deleteFiles(): void {
@@ -272,7 +272,7 @@ class BrokerWorld {
     const { random } = this.#world;
     const isHarmless = !disk.isFull && this.#monitor.tokenLast < this.#system.epochMs() * 1000;
     const names = [...disk.folder(folder).entries.keys()].filter(
-      (name) => isHarmless || !name.endsWith('.mark'),
+      (name) => isHarmless || !name.endsWith('.record'),
     );
     const how = random.below(isHarmless ? 3 : 2);
     const gone = how > 0 || names.length === 0 ? names : [random.pick(names)];
@@ -283,7 +283,7 @@ class BrokerWorld {
 
   #fill(): void {
     const { disk } = this.#system;
-    if (disk.find(`${socketPath}.mark`, false) === undefined) return;
+    if (disk.find(`${socketPath}.record`, false) === undefined) return;
     disk.fill(true);
     this.#world.log(() => 'the disk is full');
     this.#world.clock.after(this.#world.random.real(100, 3000), () => {

@@ -56,10 +56,10 @@ const deletions: Readonly<Record<string, (socket: string) => void>> = {
   },
   'the link to its socket': (socket) => rmSync(socket),
   'its claim': (socket) => {
-    for (const path of filesOf(socket)) if (path.includes('.life-')) rmSync(path);
+    for (const path of filesOf(socket)) if (path.includes('.term-')) rmSync(path);
   },
   'all but its claim': (socket) => {
-    for (const path of filesOf(socket)) if (!path.includes('.life-')) rmSync(path);
+    for (const path of filesOf(socket)) if (!path.includes('.term-')) rmSync(path);
   },
   'its directory': (socket) => removeFolder(dirname(socket)),
   'its directory, and an empty one put there': (socket) => {

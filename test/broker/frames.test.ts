@@ -83,7 +83,16 @@ describe(`frames (KDS_SEED=${seed})`, () => {
     const more = ['query', 'end', 'session', 'close', 'reclaim', 'hello', 'other'];
     const value = fc.oneof(fc.anything(), fc.nat(5), fc.array(fc.nat(5)), fc.array(text));
     const keys = ['id', 'ids', 'parts', 'part', 'session', 'label', 'token'];
-    const rest = ['timeoutMs', 'locked', 'steal', 'holding', 'place', 'version', 'resource', 'pid'];
+    const rest = [
+      'timeoutMs',
+      'locked',
+      'steal',
+      'holding',
+      'queuePosition',
+      'version',
+      'resource',
+      'pid',
+    ];
     const message = fc.record(
       {
         do: fc.constantFrom(...verbs, ...more),

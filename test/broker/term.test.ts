@@ -103,10 +103,10 @@ describe('a broker', () => {
     }
   });
 
-  it('gives tokens beyond those of all lives before, whatever the clock says', async () => {
+  it('gives tokens beyond those of all terms before, whatever the clock says', async () => {
     const socket = freshSocketPath();
     const tokens = Date.now() * 1000 + 1e12;
-    writeFileSync(`${socket}.mark`, JSON.stringify({ tokens, isClean: true }));
+    writeFileSync(`${socket}.record`, JSON.stringify({ tokens, isClean: true }));
     const domain = await open(socket);
     const grant = await domain.acquire({ exclusive: 'a' });
     expect(grant.token).toBeGreaterThan(tokens);
@@ -117,12 +117,12 @@ describe('a broker', () => {
     expect(next.token).toBeGreaterThan(grant.token);
   });
 
-  it('takes the place of one that was killed, and of a damaged mark', async () => {
+  it('takes the place of one that was killed, and of a damaged record', async () => {
     const socket = freshSocketPath();
     const first = await open(socket);
     process.kill(first.brokerPid, 'SIGKILL');
     await first.close();
-    writeFileSync(`${socket}.mark`, 'rubbish');
+    writeFileSync(`${socket}.record`, 'rubbish');
     const second = await open(socket);
     const grant = await second.acquire({ exclusive: 'a' });
     expect(grant.token).toBeGreaterThan(Date.now() * 1000 - 60e6);
@@ -166,7 +166,7 @@ describe('a broker', () => {
       await serving[0]?.close();
     }
     expect(readdirSync(dirname(socketPath)).sort()).toEqual(
-      ['broker.sock', 'broker.sock.life-30', 'broker.sock.mark'].sort(),
+      ['broker.sock', 'broker.sock.term-30', 'broker.sock.record'].sort(),
     );
   });
 
@@ -192,7 +192,7 @@ describe('a broker', () => {
     for (const name of readdirSync(dirname(socket))) {
       if (name !== 'broker.sock.0123456789') rmSync(join(dirname(socket), name));
     }
-    symlinkSync('broker.sock.0123456789', `${socket}.life-1`);
+    symlinkSync('broker.sock.0123456789', `${socket}.term-1`);
     symlinkSync('broker.sock.0123456789', socket);
     await broker?.ended;
     await new Promise((resolve) => other.close(resolve));

@@ -17,7 +17,7 @@ export const brokerFaults: readonly BrokerFault[] = [
     profile: 'failing',
   },
   {
-    name: 'requests of the last broker are asked again in the order of their arrival',
+    name: 'requests of the last broker are repeated in the order of their arrival',
     file: 'server/grace.ts',
     find: 'positionOf(a.request) - positionOf(b.request) || 0',
     replace: '(positionOf(a.request) - positionOf(b.request)) * 0 || 0',
@@ -31,7 +31,7 @@ export const brokerFaults: readonly BrokerFault[] = [
     profile: 'torn',
   },
   {
-    name: 'a client that only holds does not look for the next broker',
+    name: 'a client that only holds does not reach the next broker',
     file: 'client/backend.ts',
     find: 'if (this.#isAnswerAwaited || this.requests.heldCount > 0) void this.#reconnect();',
     replace: 'if (this.#isAnswerAwaited) void this.#reconnect();',
@@ -71,7 +71,7 @@ export const brokerFaults: readonly BrokerFault[] = [
     profile: 'timed',
   },
   {
-    name: 'a broker does not look for another one whose files are deleted',
+    name: 'a broker does not check for another one whose files are deleted',
     file: 'server/term.ts',
     find: 'if (othersThan(sign, files.socketPath).length === 0) {',
     replace: 'if (othersThan(sign, files.socketPath).length >= 0) {',
@@ -92,8 +92,8 @@ export const brokerFaults: readonly BrokerFault[] = [
     profile: 'drowsy',
   },
   {
-    name: 'a mark is not written over where there is no room for a new one',
-    file: 'server/mark.ts',
+    name: 'a record is not written over where there is no room for a new one',
+    file: 'server/term-record.ts',
     find: '    writeInto(path, O_WRONLY, text);\n  }\n}',
     replace: '  }\n}',
     profile: 'full',

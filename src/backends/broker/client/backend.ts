@@ -3,7 +3,7 @@
  *
  * When a connection is lost, a broker is reached again, or started. It first receives what is held,
  * with the tokens; then all that still waits for an answer, with the queue positions it had. What
- * cannot be claimed is lost. A request that has ended is not asked again, and a grant that was
+ * cannot be claimed is lost. A request that has ended is not repeated, and a grant that was
  * released meanwhile is not claimed, so operations without an answer need not be kept.
  *
  * While an answer is awaited, the socket keeps the process alive; otherwise it does not.
@@ -53,14 +53,14 @@ import { SentSessions } from './sent-sessions.ts';
 const partingMsMax = 1000;
 /**
  * The broker ends a wait in time, as it knows the blockers. If no answer has come this much later,
- * ms, it is asked for them: its timers may not be those of this process.
+ * ms, it is queried for them: its timers may not be those of this process.
  */
 const patienceMs = 100;
 /** Time limit of that answer, ms: the broker is unavailable then. */
 const silenceMsMax = 5000;
 const brokersTime = { keepsAlive: true, isReal: true };
 
-/** What is asked besides requests, and answered once. It is asked again of the next broker. */
+/** A call, answered once; requests are apart. It is repeated at the next broker. */
 interface Call {
   readonly id: number;
   message(): ClientMessage;
@@ -204,7 +204,7 @@ export class BrokerBackend implements BackendPort<BrokerSnapshot, PendingBrokerR
 
   // ---- Calls
 
-  /** Of other clients too. A closed session can be asked as well. */
+  /** Of other clients too. A closed session works as well. */
   async query(): Promise<BrokerSnapshot> {
     const { held, pending } = (await this.#call({ do: 'query' })) as unknown as SentSnapshot;
     return { held: held.map(entryOf), pending: pending.map(entryOf) };
@@ -362,7 +362,7 @@ export class BrokerBackend implements BackendPort<BrokerSnapshot, PendingBrokerR
       const pending = this.requests.pendingOf(id);
       // The next broker reports it once more.
       if (pending?.queuePosition === undefined) this.requests.receive({ is, id });
-      if (pending !== undefined) pending.queuePosition = frame['place'] as number;
+      if (pending !== undefined) pending.queuePosition = frame['queuePosition'] as number;
     } else this.requests.receive({ is: 'settled', id });
     this.requests.delivery.runDirect();
   }

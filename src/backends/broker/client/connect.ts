@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { UnavailableError } from '../../../api/errors.ts';
 import type { Clock } from '../../../runtime/clock.ts';
 import { replaceInheritable } from '../wire/descriptors.ts';
-import { checkPlace, codeOf, isNobodyThere, unusable } from '../wire/socket-path.ts';
+import { checkSocketPath, codeOf, isNobodyThere, unusable } from '../wire/socket-path.ts';
 
 /** Time limit of a broker's start, ms. */
 const startMsMax = 10_000;
@@ -50,7 +50,7 @@ export function defaultProgram(env: NodeJS.ProcessEnv = process.env): string {
  */
 export async function connectToBroker(address: BrokerAddress, clock: Clock): Promise<Socket> {
   const { socketPath } = address;
-  checkPlace(socketPath);
+  checkSocketPath(socketPath);
   const socket = await connectTo(socketPath);
   if (socket !== undefined) return socket;
   if (!address.start) throw new UnavailableError(`no broker serves at ${socketPath}`);

@@ -43,7 +43,7 @@ export class BrokerConnection {
     flushAtExit();
   }
 
-  /** Takes a socket on which both sides have said hello. Frames that were due are dropped. */
+  /** Takes a socket on which both sides have sent hello. Frames that were due are dropped. */
   open(socket: Socket): void {
     const decoder = new FrameDecoder(replyBytesMax);
     socket.on('data', (chunk) => {

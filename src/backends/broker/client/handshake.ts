@@ -11,8 +11,8 @@ import type { Hello } from '../wire/messages.ts';
 import { BrokerGoneError } from './connect.ts';
 
 /**
- * Sends hello, and returns the answer. The broker sends nothing more until it is asked. A socket
- * whose handshake fails is destroyed.
+ * Sends hello, and returns the answer. The broker sends nothing more until the next request. A
+ * socket whose handshake fails is destroyed.
  *
  * @throws ProtocolError on a protocol mismatch; UnavailableError if no answer comes in time;
  * BrokerGoneError if the broker ended meanwhile.

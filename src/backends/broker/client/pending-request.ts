@@ -33,7 +33,7 @@ export function askMessage(
     ...(session !== 0 && { session }),
     ...(timeoutMs !== undefined && { timeoutMs: Math.max(0, timeoutMs - (nowMs - startMs)) }),
     ...(kept.length > 0 && { holding: kept }),
-    ...(queuePosition !== undefined && { place: queuePosition }),
+    ...(queuePosition !== undefined && { queuePosition }),
   };
 }
 
@@ -51,7 +51,7 @@ export function claimMessage(
  * now or never.
  */
 export function explainMessage(ask: Ask, id: number): Ask {
-  const { place: _, holding: __, steal: ___, ...message } = ask;
+  const { queuePosition: _, holding: __, steal: ___, ...message } = ask;
   return { ...message, id, timeoutMs: 0 };
 }
 

@@ -14,7 +14,7 @@ const pauseMsMin = 5;
 const pauseMsMax = 200;
 
 export interface ReachedBroker {
-  /** A connection on which both have said hello. */
+  /** A connection on which both have sent hello. */
   readonly socket: Socket;
   readonly pid: number;
 }

@@ -1,6 +1,6 @@
 /**
  * How many clients a broker lets in. One that let in as many as come would run out of descriptors,
- * and could then neither say so nor write its mark.
+ * and could then neither report that nor write its record.
  */
 
 import { readdirSync, readFileSync } from 'node:fs';
@@ -31,21 +31,21 @@ export function connectionsPossible(): number {
   );
 }
 
-/** Closes a connection for which there is no room, and says why. */
+/** Closes a connection for which there is no room, and sends the reason. */
 export function turnAway(socket: Socket, connectionsMax: number, clock: Clock): void {
   const error = new UnavailableError(
     `the broker, process ${process.pid}, has ${connectionsMax} clients, as many as it may have ` +
       'files open for: end some of them, or start it with a higher limit (ulimit -n)',
   );
   socket.on('error', () => undefined);
-  // What it says is not read; a client that does not read why is not waited for.
+  // Its frames are dropped; the time to read the reason is limited.
   socket.resume();
   const stopTimer = clock.after(turnAwayMsMax, () => socket.destroy());
   socket.on('close', stopTimer);
   socket.end(encodeFrame({ is: 'error', version: protocolVersion, ...errorSent(error) }));
 }
 
-/** Undefined where the system does not say. */
+/** Undefined where the system has no such file. */
 function readLimits(): { filesMax: number; fileCount: number } | undefined {
   try {
     const [, soft] =

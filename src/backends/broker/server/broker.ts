@@ -8,16 +8,16 @@ import type { Socket } from 'node:net';
 import { type Clock, systemClock } from '../../../runtime/clock.ts';
 import type { ServedDomain } from '../../process/domain.ts';
 import { allUnreadBytesMax, unreadMsMax } from '../wire/limits.ts';
-import { checkPlace } from '../wire/socket-path.ts';
+import { checkSocketPath } from '../wire/socket-path.ts';
 import { connectionsPossible, turnAway } from './admission.ts';
 import { type ConnectedBroker, Connection } from './connection.ts';
 import { Grace } from './grace.ts';
 import { Registry } from './registry.ts';
 import { Snapshots } from './snapshots.ts';
-import { beginLife, type Life } from './term.ts';
+import { startTerm, type Term } from './term.ts';
 import { Tokens } from './tokens.ts';
 
-/** Whoever starts a broker needs a while to come, in ms. */
+/** Least time that a broker waits for its first client, ms. */
 const firstIdleMsMin = 2000;
 /** How often it is seen to that newcomers find this broker, in ms. */
 const renewMs = 1000;
@@ -29,7 +29,7 @@ export interface BrokerServerOptions {
   readonly idleMs: number;
   /** How long clients of a broker that is gone can claim what they hold, in ms. */
   readonly graceMs: number;
-  /** How long a client may leave more than 1 MiB unread, in ms: `unreadMsMax`, if not told. */
+  /** How long a client may leave more than 1 MiB unread, in ms. Default: `unreadMsMax`. */
   readonly unreadMsMax?: number;
   /** Default: real time. */
   readonly clock?: Clock;
@@ -53,9 +53,9 @@ export async function serveDomain(
   domain: ServedDomain,
   options: BrokerServerOptions,
 ): Promise<RunningBroker | undefined> {
-  checkPlace(options.socketPath);
+  checkSocketPath(options.socketPath);
   const connectionsMax = connectionsPossible();
-  // Those who look whether it lives come before it knows that it does.
+  // Connections that test whether it serves arrive before its term has started.
   const early: Socket[] = [];
   let broker: Broker | undefined;
   const { clock = systemClock } = options;
@@ -63,12 +63,12 @@ export async function serveDomain(
     if (broker === undefined) early.push(socket);
     else broker.connect(socket);
   };
-  const life = await beginLife(options.socketPath, admit, clock);
-  if (life === undefined) {
+  const term = await startTerm(options.socketPath, admit, clock);
+  if (term === undefined) {
     for (const socket of early) socket.destroy();
     return undefined;
   }
-  broker = new Broker(domain, life, connectionsMax, options, clock);
+  broker = new Broker(domain, term, connectionsMax, options, clock);
   for (const socket of early) broker.connect(socket);
   return broker;
 }
@@ -83,7 +83,7 @@ class Broker implements RunningBroker, ConnectedBroker {
   readonly tokens: Tokens;
   readonly grace: Grace;
   readonly snapshots: Snapshots;
-  readonly #life: Life;
+  readonly #term: Term;
   readonly #idleMs: number;
   readonly #connections = new Set<Connection>();
   readonly #connectionsMax: number;
@@ -93,11 +93,11 @@ class Broker implements RunningBroker, ConnectedBroker {
   #stopRenewal: () => void = () => undefined;
   #stopIdle: (() => void) | undefined;
   #isOpen = true;
-  #tellEnded: () => void = () => undefined;
+  #resolveEnded: () => void = () => undefined;
 
   constructor(
     domain: ServedDomain,
-    life: Life,
+    term: Term,
     connectionsMax: number,
     options: BrokerServerOptions,
     clock: Clock,
@@ -106,27 +106,27 @@ class Broker implements RunningBroker, ConnectedBroker {
     this.domain = domain;
     this.clock = clock;
     this.socketPath = socketPath;
-    this.#life = life;
+    this.#term = term;
     this.#connectionsMax = connectionsMax;
     this.#idleMs = idleMs;
     this.unreadMsMax = options.unreadMsMax ?? unreadMsMax;
-    this.tokens = new Tokens(life, clock.epochMs());
+    this.tokens = new Tokens(term, clock.epochMs());
     this.grace = new Grace(clock);
     this.snapshots = new Snapshots(domain, this.registry);
     this.ended = new Promise((resolve) => {
-      this.#tellEnded = resolve;
+      this.#resolveEnded = resolve;
     });
-    if (life.hasHeirs) this.grace.begin(graceMs, () => this.#flushAll());
+    if (term.hasSurvivingClients) this.grace.begin(graceMs, () => this.#flushAll());
     this.#renewLater();
     // Its clients, if there are any, are to find the other one.
     const isNeeded = (): boolean =>
       this.#stopIdle === undefined || this.grace.isOn || this.#connections.size > 0;
-    life.whenOver(() => void this.close(), isNeeded);
+    term.whenOver(() => void this.close(), isNeeded);
     this.#restIfIdle();
   }
 
-  get life(): string {
-    return this.#life.name;
+  get term(): string {
+    return this.#term.name;
   }
 
   connect(socket: Socket): void {
@@ -164,7 +164,7 @@ class Broker implements RunningBroker, ConnectedBroker {
       this.#stopIdle?.();
       const isClean = this.#connections.size === 0 && !this.grace.isOn;
       this.tokens.end(isClean);
-      void this.#life.close().then(() => this.#tellEnded());
+      void this.#term.close().then(() => this.#resolveEnded());
       for (const connection of this.#connections) connection.destroy();
       await this.domain.close();
     }
@@ -186,7 +186,7 @@ class Broker implements RunningBroker, ConnectedBroker {
 
   #renewLater(): void {
     this.#stopRenewal = this.clock.after(renewMs, () => {
-      this.#life.renew();
+      this.#term.renew();
       this.#renewLater();
     });
   }

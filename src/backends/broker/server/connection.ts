@@ -69,7 +69,7 @@ export interface ConnectedBroker {
   readonly grace: Grace;
   readonly snapshots: Snapshots;
   /** The name of its term. */
-  readonly life: string;
+  readonly term: string;
   readonly unreadMsMax: number;
   /** A client leaves that many bytes more unread, or less. */
   countUnread(byteCount: number): void;
@@ -254,21 +254,21 @@ export class Connection implements Owner {
     this.info = { number: this.number, label, pid, command };
     this.#under = under;
     this.#open(0, undefined, label);
-    const { life, grace, tokens } = this.#broker;
+    const { term, grace, tokens } = this.#broker;
     if (seen !== undefined && grace.isOn) tokens.passSeen(seen);
-    const broker = { life, pid: process.pid, graceMs: grace.leftMs };
+    const broker = { term, pid: process.pid, graceMs: grace.leftMs };
     this.#tell({ is: 'hello', version, client: this.number, ...broker });
   }
 
   #arrive(ask: Ask, byteCount: number): void {
     const request = this.#place(ask, byteCount);
     if (request === undefined) return;
-    request.place = ask.place ?? 0;
+    request.queuePosition = ask.queuePosition ?? 0;
     const { clock, grace, tokens } = this.#broker;
     if (grace.isOn) {
       request.deferred = { ask, arrivedMs: clock.nowMs() };
       grace.defer(this, request);
-      tokens.passPosition(request.place);
+      tokens.passPosition(request.queuePosition);
     } else {
       this.#ask(request, ask);
     }
@@ -332,8 +332,8 @@ export class Connection implements Owner {
       return;
     }
     if (request.grant !== undefined || !this.requests.has(request.id)) return;
-    request.place = this.#broker.tokens.nextPosition();
-    this.#tell({ is: 'waiting', id: request.id, place: request.place });
+    request.queuePosition = this.#broker.tokens.nextPosition();
+    this.#tell({ is: 'waiting', id: request.id, queuePosition: request.queuePosition });
   }
 
   #observe(request: LiveRequest, set: SetSpec, timeoutMs: number | undefined): void {
@@ -495,7 +495,7 @@ export class Connection implements Owner {
       return;
     }
     this.#queryCount++;
-    this.#broker.snapshots.ask((told) => {
+    this.#broker.snapshots.query((told) => {
       this.#queryCount--;
       if (told instanceof Error) {
         this.#tellRefused(id, told);

@@ -68,7 +68,8 @@ export class Grace {
   #admitAll(): void {
     const deferred = this.#deferred;
     this.#deferred = [];
-    const positionOf = ({ place }: LiveRequest): number => place || Number.POSITIVE_INFINITY;
+    const positionOf = ({ queuePosition }: LiveRequest): number =>
+      queuePosition || Number.POSITIVE_INFINITY;
     // Those without a position stay as they came: Infinity less Infinity is no number, so 0.
     deferred.sort((a, b) => positionOf(a.request) - positionOf(b.request) || 0);
     for (const { by, request } of deferred) by.admit(request);

@@ -1,6 +1,6 @@
 /**
- * What a client has asked for, as the broker keeps it: from its arrival until it is granted and
- * given back, or refused. Its session says through whom it goes; its id is the client's own.
+ * A request of a client, as the broker keeps it: from its arrival until its grant ends, or it is
+ * refused. Its session identifies its owner; its id is the client's own.
  */
 
 import type { SyncGrant, Waiter } from '../../../api/grant.ts';
@@ -15,16 +15,16 @@ const labelLengthDescribed = labelLengthMax - 100;
 /** A client's session, and the domain's that stands for it. */
 export interface ServedSession {
   readonly session: ServedDomain;
-  /** The id that the entries of its sets in the domain's snapshots carry. */
+  /** The owner id in the entries of its sets in the domain's snapshots. */
   readonly owner: number;
   readonly parent: ServedSession | undefined;
   readonly client: ClientInfo | undefined;
-  /** As the client named it; that of the domain's session tells people more. */
+  /** As the client named it; that of the domain's session describes the client too. */
   readonly label: string | undefined;
   isEnded: boolean;
 }
 
-/** Whoever asked, who is told if the grant is taken away. */
+/** The connection of a request, notified if the grant is revoked. */
 export interface Owner {
   readonly info: ClientInfo | undefined;
   lose(request: LiveRequest): void;
@@ -36,18 +36,18 @@ export class LiveRequest {
   readonly served: ServedSession;
   /** What it is taken to cost in memory. */
   readonly byteCount: number;
-  /** In the order of arrival, from one life of the broker to the next; 0: of the last to come. */
-  place = 0;
-  /** Until it can be asked of the domain: it came in the time of grace. */
+  /** In the order of arrival, from one term of the broker to the next; 0: of the last to come. */
+  queuePosition = 0;
+  /** Until it is admitted to the domain: it came in the time of grace. */
   deferred: { readonly ask: Ask; readonly arrivedMs: number } | undefined = undefined;
   /** While it waits with a callback. */
   waiter: Waiter | undefined = undefined;
   /** While it waits for others to be gone. */
   observing: AbortController | undefined = undefined;
   grant: SyncGrant | undefined = undefined;
-  /** As told to the client; that of the domain's grant is another number. */
+  /** As reported to the client; that of the domain's grant is another number. */
   token = 0;
-  /** When it was granted by an earlier life: ms since 1970. */
+  /** When it was granted by an earlier term: ms since 1970. */
   sinceMs: number | undefined = undefined;
 
   constructor(id: number, owner: Owner, served: ServedSession, byteCount: number) {

@@ -2,8 +2,8 @@
  * The program that is started as the broker: `node broker-server.js SOCKET IDLE_MS GRACE_MS [FDS]`.
  * FDS are descriptors, with commas between them, that were left open and are to be closed.
  *
- * Whoever starts it hears `ready` when it serves, or another one does; or why it cannot. From then
- * on nobody need listen. KDS_TRACE, as that had it, names a file for a trace.
+ * It prints `ready` when it serves, or another one does; or the reason why it cannot. From then on
+ * its output need not be read. KDS_TRACE, inherited from its parent, names a file for a trace.
  */
 
 import { traceIfAsked } from '../../../inspect/trace.ts';
@@ -13,7 +13,7 @@ import { runBroker } from './run-broker.ts';
 const [socketPath, idleMs, graceMs, fds = ''] = process.argv.slice(2);
 closeInherited(fds);
 process.umask(0o077);
-// Whoever reads may have gone; the terminal too.
+// The reader may have ended; the terminal too.
 process.stdout.on('error', () => undefined);
 process.on('SIGHUP', () => undefined);
 // With a limit on the size of files (ulimit -f) a write fails, and does not end the broker.

@@ -17,7 +17,7 @@ export interface RunBrokerOptions {
 /**
  * Serves in this process. Undefined if a broker serves there already.
  *
- * @throws UnavailableError if the place is not safe, and what the file system refuses with.
+ * @throws UnavailableError if the directory is not safe, and what the file system refuses with.
  */
 export function runBroker({
   socketPath = defaultSocketPath(),

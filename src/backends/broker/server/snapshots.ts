@@ -1,7 +1,7 @@
 /**
- * What clients are told who ask for a snapshot. It is of one moment, after they have asked, and
- * made a slice at a time, so that others are served meanwhile. Only one is in the making: who asks
- * while it is, shares the next one.
+ * Snapshots for clients. Each is of one moment after its query has arrived, and is made a slice at
+ * a time, so that other clients are served meanwhile. One is made at a time: queries that arrive
+ * meanwhile share the next one.
  */
 
 import { LimitError } from '../../../api/errors.ts';
@@ -13,16 +13,16 @@ import type { SentEntry } from '../wire/messages.ts';
 import type { LiveRequest } from './live-request.ts';
 import type { Registry } from './registry.ts';
 
-/** So many entries are encoded at once. */
+/** Number of entries that are encoded at once. */
 const partCount = 100;
 
-/** Told how a frame goes on that has begun with an id, or why there is none. */
-export type SnapshotTold = (parts: readonly Buffer[] | Error) => void;
+/** Takes the rest of a frame that has begun with an id, or the error. */
+export type SnapshotReceiver = (parts: readonly Buffer[] | Error) => void;
 
 export class Snapshots {
   readonly #domain: ServedDomain;
   readonly #registry: Registry;
-  #asked: SnapshotTold[] = [];
+  #receivers: SnapshotReceiver[] = [];
   #isMaking = false;
 
   constructor(domain: ServedDomain, registry: Registry) {
@@ -30,35 +30,35 @@ export class Snapshots {
     this.#registry = registry;
   }
 
-  ask(tell: SnapshotTold): void {
-    this.#asked.push(tell);
+  query(receive: SnapshotReceiver): void {
+    this.#receivers.push(receive);
     if (!this.#isMaking) void this.#make();
   }
 
   async #make(): Promise<void> {
     this.#isMaking = true;
-    while (this.#asked.length > 0) {
-      const asked = this.#asked;
-      this.#asked = [];
-      const told = await this.#next().catch((error: Error) => error);
-      await inSlices(tellAll(asked, told));
+    while (this.#receivers.length > 0) {
+      const receivers = this.#receivers;
+      this.#receivers = [];
+      const result = await this.#next().catch((error: Error) => error);
+      await inSlices(deliverAll(receivers, result));
     }
     this.#isMaking = false;
   }
 
-  /** @throws LimitError if there is too much to tell. DomainClosedError */
+  /** @throws LimitError if there is too much to report. DomainClosedError */
   async #next(): Promise<readonly Buffer[]> {
     const { sessions, held: requests } = this.#registry;
     // The domain notes its state at once; whose it is belongs to that moment too.
     const snapshot = this.#domain.query();
-    const toTold = entryMaker(new Map(sessions), new Map(requests));
-    return inSlices(encoded(await snapshot, toTold));
+    const toSent = entryMaker(new Map(sessions), new Map(requests));
+    return inSlices(encoded(await snapshot, toSent));
   }
 }
 
-function* tellAll(asked: readonly SnapshotTold[], told: readonly Buffer[] | Error) {
-  for (const tell of asked) {
-    tell(told);
+function* deliverAll(receivers: readonly SnapshotReceiver[], result: readonly Buffer[] | Error) {
+  for (const receive of receivers) {
+    receive(result);
     yield;
   }
 }
@@ -82,7 +82,7 @@ function entryMaker(sessions: Registry['sessions'], requests: ReadonlyMap<number
 /** In parts that are bytes already: to join them, or write them out, would stop all for long. */
 function* encoded(
   { held, pending }: OwnedSnapshot,
-  toTold: (entry: OwnedEntry) => SentEntry,
+  toSent: (entry: OwnedEntry) => SentEntry,
 ): Generator<void, readonly Buffer[]> {
   const parts: Buffer[] = [];
   let byteCount = 0;
@@ -101,12 +101,12 @@ function* encoded(
       yield;
     }
   }
-  // What was claimed from the life before has the token of then.
-  const heldTold = yield* mapInSteps(held, toTold);
+  // A reclaimed grant keeps the token of the term that gave it.
+  const heldSent = yield* mapInSteps(held, toSent);
   add('"held":[');
-  yield* addList(yield* sortInSteps(heldTold, ({ token }) => token as number));
+  yield* addList(yield* sortInSteps(heldSent, ({ token }) => token as number));
   add('],"pending":[');
-  yield* addList(yield* mapInSteps(pending, toTold));
+  yield* addList(yield* mapInSteps(pending, toSent));
   add(']}\n');
   return parts;
 }

@@ -1,4 +1,4 @@
-/** The files of one life of the broker, beside the path of the socket (term.ts says what for). */
+/** The files of one term of the broker, beside the path of the socket (term.ts has their use). */
 
 import { randomBytes } from 'node:crypto';
 import {
@@ -15,14 +15,14 @@ import { basename, dirname, join } from 'node:path';
 import { UnavailableError } from '../../../api/errors.ts';
 import { codeOf } from '../wire/socket-path.ts';
 
-/** Of a life, at most: what is beyond was made by something else, and is not looked at. */
+/** Of a term, at most: what is beyond was made by something else, and is ignored. */
 const numberMax = 2 ** 48;
 
-export class LifeFiles {
+export class TermFiles {
   readonly socketPath: string;
   readonly folder: string;
   readonly #base: string;
-  /** Of this life's own socket: never used before. */
+  /** Of this term's own socket: never used before. */
   socketName: string;
 
   constructor(socketPath: string) {
@@ -36,11 +36,11 @@ export class LifeFiles {
     return join(this.folder, this.socketName);
   }
 
-  get markPath(): string {
-    return join(this.folder, `${this.#base}.mark`);
+  get recordPath(): string {
+    return join(this.folder, `${this.#base}.record`);
   }
 
-  /** The next socket of this life has another name. */
+  /** The next socket of this term has another name. */
   rename(): void {
     this.socketName = this.#freshName();
   }
@@ -50,7 +50,7 @@ export class LifeFiles {
     return name.startsWith(this.#base) || name === basename(this.folder);
   }
 
-  /** The number of the last life, over or not; 0 if there was none. */
+  /** The number of the last term, over or not; 0 if there was none. */
   highest(): number {
     return Math.max(0, ...this.#numbers());
   }
@@ -59,7 +59,7 @@ export class LifeFiles {
   claim(number: number): boolean {
     if (number > numberMax) {
       const last = this.claimPath(number - 1);
-      throw new UnavailableError(`no broker has had that many lives: delete ${last}`);
+      throw new UnavailableError(`no broker has had that many terms: delete ${last}`);
     }
     try {
       symlinkSync(this.socketName, this.claimPath(number));
@@ -71,7 +71,7 @@ export class LifeFiles {
     return this.claim(number);
   }
 
-  /** Makes room for a link. False if newcomers are led elsewhere than to a life that is over. */
+  /** Makes room for a link. False if newcomers are led elsewhere than to a term that is over. */
   #unpublish(number: number): boolean {
     const name = this.readPublished();
     if (name === undefined || name !== this.readClaim(number)) return false;
@@ -81,17 +81,17 @@ export class LifeFiles {
 
   /** Takes a claim back, unless it is another's by now. */
   withdraw(number: number): void {
-    if (this.readClaim(number) === this.socketName) this.#remove(`${this.#base}.life-${number}`);
+    if (this.readClaim(number) === this.socketName) this.#remove(`${this.#base}.term-${number}`);
   }
 
-  /** The name of the socket that a life has; undefined if there is no such life. */
+  /** The name of the socket that a term has; undefined if there is no such term. */
   readClaim(number: number): string | undefined {
     return readLink(this.claimPath(number));
   }
 
-  /** Leads to the socket of a life. */
+  /** Leads to the socket of a term. */
   claimPath(number: number): string {
-    return join(this.folder, `${this.#base}.life-${number}`);
+    return join(this.folder, `${this.#base}.term-${number}`);
   }
 
   /** The name of the socket that newcomers are led to. */
@@ -99,7 +99,7 @@ export class LifeFiles {
     return readLink(this.socketPath);
   }
 
-  /** The well-known path leads to this life's socket. */
+  /** The well-known path leads to this term's socket. */
   publish(): void {
     const fresh = `${this.ownPath}.new`;
     try {
@@ -114,7 +114,7 @@ export class LifeFiles {
     }
   }
 
-  /** A file of the socket, which is not this life's if it was deleted or replaced. */
+  /** A file of the socket, which is not this term's if it was deleted or replaced. */
   socketIdentity(): string | undefined {
     try {
       const { dev, ino } = lstatSync(this.ownPath);
@@ -141,7 +141,7 @@ export class LifeFiles {
     utimesSync(this.ownPath, now, now);
   }
 
-  /** Makes room: the socket of a life that is over. No later one has a socket of its name. */
+  /** Makes room: the socket of a term that is over. No later one has a socket of its name. */
   removeSocketOf(number: number): void {
     const name = this.readClaim(number);
     if (name !== undefined && this.#isSocketName(name)) this.#remove(name);
@@ -152,12 +152,12 @@ export class LifeFiles {
     this.#remove(`${this.#base}.starting`);
   }
 
-  /** Removes what earlier lives have left behind. */
+  /** Removes what earlier terms have left behind. */
   sweep(number: number): void {
     for (const old of this.#numbers()) {
       if (old >= number) continue;
       this.removeSocketOf(old);
-      this.#remove(`${this.#base}.life-${old}`);
+      this.#remove(`${this.#base}.term-${old}`);
     }
     for (const name of readdirSync(this.folder)) {
       const isLeft = name.endsWith('.new') && this.#isSocketName(name.slice(0, -'.new'.length));
@@ -183,7 +183,7 @@ export class LifeFiles {
   }
 
   #numbers(): number[] {
-    const start = `${this.#base}.life-`;
+    const start = `${this.#base}.term-`;
     return readdirSync(this.folder)
       .filter((name) => name.startsWith(start))
       .map((name) => name.slice(start.length))

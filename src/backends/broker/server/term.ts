@@ -3,14 +3,14 @@
  * step and Node has no locks on files.
  *
  * A broker first listens on a socket with a name of its own, never used again; then claims the next
- * life by a symbolic link `<socket>.life-N` to it, which only one can make. A life is over when its
+ * term by a symbolic link `<socket>.term-N` to it, which only one can make. A term is over when its
  * socket refuses connections: that is the kernel's word, and is never taken back. A broker that
- * finds the highest life over claims the next one; one that finds a higher one after its claim had
- * slept too long, and withdraws. The highest link is never removed but by a higher life, so two can
- * never both find theirs to be the highest. At last `<socket>` is made to lead to the winner.
+ * finds the highest term over claims the next one; one that finds a higher one after its claim had
+ * been paused too long, and withdraws. The highest link is never removed but by a higher term, so
+ * two can never both find theirs to be the highest. At last `<socket>` leads to the winner.
  *
  * The files can be deleted while a broker serves. So the winner puts up a sign
- * (abstract-sockets.ts), and only then looks for signs of others: of two winners at least the later
+ * (abstract-sockets.ts), and only then reads the signs of others: of two winners at least the later
  * one sees the other, and withdraws. The one that serves puts its files back (docs/decisions/0008,
  * 0014).
  */
@@ -28,31 +28,37 @@ import {
   putUpSign,
   type Sign,
 } from '../wire/abstract-sockets.ts';
-import { attemptsMax, checkPlace, codeOf, isNobodyThere, unusable } from '../wire/socket-path.ts';
-import { bootName, fingerprint, type Mark, readMark, writeMark } from './mark.ts';
-import { isFull, LifeFiles } from './term-files.ts';
+import {
+  attemptsMax,
+  checkSocketPath,
+  codeOf,
+  isNobodyThere,
+  unusable,
+} from '../wire/socket-path.ts';
+import { isFull, TermFiles } from './term-files.ts';
+import { bootName, fingerprint, readRecord, type TermRecord, writeRecord } from './term-record.ts';
 
-/** For so long, in ms, another broker's files are waited for, which it is to put back. */
+/** Time limit, ms, within which a broker that serves restores its files. */
 const putBackMsMax = 3000;
 /** Between two attempts, in ms. */
 const pauseMs = 30;
-/** Between a change in the directory, or a call, and the look at the files, in ms. */
+/** Between a change in the directory, or a call, and the check of the files, ms. */
 const renewPauseMs = 10;
 
 interface Heritage {
-  /** Tokens of earlier lives are not beyond this. */
+  /** Tokens of earlier terms are not beyond this. */
   readonly tokensBefore: number;
-  /** The life before ended while somebody was connected, who may come and claim what is held. */
-  readonly hasHeirs: boolean;
+  /** The term before ended while somebody was connected, who may come and claim what is held. */
+  readonly hasSurvivingClients: boolean;
 }
 
-/** The life of a broker that serves, from its claim to its end. */
-export class Life implements Heritage {
+/** The term of a broker that serves, from its claim to its end. */
+export class Term implements Heritage {
   readonly tokensBefore: number;
-  readonly hasHeirs: boolean;
-  /** Told in hello; two lives never have the same. */
+  readonly hasSurvivingClients: boolean;
+  /** Reported in hello; two terms never have the same. */
   readonly name: string;
-  readonly #files: LifeFiles;
+  readonly #files: TermFiles;
   readonly #admit: (socket: Socket) => void;
   readonly #clock: Clock;
   #number: number;
@@ -60,12 +66,12 @@ export class Life implements Heritage {
   /** Of the socket's file, as it was made. */
   #socket: string | undefined;
   #sign: OwnSign | undefined;
-  #watcher: FSWatcher | undefined;
-  /** Of the directory that is watched. */
-  #watched: string | undefined;
-  #mark: Mark | undefined;
-  /** Of the mark's file, as it was written; undefined while it could not be. */
-  #markWritten: string | undefined;
+  #folderEvents: FSWatcher | undefined;
+  /** Identity of the directory that {@link #folderEvents} reports on. */
+  #folderIdentity: string | undefined;
+  #record: TermRecord | undefined;
+  /** Of the record's file, as it was written; undefined while it could not be. */
+  #recordWritten: string | undefined;
   #isOpen = true;
   #renewal: Promise<boolean> | undefined;
   #stopRenewal: (() => void) | undefined;
@@ -82,17 +88,17 @@ export class Life implements Heritage {
     this.#clock = clock;
     this.name = files.socketName;
     this.tokensBefore = heritage.tokensBefore;
-    this.hasHeirs = heritage.hasHeirs;
+    this.hasSurvivingClients = heritage.hasSurvivingClients;
     this.#socket = files.socketIdentity();
     begun.onCall = () => this.#renewSoon();
     // First, as that makes room on a full disk.
     files.sweep(number);
     files.publish();
-    this.#watch();
+    this.#observeFolder();
   }
 
   /**
-   * `onOver` runs when another life has begun instead of this one; or when files are gone that no
+   * `onOver` runs when another term has begun instead of this one; or when files are gone that no
    * client needs, as it ends without one: then it is not put back what was deleted on purpose.
    */
   whenOver(onOver: () => void, isNeeded: () => boolean): void {
@@ -101,15 +107,15 @@ export class Life implements Heritage {
   }
 
   /**
-   * From now on the next life will give no token up to this one. What cannot be written now is
-   * written as soon as it can be; without it the next life begins with a time of grace.
+   * From now on the next term will give no token up to this one. What cannot be written now is
+   * written as soon as it can be; without it the next term begins with a time of grace.
    */
   noteTokens(tokens: number, isClean = false): void {
-    this.#mark = { tokens, isClean, life: this.#files.socketName, boot: bootName() };
-    this.#writeMark();
+    this.#record = { tokens, isClean, term: this.#files.socketName, boot: bootName() };
+    this.#writeRecord();
   }
 
-  /** Puts back what is gone of its files, unless another life has begun meanwhile. */
+  /** Puts back what is gone of its files, unless another term has begun meanwhile. */
   renew(): void {
     if (!this.#isOpen || this.#renewal !== undefined) return;
     this.#renewal = this.#restore()
@@ -126,7 +132,7 @@ export class Life implements Heritage {
   close(): Promise<void> {
     this.#isOpen = false;
     this.#stopRenewal?.();
-    this.#watcher?.close();
+    this.#folderEvents?.close();
     this.#sign?.close();
     return new Promise((resolve) => this.#server.close(() => resolve()));
   }
@@ -139,13 +145,13 @@ export class Life implements Heritage {
     });
   }
 
-  /** False if another life has begun, which newcomers find, or if this one is not needed. */
+  /** False if another term has begun, which newcomers find, or if this one is not needed. */
   async #restore(): Promise<boolean> {
     const files = this.#files;
     const isWhole = this.#socket !== undefined && files.socketIdentity() === this.#socket;
     if (!isWhole && !this.#isNeeded()) return false;
-    checkPlace(files.socketPath);
-    this.#watch();
+    checkSocketPath(files.socketPath);
+    this.#observeFolder();
     if (!isWhole || files.readClaim(files.highest()) !== files.socketName) {
       if (await this.#isReplaced()) return false;
       if (!isWhole) await this.#listenAgain();
@@ -160,14 +166,14 @@ export class Life implements Heritage {
     }
     if (files.readPublished() !== files.socketName) files.publish();
     files.refresh(this.#number, this.#clock.epochMs());
-    if (this.#mark !== undefined && this.#markWritten !== fingerprint(files.markPath)) {
-      this.noteTokens(this.#mark.tokens, this.#mark.isClean);
+    if (this.#record !== undefined && this.#recordWritten !== fingerprint(files.recordPath)) {
+      this.noteTokens(this.#record.tokens, this.#record.isClean);
     }
     return true;
   }
 
   /**
-   * Whether another life goes on. One that has claimed and not published yet, and is within reach
+   * Whether another term goes on. One that has claimed and not published yet, and is within reach
    * of signs, sees the sign of this one before it does, and withdraws.
    */
   async #isReplaced(): Promise<boolean> {
@@ -193,37 +199,37 @@ export class Life implements Heritage {
     old.close();
   }
 
-  /** Where files are deleted they are put back at once, and not only a second later. */
-  #watch(): void {
+  /** Deleted files are restored at once, and not only a second later. */
+  #observeFolder(): void {
     const identity = this.#files.folderIdentity();
-    if (identity === this.#watched) return;
-    this.#watcher?.close();
-    this.#watched = identity;
+    if (identity === this.#folderIdentity) return;
+    this.#folderEvents?.close();
+    this.#folderIdentity = identity;
     try {
-      this.#watcher = watch(this.#files.folder, { persistent: false }, (event, name) => {
+      this.#folderEvents = watch(this.#files.folder, { persistent: false }, (event, name) => {
         if (event === 'rename' && (name === null || this.#files.isAmong(name))) this.#renewSoon();
       });
-      this.#watcher.on('error', () => undefined);
+      this.#folderEvents.on('error', () => undefined);
     } catch {
-      // Too many directories are watched on this machine.
-      this.#watcher = undefined;
+      // The machine's limit of inotify instances is reached.
+      this.#folderEvents = undefined;
     }
   }
 
-  #writeMark(): void {
-    if (this.#mark === undefined) return;
+  #writeRecord(): void {
+    if (this.#record === undefined) return;
     try {
-      writeMark(this.#files.markPath, this.#mark);
-      this.#markWritten = fingerprint(this.#files.markPath);
+      writeRecord(this.#files.recordPath, this.#record);
+      this.#recordWritten = fingerprint(this.#files.recordPath);
     } catch {
-      this.#markWritten = undefined;
+      this.#recordWritten = undefined;
     }
   }
 }
 
-/** A claim that has won, but for what other brokers have to say. */
+/** A claim that has won, unless another broker serves. */
 interface Begun {
-  readonly files: LifeFiles;
+  readonly files: TermFiles;
   readonly number: number;
   readonly server: Server;
   readonly sign: OwnSign | undefined;
@@ -233,22 +239,22 @@ interface Begun {
 }
 
 /**
- * Begins a life; each socket that connects is admitted. Undefined if another one goes on, or began
+ * Begins a term; each socket that connects is admitted. Undefined if another one goes on, or began
  * at the same time.
  *
  * @throws UnavailableError if another broker serves that cannot be reached; what the file system
  * refuses with.
  */
-export async function beginLife(
+export async function startTerm(
   socketPath: string,
   admit: (socket: Socket) => void,
   clock: Clock,
-): Promise<Life | undefined> {
+): Promise<Term | undefined> {
   for (let attempt = 1; ; attempt++) {
-    const files = new LifeFiles(socketPath);
+    const files = new TermFiles(socketPath);
     try {
       const begun = await begin(files, admit, clock);
-      if (begun === undefined || begun instanceof Life) return begun;
+      if (begun === undefined || begun instanceof Term) return begun;
       if (await awaitOthers(socketPath, clock)) return undefined;
       // They have ended meanwhile.
     } catch (error) {
@@ -259,7 +265,7 @@ export async function beginLife(
       }
       // The directory was deleted just now: it is made again. Or others that begin at the same time
       // have taken the last room, and one of them goes on.
-      checkPlace(socketPath);
+      checkSocketPath(socketPath);
       if (isFull(cause)) files.removeNotice();
       await pause(clock);
     }
@@ -273,12 +279,12 @@ function pause(clock: Clock): Promise<void> {
   });
 }
 
-/** A life; or undefined if another one goes on; or `hidden` if one does that has lost its files. */
+/** A term; or undefined if another one goes on; or `hidden` if one does that has lost its files. */
 async function begin(
-  files: LifeFiles,
+  files: TermFiles,
   admit: (socket: Socket) => void,
   clock: Clock,
-): Promise<Life | 'hidden' | undefined> {
+): Promise<Term | 'hidden' | undefined> {
   const before = files.highest();
   if (before > 0) {
     if (await isAlive(files.claimPath(before))) return undefined;
@@ -289,21 +295,21 @@ async function begin(
   await listen(server, files.ownPath);
   // Too many files are open, or the like: the one that could not be let in comes again.
   server.on('error', () => undefined);
-  let life: Life | 'hidden' | undefined;
+  let term: Term | 'hidden' | undefined;
   try {
-    life = await claimLife(files, server, admit, clock);
+    term = await claimTerm(files, server, admit, clock);
   } finally {
-    if (!(life instanceof Life)) server.close();
+    if (!(term instanceof Term)) server.close();
   }
-  return life;
+  return term;
 }
 
-async function claimLife(
-  files: LifeFiles,
+async function claimTerm(
+  files: TermFiles,
   server: Server,
   admit: (socket: Socket) => void,
   clock: Clock,
-): Promise<Life | 'hidden' | undefined> {
+): Promise<Term | 'hidden' | undefined> {
   for (;;) {
     const last = files.highest();
     if (last > 0 && (await isAlive(files.claimPath(last)))) return undefined;
@@ -319,7 +325,7 @@ async function claimLife(
     const begun: Begun = { ...parts, onCall: () => undefined };
     try {
       if (othersThan(sign, files.socketPath).length === 0) {
-        return new Life(begun, heritageOf(files, lastName));
+        return new Term(begun, heritageOf(files, lastName));
       }
     } catch (error) {
       sign?.close();
@@ -336,27 +342,30 @@ function othersThan(own: OwnSign | undefined, socketPath: string): Sign[] {
   return signs.filter(({ name }) => name !== own?.name);
 }
 
-/** What the life before has left; `lastName` is of its socket, if there was one. */
-function heritageOf(files: LifeFiles, lastName: string | undefined): Heritage {
-  const mark = readMark(files.markPath);
-  return { tokensBefore: mark?.tokens ?? 0, hasHeirs: hasHeirs(files, mark, lastName) };
+/** What the term before has left; `lastName` is of its socket, if there was one. */
+function heritageOf(files: TermFiles, lastName: string | undefined): Heritage {
+  const record = readRecord(files.recordPath);
+  return {
+    tokensBefore: record?.tokens ?? 0,
+    hasSurvivingClients: hasSurvivingClients(files, record, lastName),
+  };
 }
 
-function hasHeirs(
-  { socketPath }: LifeFiles,
-  mark: Mark | undefined,
+function hasSurvivingClients(
+  { socketPath }: TermFiles,
+  record: TermRecord | undefined,
   lastName: string | undefined,
 ): boolean {
   // All files may have been deleted, and those that used them live.
   for (const _ of findSigns('client', socketPath)) return true;
-  const isFirst = mark === undefined && lastName === undefined;
+  const isFirst = record === undefined && lastName === undefined;
   if (isFirst) return false;
   // None of those that were connected before the system was started is left.
   const boot = bootName();
-  if (mark?.boot !== undefined && boot !== undefined && mark.boot !== boot) return false;
-  // The last life may have found no room to say that it had begun.
-  const isLast = lastName === undefined || mark?.life === lastName;
-  return mark?.isClean !== true || !isLast;
+  if (record?.boot !== undefined && boot !== undefined && record.boot !== boot) return false;
+  // The last term may have found no room to record that it had begun.
+  const isLast = lastName === undefined || record?.term === lastName;
+  return record?.isClean !== true || !isLast;
 }
 
 /**
@@ -399,7 +408,7 @@ function listen(server: Server, path: string): Promise<void> {
       server.listen({ path, backlog: 4096 });
       chmodSync(path, 0o600);
     } catch (error) {
-      // Binding has failed, which the event tells with the reason.
+      // Binding has failed; the event reports the reason.
       if (codeOf(error) !== 'ENOENT') refuse(error);
     } finally {
       process.umask(before);

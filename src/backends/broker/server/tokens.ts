@@ -1,24 +1,24 @@
 /**
  * Tokens and queue positions as clients receive them: greater than those of all terms before. They
- * begin at an offset: the time of day in µs, or the mark of the term before, or the greatest token
+ * begin at an offset: the time of day in µs, or the record of the last term, or the greatest token
  * that was claimed, whichever is greatest.
  */
 
 import type { SyncGrant } from '../../../api/grant.ts';
 import { tokenMax, tokenStartMax } from '../wire/limits.ts';
-import type { Life } from './term.ts';
+import type { Term } from './term.ts';
 
 /** Number of tokens reserved at once: the next term begins beyond them. */
 const tokensReserved = 2 ** 30;
 
 export class Tokens {
-  readonly #term: Pick<Life, 'noteTokens'>;
+  readonly #term: Pick<Term, 'noteTokens'>;
   #offset: number;
   #tokenLast: number;
   #reservedUpTo = 0;
   #positionLast: number;
 
-  constructor(term: Pick<Life, 'noteTokens' | 'tokensBefore'>, epochMs: number) {
+  constructor(term: Pick<Term, 'noteTokens' | 'tokensBefore'>, epochMs: number) {
     this.#term = term;
     const nowUs = Math.floor(Math.max(0, Math.min(epochMs * 1000, tokenStartMax)));
     this.#offset = Math.max(nowUs, term.tokensBefore);

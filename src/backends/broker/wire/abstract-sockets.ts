@@ -1,6 +1,6 @@
 /**
- * Signs of life that nobody can delete: abstract sockets of Linux. Each broker has one, and each
- * client that is connected. They go with their process, and no cleaner of files reaches them.
+ * Signs of running processes that nobody can delete: abstract sockets of Linux. Each broker has
+ * one, and each connected client. They go with their process, and no cleaner of files reaches them.
  *
  * Any user can bind any such name, so a sign by itself proves nothing. Its name has the number of a
  * process, and counts only if that process is this user's and has the very socket open: /proc lists

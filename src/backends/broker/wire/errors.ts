@@ -1,4 +1,4 @@
-/** Errors on their way from the broker to a client: code, message, and of a circle its steps. */
+/** Errors on their way from the broker to a client: code, message, and of a cycle its steps. */
 
 import {
   DeadlockError,
@@ -49,7 +49,7 @@ const classes: Readonly<Record<KdsErrorCode, ErrorClass>> = {
   KDS_FENCE_FAILED: FenceFailedError,
 };
 
-/** Whatever is not kds's own is told as the request's fault: it was checked, and yet refused. */
+/** An error that is not kds's own is reported as the request's fault: its frame was valid. */
 export function errorSent(error: unknown): ErrorSent {
   const message = error instanceof Error ? error.message : String(error);
   const code = error instanceof KdsError ? error.code : 'KDS_PROTOCOL';
@@ -58,7 +58,7 @@ export function errorSent(error: unknown): ErrorSent {
   return { code, message, cycle };
 }
 
-/** An error as the broker told it; one of a code unknown here is a ProtocolError. */
+/** An error as the broker sent it; one of a code unknown here is a ProtocolError. */
 export function errorReceived({ code, message, cycle }: Frame): KdsError {
   const text = typeof message === 'string' ? message : 'the broker gave no reason';
   if (code === 'KDS_DEADLOCK' && Array.isArray(cycle)) {

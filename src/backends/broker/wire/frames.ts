@@ -9,7 +9,7 @@ import { quote } from '../../../runtime/escape.ts';
 
 const lineFeed = 10;
 
-/** What a frame holds, before anybody has looked whether it makes sense. */
+/** What a frame holds, before it is checked. */
 export type Frame = { readonly [key in string]?: unknown };
 
 export class FrameDecoder {
@@ -23,7 +23,7 @@ export class FrameDecoder {
   }
 
   /**
-   * Tells of each frame that ends in this chunk, in order, and of its length in bytes.
+   * Reports each frame that ends in this chunk, in order, with its length in bytes.
    *
    * @throws ProtocolError for what is no frame; the decoder is of no use then. And what `onFrame`
    * throws.

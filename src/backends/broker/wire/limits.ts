@@ -16,10 +16,10 @@ export const frameBytesMax = 4 * 2 ** 20;
 /** Bytes of a frame that the broker sends, at most: only a snapshot comes near to it. */
 export const replyBytesMax = 32 * 2 ** 20;
 
-/** Connections, at most; fewer where the broker may not have so many files open. */
+/** Connections, at most; fewer where the limit on open files is lower. */
 export const connectionCountMax = 8192;
 
-/** A client that is turned away, as there is no room for it, may take so long to go, in ms. */
+/** Time limit, ms, in which a client that is turned away for lack of room disconnects. */
 export const turnAwayMsMax = 1000;
 
 /** Sets that wait or are held through one connection, at most. */
@@ -28,7 +28,7 @@ export const requestCountMax = 100_000;
 /** Bytes that what waits or is held is taken to cost, at most: of one connection, of all. */
 export const liveBytesMax = 128 * 2 ** 20;
 export const allLiveBytesMax = 512 * 2 ** 20;
-/** So many for each set, and for each resource in it, besides those of the frame that asked. */
+/** Bytes for each set, and for each resource in it, besides those of the request's frame. */
 export const requestBytes = 512;
 export const resourceBytes = 256;
 
@@ -39,18 +39,18 @@ export const queryCountMax = 1000;
 export const sessionCountMax = 10_000;
 export const privateCountMax = 65_536;
 
-/** Beyond so many bytes that a client has not read, nothing more is read from it. */
+/** Unread bytes of a client beyond which nothing more is read from it. */
 export const unreadBytesPaused = 2 ** 20;
-/** Beyond so many it is cut off; and if it has not read all of them in so long a time, in ms. */
+/** Unread bytes beyond which it is cut off; time limit, ms, of reading them. */
 export const unreadBytesMax = 64 * 2 ** 20;
 export const unreadMsMax = 30_000;
-/** Beyond so many that all such clients together have not read, who has the most is cut off. */
+/** Unread bytes of all clients beyond which the client with the most is cut off. */
 export const allUnreadBytesMax = 256 * 2 ** 20;
 
-/** A connection that has not said who it is by then, in ms, is cut off. */
+/** Time limit of a connection's hello, ms. */
 export const helloMsMax = 10_000;
 
-/** Length of the command that a client tells of itself, at most, in code units. */
+/** Length of the command in a client's hello, at most, in code units. */
 export const commandLengthMax = 1024;
 
 /** A token that a client claims to hold, at most: tokens count µs since 1970, so the year 2112. */

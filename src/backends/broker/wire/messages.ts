@@ -41,7 +41,7 @@ export interface Ask {
   /** Ids of grants. */
   readonly holding?: readonly number[];
   /** The queue position that it had at a broker that has died. */
-  readonly place?: number;
+  readonly queuePosition?: number;
 }
 
 /** Claims a grant of a broker that has died. */
@@ -107,13 +107,13 @@ export type BrokerMessage =
       readonly is: 'hello';
       readonly version: number;
       readonly client: number;
-      readonly life: string;
+      readonly term: string;
       readonly pid: number;
       readonly graceMs: number;
     }
   | GrantedEvent
   | SettledEvent
-  | { readonly is: 'waiting'; readonly id: number; readonly place: number }
+  | { readonly is: 'waiting'; readonly id: number; readonly queuePosition: number }
   | { readonly is: 'ended' | 'closed'; readonly id: number }
   | ({ readonly is: 'refused' | 'lost'; readonly id: number } & ErrorSent)
   | ({ readonly is: 'snapshot'; readonly id: number } & SentSnapshot)
@@ -159,13 +159,13 @@ export function readClientMessage(frame: Frame): ClientMessage {
       checkHello(frame);
       break;
     default:
-      throw new ProtocolError(`a client does not say ${describe(frame['do'])}`);
+      throw new ProtocolError(`a client does not send ${describe(frame['do'])}`);
   }
   return frame as unknown as ClientMessage;
 }
 
 function checkAsk(frame: Frame): void {
-  const { timeoutMs, locked, steal, holding, place } = frame;
+  const { timeoutMs, locked, steal, holding, queuePosition } = frame;
   checkSet(frame);
   if (timeoutMs !== undefined && !isAmount(timeoutMs)) {
     throw wrong(frame, 'timeoutMs', 'a number, 0 or more');
@@ -175,7 +175,7 @@ function checkAsk(frame: Frame): void {
   }
   if (steal !== undefined && typeof steal !== 'boolean') throw wrong(frame, 'steal', 'a boolean');
   if (holding !== undefined) checkIds(frame, 'holding');
-  if (place !== undefined) checkCount(frame, 'place');
+  if (queuePosition !== undefined) checkCount(frame, 'queuePosition');
 }
 
 function checkReclaim(frame: Frame): void {

@@ -1,5 +1,5 @@
 /**
- * Where the socket is: in a directory that follows from the user alone, or where KDS_SOCKET says
+ * Where the socket is: in a directory that follows from the user alone, or where KDS_SOCKET points
  * (docs/decisions/0014). A process that can put a socket there could pose as the broker, so a
  * directory that another user can change, or can exchange for another one, is refused.
  */
@@ -37,7 +37,7 @@ export function defaultSocketPath(
  *
  * @throws UnavailableError, TypeError, UnsupportedError
  */
-export function checkPlace(socketPath: string): void {
+export function checkSocketPath(socketPath: string): void {
   if (typeof socketPath !== 'string' || !isAbsolute(socketPath) || socketPath.includes('\0')) {
     throw new TypeError(`the path of a socket is absolute, not ${describe(socketPath)}`);
   }
@@ -143,7 +143,7 @@ const advice: Readonly<Record<string, string>> = {
   EPERM: 'set KDS_SOCKET to a path in a directory of your own',
   ENOENT: 'make its parent directory, or set KDS_SOCKET to another path',
   ENOTDIR: 'set KDS_SOCKET to a path whose parent is a directory',
-  ELOOP: 'remove the symbolic links that lead in a circle, or set KDS_SOCKET to another path',
+  ELOOP: 'remove the symbolic links that form a cycle, or set KDS_SOCKET to another path',
   EROFS: 'the file system is read-only: set KDS_SOCKET to a path on another one',
   ENOSPC: 'the disk is full: make room, or set KDS_SOCKET to a path on another one',
   EDQUOT: 'your quota is used up: make room, or set KDS_SOCKET to a path on another disk',
@@ -152,9 +152,9 @@ const advice: Readonly<Record<string, string>> = {
   ENFILE: 'too many files are open on this machine: end some programs',
 };
 
-/** Something about a place did not work: why, and what to do. */
+/** An error of the file system at a path: the reason, and what to do. */
 export function unusable(path: string, error: unknown): UnavailableError {
-  // What has its reason, and says what to do, is passed on as it is.
+  // An error of kds has its reason and what to do: its message stays.
   if (error instanceof KdsError) return new UnavailableError(error.message, { cause: error });
   const why = error instanceof Error ? error.message : String(error);
   const code = codeOf(error) ?? /^E[A-Z]+(?=:)/.exec(why)?.[0] ?? '';

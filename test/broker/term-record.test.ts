@@ -14,7 +14,11 @@ import {
 import { dirname, join } from 'node:path';
 import { type BrokerDomain, type BrokerOptions, openBrokerDomain } from 'kds/broker';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type Mark, readMark, writeMark } from '../../src/backends/broker/server/mark.ts';
+import {
+  readRecord,
+  type TermRecord,
+  writeRecord,
+} from '../../src/backends/broker/server/term-record.ts';
 import { tokenStartMax } from '../../src/backends/broker/wire/limits.ts';
 import { bundleBroker, isRunning, removePrograms, shiftBrokerClock, until } from './programs.ts';
 import { freshSocketPath, removePlaces } from './socket-paths.ts';
@@ -63,51 +67,51 @@ afterAll(() => {
   removePlaces();
 });
 
-const mark = { tokens: Date.now() * 1000, isClean: true, life: 'b.sock.0', boot: 'x' } as const;
+const record = { tokens: Date.now() * 1000, isClean: true, term: 'b.sock.0', boot: 'x' } as const;
 
-describe('a mark', () => {
+describe('a record', () => {
   it('is read as it was written, in place of whatever was there', () => {
-    const path = `${freshSocketPath()}.mark`;
+    const path = `${freshSocketPath()}.record`;
     const other = `${path}.other`;
     writeFileSync(other, 'untouched');
     symlinkSync(other, path);
-    for (const tokens of [0, mark.tokens, tokenStartMax + 1]) {
-      writeMark(path, { ...mark, tokens });
-      expect(readMark(path)).toEqual({ ...mark, tokens });
+    for (const tokens of [0, record.tokens, tokenStartMax + 1]) {
+      writeRecord(path, { ...record, tokens });
+      expect(readRecord(path)).toEqual({ ...record, tokens });
     }
-    writeMark(path, { tokens: 1, isClean: false, life: undefined, boot: undefined });
-    expect(readMark(path)).toMatchObject({ tokens: 1, isClean: false });
+    writeRecord(path, { tokens: 1, isClean: false, term: undefined, boot: undefined });
+    expect(readRecord(path)).toMatchObject({ tokens: 1, isClean: false });
     expect(lstatSync(path).mode & 0o777).toBe(0o600);
     expect(readFileSync(other, 'utf8')).toBe('untouched');
   });
 
   it('that was changed in any member, or cut off, is none', () => {
-    const path = `${freshSocketPath()}.mark`;
-    writeMark(path, mark);
+    const path = `${freshSocketPath()}.record`;
+    writeRecord(path, record);
     const text = readFileSync(path, 'utf8');
-    const changes: readonly Partial<Mark>[] = [
-      { tokens: mark.tokens + 1 },
+    const changes: readonly Partial<TermRecord>[] = [
+      { tokens: record.tokens + 1 },
       { isClean: false },
-      { life: 'b.sock.1' },
+      { term: 'b.sock.1' },
       { boot: 'y' },
     ];
     for (const change of changes) {
       writeFileSync(path, JSON.stringify({ ...JSON.parse(text), ...change }));
-      expect(readMark(path)).toBe(undefined);
+      expect(readRecord(path)).toBe(undefined);
     }
     truncateSync(path, 40);
-    expect(readMark(path)).toBe(undefined);
+    expect(readRecord(path)).toBe(undefined);
   });
 
   it('that was not written by a broker has no number that no clock could say', () => {
-    const path = `${freshSocketPath()}.mark`;
+    const path = `${freshSocketPath()}.record`;
     const numbers = ['9007199254740991', '4503599627370496', '-1', '1.5', '1e300', '"1"', 'null'];
     for (const tokens of numbers) {
       writeFileSync(path, `{"tokens":${tokens},"isClean":true}`);
-      expect(readMark(path), tokens).toBe(undefined);
+      expect(readRecord(path), tokens).toBe(undefined);
     }
     writeFileSync(path, '{"tokens":7,"isClean":1}');
-    expect(readMark(path)).toMatchObject({ tokens: 7, isClean: false });
+    expect(readRecord(path)).toMatchObject({ tokens: 7, isClean: false });
   });
 });
 
@@ -124,16 +128,16 @@ const damages: Readonly<Record<string, (path: string) => void>> = {
   'a link to itself in its place': (path) => symlinkSync(path, path),
 };
 
-describe('with a damaged mark', () => {
+describe('with a damaged record', () => {
   for (const [what, damage] of Object.entries(damages)) {
-    it(`of ${what}, tokens grow from life to life, and what is held stays held`, async () => {
+    it(`of ${what}, tokens grow from term to term, and what is held stays held`, async () => {
       const socket = freshSocketPath();
       const beganAt = Date.now() * 1000;
       const holder = await open(socket);
       const grant = await holder.acquire({ exclusive: 'b' });
       await killBroker(holder);
-      rmSync(`${socket}.mark`, { recursive: true, force: true });
-      damage(`${socket}.mark`);
+      rmSync(`${socket}.record`, { recursive: true, force: true });
+      damage(`${socket}.record`);
       const tokens = [await nextToken(socket)];
       expect(await (await open(socket)).tryAcquire({ shared: 'b' })).toBe(null);
       expect(grant.signal.aborted).toBe(false);
@@ -145,7 +149,7 @@ describe('with a damaged mark', () => {
       expect(tokens).toEqual([...new Set(tokens)].sort((a, b) => a - b));
       expect(tokens[0]).toBeGreaterThan(grant.token);
       expect(tokens[2]).toBeLessThan(beganAt + 2 ** 34);
-      rmSync(`${socket}.mark`, { recursive: true, force: true });
+      rmSync(`${socket}.record`, { recursive: true, force: true });
     });
   }
 });
@@ -159,7 +163,7 @@ describe('when the clock is stepped', () => {
       let last = grant.token;
       for (let round = 0; round < 2; round++) {
         setClock(round === 0 ? years * yearMs : 0);
-        utimesSync(`${socket}.mark`, 1, 1);
+        utimesSync(`${socket}.record`, 1, 1);
         await killBroker(holder);
         const newcomer = await open(socket);
         expect(await newcomer.tryAcquire({ shared: 'a' })).toBe(null);
@@ -254,18 +258,18 @@ describe('on a full disk', () => {
     grant.release();
   });
 
-  it.skipIf(!canMount)(`${whyNot}without a mark, holders keep what they hold`, async () => {
+  it.skipIf(!canMount)(`${whyNot}without a record, holders keep what they hold`, async () => {
     const socket = join(folder, 'broker.sock');
     makeRoom();
     const holder = await open(socket);
     const grant = await holder.acquire({ exclusive: 'a' });
-    rmSync(`${socket}.mark`);
+    rmSync(`${socket}.record`);
     fill();
     await killBroker(holder);
     const newcomer = await open(socket);
     expect(await newcomer.tryAcquire({ shared: 'a' })).toBe(null);
     makeRoom();
-    await until(() => readMark(`${socket}.mark`) !== undefined, 'the mark is written');
+    await until(() => readRecord(`${socket}.record`) !== undefined, 'the record is written');
     grant.release();
   });
 

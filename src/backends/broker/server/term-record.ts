@@ -1,6 +1,6 @@
 /**
- * What one life of the broker leaves to the next, in a file beside the socket. It is of use, and
- * not required: a life that cannot write it goes on, and one that cannot read it begins with a time
+ * What one term of the broker leaves to the next, in a file beside the socket. It is of use, and
+ * not required: a term that cannot write it goes on, and one that cannot read it begins with a time
  * of grace. So what is read is believed only as far as it can be checked.
  */
 
@@ -20,25 +20,25 @@ import {
 } from 'node:fs';
 import { tokenStartMax } from '../wire/limits.ts';
 
-export interface Mark {
+export interface TermRecord {
   /** No token beyond this has been given. */
   readonly tokens: number;
   /** Nobody was connected at the end. */
   readonly isClean: boolean;
-  /** The life that wrote it; undefined if that is not said. */
-  readonly life: string | undefined;
+  /** The term that wrote it; undefined if that is not recorded. */
+  readonly term: string | undefined;
   /** The start of the system in which it was written; undefined where that has no name. */
   readonly boot: string | undefined;
 }
 
 /** Always of one length, so that one that is there can be written over on a full disk. */
 const byteCount = 256;
-/** There is room for all tokens of a life beyond it. */
+/** There is room for all tokens of a term beyond it. */
 const tokensCheckedMax = 2 ** 53 - 2 ** 40;
 const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY, O_CREAT, O_EXCL } = constants;
 
-/** The mark of a file; undefined if it is missing, damaged, or anything else but a mark. */
-export function readMark(path: string): Mark | undefined {
+/** The record of a file; undefined if it is missing, damaged, or anything else but a record. */
+export function readRecord(path: string): TermRecord | undefined {
   let text: string;
   try {
     text = readStart(path);
@@ -49,17 +49,17 @@ export function readMark(path: string): Mark | undefined {
 }
 
 /**
- * Replaces the mark of a file in one step; or, where there is no room for that, writes over it.
+ * Replaces the record of a file in one step; or, where there is no room for that, writes over it.
  *
- * @throws what the file system refuses with: then the mark is what it was.
+ * @throws what the file system refuses with: then the record is what it was.
  */
-export function writeMark(path: string, mark: Mark): void {
-  const text = `${JSON.stringify({ ...mark, check: checkOf(mark) }).padEnd(byteCount - 1)}\n`;
-  const unique = `${path.slice(0, -'.mark'.length)}.${randomBytes(5).toString('hex')}`;
+export function writeRecord(path: string, record: TermRecord): void {
+  const text = `${JSON.stringify({ ...record, check: checkOf(record) }).padEnd(byteCount - 1)}\n`;
+  const unique = `${path.slice(0, -'.record'.length)}.${randomBytes(5).toString('hex')}`;
   const fresh = `${unique}.new`;
   try {
     writeInto(fresh, O_WRONLY | O_CREAT | O_EXCL, text);
-    // Whatever a directory of that name is good for, it cannot be replaced by a file.
+    // A directory of that name cannot be replaced by a file.
     if (isFolder(path)) renameSync(path, `${unique}.old`);
     renameSync(fresh, path);
   } catch {
@@ -114,7 +114,7 @@ function writeInto(path: string, flags: number, text: string): void {
   }
 }
 
-function parse(text: string): Mark | undefined {
+function parse(text: string): TermRecord | undefined {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -122,21 +122,21 @@ function parse(text: string): Mark | undefined {
     return undefined;
   }
   if (typeof value !== 'object' || value === null) return undefined;
-  const { tokens, isClean, life, boot, check } = value as { readonly [key in string]?: unknown };
+  const { tokens, isClean, term, boot, check } = value as { readonly [key in string]?: unknown };
   // One without a check was written by an earlier version, or by hand: it could be any number.
   const tokensMax = check === undefined ? tokenStartMax : tokensCheckedMax;
   if (!Number.isSafeInteger(tokens) || (tokens as number) < 0) return undefined;
   if ((tokens as number) > tokensMax) return undefined;
-  const mark: Mark = {
+  const record: TermRecord = {
     tokens: tokens as number,
     isClean: isClean === true,
-    life: typeof life === 'string' ? life : undefined,
+    term: typeof term === 'string' ? term : undefined,
     boot: typeof boot === 'string' ? boot : undefined,
   };
-  return check === undefined || check === checkOf(mark) ? mark : undefined;
+  return check === undefined || check === checkOf(record) ? record : undefined;
 }
 
-function checkOf({ tokens, isClean, life = '', boot = '' }: Mark): string {
-  const text = JSON.stringify([tokens, isClean, life, boot]);
+function checkOf({ tokens, isClean, term = '', boot = '' }: TermRecord): string {
+  const text = JSON.stringify([tokens, isClean, term, boot]);
   return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
