@@ -40,7 +40,7 @@ export const brokerFaults: readonly BrokerFault[] = [
   {
     name: 'a client does not ask the next broker for what it waits for',
     file: 'client/backend.ts',
-    find: '      this.#sendRequest(pending);\n    }',
+    find: '      this.#sendRequest(pending, this.clock.nowMs());\n    }',
     replace: '    }',
     profile: 'failing',
   },
