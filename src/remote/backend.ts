@@ -3,7 +3,7 @@
  *
  * Each backend gives a port: a codec and a connection. The port sends requests (`ask`) and
  * operations (`send`), and reports what comes back to its table of requests. The rest is the same
- * for all of them, and is here and in the table: a request is asked for once and ends once (I7);
+ * for all of them, and is here and in the table: a request is made once and ends once (I7);
  * one that is cancelled is given back if it was granted meanwhile; an operation on a grant cannot
  * fail.
  */
@@ -51,7 +51,7 @@ export interface BackendPort<
   /** Releases and cancels what went through a session, those within it included. */
   endSession(session: RemoteScope, left: LeftBehind): Promise<void>;
 
-  /** The same for all that there is. Nothing is asked of the backend any more. */
+  /** The same for all that there is. The backend is not used any more. */
   close(left: LeftBehind): Promise<void>;
 
   /** Rejects with ResourceBusyError if a resource is held or waited for. */

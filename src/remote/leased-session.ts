@@ -109,7 +109,7 @@ export class LeasedSession<R extends Renewal = Renewal> {
   heartbeatNow(): void {
     if (!this.isLive) return;
     if (this.#heartbeat !== 'idle') this.#heartbeat = 'due';
-    else void this.#beat();
+    else void this.#sendHeartbeat();
   }
 
   /** A call was not answered. */
@@ -133,7 +133,7 @@ export class LeasedSession<R extends Renewal = Renewal> {
     await this.#config.end();
   }
 
-  async #beat(): Promise<void> {
+  async #sendHeartbeat(): Promise<void> {
     this.#stopTimer();
     this.#heartbeat = 'sent';
     let delayMs = this.#config.retryMs;
@@ -175,7 +175,7 @@ export class LeasedSession<R extends Renewal = Renewal> {
   #schedule(delayMs: number): void {
     if (!this.isLive) return;
     this.#stopTimer();
-    this.#stopTimer = this.#config.clock.after(delayMs, () => void this.#beat());
+    this.#stopTimer = this.#config.clock.after(delayMs, () => void this.#sendHeartbeat());
   }
 
   #stop(state: 'lost' | 'closed'): void {

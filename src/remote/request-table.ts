@@ -152,7 +152,7 @@ export class RequestTable<P extends PendingRequest> {
     else if (event.is === 'waiting') {
       if (eventFlags.hasSubscribers) emitMiss(request);
     } else if (event.is === 'refused') this.refuse(request, event.reason);
-    else this.settle(request);
+    else this.endUngranted(request);
   }
 
   #grant({ request, key }: P, granted: Granted): void {
@@ -166,7 +166,7 @@ export class RequestTable<P extends PendingRequest> {
   }
 
   /** A try could not have its set, or an observer has no conflict left. */
-  settle(request: RemoteRequest): void {
+  endUngranted(request: RemoteRequest): void {
     if (!this.end(request)) return;
     if (eventFlags.hasSubscribers) emitEnd(request, 'denied');
     request.report.settled();

@@ -1,4 +1,4 @@
-/** Carries out the requests of a remote domain's sessions: each is given to the backend. */
+/** Performs the requests of a remote domain's sessions: each is given to the backend. */
 
 import type { Capability } from '../api/domain.ts';
 import { eventFlags } from '../api/events.ts';

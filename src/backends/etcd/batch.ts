@@ -90,7 +90,7 @@ export class Batch {
     this.#isFull = own.isAlone || isStealing || !isWhole;
     this.#compare(own, flags.names.length > 0);
     this.operations.push(...flags.operations);
-    if (isStealing) this.#rob(victims);
+    if (isStealing) this.#revoke(victims);
     if (put !== undefined) {
       own.entry = put;
       own.isSent = true;
@@ -119,19 +119,19 @@ export class Batch {
     return { names, operations, byteCount };
   }
 
-  /** A new one has its place among those that come with it. */
+  /** A new one has its ordinal among those of its transaction. */
   #entryOf({ entry, modRevision }: OwnSet): SetEntry {
     return modRevision === 0 ? { ...entry, at: this.steps.length } : entry;
   }
 
   /** So that a late or repeated transaction undoes nothing that was done since. */
-  #compare({ key, modRevision, isEnding }: OwnSet, hasMarks: boolean): void {
+  #compare({ key, modRevision, isEnding }: OwnSet, hasFlags: boolean): void {
     if (modRevision === 0 && !isEnding) this.compares.push(createdAt(key, 0));
-    else if (hasMarks || !isEnding) this.compares.push(changedAt(key, modRevision));
+    else if (hasFlags || !isEnding) this.compares.push(changedAt(key, modRevision));
   }
 
   /** Revokes as many as there is room for; the other clients give way when they see it. */
-  #rob(victims: Victims | undefined): void {
+  #revoke(victims: Victims | undefined): void {
     this.operations.push(putOf(this.#keys.steal, '{}'));
     if (victims === undefined) return;
     const { sets, chainRevision } = victims;

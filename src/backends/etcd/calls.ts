@@ -33,7 +33,7 @@ export type Operation = Json;
 export interface TxnResult {
   readonly succeeded: boolean;
   readonly revision: number;
-  /** What each of the ranges that were asked for has, in order. */
+  /** The keys of each range of the request, in order. */
   readonly ranges: readonly Found[];
 }
 

@@ -99,7 +99,7 @@ export class DerivedState implements CoreReader {
     return set !== 0 && this.core.isGranted(set);
   }
 
-  /** Those that waited and have been granted since this was last asked, in arrival order. */
+  /** Those that waited and have been granted since the last call, in arrival order. */
   takeGranted(): readonly LiveSet[] {
     const granted: LiveSet[] = [];
     for (let set = this.core.takeGranted(); set !== 0; set = this.core.takeGranted()) {
@@ -142,7 +142,7 @@ export class DerivedState implements CoreReader {
         return `${what} is ${describeOwnerOf(this, live.set)}`;
       }
     }
-    return 'etcd has not been heard of';
+    return 'nothing has been received from etcd';
   }
 
   liveOf(set: number): LiveSet {

@@ -28,7 +28,7 @@ export interface EtcdOptions {
    * 10. Until then the resources that a dead client holds are not free.
    */
   readonly leaseSeconds?: number | undefined;
-  /** Told of what goes through this domain and no session, and of this client. */
+  /** The label of this client, and of sets that go through no session. */
   readonly label?: string | undefined;
 }
 
@@ -41,7 +41,7 @@ export interface EtcdCluster {
   readonly tls?: EtcdTls | undefined;
 }
 
-/** Its grants can be checked by etcd itself, and its snapshots tell whose each set is. */
+/** Its grants can be checked by etcd itself, and its snapshots have the client of each set. */
 export interface EtcdDomain extends Domain<EtcdGrant> {
   query(): Promise<EtcdSnapshot>;
 }
@@ -62,7 +62,7 @@ const attemptMsMax = 2000;
  * Each client follows the log of all that happens in the domain, and puts its own requests into
  * it. A lost member costs time only; the session of a dead client expires with its lease.
  * If this client cannot renew its lease in time, its grants are lost, before etcd lets anybody else
- * have what they hold. Domains that nothing is asked of do not keep the process alive.
+ * have what they hold. Idle domains do not keep the process alive.
  *
  * @throws UnavailableError if no member answers, or etcd refuses; ProtocolError for what is no
  * etcd, or keys that are not kds's; TypeError, RangeError, LimitError for options that are none.

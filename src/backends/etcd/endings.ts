@@ -57,7 +57,7 @@ export class Endings {
   async #end(request: RemoteRequest, reason: unknown): Promise<void> {
     const { clock, requests, sets } = this.#options;
     await within(clock, leavingMsMax, sets.remove(request.id));
-    if (reason === undefined) requests.settle(request);
+    if (reason === undefined) requests.endUngranted(request);
     else requests.refuse(request, reason);
   }
 

@@ -13,9 +13,9 @@ import type { Json } from './calls.ts';
 /** A set that waits or is held: what it wants now, and how it came. */
 export interface SetEntry {
   readonly parts: RemoteSet;
-  /** Its place among the sets that one revision brought. */
+  /** Its ordinal among the sets of one revision. */
   readonly at: number;
-  /** When it was asked for: ms since 1970, by the clock of its client. */
+  /** When it was requested: ms since 1970, by the clock of its client. */
   readonly since: number;
   readonly label?: string | undefined;
   /** The label of the session that it went through, within its client. */
@@ -46,8 +46,8 @@ export interface LinkEntry {
   readonly deleted: readonly string[];
 }
 
-/** Places within one revision: more than a transaction may have operations. */
-export const placesMax = 1024;
+/** Ordinals within one revision: more than a transaction may have operations. */
+export const ordinalsMax = 1024;
 
 export function writeSet({ parts, ...entry }: SetEntry): string {
   return JSON.stringify({ parts: encodeParts(parts), ...entry });
@@ -66,7 +66,7 @@ export function readSet(key: string, value: string): SetEntry {
     parts !== undefined &&
     parts.length <= setSizeMax &&
     isNumber(at) &&
-    at < placesMax &&
+    at < ordinalsMax &&
     typeof since === 'number' &&
     isLabel(label) &&
     isLabel(session) &&
@@ -109,7 +109,7 @@ function parse(key: string, value: string): Json {
     const json: unknown = JSON.parse(value);
     if (typeof json === 'object' && json !== null) return json as Json;
   } catch {
-    // Told below.
+    // Reported below.
   }
   throw strange(key);
 }

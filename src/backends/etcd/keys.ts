@@ -8,7 +8,7 @@
  *     v                  the version of these keys and values, compared and put by each client
  *                        that opens a session
  *     c                  the chain: put by each transaction that changes sets or flags, or brings
- *                        a session. Its version counts them, and its value tells what each does,
+ *                        a session. Its version counts them, and its value has what each does,
  *                        so a reader sees whether one is missing, or a part of it. What
  *                        etcd ends by itself, a session, is not counted. Deleted by releases
  *                        that etcd has no space to count

@@ -1,6 +1,6 @@
 /**
  * The lease of a session in etcd, and the key under it. All sets of the session name it; when the
- * key is gone, they are sets of an expired session.
+ * key is deleted, they are sets of an expired session.
  */
 
 import type { ProtocolError } from '../../api/errors.ts';

@@ -1,9 +1,9 @@
 /** A set that waits or is held, as the log has it. */
 
-import { placesMax, type SetEntry } from './entries.ts';
+import { ordinalsMax, type SetEntry } from './entries.ts';
 
 /** Of the numbers that one revision has for tokens, those up to here are for sets that waited. */
-const waitedTokensMax = placesMax - 129;
+const waitedTokensMax = ordinalsMax - 129;
 
 export class LiveSet {
   readonly key: string;
@@ -19,7 +19,7 @@ export class LiveSet {
   isRevoked = false;
   /** Once granted. See {@link tokenOfWaiter}. */
   token = 0;
-  /** When it was granted, or, while it waits, asked for: ms since 1970. */
+  /** When it was granted, or, while it waits, requested: ms since 1970. */
   since: number;
 
   constructor(
@@ -40,12 +40,12 @@ export class LiveSet {
 
   /** The same for all clients, and grows with arrival. */
   get id(): number {
-    return this.createRevision * placesMax + this.entry.at;
+    return this.createRevision * ordinalsMax + this.entry.at;
   }
 
   /** Its token, if it is granted as it arrives. */
   get tokenAtArrival(): number {
-    const first = this.createRevision * placesMax;
+    const first = this.createRevision * ordinalsMax;
     return this.entry.steal === true ? first : first + waitedTokensMax + 1 + this.entry.at;
   }
 }
@@ -55,7 +55,7 @@ export class LiveSet {
  * revision grants does not conflict, so where there are too many of them some may have the same.
  */
 export function tokenOfWaiter(revision: number, index: number): number {
-  return revision * placesMax + Math.min(1 + index, waitedTokensMax);
+  return revision * ordinalsMax + Math.min(1 + index, waitedTokensMax);
 }
 
 /** Arrival order: by creation; but a stealing request comes before all that came before it. */

@@ -44,7 +44,7 @@ const pauseMs = 100;
 
 export interface LogReader {
   /** The replica has made a step. */
-  onStep(news: ReplicaDelta): void;
+  onStep(delta: ReplicaDelta): void;
   /** The log cannot be read, and is not followed any more. */
   onUnreadable(error: unknown): void;
 }
@@ -293,7 +293,7 @@ export class Log {
   async #readAll(): Promise<RangeResult> {
     const { prefix } = this.#keys;
     const items: KeyValue[] = [];
-    // Many clients that come at once keep a member busy: no page is given up and asked for again.
+    // Many clients that come at once keep a member busy: no page is given up and read again.
     const options = { attemptMs: readMsMax, fromLastAnswer: true };
     const range: Json = { ...prefixRange(prefix), limit: pageSize };
     for (let page: Json = range; ; ) {
@@ -337,13 +337,13 @@ export class Log {
 
   #step(make: () => ReplicaDelta): void {
     const countBefore = this.replica.sessions.size;
-    const news = make();
+    const delta = make();
     this.#progress++;
     // No revision brings a session and ends one: a lease ends by itself.
     const count = countBefore - this.replica.sessions.size;
     const { revision } = this.replica;
     if (count > 0) for (const ends of this.#endsDuringProbes) ends.push({ revision, count });
-    this.#reader.onStep(news);
+    this.#reader.onStep(delta);
     for (const waiter of [...this.#waiters]) if (waiter.isThere()) waiter.resolve();
   }
 }

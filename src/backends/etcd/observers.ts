@@ -14,7 +14,7 @@ import type { LiveSet } from './live-set.ts';
 import type { PendingEtcdRequest } from './pending-request.ts';
 import type { ReplicaDelta } from './replica.ts';
 
-type Requests = Pick<RequestTable<PendingEtcdRequest>, 'settle' | 'refuse'>;
+type Requests = Pick<RequestTable<PendingEtcdRequest>, 'endUngranted' | 'refuse'>;
 
 interface Observer {
   readonly request: RemoteRequest;
@@ -43,7 +43,7 @@ export class Observers {
       if (isEarlier || live.entry.steal === true) left.add(live);
     }
     if (left.size === 0) {
-      this.#requests.settle(request);
+      this.#requests.endUngranted(request);
       return;
     }
     this.#observers.set(request.id, { request, session, left });
@@ -68,7 +68,7 @@ export class Observers {
           left.delete(live);
         }
       }
-      if (left.size === 0) this.#requests.settle(request);
+      if (left.size === 0) this.#requests.endUngranted(request);
     }
   }
 

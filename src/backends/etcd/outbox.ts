@@ -82,15 +82,15 @@ export class Outbox {
 
   /** Another client has deleted it. */
   forget(own: OwnSet): void {
-    own.isGone = true;
+    own.isDeleted = true;
     this.#dirty.delete(own);
-    own.settle();
+    own.resolveWaiters();
   }
 
   /** Whether another client has deleted it before this one's copy of the state was read anew. */
-  isMissed({ key, modRevision, isEnding, isGone }: OwnSet): boolean {
+  isMissed({ key, modRevision, isEnding, isDeleted }: OwnSet): boolean {
     const { replica } = this.#terms.log;
-    if (isEnding || isGone || modRevision === 0) return false;
+    if (isEnding || isDeleted || modRevision === 0) return false;
     return modRevision <= replica.resetRevision && !replica.sets.has(key);
   }
 
@@ -113,9 +113,9 @@ export class Outbox {
   close(): void {
     this.#isOpen = false;
     this.#endPause();
-    for (const own of this.#dirty) own.settle();
+    for (const own of this.#dirty) own.resolveWaiters();
     this.#dirty.clear();
-    this.#settleIdle();
+    this.#resolveIdle();
   }
 
   async #work(): Promise<void> {
@@ -128,7 +128,7 @@ export class Outbox {
       if (batch.steps.length > 0) await this.#send(batch);
     }
     this.#isBusy = false;
-    this.#settleIdle();
+    this.#resolveIdle();
   }
 
   /** Sends the ends that need deletions only, if any; retries puts after a pause. */
@@ -155,7 +155,7 @@ export class Outbox {
     for (const own of this.#dirty) {
       if (own.isDue && !batch.add(own, this.#victims(own, log.replica, session.id))) break;
       this.#dirty.delete(own);
-      if (!own.isDue) own.settle();
+      if (!own.isDue) own.resolveWaiters();
       if (batch.isFull) break;
     }
     return batch;
@@ -203,7 +203,7 @@ export class Outbox {
         this.#tooLarge(batch, error);
       } else {
         this.#drop(batch);
-        onFailed(`etcd refuses what is said: ${error}`);
+        onFailed(`etcd refuses a transaction: ${error}`);
       }
     }
   }
@@ -218,7 +218,7 @@ export class Outbox {
       if (isDelete) own.isSent = false;
       if (put !== undefined && this.isMissed(own)) this.#terms.onMissed(own);
       if (own.isDue) this.#dirty.add(own);
-      else own.settle();
+      else own.resolveWaiters();
     }
   }
 
@@ -245,10 +245,10 @@ export class Outbox {
       () => false,
     );
     // A set that another client has deleted: the log reports that, unless it was read anew since.
-    // If it is out of reach, this is asked again.
+    // If it is out of reach, this is repeated.
     for (const own of isKnown ? over : []) {
-      if (own.isGone || !own.isSent || log.replica.sets.has(own.key)) continue;
-      if (own.isEnding) own.isGone = true;
+      if (own.isDeleted || !own.isSent || log.replica.sets.has(own.key)) continue;
+      if (own.isEnding) own.isDeleted = true;
       else onMissed(own);
     }
   }
@@ -269,7 +269,7 @@ export class Outbox {
         own.written ??= own.entry;
         own.entry = own.written;
       }
-      own.settle();
+      own.resolveWaiters();
     }
   }
 
@@ -281,10 +281,10 @@ export class Outbox {
   }
 
   #drop({ steps }: Batch): void {
-    for (const { own } of steps) own.settle();
+    for (const { own } of steps) own.resolveWaiters();
   }
 
-  #settleIdle(): void {
+  #resolveIdle(): void {
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 }

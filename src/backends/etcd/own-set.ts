@@ -11,10 +11,10 @@ export class OwnSet {
   isEnding = false;
   /** Resources, as in keys, to be flagged (or cleared) before, or as, its key is next updated. */
   readonly flags = new Map<string, boolean>();
-  /** Etcd may have it, as a member was asked to put it. */
+  /** Etcd may have it, as it was sent to a member. */
   isSent = false;
   /** Another client has deleted it: it is not sent, unless it is enqueued again. */
-  isGone = false;
+  isDeleted = false;
   /** What was last put, if that is known. */
   written: SetEntry | undefined = undefined;
   /** Of its key, as far as is known; 0 if it is not known to be there. */
@@ -34,20 +34,20 @@ export class OwnSet {
 
   /** Whether etcd lacks a change of it. */
   get isDue(): boolean {
-    if (this.isGone) return false;
+    if (this.isDeleted) return false;
     if (this.isEnding) return this.isSent;
     return this.flags.size > 0 || this.entry !== this.written;
   }
 
-  /** It takes the last place in line, as if it had never been there. */
+  /** It takes the end of the queue, as if it had never been there. */
   enqueueAgain(): void {
-    this.isGone = false;
+    this.isDeleted = false;
     this.isSent = false;
     this.written = undefined;
     this.modRevision = 0;
   }
 
-  settle(): void {
+  resolveWaiters(): void {
     for (const resolve of this.waiting.splice(0)) resolve();
   }
 }

@@ -10,7 +10,7 @@ import { lostError } from '../../remote/lost-error.ts';
 import type { RequestTable } from '../../remote/request-table.ts';
 import { nameOf } from '../../remote/resources.ts';
 import type { Endings } from './endings.ts';
-import { placesMax } from './entries.ts';
+import { ordinalsMax } from './entries.ts';
 import type { LiveSet } from './live-set.ts';
 import type { Observers } from './observers.ts';
 import type { OwnSet } from './own-set.ts';
@@ -81,7 +81,7 @@ export class Receiver {
   }
 
   /** Another client has deleted a set before this one's copy saw it granted. */
-  missed(own: OwnSet, token = own.modRevision * placesMax): void {
+  missed(own: OwnSet, token = own.modRevision * ordinalsMax): void {
     const { keeper, requests } = this.#options;
     const pending = requests.pendingOf(own.number);
     const outbox = keeper.present?.outbox;

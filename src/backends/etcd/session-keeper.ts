@@ -65,7 +65,7 @@ export class SessionKeeper {
     return this.#broken;
   }
 
-  /** @throws the error after which nothing can be asked any more. */
+  /** @throws the error after which no request can be made. */
   checkUsable(): void {
     if (this.#state === 'closed') throw new DomainClosedError('the domain is closed');
     if (this.#broken !== undefined) throw this.#broken;

@@ -4,7 +4,7 @@
  * To check a password takes a member as long as its administrator wants (bcrypt: a second at cost
  * 13, four at 15), and keeps a core of it busy. So this has a time limit of its own, whatever that
  * of the calls that wait for the token; and there is one request for it at a time, not one a call.
- * A member that does not answer may be a frozen one: then another is asked besides.
+ * A member that does not answer may be a frozen one: then another is tried besides.
  */
 
 import { ProtocolError, UnavailableError } from '../../api/errors.ts';
@@ -17,7 +17,7 @@ import { pauseMsOf, throwIfFinal } from './refusal.ts';
 const attemptMsMax = 30_000;
 /** Time after which no further attempt is made, ms. */
 const roundsMsMax = 10_000;
-/** Least time, ms, after which another member is asked besides. */
+/** Least time, ms, after which another member is tried besides. */
 const besidesMsMin = 1000;
 
 export interface Credentials {
@@ -99,7 +99,7 @@ export class SignIn {
     }
   }
 
-  /** The first answer. The next member is asked when those before have failed, or are slow. */
+  /** The first answer. The next member is tried when those before have failed, or are slow. */
   async #askInTurn(ask: Ask): Promise<Json> {
     const attempts: Promise<Json>[] = [];
     for (let index = 0; ; index++) {
@@ -120,8 +120,8 @@ export class SignIn {
 }
 
 /**
- * After how long, in ms, a token is to be renewed. A JWT says when it expires, and no use of it
- * changes that; one of the other kind expires only when it has not been used for minutes.
+ * After how long, in ms, a token is to be renewed. A JWT has the time of its expiry, and no use
+ * of it changes that; one of the other kind expires only when it has not been used for minutes.
  */
 function renewalMsOf(token: string, epochMs: number): number {
   const [, claims = ''] = token.split('.');

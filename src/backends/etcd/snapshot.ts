@@ -1,4 +1,4 @@
-/** What a client's copy of the state looks like, and whose each set is. */
+/** The snapshot of a client's replica, with the client of each set. */
 
 import type { Snapshot, SnapshotEntry } from '../../api/snapshot.ts';
 import { entriesOf } from '../../report/snapshot-entries.ts';
@@ -18,7 +18,7 @@ export interface EtcdSnapshotEntry extends SnapshotEntry {
 }
 
 /**
- * Of a set that had been granted, after a wait, before this client came, the token that is told is
+ * Of a set that had been granted, after a wait, before this client came, its token is
  * a lower bound, and the time that of the request.
  */
 export interface EtcdSnapshot extends Snapshot {

@@ -11,7 +11,7 @@ export interface RedisConnection {
    * Sends a command; commands arrive in the order in which they were sent by way of one
    * connection. Rejects with the server's error, which is an `Error` whose message is the server's
    * text; or, if the connection is lost or is not there, with any other error, after which the
-   * command may or may not have run, or may yet run. May never settle.
+   * command may or may not have run, or may yet run. May stay pending for ever.
    */
   send(command: string, ...args: readonly string[]): Promise<RedisReply>;
   /** Sends a message to the subscribers of a channel. Rejects as {@link send} does. */

@@ -6,7 +6,7 @@ import { text } from './lua/fence.lua';
  * Lua, to be put before a script of your own: `kds_fence(key, token, mode)`, with the mode in which
  * the grant holds it, is false if by what `key` has seen the grant must be over; else it remembers
  * the token, and is true. Writers are to call it, and readers, as 'shared', too: a writer whose
- * lease ran out is to be refused once anybody after it has looked. The text is also the file
+ * lease ran out is to be refused once a later holder has called it. The text is also the file
  * `kds/redis/fence.lua`.
  *
  * @example

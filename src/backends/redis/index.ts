@@ -1,7 +1,7 @@
 /**
  * kds/redis: one domain for all clients of a Redis or Valkey server (docs/redis.md).
  *
- * The state lies in keys of one hash tag and is changed by scripts; a channel tells who waits.
+ * The state lies in keys of one hash tag and is changed by scripts; a channel notifies the waiters.
  */
 
 export {

@@ -2,7 +2,7 @@
  * A connection by way of ioredis, or of iovalkey, its twin.
  *
  * Nothing is sent while the client is not connected, as its own queue would keep it and send it
- * later: the host asks anew by itself. What the client sends again after a reconnect is harmless.
+ * later: the backend retries by itself. What the client sends again after a reconnect is harmless.
  */
 
 import { UnavailableError } from '../../api/errors.ts';
@@ -33,7 +33,7 @@ export function connectIoredis(client: IoredisClient): RedisConnection {
   const { keyPrefix = '' } = client.options as { readonly keyPrefix?: string };
   const listeners: (() => void)[] = [];
   const channels = new Map<string, (text: string) => void>();
-  const tellReady = (): void => {
+  const notifyReady = (): void => {
     for (const listener of listeners) listener();
   };
   let subscriber: IoredisSubscriber | undefined;
@@ -41,7 +41,7 @@ export function connectIoredis(client: IoredisClient): RedisConnection {
   const subscribeAgain = async (): Promise<void> => {
     // After the client's own, so that nothing is missed from here on.
     for (const channel of channels.keys()) await subscriber?.subscribe(channel);
-    tellReady();
+    notifyReady();
   };
   const send = async (command: string, args: readonly string[]): Promise<unknown> => {
     if (!open.has(client.status)) throw new UnavailableError(`the client is ${client.status}`);
@@ -62,7 +62,7 @@ export function connectIoredis(client: IoredisClient): RedisConnection {
     made.on('ready', () => void subscribeAgain().catch(() => undefined));
     return made;
   };
-  const stop = onReady(client, tellReady);
+  const stop = onReady(client, notifyReady);
 
   return {
     send: async (command, ...args) => (await send(command, args)) as RedisReply,

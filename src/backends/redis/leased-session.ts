@@ -109,7 +109,7 @@ function createLease(
 ): LeasedSession<RedisRenewal> {
   const run = (what: 'open' | 'renew' | 'close'): Promise<ScriptReply> =>
     scripts.run('heartbeat', [id, what, `${leaseMs}`, about, `${layoutVersion}`]);
-  const beat = async (what: 'open' | 'renew'): Promise<RedisRenewal | Loss> => {
+  const sendHeartbeat = async (what: 'open' | 'renew'): Promise<RedisRenewal | Loss> => {
     const sentMs = clock.nowMs();
     const reply = await run(what);
     const [word, notifiedCount, numberTop, more] = reply.answer;
@@ -128,8 +128,8 @@ function createLease(
     clock,
     heartbeatsPerLease,
     retryMs: Math.min(retryMsMax, leaseMs / 10),
-    open: () => beat('open'),
-    renew: () => beat('renew'),
+    open: () => sendHeartbeat('open'),
+    renew: () => sendHeartbeat('renew'),
     end: async () => {
       try {
         while ((await run('close')).answer[1] === 'more');

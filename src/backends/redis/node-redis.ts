@@ -3,7 +3,7 @@
  * `createSentinel`, which finds the server that can be written to.
  *
  * Nothing is sent while the client is not connected, as its own queue would keep it and send it
- * later: the host asks anew by itself.
+ * later: the backend retries by itself.
  */
 
 import { UnavailableError } from '../../api/errors.ts';
@@ -41,11 +41,11 @@ const plainReplies = { typeMapping: {} };
 export function connectNodeRedis(client: NodeRedisClient | NodeRedisSentinel): RedisConnection {
   const listeners: (() => void)[] = [];
   const channels = new Map<string, (text: string) => void>();
-  const tellReady = (): void => {
+  const notifyReady = (): void => {
     for (const listener of listeners) listener();
   };
   let subscriber: NodeRedisSubscriber | undefined;
-  const stop = onReady(client, tellReady);
+  const stop = onReady(client, notifyReady);
   const send = sendOf(client);
 
   const startSubscriber = async (): Promise<NodeRedisSubscriber> => {
@@ -54,7 +54,7 @@ export function connectNodeRedis(client: NodeRedisClient | NodeRedisSentinel): R
     made.on('error', () => undefined);
     await made.connect();
     // It has subscribed anew by then.
-    made.on('ready', tellReady);
+    made.on('ready', notifyReady);
     return made;
   };
 

@@ -128,7 +128,7 @@ export class Receiver {
     this.#options.reach.failed(error);
   }
 
-  /** Whether an answer is to what is still asked. */
+  /** Whether an answer is to a request that is still pending. */
   #isWanted(pending: PendingRedisRequest, key: ServerKey): boolean {
     return pending.key === key && this.#requests.isPending(pending.request);
   }
@@ -178,7 +178,7 @@ export class Receiver {
     });
   }
 
-  /** The server has no trace of it, and it is asked by another number. */
+  /** The server has no trace of it, and it is sent by another number. */
   retry(pending: PendingRedisRequest): void {
     const { key } = pending;
     key?.session.idOf.delete(key.number);

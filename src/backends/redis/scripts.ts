@@ -87,7 +87,7 @@ export class Scripts {
   #numberLast = 0;
   /** Of the latest call that has been answered, and when an answer came last. */
   #answered = { number: 0, atMs: Number.NEGATIVE_INFINITY };
-  #isWatching = false;
+  #isTimerSet = false;
 
   /**
    * `limitMs`: time limit of a call. The server answers in order, so the limit of a call behind
@@ -151,7 +151,7 @@ export class Scripts {
       this.#numberLast++;
       const call: Call = { number: this.#numberLast, sinceMs: this.#clock.nowMs(), reject };
       this.#calls.add(call);
-      if (this.#calls.size === 1) this.#watch(this.#limitMs);
+      if (this.#calls.size === 1) this.#setTimer(this.#limitMs);
       reply.then(
         (value) => {
           this.#noteAnswer(call);
@@ -172,17 +172,17 @@ export class Scripts {
   }
 
   /** One timer for all of them: a timer each would cost as much as all else. */
-  #watch(delayMs: number, isLast = false): void {
-    if (this.#isWatching) return;
-    this.#isWatching = true;
+  #setTimer(delayMs: number, isLast = false): void {
+    if (this.#isTimerSet) return;
+    this.#isTimerSet = true;
     this.#clock.after(delayMs, () => {
-      this.#isWatching = false;
+      this.#isTimerSet = false;
       const nowMs = this.#clock.nowMs();
       for (const call of this.#calls) {
         const leftMs = this.#leftMs(call, nowMs);
         if (leftMs > 0 || !isLast) {
-          if (leftMs > 0) this.#watch(Math.ceil(leftMs));
-          else this.#watch(readMs, true);
+          if (leftMs > 0) this.#setTimer(Math.ceil(leftMs));
+          else this.#setTimer(readMs, true);
           return;
         }
         this.#calls.delete(call);

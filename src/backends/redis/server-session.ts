@@ -7,7 +7,7 @@ export class ServerSession {
   numberLast = 0;
   /** Of the last call that was answered: the server has lost state if it knows a lesser one. */
   numberAnswered = 0;
-  /** Id of the request, by the number of the call that asked for it: pending or held. */
+  /** Id of the request, by the number of the call that requested it: pending or held. */
   readonly idOf = new Map<number, number>();
   /** Notifications received without a gap. */
   #receivedCount = 0;

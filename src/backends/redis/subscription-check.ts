@@ -67,7 +67,7 @@ export class SubscriptionCheck {
   async #check(): Promise<void> {
     const { connection, channel, inTime, isUp } = this.#options;
     if (this.#isRenewing || !isUp()) return;
-    const expected = this.#takenLast;
+    const takenBefore = this.#takenLast;
     this.#sentLast++;
     const number = this.#sentLast;
     try {
@@ -77,7 +77,7 @@ export class SubscriptionCheck {
       return;
     }
     this.#takenLast = number;
-    if (this.#receivedLast < expected && !this.#isClosed) await this.#renew();
+    if (this.#receivedLast < takenBefore && !this.#isClosed) await this.#renew();
   }
 
   async #renew(): Promise<void> {

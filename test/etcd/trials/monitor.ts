@@ -15,7 +15,7 @@ import {
   type Listener,
   type Stream,
 } from '../../../src/backends/etcd/connection.ts';
-import { placesMax } from '../../../src/backends/etcd/entries.ts';
+import { ordinalsMax } from '../../../src/backends/etcd/entries.ts';
 import { httpMembers } from '../../../src/backends/etcd/http-member.ts';
 import { encodeResource, Keys } from '../../../src/backends/etcd/keys.ts';
 import type { LiveSet } from '../../../src/backends/etcd/live-set.ts';
@@ -210,5 +210,5 @@ export class Monitor {
 
 /** At which a grant was made that has this token. */
 function revisionOf(token: number): number {
-  return Math.floor(token / placesMax);
+  return Math.floor(token / ordinalsMax);
 }
