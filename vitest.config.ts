@@ -13,7 +13,7 @@ const onBuildMachine = process.env['CI'] === 'true';
 
 /** Files that wait for real time limits, make very large states, or run the programs of others. */
 const long = [
-  'test/broker/{deleted-files,large-snapshot,mark}.test.ts',
+  'test/broker/{deleted-files,large-snapshot,term-record}.test.ts',
   'test/cli/{completion,exclusion}.test.ts',
   'test/etcd/{blocked-loop,large-sets,network,quota,secured}.test.ts',
   'test/examples/globe.test.ts',

@@ -13,7 +13,7 @@ import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { type BrokerDomain, type BrokerOptions, openBrokerDomain } from 'kds/broker';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { readMark } from '../../src/backends/broker/server/mark.ts';
+import { readRecord } from '../../src/backends/broker/server/term-record.ts';
 import { runBroker } from '../../src/backends/broker/server/run-broker.ts';
 import { bundleBroker, isRunning, removePrograms, until } from './programs.ts';
 import { freshSocketPath, removePlaces } from './socket-paths.ts';
@@ -178,7 +178,7 @@ describe('a broker', () => {
       if (!/\.[0-9a-f]{10}$/.test(name)) rmSync(join(dirname(socket), name));
     }
     await until(() => readdirSync(dirname(socket)).includes('broker.sock'), 'it is back');
-    await until(() => readMark(`${socket}.mark`) !== undefined, 'the mark is written again');
+    await until(() => readRecord(`${socket}.record`) !== undefined, 'the record is written again');
     const other = await open(socket, { start: false });
     expect(await other.tryAcquire({ shared: 'a' })).toBe(null);
     grant.release();
