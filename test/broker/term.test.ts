@@ -13,8 +13,8 @@ import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { type BrokerDomain, type BrokerOptions, openBrokerDomain } from 'kds/broker';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { readRecord } from '../../src/backends/broker/server/term-record.ts';
 import { runBroker } from '../../src/backends/broker/server/run-broker.ts';
+import { readRecord } from '../../src/backends/broker/server/term-record.ts';
 import { bundleBroker, isRunning, removePrograms, until } from './programs.ts';
 import { freshSocketPath, removePlaces } from './socket-paths.ts';
 
