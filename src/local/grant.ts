@@ -114,7 +114,7 @@ export class LocalGrant implements SyncGrant, Deliverable {
 
   release(part?: ResourceRef | readonly ResourceRef[]): void {
     if (part !== undefined) this.#releasePart(part);
-    else this.#endInTime(false);
+    else this.endInTime(false);
   }
 
   downgrade(part?: ResourceRef | readonly ResourceRef[]): void {
@@ -133,7 +133,7 @@ export class LocalGrant implements SyncGrant, Deliverable {
   }
 
   abandon(reason?: unknown): void {
-    this.#endInTime(true, reason);
+    this.endInTime(true, reason);
   }
 
   [Symbol.dispose](): void {
@@ -165,9 +165,9 @@ export class LocalGrant implements SyncGrant, Deliverable {
   }
 
   /** Now, or as soon as the state can be reached. */
-  #endInTime(died: boolean, reason?: unknown): void {
+  private endInTime(died: boolean, reason?: unknown): void {
     try {
-      const isEnded = this.#end(died);
+      const isEnded = this.end(died);
       if (died && isEnded) this.own?.controller?.abort(reason ?? this.#lostError());
     } catch (error) {
       this.#endLater(error, died, reason);
@@ -176,11 +176,11 @@ export class LocalGrant implements SyncGrant, Deliverable {
 
   /** Apart from where all pass: a function with a closure in it makes room for that each time. */
   #endLater(error: unknown, died: boolean, reason: unknown): void {
-    this.scope.backend.port.retries.later(error, () => this.#endInTime(died, reason));
+    this.scope.backend.port.retries.later(error, () => this.endInTime(died, reason));
   }
 
   /** False if it had ended before. */
-  #end(died: boolean): boolean {
+  private end(died: boolean): boolean {
     const { scope, set } = this;
     if (set === 0) return false;
     const { backend } = scope;
@@ -202,7 +202,7 @@ export class LocalGrant implements SyncGrant, Deliverable {
       this.#checkHeld();
       this.#choose(requested);
       backend.core.removeChosen(this.set);
-      if (backend.core.firstLink(this.set) === 0) this.#end(false);
+      if (backend.core.firstLink(this.set) === 0) this.end(false);
       else if (eventFlags.hasSubscribers) backend.events.weakened(this.set, this.token);
     } catch (error) {
       throw backend.abort(error);

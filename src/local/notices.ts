@@ -27,17 +27,17 @@ interface NoticeSource {
 /** Within an operation. */
 export class Notices {
   watchdog: HoldWatchdog | undefined = undefined;
-  readonly #core: Core;
+  private readonly core: Core;
   readonly #source: NoticeSource;
 
   constructor(source: NoticeSource) {
-    this.#core = source.core;
+    this.core = source.core;
     this.#source = source;
   }
 
   /** Takes all notices from core. */
   report(): void {
-    const core = this.#core;
+    const core = this.core;
     const { owners, queues } = this.#source.port;
     // Sets that lost their grants first: their successors are reported later.
     for (let set = core.takeLost(); set !== 0; set = core.takeLost()) {
@@ -51,7 +51,7 @@ export class Notices {
 
   /** A set of this thread that waited has been granted. */
   granted(set: number): void {
-    const core = this.#core;
+    const core = this.core;
     const { clock, owners } = this.#source.port;
     const request = owners.take(set) as LocalRequest;
     endWaiting(request);
@@ -69,7 +69,7 @@ export class Notices {
 
   /** A grant of this thread has been taken back, perhaps before its request received it. */
   lost(set: number): void {
-    const core = this.#core;
+    const core = this.core;
     const { delivery, port } = this.#source;
     const token = core.token(set);
     if (eventFlags.hasSubscribers) this.#source.events.remember(set);
@@ -92,7 +92,7 @@ export class Notices {
     state: number,
     label: string | undefined,
   ): LocalGrant {
-    const grant = new LocalGrant(scope, set, this.#core.token(set));
+    const grant = new LocalGrant(scope, set, this.core.token(set));
     const isUsual =
       label === undefined && (state & HAS_DETAILS) === 0 && scope.tracked === undefined;
     if (!isUsual) this.#complete(grant, state, label);
@@ -120,7 +120,7 @@ export class Notices {
 
   /** Resources that a holder left half done, and those that the grant goes without. */
   #describe(grant: LocalGrant): void {
-    const core = this.#core;
+    const core = this.core;
     const { reader } = this.#source;
     const recovered: string[] = [];
     const ignored: string[] = [];

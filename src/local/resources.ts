@@ -159,8 +159,8 @@ interface ResourceSource {
 }
 
 export class Resources {
-  readonly #source: ResourceSource;
-  readonly #queues: Queues;
+  private readonly source: ResourceSource;
+  private readonly queues: Queues;
   /**
    * Memory for what is read next. A read takes it and {@link resolve} gives it back, so a set that
    * code of the caller's asks for in between has memory of its own.
@@ -170,14 +170,14 @@ export class Resources {
   readonly #scratch = new ResolvedSet();
 
   constructor(source: ResourceSource, queues: Queues) {
-    this.#source = source;
-    this.#queues = queues;
+    this.source = source;
+    this.queues = queues;
   }
 
   handle(name: string | undefined): LocalResource {
     if (name === undefined) return this.#createNameless();
     checkName(name);
-    const resource = this.#queues.names.get(name) ?? this.#create(name, true);
+    const resource = this.queues.names.get(name) ?? this.#create(name, true);
     resource.isHandle = true;
     return resource;
   }
@@ -242,12 +242,12 @@ export class Resources {
 
   /** The queues of what is asked for; good until the next call. Within an operation. */
   resolve(requested: RequestedSet): ResolvedSet {
-    const queues = this.#queues;
+    const queues = this.queues;
     if (queues.isUntidy) queues.tidy();
-    return requested.epoch === queues.epoch ? requested.resolved : this.#resolve(requested);
+    return requested.epoch === queues.epoch ? requested.resolved : this.resolveAnew(requested);
   }
 
-  #resolve(requested: RequestedSet): ResolvedSet {
+  private resolveAnew(requested: RequestedSet): ResolvedSet {
     if (requested.resolved !== undefined) return this.#resolvePrepared(requested);
     const { refs, count } = requested;
     const scratch = this.#scratch;
@@ -272,7 +272,7 @@ export class Resources {
     scratch.count = 0;
     const count = requested instanceof LocalPreparedSet ? refs.length : requested.count;
     for (let index = 0; index < count; index++) {
-      const queue = this.#queues.existingQueueOf(this.#find(refs[index] as ResourceRef));
+      const queue = this.queues.existingQueueOf(this.#find(refs[index] as ResourceRef));
       if (queue === 0) return undefined;
       scratch.queues[scratch.count++] = queue;
     }
@@ -282,7 +282,7 @@ export class Resources {
 
   /** Whether a set holds a resource or waits for it. */
   isUsed(ref: ResourceRef): boolean {
-    const source = this.#source;
+    const source = this.source;
     const requested = this.readPart(ref);
     source.begin();
     const resolved = this.resolveExisting(requested);
@@ -293,8 +293,8 @@ export class Resources {
 
   close(resource: LocalResource): void {
     if (!resource.isOpen) return;
-    const source = this.#source;
-    const queues = this.#queues;
+    const source = this.source;
+    const queues = this.queues;
     source.begin();
     try {
       const queue = queues.existingQueueOf(resource);
@@ -315,7 +315,7 @@ export class Resources {
     resolved.count = 0;
     for (let index = 0; index < resources.length; index++) {
       let resource = resources[index] as LocalResource;
-      if (this.#queues.existingQueueOf(resource) === 0) {
+      if (this.queues.existingQueueOf(resource) === 0) {
         // A name that fell idle may have come back as another object meanwhile.
         resource = this.#find(set.refs[index] as ResourceRef);
         resources[index] = resource;
@@ -324,19 +324,19 @@ export class Resources {
       resolved.count++;
     }
     resolved.exclusiveCount = set.exclusiveCount;
-    set.epoch = this.#queues.epoch;
+    set.epoch = this.queues.epoch;
     return resolved;
   }
 
   #use(resource: LocalResource, found: ResolvedSet): number {
     if (!resource.isOpen) throw closedResource(printableName(resource));
-    return this.#queues.queueOf(resource, found);
+    return this.queues.queueOf(resource, found);
   }
 
   /** Of a name, or of a handle that has been accepted. */
   #find(ref: ResourceRef): LocalResource {
     if (typeof ref !== 'string') return ref as LocalResource;
-    const resource = this.#queues.names.get(ref);
+    const resource = this.queues.names.get(ref);
     if (resource !== undefined) return resource;
     checkName(ref);
     return this.#create(ref, false);
@@ -345,14 +345,14 @@ export class Resources {
   #create(name: string, isHandle: boolean): LocalResource {
     const resource = new LocalResource(this, name, 0);
     resource.isHandle = isHandle;
-    if (isHandle) this.#queues.names.set(name, resource);
+    if (isHandle) this.queues.names.set(name, resource);
     return resource;
   }
 
   #createNameless(): LocalResource {
-    this.#source.begin();
-    const resource = new LocalResource(this, undefined, this.#queues.nextNumber());
-    this.#source.commit();
+    this.source.begin();
+    const resource = new LocalResource(this, undefined, this.queues.nextNumber());
+    this.source.commit();
     resource.isHandle = true;
     return resource;
   }
