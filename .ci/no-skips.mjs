@@ -1,11 +1,11 @@
 // Reads the JSON report of a test run.
 //
 //   node .ci/no-skips.mjs REPORT          fails if a test was skipped, unless the reason is that
-//                                         its host does not offer what the test is about
+//                                         its backend does not offer what the test is about
 //   node .ci/no-skips.mjs --count REPORT  prints `N passed, N failed, N skipped`
 import { readFileSync } from 'node:fs';
 
-const capability = 'not offered by this host';
+const capability = 'not offered by this backend';
 const missing = 'skipped: no ';
 
 const args = process.argv.slice(2);

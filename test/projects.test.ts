@@ -1,8 +1,9 @@
 /** Each test file is run, once, by the project of vitest.config.ts that suits it. */
 
-import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -43,5 +44,34 @@ describe('the projects of the tests', () => {
     const unit = listed.filter(({ projectName }) => projectName === 'unit');
     const found = unit.filter(({ file }) => starts.test(readFileSync(join(root, file), 'utf8')));
     expect(found).toEqual([]);
+  });
+});
+
+describe('the check of a build machine for skipped tests', () => {
+  const exitCodeFor = (fullName: string): number | null => {
+    const folder = mkdtempSync(join(tmpdir(), 'kds-report-'));
+    const report = join(folder, 'report.json');
+    const assertionResults = [
+      { status: 'passed', fullName: 'a' },
+      { status: 'skipped', fullName },
+    ];
+    writeFileSync(
+      report,
+      JSON.stringify({ testResults: [{ status: 'passed', assertionResults }] }),
+    );
+    const { status } = spawnSync(process.execPath, [join(root, '.ci/no-skips.mjs'), report]);
+    rmSync(folder, { recursive: true });
+    return status;
+  };
+
+  it('allows what a backend does not offer, in the words of the conformance suite', () => {
+    const suite = readFileSync(join(root, 'conformance/suite.ts'), 'utf8');
+    const words = /\((not offered by [a-z ]+):/.exec(suite)?.[1] ?? '';
+    expect(exitCodeFor(`closing (${words}: sync)`)).toBe(0);
+  });
+
+  it('fails where a server is missing, or no reason is given', () => {
+    expect(exitCodeFor('skipped: no redis-server')).toBe(1);
+    expect(exitCodeFor('closing')).toBe(1);
   });
 });
