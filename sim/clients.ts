@@ -19,6 +19,20 @@ export function randomHabits(random: SeededRandom, leaseMs: number) {
   };
 }
 
+/** The faults of a world. */
+export interface Trouble {
+  /** For how long faults occur, ms. */
+  readonly ms: number;
+  /** Time, ms, that clients have afterwards, besides that of their requests. */
+  readonly quietMs: number;
+  /** Faults begin. */
+  disturb(): void;
+  /** They end; may be called again. */
+  calmDown(): void;
+  /** The state of the backend, for the violation. */
+  describe(): string;
+}
+
 export class SimulatedClients<H extends Host> {
   readonly #around: ClientSurroundings;
   readonly #create: (number: number, rate: number) => SimulatedClient<H>;
@@ -82,11 +96,22 @@ export class SimulatedClients<H extends Host> {
   }
 
   /**
-   * Runs until all are over. `baseMs`: the time that they have besides that of their requests, ms.
+   * Some clients start, and faults occur for a while; then, in quiet, all clients end.
    *
-   * @throws Violation if some are not over then.
+   * @throws Violation if some are not over in time.
    */
-  async run(baseMs: number, describeState: () => string): Promise<void> {
+  async runThrough(trouble: Trouble): Promise<void> {
+    const { world } = this.#around;
+    const count = world.random.between(2, 4);
+    for (let index = 0; index < count; index++) this.add();
+    trouble.disturb();
+    world.clock.after(trouble.ms, () => trouble.calmDown());
+    await this.#run(trouble.ms + trouble.quietMs, () => trouble.describe());
+    trouble.calmDown();
+  }
+
+  /** Until all are over. `baseMs`: the time that they have besides that of their requests, ms. */
+  async #run(baseMs: number, describeState: () => string): Promise<void> {
     const { world, leaseMs, holdMsMax, roundCount } = this.#around;
     const lastMs = baseMs + 30 * leaseMs + 60 * roundCount * holdMsMax;
     const areOver = (): boolean => this.#all.every((client) => client.isOver);

@@ -11,14 +11,14 @@ export class Disturbances {
   }
 
   /** `meanMs`: the mean time between two, in ms; undefined for never. */
-  often(meanMs: number | undefined, disturb: () => void): void {
+  readonly often = (meanMs: number | undefined, disturb: () => void): void => {
     if (meanMs === undefined) return;
     this.#world.clock.after(this.#world.random.real(0, 2 * meanMs), () => {
       if (this.#isOver) return;
       disturb();
       this.often(meanMs, disturb);
     });
-  }
+  };
 
   /** No fault follows. Returns false if they have ended before. */
   end(): boolean {

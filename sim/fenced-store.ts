@@ -76,3 +76,15 @@ export class FencedStore {
     if (!isTrue) this.#world.fail(new Violation(`at the fence: ${what}`));
   }
 }
+
+/** What docs/concepts.md has users do with tokens: readers let later readers and writers by. */
+export function plainFence(): Fence {
+  const names = new Map<string, { seen: number; written: number }>();
+  return (name, token, mode) => {
+    const { seen, written } = names.get(name) ?? { seen: 0, written: 0 };
+    if (token < (mode === 's' ? written : seen)) return false;
+    const isWrite = mode === 'x';
+    names.set(name, { seen: Math.max(seen, token), written: isWrite ? token : written });
+    return true;
+  };
+}

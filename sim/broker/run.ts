@@ -12,8 +12,7 @@ import { Checker } from '../checker.ts';
 import { type ClientSurroundings, SimulatedClient } from '../client.ts';
 import { randomHabits, SimulatedClients } from '../clients.ts';
 import { Disturbances } from '../disturbances.ts';
-import { FencedStore } from '../fenced-store.ts';
-import type { Mode } from '../grants.ts';
+import { FencedStore, plainFence } from '../fenced-store.ts';
 import { Machine } from '../machine.ts';
 import { inVirtualTime, World, WorldFailure } from '../world.ts';
 import { type FaultProfile, type ProfileName, profileOf } from './fault-profile.ts';
@@ -94,7 +93,7 @@ class BrokerWorld {
     for (const path of ['/tmp', '/usr', '/usr/kds', folder]) this.#system.disk.makeFolder(path);
     this.#system.disk.makeFile(program, 0);
     setSystem(this.#system);
-    this.#store = new FencedStore(world, fenceOf());
+    this.#store = new FencedStore(world, plainFence());
     this.#checker = new Checker(world, this.#monitor, {
       leaseMs: graceMs,
       undoneToldMsMax,
@@ -129,12 +128,12 @@ class BrokerWorld {
 
   async run(): Promise<Outcome> {
     const world = this.#world;
-    const count = world.random.between(2, 4);
-    for (let index = 0; index < count; index++) this.#clients.add();
-    this.#disturb();
-    world.clock.after(troubleMs, () => this.#calmDown());
-    await this.#clients.run(troubleMs + 40_000, () => this.#monitor.describe());
-    this.#calmDown();
+    await this.#clients.runThrough({
+      ...{ ms: troubleMs, quietMs: 40_000 },
+      disturb: () => this.#disturb(),
+      calmDown: () => this.#calmDown(),
+      describe: () => this.#monitor.describe(),
+    });
     await this.#clearUp();
     const { grants, claimedCount, recoveredCount } = this.#monitor;
     return {
@@ -210,9 +209,7 @@ class BrokerWorld {
   #disturb(): void {
     const profile = this.#profile;
     const { random } = this.#world;
-    const often: Disturbances['often'] = (meanMs, disturb) => {
-      this.#disturbances.often(meanMs, disturb);
-    };
+    const { often } = this.#disturbances;
     const someone = (): BrokerClient | undefined => this.#clients.someone();
     const someBroker = (): BrokerProcess | undefined => {
       return this.#brokers.size === 0 ? undefined : random.pick([...this.#brokers]);
@@ -311,16 +308,4 @@ class BrokerWorld {
     if (left.length > 0) throw world.violation(`still there: ${left.join(' ')}`);
     this.#monitor.settle();
   }
-}
-
-/** As docs/fences.md has it: a writer is later than all, a reader later than all writers. */
-function fenceOf(): (name: string, token: number, mode: Mode) => boolean {
-  const seen = new Map<string, { any: number; writer: number }>();
-  return (name, token, mode) => {
-    const last = seen.get(name) ?? { any: 0, writer: 0 };
-    if (token < (mode === 'x' ? last.any : last.writer)) return false;
-    const any = Math.max(last.any, token);
-    seen.set(name, { any, writer: mode === 'x' ? token : last.writer });
-    return true;
-  };
 }

@@ -9,7 +9,7 @@ import { Checker } from '../checker.ts';
 import { type ClientSurroundings, SimulatedClient } from '../client.ts';
 import { randomHabits, rateMin, SimulatedClients } from '../clients.ts';
 import { Disturbances } from '../disturbances.ts';
-import { type Fence, FencedStore } from '../fenced-store.ts';
+import { FencedStore, plainFence } from '../fenced-store.ts';
 import { inVirtualTime, World, WorldFailure } from '../world.ts';
 import { type ClusterMember, leaseCheckMs, SimulatedCluster } from './cluster.ts';
 import { type FaultProfile, type ProfileName, profileOf } from './fault-profile.ts';
@@ -102,12 +102,12 @@ class EtcdWorld {
 
   async run(): Promise<Outcome> {
     const world = this.#world;
-    const count = world.random.between(2, 4);
-    for (let index = 0; index < count; index++) this.#clients.add();
-    this.#disturb();
-    world.clock.after(troubleMs, () => this.#calmDown());
-    await this.#clients.run(troubleMs + 60_000, () => this.#monitor.describe());
-    this.#calmDown();
+    await this.#clients.runThrough({
+      ...{ ms: troubleMs, quietMs: 60_000 },
+      disturb: () => this.#disturb(),
+      calmDown: () => this.#calmDown(),
+      describe: () => this.#monitor.describe(),
+    });
     await this.#clearUp();
     const { grantCount, takenCount, reapedCount, guardedWriteCount } = this.#monitor;
     if (this.#profile.name === 'calm' && reapedCount > 0)
@@ -151,9 +151,7 @@ class EtcdWorld {
   #disturb(): void {
     const profile = this.#profile;
     const { random } = this.#world;
-    const often: Disturbances['often'] = (meanMs, disturb) => {
-      this.#disturbances.often(meanMs, disturb);
-    };
+    const { often } = this.#disturbances;
     const someone = (): EtcdClient | undefined => this.#clients.someone();
     often(profile.cutMs, () => {
       someone()?.host.network.cut(random.chance(0.7) ? 'streams' : 'all');
@@ -267,16 +265,4 @@ class EtcdWorld {
     if (!janitor.isOver || left.length > 0)
       throw this.#world.violation(`left behind: ${left.join(' ')}`);
   }
-}
-
-/** What docs/concepts.md has users do with tokens: readers let later readers and writers by. */
-function plainFence(): Fence {
-  const names = new Map<string, { seen: number; written: number }>();
-  return (name, token, mode) => {
-    const { seen, written } = names.get(name) ?? { seen: 0, written: 0 };
-    if (token < (mode === 's' ? written : seen)) return false;
-    const isWrite = mode === 'x';
-    names.set(name, { seen: Math.max(seen, token), written: isWrite ? token : written });
-    return true;
-  };
 }

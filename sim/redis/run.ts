@@ -99,12 +99,12 @@ class RedisWorld {
 
   async run(): Promise<Outcome> {
     const world = this.#world;
-    const count = world.random.between(2, 4);
-    for (let index = 0; index < count; index++) this.#clients.add();
-    this.#disturb();
-    world.clock.after(troubleMs, () => this.#calmDown());
-    await this.#clients.run(troubleMs + 40_000, () => this.#witness.describe());
-    this.#calmDown();
+    await this.#clients.runThrough({
+      ...{ ms: troubleMs, quietMs: 40_000 },
+      disturb: () => this.#disturb(),
+      calmDown: () => this.#calmDown(),
+      describe: () => this.#witness.describe(),
+    });
     await this.#clearUp();
     return {
       climate: this.#climate.name,
@@ -153,9 +153,7 @@ class RedisWorld {
   #disturb(): void {
     const climate = this.#climate;
     const { random } = this.#world;
-    const often: Disturbances['often'] = (meanMs, disturb) => {
-      this.#disturbances.often(meanMs, disturb);
-    };
+    const { often } = this.#disturbances;
     const someone = (): RedisClient | undefined => this.#clients.someone();
     often(climate.cutMs, () => someone()?.host.connection.cut('commands'));
     often(climate.muteMs, () => someone()?.host.connection.cut('messages'));
