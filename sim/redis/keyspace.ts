@@ -33,6 +33,8 @@ export class Keyspace {
   #undo = new Map<string, Kept | undefined>();
   /** Of the last steps that changed anything, the latest last. */
   readonly #steps: Undo[] = [];
+  /** Time of the last step by the server's clock, in ms since 1970. */
+  nowMs = 0;
 
   get keys(): readonly string[] {
     return [...this.#values.keys()].sort();
@@ -87,6 +89,7 @@ export class Keyspace {
 
   /** Removes what has expired by then, as a step of its own. */
   expire(nowMs: number): void {
+    this.nowMs = nowMs;
     for (const [key, endsAtMs] of [...this.#ends]) if (endsAtMs <= nowMs) this.delete(key);
     this.commit();
   }

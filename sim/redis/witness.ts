@@ -176,11 +176,11 @@ export class ServerWitness implements Witness, GrantMonitor {
   }
 
   #checkRule(): void {
-    const sets = [...this.#sets.values()].filter(({ isObserver }) => !isObserver);
+    const sets = [...this.#sets.values()].filter((set) => !set.isObserver && !this.#isRemains(set));
     sets.sort((one, other) => arrivalOf(one) - arrivalOf(other));
     for (const [place, set] of sets.entries()) {
       const ahead = sets.slice(0, place).find((other) => conflict(other.links, set.links));
-      if (ahead === undefined && this.#isBehindExpired(set)) continue;
+      if (ahead === undefined && this.#mayWait(set)) continue;
       this.#check((set.token !== undefined) === (ahead === undefined), () =>
         ahead === undefined
           ? `${told(set)} waits, and nobody is in its way`
@@ -194,8 +194,7 @@ export class ServerWitness implements Witness, GrantMonitor {
    * expired, as when all clients were gone for longer than keys live: a heartbeat of the waiting
    * session removes it, once in a lease.
    */
-  #isBehindExpired({ id, links, token }: SetSeen): boolean {
-    if (token !== undefined) return false;
+  #isBehindExpired({ id, links }: SetSeen): boolean {
     const isBehind = [...links.keys()].some((name) => {
       const triggered = this.#keyspace.read(`${this.#root}t:${name}`, 'zset')?.scores;
       const [first] = triggered === undefined ? [] : inOrder(triggered);
@@ -204,6 +203,33 @@ export class ServerWitness implements Witness, GrantMonitor {
     if (isBehind && !this.#behindExpired.has(id)) this.#behindExpired.set(id, this.#world.nowMs);
     const sinceMs = this.#behindExpired.get(id);
     return sinceMs !== undefined && this.#world.nowMs - sinceMs < expiredMsMax;
+  }
+
+  /** Whether a set may wait with no other one ahead: its session is over, or a set has expired. */
+  #mayWait(set: SetSeen): boolean {
+    if (set.token !== undefined) return false;
+    return this.#isOver(set.session) || this.#isBehindExpired(set);
+  }
+
+  /**
+   * Whether a session is over, by two leases after its last heartbeat: its sets are to be cleared
+   * away, and not granted. Their keys expire one by one if all clients were gone for that long, or
+   * the server has lost later renewals.
+   */
+  #isOver(session: string): boolean {
+    const fields = this.#keyspace.read(`${this.#root}s:${session}`, 'hash')?.fields;
+    if (fields === undefined) return true;
+    return Number(fields.get('until')) + Number(fields.get('lease')) < this.#keyspace.nowMs;
+  }
+
+  /** Whether nothing but the record is left of a set: it is in no queue, and its session is over. */
+  #isRemains({ id, session, links }: SetSeen): boolean {
+    if (!this.#isOver(session)) return false;
+    const isQueued = (key: string): boolean =>
+      [...(this.#keyspace.read(`${this.#root}${key}`, 'zset')?.scores.keys() ?? [])].some(
+        (link) => Number(link.slice(1)) === id,
+      );
+    return [...links.keys()].every((name) => !isQueued(`t:${name}`) && !isQueued(`w:${name}`));
   }
 
   #check(isTrue: boolean, what: () => string): void {
