@@ -33,8 +33,8 @@ export class Keyspace {
   #undo = new Map<string, Kept | undefined>();
   /** Of the last steps that changed anything, the latest last. */
   readonly #steps: Undo[] = [];
-  /** Time of the last step by the server's clock, in ms since 1970. */
-  nowMs = 0;
+  /** A key's time to live has ended; told before it is removed. */
+  onExpired: (key: string) => void = () => undefined;
 
   get keys(): readonly string[] {
     return [...this.#values.keys()].sort();
@@ -89,8 +89,11 @@ export class Keyspace {
 
   /** Removes what has expired by then, as a step of its own. */
   expire(nowMs: number): void {
-    this.nowMs = nowMs;
-    for (const [key, endsAtMs] of [...this.#ends]) if (endsAtMs <= nowMs) this.delete(key);
+    for (const [key, endsAtMs] of [...this.#ends]) {
+      if (endsAtMs > nowMs) continue;
+      this.onExpired(key);
+      this.delete(key);
+    }
     this.commit();
   }
 

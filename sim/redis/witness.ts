@@ -16,11 +16,11 @@ import {
   type Mode,
 } from '../grants.ts';
 import { Violation, type World } from '../world.ts';
-import { inOrder, type Keyspace } from './keyspace.ts';
+import type { Keyspace } from './keyspace.ts';
 import type { Witness } from './server.ts';
 
-/** Time, ms, in which a set behind an expired one must be granted: two of the longest leases. */
-const expiredMsMax = 6000;
+/** Time, ms, in which what has expired must be cleared away: two of the longest leases. */
+const clearingMsMax = 6000;
 
 interface SetSeen {
   readonly id: number;
@@ -42,8 +42,8 @@ export class ServerWitness implements Witness, GrantMonitor {
   readonly #world: World;
   readonly #keyspace: Keyspace;
   readonly #root: string;
-  /** Sets that were found behind a link of an expired set, and when. */
-  readonly #behindExpired = new Map<number, number>();
+  /** When a key of a set has expired last. */
+  #expiredAtMs = Number.NEGATIVE_INFINITY;
   readonly #prefix: string;
   #sets: ReadonlyMap<number, SetSeen> = new Map();
   /** Session and number of all requests that have been let in. */
@@ -56,6 +56,9 @@ export class ServerWitness implements Witness, GrantMonitor {
     this.#keyspace = keyspace;
     this.#root = root;
     this.#prefix = `${root}q:`;
+    keyspace.onExpired = (key) => {
+      if (/^[qtw]:/.test(key.slice(root.length))) this.#expiredAtMs = world.nowMs;
+    };
   }
 
   /** Those that the server has of a client's sessions. */
@@ -176,11 +179,14 @@ export class ServerWitness implements Witness, GrantMonitor {
   }
 
   #checkRule(): void {
-    const sets = [...this.#sets.values()].filter((set) => !set.isObserver && !this.#isRemains(set));
+    const isClearing = this.#isClearingExpired;
+    const sets = [...this.#sets.values()].filter(
+      (set) => !set.isObserver && !(isClearing && this.#isRemains(set)),
+    );
     sets.sort((one, other) => arrivalOf(one) - arrivalOf(other));
     for (const [place, set] of sets.entries()) {
       const ahead = sets.slice(0, place).find((other) => conflict(other.links, set.links));
-      if (ahead === undefined && this.#mayWait(set)) continue;
+      if (ahead === undefined && isClearing && set.token === undefined) continue;
       this.#check((set.token !== undefined) === (ahead === undefined), () =>
         ahead === undefined
           ? `${told(set)} waits, and nobody is in its way`
@@ -190,41 +196,21 @@ export class ServerWitness implements Witness, GrantMonitor {
   }
 
   /**
-   * Whether the first link of one of its queues is, or was until lately, of a set whose keys have
-   * expired, as when all clients were gone for longer than keys live: a heartbeat of the waiting
-   * session removes it, once in a lease.
+   * Whether keys of sets have expired, and live sessions may not yet have put that right: where all
+   * clients were gone for longer than keys live, the keys of a set expire one by one, and the next
+   * heartbeats of whoever waits behind it remove the rest, once in a lease.
    */
-  #isBehindExpired({ id, links }: SetSeen): boolean {
-    const isBehind = [...links.keys()].some((name) => {
-      const triggered = this.#keyspace.read(`${this.#root}t:${name}`, 'zset')?.scores;
-      const [first] = triggered === undefined ? [] : inOrder(triggered);
-      return first !== undefined && !this.#sets.has(Number(first[0].slice(1)));
-    });
-    if (isBehind && !this.#behindExpired.has(id)) this.#behindExpired.set(id, this.#world.nowMs);
-    const sinceMs = this.#behindExpired.get(id);
-    return sinceMs !== undefined && this.#world.nowMs - sinceMs < expiredMsMax;
+  get #isClearingExpired(): boolean {
+    return this.#world.nowMs - this.#expiredAtMs < clearingMsMax;
   }
 
-  /** Whether a set may wait with no other one ahead: its session is over, or a set has expired. */
-  #mayWait(set: SetSeen): boolean {
-    if (set.token !== undefined) return false;
-    return this.#isOver(set.session) || this.#isBehindExpired(set);
+  /** Whether any key of a set has ever expired. */
+  get hasExpired(): boolean {
+    return this.#expiredAtMs >= 0;
   }
 
-  /**
-   * Whether a session is over, by two leases after its last heartbeat: its sets are to be cleared
-   * away, and not granted. Their keys expire one by one if all clients were gone for that long, or
-   * the server has lost later renewals.
-   */
-  #isOver(session: string): boolean {
-    const fields = this.#keyspace.read(`${this.#root}s:${session}`, 'hash')?.fields;
-    if (fields === undefined) return true;
-    return Number(fields.get('until')) + Number(fields.get('lease')) < this.#keyspace.nowMs;
-  }
-
-  /** Whether nothing but the record is left of a set: it is in no queue, and its session is over. */
-  #isRemains({ id, session, links }: SetSeen): boolean {
-    if (!this.#isOver(session)) return false;
+  /** Whether only the record is left of a set. */
+  #isRemains({ id, links }: SetSeen): boolean {
     const isQueued = (key: string): boolean =>
       [...(this.#keyspace.read(`${this.#root}${key}`, 'zset')?.scores.keys() ?? [])].some(
         (link) => Number(link.slice(1)) === id,

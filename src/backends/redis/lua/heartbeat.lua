@@ -176,7 +176,8 @@ if what == 'open' or (known[2] and not isOver) then
   call('ZADD', root .. 'l:' .. caller, 0, '-')
   call('PEXPIRE', key, lifetimeMs)
   call('PEXPIRE', root .. 'l:' .. caller, lifetimeMs)
-  extend(root .. 'sessions')
+  -- It outlives the keys of each session, so that expired sessions are found in it.
+  extend(root .. 'sessions', tonumber(lifetimeMs))
   if not known[2] then
     call('HSET', key, 'notified', '0', 'top', '0', 'version', ARGV[5])
   end

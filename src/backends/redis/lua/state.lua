@@ -95,9 +95,9 @@ local function setLifetime(ms)
   lifetimeMs, enoughMs = ms, tonumber(ms) * 5 / 6
 end
 
--- A key that others may use too: its time to live never becomes shorter.
-local function extend(key)
-  if (try('PTTL', key) or 0) < enoughMs then
+-- A key that others may use too: its time to live never becomes shorter, and is `leastMs` at least.
+local function extend(key, leastMs)
+  if (try('PTTL', key) or 0) < (leastMs or enoughMs) then
     try('PEXPIRE', key, lifetimeMs)
   end
 end
