@@ -4,12 +4,15 @@
  * would cause a grant of the next, and the sets behind them would be granted in the order of timers
  * instead of arrival (I6).
  *
- * A heap, the earliest first, so that starting and cancelling cost O(log n). Each limit has a timer
- * of its own, which is what a faked clock can move, so there is a heap for each clock in use. A
- * fake timer whose clock is not known ends its request alone.
+ * Limits by real time, those of all domains, are in one heap and share one timer; starting and
+ * cancelling cost O(log n). By a clock that a test has faked each has a timer of its own, which is
+ * what the test can move; where that clock is not known, a limit ends its request alone.
  */
 
+import { Alarm } from './alarm.ts';
+import { clockOfTimers, realNowMs } from './real-time.ts';
 import { callerTimer, Timer } from './timer.ts';
+import { throwUncaught } from './uncaught.ts';
 
 /** One request's limit. */
 export interface TimeLimit<T> {
@@ -19,78 +22,80 @@ export interface TimeLimit<T> {
 }
 
 export class TimeLimits<T> {
-  readonly #heaps = new Map<() => number, Heap<T>>();
-  readonly #onTime: (due: readonly TimeLimit<T>[]) => void;
+  /** For {@link FakedLimit}: those that run by a faked clock. */
+  readonly faked = new Set<FakedLimit<T>>();
+  /** Receives all limits that are over, once each. None is empty. */
+  readonly onTime: (due: readonly TimeLimit<T>[]) => void;
 
-  /** `onTime` receives all limits that are over, once each. None is empty. */
   constructor(onTime: (due: readonly TimeLimit<T>[]) => void) {
-    this.#onTime = onTime;
+    this.onTime = onTime;
   }
 
   /** A limit begins to run. */
   add(timeoutMs: number, item: T): TimeLimit<T> {
-    const entry = new Entry(this, timeoutMs, item);
-    if (entry.clock !== undefined) this.#heapOf(entry.clock).add(entry);
-    return entry;
-  }
-
-  /** For {@link Entry}: does nothing to one that is over or was cancelled. */
-  remove(entry: Entry<T>): void {
-    if (entry.index < 0 || entry.clock === undefined) return;
-    const heap = this.#heapOf(entry.clock);
-    heap.remove(entry);
-    if (heap.first === undefined) this.#heaps.delete(entry.clock);
-  }
-
-  /** For {@link Entry}: its timer has fired. */
-  over(first: Entry<T>): void {
-    const due: Entry<T>[] = [first];
-    this.remove(first);
-    const heap = first.clock && this.#heaps.get(first.clock);
-    for (let next = heap?.first; next?.isDue; next = heap?.first) {
-      next.cancel();
-      due.push(next);
-    }
-    this.#onTime(due);
-  }
-
-  #heapOf(clock: () => number): Heap<T> {
-    let heap = this.#heaps.get(clock);
-    if (heap === undefined) {
-      heap = new Heap();
-      this.#heaps.set(clock, heap);
-    }
-    return heap;
+    return clockOfTimers() === realNowMs
+      ? new RealLimit(this, timeoutMs, item)
+      : new FakedLimit(this, timeoutMs, item);
   }
 }
 
-/** Limits by one clock. */
-class Heap<T> {
-  private readonly heap: Entry<T>[] = [];
+interface LimitsOwner {
+  onTime(due: readonly TimeLimit<unknown>[]): void;
+}
 
-  get first(): Entry<T> | undefined {
+/** By real time. */
+class RealLimit<T = unknown> implements TimeLimit<T> {
+  readonly item: T;
+  readonly timeoutMs: number;
+  readonly atMs: number;
+  /** Its index in the heap; -1: over or cancelled. */
+  index = -1;
+  readonly limits: LimitsOwner;
+
+  constructor(limits: LimitsOwner, timeoutMs: number, item: T) {
+    this.limits = limits;
+    this.timeoutMs = timeoutMs;
+    this.item = item;
+    this.atMs = realNowMs() + timeoutMs;
+    realLimits.add(this);
+    if (this.index === 0) alarm.set(this.atMs);
+  }
+
+  cancel(): void {
+    realLimits.remove(this);
+    if (realLimits.first === undefined) alarm.rest();
+  }
+}
+
+/** The earliest is the first. */
+class Heap {
+  private readonly heap: RealLimit[] = [];
+
+  get first(): RealLimit | undefined {
     return this.heap[0];
   }
 
-  add(entry: Entry<T>): void {
+  add(entry: RealLimit): void {
     entry.index = this.heap.length;
     this.heap.push(entry);
     this.rise(entry);
   }
 
-  remove(entry: Entry<T>): void {
+  /** Does nothing to one that has been removed. */
+  remove(entry: RealLimit): void {
     const { index } = entry;
+    if (index < 0) return;
     entry.index = -1;
-    const last = this.heap.pop() as Entry<T>;
+    const last = this.heap.pop() as RealLimit;
     if (last === entry) return;
     this.put(last, index);
     this.rise(last);
     this.sink(last);
   }
 
-  private rise(entry: Entry<T>): void {
+  private rise(entry: RealLimit): void {
     while (entry.index > 0) {
-      const above = this.heap[(entry.index - 1) >> 1] as Entry<T>;
+      const above = this.heap[(entry.index - 1) >> 1] as RealLimit;
       if (above.atMs <= entry.atMs) return;
       const { index } = above;
       this.put(above, entry.index);
@@ -98,7 +103,7 @@ class Heap<T> {
     }
   }
 
-  private sink(entry: Entry<T>): void {
+  private sink(entry: RealLimit): void {
     for (;;) {
       const left = this.heap[2 * entry.index + 1];
       const right = this.heap[2 * entry.index + 2];
@@ -112,28 +117,64 @@ class Heap<T> {
     }
   }
 
-  private put(entry: Entry<T>, index: number): void {
+  private put(entry: RealLimit, index: number): void {
     entry.index = index;
     this.heap[index] = entry;
   }
 }
 
-class Entry<T> extends Timer implements TimeLimit<T> {
+const realLimits = new Heap();
+const alarm = new Alarm(endRealLimits);
+
+/** Ends all that are due: those of one domain together. */
+function endRealLimits(): void {
+  const due = new Map<LimitsOwner, RealLimit[]>();
+  const untilMs = realNowMs() + 1;
+  for (let next = realLimits.first; next !== undefined; next = realLimits.first) {
+    if (next.atMs >= untilMs) {
+      alarm.set(next.atMs);
+      break;
+    }
+    realLimits.remove(next);
+    const together = due.get(next.limits);
+    if (together === undefined) due.set(next.limits, [next]);
+    else together.push(next);
+  }
+  for (const [limits, together] of due) {
+    try {
+      limits.onTime(together);
+    } catch (error) {
+      throwUncaught(error);
+    }
+  }
+}
+
+/** By a clock that a test has faked. */
+class FakedLimit<T> extends Timer implements TimeLimit<T> {
   readonly item: T;
   readonly timeoutMs: number;
-  /** Its index in the heap; -1: over or cancelled. */
-  index = -1;
-  private readonly limits: TimeLimits<T>;
+  readonly #limits: TimeLimits<T>;
 
   constructor(limits: TimeLimits<T>, timeoutMs: number, item: T) {
-    super(timeoutMs, () => limits.over(this), callerTimer);
-    this.limits = limits;
+    super(timeoutMs, () => this.#over(), callerTimer);
+    this.#limits = limits;
     this.timeoutMs = timeoutMs;
     this.item = item;
+    limits.faked.add(this);
   }
 
   override cancel(): void {
     super.cancel();
-    this.limits.remove(this);
+    this.#limits.faked.delete(this);
+  }
+
+  #over(): void {
+    const { faked, onTime } = this.#limits;
+    const due = [...faked].filter(
+      (other) => other === this || (other.clock === this.clock && other.isDue),
+    );
+    due.sort((one, other) => one.atMs - other.atMs);
+    for (const limit of due) limit.cancel();
+    onTime(due);
   }
 }

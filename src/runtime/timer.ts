@@ -8,7 +8,7 @@
 
 import { clockOfTimers, realNowMs, realTimers } from './real-time.ts';
 
-const delayMsMax = 2 ** 31 - 1;
+export const delayMsMax = 2 ** 31 - 1;
 
 export interface TimerOptions {
   /** Whether the process stays alive until it fires or is cancelled. Default false. */
