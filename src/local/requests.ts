@@ -34,6 +34,22 @@ import { takeSnapshot } from './snapshot.ts';
 
 type OnGrant = (grant: LocalGrant) => void;
 
+const nothing = (): void => undefined;
+
+/** Of a promise just made: an executor with a closure would take memory for each request. */
+const resolvers: { resolve: (grant: LocalGrant) => void; reject: (reason: unknown) => void } = {
+  resolve: nothing,
+  reject: nothing,
+};
+
+function keepResolvers(
+  resolve: (grant: LocalGrant) => void,
+  reject: (reason: unknown) => void,
+): void {
+  resolvers.resolve = resolve;
+  resolvers.reject = reject;
+}
+
 export class LocalRequests implements RequestPort<LocalGrant, RequestedSet, LocalScope, Snapshot> {
   readonly operations: Operations;
   readonly capabilities: ReadonlySet<Capability>;
@@ -218,9 +234,11 @@ export class LocalRequests implements RequestPort<LocalGrant, RequestedSet, Loca
   }
 
   #promise(scope: LocalScope, arrived: number, terms: RequestOptions): Promise<LocalGrant> {
-    return new Promise((resolve, reject) => {
-      this.#wait(new PromiseRequest(scope, arrived, terms, resolve, reject));
-    });
+    const promise = new Promise<LocalGrant>(keepResolvers);
+    const { resolve, reject } = resolvers;
+    keepResolvers(nothing, nothing);
+    this.#wait(new PromiseRequest(scope, arrived, terms, resolve, reject));
+    return promise;
   }
 
   /** Apart from where all pass: a function with a closure in it makes room for that each time. */

@@ -88,9 +88,9 @@ export class DomainSession<G extends OwnGrant, Q, C extends Scope<C>, S extends 
     // It may have been lost since, and granted to another request.
     if (!grant.isHeld) throw grant.signal.reason;
     try {
-      const result = await (heldContext === undefined
-        ? fn(grant)
-        : heldContext.run(grant, () => fn(grant)));
+      const given = heldContext === undefined ? fn(grant) : heldContext.run(grant, () => fn(grant));
+      // What cannot be a promise ends the hold at once, not a turn later.
+      const result = typeof given === 'object' || typeof given === 'function' ? await given : given;
       // The result was not made in exclusion.
       if (grant.isLost) throw grant.signal.reason;
       return result;
