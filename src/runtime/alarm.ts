@@ -27,20 +27,27 @@ export class Alarm {
   /** Nothing is due any more: the process may end. */
   rest(): void {
     this.#keepsAlive = false;
-    unref(this.#timer);
+    // Only Node's can stay set and let the process end; another one is cleared.
+    if (typeof this.#timer === 'object') unref(this.#timer);
+    else this.#clear();
   }
 
   #move(atMs: number): void {
-    clearRealTimeout(this.#timer);
+    this.#clear();
     const nowMs = realNowMs();
     const delayMs = Math.max(1, Math.min(Math.ceil(atMs - nowMs), delayMsMax));
     this.#atMs = nowMs + delayMs;
     this.#timer = setRealTimeout(() => this.#fire(), delayMs);
   }
 
-  #fire(): void {
+  #clear(): void {
+    clearRealTimeout(this.#timer);
     this.#timer = undefined;
     this.#atMs = Number.POSITIVE_INFINITY;
+  }
+
+  #fire(): void {
+    this.#clear();
     this.#keepsAlive = false;
     this.#onTime();
   }

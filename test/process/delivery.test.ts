@@ -108,6 +108,25 @@ describe('direct delivery', () => {
   });
 });
 
+describe('run', () => {
+  it.each<[string, () => number | Promise<number>, boolean]>([
+    ['at once if its function returned no promise', () => 1, true],
+    ['once the promise that its function returned is settled', async () => 1, false],
+  ])('releases %s', async (_, fn, isReleased) => {
+    const domain = createDomain();
+    let isFree: boolean | undefined;
+    const result = domain.run(exclusive, () => {
+      queueMicrotask(() => {
+        isFree = domain.querySync().held.length === 0;
+      });
+      return fn();
+    });
+    expect(await result).toBe(1);
+    expect(isFree).toBe(isReleased);
+    expect(tracesIn(domain)).toEqual([]);
+  });
+});
+
 describe('queued delivery', () => {
   it('runs inside nobody’s call, in order, before timers and setImmediate', async () => {
     const domain = createDomain();
