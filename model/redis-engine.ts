@@ -111,7 +111,7 @@ export class RedisEngine implements Engine {
       return ['change', set.session, request, change];
     }
     const session = this.#sessions[number % this.#sessions.length] as string;
-    const how = { ask: 'wait', try: 'now', steal: 'steal', observe: 'watch' }[kind];
+    const how = { ask: 'wait', try: 'now', steal: 'steal', observe: 'observe' }[kind];
     const links = [...partsOf(step)].map(([name, take]) => `${take}${name}\n`).join('');
     const kept = keeps.map((each) => {
       const set = live.find((other) => other.number === each) as LiveSet;

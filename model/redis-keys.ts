@@ -59,8 +59,8 @@ export function checkKeys(
   );
   same('sets', all.filter((key) => key.startsWith('q:')).length, live.length);
   const observers = live.filter(({ isObserver, token }) => isObserver && token === undefined);
-  const watching = keyspace.read(`${root}watch`, 'set')?.members ?? new Set<string>();
-  same('observers', [...watching].sort(), observers.map(({ id }) => id).sort());
+  const observing = keyspace.read(`${root}observers`, 'set')?.members ?? new Set<string>();
+  same('observers', [...observing].sort(), observers.map(({ id }) => id).sort());
   same('queues that are due', all.includes('due'), false);
   for (const key of all.filter((each) => each.startsWith('k:'))) {
     const isHeld = sets.some(({ id, token }) => key === `k:${id}` && token !== undefined);
@@ -88,8 +88,8 @@ function flagsOf(members: ReadonlySet<string>, sets: readonly LiveSet[]): readon
 }
 
 function isObserved(keyspace: Keyspace, root: string, link: string, id: string): boolean {
-  const ring = `${root}o${link[0]}:${link.slice(1, -1)}`;
-  return keyspace.read(ring, 'zset')?.scores.has(id) ?? false;
+  const key = `${root}o${link[0]}:${link.slice(1, -1)}`;
+  return keyspace.read(key, 'zset')?.scores.has(id) ?? false;
 }
 
 /** The rule: one exclusive link, or all shared ones before the first that is not. */

@@ -115,7 +115,7 @@ export class ServerWitness implements Witness, GrantMonitor {
         session,
         request: `${session} ${number}`,
         links: readLinks(fields.get('links') ?? ''),
-        isObserver: fields.has('watch'),
+        isObserver: fields.has('observe'),
         isThief: fields.has('steal'),
         token: token === undefined ? undefined : Number(token),
       });

@@ -138,7 +138,7 @@ describeWithRedis('one call of a script', () => {
       const [holder, observer] = [await domain.session(), await domain.session()];
       await holder.ask([`x${count}`], { number: 1 });
       for (let index = 0; index < count; index++) {
-        await observer.ask([`${index % 2 === 0 ? 'x' : 's'}${count}`], { how: 'watch' });
+        await observer.ask([`${index % 2 === 0 ? 'x' : 's'}${count}`], { how: 'observe' });
       }
       counts.push(await commandsOf(() => holder.change('R1')));
       await beatOn(holder);

@@ -57,7 +57,7 @@ describeWithRedis('a key of a domain', () => {
     await two.ask(['sb', 'xc'], { number: 1 });
     await one.ask(['xc'], { number: 2, keeps: [1] });
     await two.ask(['sa'], { number: 2 });
-    await two.ask(['xb'], { number: 3, how: 'watch' });
+    await two.ask(['xb'], { number: 3, how: 'observe' });
     await two.ask(['sd'], { number: 4 });
     await one.ask(['sd'], { number: 3 });
     await one.change('D3\nd\n');
@@ -71,7 +71,7 @@ describeWithRedis('a key of a domain', () => {
     const [one, two] = [await domain.session(longLeaseMs), await domain.session(longLeaseMs)];
     await useAll(one, two);
     const found = await lifetimes();
-    const kinds = ['k', 'l', 'ox', 'q', 'recovered', 's', 'seq', 'sessions', 't', 'w', 'watch'];
+    const kinds = ['k', 'l', 'observers', 'ox', 'q', 'recovered', 's', 'seq', 'sessions', 't', 'w'];
     expect(kindsOf(found.keys())).toEqual(kinds);
     for (const [key, leftMs] of found) {
       if (lasting.includes(key)) expect([key, leftMs]).toEqual([key, -1]);
@@ -165,7 +165,7 @@ describeWithRedis('a key of a domain', () => {
     expect(await domain.keys()).not.toContain('recovered');
   });
 
-  it('of a set that was granted unheard leaves the flags as they were', async () => {
+  it('of a set whose grant was undelivered leaves the flags as they were', async () => {
     const one = await domain.session(longLeaseMs);
     await one.ask(['xa'], { number: 1 });
     await one.change('A1');
@@ -193,7 +193,7 @@ describeWithRedis('a key of a domain', () => {
     const [dead, other] = [await domain.session(longLeaseMs), await domain.session(longLeaseMs)];
     await dead.ask(['sa'], { number: 1 });
     await other.ask(['xa'], { number: 1 });
-    await other.ask(['xa'], { number: 2, how: 'watch' });
+    await other.ask(['xa'], { number: 2, how: 'observe' });
     await expireSet(dead, 1);
     await age(2 * longLeaseMs);
     await other.beat('renew', longLeaseMs);

@@ -31,7 +31,7 @@ const aStep = fc.record({
     { weight: 8, arbitrary: fc.constant('downgrade' as const) },
     { weight: 8, arbitrary: fc.constant('part' as const) },
     { weight: 4, arbitrary: fc.constant('steal' as const) },
-    { weight: 5, arbitrary: fc.constant('watch' as const) },
+    { weight: 5, arbitrary: fc.constant('observe' as const) },
     { weight: 2, arbitrary: fc.constant('leave' as const) },
   ),
   by: fc.nat(2),
@@ -86,7 +86,7 @@ class Run {
     switch (step.kind) {
       case 'ask':
       case 'steal':
-      case 'watch':
+      case 'observe':
         if (this.#oracle.live.length < setCountMax) await this.#arrive(step);
         break;
       case 'end':
@@ -116,7 +116,7 @@ class Run {
     const spec = { exclusive, shared };
     const number = session.numberLast + 1;
     const tag: Standing = { session, number, token: undefined };
-    if (kind === 'steal' || kind === 'watch') {
+    if (kind === 'steal' || kind === 'observe') {
       const set = kind === 'steal' ? this.#oracle.steal(spec).set : this.#oracle.observe(spec);
       set.tag = tag;
       const expected = kind === 'steal' ? 'granted' : set.granted ? 'settled' : 'waiting';
@@ -142,7 +142,7 @@ class Run {
   async #ask(
     session: ScriptedSession,
     links: readonly string[],
-    how: 'wait' | 'now' | 'steal' | 'watch',
+    how: 'wait' | 'now' | 'steal' | 'observe',
     keeps: readonly number[],
     expected: string,
   ): Promise<void> {

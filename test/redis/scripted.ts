@@ -51,7 +51,7 @@ export class ScriptedDomain {
 }
 
 export interface AskTerms {
-  readonly how?: 'wait' | 'now' | 'steal' | 'watch';
+  readonly how?: 'wait' | 'now' | 'steal' | 'observe';
   readonly label?: string;
   readonly keeps?: readonly number[];
   readonly number?: number;
@@ -115,7 +115,7 @@ export interface SetSeen {
 export async function readAll(domain: ScriptedDomain): Promise<readonly SetSeen[]> {
   const { redis, root } = domain;
   const keys = new Set(await domain.keys());
-  const expected = new Set(['seq', 'recovered', 'sessions', 'watch', 'due']);
+  const expected = new Set(['seq', 'recovered', 'sessions', 'observers', 'due']);
   const due = new Set(await redis.zrange(`${root}due`, '0', '-1'));
   const sets: SetSeen[] = [];
   const queues = new Map<string, { triggered: string[]; waiting: string[] }>();
@@ -155,14 +155,14 @@ async function readSet(
 ): Promise<SetSeen> {
   const modes = new Map<string, 'exclusive' | 'shared'>();
   let pendingCount = 0;
-  const isObserver = set['watch'] !== undefined;
+  const isObserver = set['observe'] !== undefined;
   for (const { units, resource: keyName } of readLinks(set['links'] ?? '')) {
     modes.set(keyName, modeOf(units));
     const link = `${encodeUnits(units)}${id}`;
     if (isObserver) {
-      const ring = `o${encodeUnits(units)}:${keyName}`;
-      expected.add(ring);
-      if ((await redis.zscore(root + ring, id)) !== null) pendingCount++;
+      const list = `o${encodeUnits(units)}:${keyName}`;
+      expected.add(list);
+      if ((await redis.zscore(root + list, id)) !== null) pendingCount++;
       continue;
     }
     const queue = queues.get(keyName);

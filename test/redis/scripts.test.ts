@@ -165,7 +165,7 @@ describeWithRedis('the scripts', () => {
   it('a thief that becomes a reader keeps its place before those who observe', async () => {
     const one = await domain.session();
     await one.ask(['xa'], { number: 1 });
-    await one.ask(['xa'], { number: 2, how: 'watch' });
+    await one.ask(['xa'], { number: 2, how: 'observe' });
     await one.ask(['xa'], { number: 3, how: 'steal' });
     one.notifications.length = 0;
     await one.change('D3\na\n');
@@ -228,7 +228,7 @@ describeWithRedis('the scripts', () => {
     const [one, two] = [await domain.session(), await domain.session()];
     await two.ask(['xb']);
     for (const link of ['xa', 'xb', 'sa', 'sc']) await one.ask([link]);
-    await one.ask(['xa'], { how: 'watch' });
+    await one.ask(['xa'], { how: 'observe' });
     const first = await one.audit(0, 3);
     const second = await one.audit(4, 3);
     const told = (lines: readonly string[]) => lines.map((line) => /^\d+\t\w+/.exec(line)?.[0]);
@@ -260,7 +260,7 @@ describeWithRedis('the scripts', () => {
       await two.ask(['sb', 'xc']);
       await two.ask(['xa'], { how: 'now' });
       await one.ask(['xc'], { keeps: [first] });
-      await one.ask(['xb'], { how: 'watch' });
+      await one.ask(['xb'], { how: 'observe' });
       await two.change(`R${two.numberLast - 1}`);
       await one.change(...[0, 1, 2].map((index) => `R${first + index}`));
     }

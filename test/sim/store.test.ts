@@ -251,7 +251,7 @@ function randomCall(random: SeededRandom, numbers: Map<string, number>): ScriptC
       : `${random.pick(['P', 'D'])}${before()}\n${part()}`;
   const keeps = (): string => (random.chance(0.8) ? '' : `${before()} ${before()}`);
   const cursor = (): string[] => (random.chance(0.5) ? ['', ''] : [session, before()]);
-  const how = random.pick(['wait', 'wait', 'wait', 'now', 'steal', 'watch']);
+  const how = random.pick(['wait', 'wait', 'wait', 'now', 'steal', 'observe']);
   const set = links(how === 'steal' ? 'x' : undefined);
   const life = random.pick(['open', 'open', 'renew', 'renew', 'renew', 'close', 'abandon']);
   const lease = random.pick(['1000', '9000']);

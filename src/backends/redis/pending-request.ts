@@ -26,7 +26,7 @@ export interface PendingRedisRequest extends PendingRequest<ServerKey> {
 
 /** The word for it in a script (lua/enqueue.lua). */
 export function modeOf({ terms }: RemoteRequest): string {
-  if (terms.how === 'settled') return 'watch';
+  if (terms.how === 'settled') return 'observe';
   if (terms.steal === true) return 'steal';
   return terms.how === 'try' || terms.timeoutMs === 0 ? 'now' : 'wait';
 }

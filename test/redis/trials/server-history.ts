@@ -154,8 +154,8 @@ class Replay implements ServerHistory {
   }
 
   #setFields(id: number, fields: Readonly<Record<string, string>>): void {
-    const { session, number, links, token, since, watch } = fields;
-    if (watch !== undefined) this.faults.push(`set ${id} is an observer`);
+    const { session, number, links, token, since, observe } = fields;
+    if (observe !== undefined) this.faults.push(`set ${id} is an observer`);
     let set = this.#live.get(id);
     if (set !== undefined) {
       if (links !== undefined) set.links = readLinks(links);

@@ -15,7 +15,7 @@ local answer = { 'known', notifiedCount }
 local first = text(math.max(1, tonumber(ARGV[2])))
 local ids = demand('ZRANGEBYSCORE', root .. 'l:' .. caller, first, '+inf', 'LIMIT', 0, ARGV[3])
 for _, id in ipairs(ids) do
-  local set = demand('HMGET', root .. 'q:' .. id, 'number', 'token', 'recovered', 'watch')
+  local set = demand('HMGET', root .. 'q:' .. id, 'number', 'token', 'recovered', 'observe')
   local line = (set[1] or '0') .. '\twaiting\t' .. id
   if set[2] and set[4] then
     line = set[1] .. '\tsettled'

@@ -18,7 +18,7 @@
 --
 -- A change that is repeated, or comes late, changes nothing.
 
-local outcomes = { R = 'done', A = 'died', C = 'unheard', T = 'unheard' }
+local outcomes = { R = 'done', A = 'died', C = 'undelivered', T = 'undelivered' }
 local answer = { 'changed' }
 local session = demand('HMGET', root .. 's:' .. caller, 'top', 'lifetime')
 local top = session[1]
@@ -39,7 +39,7 @@ end
 -- A part that is not held changes nothing.
 local function weaken(kind, id, names)
   local key = root .. 'q:' .. id
-  local set = try('HMGET', key, 'token', 'links', 'watch', 'steal') or {}
+  local set = try('HMGET', key, 'token', 'links', 'observe', 'steal') or {}
   if not set[1] or set[3] then
     return
   end
@@ -56,7 +56,8 @@ local function weaken(kind, id, names)
     if not isKept and (kind == 'P' or units == ALL) then
       markDirty(name)
       if kind == 'D' then
-        -- Its place stays: one that steals is before all others. So does the key's time to live.
+        -- The link keeps its position, as one that steals is before all others; and the key its
+        -- time to live.
         try('ZADD', root .. 't:' .. name, set[4] and '-' .. id or id, ONE .. id)
       end
       try('ZREM', root .. 't:' .. name, units .. id)

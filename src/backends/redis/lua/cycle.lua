@@ -1,9 +1,10 @@
 -- Holding while waiting: would a set that is about to wait be waited for by its own caller?
 --
 -- A waiting set waits for the older ones that conflict with it; a granted one is kept until those
--- waiting sets are through whose callers have said that they keep it (k:). Only a set that arrives
--- and says so can close a cycle (docs/invariants.md). The walk takes each position of a queue once,
--- and gives up after `cycleLinksMax`: the server does nothing else meanwhile.
+-- waiting sets are granted whose callers have declared that they keep it (k:). Only a set that
+-- arrives with such a declaration can close a cycle (docs/invariants.md). The walk takes each
+-- position of a queue once, and gives up after `cycleLinksMax`: the server does nothing else
+-- meanwhile.
 
 local cycleLinksMax = 10000
 

@@ -3,7 +3,7 @@
 --- @lazy blockers, cycle, revoke, expired
 --
 -- ARGV[2]  number of the request: whole, greater than any that the session has called with
--- ARGV[3]  how: 'wait'; 'now' or never; 'steal'; 'watch': observe until nothing conflicts
+-- ARGV[3]  how: 'wait'; 'now' or never; 'steal'; 'observe': wait until nothing conflicts
 -- ARGV[4]  links: '<units><name>\n' for each name, none of them twice
 -- ARGV[5]  label of the set, escaped, or ''
 -- ARGV[6]  label of the session within the client that it went through, escaped, or ''
@@ -11,7 +11,7 @@
 --          those of others, which wait for the caller to end, as session/number
 --
 -- Answers  granted, id, token, and names that are recovered, by tabs, as one text
---          settled      nothing conflicts with what was to be watched
+--          settled      nothing conflicts with what was to be observed
 --          waiting, id
 --          denied, and the blockers: a text for each, of at most four (blockers.lua)
 --          deadlock, and the cycle: a text for each set (cycle.lua)
@@ -21,7 +21,7 @@
 --
 -- A request that is repeated gets the answer of the first one: it is live, or it is `over`. Which
 -- number is new needs no memory but the greatest one seen, at the price that of two requests that
--- arrive in the wrong order the lesser one is over, and is to be asked again by a new number.
+-- arrive in the wrong order the lesser one is over, and is to be repeated with a new number.
 
 local number, how, links = ARGV[2], ARGV[3], ARGV[4]
 local top = liveSession()
@@ -34,7 +34,7 @@ if tonumber(number) <= top then
   if not id then
     return finish({ 'over' })
   end
-  local set = demand('HMGET', root .. 'q:' .. id, 'token', 'recovered', 'watch')
+  local set = demand('HMGET', root .. 'q:' .. id, 'token', 'recovered', 'observe')
   if not set[1] then
     return finish({ 'waiting', id })
   end
@@ -44,9 +44,9 @@ if tonumber(number) <= top then
   return finish({ 'granted', id .. '\t' .. set[1] .. (set[2] or '') })
 end
 
-local isSteal, isWatch = how == 'steal', how == 'watch'
-if isWatch then
-  demand('SCARD', root .. 'watch')
+local isSteal, isObserver = how == 'steal', how == 'observe'
+if isObserver then
+  demand('SCARD', root .. 'observers')
 end
 
 -- Whether no queue of the set exists: most often so, and one command checks it.
@@ -56,7 +56,7 @@ for _, name in eachLink(links) do
   keys[#keys + 1] = root .. 'w:' .. name
 end
 local existingCount
-if not isSteal and not isWatch and #keys <= 2000 then
+if not isSteal and not isObserver and #keys <= 2000 then
   existingCount = #keys == 0 and 0 or demand('EXISTS', unpack(keys))
 end
 
@@ -79,7 +79,7 @@ if existingCount ~= 0 then
         markDirty(name)
       end
     end
-    if isWatch then
+    if isObserver then
       demand('ZCARD', root .. 'o' .. units .. ':' .. name)
     end
     isThere[name] = front
@@ -100,12 +100,12 @@ local function refuse(answer)
   return finish(answer)
 end
 
-if isWatch and pendingCount == 0 then
+if isObserver and pendingCount == 0 then
   return refuse({ 'settled' })
 end
 if how == 'now' and pendingCount > 0 then
-  -- Links that are due are in the way for now only: they are through when this is asked again.
-  lookAside()
+  -- Links that are due block this set for now only: they are triggered before its next try.
+  checkRareKeys()
   if isDue or dirty[1] then
     return refuse({ 'over' })
   end
@@ -138,7 +138,7 @@ end
 add('label', ARGV[5])
 add('scope', ARGV[6])
 add('keeps', table.concat(keeps, ' '))
-add('watch', isWatch and '1')
+add('observe', isObserver and '1')
 add('steal', isSteal and '1')
 add('token', pendingCount == 0 and id)
 -- First what may be refused for its type.
@@ -147,9 +147,9 @@ call('HSET', root .. 's:' .. caller, 'top', number)
 call('HSET', key, unpack(set))
 call('PEXPIRE', key, lifetimeMs)
 
-if isWatch then
-  call('SADD', root .. 'watch', id)
-  extend(root .. 'watch')
+if isObserver then
+  call('SADD', root .. 'observers', id)
+  extend(root .. 'observers')
   for units, name in eachLink(links) do
     if isPending[name] then
       local observers = root .. 'o' .. units .. ':' .. name
@@ -158,7 +158,7 @@ if isWatch then
     end
   end
   if dirty[1] then
-    isWatched = nil
+    hasObservers = nil
     drain()
   end
   return finish({ 'waiting', id })

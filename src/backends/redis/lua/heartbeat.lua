@@ -90,14 +90,14 @@ end
 -- removed. Returns its number of links.
 local isRenewed = {}
 local function renewSet(id)
-  local set = demand('HMGET', root .. 'q:' .. id, 'links', 'token', 'keeps', 'watch')
+  local set = demand('HMGET', root .. 'q:' .. id, 'links', 'token', 'keeps', 'observe')
   local count = 0
   try('PEXPIRE', root .. 'q:' .. id, lifetimeMs)
   for held in string.gmatch(set[3] or '', '%d+') do
     extend(root .. 'k:' .. held)
   end
   if set[4] then
-    extend(root .. 'watch')
+    extend(root .. 'observers')
   end
   for units, name in eachLink(set[1] or '') do
     count = count + 1
@@ -141,7 +141,7 @@ end
 
 -- Also what calls of others have left.
 local function goOnLater()
-  lookAside()
+  checkRareKeys()
   drain()
 end
 

@@ -23,7 +23,7 @@ for _, session in ipairs(sessions) do
     for at = 1, #ids, 2 do
       local id = ids[at]
       local set = demand('HMGET', root .. 'q:' .. id, 'links', 'since', 'token', 'label', 'scope',
-        'steal', 'watch')
+        'steal', 'observe')
       if set[1] and not set[7] then
         list[#list + 1] = id
         for index = 1, 6 do

@@ -41,11 +41,11 @@ local grantable = {}
 local workLeft = 128
 
 -- Most often there is no observer, and no queue is due: one command checks both.
-local isWatched, isDue
-local function lookAside()
-  if isWatched == nil then
-    local isAny = try('EXISTS', root .. 'watch', root .. 'due') ~= 0
-    isWatched = isAny and try('EXISTS', root .. 'watch') == 1
+local hasObservers, isDue
+local function checkRareKeys()
+  if hasObservers == nil then
+    local isAny = try('EXISTS', root .. 'observers', root .. 'due') ~= 0
+    hasObservers = isAny and try('EXISTS', root .. 'observers') == 1
     isDue = isAny and try('EXISTS', root .. 'due') == 1
   end
 end
@@ -73,11 +73,11 @@ end
 -- Names whose exclusive holder has ended in good order, as arguments of a command.
 local intact = {}
 
--- An exclusive holder releases a name: it 'died', it is 'done', or it was granted 'unheard', and
+-- An exclusive holder releases a name: it 'died', it is 'done', or its grant was 'undelivered', and
 -- the flags that it recovered stay.
 local function noteEnd(name, outcome, recovered)
   local isKept = recovered and string.find(recovered .. '\t', '\t' .. name .. '\t', 1, true)
-  if outcome == 'done' or (outcome == 'unheard' and not isKept) then
+  if outcome == 'done' or (outcome == 'undelivered' and not isKept) then
     intact[#intact + 1] = name
   end
 end
@@ -122,20 +122,20 @@ end
 -- queues move on when the script ends.
 local function remove(id, outcome, number)
   local key = root .. 'q:' .. id
-  local set = try('HMGET', key, 'session', 'links', 'token', 'keeps', 'watch', 'recovered',
+  local set = try('HMGET', key, 'session', 'links', 'token', 'keeps', 'observe', 'recovered',
     'number') or {}
-  local session, links, token, keeps, watch = set[1], set[2], set[3], set[4], set[5]
+  local session, links, token, keeps, isObserver = set[1], set[2], set[3], set[4], set[5]
   if not links or (number and (number ~= set[7] or session ~= caller)) then
     return nil
   end
   call('DEL', key, root .. 'k:' .. id)
   try('ZREM', root .. 'l:' .. session, id)
   dropHolding(id, keeps)
-  if watch then
-    try('SREM', root .. 'watch', id)
+  if isObserver then
+    try('SREM', root .. 'observers', id)
   end
   for units, name in eachLink(links) do
-    if watch then
+    if isObserver then
       try('ZREM', root .. 'o' .. units .. ':' .. name, id)
     else
       if try('ZREM', root .. 't:' .. name, units .. id) ~= 1 then
@@ -154,8 +154,8 @@ end
 local function drain()
   clearFlags()
   local existingCount, waitingCount = nil, 0
-  if dirty[1] and isWatched == nil and #dirty <= 1000 then
-    local keys = { root .. 'watch', root .. 'due' }
+  if dirty[1] and hasObservers == nil and #dirty <= 1000 then
+    local keys = { root .. 'observers', root .. 'due' }
     for index, name in ipairs(dirty) do
       keys[index + 2] = root .. 'w:' .. name
     end
@@ -204,9 +204,9 @@ local function drain()
   -- What most calls do without: several queues that move on at once, what earlier calls have left,
   -- and observers.
   local function lazyMoves()
-    -- Ends the watches for which nothing older is left; `oldest` is the arrival of what is, if any.
-    -- True unless some are left for another call.
-    local function settleAll(observers, oldest)
+    -- Ends the observations for which no older link is left; `oldest` is the arrival of the oldest
+    -- one left, if any. True unless some of them are left for another call.
+    local function notifyList(observers, oldest)
       local limit = oldest and '(' .. oldest or '+inf'
       local count = math.max(workLeft, 0)
       local ids = try('ZRANGEBYSCORE', observers, '-inf', limit, 'LIMIT', 0, count + 1) or {}
@@ -218,14 +218,14 @@ local function drain()
       return #ids <= count
     end
 
-    local function settle(name)
+    local function notifyObservers(name)
       local front = try('ZRANGE', root .. 't:' .. name, 0, 0, 'WITHSCORES') or {}
       local behind = try('ZRANGE', root .. 'w:' .. name, 0, 0, 'WITHSCORES') or {}
       -- Where nothing is triggered, what waits is due.
-      local isAll = settleAll(root .. 'o' .. ALL .. ':' .. name, front[2] or behind[2])
+      local isAll = notifyList(root .. 'o' .. ALL .. ':' .. name, front[2] or behind[2])
       -- Behind links that are shared and triggered, the first that waits is exclusive, or is due.
       local exclusive = front[1] and takesAll(front[1]) and front or behind
-      return settleAll(root .. 'o' .. ONE .. ':' .. name, exclusive[2]) and isAll
+      return notifyList(root .. 'o' .. ONE .. ':' .. name, exclusive[2]) and isAll
     end
 
     -- A heap of names by the arrival of their first link that is due: { arrival, name, link }.
@@ -287,7 +287,7 @@ local function drain()
           addDue(setOf(link), name)
         elseif link then
           trigger(name, link)
-        elseif not isWatched or settle(name) then
+        elseif not hasObservers or notifyObservers(name) then
           try('ZREM', root .. 'due', name)
         end
       end
@@ -306,9 +306,9 @@ local function drain()
       for _, head in ipairs(heads) do
         addDue(setOf(head[3]), head[2])
       end
-      if isWatched then
+      if hasObservers then
         for _, name in ipairs(dirty) do
-          if not settle(name) then
+          if not notifyObservers(name) then
             addDue('0', name)
           end
         end
@@ -329,11 +329,11 @@ local function drain()
     end
   end
   if existingCount == waitingCount then
-    isWatched, isDue = false, false
+    hasObservers, isDue = false, false
   elseif dirty[1] then
-    lookAside()
+    checkRareKeys()
   end
-  if count == 1 and not isDue and not isWatched then
+  if count == 1 and not isDue and not hasObservers then
     while link and workLeft > 0 do
       trigger(name, link, isNew)
       link, isNew = firstDue(name)
@@ -341,7 +341,7 @@ local function drain()
     links[name] = link
     count = link and 1 or 0
   end
-  if count > 0 or isDue or isWatched then
+  if count > 0 or isDue or hasObservers then
     lazyMoves()(links)
   end
   if not grantable[1] then
@@ -349,11 +349,11 @@ local function drain()
   end
   table.sort(grantable, function(one, other) return tonumber(one) < tonumber(other) end)
   for _, id in ipairs(grantable) do
-    local set = call('HMGET', root .. 'q:' .. id, 'session', 'number', 'links', 'keeps', 'watch')
+    local set = call('HMGET', root .. 'q:' .. id, 'session', 'number', 'links', 'keeps', 'observe')
     dropHolding(id, set[4])
     if set[5] then
       call('HSET', root .. 'q:' .. id, 'token', '0')
-      call('SREM', root .. 'watch', id)
+      call('SREM', root .. 'observers', id)
       notify(set[1], 'settled\t' .. set[2])
     else
       local token = nextNumber()

@@ -19,13 +19,13 @@
 --   l:<session>  sorted set: the id of each of its live sets, by the number of its request; and
 --                '-' by 0, so that the key is there for as long as the session is
 --   q:<id>       hash, a live set: session, number, pending (links not yet triggered), links,
---                since (ms), token (once granted), and, if it has them, label, scope, keeps, watch,
---                steal, recovered (as in answers)
+--                since (ms), token (once granted), and, if it has them, label, scope, keeps,
+--                observe, steal, recovered (as in answers)
 --   t:<name>     sorted set: links that are triggered, by arrival
 --   w:<name>     sorted set: links that wait for that, by arrival; its first one may not be
 --   o<units>:<name>  sorted sets: observers, by the units that they would take: those that would
 --                take all wait for all links, those that would take one for the exclusive ones
---   watch        set: the ids of observers that wait
+--   observers    set: the ids of observers that wait
 --   k:<id>       set: the ids of waiting sets whose callers keep this granted one meanwhile
 --   c:<client>   no key, but a channel: a session, and then its notifications, a line each. A line
 --                is its ordinal for that session, and then, by tabs: granted, number of the
@@ -37,9 +37,9 @@
 --
 -- All keys but seq and recovered have a time to live. It is six leases when a key is created: of
 -- the session's own lease, or of a longer one in the domain. A session renews its keys in its
--- heartbeats, once in a lease (heartbeat.lua), and is over two leases after its last heartbeat. So at
--- least five leases are left after each renewal, at most three pass until the next one, and no key
--- of a live session expires; nor does one of a dead session while heartbeats of others clear it
+-- heartbeats, once in a lease (heartbeat.lua), and is over two leases after its last heartbeat. So
+-- at least five leases are left after each renewal, at most three pass until the next one, and no
+-- key of a live session expires; nor does one of a dead session while heartbeats of others clear it
 -- away. Should a set have expired all the same, as after a step of the server's clock, its links
 -- are removed by the next session that finds them in its way (expired.lua).
 --
