@@ -78,7 +78,7 @@ function announce(notice: string, epochMs: number): boolean {
     writeFileSync(notice, '', { flag: 'wx', mode: 0o600 });
     return true;
   } catch (error) {
-    // The error of the broker itself says more.
+    // A broker is started all the same, as its own error is more precise.
     if (codeOf(error) !== 'EEXIST') return true;
   }
   try {
@@ -87,7 +87,7 @@ function announce(notice: string, epochMs: number): boolean {
     if (stats.isFile() && Math.abs(epochMs - stats.mtimeMs) < noticeMsMax) return false;
     lutimesSync(notice, new Date(epochMs), new Date(epochMs));
   } catch (error) {
-    // ENOENT: it was removed just now. Of other errors that of the broker itself says more.
+    // ENOENT: it was removed just now. With other errors a broker is started all the same.
     return codeOf(error) !== 'ENOENT';
   }
   return true;
@@ -162,7 +162,7 @@ function startBroker(address: BrokerAddress, clock: Clock): Promise<Socket | und
     };
     tryLater();
     child.once('error', (error) => finish(unusable(process.execPath, error)));
-    // Missing if too few descriptors were left; the error says so.
+    // Missing if too few descriptors were left; the event `error` then has the cause.
     child.stdout?.setEncoding('utf8');
     child.stdout?.on('data', (text: string) => {
       output += text;

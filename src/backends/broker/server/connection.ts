@@ -1,10 +1,10 @@
 /**
- * One client of the broker: what it says is done, in order, to sessions of the domain.
+ * One client of the broker: its messages are applied, in order, to sessions of the domain.
  *
- * What it is told is collected while a chunk of its frames is worked off, or until the next
+ * Messages to the client are collected while a chunk of its frames is handled, or until the next
  * microtask, and written at once. When its socket closes, all that it waits for is cancelled and
- * all that it holds is abandoned at one moment, as nothing else runs meanwhile: whoever comes next
- * finds it `recovered`.
+ * all that it holds is abandoned at one moment, as nothing else runs meanwhile: the next holders
+ * see it in `recovered`.
  */
 
 import type { Socket } from 'node:net';
@@ -87,7 +87,7 @@ export class Connection implements Owner {
   readonly #decoder = new FrameDecoder(frameBytesMax);
   readonly #sessions = new Map<number, ServedSession>();
   readonly #privates: PrivateResources;
-  /** What it was started under, as it says; and what of it was found as it first asked. */
+  /** Grants it was started under, as its hello has them; those found, after its first request. */
   #under: readonly OuterGrant[] = [];
   #outer: readonly LiveRequest[] | undefined = undefined;
   #liveBytes = 0;
@@ -113,7 +113,7 @@ export class Connection implements Owner {
     socket.on('close', () => this.#closed());
   }
 
-  /** Asks the domain for what came in the time of grace, as if it came now. */
+  /** Requests from the domain what arrived in the time of grace, as if it arrived now. */
   admit(request: LiveRequest): void {
     const { deferred } = request;
     if (deferred === undefined) return;
@@ -187,11 +187,11 @@ export class Connection implements Owner {
   #receive(chunk: Buffer): void {
     try {
       this.#decoder.push(chunk, (frame, byteCount) => {
-        // What comes after a frame that was none is not looked at.
+        // Frames after one that was invalid are ignored.
         if (this.#isOpen) this.#handle(frame, byteCount);
       });
     } catch (error) {
-      // Anything else is a fault of the broker's, who had better begin anew: nobody loses by that.
+      // Anything else is a fault of the broker. It had better start anew: no client loses by that.
       if (!(error instanceof KdsError)) throw error;
       this.#cutOff(error);
     }
@@ -201,8 +201,8 @@ export class Connection implements Owner {
   #handle(frame: Frame, byteCount: number): void {
     const message = readClientMessage(frame);
     if (this.info === undefined) {
-      if (message.do !== 'hello') throw new ProtocolError('the first thing to say is hello');
-      this.#greet(message);
+      if (message.do !== 'hello') throw new ProtocolError('the first message must be hello');
+      this.#handshake(message);
       return;
     }
     switch (message.do) {
@@ -223,11 +223,11 @@ export class Connection implements Owner {
         this.#query(message.id);
         break;
       default:
-        this.#handleSeldom(message, byteCount);
+        this.#handleRare(message, byteCount);
     }
   }
 
-  #handleSeldom(message: ClientMessage, byteCount: number): void {
+  #handleRare(message: ClientMessage, byteCount: number): void {
     switch (message.do) {
       case 'reclaim':
         this.#reclaim(message, byteCount);
@@ -242,11 +242,11 @@ export class Connection implements Owner {
         this.#close(message);
         break;
       default:
-        throw new ProtocolError(`a client says ${message.do} once, at the beginning`);
+        throw new ProtocolError(`a client sends ${message.do} once, at the beginning`);
     }
   }
 
-  #greet({ version, label, pid, command, under = [], seen }: Hello): void {
+  #handshake({ version, label, pid, command, under = [], seen }: Hello): void {
     if (version !== protocolVersion) {
       throw versionMismatch('the client', version, protocolVersion, restart);
     }
@@ -257,11 +257,11 @@ export class Connection implements Owner {
     const { term, grace, tokens } = this.#broker;
     if (seen !== undefined && grace.isOn) tokens.passSeen(seen);
     const broker = { term, pid: process.pid, graceMs: grace.leftMs };
-    this.#tell({ is: 'hello', version, client: this.number, ...broker });
+    this.#send({ is: 'hello', version, client: this.number, ...broker });
   }
 
   #arrive(ask: Ask, byteCount: number): void {
-    const request = this.#place(ask, byteCount);
+    const request = this.#addRequest(ask, byteCount);
     if (request === undefined) return;
     request.queuePosition = ask.queuePosition ?? 0;
     const { clock, grace, tokens } = this.#broker;
@@ -274,8 +274,8 @@ export class Connection implements Owner {
     }
   }
 
-  /** A request begins to count; undefined if it is refused for that. */
-  #place({ id, session = 0, parts }: Ask | Reclaim, frameBytes: number) {
+  /** Counts a request from now on; undefined if it is refused, as over a limit or too late. */
+  #addRequest({ id, session = 0, parts }: Ask | Reclaim, frameBytes: number) {
     if (this.requests.has(id)) throw new ProtocolError(`there is a request ${id} already`);
     const served = this.#session(session);
     const byteCount = frameBytes + requestBytes + parts.length * resourceBytes;
@@ -283,7 +283,7 @@ export class Connection implements Owner {
     const fault = this.#overLimit(byteCount);
     if (fault !== undefined || served.isEnded) {
       const reason = fault ?? new DomainClosedError(`session ${session} has ended`);
-      this.#tellRefused(id, reason);
+      this.#sendRefusal(id, reason);
       return undefined;
     }
     this.requests.set(id, request);
@@ -333,7 +333,7 @@ export class Connection implements Owner {
     }
     if (request.grant !== undefined || !this.requests.has(request.id)) return;
     request.queuePosition = this.#broker.tokens.nextPosition();
-    this.#tell({ is: 'waiting', id: request.id, queuePosition: request.queuePosition });
+    this.#send({ is: 'waiting', id: request.id, queuePosition: request.queuePosition });
   }
 
   #observe(request: LiveRequest, set: SetSpec, timeoutMs: number | undefined): void {
@@ -342,7 +342,7 @@ export class Connection implements Owner {
     const { signal } = observing;
     request.served.session.settled(set, { signal, timeoutMs }).then(
       () => {
-        if (this.#forget(request)) this.#tell({ is: 'settled', id: request.id });
+        if (this.#forget(request)) this.#send({ is: 'settled', id: request.id });
       },
       (reason) => this.#refuse(request, reason),
     );
@@ -358,7 +358,7 @@ export class Connection implements Owner {
     registry.held.set(grant.token, request);
     const { id, token } = request;
     const { recovered, ignored } = grant;
-    this.#tell({
+    this.#send({
       is: 'granted',
       id,
       token,
@@ -369,26 +369,26 @@ export class Connection implements Owner {
 
   #refuse(request: LiveRequest, reason: unknown): void {
     if (!this.#forget(request) || request.served.isEnded) return;
-    this.#tellRefused(request.id, reason);
+    this.#sendRefusal(request.id, reason);
   }
 
-  #tellRefused(id: number, reason: unknown): void {
-    this.#tell({ is: 'refused', id, ...errorSent(reason) });
+  #sendRefusal(id: number, reason: unknown): void {
+    this.#send({ is: 'refused', id, ...errorSent(reason) });
   }
 
   #deny(request: LiveRequest): void {
-    if (this.#forget(request)) this.#tell({ is: 'denied', id: request.id });
+    if (this.#forget(request)) this.#send({ is: 'denied', id: request.id });
   }
 
-  /** It was taken away. */
+  /** Its grant was revoked, or cannot be claimed any more. */
   lose(request: LiveRequest): void {
     if (!this.#forget(request) || request.served.isEnded) return;
     const { id, token } = request;
-    this.#tell({ is: 'lost', id, ...errorSent(lostError(token)) });
+    this.#send({ is: 'lost', id, ...errorSent(lostError(token)) });
   }
 
   #reclaim(reclaim: Reclaim, byteCount: number): void {
-    const request = this.#place(reclaim, byteCount);
+    const request = this.#addRequest(reclaim, byteCount);
     if (request === undefined) return;
     const { token, since, label } = reclaim;
     request.token = token;
@@ -404,7 +404,7 @@ export class Connection implements Owner {
     }
   }
 
-  /** What the client does not have any more it was told of, or will be: nothing needs an answer. */
+  /** Has no answer. Without such a grant it is ignored: the loss has been or will be reported. */
   #change(message: Message<'release' | 'downgrade' | 'abandon'>): void {
     const request = this.requests.get(message.id);
     const grant = request?.grant;
@@ -461,7 +461,7 @@ export class Connection implements Owner {
     this.#broker.registry.sessions.set(owner, served);
   }
 
-  /** A session ends in order: its grants are released, and leave no mark. */
+  /** A session ends in order: its grants are released, and nothing of them is `recovered`. */
   #end(id: number, number: number): void {
     const ended = this.#session(number);
     for (const [each, served] of this.#sessions) {
@@ -479,7 +479,7 @@ export class Connection implements Owner {
     for (const request of this.requests.values()) {
       if (request.served.isEnded) this.#forget(request);
     }
-    this.#tell({ is: 'ended', id });
+    this.#send({ is: 'ended', id });
   }
 
   #forgetSession(number: number, { owner }: ServedSession): void {
@@ -491,18 +491,18 @@ export class Connection implements Owner {
   #query(id: number): void {
     if (this.#queryCount >= queryCountMax) {
       const reason = `one client has at most ${queryCountMax} queries at the broker`;
-      this.#tellRefused(id, new LimitError(reason));
+      this.#sendRefusal(id, new LimitError(reason));
       return;
     }
     this.#queryCount++;
-    this.#broker.snapshots.query((told) => {
+    this.#broker.snapshots.query((result) => {
       this.#queryCount--;
-      if (told instanceof Error) {
-        this.#tellRefused(id, told);
+      if (result instanceof Error) {
+        this.#sendRefusal(id, result);
         return;
       }
       this.flush();
-      this.#write([`{"is":"snapshot","id":${id},`, ...told]);
+      this.#write([`{"is":"snapshot","id":${id},`, ...result]);
     });
   }
 
@@ -511,11 +511,11 @@ export class Connection implements Owner {
     if (this.#broker.domain.isUsed(handle)) {
       const what = `resource ${describe(String(handle))}`;
       const error = `${what} is held or waited for: release or cancel first`;
-      this.#tellRefused(id, new ResourceBusyError(error));
+      this.#sendRefusal(id, new ResourceBusyError(error));
       return;
     }
     this.#privates.close(resource);
-    this.#tell({ is: 'closed', id });
+    this.#send({ is: 'closed', id });
   }
 
   #session(number: number): ServedSession {
@@ -524,11 +524,11 @@ export class Connection implements Owner {
     return served;
   }
 
-  /** What is kept while a set waits: by the client, as it says, and by who waits for the client. */
+  /** Grants kept while a set waits: those that its request names, and those of outer callers. */
   #kept({ holding }: Ask): readonly SyncGrant[] | undefined {
     if (holding === undefined && this.#under.length === 0) return undefined;
     const own = (holding ?? []).map((id) => this.requests.get(id));
-    // Not before: whoever holds it may have had to claim it in the time of grace.
+    // Not before: their holders may have had to claim them in the time of grace.
     this.#outer ??= this.#broker.registry.liveAmong(this.#under);
     return [...own, ...this.#outer].flatMap((request) => request?.grant ?? []);
   }
@@ -545,14 +545,14 @@ export class Connection implements Owner {
     return true;
   }
 
-  #tell(message: BrokerMessage): void {
-    if (this.#isOpen) this.#send(encodeFrame(message));
+  #send(message: BrokerMessage): void {
+    if (this.#isOpen) this.#sendFrame(encodeFrame(message));
   }
 
-  #send(frame: string): void {
+  #sendFrame(frame: string): void {
     this.#unsent.push(frame);
     this.#unsentLength += frame.length;
-    // Many short questions with long answers, in one chunk.
+    // Many short requests with long answers, in one chunk.
     if (this.#unsentLength > unreadBytesMax) {
       this.drop();
       return;
@@ -562,13 +562,13 @@ export class Connection implements Owner {
     queueMicrotask(() => this.flush());
   }
 
-  /** It is told why, and then heard no more. */
+  /** Sends the reason; what the client sends from now on is ignored. */
   #cutOff(error: KdsError): void {
-    this.#tell({ is: 'error', version: protocolVersion, ...errorSent(error) });
+    this.#send({ is: 'error', version: protocolVersion, ...errorSent(error) });
     this.flush();
     this.#socket.destroySoon();
     this.#die();
-    // Once it has read all, or has had its time.
+    // The socket closes once the client has read all, or its time to do so is over.
     this.#expectToRead();
   }
 

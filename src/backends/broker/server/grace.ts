@@ -11,7 +11,7 @@ import { Reclaims } from './reclaims.ts';
 
 /** The connection of a deferred request. */
 interface Admitting {
-  /** The domain is asked for it, as if it came now. */
+  /** Requests it from the domain, as if it arrived now. */
   admit(request: LiveRequest): void;
 }
 
