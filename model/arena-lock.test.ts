@@ -88,8 +88,8 @@ describe('the worlds find out who', () => {
 
   it.each([
     'rings before the hand-over',
-    'looks after the check',
-    'believes what was told of an earlier request',
+    'reads after the check',
+    'believes a report on an earlier request',
   ] as const)('%s', (wrong) => {
     const twice = [{ times: 2 }, { times: 2 }];
     const failure =
@@ -98,12 +98,12 @@ describe('the worlds find out who', () => {
     expect(failure).toBeDefined();
   });
 
-  it('does not tell newcomers from the dead before them', () => {
+  it('does not distinguish newcomers from the dead before them', () => {
     expect(explore(newcomerWorld(0)).failure?.what).toContain('two have the lock');
   });
 
   it.each(['waking all', 'ringing all', 'rolling back'] as const)(
-    'omits %s at a burial',
+    'omits %s as it reaps',
     (omits) => {
       const options = { ...buried, omits };
       const failures = [lockWorld([{}, {}, {}], options), queueWorld([{}, {}], options)].map(

@@ -325,8 +325,8 @@ export interface Wanter {
 /** What may be done wrong on purpose. */
 type Wrong =
   | 'rings before the hand-over'
-  | 'looks after the check'
-  | 'believes what was told of an earlier request';
+  | 'reads after the check'
+  | 'believes a report on an earlier request';
 
 interface QueueOptions extends Common {
   /** Whether there are interruptions to be looked for. */
@@ -438,7 +438,7 @@ class Seat {
   }
 
   #waitForNews(): boolean {
-    const isLate = this.#options.wrong === 'looks after the check';
+    const isLate = this.#options.wrong === 'reads after the check';
     for (;;) {
       this.#agent.again('waits');
       if (!isLate) this.#look();
@@ -466,7 +466,7 @@ class Seat {
     const { words, index } = this.#agent;
     const at = C.wordsOfAgent(index);
     words.store(at + C.BLOCKED_SET, blocked);
-    if (this.#options.wrong === 'believes what was told of an earlier request') return;
+    if (this.#options.wrong === 'believes a report on an earlier request') return;
     words.store(at + C.GRANTED_SET, 0);
   }
 

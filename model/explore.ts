@@ -277,8 +277,8 @@ function arrivalsOf(world: World, names: readonly string[]): readonly Operation[
       operations.push({ do: 'arrive', spec, ...caller });
       if (world.tries) operations.push({ do: 'try', spec, ...caller });
       const isExclusive = spec.shared?.length === 0 && spec.units === undefined;
-      const isThief = world.steals && isExclusive && caller.locked === 'wait';
-      if (isThief) operations.push({ do: 'steal', spec, sync: caller.sync });
+      const canSteal = world.steals && isExclusive && caller.locked === 'wait';
+      if (canSteal) operations.push({ do: 'steal', spec, sync: caller.sync });
     }
     if (world.observers) operations.push({ do: 'observe', spec });
   }

@@ -278,7 +278,7 @@ const faults: Record<string, Fault> = {
       return expected;
     },
   }),
-  'takes a time-out for it, and does not look again': (steps) => {
+  'takes a time-out for it, and does not check again': (steps) => {
     let looked = 0;
     let isTimedOut = false;
     return {
@@ -294,7 +294,7 @@ const faults: Record<string, Fault> = {
       },
     };
   },
-  'sleeps without a look whether it is still so': (steps) => ({
+  'sleeps without a check that it is still so': (steps) => ({
     ...bound(steps),
     wait: (at, value, timeoutMs) => {
       const now = steps.load(at);

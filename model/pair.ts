@@ -230,12 +230,12 @@ export class Pair {
     same('outcome', outcome, circle.length > 0 ? 'deadlock' : 'waiting');
     if (circle.length === 0) return this.#settle([], [], [], 'waiting');
     const sets = circle.map((ref) => this.oracle.live.find((live) => refOf(live) === ref));
-    same('beginning of the circle', sets[0], set);
-    same('sets of the circle that appear once', new Set(sets).size, sets.length);
+    same('beginning of the cycle', sets[0], set);
+    same('sets of the cycle that appear once', new Set(sets).size, sets.length);
     for (const [index, from] of sets.entries()) {
       const to = sets[(index + 1) % sets.length];
       if (from === undefined || to === undefined) throw new Error('the circle has a dead set');
-      same('link of the circle', this.oracle.waitsOrIsKeptFor(from).includes(to), true);
+      same('link of the cycle', this.oracle.waitsOrIsKeptFor(from).includes(to), true);
     }
     this.#remove(set, false);
     return 'deadlock';

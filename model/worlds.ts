@@ -50,7 +50,7 @@ const everyDay: readonly NamedWorld[] = [
     shows: ['arrive: waiting', 'remove all: done'],
   },
   {
-    name: 'three sets on two resources: some end at one moment, deaths, thieves, observers',
+    name: 'three sets on two resources: some end at one moment, deaths, steals, observers',
     resourceCount: 2,
     setCountMax: 3,
     endsTogetherMax: 3,
@@ -69,7 +69,7 @@ const everyDay: readonly NamedWorld[] = [
     shows: ['arrive: granted', 'remove all: done'],
   },
   {
-    name: 'three sets on two resources: thieves, observers, deaths, parts',
+    name: 'three sets on two resources: steals, observers, deaths, parts',
     resourceCount: 2,
     setCountMax: 3,
     died: true,
@@ -79,7 +79,7 @@ const everyDay: readonly NamedWorld[] = [
     shows: ['steal: granted', 'observe: granted', 'observe: waiting', 'downgrade: done'],
   },
   {
-    name: 'three sets on three resources: thieves, observers',
+    name: 'three sets on three resources: steals, observers',
     resourceCount: 3,
     setCountMax: 3,
     steals: true,
@@ -87,7 +87,7 @@ const everyDay: readonly NamedWorld[] = [
     shows: ['steal: granted', 'observe: waiting'],
   },
   {
-    name: 'five sets on one resource: thieves, observers, deaths',
+    name: 'five sets on one resource: steals, observers, deaths',
     resourceCount: 1,
     setCountMax: 5,
     died: true,
@@ -97,7 +97,7 @@ const everyDay: readonly NamedWorld[] = [
     shows: ['steal: granted', 'observe: granted', 'observe: waiting'],
   },
   {
-    name: 'three sets on two resources: synchronous callers, who fail or ignore them, thieves',
+    name: 'three sets on two resources: synchronous callers, who fail or ignore them, steals',
     resourceCount: 2,
     setCountMax: 3,
     steals: true,
@@ -113,7 +113,7 @@ const everyDay: readonly NamedWorld[] = [
     shows: ['arrive: locked', 'downgrade: done', 'release part: done'],
   },
   {
-    name: 'four sets on two resources: grants kept while waiting, thieves',
+    name: 'four sets on two resources: grants kept while waiting, steals',
     resourceCount: 2,
     setCountMax: 4,
     steals: true,
@@ -197,7 +197,7 @@ const large: readonly NamedWorld[] = [
     shows: ['release part: done'],
   },
   {
-    name: 'three sets on three resources: thieves, observers, deaths, parts',
+    name: 'three sets on three resources: steals, observers, deaths, parts',
     resourceCount: 3,
     setCountMax: 3,
     died: true,
@@ -207,7 +207,7 @@ const large: readonly NamedWorld[] = [
     shows: ['steal: granted', 'observe: waiting'],
   },
   {
-    name: 'three sets on two resources: all kinds of callers, thieves, deaths, parts',
+    name: 'three sets on two resources: all kinds of callers, steals, deaths, parts',
     resourceCount: 2,
     setCountMax: 3,
     died: true,

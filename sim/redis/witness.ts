@@ -1,10 +1,10 @@
 /**
- * Looks at the keys of the simulated server after each of its steps, and holds them against the
- * rule: a set is granted exactly when no live set that arrived earlier conflicts with it.
+ * Reads the keys of the simulated server after each of its steps, and compares them with the rule:
+ * a set is granted exactly when no live set that arrived earlier conflicts with it.
  *
- * It knows nothing of how the scripts go about it: from the records of the sets it takes who is
- * there, and looks at all pairs. It also keeps what became of each grant, which is the server's
- * word on whose loss excuses what (checker.ts).
+ * It knows nothing of how the scripts work: it reads the live sets from their records, and compares
+ * all pairs. It also keeps the outcome of each grant, as the server has it: which losses excuse
+ * what (checker.ts).
  */
 
 import {
@@ -28,14 +28,14 @@ interface SetSeen {
   readonly request: string;
   readonly links: Links;
   readonly isObserver: boolean;
-  readonly isThief: boolean;
+  readonly isSteal: boolean;
   readonly token: number | undefined;
 }
 
 export class ServerWitness implements Witness, GrantMonitor {
   /** By token. */
   readonly grants = new Map<number, GrantSeen>();
-  /** Told right when it happens. */
+  /** Called right when it happens. */
   onTaken: (grant: GrantSeen) => void = () => undefined;
   rolledBackAtMs = Number.NEGATIVE_INFINITY;
   #wentDownAtMs = Number.NEGATIVE_INFINITY;
@@ -69,7 +69,7 @@ export class ServerWitness implements Witness, GrantMonitor {
 
   /** What the server has, for people. */
   describe(): string {
-    return [...this.#sets.values()].map(told).join(', ');
+    return [...this.#sets.values()].map(describeSet).join(', ');
   }
 
   ran(script: string | undefined, _keys: readonly string[], args: readonly string[]): void {
@@ -116,7 +116,7 @@ export class ServerWitness implements Witness, GrantMonitor {
         request: `${session} ${number}`,
         links: readLinks(fields.get('links') ?? ''),
         isObserver: fields.has('observe'),
-        isThief: fields.has('steal'),
+        isSteal: fields.has('steal'),
         token: token === undefined ? undefined : Number(token),
       });
     }
@@ -130,8 +130,7 @@ export class ServerWitness implements Witness, GrantMonitor {
       if (this.#sets.has(set.id) || set.token === undefined) continue;
       const grant = this.grants.get(set.token);
       if (grant === undefined) continue;
-      // Only its own session lets go of a set; whoever else does, or who comes as a thief, takes
-      // it.
+      // Only its own session releases a set; any other one, and a request that steals, takes it.
       if (script === 'enqueue') this.#took(grant, 'revoked');
       else if (set.session === caller) {
         grant.fate = 'ended';
@@ -147,7 +146,7 @@ export class ServerWitness implements Witness, GrantMonitor {
     for (const set of granted) {
       this.#granted(set);
       const arrival = arrivalOf(set);
-      this.#check(set.isThief || arrival > arrivalLast, () => `${set.id} is told out of order`);
+      this.#check(set.isSteal || arrival > arrivalLast, () => `${set.id} is granted out of order`);
       arrivalLast = Math.max(arrivalLast, arrival);
     }
   }
@@ -189,8 +188,8 @@ export class ServerWitness implements Witness, GrantMonitor {
       if (ahead === undefined && isClearing && set.token === undefined) continue;
       this.#check((set.token !== undefined) === (ahead === undefined), () =>
         ahead === undefined
-          ? `${told(set)} waits, and nobody is in its way`
-          : `${told(set)} is granted, though ${told(ahead)} came before`,
+          ? `${describeSet(set)} waits, and no set is in its way`
+          : `${describeSet(set)} is granted, though ${describeSet(ahead)} came before`,
       );
     }
   }
@@ -198,7 +197,7 @@ export class ServerWitness implements Witness, GrantMonitor {
   /**
    * Whether keys of sets have expired, and live sessions may not yet have put that right: where all
    * clients were gone for longer than keys live, the keys of a set expire one by one, and the next
-   * heartbeats of whoever waits behind it remove the rest, once in a lease.
+   * heartbeats of the sessions that wait behind it remove the rest, once in a lease.
    */
   get #isClearingExpired(): boolean {
     return this.#world.nowMs - this.#expiredAtMs < clearingMsMax;
@@ -224,11 +223,11 @@ export class ServerWitness implements Witness, GrantMonitor {
 }
 
 /** One that steals counts as having come before all that were there. */
-function arrivalOf({ id, isThief }: SetSeen): number {
-  return isThief ? -id : id;
+function arrivalOf({ id, isSteal }: SetSeen): number {
+  return isSteal ? -id : id;
 }
 
-function told({ id, session, links, token }: SetSeen): string {
+function describeSet({ id, session, links, token }: SetSeen): string {
   const set = [...links].map(([name, mode]) => mode + name).join(' ');
   return `set ${id} of ${session} {${set}}${token === undefined ? '' : ` (token ${token})`}`;
 }
