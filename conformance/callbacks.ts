@@ -179,7 +179,7 @@ export function testCallbacks({ group, test, needing }: Suite): void {
         );
       });
 
-      test(`a ${delivery} callback that lets go before it throws leaves no mark`, async (w) => {
+      test(`a ${delivery} callback that releases before it throws leaves no flag`, async (w) => {
         await uncaughtDuring(1, async () => {
           const onGrant = (grant: Grant) => {
             void grant.release();

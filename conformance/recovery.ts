@@ -54,7 +54,7 @@ export function testRecovery({ group, test, needing }: Suite): void {
       await (await w.take('writer', { exclusive: ['a', 'b'] })).release();
     });
 
-    test('an abandoned reader leaves no mark', async (w) => {
+    test('an abandoned reader sets no recovered flag', async (w) => {
       await (await w.take('reader', { shared: 'a' })).grant.abandon();
       equal((await w.take('next', { exclusive: 'a' })).grant.recovered, [], 'recovered');
     });
@@ -82,7 +82,7 @@ export function testRecovery({ group, test, needing }: Suite): void {
       equal((await w.take('next', { exclusive: 'a' })).grant.recovered, [], 'recovered');
     });
 
-    test('the close of a session is a release, and leaves no mark', async (w) => {
+    test('the close of a session is a release, and sets no recovered flag', async (w) => {
       const session = w.domain.session();
       await w.take('holder', { exclusive: 'a' }, {}, session);
       await session.close();

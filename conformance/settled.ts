@@ -110,11 +110,11 @@ export function testSettled({ group, needing }: Suite): void {
       const watches = [w.domain, other].map((by) => new Watch(by, { exclusive: 'a' }));
       await w.domain.query();
       await other.query();
-      const thief = await w.take('thief', { exclusive: 'a' }, { steal: true });
+      const steal = await w.take('steal', { exclusive: 'a' }, { steal: true });
       await w.domain.query();
       await other.query();
       for (const watch of watches) equal(watch.isOver, false, 'whether it is over');
-      await thief.release();
+      await steal.release();
       for (const watch of watches) await watch.over();
     });
 

@@ -44,7 +44,7 @@ afterAll(() => {
 });
 
 describe('when a client is killed', () => {
-  it('what it held goes to the next at once, who is told that it may be half done', async () => {
+  it('what it held goes to the next holder at once, as recovered', async () => {
     const socket = freshSocketPath();
     const domain = await open(socket);
     const child = startClient(holder, socket, 'a');
@@ -70,7 +70,7 @@ describe('when a client is killed', () => {
     reader.release();
   });
 
-  it('one that ends in order leaves no mark', async () => {
+  it('one that ends in order sets no recovered flag', async () => {
     const socket = freshSocketPath();
     const domain = await open(socket);
     const child = startClient(holder, socket, 'a');
@@ -174,7 +174,7 @@ describe('when the broker is killed', () => {
     next.release();
   });
 
-  it('a wait that is limited ends in time although there is no broker to say so', async () => {
+  it('a wait that is limited ends in time although there is no broker', async () => {
     const socket = freshSocketPath();
     const [one, two] = [await open(socket), await open(socket)];
     const grant = await one.acquire({ exclusive: 'a' }, { label: 'the holder' });

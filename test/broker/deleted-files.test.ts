@@ -77,7 +77,7 @@ const deletions: Readonly<Record<string, (socket: string) => void>> = {
       unlessBack(() => writeFileSync(path, 'rubbish', { flag: 'wx' }));
     }
   },
-  'its files replaced by links in a circle': (socket) => {
+  'its files replaced by links in a cycle': (socket) => {
     for (const path of filesOf(socket)) {
       rmSync(path, { force: true });
       unlessBack(() => symlinkSync(path, path));
@@ -140,7 +140,7 @@ describe.skipIf(!isLinux)(`${skipped}a broker that serves`, () => {
     grant.release();
   });
 
-  it('and is stopped as its files are deleted is not replaced, which is said', async () => {
+  it('and is stopped as its files are deleted is not replaced, which is reported', async () => {
     const socket = freshSocketPath();
     const holder = await open(socket);
     const grant = await holder.acquire({ exclusive: 'a' });

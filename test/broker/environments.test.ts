@@ -160,7 +160,7 @@ describe.skipIf(skipped !== '')(`${skipped}a broker`, () => {
     await client.end();
   });
 
-  it('says that it may open no more files, and those it has let in go on', async () => {
+  it('reports that it may open no more files, and its clients go on', async () => {
     const socket = freshSocketPath();
     const env = { ...process.env, KDS_SOCKET: socket, KDS_BROKER_PROGRAM: broker };
     const limited = 'ulimit -n 64; exec "$0" "$@"';

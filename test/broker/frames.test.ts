@@ -53,7 +53,7 @@ describe(`frames (KDS_SEED=${seed})`, () => {
     fc.assert(property, runs);
   });
 
-  it('are told from any bytes whatever, with a ProtocolError and nothing else', () => {
+  it('are found in any bytes, with a ProtocolError and nothing else', () => {
     const line = fc.oneof(
       fc.uint8Array({ maxLength: 200 }),
       frame.map((each) => encodeFrame(each)),

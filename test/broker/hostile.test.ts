@@ -41,7 +41,7 @@ function brokerBytes(pid: number): number {
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
 }
 
-describe('what is no frame is told so, and its sender is cut off', () => {
+describe('an invalid frame is reported, and its sender is cut off', () => {
   const frames: readonly [what: string, bytes: string | Buffer][] = [
     ['a line that is no JSON', 'GET / HTTP/1.1\r\n'],
     ['a list', '[]\n'],
@@ -63,7 +63,7 @@ describe('what is no frame is told so, and its sender is cut off', () => {
   });
 });
 
-describe('what no client says is told so, and its sender is cut off', () => {
+describe('an invalid message is reported, and its sender is cut off', () => {
   const acquire = { do: 'acquire', id: 1, parts: [] };
   const frames: readonly [what: string, frame: object][] = [
     ['a verb that there is not', { do: 'destroy', id: 1 }],

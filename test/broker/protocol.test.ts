@@ -40,7 +40,7 @@ afterAll(async () => {
 describe('docs/protocol.md', () => {
   const document = read('docs/protocol.md');
 
-  it.skipIf(missing.nc !== '')(`${missing.nc}its example goes as it says, by nc -U`, async () => {
+  it.skipIf(missing.nc !== '')(`${missing.nc}its example goes as written, by nc -U`, async () => {
     const [, dialogue = ''] = /```text\n([\s\S]*?)```/.exec(document) ?? [];
     const child = spawn('nc', ['-U', socket]);
     // One that has ended reads no more: what it said shows that.
@@ -68,7 +68,7 @@ describe('docs/protocol.md', () => {
     await once(child, 'exit');
   });
 
-  it('tells the limits as they are', () => {
+  it('has the limits as they are', () => {
     const inWords = (count: number) => count.toLocaleString('en-US');
     const mebibytes = (bytes: number) => `${bytes / 2 ** 20} MiB`;
     for (const text of [
@@ -89,7 +89,7 @@ describe('docs/protocol.md', () => {
     }
   });
 
-  it('names everything that either side says', () => {
+  it('names every message of either side', () => {
     const files = ['src/remote/protocol.ts', 'src/backends/broker/wire/messages.ts'];
     const messages = files.map(read).join('');
     const said = [...messages.matchAll(/readonly (?:do|is): ((?:'\w+'[ |]*)+)/g)].flatMap((match) =>
@@ -116,7 +116,7 @@ describe('the client in Python', () => {
   };
   const test = it.skipIf(missing.python !== '');
 
-  test(`${missing.python}takes what is free, waits for what is not, and is told why`, async () => {
+  test(`${missing.python}takes what is free, waits for what is not, gets reasons`, async () => {
     const grant = await domain.acquire({ exclusive: 'a', shared: '\ud800' }, { label: 'node' });
     const script = [
       'with Domain(label="snake") as domain:',

@@ -34,8 +34,8 @@ async function refuses(socket: string, why: RegExp): Promise<void> {
   await expect(opening).rejects.toThrow(why);
 }
 
-describe('the place of the socket', () => {
-  it('is what KDS_SOCKET says, or follows from the user alone', () => {
+describe('the path of the socket', () => {
+  it('is the value of KDS_SOCKET, or follows from the user alone', () => {
     expect(defaultSocketPath({ KDS_SOCKET: '/a/b', XDG_RUNTIME_DIR: '/r' })).toBe('/a/b');
     const own = `/tmp/kds-${process.getuid?.()}/broker.sock`;
     expect(defaultSocketPath({})).toBe(own);
@@ -129,7 +129,7 @@ describe('a full disk', () => {
     rmSync(tiny, { recursive: true, force: true });
   });
 
-  it.skipIf(!canMount)(`${whyNot}is told of, and leaves nothing that is in the way`, async () => {
+  it.skipIf(!canMount)(`${whyNot}is reported, and leaves nothing that is in the way`, async () => {
     const socket = join(tiny, 'broker.sock');
     await refuses(socket, /ENOSPC|no space/i);
     spawnSync('mount', ['-o', 'remount,size=64k,nr_inodes=50', tiny]);

@@ -103,7 +103,7 @@ describe('a record', () => {
     expect(readRecord(path)).toBe(undefined);
   });
 
-  it('that was not written by a broker has no number that no clock could say', () => {
+  it('that was not written by a broker has no number beyond any clock', () => {
     const path = `${freshSocketPath()}.record`;
     const numbers = ['9007199254740991', '4503599627370496', '-1', '1.5', '1e300', '"1"', 'null'];
     for (const tokens of numbers) {
@@ -179,7 +179,7 @@ describe('when the clock is stepped', () => {
     });
   }
 
-  it('far beyond what a token can say, tokens still grow, and can be claimed', async () => {
+  it('beyond all tokens, tokens still grow, and can be claimed', async () => {
     const socket = freshSocketPath();
     setClock(200 * yearMs);
     const holder = await open(socket);

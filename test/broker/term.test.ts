@@ -39,7 +39,7 @@ afterAll(() => {
 });
 
 describe('a broker', () => {
-  it('is started by whoever comes first, in a session of its own', async () => {
+  it('is started by the first client, in a session of its own', async () => {
     const domain = await open(freshSocketPath());
     expect(domain.brokerPid).not.toBe(process.pid);
     const stat = readFileSync(`/proc/${domain.brokerPid}/stat`, 'utf8');
@@ -103,7 +103,7 @@ describe('a broker', () => {
     }
   });
 
-  it('gives tokens beyond those of all terms before, whatever the clock says', async () => {
+  it('gives tokens beyond those of all terms before, at any time of the clock', async () => {
     const socket = freshSocketPath();
     const tokens = Date.now() * 1000 + 1e12;
     writeFileSync(`${socket}.record`, JSON.stringify({ tokens, isClean: true }));
@@ -117,7 +117,7 @@ describe('a broker', () => {
     expect(next.token).toBeGreaterThan(grant.token);
   });
 
-  it('takes the place of one that was killed, and of a damaged record', async () => {
+  it('replaces one that was killed, and a damaged record', async () => {
     const socket = freshSocketPath();
     const first = await open(socket);
     process.kill(first.brokerPid, 'SIGKILL');
@@ -130,7 +130,7 @@ describe('a broker', () => {
     expect(left, 'sockets').toHaveLength(1);
   });
 
-  it('takes the place of a socket that nobody serves, and of a file', async () => {
+  it('replaces a socket that nobody serves, and a file', async () => {
     const socket = freshSocketPath();
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(`${socket}.x`, resolve));
@@ -231,12 +231,12 @@ describe('a client that starts a broker which hangs', () => {
 });
 
 describe('without a broker', () => {
-  it('a client that is to start none is told so', async () => {
+  it('a client that is to start none gets that reason', async () => {
     const opening = openBrokerDomain({ socket: freshSocketPath(), start: false });
     await expect(opening).rejects.toMatchObject({ code: 'KDS_UNAVAILABLE' });
   });
 
-  it('a client whose broker cannot be started is told why', async () => {
+  it('a client whose broker cannot be started gets the reason', async () => {
     const socket = freshSocketPath();
     mkdirSync(socket);
     const opening = openBrokerDomain({ socket });

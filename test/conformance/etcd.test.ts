@@ -15,7 +15,7 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'on a real etcd' : 'skipped: no etcd', () =>
   testConformance(
     { describe, it },
     {
-      name: 'the etcd host',
+      name: 'the etcd backend',
       capabilities: ['settled', 'downgrade', 'part-release', 'steal'],
       sync: false,
       connects: true,

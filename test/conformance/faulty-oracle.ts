@@ -8,21 +8,21 @@ export const faults = [
   'readers overtake a waiting writer',
   'who came last is granted first',
   'a cancelled set wakes nobody',
-  'only the neighbour ahead is looked at',
-  'a thief waits',
-  'who was robbed leaves no mark',
+  'only the set right ahead is compared',
+  'a steal waits',
+  'a revoked grant sets no recovered flag',
   'a second release ends the next holder',
   'a token is the arrival',
   'a cancelled callback is called',
-  'a callback is told twice',
-  'a time-out leaves its place behind',
+  'a callback is called twice',
+  'a time-out leaves its set in the queue',
   'an abort has a reason of its own',
   'a downgrade lets go of all',
   'settled waits for nobody',
   'a closed session keeps what it holds',
   'sets that end together are ended one by one',
-  'a lost grant is not told',
-  'a holding is not looked at',
+  'a lost grant is not reported',
+  'a holding is ignored',
   'an id changes with the grant',
   'a name is trimmed',
   'a list that is undefined is an empty one',
@@ -30,7 +30,7 @@ export const faults = [
   'a signal that aborts as it is listened to is overlooked',
   'a callback runs in the context of its releaser',
   'a callback that throws keeps its grant',
-  'a run that is robbed succeeds',
+  'a run whose grant is revoked succeeds',
 ] as const;
 
 export type Fault = (typeof faults)[number];
@@ -63,7 +63,7 @@ export class FaultyOracle<Tag> extends Oracle<Tag> {
           const isLater = this.live.indexOf(other) > this.live.indexOf(set);
           return other !== set && collide(other, set) && (other.granted || isLater);
         });
-      case 'only the neighbour ahead is looked at':
+      case 'only the set right ahead is compared':
         return right.filter((other) => isNeighbour(this.live, other, set));
       default:
         return right;

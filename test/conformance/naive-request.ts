@@ -84,7 +84,7 @@ export class NaiveRequest implements Owner, Waiter {
       this.#tellGranted(grant);
       return;
     }
-    if (server.fault === 'a callback is told twice') this.#call(grant);
+    if (server.fault === 'a callback is called twice') this.#call(grant);
     deliver({ deliver: () => this.#call(grant) });
   }
 
@@ -195,7 +195,7 @@ export class NaiveGrant implements Grant {
   lose(): void {
     if (this.#isOver) return;
     this.#end();
-    this.isLost = this.domain.server.fault !== 'a run that is robbed succeeds';
+    this.isLost = this.domain.server.fault !== 'a run whose grant is revoked succeeds';
     this.#controller.abort(new GrantLostError(`grant ${this.token} was taken away`));
   }
 

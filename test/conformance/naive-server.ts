@@ -71,8 +71,8 @@ export class NaiveServer {
 
   arrive(spec: OracleSpec, terms: Terms, owner: Owner): Live | undefined {
     const note = { id: this.tick(), owner, sinceMs: Date.now(), token: undefined };
-    if (terms.steal === true && this.fault !== 'a thief waits') return this.#steal(spec, note);
-    const kept = this.fault === 'a holding is not looked at' ? [] : terms.holding;
+    if (terms.steal === true && this.fault !== 'a steal waits') return this.#steal(spec, note);
+    const kept = this.fault === 'a holding is ignored' ? [] : terms.holding;
     const holding = kept.filter((set): set is Live => this.isLive(set));
     const arrival = this.#oracle.arrive(spec, { holding });
     if (arrival.outcome === 'locked') throw new Error('nobody is synchronous here');
@@ -186,7 +186,7 @@ export class NaiveServer {
     const { set, lost, granted } = this.#oracle.steal(spec);
     set.tag = note;
     for (const { tag } of lost) {
-      if (this.fault !== 'a lost grant is not told') this.send(() => tag?.owner.onLost());
+      if (this.fault !== 'a lost grant is not reported') this.send(() => tag?.owner.onLost());
     }
     this.#tell(granted);
     return set;
@@ -201,13 +201,13 @@ export class NaiveServer {
       note.sinceMs = Date.now();
       const { recovered } = this.#oracle;
       const marked = [...set.modes.keys()].filter((key) => recovered.has(key)).map(told);
-      const known = this.fault === 'who was robbed leaves no mark' ? [] : marked;
+      const known = this.fault === 'a revoked grant sets no recovered flag' ? [] : marked;
       this.send(() => note.owner.onGranted(set, token, known));
     }
   }
 
   #refuse(set: Live, reason: Error): void {
-    const leaves = this.fault !== 'a time-out leaves its place behind';
+    const leaves = this.fault !== 'a time-out leaves its set in the queue';
     if (leaves || reason instanceof DeadlockError) this.remove(set);
     this.send(() => set.tag?.owner.onRefused(reason));
   }

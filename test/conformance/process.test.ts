@@ -5,7 +5,7 @@ import { describe, it } from 'vitest';
 testConformance(
   { describe, it },
   {
-    name: 'the process host',
+    name: 'the process backend',
     capabilities: ['settled', 'downgrade', 'part-release', 'steal'],
     sync: true,
     direct: true,

@@ -70,7 +70,7 @@ const damages: readonly Damage[] = [
     sees: /another one ahead/,
   },
   {
-    name: 'a queue that is a ring',
+    name: 'a queue that is circular',
     puts: ({ linkOfLast }) => [[linkOfLast | L.LINK_NEXT, linkOfLast]],
     sees: /is circular/,
   },
@@ -115,7 +115,7 @@ const damages: readonly Damage[] = [
     sees: /not forgotten/,
   },
   {
-    name: 'a mark that was not counted',
+    name: 'a recovered flag that was not counted',
     puts: ({ w, a }) => [[a, w[a] | L.RESOURCE_RECOVERED]],
     sees: /flags counted/,
   },
@@ -153,7 +153,7 @@ const damages: readonly Damage[] = [
     sees: /another kind/,
   },
   {
-    name: 'a watch that has ended and is still there',
+    name: 'an observation that has ended and is still there',
     puts: ({ watching }) => [
       [watching | L.LINK_ARRIVAL, 0],
       [(watching | L.LINK_ARRIVAL) + 1, 0],
@@ -161,7 +161,7 @@ const damages: readonly Damage[] = [
     sees: /should have ended/,
   },
   {
-    name: 'watches chained one way only',
+    name: 'observations chained one way only',
     puts: ({ watching }) => [[watching | L.LINK_PREVIOUS, L.NOBODY]],
     sees: /another one ahead/,
   },
@@ -194,7 +194,7 @@ const damages: readonly Damage[] = [
     sees: /another kind/,
   },
   {
-    name: 'a resource watched unknowingly',
+    name: 'an observed resource without its flag',
     puts: ({ w, a }) => [[a, w[a] & ~L.RESOURCE_OBSERVED]],
     sees: /OBSERVED flag/,
   },

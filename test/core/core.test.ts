@@ -6,7 +6,7 @@ import { CLOCK } from '../../src/core/layout.ts';
 import { Scene } from './scene.ts';
 
 describe('grants', () => {
-  it('are told in arrival order, though one queue hands over before the other', () => {
+  it('are reported in arrival order, though one queue hands over before the other', () => {
     const s = new Scene();
     const holder = s.ask({ exclusive: ['a', 'b', 'c'] });
     const waiters = [['c'], ['b'], ['a']].map((exclusive) => s.ask({ exclusive }));
@@ -38,7 +38,7 @@ describe('grants', () => {
     expect(s.core.token(writer)).toBeGreaterThan(Math.max(...tokens));
   });
 
-  it('are released once: the token of an ended one says nothing of who has its words now', () => {
+  it('are released once: a token of an ended one does not end the next set', () => {
     const s = new Scene();
     const one = s.ask({ exclusive: ['a'] });
     const token = s.core.token(one);
@@ -60,7 +60,7 @@ describe('grants', () => {
   });
 });
 
-describe('a mistake of the host is refused before it does harm', () => {
+describe('a mistake of the backend is refused before it does harm', () => {
   it('a set cannot end twice', () => {
     const s = new Scene();
     const set = s.ask({ exclusive: ['a'] });
@@ -97,7 +97,7 @@ describe('a mistake of the host is refused before it does harm', () => {
 });
 
 describe('idle resources', () => {
-  it('are told of when the last set has left', () => {
+  it('are reported when the last set has left', () => {
     const s = new Scene();
     const one = s.ask({ shared: ['a', 'b'] });
     const two = s.ask({ shared: ['b'] });
@@ -107,7 +107,7 @@ describe('idle resources', () => {
     expect(s.idle).toEqual(['b']);
   });
 
-  it('are not told of while they carry a mark, which is for the next to come', () => {
+  it('are not reported while they have a recovered flag, which is for the next holder', () => {
     const s = new Scene();
     s.end(s.ask({ exclusive: ['a'] }), { died: true });
     expect(s.idle).toEqual([]);
@@ -118,7 +118,7 @@ describe('idle resources', () => {
     expect(s.core.state(s.ask({ exclusive: ['a'] }))).toBe(GRANTED);
   });
 
-  it('are not told of while the host keeps them', () => {
+  it('are not reported while the backend keeps them', () => {
     const s = new Scene();
     s.core.keep(s.ref('a'), true);
     s.end(s.ask({ exclusive: ['a'] }));
@@ -146,7 +146,7 @@ describe('a declared capacity', () => {
   });
 });
 
-describe('marks', () => {
+describe('recovered flags', () => {
   it('are set by the death of an exclusive holder, not of a reader or a waiter', () => {
     const s = new Scene();
     const holder = s.ask({ exclusive: ['a'], shared: ['b'] });
@@ -172,15 +172,15 @@ describe('marks', () => {
     ]);
   });
 
-  it('that a robbed holder leaves are told to the thief', () => {
+  it('of a revoked holder are reported to the set that steals', () => {
     const s = new Scene();
     s.ask({ exclusive: ['a'] });
-    const thief = s.steal(['a']);
-    expect(s.core.state(thief)).toBe(GRANTED | HAS_DETAILS);
+    const steal = s.steal(['a']);
+    expect(s.core.state(steal)).toBe(GRANTED | HAS_DETAILS);
     expect(s.isRecovered('a')).toBe(true);
   });
 
-  it('that a theft leaves after it has granted somebody are told to that one too', () => {
+  it('of a steal are reported to a set that it has already granted, too', () => {
     const s = new Scene();
     s.ask({ shared: ['q', 's'] });
     const waiter = s.ask({ exclusive: ['q'], shared: ['r'] }, SYNC);
@@ -193,26 +193,26 @@ describe('marks', () => {
   });
 });
 
-describe('a thief', () => {
-  it('takes it from all holders, before those who wait', () => {
+describe('a set that steals', () => {
+  it('takes its resources from all holders, before waiting sets', () => {
     const s = new Scene();
     const readers = [s.ask({ shared: ['a', 'b'] }), s.ask({ shared: ['a'] })];
     const waiter = s.ask({ exclusive: ['a'] });
     const writer = s.ask({ exclusive: ['b'] });
-    const thief = s.steal(['a']);
+    const steal = s.steal(['a']);
     expect([...s.lost].sort()).toEqual([...readers].sort());
-    expect([s.isHeld(thief), s.isHeld(writer), s.isHeld(waiter)]).toEqual([true, true, false]);
-    expect(s.end(thief)).toEqual([waiter]);
+    expect([s.isHeld(steal), s.isHeld(writer), s.isHeld(waiter)]).toEqual([true, true, false]);
+    expect(s.end(steal)).toEqual([waiter]);
   });
 
   it('makes a waiting set wait for it that stood first there and was not granted yet', () => {
     const s = new Scene();
     const holder = s.ask({ exclusive: ['b'] });
     const waiter = s.ask({ exclusive: ['a', 'b'] });
-    const thief = s.steal(['a']);
+    const steal = s.steal(['a']);
     expect(s.lost).toEqual([]);
     expect(s.end(holder)).toEqual([]);
-    expect(s.end(thief)).toEqual([waiter]);
+    expect(s.end(steal)).toEqual([waiter]);
   });
 
   it('arrives before all, and a later one before it', () => {
@@ -253,7 +253,7 @@ describe('an observer', () => {
   });
 });
 
-describe('a circle', () => {
+describe('a cycle', () => {
   it('of one who holds and one who waits is named, beginning with the last', () => {
     const s = new Scene();
     const held = s.ask({ exclusive: ['a'] });
@@ -273,7 +273,7 @@ describe('a circle', () => {
     s.settle();
   });
 
-  it('is not seen in what a set keeps once it has been granted', () => {
+  it('is not found in what a set keeps once it has been granted', () => {
     const s = new Scene();
     const held = s.ask({ exclusive: ['a'] });
     const first = s.ask({ exclusive: ['b'] });

@@ -113,13 +113,13 @@ describe('third fault: one resource twice in a set', () => {
     expect(s.end(set)).toEqual([reader]);
   });
 
-  it('a thief and an observer may name a resource twice', () => {
+  it('a steal and an observer may name a resource twice', () => {
     const s = new Scene();
-    const thief = s.steal(['a', 'b', 'a']);
-    expect(s.isHeld(thief)).toBe(true);
+    const steal = s.steal(['a', 'b', 'a']);
+    expect(s.isHeld(steal)).toBe(true);
     const observer = s.observe({ exclusive: ['a', 'a'], shared: ['a'] });
     expect(s.isHeld(observer)).toBe(false);
-    expect(s.end(thief)).toEqual([observer]);
+    expect(s.end(steal)).toEqual([observer]);
     s.end(observer);
   });
 });

@@ -7,7 +7,7 @@ import { Scene } from './scene.ts';
 const smallest = 16;
 
 describe('memory', () => {
-  it('grows from its smallest size, and nobody loses their place', () => {
+  it('grows from its smallest size, and no set loses its position', () => {
     const s = new Scene({ wordsMin: smallest });
     const holder = s.ask({ exclusive: ['a'] });
     const waiters = Array.from({ length: 500 }, () => s.ask({ shared: ['a', 'b'] }));

@@ -46,11 +46,11 @@ export class Scene {
     return observer;
   }
 
-  /** The thief; `lost` tells whom it robbed. */
+  /** The set that steals; `lost` has those whose grants it revoked. */
   steal(exclusive: readonly string[]): number {
-    const thief = this.core.steal(this.refs(exclusive), exclusive.length, 0, 0);
+    const steal = this.core.steal(this.refs(exclusive), exclusive.length, 0, 0);
     this.settle();
-    return thief;
+    return steal;
   }
 
   /** Release or cancel. Returns the sets granted by it, in order. */

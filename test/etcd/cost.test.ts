@@ -54,7 +54,7 @@ describe.skipIf(!hasEtcd)(title, { timeout: 120_000 }, () => {
     for (const client of clients) expect((await client.query()).held).toHaveLength(setCount);
   });
 
-  it('have no keys of sets read or counted by beats, denied tries and queries', async () => {
+  it('have no keys of sets read or counted by heartbeats, denied tries and queries', async () => {
     const client = await open(2);
     const ranges: Json[] = [];
     let beatCount = 0;

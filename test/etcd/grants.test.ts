@@ -1,4 +1,4 @@
-/** What only grants in etcd do: they guard transactions, and outlive neither theft nor death. */
+/** What only grants in etcd do: they guard transactions, and outlive neither steal nor death. */
 
 import { type EtcdCondition, type EtcdDomain, openEtcdDomain } from 'kds/etcd';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -77,7 +77,7 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'grants in etcd' : 'skipped: no etcd', () =>
     expect(() => grant.guard()).toThrow(expect.objectContaining({ code: 'KDS_GRANT_LOST' }));
   });
 
-  it("let none through that began before a weakening, a theft, or a session's end", async () => {
+  it("let none through that began before a weakening, a steal, or a session's end", async () => {
     const grant = await domain.acquire({ exclusive: ['a', 'b'] });
     const before = grant.guard();
     await grant.downgrade('b');
@@ -85,7 +85,7 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'grants in etcd' : 'skipped: no etcd', () =>
     await domain.query();
     const weakened = grant.guard();
     expect(await writes(weakened)).toBe(true);
-    const thief = await other.acquire({ exclusive: 'c' }, { steal: true });
+    const steal = await other.acquire({ exclusive: 'c' }, { steal: true });
     expect(await writes(weakened)).toBe(false);
     await domain.query();
     const afterTheft = grant.guard();
@@ -96,7 +96,7 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'grants in etcd' : 'skipped: no etcd', () =>
     const ofRobber = robber.guard();
     await other.close();
     expect(await writes(ofRobber)).toBe(false);
-    await thief.release();
+    await steal.release();
   });
 
   it('of a client whose session is over guard nothing, though its set is still there', async () => {
@@ -111,7 +111,7 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'grants in etcd' : 'skipped: no etcd', () =>
     await next.release();
   });
 
-  it('are lost as soon as the log tells that their session is over', async () => {
+  it('are lost as soon as the log has the end of their session', async () => {
     const alone = await openEtcdDomain(cluster.hosts, {
       name: `${name} alone`,
       leaseSeconds: 3600,
@@ -139,25 +139,25 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'grants in etcd' : 'skipped: no etcd', () =>
       return txn.then(etcd.put('stock').value(17)).commit();
     };
     expect((await commit()).succeeded).toBe(true);
-    await other.acquire({ exclusive: 'b' }, { steal: true }).then((thief) => thief.release());
+    await other.acquire({ exclusive: 'b' }, { steal: true }).then((steal) => steal.release());
     expect((await commit()).succeeded).toBe(false);
     await grant.release();
     etcd.close();
   });
 
-  it('are stolen from whoever holds, by many thieves at a time, one after another', async () => {
+  it('are stolen from each holder, by many requests at a time, one after another', async () => {
     const clients = await Promise.all(
       Array.from({ length: 6 }, () => openEtcdDomain(cluster.hosts, { name, leaseSeconds: 60 })),
     );
     const holder = await domain.acquire({ exclusive: ['a', 'b'] });
     const readers = await Promise.all(clients.map((each) => each.acquire({ shared: 'c' })));
-    const thieves = await Promise.all(
+    const steals = await Promise.all(
       clients.map((each) => each.acquire({ exclusive: ['a', 'c'] }, { steal: true })),
     );
-    const tokens = thieves.map(({ token }) => token);
+    const tokens = steals.map(({ token }) => token);
     expect(new Set(tokens).size).toBe(clients.length);
-    const last = thieves.find(({ token }) => token === Math.max(...tokens));
-    await until(() => thieves.filter(({ signal }) => !signal.aborted).length === 1, 'one is left');
+    const last = steals.find(({ token }) => token === Math.max(...tokens));
+    await until(() => steals.filter(({ signal }) => !signal.aborted).length === 1, 'one is left');
     expect(last?.signal.aborted).toBe(false);
     await until(() => holder.signal.aborted, 'the holder is told');
     await until(() => readers.every(({ signal }) => signal.aborted), 'the readers are told');
@@ -168,7 +168,7 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'grants in etcd' : 'skipped: no etcd', () =>
     }, 'what was revoked is gone');
     await last?.release();
     const next = await domain.acquire({ exclusive: ['a', 'b', 'c'] });
-    // The last thief has made whole what it took.
+    // The last one has released what it stole in good order.
     expect(next.recovered).toEqual(['b']);
     await next.release();
     for (const client of clients) await client.close();

@@ -10,7 +10,7 @@ function fromUnit(unit: number): string {
 }
 
 describe('the keys of a domain', () => {
-  it('tell any two resources apart, whatever their names', () => {
+  it('distinguish any two resources, whatever their names', () => {
     fc.assert(
       fc.property(anyName, anyName, (one, other) => {
         const isSame = encodeResource(one, 's') === encodeResource(other, 's');
@@ -20,7 +20,7 @@ describe('the keys of a domain', () => {
     );
   });
 
-  it('tell those apart that look alike', () => {
+  it('distinguish similar resources', () => {
     const alike = ['', '%', '%25', '#', '#0/1', '%23', '\ud800', '%ud800', '\ud83d\ude00', '\0'];
     alike.push('\ude00\ud83d', 'a', 'a/', '/a', 'A', 'é', 'e\u0301', '%C3%A9');
     const encoded = alike.map((name) => encodeResource(name, '0'));

@@ -98,7 +98,7 @@ describe.skipIf(!hasEtcd)(title, () => {
     await (await waiting).release();
   });
 
-  it('the end of a session, it is found at the next beat', async () => {
+  it('the end of a session, it is found at the next heartbeat', async () => {
     await victim.acquire({ exclusive: 'a' });
     await near.close();
     await afar.query();
@@ -143,7 +143,7 @@ describe.skipIf(!hasEtcd)(title, () => {
     expect((await near.query()).held).toEqual([]);
   });
 
-  it('a stealing request and its own theft, it fails', async () => {
+  it('a stealing request and its own steal, it fails', async () => {
     await afar.query();
     network.losesLine = () => true;
     const waiting = afar.acquire({ exclusive: 'a' }, { steal: true });

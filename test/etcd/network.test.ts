@@ -38,7 +38,7 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'a bad network before etcd' : 'skipped: no e
     await network.close();
   });
 
-  it('a call whose answer is lost has been heard once', async () => {
+  it('a call whose answer is lost has been received once', async () => {
     let leftCount = 0;
     network.losesAnswer = (path) => path === '/v3/kv/txn' && leftCount-- > 0;
     // A watch may report what was done before its answer would have come.
@@ -61,7 +61,7 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'a bad network before etcd' : 'skipped: no e
     expect(follower.replica.sets.size).toBe(0);
   });
 
-  it('calls that come twice, at once and late, do what they say once', async () => {
+  it('calls that come twice, at once and late, take effect once', async () => {
     network.repeats = (path) => (path === '/v3/kv/txn' ? (count++ % 3) * 20 : undefined);
     const tokens: number[] = [];
     for (let round = 0; round < 20; round++) {
@@ -244,7 +244,7 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'one member of several' : 'skipped: no etcd'
     for (const network of networks) await network.close();
   });
 
-  it('that hears of no other one any more is left by those who watch by it', async () => {
+  it('that receives from no other one any more loses those whose watch it serves', async () => {
     const three = await EtcdCluster.start({ memberCount: 3, heartbeatMs: 50, canPart: true });
     const connect = () => openEtcdDomain(three.hosts, { name: 'parted', leaseSeconds: 2 });
     const holder = await connect();

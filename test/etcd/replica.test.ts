@@ -43,7 +43,7 @@ describe('a copy of the state', () => {
     expect(victim && removalOf(keys, victim)).toHaveLength(2);
   });
 
-  it('tells of all whom one revision grants, also of those who share a token', async () => {
+  it('reports all sets that one revision grants, also those that share a token', async () => {
     const copy = new Copy();
     const writer = keys.set('1', 1);
     copy.transact({ [writer]: set });

@@ -1,4 +1,4 @@
-/** What a client of the broker tells of its own requests, to those who watch. */
+/** Events of a client of the broker, of its own requests. */
 
 import { openBrokerDomain } from 'kds/broker';
 import { afterAll, beforeAll, expect, it } from 'vitest';

@@ -116,26 +116,26 @@ describe('events', () => {
 
   it('report a steal, a recovery, an abandon, and a downgrade', async () => {
     const domain = createDomain();
-    const robbed = await held(domain, 'robbed');
+    const revoked = await held(domain, 'revoked');
     const heard = hear();
-    const thief = await domain.acquire({ exclusive: 'a' }, { steal: true, label: 'thief' });
+    const steal = await domain.acquire({ exclusive: 'a' }, { steal: true, label: 'steal' });
     expect(story(heard)).toEqual([
-      'request.start thief',
-      'request.grant thief',
-      'grant.recovered thief',
-      'request.end thief granted',
-      'grant.lost robbed stolen',
+      'request.start steal',
+      'request.grant steal',
+      'grant.recovered steal',
+      'request.end steal granted',
+      'grant.lost revoked stolen',
     ]);
-    robbed.release();
+    revoked.release();
     heard.length = 0;
-    thief.downgrade();
-    thief.abandon();
+    steal.downgrade();
+    steal.abandon();
     const grant = await domain.acquire({ exclusive: ['a', 'b'] }, { label: 'parts' });
     grant.release('b');
     grant.release('a');
     expect(story(heard)).toEqual([
-      'grant.weaken thief',
-      'grant.release thief',
+      'grant.weaken steal',
+      'grant.release steal',
       'request.start parts',
       'request.grant parts',
       'request.end parts granted',

@@ -1,4 +1,4 @@
-/** What clients of Redis and of etcd tell of their own requests, to those who watch. */
+/** Events of clients of Redis and of etcd, of their own requests. */
 
 import { Redis } from 'ioredis';
 import type { Domain, Grant } from 'kds';
@@ -66,7 +66,7 @@ function once({ signal }: Grant): Promise<void> {
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve()));
 }
 
-describeWithRedis('a client of redis tells', () => {
+describeWithRedis('a client of redis reports', () => {
   let server: RedisServer;
   let clients: Redis[] = [];
   let domains: RedisDomain[] = [];

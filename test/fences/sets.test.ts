@@ -205,11 +205,11 @@ describe.each(worldKinds.map((kind) => [kind.name, kind] as const))('on %s', (_n
         const drawn = new Fence();
         const over = importFence(domain, { exclusive: 'a' }, drawn, { limitMs });
         await standing(domain, 1, 0);
-        const thief = await domain.acquire({ exclusive: 'a' }, { steal: true });
+        const steal = await domain.acquire({ exclusive: 'a' }, { steal: true });
         expect(await failureOf(over.wait())).toMatchObject({ code: 'KDS_GRANT_LOST' });
         drawn.signal();
         await standing(domain, 1, 0);
-        await thief.release();
+        await steal.release();
       }),
     );
   });
@@ -269,11 +269,11 @@ describe.each(worldKinds.map((kind) => [kind.name, kind] as const))('on %s', (_n
         await silent.abandon();
         expect(await failureOf(quietly.wait())).toMatchObject({ code: 'KDS_GRANT_LOST' });
 
-        const robbed = await domain.acquire({ exclusive: 'a' });
-        const stolen = doneFence(robbed);
-        const thief = await domain.acquire({ exclusive: 'a' }, { steal: true });
-        expect(await failureOf(stolen.wait())).toBe(robbed.signal.reason);
-        await thief.release();
+        const revoked = await domain.acquire({ exclusive: 'a' });
+        const stolen = doneFence(revoked);
+        const steal = await domain.acquire({ exclusive: 'a' }, { steal: true });
+        expect(await failureOf(stolen.wait())).toBe(revoked.signal.reason);
+        await steal.release();
       }),
     );
 

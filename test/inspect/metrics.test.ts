@@ -14,7 +14,7 @@ import { serveMetrics } from '../../src/inspect/prometheus.ts';
 
 const documented = readFileSync(new URL('../../docs/observability.md', import.meta.url), 'utf8');
 
-/** One holds, one waits and gets it, one waits in vain, one is robbed; two stay as they are. */
+/** One holds, one waits and gets it, one waits in vain, one loses it; two stay as they are. */
 async function happenings(): Promise<() => Promise<void>> {
   const domain = createDomain({ label: 'shop' });
   const one = await domain.acquire({ exclusive: 'a', shared: 'b' });

@@ -182,7 +182,7 @@ describe('a trace of one event loop', () => {
 });
 
 describe('a trace that was altered by hand fails', () => {
-  /** One holds a and b, another one waits for a, and there is a theft. */
+  /** One holds a and b, another one waits for a, and there is a steal. */
   async function honest(): Promise<string[]> {
     const text = await traced(async () => {
       const domain = createDomain();
@@ -191,8 +191,8 @@ describe('a trace that was altered by hand fails', () => {
       one.release('b');
       one.release();
       await two;
-      const thief = await domain.acquire({ exclusive: 'a' }, { steal: true, label: 'thief' });
-      thief.release();
+      const steal = await domain.acquire({ exclusive: 'a' }, { steal: true, label: 'steal' });
+      steal.release();
       (await domain.acquire({ shared: 'a' }, { label: 'last' })).release();
     });
     expect(checkTrace(text).faults).toEqual([]);
@@ -242,9 +242,9 @@ describe('a trace that was altered by hand fails', () => {
       'should have been granted before',
     ],
     [
-      'a mark that is not told',
+      'a recovered flag that is not reported',
       'request.grant',
-      'thief',
+      'steal',
       (event) => ({ ...event, args: { ...event.args, recovered: [] } }),
       'recovered is',
     ],

@@ -9,7 +9,7 @@ const hosts = {
   threads: () => openThreadsDomain(createArena({ bytesMax: 2 ** 18 })),
 };
 
-describe.each(Object.entries(hosts))('a grant of the host %s', (_, open) => {
+describe.each(Object.entries(hosts))('a grant of the backend %s', (_, open) => {
   it('covers what it holds, in that mode or a weaker one, and nothing else', () => {
     const domain = open();
     const grant = domain.acquireSync({ exclusive: ['a', 'b'], shared: 'c' });
@@ -40,10 +40,10 @@ describe.each(Object.entries(hosts))('a grant of the host %s', (_, open) => {
       true,
       false,
     ]);
-    const thief = await domain.acquire({ exclusive: handle }, { steal: true });
+    const steal = await domain.acquire({ exclusive: handle }, { steal: true });
     expect(grant.covers({ shared: 'b' })).toBe(false);
-    thief.release();
-    expect(thief.covers({})).toBe(false);
+    steal.release();
+    expect(steal.covers({})).toBe(false);
   });
 
   it('does not cover what it went without', async () => {

@@ -28,7 +28,7 @@ describe.each(Object.entries(hosts))('a snapshot of 100,000 waiters of %s', (_, 
     return { domain, release: () => first.release() };
   }
 
-  it('tells of one moment, and lets others work', async () => {
+  it('is of one moment, and lets others work', async () => {
     const { domain, release } = crowded();
     let turnCount = 0;
     let isAsking = true;

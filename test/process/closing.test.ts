@@ -115,11 +115,11 @@ describe('closing', () => {
     const waiter = domain.enqueue(exclusive, begin, {
       onRefused: (reason) => reasons.push(reason),
     });
-    const thief = await domain.acquire(exclusive, { steal: true });
+    const steal = await domain.acquire(exclusive, { steal: true });
     await new Promise(setImmediate);
     expect(waiter.cancel()).toBe(false);
     expect(reasons).toEqual([expect.any(GrantLostError)]);
-    thief.release();
+    steal.release();
   });
 
   it('cancel() of a revoked request returns false', async () => {

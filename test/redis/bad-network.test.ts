@@ -59,7 +59,7 @@ describeWithRedis('a network that is bad', () => {
     return new Client(socket);
   }
 
-  it('carries what is said and what is answered', async () => {
+  it('passes on requests and answers', async () => {
     network = await BadNetwork.before(server.socketPath);
     const one = await client();
     expect(await one.asks('SET', 'carried', 'yes')).toBe('+OK\r\n');
@@ -125,7 +125,7 @@ describeWithRedis('a network that is bad', () => {
     expect(await two.asks('PING')).toBe('+PONG\r\n');
   });
 
-  it('delivers a command once more, and only one client hears of it, once', async () => {
+  it('delivers a command once more, and only one client is notified, once', async () => {
     network = await BadNetwork.before(server.socketPath);
     const one = await client();
     network.repeats = ({ words }) => (String(words[0]) === 'INCR' ? 0 : undefined);

@@ -148,15 +148,15 @@ describeWithRedis('one call of a script', () => {
     checkIsBounded(counts);
   });
 
-  it('takes a name from a bounded number of holders; the thief asks again', async () => {
-    const [readers, thief] = [await domain.session(), await domain.session()];
+  it('takes a name from a bounded number of holders; the steal is repeated', async () => {
+    const [readers, stealing] = [await domain.session(), await domain.session()];
     const waiter = await domain.session();
     await askMany(readers, ['sa'], 3 * many);
     await waiter.ask(['xa'], { number: 1 });
     const commands: number[] = [];
     const answers: (string | undefined)[] = [];
     do {
-      const ask = async () => answers.push((await thief.ask(['xa'], { how: 'steal' }))[0]);
+      const ask = async () => answers.push((await stealing.ask(['xa'], { how: 'steal' }))[0]);
       commands.push(await commandsOf(ask));
       await readAll(domain);
       // Who waits is not granted it in between.

@@ -140,7 +140,7 @@ describeWithRedis('a server with a replica and a sentinel', () => {
   });
 });
 
-describeWithRedis('a client that its owner uses, as the manual says', () => {
+describeWithRedis('a client that its owner uses, as the manual has it', () => {
   const redis = withRedisServer();
 
   it('loses its grants if a blocking command lasts longer than the lease', async () => {

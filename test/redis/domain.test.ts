@@ -82,7 +82,7 @@ describeWithRedis('a domain in redis', () => {
       expect(await scripted.session()).toBeDefined();
     });
 
-    it('refuses a cluster at once, and says why', async () => {
+    it('refuses a cluster at once, with the reason', async () => {
       const cluster = new Cluster([{ port: server.port }], { lazyConnect: true });
       const promise = openRedisDomain(cluster as unknown as RedisClient, { name });
       await expect(promise).rejects.toMatchObject({ code: 'KDS_UNSUPPORTED' });
@@ -105,7 +105,7 @@ describeWithRedis('a domain in redis', () => {
       expect(await domain.tryAcquire({ exclusive: 'a' })).not.toBeNull();
     });
 
-    it('tells of a server that refuses', async () => {
+    it('reports a server that refuses', async () => {
       await admin.call('ACL', 'SETUSER', 'nobody', 'on', 'nopass', '+ping', '+info', '&*', '~*');
       const client = new Redis({ port: server.port, host: '127.0.0.1', username: 'nobody' });
       client.on('error', () => undefined);
@@ -186,7 +186,7 @@ describeWithRedis('a domain in redis', () => {
     expect((await domain.query()).held).toEqual([]);
   });
 
-  it('what is released in one go is told in one command', async () => {
+  it('what is released in one go is sent in one command', async () => {
     const domain = await open();
     const grants = [];
     for (const each of 'abcdefgh') grants.push(await domain.acquire({ exclusive: each }));
@@ -196,7 +196,7 @@ describeWithRedis('a domain in redis', () => {
     expect(/cmdstat_evalsha:calls=(\d+)/.exec(info)?.[1]).toBe('1');
   });
 
-  it('a key of another type is told by its name, and the domain goes on', async () => {
+  it('a key of another type is reported by its name, and the domain goes on', async () => {
     const domain = await open();
     await admin.set(`${scripted.root}t:a`, 'mine');
     const promise = domain.acquire({ exclusive: ['b', 'a'] });
@@ -207,7 +207,7 @@ describeWithRedis('a domain in redis', () => {
     expect(await domain.tryAcquire({ exclusive: ['b', 'a'] })).not.toBeNull();
   });
 
-  it('a snapshot tells whose each set is', async () => {
+  it('a snapshot has the owner of each set', async () => {
     const { client } = await make();
     const domain = await open(client, { label: 'import', command: 'node import.js' });
     await domain.acquire({ exclusive: 'a' });
@@ -218,7 +218,7 @@ describeWithRedis('a domain in redis', () => {
   });
 
   describe('when something is lost', () => {
-    it('a wake-up that was not sent is made good by the next beat', async () => {
+    it('a wake-up that was not sent is made good by the next heartbeat', async () => {
       await admin.call('ACL', 'SETUSER', 'mute', 'on', 'nopass', '+@all', '~*', 'resetchannels');
       const holder = new ScriptedDomain(server.port, name);
       ends.push(() => holder.redis.disconnect());
@@ -249,7 +249,7 @@ describeWithRedis('a domain in redis', () => {
       }
     });
 
-    it('who dies is succeeded when his lease has ended, and leaves marks', async () => {
+    it('what a dead client held is granted when its lease has ended, as recovered', async () => {
       for (const library of Object.keys(libraries)) {
         const dead = await make(library);
         const holder = await openRedisDomain(dead.client, { name, leaseMs: 600 });
@@ -344,7 +344,7 @@ describeWithRedis('a domain in redis', () => {
       await next.release();
     });
 
-    it('a server that has forgotten everything is told anew what is wanted', async () => {
+    it('a server that has forgotten everything gets all requests again', async () => {
       const [one, two] = [
         await open(undefined, { leaseMs: 1500 }),
         await open(undefined, { leaseMs: 1500 }),

@@ -30,13 +30,13 @@ describeWithRedis('the fence', () => {
     };
   }
 
-  it('refuses a writer who was robbed once his successor has written', async () => {
+  it('refuses a writer whose grant was revoked, once its successor has written', async () => {
     const { writes } = freshFence();
     const domain = await openRedisDomain(redis, { name: 'fence' });
     const slow = await domain.acquire({ exclusive: 'a' });
-    const thief = await domain.acquire({ exclusive: 'a' }, { steal: true });
+    const steal = await domain.acquire({ exclusive: 'a' }, { steal: true });
     expect(await writes(slow.token)).toBe(true);
-    expect(await writes(thief.token)).toBe(true);
+    expect(await writes(steal.token)).toBe(true);
     expect(await writes(slow.token)).toBe(false);
     await domain.close();
   });
@@ -66,7 +66,7 @@ describeWithRedis('the fence', () => {
     expect(await writes(7)).toBe(false);
   });
 
-  it('tells tokens apart up to 2^53', async () => {
+  it('distinguishes tokens up to 2^53', async () => {
     const { writes } = freshFence();
     const greatest = Number.MAX_SAFE_INTEGER;
     expect(await writes(greatest - 1)).toBe(true);

@@ -222,7 +222,7 @@ describeWithRedis('random runs of the scripts', () => {
   });
   afterAll(() => server?.stop());
 
-  it('the keys say what the rule says, step by step', async () => {
+  it('the keys are as the rule has them, step by step', async () => {
     const seed = Number(process.env['KDS_SEED'] ?? Date.now() % 2 ** 31);
     const path = process.env['KDS_PATH'];
     console.info(`random runs of the scripts: KDS_SEED=${seed}`);

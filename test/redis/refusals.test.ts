@@ -50,7 +50,7 @@ describe('an error of the server', () => {
     expect(errorOf(new Error(unknown))).toMatchObject({ code: 'KDS_PROTOCOL' });
   });
 
-  it('that it is part of a cluster is said in words', () => {
+  it('that it is part of a cluster is reported in plain words', () => {
     const moved = errorOf(new Error('MOVED 3999 127.0.0.1:6381'));
     expect(moved).toMatchObject({ code: 'KDS_UNSUPPORTED' });
     expect(moved.message).toContain('cluster');

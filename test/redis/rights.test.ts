@@ -82,9 +82,9 @@ describeWithRedis('a user with the least rights of the manual', () => {
         await a.downgrade();
         await b.abandon();
         check((await waiting).recovered.join() === 'b', 'b was abandoned');
-        const thief = await two.acquire({ exclusive: 'a' }, { steal: true });
+        const steal = await two.acquire({ exclusive: 'a' }, { steal: true });
         await aborted(a.signal);
-        await thief.release();
+        await steal.release();
         await settled;
         await (await waiting).release('b');
         await (await two.acquire({ shared: 'c' })).release();

@@ -57,7 +57,7 @@ describeWithRedis('the scripts', () => {
     expect(await readAll(domain)).toEqual([]);
   });
 
-  it('a release that is repeated takes nothing from whoever came after', async () => {
+  it('a release that is repeated takes nothing from later holders', async () => {
     const [one, two] = [await domain.session(), await domain.session()];
     await one.ask(['xa'], { number: 1 });
     await one.change('R1');
@@ -80,7 +80,7 @@ describeWithRedis('the scripts', () => {
     await expect.poll(() => late.ask(['xb']), { timeout: 600_000 }).toEqual(['expired']);
   });
 
-  it('a request granted in another’s call is told as news, and its news are numbered', async () => {
+  it('a grant in another’s call is notified, and notifications are numbered', async () => {
     const [one, two] = [await domain.session(), await domain.session()];
     await one.ask(['xa'], { number: 1 });
     await one.ask(['xa'], { number: 2 });
@@ -147,7 +147,7 @@ describeWithRedis('the scripts', () => {
     expect(await heldBy()).toEqual([two.id]);
   });
 
-  it('what a dead session held goes to the next, with marks, by anybody’s beat', async () => {
+  it('what a dead session held is recovered by the next, at anybody’s heartbeat', async () => {
     const [one, two] = [await domain.session(), await domain.session()];
     await one.ask(['xa', 'xb', 'sc']);
     await two.ask(['xb', 'sa', 'xc'], { number: 1 });
@@ -162,7 +162,7 @@ describeWithRedis('the scripts', () => {
     expect(await domain.redis.smembers(`${domain.root}recovered`)).toEqual(['a']);
   });
 
-  it('a thief that becomes a reader keeps its place before those who observe', async () => {
+  it('a steal that becomes a reader keeps its position before observers', async () => {
     const one = await domain.session();
     await one.ask(['xa'], { number: 1 });
     await one.ask(['xa'], { number: 2, how: 'observe' });
@@ -200,7 +200,7 @@ describeWithRedis('the scripts', () => {
     expect(until).toBeLessThan(Date.now() + 120_000);
   });
 
-  it('a server without memory refuses new sets, and takes releases and beats', async () => {
+  it('a server without memory refuses new sets, and takes releases and heartbeats', async () => {
     const [one, two] = [await domain.session(), await domain.session()];
     await one.ask(['xa'], { number: 1 });
     await two.ask(['sa']);
@@ -224,7 +224,7 @@ describeWithRedis('the scripts', () => {
     expect((await one.ask(['xa']))[0]).toBe('granted');
   });
 
-  it('an audit tells of all that is live, page by page', async () => {
+  it('an audit lists all that is live, page by page', async () => {
     const [one, two] = [await domain.session(), await domain.session()];
     await two.ask(['xb']);
     for (const link of ['xa', 'xb', 'sa', 'sc']) await one.ask([link]);

@@ -29,7 +29,7 @@ export const redisFaults: readonly Fault[] = [
     replace: 'return not front or not takesAll(link)',
   },
   {
-    name: 'who comes overtakes those who wait',
+    name: 'a request overtakes those that wait',
     file: 'lua/enqueue.lua',
     find: "waits = demand('ZCARD', root .. 'w:' .. name) > 0",
     replace: 'waits = false',
@@ -80,7 +80,7 @@ export const redisFaults: readonly Fault[] = [
     climate: 'parted',
   },
   {
-    name: 'the guard counts from when the beat was answered',
+    name: 'the guard counts from when the heartbeat was answered',
     file: 'leased-session.ts',
     find: '      sentMs,\n      leaseMs,',
     replace: '      sentMs: clock.nowMs() + sentMs - sentMs,\n      leaseMs,',
@@ -93,7 +93,7 @@ export const redisFaults: readonly Fault[] = [
     replace: '  if not found[1] then\n    return { untilMs = 0, top = 0 }\n',
   },
   {
-    name: 'nobody sweeps what the dead have left',
+    name: 'no heartbeat sweeps what dead sessions have left',
     file: 'lua/heartbeat.lua',
     find: 'local isClean = sweep()',
     replace: 'local isClean = true',
@@ -106,7 +106,7 @@ export const redisFaults: readonly Fault[] = [
     climate: 'failing',
   },
   {
-    name: 'a grant that the server has never heard of is kept',
+    name: 'a grant that the server has never known is kept',
     file: 'audit.ts',
     find: 'if (isMissing(key.number)) receiver.lost(grant.id);',
     replace: 'if (isMissing(-key.number)) receiver.lost(grant.id);',
@@ -141,7 +141,7 @@ export const redisFaults: readonly Fault[] = [
     climate: 'drowsy',
   },
   {
-    name: 'a theft of the first number takes the second too',
+    name: 'a steal from the first number takes the second too',
     file: 'receiver.ts',
     find: "    pending.state = 'due';\n    pending.isRevoked = false;\n",
     replace: "    pending.state = 'due';\n",

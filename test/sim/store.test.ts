@@ -295,7 +295,7 @@ describeWithRedis('the simulated server, beside a real one', () => {
     });
   });
 
-  it('runs the scripts of the host alike, and has the same keys and messages then', async () => {
+  it('runs the scripts of the backend alike, and has the same keys and messages then', async () => {
     const random = new SeededRandom(seed);
     const seen = new Map<string, number>();
     for (let round = 0; round < 12; round++) {

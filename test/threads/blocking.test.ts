@@ -61,22 +61,22 @@ describe('a thread that blocks', () => {
     await domain.close();
   });
 
-  it('hears of it if its grant is taken away before it has gone on', async () => {
+  it('is notified if its grant is revoked before it has gone on', async () => {
     const { domain, start, pending } = world();
     const one = await start('one');
     const grant = await domain.acquire({ exclusive: 'x' });
     const answer = one.tell({ exclusive: 'x' });
     await pending(1);
     grant.release();
-    const thief = await domain.acquire({ exclusive: 'x' }, { steal: true });
+    const steal = await domain.acquire({ exclusive: 'x' }, { steal: true });
     // What it was told of before it is told of still, and then of the loss.
     expect(await answer).toEqual({ granted: 'x' });
     expect(await one.tell('loss')).toEqual({ lost: 'GrantLostError' });
-    expect((await domain.query()).held).toMatchObject([{ token: thief.token }]);
+    expect((await domain.query()).held).toMatchObject([{ token: steal.token }]);
     await domain.close();
   });
 
-  it('gives up when its time is over, and says who is in the way', async () => {
+  it('gives up when its time is over, and names the holder', async () => {
     const { domain, start } = world();
     const one = await start('one');
     await domain.acquire({ exclusive: 'x' }, { label: 'the migration' });
@@ -102,7 +102,7 @@ describe('a thread that blocks', () => {
     await domain.close();
   });
 
-  it('is let go of by its end, and its successor is told', async () => {
+  it('is released by its end, and its successor is notified', async () => {
     const { domain, start, pending } = world();
     const [one, two] = [await start('one'), await start('two')];
     expect(await one.tell({ exclusive: 'x' })).toEqual({ granted: 'x' });
@@ -118,7 +118,7 @@ describe('a thread that blocks', () => {
 });
 
 describe('threads that block on each other for certain', () => {
-  it.each([2, 3])('%i of them: one is told, and the others go on', async (count) => {
+  it.each([2, 3])('%i of them: one gets the error, and the others go on', async (count) => {
     const { domain, start } = world();
     const all = [];
     for (let index = 0; index < count; index++) all.push(await start(`thread ${index}`));

@@ -24,7 +24,7 @@ it.each([
   ['fails in a callback of ours', 1],
   ['has no more to do', 0],
 ] as [Ending, number][])(
-  'a worker that %s lets go of all, and the next holder is told',
+  'the grants of a worker that %s are released, and the next holder is notified',
   async (ending, code) => {
     const arena = createArena({ agentsMax: 2 });
     const domain = openThreadsDomain(arena);

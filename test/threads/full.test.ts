@@ -90,7 +90,7 @@ describe('a full arena', () => {
 });
 
 describe('an arena that grows', () => {
-  it('is seen to by whoever opened it before', async () => {
+  it('is seen to by the agents that opened it before', async () => {
     const arena = createArena({ bytesMax: 2 ** 22 });
     const [a, b] = [openThreadsDomain(arena), openThreadsDomain(arena)];
     const [mine] = [await b.acquire({ exclusive: 'mine' })];

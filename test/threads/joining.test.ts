@@ -16,7 +16,7 @@ function joinIn(control: Int32Array) {
   return { agent, generation: generationOf(control, agent) };
 }
 
-it('an agent that has joined keeps its place although all are taken', async () => {
+it('an agent that has joined keeps its slot although all are taken', async () => {
   const arena = createArena({ agentsMax: 2 });
   const control = controlOf(arena);
   const { agent, generation } = joinIn(control);
@@ -26,7 +26,7 @@ it('an agent that has joined keeps its place although all are taken', async () =
   await domain.close();
 });
 
-it('the place of one that joins is given to another as all are taken, and it is told', async () => {
+it('an agent that is joining loses its slot to another as all are taken', async () => {
   const arena = createArena({ agentsMax: 2 });
   const control = controlOf(arena);
   const { agent, generation } = joinIn(control);
@@ -42,7 +42,7 @@ it('the place of one that joins is given to another as all are taken, and it is 
   expect(findArenaFaults(arena)).toEqual([]);
 });
 
-it('one that closes as it joins gives its place back', () => {
+it('one that closes as it joins gives its slot back', () => {
   const arena = createArena({ agentsMax: 2 });
   const control = controlOf(arena);
   for (let turn = 0; turn < 5; turn++) {

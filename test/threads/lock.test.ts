@@ -3,7 +3,7 @@
 import { expect, it } from 'vitest';
 import { ArenaLock, type LockEnvironment, type Steps } from '../../src/backends/threads/lock.ts';
 
-it('who loses a free lock to another begins to count his looks at that other only then', () => {
+it('a thread that loses a free lock counts its checks of the other from then on', () => {
   const control = new Int32Array(new SharedArrayBuffer(4));
   const looks: [number, number][] = [];
   const environment: LockEnvironment = {

@@ -129,7 +129,7 @@ describe('a release while the lock is out of reach', () => {
     expect(mine.querySync()).toEqual({ held: [], pending: [] });
   });
 
-  it('so is an abandon, with its mark', () => {
+  it('so is an abandon, with its recovered flag', () => {
     const { mine, take, free } = open();
     const grant = mine.acquireSync(x);
     take();
@@ -140,7 +140,7 @@ describe('a release while the lock is out of reach', () => {
 });
 
 describe('a thread that is blocked as the lock goes out of reach', () => {
-  it('gives up, and keeps neither a place nor a grant that nobody would release', () => {
+  it('gives up, and keeps neither a link nor a grant that nobody would release', () => {
     const { mine, other, take, free, isLock } = open();
     const grant = other.acquireSync(x);
     onSleep = (word) => {

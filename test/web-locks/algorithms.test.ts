@@ -176,7 +176,7 @@ describe.each(worldKinds.map((kind) => [kind.name, kind] as const))('on %s', (_n
           expect(error).toBeInstanceOf(DOMException);
           expect(error).toMatchObject({ name: 'AbortError', code: 20 });
           // Too late to make any difference, and nobody hears of it as unhandled.
-          holder.refuse(new Error('of the robbed callback'));
+          holder.refuse(new Error('of the revoked callback'));
         }
         await turn();
       }),
@@ -199,13 +199,13 @@ describe.each(worldKinds.map((kind) => [kind.name, kind] as const))('on %s', (_n
         const holder = await Holder.take(locks, 'a');
         const order: string[] = [];
         const waiting = locks.request('a', () => order.push('waiting'));
-        const thief = locks.request('a', { steal: true }, async () => {
-          order.push('thief');
+        const steal = locks.request('a', { steal: true }, async () => {
+          order.push('steal');
           await pending(locks, 'a', 1);
-          order.push('thief ends');
+          order.push('steal ends');
         });
-        await Promise.all([thief, waiting, failureOf(holder.done)]);
-        expect(order).toEqual(['thief', 'thief ends', 'waiting']);
+        await Promise.all([steal, waiting, failureOf(holder.done)]);
+        expect(order).toEqual(['steal', 'steal ends', 'waiting']);
       }),
     );
 
@@ -223,14 +223,14 @@ describe.each(worldKinds.map((kind) => [kind.name, kind] as const))('on %s', (_n
       'stolen before its callback was called, it is called back first, and then rejects',
       inWorld(async (locks) => {
         const order: string[] = [];
-        const robbed = locks.request('a', (lock) => {
-          order.push(`robbed ${lock?.name}`);
+        const revoked = locks.request('a', (lock) => {
+          order.push(`revoked ${lock?.name}`);
           return new Promise(() => {});
         });
-        const thief = locks.request('a', { steal: true }, () => order.push('thief'));
-        expect(await failureOf(robbed)).toMatchObject({ name: 'AbortError' });
-        await thief;
-        expect(order).toEqual(['robbed a', 'thief']);
+        const steal = locks.request('a', { steal: true }, () => order.push('steal'));
+        expect(await failureOf(revoked)).toMatchObject({ name: 'AbortError' });
+        await steal;
+        expect(order).toEqual(['revoked a', 'steal']);
       }),
     );
   });

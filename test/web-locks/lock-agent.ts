@@ -31,7 +31,7 @@ const obey = ({ name, options = {} }: Order): void => {
     say({ has: name });
     return new Promise(() => {});
   });
-  // It may be robbed.
+  // Its grant may be stolen.
   done.catch(() => {});
 };
 

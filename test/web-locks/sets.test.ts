@@ -60,15 +60,15 @@ describe('a list of names', () => {
     const locks = open();
     const holders = [await Holder.take(locks, 'a'), await Holder.take(locks, 'b')];
     const granted = new Gate();
-    const thief = locks.request(['a', 'b', 'c'], { steal: true }, () => {
+    const steal = locks.request(['a', 'b', 'c'], { steal: true }, () => {
       granted.open();
       return new Promise(() => {});
     });
     for (const { done } of holders) expect(await failureOf(done)).toMatchObject({ code: 20 });
     await granted.passed;
-    const robbed = failureOf(thief);
+    const revoked = failureOf(steal);
     await locks.request('c', { steal: true }, () => {});
-    expect(await robbed).toMatchObject({ name: 'AbortError' });
+    expect(await revoked).toMatchObject({ name: 'AbortError' });
     expect(await locks.request('a', { ifAvailable: true }, (lock) => lock?.name)).toBe('a');
   });
 

@@ -114,7 +114,7 @@ const mutants: readonly Mutant[] = [
 const seed = Number(process.env['KDS_SEED'] ?? Date.now() % 2 ** 31);
 const isLong = Number(process.env['KDS_STRESS_SECONDS'] ?? 0) > 0;
 
-describe.skipIf(!hasEtcd)(hasEtcd ? 'a host that is broken so that' : 'skipped: no etcd', () => {
+describe.skipIf(!hasEtcd)(hasEtcd ? 'a backend that is broken so that' : 'skipped: no etcd', () => {
   afterAll(removePrograms);
 
   it.each(mutants.filter(({ isSlow = false }) => isLong || !isSlow))(

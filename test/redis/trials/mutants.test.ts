@@ -35,7 +35,7 @@ const mutants: readonly Mutant[] = [
     noticed: /^journal: .* both hold/,
   },
   {
-    name: 'who comes overtakes those who wait',
+    name: 'a request overtakes those that wait',
     source: [
       {
         file: 'lua/enqueue.lua',
@@ -60,7 +60,7 @@ const mutants: readonly Mutant[] = [
     noticed: /^store: a write of .* was stale, and accepted/,
   },
   {
-    name: 'news is lost, and nobody asks for it',
+    name: 'notifications are lost, and no audit asks for them',
     source: [
       { file: 'receiver.ts', find: 'if (session !== server.id) return;', replace: 'return;' },
       {
@@ -87,7 +87,7 @@ const mutants: readonly Mutant[] = [
 
 const seed = Number(process.env['KDS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 
-describeWithRedis('a host that is broken so that', () => {
+describeWithRedis('a backend that is broken so that', () => {
   afterAll(removePrograms);
 
   it.each(mutants)('$name is noticed', async ({ source, noticed, name: _, ...mutant }) => {

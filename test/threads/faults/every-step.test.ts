@@ -110,8 +110,8 @@ const scenarios: Record<string, Scenario> = {
     return () => grant.abandon();
   },
   steals: async (scene) => {
-    await scene.take('b', 'robbed', { exclusive: ['x', 'y'] });
-    await scene.take('c', 'robbed, too', { shared: ['z'] });
+    await scene.take('b', 'revoked', { exclusive: ['x', 'y'] });
+    await scene.take('c', 'revoked, too', { shared: ['z'] });
     scene.ask('b', 'waits', { exclusive: ['y'] });
     scene.ask('c', 'waits, too', { shared: ['x', 'z'] });
     return () => dying(scene.domains.a.acquire({ exclusive: ['x', 'z'] }, { steal: true }));
@@ -132,7 +132,7 @@ const scenarios: Record<string, Scenario> = {
     const ask = { exclusive: ['y', 'z'] };
     return () => dying(scene.domains.a.acquire(ask, { holding: grant }));
   },
-  'hears of what it was granted': async (scene) => {
+  'is notified of its grants': async (scene) => {
     await scene.take('b', 'holder', { exclusive: ['x', 'y'] });
     scene.ask('a', 'x', { exclusive: ['x'] });
     scene.ask('a', 'y', { shared: ['y'] });
@@ -190,7 +190,7 @@ describe('whoever dies at any step leaves the others what is theirs, as it', () 
       async (way) => {
         const counting = new Scene(threads);
         const stepCount = counting.count(await scenario(counting));
-        const lost = name === 'steals' ? ['robbed', 'robbed, too'] : [];
+        const lost = name === 'steals' ? ['revoked', 'revoked, too'] : [];
         for (const step of sampleOf(stepCount)) {
           try {
             const scene = new Scene(threads);
@@ -208,7 +208,7 @@ describe('whoever dies at any step leaves the others what is theirs, as it', () 
     );
   }
 
-  it('opens a domain, and its place can be used again', async () => {
+  it('opens a domain, and its slot can be used again', async () => {
     const prepare = async (): Promise<Scene> => {
       const scene = new Scene(threads, { agentsMax: 4 });
       await scene.take('b', 'holder', { exclusive: ['x'] });
@@ -230,7 +230,7 @@ describe('whoever dies at any step leaves the others what is theirs, as it', () 
     expect(stepCount).toBeGreaterThan(10);
   });
 
-  it('buries another', async () => {
+  it('reaps another', async () => {
     const prepare = async (): Promise<Scene> => {
       const scene = new Scene(threads);
       const grant = await scene.take('b', 'dead', { exclusive: ['x', 'y'] });

@@ -140,7 +140,7 @@ export class Scene {
     dropClaims(control, isOver);
   }
 
-  /** The living have what the rule says, and have been told. `lost`: who may have been robbed. */
+  /** The living have what the rule gives them, and know it. `lost`: whose grants may be revoked. */
   async see(living: readonly Who[], lost: readonly string[] = []): Promise<void> {
     for (const who of living) this.domains[who].querySync();
     await settle();
