@@ -95,8 +95,8 @@ class Line implements Peer {
     this.#heldUpUntilMs = untilMs;
   }
 
-  /** Some of what was sent arrives all the same, and perhaps late. */
-  cut(): void {
+  /** Some of what was sent arrives all the same, and perhaps late: so many ms, at most. */
+  cut(): number {
     this.isUp = false;
     const keeps = this.#random.below(this.#underWay.size + 1);
     const extraMs = this.#random.real(0, 3 * this.#quality.reconnectMsMax);
@@ -105,6 +105,7 @@ class Line implements Peer {
       if (place < keeps) this.#world.clock.after(extraMs + place / 1000, arrive);
     }
     this.#underWay.clear();
+    return keeps === 0 ? 0 : extraMs + keeps / 1000;
   }
 
   #delayMs(direction: 'toServer' | 'toClient'): number {
@@ -128,6 +129,8 @@ export class SimulatedConnection implements RedisConnection {
   #commands: Line | undefined;
   #messages: Line | undefined;
   #isClosed = false;
+  /** For how long commands of a process that is gone may still reach the server, in ms. */
+  lateMs = 0;
   #partedUntilMs = 0;
   /** Sent and not answered, in order; and those that wait for a connection. */
   #pending: Pending[] = [];
@@ -217,7 +220,7 @@ export class SimulatedConnection implements RedisConnection {
   /** The process is gone, and what it had not put on the wire. */
   abandon(): void {
     this.#isClosed = true;
-    if (this.#commands !== undefined) this.#drop(this.#commands);
+    if (this.#commands !== undefined) this.lateMs = this.#drop(this.#commands);
     if (this.#messages !== undefined) this.#drop(this.#messages);
     this.#commands = undefined;
     this.#messages = undefined;
@@ -267,9 +270,9 @@ export class SimulatedConnection implements RedisConnection {
     if (channels.length === 0) this.#tellReconnected();
   }
 
-  #drop(line: Line): void {
-    line.cut();
+  #drop(line: Line): number {
     this.#server.forget(line);
+    return line.cut();
   }
 
   /** Tries again and again: the server may be down, the process stopped or gone. */

@@ -180,7 +180,9 @@ class RedisWorld {
     if (this.#climate.name !== 'deadly') return;
     const { leaseMs } = this.#around;
     const { quality } = this.#climate;
-    const boundMs = leaseMs + (2 * leaseMs) / 3 + 4 * quality.delayMsMax;
+    // The last heartbeat of the client may have been under way.
+    const { lateMs } = client.host.connection;
+    const boundMs = lateMs + leaseMs + (2 * leaseMs) / 3 + 4 * quality.delayMsMax;
     this.#clients.expectSuccessors(client, boundMs, () =>
       this.#witness.liveGrantsOf(client.machine.name),
     );
