@@ -169,6 +169,8 @@ export class LeasedSession<R extends Renewal = Renewal> {
     if (this.#state !== 'open') this.#move('open');
     this.#guard.renewed(answer.sentMs, answer.leaseMs);
     onRenewed(answer);
+    // The answer may be older than the lease, as when the process was stopped meanwhile.
+    this.check();
     return answer.isMoreDue === true ? 0 : answer.leaseMs / heartbeatsPerLease;
   }
 

@@ -43,8 +43,8 @@ class World {
     expect(await opened).toBe(true);
   }
 
-  async renew(isMoreDue = false): Promise<void> {
-    this.#answer({ sentMs: this.clock.nowMs(), leaseMs, isMoreDue });
+  async renew(isMoreDue = false, sentMs = this.clock.nowMs()): Promise<void> {
+    this.#answer({ sentMs, leaseMs, isMoreDue });
     await settled();
   }
 
@@ -94,6 +94,20 @@ describe('a leased session', () => {
     world.session.check();
     expect(world.reports).toEqual(['renewed', 'run out']);
     expect([world.session.isLive, world.session.isValid]).toEqual([true, false]);
+    world.session.heartbeatNow();
+    await world.renew();
+    expect(world.session.isValid).toBe(true);
+  });
+
+  it('reports that its lease has run out as soon as an answer comes that is older', async () => {
+    const world = new World();
+    await world.open();
+    const sentMs = world.clock.nowMs();
+    world.session.heartbeatNow();
+    world.clock.stopFor(2 * leaseMs);
+    await world.renew(false, sentMs);
+    expect(world.reports).toEqual(['renewed', 'renewed', 'run out']);
+    expect(world.session.isValid).toBe(false);
     world.session.heartbeatNow();
     await world.renew();
     expect(world.session.isValid).toBe(true);
