@@ -15,5 +15,8 @@ export function takeSnapshot(source: SnapshotSource): ReturnType<typeof entriesO
   source.begin();
   const copy = source.reader.copy();
   source.commit();
-  return entriesOf(copy, copy.withOwner);
+  return entriesOf(copy, (entry, set) => {
+    const owner = copy.ownerOf?.(set);
+    return owner === undefined ? entry : { ...entry, owner };
+  });
 }

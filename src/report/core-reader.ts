@@ -1,6 +1,5 @@
 /** Sets of core with their labels and names: those of a domain now, or of a copy of its state. */
 
-import type { SnapshotEntry } from '../api/snapshot.ts';
 import type { Core } from '../core/index.ts';
 
 /** What reports read: sets of core by number, and what is known of them besides. */
@@ -32,41 +31,9 @@ export interface StampClock {
   toEpochMs(timeMs: number): number;
 }
 
-/** A reader whose ids, tokens and times core itself keeps. */
-export abstract class LocalReader implements CoreReader {
-  readonly core: Core;
-  readonly clock: StampClock;
-
-  constructor(core: Core, clock: StampClock) {
-    this.core = core;
-    this.clock = clock;
-  }
-
-  abstract labelOf(set: number): string | undefined;
-  abstract sessionLabelOf(set: number): string | undefined;
-  abstract nameOf(queue: number): string;
-  abstract copy(): LocalReader;
-
+/** A reader of a domain whose state this thread can reach. */
+export interface LocalReader extends CoreReader {
   /** The owner that the session of a set was given; undefined if it has none. */
-  ownerOf(_: number): number | undefined {
-    return undefined;
-  }
-
-  /** Completes the entry of a set in a snapshot. */
-  readonly withOwner = (entry: SnapshotEntry, set: number): SnapshotEntry => {
-    const owner = this.ownerOf(set);
-    return owner === undefined ? entry : Object.assign(entry, { owner });
-  };
-
-  idOf(set: number): number {
-    return this.core.arrival(set);
-  }
-
-  tokenOf(set: number): number {
-    return this.core.token(set);
-  }
-
-  sinceOf(set: number): number {
-    return this.clock.fromStamp(this.core.grantedAt(set));
-  }
+  ownerOf?(set: number): number | undefined;
+  copy(): LocalReader;
 }

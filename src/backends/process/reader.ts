@@ -4,7 +4,7 @@ import type { Core } from '../../core/index.ts';
 import { LocalGrant } from '../../local/grant.ts';
 import type { OwnObject } from '../../local/owners.ts';
 import type { LocalResource } from '../../local/resources.ts';
-import { LocalReader, type StampClock } from '../../report/core-reader.ts';
+import type { LocalReader, StampClock } from '../../report/core-reader.ts';
 import type { Registry } from './registry.ts';
 
 export interface ProcessObjects {
@@ -16,12 +16,27 @@ export interface ProcessObjects {
   readonly label: string | undefined;
 }
 
-export class ProcessReader extends LocalReader {
+export class ProcessReader implements LocalReader {
+  readonly core: Core;
+  readonly clock: StampClock;
   readonly #objects: ProcessObjects;
 
   constructor(core: Core, clock: StampClock, objects: ProcessObjects) {
-    super(core, clock);
+    this.core = core;
+    this.clock = clock;
     this.#objects = objects;
+  }
+
+  idOf(set: number): number {
+    return this.core.arrival(set);
+  }
+
+  tokenOf(set: number): number {
+    return this.core.token(set);
+  }
+
+  sinceOf(set: number): number {
+    return this.clock.fromStamp(this.core.grantedAt(set));
   }
 
   labelOf(set: number): string | undefined {
@@ -34,7 +49,7 @@ export class ProcessReader extends LocalReader {
     return object === undefined ? this.#objects.label : object.scope.label;
   }
 
-  override ownerOf(set: number): number | undefined {
+  ownerOf(set: number): number | undefined {
     return this.#objectOf(set)?.scope.owner;
   }
 

@@ -1,11 +1,28 @@
 /** Reads the sets of an arena: all that is known of them is in its words. */
 
-import { LocalReader } from '../../report/core-reader.ts';
+import type { Core } from '../../core/index.ts';
+import type { LocalReader, StampClock } from '../../report/core-reader.ts';
 import { isPosted } from './inbox.ts';
 import { labelIn, sessionIn } from './labels.ts';
 import { keyOf } from './names.ts';
 
-export class ArenaReader extends LocalReader {
+export class ArenaReader implements LocalReader {
+  readonly core: Core;
+  readonly clock: StampClock;
+
+  constructor(core: Core, clock: StampClock) {
+    this.core = core;
+    this.clock = clock;
+  }
+
+  idOf(set: number): number {
+    return this.core.arrival(set);
+  }
+
+  tokenOf(set: number): number {
+    return this.core.token(set);
+  }
+
   labelOf(set: number): string | undefined {
     return labelIn(this.#words, this.core.userData(set));
   }
@@ -14,9 +31,10 @@ export class ArenaReader extends LocalReader {
     return sessionIn(this.#words, this.core.userData(set));
   }
 
-  override sinceOf(set: number): number {
+  sinceOf(set: number): number {
     // The owner writes `grantedAt` when it takes the set from its inbox.
-    return isPosted(this.#words, set) ? this.clock.now() : super.sinceOf(set);
+    if (isPosted(this.#words, set)) return this.clock.now();
+    return this.clock.fromStamp(this.core.grantedAt(set));
   }
 
   nameOf(queue: number): string {
