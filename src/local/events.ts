@@ -9,21 +9,13 @@
  * of a set that is older than its listeners are read when something happens to it.
  */
 
-import {
-  type DomainEvents,
-  type EventDomain,
-  type EventName,
-  type GrantLostEvent,
-  publish,
-  type RequestMissEvent,
-  type RequestOutcome,
-} from '../api/events.ts';
-import type { NamedSet } from '../api/sets.ts';
+import type { EventDomain, GrantLostEvent, RequestOutcome } from '../api/events.ts';
 import { PASS_LOCKED, SYNC } from '../core/index.ts';
 import { namesOf } from '../report/blockers.ts';
 import type { CoreReader } from '../report/core-reader.ts';
 import { monotonicUs } from '../runtime/clock.ts';
 import type { Deliverable } from '../runtime/delivery.ts';
+import { SetEvents } from '../session/set-events.ts';
 import type { LocalGrant } from './grant.ts';
 
 /** The operations that events are about. */
@@ -32,26 +24,10 @@ interface EventSource {
   readonly delivery: { direct(item: Deliverable): void };
 }
 
-interface KnownSet {
-  readonly domain: EventDomain;
-  readonly id: number;
-  set: NamedSet;
-  readonly label: string | undefined;
-  readonly session: string | undefined;
-  /** When it arrived, and then when it was granted. */
-  sinceUs: number;
-  /** It was not granted at once. */
-  hasWaited: boolean;
-  /** Once it is granted: a set that was taken away has no arrival any more. */
-  token: number | undefined;
-}
-
-const nothing: NamedSet = Object.freeze({ exclusive: [], shared: [] });
-
 export class LocalEvents {
   readonly #source: EventSource;
   readonly #domain: EventDomain;
-  readonly #live = new Map<number, KnownSet>();
+  readonly #known = new Map<number, SetEvents>();
   /** Time of the sets that end together; undefined otherwise. */
   #momentUs: number | undefined = undefined;
 
@@ -80,110 +56,72 @@ export class LocalEvents {
     session: string | undefined,
     steals = false,
   ): void {
-    const source = this.#source;
     const timeUs = monotonicUs();
-    const id = source.reader.core.arrival(set);
-    const names = namesOf(source.reader, set);
-    const known = { domain: this.#domain, id, set: names, label, session };
-    const live = {
-      ...known,
-      sinceUs: timeUs,
-      hasWaited: !source.reader.core.isGranted(set),
-      token: undefined,
-    };
-    this.#live.set(set, live);
-    this.#emit('kds.request.start', live, timeUs, {
-      isSync: (bits & SYNC) !== 0,
-      ignoresLocked: (bits & PASS_LOCKED) !== 0,
-      steals,
-    });
-    if (live.hasWaited) this.#emit('kds.request.miss', live, timeUs, {});
+    const events = this.#add(set, label, session);
+    const isSync = (bits & SYNC) !== 0;
+    events.started({ isSync, ignoresLocked: (bits & PASS_LOCKED) !== 0, steals }, timeUs);
+    if (!this.#source.reader.core.isGranted(set)) events.missed(timeUs);
   }
 
   granted(grant: LocalGrant): void {
-    const { set, token, recovered, ignored } = grant;
-    const known = this.#of(set, grant);
-    const timeUs = known.hasWaited ? monotonicUs() : known.sinceUs;
-    const waitMs = (timeUs - known.sinceUs) / 1000;
-    known.sinceUs = timeUs;
-    known.token = token;
-    this.#emit('kds.request.grant', known, timeUs, { token, waitMs, recovered, ignored });
-    if (recovered.length > 0)
-      this.#emit('kds.grant.recovered', known, timeUs, { token, recovered });
-    this.#emit('kds.request.end', known, timeUs, { outcome: 'granted', waitMs });
+    const events = this.#of(grant.set);
+    events.granted(grant, events.hasWaited ? undefined : events.sinceUs);
   }
 
   /** A request is about to end, or has ended, without a grant. */
   missed(set: number, outcome: RequestOutcome): void {
-    if (this.#source.reader.core.isObserver(set)) return;
-    const known = this.#of(set);
-    const timeUs = this.#momentUs ?? monotonicUs();
-    const waitMs = (timeUs - known.sinceUs) / 1000;
-    this.#live.delete(set);
-    this.#emit('kds.request.end', known, timeUs, { outcome, waitMs });
+    if (!this.#source.reader.core.isObserver(set)) this.#take(set).ended(outcome, this.#momentUs);
   }
 
   /** A grant is about to end by its holder's will. */
   released(set: number, token: number, isAbandoned: boolean): void {
-    const known = this.#of(set);
-    const timeUs = this.#momentUs ?? monotonicUs();
-    const heldMs = (timeUs - known.sinceUs) / 1000;
-    this.#live.delete(set);
-    this.#emit('kds.grant.release', known, timeUs, { token, heldMs, isAbandoned });
+    this.#take(set).released(token, isAbandoned, this.#momentUs);
   }
 
   /** A grant holds less than before. */
   weakened(set: number, token: number): void {
-    const known = this.#of(set);
-    known.set = namesOf(this.#source.reader, set);
-    this.#emit('kds.grant.weaken', known, monotonicUs(), { token });
+    const events = this.#of(set);
+    events.set = namesOf(this.#source.reader, set);
+    events.weakened(token);
   }
 
   /** A grant has been taken away, or is about to be. */
   lost(set: number, token: number, cause: GrantLostEvent['cause']): void {
-    const known = this.#of(set);
-    const timeUs = monotonicUs();
-    const heldMs = (timeUs - known.sinceUs) / 1000;
-    this.#live.delete(set);
-    this.#emit('kds.grant.lost', known, timeUs, { token, heldMs, cause });
+    this.#take(set).lost(token, cause);
   }
 
   heldLong(set: number, token: number, heldMs: number, pendingCount: number): void {
     const details = { token, heldMs, pendingCount };
-    this.#emit('kds.grant.held-long', this.#of(set), monotonicUs(), details);
+    this.#of(set).emit('kds.grant.held-long', monotonicUs(), details);
   }
 
-  #of(set: number, grant?: LocalGrant): KnownSet {
-    const source = this.#source;
-    const id = source.reader.core.arrival(set);
-    const live = this.#live.get(set);
-    // One that ended while there was no listener may have left its slot to another.
-    const isSame = live?.id === id || live?.token === source.reader.core.token(set);
-    if (live !== undefined && isSame) return live;
-    const waitedMs = source.reader.clock.now() - source.reader.sinceOf(set);
-    const known: KnownSet = {
-      domain: this.#domain,
-      id,
-      set: source.reader.core.firstLink(set) === 0 ? nothing : namesOf(source.reader, set),
-      label: grant === undefined ? source.reader.labelOf(set) : grant.label,
-      session: grant === undefined ? source.reader.sessionLabelOf(set) : grant.scope.label,
-      sinceUs: monotonicUs() - waitedMs * 1000,
-      hasWaited: true,
-      token: source.reader.core.isGranted(set) ? source.reader.core.token(set) : undefined,
-    };
-    this.#live.set(set, known);
-    return known;
+  /** Of a set that ends. */
+  #take(set: number): SetEvents {
+    const events = this.#of(set);
+    this.#known.delete(set);
+    return events;
   }
 
-  #emit<Name extends EventName>(
-    name: Name,
-    { domain, id, set, label, session }: KnownSet,
-    timeUs: number,
-    details: Omit<DomainEvents[Name], keyof RequestMissEvent>,
-  ): void {
-    const event = { domain, id, set, label, session, timeUs, ...details };
-    this.#source.delivery.direct({
-      deliver: () => publish(name, event as unknown as DomainEvents[Name]),
-    });
+  #of(set: number): SetEvents {
+    const { reader } = this.#source;
+    const { core } = reader;
+    const known = this.#known.get(set);
+    // One that ended while there was no listener may have left its slot to another. A set that was
+    // taken away has no arrival any more.
+    if (known?.subject.id === core.arrival(set) || known?.token === core.token(set)) return known;
+    const waitedMs = reader.clock.now() - reader.sinceOf(set);
+    const events = this.#add(set, reader.labelOf(set), reader.sessionLabelOf(set));
+    events.sinceUs = monotonicUs() - waitedMs * 1000;
+    events.hasWaited = true;
+    if (core.isGranted(set)) events.token = core.token(set);
+    return events;
+  }
+
+  #add(set: number, label: string | undefined, session: string | undefined): SetEvents {
+    const { reader, delivery } = this.#source;
+    const subject = { domain: this.#domain, id: reader.idOf(set), label, session };
+    const events = new SetEvents(subject, namesOf(reader, set), delivery);
+    this.#known.set(set, events);
+    return events;
   }
 }

@@ -15,7 +15,7 @@ import type { Snapshot } from '../api/snapshot.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Delivery } from '../runtime/delivery.ts';
 import { callerTimer } from '../runtime/timer.ts';
-import { emitStart } from './events.ts';
+import { requestEvents } from './events.ts';
 import type { RemoteGrant } from './grant.ts';
 import type { Operation } from './protocol.ts';
 import type { RemoteRequest } from './request.ts';
@@ -111,7 +111,7 @@ export class RemoteBackend<S extends Snapshot = Snapshot, P extends PendingReque
   start(request: RemoteRequest): void {
     const pending = this.#port.createPending(request);
     if (!this.#requests.add(pending)) return;
-    if (eventFlags.hasSubscribers) emitStart(request);
+    if (eventFlags.hasSubscribers) this.#emitStart(request);
     this.checkLease();
     if (!this.#requests.isPending(request)) return;
     const { timeoutMs } = request.terms;
@@ -120,6 +120,12 @@ export class RemoteBackend<S extends Snapshot = Snapshot, P extends PendingReque
       pending.dispose = this.clock.after(timeoutMs, timeOut, callerTimer);
     }
     this.#port.ask(pending);
+  }
+
+  #emitStart(request: RemoteRequest): void {
+    const { locked, steal } = request.terms;
+    const ignoresLocked = locked === 'ignore';
+    requestEvents(request)?.started({ isSync: false, ignoresLocked, steals: steal === true });
   }
 
   cancel({ id }: { readonly id: number }): boolean {

@@ -7,143 +7,63 @@
  * call of another caller.
  */
 
-import {
-  type DomainEvents,
-  type EventName,
-  type GrantLostEvent,
-  outcomeOf,
-  publish,
-  type RequestOutcome,
-} from '../api/events.ts';
 import { listsOf } from '../api/mode.ts';
-import type { LockedPolicy } from '../api/options.ts';
-import type { NamedSet } from '../api/sets.ts';
-import { monotonicUs } from '../runtime/clock.ts';
+import type { Deliverable } from '../runtime/delivery.ts';
 import { queueRealMicrotask } from '../runtime/real-time.ts';
+import { SetEvents } from '../session/set-events.ts';
 import { nameOf, type RemoteSet } from './resources.ts';
-import type { RemoteScope } from './scope.ts';
+import type { RemoteScope, ScopeBackend } from './scope.ts';
 
-/** A request, as its events describe it. */
-interface DescribedRequest {
+/** A request or a grant, as its events describe it. */
+interface Described {
   readonly id: number;
   readonly scope: RemoteScope;
+}
+
+interface DescribedRequest extends Described {
   readonly terms: {
     readonly how: 'acquire' | 'try' | 'settled';
     readonly set: RemoteSet;
     readonly label: string | undefined;
-    readonly locked: LockedPolicy | undefined;
-    readonly steal: boolean | undefined;
   };
 }
 
-/** A grant, as its events describe it. */
-interface DescribedGrant {
-  readonly id: number;
-  readonly scope: RemoteScope;
+interface DescribedGrant extends Described {
   readonly set: RemoteSet;
   readonly label: string | undefined;
-  readonly token: number;
-  readonly recovered: readonly string[];
-  readonly ignored: readonly string[];
 }
 
-/** When a request was made, or a grant given, µs; only while events have subscribers. */
-const sinceUs = new WeakMap<DescribedRequest | DescribedGrant, number>();
+/** Of those that had an event; a grant goes on with the events of its request. */
+const known = new WeakMap<Described, SetEvents>();
 
-/** Requests whose miss was published: a backend may report it again after a reconnect. */
-const missed = new WeakSet<DescribedRequest>();
-
-export function emitStart(request: DescribedRequest): void {
-  if (request.terms.how === 'settled') return;
-  const timeUs = monotonicUs();
-  sinceUs.set(request, timeUs);
-  emit('kds.request.start', aboutRequest(request, timeUs), request.scope, {
-    isSync: false,
-    ignoresLocked: request.terms.locked === 'ignore',
-    steals: request.terms.steal === true,
-  });
+/** Undefined for an observer, which has no events. */
+export function requestEvents(request: DescribedRequest): SetEvents | undefined {
+  const { how, set, label } = request.terms;
+  return how === 'settled' ? undefined : eventsOf(request, set, label);
 }
 
-export function emitMiss(request: DescribedRequest): void {
-  if (request.terms.how === 'settled' || missed.has(request)) return;
-  missed.add(request);
-  emit('kds.request.miss', aboutRequest(request, monotonicUs()), request.scope, {});
+export function grantEvents(grant: DescribedGrant, request?: DescribedRequest): SetEvents {
+  const events = request && requestEvents(request);
+  if (events !== undefined) known.set(grant, events);
+  return eventsOf(grant, grant.set, grant.label);
 }
 
-export function emitGrant(request: DescribedRequest, grant: DescribedGrant): void {
-  const timeUs = monotonicUs();
-  sinceUs.set(grant, timeUs);
-  const about = aboutRequest(request, timeUs);
-  const { token, recovered, ignored } = grant;
-  const waitMs = msSince(request, timeUs);
-  const { scope } = request;
-  emit('kds.request.grant', about, scope, { token, waitMs, recovered, ignored });
-  if (recovered.length > 0) emit('kds.grant.recovered', about, scope, { token, recovered });
-  emit('kds.request.end', about, scope, { outcome: 'granted', waitMs });
+function eventsOf(object: Described, set: RemoteSet, label: string | undefined): SetEvents {
+  const { backend, label: session } = object.scope;
+  const named = listsOf(set.map((part) => ({ ...part, resource: nameOf(part.resource) })));
+  const subject = { domain: backend.eventDomain, id: object.id, label, session };
+  const events = known.get(object) ?? new SetEvents(subject, named, deliveryOf(backend));
+  known.set(object, events);
+  // A part may have been released while events had no subscriber.
+  events.set = named;
+  return events;
 }
 
-export function emitEnd(request: DescribedRequest, outcome: RequestOutcome): void {
-  if (request.terms.how === 'settled') return;
-  const timeUs = monotonicUs();
-  const waitMs = msSince(request, timeUs);
-  emit('kds.request.end', aboutRequest(request, timeUs), request.scope, { outcome, waitMs });
-}
-
-export function emitRefusal(request: DescribedRequest, reason: unknown): void {
-  emitEnd(request, outcomeOf(reason));
-}
-
-export function emitRelease(grant: DescribedGrant, isAbandoned: boolean): void {
-  const timeUs = monotonicUs();
-  const { token, scope } = grant;
-  const heldMs = msSince(grant, timeUs);
-  emit('kds.grant.release', aboutGrant(grant, timeUs), scope, { token, heldMs, isAbandoned });
-}
-
-export function emitWeakening(grant: DescribedGrant): void {
-  const { token, scope } = grant;
-  emit('kds.grant.weaken', aboutGrant(grant, monotonicUs()), scope, { token });
-}
-
-export function emitLoss(grant: DescribedGrant, cause: GrantLostEvent['cause']): void {
-  const timeUs = monotonicUs();
-  const { token, scope } = grant;
-  const heldMs = msSince(grant, timeUs);
-  emit('kds.grant.lost', aboutGrant(grant, timeUs), scope, { token, heldMs, cause });
-}
-
-interface About {
-  readonly id: number;
-  readonly set: NamedSet;
-  readonly label: string | undefined;
-  readonly timeUs: number;
-}
-
-function aboutRequest({ id, terms }: DescribedRequest, timeUs: number): About {
-  return { id, set: named(terms.set), label: terms.label, timeUs };
-}
-
-function aboutGrant({ id, set, label }: DescribedGrant, timeUs: number): About {
-  return { id, set: named(set), label, timeUs };
-}
-
-function named(set: RemoteSet): NamedSet {
-  return listsOf(set.map((part) => ({ ...part, resource: nameOf(part.resource) })));
-}
-
-function msSince(about: DescribedRequest | DescribedGrant, timeUs: number): number {
-  return (timeUs - (sinceUs.get(about) ?? timeUs)) / 1000;
-}
-
-function emit<Name extends EventName>(
-  name: Name,
-  about: About,
-  { backend, label: session }: RemoteScope,
-  details: Omit<DomainEvents[Name], keyof About | 'domain' | 'session'>,
-): void {
-  const event = { domain: backend.eventDomain, session, ...about, ...details };
-  backend.delivery.direct({
-    deliver: () => publish(name, event as unknown as DomainEvents[Name]),
-  });
-  queueRealMicrotask(() => backend.delivery.runDirect());
+function deliveryOf({ delivery }: ScopeBackend) {
+  return {
+    direct(item: Deliverable): void {
+      delivery.direct(item);
+      queueRealMicrotask(() => delivery.runDirect());
+    },
+  };
 }

@@ -12,7 +12,7 @@ import { partNotHeld } from '../api/refusals.ts';
 import type { ResourceRef } from '../api/sets.ts';
 import type { Deliverable } from '../runtime/delivery.ts';
 import { checkOnRead } from './checked-signal.ts';
-import { emitRelease, emitWeakening } from './events.ts';
+import { grantEvents } from './events.ts';
 import { lostError } from './lost-error.ts';
 import type { Granted } from './protocol.ts';
 import type { RemoteRef, RemoteSet } from './resources.ts';
@@ -100,13 +100,13 @@ export class RemoteGrant implements Grant, Deliverable {
     this.#set = this.#set.filter(({ resource }) => !chosen.has(resource));
     // With its last part the grant ends.
     if (this.#set.length === 0) return this.#releaseAll();
-    if (eventFlags.hasSubscribers) emitWeakening(this);
+    if (eventFlags.hasSubscribers) grantEvents(this).weakened(this.token);
     return this.#backend.send({ do: 'release', id: this.id, part: [...chosen] });
   }
 
   #releaseAll(): void | Promise<void> {
     if (!this.#end()) return;
-    if (eventFlags.hasSubscribers) emitRelease(this, false);
+    if (eventFlags.hasSubscribers) grantEvents(this).released(this.token, false);
     return this.#backend.send({ do: 'release', id: this.id });
   }
 
@@ -114,7 +114,7 @@ export class RemoteGrant implements Grant, Deliverable {
     const chosen = part === undefined ? this.#all() : this.#choose(part);
     if (chosen.size === 0) return;
     this.#set = downgraded(this.#set, (ref) => chosen.has(ref));
-    if (eventFlags.hasSubscribers) emitWeakening(this);
+    if (eventFlags.hasSubscribers) grantEvents(this).weakened(this.token);
     const { id } = this;
     return this.#backend.send({
       do: 'downgrade',
@@ -125,7 +125,7 @@ export class RemoteGrant implements Grant, Deliverable {
 
   abandon(reason?: unknown): void | Promise<void> {
     if (!this.#end()) return;
-    if (eventFlags.hasSubscribers) emitRelease(this, true);
+    if (eventFlags.hasSubscribers) grantEvents(this).released(this.token, true);
     const done = this.#backend.send({ do: 'abandon', id: this.id });
     this.#controller?.abort(reason ?? lostError(this.token));
     return done;

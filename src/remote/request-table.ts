@@ -8,11 +8,11 @@
  * them, so a backend finds there what to ask again, and to claim again, after a reconnect.
  */
 
-import { eventFlags, type GrantLostEvent } from '../api/events.ts';
+import { eventFlags, type GrantLostEvent, outcomeOf } from '../api/events.ts';
 import { AbortListeners } from '../runtime/abort-listeners.ts';
 import { Delivery } from '../runtime/delivery.ts';
 import { throwUncaught } from '../runtime/uncaught.ts';
-import { emitEnd, emitGrant, emitLoss, emitMiss, emitRefusal } from './events.ts';
+import { grantEvents, requestEvents } from './events.ts';
 import { RemoteGrant } from './grant.ts';
 import type { BackendEvent, Granted, Operation } from './protocol.ts';
 import type { RemoteRequest } from './request.ts';
@@ -150,7 +150,7 @@ export class RequestTable<P extends PendingRequest> {
     const { request } = pending;
     if (event.is === 'granted') this.#grant(pending, event);
     else if (event.is === 'waiting') {
-      if (eventFlags.hasSubscribers) emitMiss(request);
+      if (eventFlags.hasSubscribers) requestEvents(request)?.missed();
     } else if (event.is === 'refused') this.refuse(request, event.reason);
     else this.endUngranted(request);
   }
@@ -161,20 +161,20 @@ export class RequestTable<P extends PendingRequest> {
     this.end(request);
     this.#held.set(grant.id, { grant, key: key as KeyOf<P> });
     grant.scope.tracked?.add(grant);
-    if (eventFlags.hasSubscribers) emitGrant(request, grant);
+    if (eventFlags.hasSubscribers) grantEvents(grant, request).granted(grant);
     request.report.granted(grant);
   }
 
   /** A try could not have its set, or an observer has no conflict left. */
   endUngranted(request: RemoteRequest): void {
     if (!this.end(request)) return;
-    if (eventFlags.hasSubscribers) emitEnd(request, 'denied');
+    if (eventFlags.hasSubscribers) requestEvents(request)?.ended('denied');
     request.report.settled();
   }
 
   refuse(request: RemoteRequest, reason: unknown): void {
     if (!this.end(request)) return;
-    if (eventFlags.hasSubscribers) emitRefusal(request, reason);
+    if (eventFlags.hasSubscribers) requestEvents(request)?.ended(outcomeOf(reason));
     request.report.refused(reason);
   }
 
@@ -195,7 +195,7 @@ export class RequestTable<P extends PendingRequest> {
   /** A grant was taken away: at once, and its holder is notified by the delivery. */
   lose(grant: RemoteGrant, reason?: unknown, cause: GrantLostEvent['cause'] = 'stolen'): void {
     if (!grant.revoke(reason)) return;
-    if (eventFlags.hasSubscribers) emitLoss(grant, cause);
+    if (eventFlags.hasSubscribers) grantEvents(grant).lost(grant.token, cause);
     this.drop(grant.id);
     this.delivery.direct(grant);
   }

@@ -16,7 +16,7 @@ import type { RequestPort } from '../session/request-port.ts';
 import { PromiseReport, type RequestReport } from '../session/request-report.ts';
 import { noneHeld, noTerms } from '../session/request-terms.ts';
 import type { LeftBehind, RemoteBackend } from './backend.ts';
-import { emitEnd } from './events.ts';
+import { requestEvents } from './events.ts';
 import { RemoteGrant } from './grant.ts';
 import { RemoteRequest, type RequestTerms } from './request.ts';
 import type { RemoteResources, RemoteSet } from './resources.ts';
@@ -124,7 +124,7 @@ export class RemoteRequests<S extends Snapshot>
 
   #cancel(request: RemoteRequest): boolean {
     if (!this.#backend.cancel(request)) return false;
-    if (eventFlags.hasSubscribers) emitEnd(request, 'cancelled');
+    if (eventFlags.hasSubscribers) requestEvents(request)?.ended('cancelled');
     return true;
   }
 
