@@ -13,55 +13,27 @@ import {
   describe,
   type PreparedSet,
   RequestedRefs,
-  type Resource,
   type ResourceRef,
   readRefs,
   readSpec,
   type SetSpec,
 } from '../api/sets.ts';
 import type { Core } from '../core/index.ts';
+import { printableName, ResourceHandle } from '../session/handle.ts';
+import { OwnPreparedSet } from '../session/prepared-set.ts';
 
 /** Names of this many resources are kept from one request to the next. */
 const refsKept = 64;
 
-export class LocalResource implements Resource {
-  readonly name: string | undefined;
+export class LocalResource extends ResourceHandle {
   /** Its queue in core, if it has one and by {@link epoch} it still has; else 0. */
   queue = 0;
   /** Of the host: when the queue was found. */
   epoch = -1;
   /** A handle has been given out, so the name keeps its object until it is closed. */
   isHandle = false;
-  isOpen = true;
   /** In the list of those that may be idle. */
   isListed = false;
-  readonly #owner: Resources;
-  /** Its difference from others without a name. */
-  readonly number: number;
-
-  constructor(owner: Resources, name: string | undefined, number: number) {
-    this.#owner = owner;
-    this.name = name;
-    this.number = number;
-  }
-
-  /**
-   * Whose handle a value is; undefined for any other value. Also for a proxy of a handle, which
-   * has no private fields: it would run code of the caller's within operations.
-   */
-  static ownerOf(value: unknown): Resources | undefined {
-    if (typeof value !== 'object' || value === null || !(#owner in value)) return undefined;
-    return value.#owner;
-  }
-
-  close(): void {
-    this.#owner.close(this);
-  }
-
-  /** For people. */
-  toString(): string {
-    return printableName(this);
-  }
 }
 
 /** Queues in core, as they are asked for: `count` of them, exclusive ones first. */
@@ -71,42 +43,14 @@ export class ResolvedSet {
   exclusiveCount = 0;
 }
 
-/** Resources without doubles, exclusive ones first. */
-export class LocalPreparedSet implements PreparedSet {
-  readonly owner: Resources;
-  /** Itself: a proxy of it shows another object here than it is. */
-  readonly self: LocalPreparedSet;
+export class LocalPreparedSet extends OwnPreparedSet<Resources, LocalResource> {
   readonly resolved = new ResolvedSet();
   /** While this is the owner's, no queue has been dropped, so `resolved` is right. */
   epoch = -1;
-  /** What the caller named, and what that was when it was last used. */
-  readonly refs: readonly ResourceRef[];
-  readonly resources: LocalResource[];
-  readonly exclusiveCount: number;
-
-  constructor(
-    owner: Resources,
-    exclusive: ReadonlyMap<LocalResource, ResourceRef>,
-    shared: ReadonlyMap<LocalResource, ResourceRef>,
-  ) {
-    this.owner = owner;
-    this.self = this;
-    this.refs = [...exclusive.values(), ...shared.values()];
-    this.resources = [...exclusive.keys(), ...shared.keys()];
-    this.exclusiveCount = exclusive.size;
-  }
 
   /** It never changes, so a request may keep it. */
   copy(): this {
     return this;
-  }
-
-  get exclusive(): readonly ResourceRef[] {
-    return this.refs.slice(0, this.exclusiveCount);
-  }
-
-  get shared(): readonly ResourceRef[] {
-    return this.refs.slice(this.exclusiveCount);
   }
 }
 
@@ -166,6 +110,7 @@ export class Resources {
    * code of the caller's asks for in between has memory of its own.
    */
   #requested = new RequestedRefs();
+  readonly #acceptHandle = ResourceHandle.acceptOf(this);
   /** What was named last, unless it was a prepared set. */
   readonly #scratch = new ResolvedSet();
 
@@ -177,29 +122,22 @@ export class Resources {
   handle(name: string | undefined): LocalResource {
     if (name === undefined) return this.#createNameless();
     checkName(name);
-    const resource = this.queues.names.get(name) ?? this.#create(name, true);
+    const resource = this.#find(name);
     resource.isHandle = true;
+    this.queues.names.set(name, resource);
     return resource;
   }
 
   prepare(spec: SetSpec): LocalPreparedSet {
     const requested = this.read(spec);
     if (requested instanceof LocalPreparedSet) return requested;
-    const exclusive = new Map<LocalResource, ResourceRef>();
-    const shared = new Map<LocalResource, ResourceRef>();
-    const fresh = new Map<ResourceRef, LocalResource>();
-    const find = (ref: ResourceRef): LocalResource => {
-      const resource = fresh.get(ref) ?? this.#find(ref);
-      if (!resource.isOpen) throw closedResource(printableName(resource));
-      fresh.set(ref, resource);
+    const found = new Map<ResourceRef, LocalResource>();
+    return new LocalPreparedSet(this, requested, (ref) => {
+      const resource = found.get(ref) ?? this.#find(ref);
+      resource.checkOpen();
+      found.set(ref, resource);
       return resource;
-    };
-    for (const ref of requested.exclusive) exclusive.set(find(ref), ref);
-    for (const ref of requested.shared) {
-      const resource = find(ref);
-      if (!exclusive.has(resource)) shared.set(resource, ref);
-    }
-    return new LocalPreparedSet(this, exclusive, shared);
+    });
   }
 
   /**
@@ -231,14 +169,6 @@ export class Resources {
     readRefs(part, requested, this.#acceptHandle);
     return requested;
   }
-
-  readonly #acceptHandle = (ref: unknown): ResourceRef => {
-    const owner = LocalResource.ownerOf(ref);
-    if (owner === this) return ref as LocalResource;
-    if (owner !== undefined) throw foreignSet();
-    checkName(ref);
-    return ref;
-  };
 
   /** The queues of what is asked for; good until the next call. Within an operation. */
   resolve(requested: RequestedSet): ResolvedSet {
@@ -339,14 +269,7 @@ export class Resources {
     const resource = this.queues.names.get(ref);
     if (resource !== undefined) return resource;
     checkName(ref);
-    return this.#create(ref, false);
-  }
-
-  #create(name: string, isHandle: boolean): LocalResource {
-    const resource = new LocalResource(this, name, 0);
-    resource.isHandle = isHandle;
-    if (isHandle) this.queues.names.set(name, resource);
-    return resource;
+    return new LocalResource(this, ref, 0);
   }
 
   #createNameless(): LocalResource {
@@ -356,11 +279,6 @@ export class Resources {
     resource.isHandle = true;
     return resource;
   }
-}
-
-/** Not by its own toString(), which a caller may have replaced. */
-function printableName({ name, number }: LocalResource): string {
-  return name ?? `#${number}`;
 }
 
 function busy(resource: LocalResource): ResourceBusyError {
