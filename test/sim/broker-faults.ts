@@ -33,8 +33,8 @@ export const brokerFaults: readonly BrokerFault[] = [
   {
     name: 'a client that only holds does not reach the next broker',
     file: 'client/backend.ts',
-    find: 'if (this.#isAnswerAwaited || this.requests.heldCount > 0) void this.#reconnect();',
-    replace: 'if (this.#isAnswerAwaited) void this.#reconnect();',
+    find: 'isNeeded: () => this.#isAnswerAwaited || this.requests.heldCount > 0,',
+    replace: 'isNeeded: () => this.#isAnswerAwaited,',
     profile: 'failing',
   },
   {

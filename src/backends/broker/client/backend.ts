@@ -10,12 +10,7 @@
  */
 
 import type { Capability } from '../../../api/domain.ts';
-import {
-  DomainClosedError,
-  KdsError,
-  ProtocolError,
-  WaitTimeoutError,
-} from '../../../api/errors.ts';
+import { DomainClosedError, type KdsError, WaitTimeoutError } from '../../../api/errors.ts';
 import type { EventDomain } from '../../../api/events.ts';
 import { decodeSet } from '../../../api/mode.ts';
 import type { BackendPort } from '../../../remote/backend.ts';
@@ -26,7 +21,6 @@ import type { RemoteRef } from '../../../remote/resources.ts';
 import type { RemoteScope } from '../../../remote/scope.ts';
 import type { Clock } from '../../../runtime/clock.ts';
 import { within } from '../../../runtime/within.ts';
-import { type OwnSign, putUpSign } from '../wire/abstract-sockets.ts';
 import { errorReceived } from '../wire/errors.ts';
 import { encodeFrame, type Frame } from '../wire/frames.ts';
 import type {
@@ -38,7 +32,6 @@ import type {
   SentSnapshot,
 } from '../wire/messages.ts';
 import type { BrokerAddress } from './connect.ts';
-import { BrokerConnection } from './connection.ts';
 import {
   askMessage,
   claimMessage,
@@ -46,7 +39,7 @@ import {
   explainMessage,
   type PendingBrokerRequest,
 } from './pending-request.ts';
-import { type ReachedBroker, reachBroker } from './reach-broker.ts';
+import { ReconnectingConnection } from './reconnecting-connection.ts';
 import { SentSessions } from './sent-sessions.ts';
 
 /** Time limit of the broker's answer to the end of a domain, ms. */
@@ -85,36 +78,39 @@ export class BrokerBackend implements BackendPort<BrokerSnapshot, PendingBrokerR
     send: (operation) => this.send(operation),
     keepAlive: () => this.#keepAlive(),
   });
-  /** Of the broker that answered last. */
-  brokerPid = 0;
   /** The greatest token of a grant; 0 before the first. */
   #tokenSeen = 0;
-  readonly #address: BrokerAddress;
   readonly #hello: Hello;
   readonly #calls = new Map<number, Call>();
   readonly #sessions = new SentSessions();
-  readonly #connection = new BrokerConnection({
-    onFrame: (frame) => this.#receiveFrame(frame),
-    onRead: () => this.requests.delivery.runDirect(),
-    onError: (error) => this.#giveUp(error),
-    onClose: () => this.#disconnected(),
-  });
-  /** While connected, or on the way to the next broker: what is held or awaited may be claimed. */
-  #sign: OwnSign | undefined;
-  /** `down`: without a connection, and none is needed. */
-  #state: 'down' | 'connecting' | 'open' | 'closed' = 'down';
+  readonly #connection: ReconnectingConnection;
 
   constructor(address: BrokerAddress, hello: Hello, clock: Clock) {
     this.clock = clock;
-    this.#address = address;
     this.#hello = hello;
     this.eventDomain = { backend: 'broker', name: address.socketPath, label: hello.label };
+    this.#connection = new ReconnectingConnection(address, clock, {
+      hello: () =>
+        this.#tokenSeen === 0 ? this.#hello : { ...this.#hello, seen: this.#tokenSeen },
+      isNeeded: () => this.#isAnswerAwaited || this.requests.heldCount > 0,
+      onOpen: () => this.#adopt(),
+      onFrame: (frame) => this.#receiveFrame(frame),
+      onRead: () => this.requests.delivery.runDirect(),
+      onLost: () => {
+        for (const call of [...this.#calls.values()]) call.disconnected?.();
+      },
+      onFailure: (reason) => this.#giveUp(reason),
+    });
+  }
+
+  /** Of the broker that answered last. */
+  get brokerPid(): number {
+    return this.#connection.brokerPid;
   }
 
   /** @throws UnavailableError, ProtocolError */
-  async open(): Promise<void> {
-    this.#state = 'connecting';
-    this.#adopt(await this.#connect(false));
+  open(): Promise<void> {
+    return this.#connection.open();
   }
 
   // ---- Requests and grants
@@ -132,13 +128,12 @@ export class BrokerBackend implements BackendPort<BrokerSnapshot, PendingBrokerR
   ask(pending: PendingBrokerRequest): void {
     if (pending.request.terms.timeoutMs === 0) this.#giveUpIn(silenceMsMax, pending, 0);
     // Its whole time, however long it took to come here: an error names that.
-    if (this.#state === 'open') this.#sendRequest(pending, pending.startMs);
-    else if (this.#state === 'down') void this.#reconnect();
+    if (this.#connection.require()) this.#sendRequest(pending, pending.startMs);
   }
 
   /** Without a connection there is no broker that would have to know. */
   send(operation: Operation): void {
-    if (this.#state === 'open') this.#connection.write(encodeFrame(operation));
+    if (this.#connection.isOpen) this.#connection.write(encodeFrame(operation));
   }
 
   #keepAlive(): void {
@@ -215,7 +210,8 @@ export class BrokerBackend implements BackendPort<BrokerSnapshot, PendingBrokerR
   }
 
   #call(operation: { do: 'query' } | { do: 'close'; resource: RemoteRef }): Promise<Frame> {
-    if (this.#isClosed()) return Promise.reject(new DomainClosedError('the domain is closed'));
+    const { isClosed } = this.#connection;
+    if (isClosed) return Promise.reject(new DomainClosedError('the domain is closed'));
     return new Promise((resolve, reject) => {
       const id = this.requests.nextId();
       const call: Call = {
@@ -238,8 +234,7 @@ export class BrokerBackend implements BackendPort<BrokerSnapshot, PendingBrokerR
   #start(call: Call): void {
     this.#calls.set(call.id, call);
     this.#keepAlive();
-    if (this.#state === 'open') this.#sendCall(call);
-    else if (this.#state === 'down') void this.#reconnect();
+    if (this.#connection.require()) this.#sendCall(call);
   }
 
   #sendCall(call: Call): void {
@@ -265,7 +260,7 @@ export class BrokerBackend implements BackendPort<BrokerSnapshot, PendingBrokerR
 
   /** Returns the session's number, which the broker knows. @throws LimitError */
   #sendSession(session: RemoteScope): number {
-    if (this.#state === 'open') {
+    if (this.#connection.isOpen) {
       this.#sessions.send(session, (message) => this.#connection.write(encodeFrame(message)));
     }
     return session.number;
@@ -278,7 +273,7 @@ export class BrokerBackend implements BackendPort<BrokerSnapshot, PendingBrokerR
   /** The broker is to release and cancel what went through a session. Resolves when it has. */
   async #end(session: number): Promise<void> {
     // A session that the broker does not know is over there, as is one of a lost connection.
-    if (this.#state !== 'open' || (session !== 0 && !this.#sessions.delete(session))) return;
+    if (!this.#connection.isOpen || (session !== 0 && !this.#sessions.delete(session))) return;
     await new Promise<void>((resolve) => {
       const over = (): void => {
         this.#forget(call);
@@ -294,43 +289,14 @@ export class BrokerBackend implements BackendPort<BrokerSnapshot, PendingBrokerR
   /** Ends the connection, once the broker has confirmed the end, or does not answer in time. */
   async close(): Promise<void> {
     await within(this.clock, partingMsMax, this.#end(0));
-    this.#state = 'closed';
-    this.#takeDownSign();
     this.#connection.close();
     this.#refuseAll(new DomainClosedError('the domain was closed while the request waited'));
   }
 
   // ---- The connection
 
-  /** @throws UnavailableError, ProtocolError */
-  #connect(isAgain: boolean): Promise<ReachedBroker> {
-    const hello = (): Hello =>
-      this.#tokenSeen === 0 ? this.#hello : { ...this.#hello, seen: this.#tokenSeen };
-    return reachBroker(this.#address, hello, this.clock, isAgain);
-  }
-
-  async #reconnect(): Promise<void> {
-    this.#state = 'connecting';
-    try {
-      const reached = await this.#connect(true);
-      if (this.#isClosed()) reached.socket.destroy();
-      else this.#adopt(reached);
-    } catch (error) {
-      if (!this.#isClosed()) this.#giveUp(error);
-    }
-  }
-
-  /** Not a comparison in place: the state may have changed during an `await`. */
-  #isClosed(): boolean {
-    return this.#state === 'closed';
-  }
-
   /** Claims what is held, and asks again for all that is awaited, in the order it was made. */
-  #adopt({ socket, pid }: ReachedBroker): void {
-    this.brokerPid = pid;
-    this.#connection.open(socket);
-    this.#state = 'open';
-    this.#sign ??= putUpSign('client', this.#address.socketPath);
+  #adopt(): void {
     this.#sessions.clear();
     this.#keepAlive();
     for (const { grant } of this.requests.held) {
@@ -345,7 +311,6 @@ export class BrokerBackend implements BackendPort<BrokerSnapshot, PendingBrokerR
       this.#sendRequest(pending, this.clock.nowMs());
     }
     for (const call of calls) this.#sendCall(call);
-    this.#connection.flush();
   }
 
   #receiveFrame(frame: Frame): void {
@@ -373,25 +338,8 @@ export class BrokerBackend implements BackendPort<BrokerSnapshot, PendingBrokerR
     this.requests.receive(event);
   }
 
-  #disconnected(): void {
-    if (this.#state !== 'open') return;
-    this.#state = 'down';
-    for (const call of [...this.#calls.values()]) call.disconnected?.();
-    if (this.#isAnswerAwaited || this.requests.heldCount > 0) void this.#reconnect();
-    else this.#takeDownSign();
-  }
-
-  #takeDownSign(): void {
-    this.#sign?.close();
-    this.#sign = undefined;
-  }
-
-  /** No broker can be reached, or none that speaks the protocol: nothing is kept for a next one. */
-  #giveUp(error: unknown): void {
-    this.#state = 'down';
-    this.#takeDownSign();
-    this.#connection.close();
-    const reason = error instanceof KdsError ? error : new ProtocolError(String(error));
+  /** Nothing is kept for a next broker. */
+  #giveUp(reason: KdsError): void {
     this.requests.delivery.asOne(() => {
       for (const { grant } of this.requests.held) this.requests.lose(grant);
       this.#refuseAll(reason);
