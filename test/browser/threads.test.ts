@@ -50,7 +50,8 @@ describe.skipIf(chromium === undefined)(
       });
     });
 
-    it.each(['in its event loop', 'asleep', 'blocked'] as const)(
+    // At once, each in a page of its own: a browser takes seconds to end a thread.
+    it.concurrent.each(['in its event loop', 'asleep', 'blocked'] as const)(
       'a holder terminated %s is reaped, and its successor sees it as recovered',
       async (how) => {
         const { other, page, tookMs, ...end } = await site.run('holderEnds', [how]);
@@ -97,7 +98,7 @@ describe.skipIf(chromium === undefined)(
       expect(seen).toEqual({ isForeign: true, recovered: ['x'], ...inOrder });
     });
 
-    it.each(['block', 'await'] as const)(
+    it.concurrent.each(['block', 'await'] as const)(
       'a worker terminated while it waits (%s) lets those behind it through',
       async (how) => {
         const seen = await site.run('waiterEnds', [how]);

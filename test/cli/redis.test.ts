@@ -44,10 +44,11 @@ describe('where the domain is', () => {
 
   it('is unavailable with 69, and the password is not printed', async () => {
     const secret = 'redis://me:secret@127.0.0.1:1';
-    for (const ended of [
-      await ls(`${secret}/0?name=n`),
-      await shop.kds(['run', '-x', 'a', '--', 'true'], { env: { KDS_DOMAIN: secret } }).ended,
-    ]) {
+    const both = [
+      ls(`${secret}/0?name=n`),
+      shop.kds(['run', '-x', 'a', '--', 'true'], { env: { KDS_DOMAIN: secret } }).ended,
+    ];
+    for (const ended of await Promise.all(both)) {
       expect(ended).toMatchObject({ code: 69, stdout: '' });
       expect(ended.stderr).toContain('redis://127.0.0.1:1/0?name=');
       expect(ended.stderr).toContain('ECONNREFUSED');

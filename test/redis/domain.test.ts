@@ -269,7 +269,7 @@ describeWithRedis('a domain in redis', () => {
 
     // Within two heartbeats of that: sim/redis/run.ts holds it to this, in virtual time.
     it('a single dead holder is succeeded when its lease is over', async () => {
-      const leaseMs = 6000;
+      const leaseMs = 1500;
       const dead = await make();
       const holder = await openRedisDomain(dead.client, { name, leaseMs });
       await holder.acquire({ exclusive: 'a' });
