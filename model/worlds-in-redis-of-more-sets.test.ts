@@ -1,0 +1,3 @@
+import { walkInRedis } from './worlds-in-redis.ts';
+
+walkInRedis(({ setCountMax }) => setCountMax > 3);
