@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { configDefaults, defineConfig } from 'vitest/config';
 import { entryPoints, specifierOf } from './entry-points.ts';
 import { luaText } from './lua-text.ts';
+import { LongestFirst } from './test/longest-first.ts';
 import { slowestFiles } from './test/slowest-files.ts';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
@@ -73,6 +74,7 @@ export default defineConfig({
   server: { watch: { ignored: ['**/.tmp-*/**'] } },
   test: {
     globalSetup: 'test/bundle-cache.ts',
+    sequence: { sequencer: LongestFirst },
     // For a test that hangs, not for a slow machine: no test depends on its speed.
     testTimeout: 1_200_000,
     hookTimeout: 1_200_000,

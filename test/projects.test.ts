@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { longFiles } from './longest-first.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { resolve } = createRequire(import.meta.url);
@@ -36,6 +37,11 @@ describe('the projects of the tests', () => {
   it.each(['test', 'model', 'conformance', 'sim'])('run each test file of %s once', (folder) => {
     const run = listed.map(({ file }) => file).filter((file) => file.startsWith(folder + sep));
     expect([...run].sort()).toEqual([...testFilesIn(folder)].sort());
+  });
+
+  it('know the files that begin first', () => {
+    const known = new Set(listed.map(({ file }) => file));
+    expect(longFiles.filter((file) => !known.has(file))).toEqual([]);
   });
 
   // A file that no list has falls into `unit`, whose threads share a process with other tests.
