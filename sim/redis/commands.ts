@@ -193,14 +193,14 @@ const commands: Readonly<Record<string, Command>> = {
 
 /** Runs a command of a script or a client. Throws {@link RedisError}, or fails the simulation. */
 export function runCommand(server: Surroundings, words: readonly string[]): Reply {
-  const [name = '', ...args] = words;
-  const command = commands[name.toUpperCase()];
+  const [name = ''] = words;
+  const command = commands[name] ?? commands[name.toUpperCase()];
   if (command === undefined) throw new Error(`the simulated server has no command ${name}`);
   const { arity } = command;
   if (arity < 0 ? words.length < -arity : words.length !== arity) {
     throw new Error(`${name} with ${words.length - 1} arguments: ${words.join(' ')}`);
   }
-  return command.run(server, args);
+  return command.run(server, words.slice(1));
 }
 
 function count<T>(items: readonly T[], isCounted: (item: T) => boolean): number {
@@ -233,9 +233,11 @@ function scoresOf(keyspace: Keyspace, key: string): ReadonlyMap<string, number> 
 
 function pairsOf(words: readonly string[]): readonly (readonly [string, string])[] {
   if (words.length % 2 !== 0) throw new Error(`pairs, of which one is half: ${words.join(' ')}`);
-  return words.flatMap((word, at) =>
-    at % 2 === 0 ? [[word, words[at + 1] as string] as const] : [],
-  );
+  const pairs: [string, string][] = [];
+  for (let at = 0; at < words.length; at += 2) {
+    pairs.push([words[at] as string, words[at + 1] as string]);
+  }
+  return pairs;
 }
 
 function isInteger(text: string): boolean {
