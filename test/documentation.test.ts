@@ -129,7 +129,11 @@ function allExamples(): Example[] {
   const sources = [...filesUnder('src', '.ts'), ...filesUnder('conformance', '.ts')];
   return [
     ...documents.flatMap((path) => blocksOf(path, read(path))),
-    ...sources.flatMap((path) => docCommentExamplesOf(path, read(path))),
+    ...sources.flatMap((path) => {
+      const source = read(path);
+      // Nine of ten have none, and to parse all of them takes a second of CPU.
+      return source.includes('@example') ? docCommentExamplesOf(path, source) : [];
+    }),
   ];
 }
 
