@@ -2,7 +2,7 @@
  * Executes the requests of a local domain's sessions, each in one operation on core.
  *
  * An operation in which a set arrives ends at once if the set is granted. If it waits, the
- * operation goes on until its request stands for it ({@link LocalRequests.#wait}).
+ * operation goes on until its request stands for it ({@link LocalRequests.wait}).
  */
 
 import type { Capability } from '../api/domain.ts';
@@ -77,12 +77,12 @@ export class LocalRequests implements RequestPort<LocalGrant, RequestedSet, Loca
   ): Promise<LocalGrant> {
     let arrived: LocalGrant | number;
     try {
-      arrived = this.#requestWith(scope, requested, 0, terms, held);
+      arrived = this.requestWith(scope, requested, 0, terms, held);
     } catch (error) {
       return this.#acquireAgain(error, scope, requested, terms, held);
     }
     return typeof arrived === 'number'
-      ? this.#promise(scope, arrived, terms)
+      ? this.promise(scope, arrived, terms)
       : Promise.resolve(arrived);
   }
 
@@ -108,13 +108,13 @@ export class LocalRequests implements RequestPort<LocalGrant, RequestedSet, Loca
   ): Waiter {
     let arrived: LocalGrant | number;
     try {
-      arrived = this.#requestWith(scope, requested, 0, terms, held);
+      arrived = this.requestWith(scope, requested, 0, terms, held);
     } catch (error) {
       const request = new CallbackRequest(scope, terms, callback, onGrant);
       return this.#enqueueAgain(error, scope, requested, held, request);
     }
     const request = new CallbackRequest(scope, terms, callback, onGrant);
-    this.#startCallback(request, arrived);
+    this.startCallback(request, arrived);
     return request;
   }
 
@@ -123,7 +123,7 @@ export class LocalRequests implements RequestPort<LocalGrant, RequestedSet, Loca
       const observer = this.#observe(scope, requested, terms);
       if (observer === 0) return Promise.resolve();
       return new Promise((resolve, reject) => {
-        this.#wait(new PromiseRequest(scope, observer, terms, () => resolve(), reject));
+        this.wait(new PromiseRequest(scope, observer, terms, () => resolve(), reject));
       });
     } catch (error) {
       const kept = requested.copy();
@@ -166,7 +166,7 @@ export class LocalRequests implements RequestPort<LocalGrant, RequestedSet, Loca
     options: AcquireSyncOptions,
   ): LocalGrant {
     const held = this.heldContext?.grants ?? noneHeld;
-    const arrived = this.#requestWith(scope, requested, SYNC, terms, held);
+    const arrived = this.requestWith(scope, requested, SYNC, terms, held);
     return typeof arrived === 'number'
       ? this.operations.port.block(scope, arrived, options)
       : arrived;
@@ -193,7 +193,7 @@ export class LocalRequests implements RequestPort<LocalGrant, RequestedSet, Loca
   }
 
   /** The grant, or the set that now waits. */
-  #request(scope: LocalScope, requested: RequestedSet, bits: number): LocalGrant | number {
+  private request(scope: LocalScope, requested: RequestedSet, bits: number): LocalGrant | number {
     scope.checkOpen();
     const { operations } = this;
     const instrumented = eventFlags.hasSubscribers;
@@ -211,21 +211,21 @@ export class LocalRequests implements RequestPort<LocalGrant, RequestedSet, Loca
     return arrived;
   }
 
-  #requestWith(
+  private requestWith(
     scope: LocalScope,
     requested: RequestedSet,
     bits: number,
     terms: RequestOptions,
     held: readonly LocalGrant[],
   ): LocalGrant | number {
-    if (terms === noTerms && held.length === 0) return this.#request(scope, requested, bits);
+    if (terms === noTerms && held.length === 0) return this.request(scope, requested, bits);
     scope.checkOpen();
     const { operations } = this;
     const kept = held.length === 0 ? held : held.filter(({ isHeld }) => isHeld);
     operations.begin();
     let arrived: LocalGrant | number;
     try {
-      arrived = this.#arriveWith(scope, operations.resources.resolve(requested), bits, terms, kept);
+      arrived = this.arriveWith(scope, operations.resources.resolve(requested), bits, terms, kept);
     } catch (error) {
       throw operations.abort(error);
     }
@@ -233,11 +233,11 @@ export class LocalRequests implements RequestPort<LocalGrant, RequestedSet, Loca
     return arrived;
   }
 
-  #promise(scope: LocalScope, arrived: number, terms: RequestOptions): Promise<LocalGrant> {
+  private promise(scope: LocalScope, arrived: number, terms: RequestOptions): Promise<LocalGrant> {
     const promise = new Promise<LocalGrant>(keepResolvers);
     const { resolve, reject } = resolvers;
     keepResolvers(nothing, nothing);
-    this.#wait(new PromiseRequest(scope, arrived, terms, resolve, reject));
+    this.wait(new PromiseRequest(scope, arrived, terms, resolve, reject));
     return promise;
   }
 
@@ -256,7 +256,7 @@ export class LocalRequests implements RequestPort<LocalGrant, RequestedSet, Loca
     });
   }
 
-  #arriveWith(
+  private arriveWith(
     scope: LocalScope,
     resolved: ResolvedSet,
     bits: number,
@@ -289,11 +289,11 @@ export class LocalRequests implements RequestPort<LocalGrant, RequestedSet, Loca
   }
 
   /** It waits, or is granted. */
-  #startCallback(request: CallbackRequest, arrived: LocalGrant | number): void {
+  private startCallback(request: CallbackRequest, arrived: LocalGrant | number): void {
     if (typeof arrived === 'number') {
       request.set = arrived;
       request.startWaiting();
-      this.#wait(request);
+      this.wait(request);
     } else {
       request.granted(arrived);
       this.operations.delivery.runDirect();
@@ -322,18 +322,18 @@ export class LocalRequests implements RequestPort<LocalGrant, RequestedSet, Loca
       let arrived: LocalGrant | number;
       try {
         throwIfAborted(terms);
-        arrived = this.#requestWith(scope, kept, 0, terms, held);
+        arrived = this.requestWith(scope, kept, 0, terms, held);
       } catch (reason) {
         request.refused(reason);
         return;
       }
-      this.#startCallback(request, arrived);
+      this.startCallback(request, arrived);
     });
     request.startWaiting();
     return { cancel: () => endDeferral() || request.cancel() };
   }
 
-  /** The observer, or 0 if there is nothing to wait for; otherwise as {@link #request}. */
+  /** The observer, or 0 if nothing conflicts; otherwise as {@link LocalRequests.request}. */
   #observe(scope: LocalScope, requested: RequestedSet, { timeoutMs }: RequestOptions): number {
     scope.checkOpen();
     const { operations } = this;
@@ -353,7 +353,7 @@ export class LocalRequests implements RequestPort<LocalGrant, RequestedSet, Loca
   }
 
   /** From now on the request stands for its set. The operation in which it arrived ends. */
-  #wait(request: LocalRequest): void {
+  private wait(request: LocalRequest): void {
     const { operations } = this;
     const { scope, terms } = request;
     operations.port.owners.attach(request);

@@ -58,8 +58,8 @@ export class DomainSession<G extends OwnGrant, Q, C extends Scope<C>, S extends 
     const { requests } = this;
     try {
       const terms = termsOf(options);
-      const held = this.#heldBy(terms.holding);
-      return requests.acquire(this.scope, this.#read(set, terms), terms, held);
+      const held = this.heldBy(terms.holding);
+      return requests.acquire(this.scope, this.read(set, terms), terms, held);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -107,8 +107,8 @@ export class DomainSession<G extends OwnGrant, Q, C extends Scope<C>, S extends 
     const { requests } = this;
     const own = readEnqueueOptions(onGrant, options);
     const terms = termsOf(options);
-    const held = this.#heldBy(terms.holding);
-    const requested = this.#read(set, terms);
+    const held = this.heldBy(terms.holding);
+    const requested = this.read(set, terms);
     checkCallbackOpen(own.callback);
     const callback = requests.callbacks.read(own);
     return requests.enqueue(this.scope, requested, terms, held, callback, onGrant);
@@ -131,7 +131,7 @@ export class DomainSession<G extends OwnGrant, Q, C extends Scope<C>, S extends 
   settled(set: SetSpec | PreparedSet, options: SettledOptions = noOptions): Promise<void> {
     try {
       const terms = readOptions(options);
-      return this.requests.settled(this.scope, this.#read(set, terms), terms);
+      return this.requests.settled(this.scope, this.read(set, terms), terms);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -150,13 +150,13 @@ export class DomainSession<G extends OwnGrant, Q, C extends Scope<C>, S extends 
     await this.close();
   }
 
-  #read(set: SetSpec | PreparedSet, terms: RequestOptions): Q {
+  private read(set: SetSpec | PreparedSet, terms: RequestOptions): Q {
     const requested = this.requests.resources.read(set);
     if (terms.signal !== undefined) throwIfAborted(terms);
     return requested;
   }
 
-  #heldBy(holding: RequestOptions['holding']): readonly G[] {
+  private heldBy(holding: RequestOptions['holding']): readonly G[] {
     const { heldContext } = this.requests;
     return holding === undefined && heldContext === undefined
       ? noneHeld
