@@ -13,19 +13,15 @@
 import { spawn } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { faults } from './faults.mjs';
 import { readSources, siteOf } from './sites.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const parts = [
-  ...['src', 'model', 'sim', 'conformance/oracle.ts', 'test/core'],
-  ...['package.json', 'tsconfig.json', 'vitest.config.ts', 'entry-points.ts', 'lua-text.ts'],
-  'test/bundle-cache.ts',
-  'test/slowest-files.ts',
-];
+/** Not copied: what is installed, built or kept by git. */
+const left = new Set(['node_modules', 'dist', '.git', '.tmp-bench']);
 /** A fault may make core run for ever: that is, so many times as long as without it. */
 const patience = 4;
 
@@ -34,7 +30,7 @@ const sources = readSources(join(root, 'src/core'));
 const options = { only: { type: 'string' }, suite: { type: 'string' } };
 const { only, suite: suiteOnly } = parseArgs({ options }).values;
 /** Quick ones first: most faults are caught there. */
-const suites = suiteOnly === undefined ? ['test/core', 'model/worlds'] : [suiteOnly];
+const suites = suiteOnly === undefined ? ['test/core', 'model/worlds.test.ts'] : [suiteOnly];
 /** How long each suite takes without a fault, and to begin with, more than it can. */
 const soundMs = new Map(suites.map((suite) => [suite, 300_000]));
 const chosen = faults.filter(({ name }) => name.includes(only ?? ''));
@@ -43,7 +39,7 @@ for (const fault of faults) checkFault(fault);
 
 const copy = mkdtempSync(join(tmpdir(), 'kds-mutation-'));
 try {
-  for (const part of parts) cpSync(join(root, part), join(copy, part), { recursive: true });
+  cpSync(root, copy, { recursive: true, filter: (file) => !left.has(basename(file)) });
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'), 'junction');
   process.exitCode = (await run()) ? 0 : 1;
 } finally {
