@@ -83,6 +83,29 @@ describe('the journal', () => {
     expect(writeCount).toBeGreaterThan(100);
   });
 
+  it('takes back an observation and its end, the first of a resource and one in another list', () => {
+    const memory = new Fixed({ wordsMin: 512, wordsMax: 512 });
+    memory.end = endOfSlots(512);
+    const { words } = memory;
+    layJournal(words, memory.end);
+    const core = new Core(memory);
+    const resource = core.createResource(1);
+    core.enqueue([resource], 1, 1, 0, 0, 0);
+    const takeBack = (operation: () => void): void => {
+      const before = words.slice(0, words[TOP]);
+      begin(words);
+      operation();
+      rollBack(words);
+      before[JOURNAL_OPERATION] = words[JOURNAL_OPERATION] as number;
+      expect(words.slice(0, before.length)).toEqual(before);
+    };
+    for (const exclusiveCount of [1, 0]) {
+      takeBack(() => expect(core.observe([resource], exclusiveCount, 1, 0)).not.toBe(0));
+      const observer = core.observe([resource], exclusiveCount, 1, 0);
+      takeBack(() => core.remove(observer, false));
+    }
+  });
+
   it('forgets what is committed', () => {
     const { core, writer } = crowded(512);
     const { words } = core.memory;
