@@ -180,7 +180,9 @@ export class EtcdMonitor implements GrantMonitor {
 
   #grant({ key, session, links, isStealing }: SetSeen, revision: number): void {
     const flagged = [...links.keys()].filter((name) => {
-      return this.#store.keys.has(this.#layout.flag(name)) || (isStealing && this.#isTaken(name));
+      return (
+        this.#store.keys.has(this.#layout.flag(name)) || (isStealing && this.#isTaken(name, key))
+      );
     });
     const grant: EtcdGrantSeen = {
       ...{ token: revision * tokensPerRevision, session, order: this.grantCount++ },
@@ -194,9 +196,11 @@ export class EtcdMonitor implements GrantMonitor {
       this.#took(key, grant, 'expired', true);
   }
 
-  /** Whether an exclusive holder has to give way to the stealing request that has come. */
-  #isTaken(name: string): boolean {
-    return [...this.#revoked].some((key) => this.#sets.get(key)?.links.get(name) === 'x');
+  /** Whether an exclusive holder other than that set has to give way to a stealing request. */
+  #isTaken(name: string, but: string): boolean {
+    return [...this.#revoked].some(
+      (key) => key !== but && this.#sets.get(key)?.links.get(name) === 'x',
+    );
   }
 
   #gone(set: SetSeen, stealing: readonly SetSeen[], client: string | undefined): void {

@@ -43,6 +43,21 @@ describe('a copy of the state', () => {
     expect(victim && removalOf(keys, victim)).toHaveLength(2);
   });
 
+  it('that is read together with a steal reports what was held when that came', () => {
+    const copy = new Copy();
+    const [holder, waiter, later] = [keys.set('1', 1), keys.set('2', 1), keys.set('4', 1)];
+    copy.leaveOut();
+    const items = [holder, waiter, keys.set('3', 1), later].map((key, index) => {
+      const revision = index + 1;
+      const value = JSON.stringify(index === 2 ? { ...set, steal: true } : set);
+      return { key, value, createRevision: revision, modRevision: revision, version: 1 };
+    });
+    const { granted, revoked, gaveWay } = copy.replica.reset(items, 4);
+    expect(granted.map(({ session }) => session)).toEqual(['3']);
+    expect(revoked).toEqual([]);
+    expect(gaveWay.map(({ session }) => session)).toEqual(['1']);
+  });
+
   it('reports all sets that one revision grants, also those that share a token', async () => {
     const copy = new Copy();
     const writer = keys.set('1', 1);

@@ -134,10 +134,10 @@ export class Receiver {
     else requests.receive({ is: 'waiting', id: pending.request.id });
   }
 
-  #granted(live: LiveSet, { revoked }: ReplicaDelta): void {
+  #granted(live: LiveSet, { revoked, gaveWay }: ReplicaDelta): void {
     const { flags, requests, sets } = this.#options;
     if (sets.pendingOf(live) === undefined) return;
-    const recovered = flags.recovered(live, revoked).map(nameOf);
+    const recovered = flags.recovered(live, [...revoked, ...gaveWay]).map(nameOf);
     requests.receive({
       is: 'granted',
       id: live.number,

@@ -29,7 +29,7 @@ export class RecoveredFlags {
     }
   }
 
-  /** The flagged resources of a granted set; `revoked` have given way to it just now. */
+  /** The flagged resources of a granted set, to which `revoked` gave way. */
   recovered({ entry, session }: LiveSet, revoked: readonly LiveSet[]): readonly RemoteRef[] {
     const taken = entry.steal === true ? revoked.flatMap(({ entry }) => wholesIn(entry.parts)) : [];
     const refs = entry.parts.map(({ resource }) => resource);

@@ -17,7 +17,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { KeyValue, LogEvent } from './calls.ts';
 import { DerivedState } from './derived-state.ts';
 import { readLink, readSession, readSet, type SessionEntry, strange } from './entries.ts';
-import type { Keys } from './keys.ts';
+import { encodeResource, type Keys } from './keys.ts';
 import { byArrival, LiveSet, tokenOfWaiter } from './live-set.ts';
 
 /** The watch has left something out: the copy is of the past, but right. */
@@ -34,6 +34,11 @@ export interface ReplicaDelta {
   readonly granted: readonly LiveSet[];
   /** Grants that a stealing request has revoked; their keys are still there. */
   readonly revoked: readonly LiveSet[];
+  /**
+   * Sets that this copy read together with a stealing request that came after them: as far as it
+   * can know, they were held until then.
+   */
+  readonly gaveWay: readonly LiveSet[];
   /** Sets whose keys were deleted. */
   readonly removed: readonly LiveSet[];
   readonly added: readonly LiveSet[];
@@ -116,12 +121,9 @@ export class Replica {
       }
     }
     this.#hasUncounted = items.length > 0 && this.#chainLength === 0;
-    return this.#rebuild({
-      added,
-      removed: [...before.values()],
-      updated,
-      haveSessionsEnded: true,
-    });
+    const removed = [...before.values()];
+    const gaveWay = this.#gaveWay(added, removed, deletedBy(items, this.#layout));
+    return this.#rebuild({ added, removed, updated, gaveWay, haveSessionsEnded: true });
   }
 
   /**
@@ -158,7 +160,7 @@ export class Replica {
     for (const live of added.sort(byArrival)) this.sets.set(live.key, live);
     if (added.some(({ entry }) => entry.steal)) {
       for (const { live, event } of changes) this.#weaken(live, event, false);
-      return this.#rebuild({ added, removed, updated, haveSessionsEnded });
+      return this.#rebuild({ added, removed, updated, gaveWay: [], haveSessionsEnded });
     }
     this.state.removeAll(removed.sort(byArrival).reverse());
     for (const { live, event } of changes) this.#weaken(live, event, true);
@@ -170,7 +172,9 @@ export class Replica {
     const granted = [...waited, ...atOnce];
     this.#grant(waited, atOnce);
     this.state.dropIdle();
-    return { granted, revoked: [], removed, added, updated, cycles, haveSessionsEnded };
+    const none: readonly LiveSet[] = [];
+    const lost = { revoked: none, gaveWay: none };
+    return { granted, ...lost, removed, added, updated, cycles, haveSessionsEnded };
   }
 
   /** How many keys there are. */
@@ -226,6 +230,27 @@ export class Replica {
     this.#grant(waited, atOnce);
     const granted = [...waited, ...atOnce].sort(byArrival);
     return { ...known, granted, revoked, cycles };
+  }
+
+  /**
+   * What was held before those of the added sets came that steal: by the rule without them, but
+   * with those of the removed sets that the last transaction has deleted.
+   */
+  #gaveWay(
+    added: readonly LiveSet[],
+    removed: readonly LiveSet[],
+    deleted: readonly string[],
+  ): readonly LiveSet[] {
+    const stealing = new Set(added.filter(({ entry }) => entry.steal === true));
+    if (stealing.size === 0) return [];
+    const live = [...this.sets.values()];
+    const replaced = removed.filter(({ key }) => deleted.includes(key));
+    this.state.rebuild([...live.filter((one) => !stealing.has(one)), ...replaced]);
+    for (const one of replaced) one.set = 0;
+    return live.filter((one) => {
+      if (!stealing.has(one) && !this.state.isGranted(one)) return false;
+      return [...stealing].some((other) => other.id > one.id && haveCommon(other, one));
+    });
   }
 
   /**
@@ -312,4 +337,20 @@ export class Replica {
     if (parts === undefined) throw strange(key);
     return new LiveSet(key, parts, createRevision, modRevision, readSet(key, value));
   }
+}
+
+/** Whether two sets have a resource in common. */
+function haveCommon(one: LiveSet, other: LiveSet): boolean {
+  const refs = new Set(
+    one.entry.parts.map(({ resource }) => encodeResource(resource, one.session)),
+  );
+  return other.entry.parts.some(({ resource }) =>
+    refs.has(encodeResource(resource, other.session)),
+  );
+}
+
+/** The keys that the last transaction has deleted, by the chain. */
+function deletedBy(items: readonly KeyValue[], { chain }: Keys): readonly string[] {
+  const link = items.find(({ key }) => key === chain);
+  return link === undefined ? [] : readLink(chain, link.value).deleted;
 }
