@@ -83,7 +83,7 @@ describe('the journal', () => {
     expect(writeCount).toBeGreaterThan(100);
   });
 
-  it('takes back an observation and its end, the first of a resource and one in another list', () => {
+  it('takes back an observation and its end: the first of a resource, one in another list', () => {
     const memory = new Fixed({ wordsMin: 512, wordsMax: 512 });
     memory.end = endOfSlots(512);
     const { words } = memory;
