@@ -8,6 +8,9 @@
  * the position in the document.
  *
  * Words after the language change that: `no-run` only type-checks, `no-check` only parses.
+ *
+ * An example that reads `REDIS_URL` or `ETCD_URL` runs with a server of that kind, which is started
+ * for such examples; where the machine has none, those examples are skipped.
  */
 import { execFile } from 'node:child_process';
 import {
@@ -28,6 +31,8 @@ import { sourcesByDistName } from '../entry-points.ts';
 import { luaText } from '../lua-text.ts';
 import { bundleBroker, removePrograms } from './broker/programs.ts';
 import { freshSocketPath, removePlaces } from './broker/socket-paths.ts';
+import { EtcdCluster, hasEtcd } from './etcd/server.ts';
+import { describeWithRedis, startRedisServer } from './redis/server.ts';
 import { removeFolder } from './temporary-folder.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -260,6 +265,15 @@ afterAll(() => {
   removeFolder(folder);
 });
 
+type Kind = 'redis' | 'etcd' | 'broker' | 'alone';
+
+/** The server that an example needs. */
+function kindOf({ code }: Example): Kind {
+  if (code.includes('REDIS_URL')) return 'redis';
+  if (code.includes('ETCD_URL')) return 'etcd';
+  return code.includes('kds/broker') ? 'broker' : 'alone';
+}
+
 const examples = allExamples();
 const titled = (list: readonly Example[]): [string, Example][] =>
   list.map((example) => [`${example.path}:${example.line}`, example]);
@@ -274,13 +288,39 @@ describe.runIf(examples.length > 0)('the examples', () => {
     expect(errors.get(fileOf(example))).toEqual([]);
   });
 
-  const toRun = examples.filter((example) => example.treatment === 'run');
   const timeout = 2 * exampleTimeoutMs;
+  const toRun = (kind: Kind): [string, Example][] =>
+    titled(examples.filter((each) => each.treatment === 'run' && kindOf(each) === kind));
   // Those of the broker share one.
-  const usesBroker = ({ code }: Example): boolean => code.includes('kds/broker');
-  it.each(titled(toRun.filter(usesBroker)))('%s runs', { timeout }, (_, example) => run(example));
-  const alone = titled(toRun.filter((example) => !usesBroker(example)));
-  it.concurrent.each(alone)('%s runs', { timeout }, (_, example) => run(example));
+  it.each(toRun('broker'))('%s runs', { timeout }, (_, example) => run(example));
+  it.concurrent.each(toRun('alone'))('%s runs', { timeout }, (_, example) => run(example));
+
+  describeWithRedis('with Redis', () => {
+    let stop: (() => Promise<void>) | undefined;
+    beforeAll(async () => {
+      const server = await startRedisServer();
+      stop = server.stop;
+      process.env['REDIS_URL'] = `redis://127.0.0.1:${server.port}`;
+    });
+    afterAll(async () => {
+      delete process.env['REDIS_URL'];
+      await stop?.();
+    });
+    it.each(toRun('redis'))('%s runs', { timeout }, (_, example) => run(example));
+  });
+
+  describe.skipIf(!hasEtcd)(hasEtcd ? 'with etcd' : 'skipped: no etcd', () => {
+    let cluster: EtcdCluster | undefined;
+    beforeAll(async () => {
+      cluster = await EtcdCluster.start();
+      process.env['ETCD_URL'] = cluster.members[0]?.url;
+    });
+    afterAll(async () => {
+      delete process.env['ETCD_URL'];
+      await cluster?.remove();
+    });
+    it.each(toRun('etcd'))('%s runs', { timeout }, (_, example) => run(example));
+  });
 });
 
 describe('the search for examples', () => {
