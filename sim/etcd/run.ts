@@ -179,7 +179,7 @@ class EtcdWorld {
 
   /**
    * A dead client's sets are reaped after its lease, the check of the leases, and the turns of the
-   * others, if any other client is there: docs/etcd.md, "What holds, and when".
+   * others, if any other client is there: docs/etcd.md, "Guarantees".
    */
   #expectSuccessors(client: EtcdClient): void {
     if (this.#profile.name !== 'deadly') return;

@@ -63,8 +63,8 @@ export function exportFence(
 
 export interface ImportOptions {
   /**
-   * Time limit of waiting and holding, in ms, from the call on: then the set is released, and its
-   * exclusive resources get the recovered flag. A finite number.
+   * Time limit of waiting and holding, in ms, from the call on: then a waiting request is cancelled;
+   * a held set is abandoned, so its exclusive resources get the recovered flag. A finite number.
    */
   readonly limitMs: number;
   /** Label of the request, and of the fence that is returned. */
@@ -184,9 +184,10 @@ class Import {
   }
 
   #expire(): void {
-    const which = this.#over.label === undefined ? '' : ` for ${describe(this.#over.label)}`;
+    const which = this.#over.label === undefined ? '' : ` (${describe(this.#over.label)})`;
+    const end = this.#grant === undefined ? 'request is cancelled' : 'set is abandoned';
     const error = new WaitTimeoutError(
-      `the fence did not end within ${this.#limitMs} ms: the set held${which} is released`,
+      `the fence did not end within ${this.#limitMs} ms: the ${end}${which}`,
     );
     if (this.#grant === undefined) this.#waiter?.cancel();
     this.#abandon(error);
