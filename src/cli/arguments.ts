@@ -67,19 +67,19 @@ function checkOption({ name, rawName, value, inlineValue }: OptionToken, options
       rawName,
       known.map((each) => `--${each}`),
     );
-    throw new UsageError(`there is no option ${escaped(rawName)}${near}`);
+    throw new UsageError(`unknown option ${escaped(rawName)}${near}`);
   }
   if (option.type === 'boolean') {
     if (value === undefined) return;
-    throw new UsageError(`${rawName} takes no value, not ${quoted(value)}`);
+    throw new UsageError(`${rawName} takes no value, got ${quoted(value)}`);
   }
-  if (value === undefined) throw new UsageError(`${rawName} needs a value`);
+  if (value === undefined) throw new UsageError(`${rawName} requires a value`);
   const given = quoted(value);
   // The value is missing, or its variable is empty: the next word is an option, no value.
   if (!inlineValue && value.length > 1 && value.startsWith('-')) {
     const other = rawName.startsWith('--') ? `${rawName}=VALUE` : `${rawName}VALUE`;
     throw new UsageError(
-      `${rawName} needs a value, and ${given} follows it: ` +
+      `${rawName} requires a value, but ${given} follows: ` +
         `write a value that begins with a dash as ${other}`,
     );
   }
@@ -108,7 +108,7 @@ export function readDuration(text: string, option: string): number {
   const [, digits = '', unit = 's'] = /^(\d+(?:\.\d*)?|\.\d+)(ms|s|m|h|d)?$/.exec(text) ?? [];
   if (digits === '') {
     throw new UsageError(
-      `${option} is a time in seconds, or with ms, s, m, h or d, not ${quoted(text)}`,
+      `${option} must be a time in seconds, or with ms, s, m, h or d, got ${quoted(text)}`,
     );
   }
   return Number(digits) * (unitsMs[unit] as number);
@@ -123,7 +123,7 @@ export function readDelay(text: string, option: string): number {
 export function readExitCode(text: string, option: string): number {
   const code = /^\d{1,3}$/.test(text) ? Number(text) : Number.NaN;
   if (!(code <= 255)) {
-    throw new UsageError(`${option} is an exit code from 0 to 255, not ${quoted(text)}`);
+    throw new UsageError(`${option} must be an exit code from 0 to 255, got ${quoted(text)}`);
   }
   return code;
 }
@@ -132,13 +132,13 @@ export function readExitCode(text: string, option: string): number {
 export function readPort(text: string, option: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
   if (port <= 65_535) return port;
-  throw new UsageError(`${option} is a port from 0 to 65535, not ${quoted(text)}`);
+  throw new UsageError(`${option} must be a port from 0 to 65535, got ${quoted(text)}`);
 }
 
 /** The error to throw if a port cannot be opened. */
 export function cannotListen(error: unknown, port: number): unknown {
   if (!(error instanceof Error) || !('syscall' in error)) return error;
-  return new UsageError(`port ${port} cannot be served: ${error.message}`);
+  return new UsageError(`cannot listen on port ${port}: ${error.message}`);
 }
 
 /** @throws UsageError */
@@ -149,18 +149,18 @@ export function readChoice<T extends string>(
 ): T {
   const chosen = choices.find((choice) => choice === text);
   if (chosen !== undefined) return chosen;
-  throw new UsageError(`${option} is ${choices.join(', ')}, not ${quoted(text)}`);
+  throw new UsageError(`${option} must be one of ${choices.join(', ')}, got ${quoted(text)}`);
 }
 
 /**
- * An empty name is most often that of a variable that is not set: the lock would be another one
- * than intended.
+ * An empty name usually comes from an unset variable: the command would hold another resource than
+ * intended.
  *
  * @throws UsageError
  */
 export function checkNames(names: readonly string[], option: string): void {
   if (!names.includes('')) return;
-  throw new UsageError(`${option} has an empty name: is a variable of the script not set?`);
+  throw new UsageError(`${option} has an empty name: is a variable of the script unset?`);
 }
 
 /** The name of one resource, as of `kds why NAME`. @throws UsageError */
@@ -175,14 +175,16 @@ export function readName(positionals: readonly string[]): string {
 export function checkNameLengths(names: readonly string[]): void {
   const tooLong = names.find(({ length }) => length > nameLengthMax);
   if (tooLong === undefined) return;
-  throw new UsageError(`a name has at most ${nameLengthMax} characters, not ${tooLong.length}`);
+  throw new UsageError(
+    `name too long: ${tooLong.length} characters, the limit is ${nameLengthMax}`,
+  );
 }
 
 /** The only argument. @throws UsageError */
 export function readOnly(positionals: readonly string[], what: string): string {
   const [only, ...more] = positionals;
   if (only === undefined) throw new UsageError(`${what} is missing`);
-  if (more.length > 0) throw new UsageError(`one ${what} at a time, not ${more.length + 1}`);
+  if (more.length > 0) throw new UsageError(`expected one ${what}, got ${more.length + 1}`);
   return only;
 }
 

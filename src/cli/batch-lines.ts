@@ -70,12 +70,12 @@ function readLine(text: string, number: number, numbers: ReadonlyMap<string, num
   const run = readRun(object['run']);
   const id = readText(object, 'id');
   if (id !== undefined && numbers.has(id)) {
-    throw new Fault(`line ${numbers.get(id)} has the id ${JSON.stringify(id)} already`);
+    throw new Fault(`duplicate id ${JSON.stringify(id)}: line ${numbers.get(id)} has the same`);
   }
   const command = typeof run === 'string' ? run : run.join(' ');
   const [reads, writes] = [readNames(object, 'reads'), readNames(object, 'writes')];
   if (reads.length + writes.length > setSizeMax) {
-    throw new Fault(`reads and writes have over ${setSizeMax} names together`);
+    throw new Fault(`reads and writes together have over ${setSizeMax} names`);
   }
   return {
     number,
@@ -100,7 +100,7 @@ function parse(text: string): Readonly<Record<string, unknown>> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
     return value as Record<string, unknown>;
   }
-  throw new Fault('not an object like {"run": "make", "reads": ["src"], "writes": ["out"]}');
+  throw new Fault('expected an object like {"run": "make", "reads": ["src"], "writes": ["out"]}');
 }
 
 function readRun(run: unknown): string | readonly string[] {
@@ -111,18 +111,18 @@ function readRun(run: unknown): string | readonly string[] {
     run[0] !== '' &&
     run.every((word) => typeof word === 'string' && !word.includes('\0'));
   if (isCommand) return run as readonly string[];
-  throw new Fault('run is missing: a command for the shell, or a list of a program and arguments');
+  throw new Fault('run must be a command for the shell, or a list of a program and its arguments');
 }
 
 function readText(object: Readonly<Record<string, unknown>>, key: string): string | undefined {
   const value = object[key];
   if (value === undefined || typeof value === 'string') return value;
-  throw new Fault(`${key} is a string`);
+  throw new Fault(`${key} must be a string`);
 }
 
 function readFolder(object: Readonly<Record<string, unknown>>): string | undefined {
   const cwd = readText(object, 'cwd');
-  if (cwd === '' || cwd?.includes('\0')) throw new Fault('cwd is the path of a directory');
+  if (cwd === '' || cwd?.includes('\0')) throw new Fault('cwd must be the path of a directory');
   return cwd;
 }
 
@@ -130,20 +130,20 @@ function readTexts(object: Readonly<Record<string, unknown>>, key: string): read
   const value = object[key] ?? [];
   const values: readonly unknown[] = Array.isArray(value) ? value : [value];
   if (values.every((each) => typeof each === 'string')) return values as readonly string[];
-  throw new Fault(`${key} is a string, or a list of strings`);
+  throw new Fault(`${key} must be a string, or a list of strings`);
 }
 
 function readNames(object: Readonly<Record<string, unknown>>, key: string): readonly string[] {
   const names = readTexts(object, key);
   if (names.includes('')) throw new Fault(`${key} has an empty name`);
   if (names.every((name) => name.length <= nameLengthMax)) return names;
-  throw new Fault(`${key} has a name over the limit of ${nameLengthMax} code units`);
+  throw new Fault(`${key} has a name over the limit of ${nameLengthMax} characters`);
 }
 
 function numberOf(id: string, numbers: ReadonlyMap<string, number>): number {
   const number = numbers.get(id);
   if (number !== undefined) return number;
-  throw new Fault(`after names ${JSON.stringify(id)}, which is the id of no earlier line`);
+  throw new Fault(`after names ${JSON.stringify(id)}, but no earlier line has that id`);
 }
 
 function readEnvironment(env: unknown): Readonly<Record<string, string>> {
@@ -152,5 +152,5 @@ function readEnvironment(env: unknown): Readonly<Record<string, string>> {
   const isVariable = ([name, value]: readonly [string, unknown]): boolean =>
     /^[^=\0]+$/.test(name) && typeof value === 'string' && !value.includes('\0');
   if (isObject && Object.entries(env).every(isVariable)) return env as Record<string, string>;
-  throw new Fault('env is an object of strings');
+  throw new Fault('env must be an object of strings');
 }

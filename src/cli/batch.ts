@@ -59,7 +59,7 @@ export async function batch(args: readonly string[]): Promise<number | undefined
   for (const { number, message } of plan.faults) report(`line ${number}: ${message}`);
   const keepsGoing = values['keep-going'] === true;
   if (plan.faults.length > 0 && !keepsGoing) {
-    report('nothing has been run');
+    report('nothing was run');
     return somethingFailed;
   }
   const isPrinted = graph !== undefined || values.check === true || values['dry-run'] === true;
@@ -69,7 +69,7 @@ export async function batch(args: readonly string[]): Promise<number | undefined
   }
   const isLocal = values.local === true;
   if (isLocal && values.domain !== undefined) {
-    throw new UsageError('--local and --domain exclude each other: give one of them');
+    throw new UsageError('--local and --domain cannot be used together');
   }
   const opened = isLocal
     ? openHere()
@@ -105,7 +105,9 @@ function readConcurrency(text: string | undefined): number {
   if (text === undefined) return availableParallelism();
   const count = /^\d+$/.test(text) ? Number(text) : 0;
   if (count >= 1 && count <= concurrencyMax) return count;
-  throw new UsageError(`-j is a number from 1 to ${concurrencyMax}, not ${JSON.stringify(text)}`);
+  throw new UsageError(
+    `-j must be a number from 1 to ${concurrencyMax}, got ${JSON.stringify(text)}`,
+  );
 }
 
 /** Prints the commands, their graph or the check, and runs none of them. */

@@ -29,7 +29,7 @@ export async function breakGrants(args: readonly string[]): Promise<number | und
   }
   if (!values.yes && !(await isAgreed(name, holders))) return exitCode.no;
   const revoked = await steal(name, address);
-  if (revoked.length === 0) print(`${printable(name)} is not held any more`);
+  if (revoked.length === 0) print(`${printable(name)} is no longer held`);
   for (const entry of revoked) print(`revoked: ${ownerText(entry)}: ${setText(entry.set)}`);
   return exitCode.done;
 }
@@ -40,7 +40,9 @@ function holdersOf(name: string, held: readonly Entry[]): readonly Entry[] {
 
 async function isAgreed(name: string, holders: readonly Entry[]): Promise<boolean> {
   if (process.stdin.isTTY !== true) {
-    throw new UsageError('break asks on a terminal: without one give --yes');
+    throw new UsageError(
+      'break asks for confirmation on a terminal: without a terminal, use --yes',
+    );
   }
   for (const entry of holders) {
     const since = durationText(Date.now() - entry.since);

@@ -32,6 +32,6 @@ function read(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    throw new UsageError(`the trace cannot be read: ${(error as Error).message}`);
+    throw new UsageError(`cannot read the trace: ${(error as Error).message}`);
   }
 }

@@ -91,20 +91,20 @@ function describeFailure(error: unknown, { program, args, cwd }: CommandStart): 
   if (!(error instanceof Error)) return error;
   const code = codeOf(error);
   if (!('syscall' in error) || !String(error.syscall).startsWith('spawn')) {
-    const what = `the names for its environment cannot be written: ${error.message}`;
+    const what = `cannot write the file for its environment: ${error.message}`;
     return new CannotRunError(what, exitCode.cannotRun);
   }
   if (code === 'ENOENT' && cwd !== undefined && !existsSync(cwd)) {
-    return new CannotRunError(`there is no directory ${cwd}`, exitCode.cannotRun);
+    return new CannotRunError(`no such directory: ${cwd}`, exitCode.cannotRun);
   }
   if (code === 'ENOENT') {
     const isThere = program.includes('/') && existsSync(program);
-    const what = isThere ? 'the interpreter that it names is missing' : 'there is no such program';
+    const what = isThere ? 'its interpreter does not exist' : 'no such program';
     return new CannotRunError(what, exitCode.notFound);
   }
   if (code === 'E2BIG') {
     const bytes = args.reduce((sum, arg) => sum + Buffer.byteLength(arg) + 1, 0);
-    const what = 'its arguments and environment are longer than this system takes';
+    const what = 'its arguments and environment are too long for this system';
     return new CannotRunError(`${what} (${bytes} bytes of arguments)`, exitCode.cannotRun);
   }
   if (code === 'EACCES') return new CannotRunError('permission denied', exitCode.cannotRun);

@@ -55,7 +55,7 @@ const completed = Object.keys(optionsOf) as Completed[];
 
 const bash = `# kds: eval "$(kds completion bash)"
 _kds_names() {
-  # As words of the shell, whatever is in them.
+  # Quoted for the shell.
   local name
   while IFS= read -r -d '' name; do
     case $name in "$1"*) COMPREPLY+=("$(printf %q "$name")") ;; esac
@@ -70,7 +70,7 @@ _kds() {
     return
   fi
   if [ "$command" = run ]; then
-    # From the command on, it is completed as one of its own.
+    # From COMMAND on, words are completed as for that command.
     at=2
     while [ "$at" -lt "$COMP_CWORD" ]; do
       word=\${COMP_WORDS[at]}
@@ -130,8 +130,8 @@ _kds_names() {
 }
 _kds() {
   local -a socket domain
-  socket=('--socket[the broker to ask]:socket:_files' '(-h --help)'{-h,--help}'[help]')
-  domain=($socket '--domain[in Redis]:URL:')
+  socket=('--socket[socket of the broker]:socket:_files' '(-h --help)'{-h,--help}'[help]')
+  domain=($socket '--domain[domain in Redis]:URL:')
   if (( CURRENT == 2 )); then
     compadd ${commands} --help --version
     return
@@ -147,32 +147,33 @@ _kds() {
         '(-n --nonblock)'{-n,--nonblock}'[do not wait]' \\
         '(-w --timeout)'{-w,--timeout}'[limit of the wait]:time:' \\
         '(-E --conflict-exit-code)'{-E,--conflict-exit-code}'[exit code if not granted]:code:' \\
-        '(-o --close)'{-o,--close}'[as of flock]' \\
-        '(-c --command)'{-c,--command}'[run by the shell]:command:' \\
+        '(-o --close)'{-o,--close}'[accepted as of flock]' \\
+        '(-c --command)'{-c,--command}'[run with the shell]:command:' \\
         '--label[printed by ls and why]:text:' \\
-        '--on-lost[if the set is lost]:how:(term kill ignore)' \\
-        '--kill-after[between term and kill]:time:' \\
+        '--on-lost[if the set is lost]:action:(term kill ignore)' \\
+        '--kill-after[from TERM to KILL]:time:' \\
         '(-):command: _command_names -e' \\
         '*::arguments: _normal' ;;
     batch)
       _arguments $domain '(-j --jobs)'{-j,--jobs}'[commands at a time]:number:' \\
-        '(-k --keep-going)'{-k,--keep-going}'[go on after a failure]' \\
-        '(-n --dry-run)'{-n,--dry-run}'[run none]' \\
-        '--graph[the graph of the lines]:form:(dot mermaid json)' \\
-        '--check[pairs ordered by their lines only]' '--json[a line for each end]' \\
-        '--on-lost[if the set is lost]:how:(term kill ignore)' \\
-        '--kill-after[between term and kill]:time:' \\
-        '--local[without the broker]' '--label[printed by ls and why]:text:' ':file:_files' ;;
+        '(-k --keep-going)'{-k,--keep-going}'[continue after a failure]' \\
+        '(-n --dry-run)'{-n,--dry-run}'[print the commands, run nothing]' \\
+        '--graph[print the graph of the lines]:form:(dot mermaid json)' \\
+        '--check[print pairs ordered only by their lines]' \\
+        '--json[print each command as it ends]' \\
+        '--on-lost[if the set is lost]:action:(term kill ignore)' \\
+        '--kill-after[from TERM to KILL]:time:' \\
+        '--local[without the broker]' '--label[label of the batch]:text:' ':file:_files' ;;
     ls) _arguments $domain '--json[JSON]' '--names[only names]' \\
-        '(-0 --null)'{-0,--null}'[names end in NUL]' '--watch[again and again]' ;;
+        '(-0 --null)'{-0,--null}'[end names with NUL]' '--watch[print each change]' ;;
     why) _arguments $domain '--json[JSON]' ':name:_kds_names' ;;
     break) _arguments $domain '(-y --yes)'{-y,--yes}'[do not ask]' ':name:_kds_names' ;;
     top)
-      _arguments $domain '(-d --interval)'{-d,--interval}'[between refreshes]:time:' \\
-        '--web[a page for a browser]' '--port[of the page]:port:' ;;
+      _arguments $domain '(-d --interval)'{-d,--interval}'[time between refreshes]:time:' \\
+        '--web[a page for a browser]' '--port[port of the page]:port:' ;;
     serve)
-      _arguments $socket '--idle[end when idle]:time:' '--grace[for claims]:time:' \\
-        '--metrics[for Prometheus]:port:' ;;
+      _arguments $socket '--idle[exit when idle]:time:' '--grace[for reclaims]:time:' \\
+        '--metrics[metrics for Prometheus]:port:' ;;
     check-trace) _arguments '--json[JSON]' ':file:_files' ;;
     completion) compadd bash zsh fish ;;
     help) compadd ${commands} ;;

@@ -39,7 +39,7 @@ const form = 'redis://HOST[:PORT][/DATABASE][?name=NAME&lease=TIME], or rediss:/
  */
 export function readAddress(domain: string | undefined, socket: string | undefined): DomainAddress {
   if (domain !== undefined && socket !== undefined) {
-    throw new UsageError('--domain and --socket exclude each other: give one of them');
+    throw new UsageError('--domain and --socket cannot be used together');
   }
   if (domain !== undefined) return readDomain(domain, '--domain');
   const { KDS_DOMAIN = '' } = process.env;
@@ -49,11 +49,11 @@ export function readAddress(domain: string | undefined, socket: string | undefin
 
 /** The broker's socket: the value of `--socket`, or KDS_SOCKET, or the user's own. */
 export function readSocket(text: string | undefined): string {
-  if (text === '') throw new UsageError('--socket is a path, and is empty');
+  if (text === '') throw new UsageError('the path of --socket is empty');
   if (text !== undefined) return resolve(text);
   const path = defaultSocketPath();
   if (isAbsolute(path)) return path;
-  throw new UsageError(`KDS_SOCKET is an absolute path, not ${JSON.stringify(path)}`);
+  throw new UsageError(`KDS_SOCKET must be an absolute path, got ${JSON.stringify(path)}`);
 }
 
 /** For people: never with the password. */
@@ -69,14 +69,17 @@ function readDomain(text: string, option: string): RedisAddress {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isRedis = url?.protocol === 'redis:' || url?.protocol === 'rediss:';
   if (url === undefined || !isRedis || url.hostname === '' || url.hash !== '') {
-    throw new UsageError(`${option} is ${form}`);
+    throw new UsageError(`${option} must be ${form}`);
   }
   const known = ['name', 'lease'];
   for (const key of url.searchParams.keys()) {
     if (!known.includes(key)) {
-      throw new UsageError(`${option} has the unknown key ${JSON.stringify(key)}: it is ${form}`);
+      throw new UsageError(
+        `${option} has the unknown parameter ${JSON.stringify(key)}: use ${form}`,
+      );
     }
-    if (url.searchParams.getAll(key).length > 1) throw new UsageError(`${option} has two ${key}s`);
+    if (url.searchParams.getAll(key).length > 1)
+      throw new UsageError(`${option} has the parameter ${key} twice`);
   }
   if (url.searchParams.get('name') === '') throw new UsageError(`${option} has an empty name`);
   const lease = url.searchParams.get('lease');
@@ -97,7 +100,7 @@ function readDatabase(path: string, option: string): number {
   if (path === '' || path === '/') return 0;
   const [, digits] = /^\/(\d{1,9})$/.exec(path) ?? [];
   if (digits === undefined) {
-    throw new UsageError(`${option} has a database by its number, as in ${form}`);
+    throw new UsageError(`the database of ${option} must be a number, as in ${form}`);
   }
   return Number(digits);
 }

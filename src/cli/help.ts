@@ -1,17 +1,18 @@
 /** The texts of `--help`, one per command. kds(1) and docs/cli.md have all details. */
 
-/** The options that choose a domain, beside options of that width. */
+/** The options that choose a domain; `width` is that of the other options. */
 function addressLines(width = 14): string {
-  const url = 'in Redis: redis://HOST:PORT/DB?name=NAME (default: KDS_DOMAIN)';
-  return [optionLine('--domain URL', url, width), socketLine('the broker', width)].join('\n');
+  const url = 'domain in Redis: redis://HOST:PORT/DB?name=NAME (default: $KDS_DOMAIN)';
+  return `${optionLine('--domain URL', url, width)}\n${socketLine(width)}`;
 }
 
-function socketLine(what: string, width = 14): string {
-  return optionLine('--socket PATH', `${what} (default: KDS_SOCKET, or your own)`, width);
+function socketLine(width = 14): string {
+  const path = 'broker socket (default: $KDS_SOCKET, or /tmp/kds-UID/broker.sock)';
+  return optionLine('--socket PATH', path, width);
 }
 
-function optionLine(option: string, what: string, width: number): string {
-  return `      ${option.padEnd(width)} ${what}`;
+function optionLine(option: string, text: string, width: number): string {
+  return `      ${option.padEnd(width)} ${text}`;
 }
 
 const texts: Readonly<Record<string, string>> = {
@@ -24,128 +25,143 @@ usage: kds run [-x NAME]... [-s NAME]... [options] [--] COMMAND [ARG]...
        kds completion bash | zsh | fish
 
   run         run a command while a set of resources is held
-  batch       run many commands, each when what it reads and writes is free
-  ls          all held and waiting sets
-  why         the holders of a resource, and its queue
+  batch       run many commands, ordered by the resources that they read and write
+  ls          list held and waiting sets
+  why         explain a resource: its holders and its queue
   break       revoke the grants that hold a resource
-  top         the listing, refreshed
-  serve       the broker in the foreground; otherwise it is started on demand
-  check-trace check a run that KDS_TRACE recorded against the rule
-  completion  print the completion of a shell
+  top         list held and waiting sets, refreshed on the whole terminal
+  serve       run the broker in the foreground instead of on demand
+  check-trace check a trace, recorded by KDS_TRACE, against the rule
+  completion  print a completion script for a shell
 
-kds COMMAND --help prints its options. kds --version prints the version.`,
+kds COMMAND --help prints the options of a command. kds --version prints the version.`,
 
   run: `usage: kds run [-x NAME]... [-s NAME]... [options] [--] COMMAND [ARG]...
        kds run [-x NAME]... [-s NAME]... [options] -c STRING
 
-Runs COMMAND while the whole set is held, acquired at once: first come, first served.
-At least one NAME is needed; an empty name is refused.
+Runs COMMAND while the whole set is held. The set is granted at once, first come, first served.
+At least one NAME is required, and no NAME is empty.
 
   -x, --exclusive NAME  hold NAME exclusive; also -e
   -s, --shared NAME     hold NAME shared
-  -n, --nonblock        do not wait
-  -w, --timeout TIME    limit of the wait: seconds, or 500ms, 5s, 2m, 1h, 1d
+  -n, --nonblock        do not wait; also --nb
+  -w, --timeout TIME    wait at most TIME: seconds, or 500ms, 5s, 2m, 1h, 1d; also --wait
   -E, --conflict-exit-code N
-                        end with N if not granted in time (0 to 255; default 75)
-  -c, --command STRING  run STRING by $SHELL -c, or /bin/sh -c
-  -o, --close           accepted as of flock(1), and always in force: processes that the
+                        exit code if the set is not granted in time: 0 to 255 (default 75)
+  -c, --command STRING  run STRING with $SHELL -c, or with /bin/sh -c
+  -o, --close           accepted as of flock(1), and always in effect: processes that the
                         command leaves running do not keep the set
       --label TEXT      printed by ls and why, and in errors of other callers
-      --on-lost HOW     if the set is lost: term (default), kill or ignore
-      --kill-after TIME time from term to kill (default 10s)
+      --on-lost ACTION  if the set is lost: term (default), kill or ignore
+      --kill-after TIME time from TERM to KILL, with --on-lost=term (default 10s)
 ${addressLines(17)}
 
-Exit code: the command's own; 128+N if signal N ended it; 75 not granted in time;
-69 the broker, or Redis, is unavailable; 64 wrong usage, or a deadlock with an outer kds
-run; 126 cannot be run; 127 not found. A reason is printed for each of these.`,
+Exit code: that of the command; 128+N if signal N ended the command or the wait; 75 not
+granted in time; 64 wrong usage, or a deadlock with an outer kds run; 69 the broker or Redis
+is unavailable; 70 an internal error; 126 the command cannot be run; 127 the command does not
+exist. A message gives the reason for each of 64 to 127, except for 75 with -n.`,
 
   batch: `usage: kds batch [options] FILE | -
 
-Runs the commands of FILE, or of standard input: a JSON object a line, as
+Runs the commands of FILE, or of standard input. Each line is a JSON object, such as
   {"run": "cc -c a.c", "reads": ["a.c"], "writes": ["a.o"]}
-in the order of the lines, as many at a time as what they read and write allows. Empty lines
+Commands run in the order of the lines, in parallel where their sets and -j allow. Empty lines
 and lines starting with # are ignored.
 
   run     a command for the shell, or a list of a program and its arguments
   reads, writes
-          a name, or a list of names: shared, and exclusive, while the command runs
+          a name, or a list of names: held shared, or exclusive, while the command runs
   id, after
-          a name of the line; ids of earlier lines that must have succeeded before
-  label, cwd, env
-          printed by ls and why; the directory and more environment of the command
+          a name of the line; ids of earlier lines that must have succeeded
+  label   printed by ls and why, and in errors of other callers (default: id, or the command)
+  cwd, env
+          directory of the command; further variables of its environment
 
-  -j, --jobs N       commands at a time, at most (default: the number of processors)
-  -k, --keep-going   go on after a failure, and past invalid lines
-  -n, --dry-run      print the commands, and run none
-      --graph FORM   print the graph of the lines: dot, mermaid or json; run none
-      --check        print the pairs whose order only the order of lines determines
-      --json         a line of JSON for each command as it ends
-      --on-lost HOW  if the set of a command is lost: term (default), kill or
-                     ignore; unless ignored, its line has failed
+  -j, --jobs N       run at most N commands at a time (default: the number of processors)
+  -k, --keep-going   continue after a failure, and skip invalid lines
+  -n, --dry-run      print the commands; run nothing
+      --graph FORM   print the graph of the lines as dot, mermaid or json; run nothing
+      --check        print conflicting pairs that are ordered only by their lines; run nothing
+      --json         print each command as it ends, as one line of JSON
+      --on-lost ACTION
+                     if the set of a command is lost: term (default), kill or ignore; the
+                     line has failed, except with ignore
       --kill-after TIME
-                     from term to kill (default 10s)
-      --local        without the broker: exclude only commands of this batch
-      --label TEXT   printed by ls and why (default "kds batch")
+                     time from TERM to KILL, with --on-lost=term (default 10s)
+      --local        do not use the broker: only commands of this batch exclude each other
+      --label TEXT   label of the whole batch, printed by ls --json (default "kds batch")
 ${addressLines()}
 
-Exit code: 0 all done; 2 something failed, or a line was invalid; 128+N stopped by signal N.`,
+Exit code: 0 all lines are done; 2 a command failed, or a line was invalid; 128+N signal N
+stopped the batch; 64, 69 and 70 as of kds run.`,
 
   ls: `usage: kds ls [--json | --names [-0]] [--watch] [--domain URL | --socket PATH]
 
-Held sets, then waiting ones, in order: a table on a terminal, lines with tabs in a pipe.
+Lists held sets, then waiting sets in order: a table on a terminal, fields separated by tabs in a
+pipe.
 
-      --json         one line of JSON: { "version": 2, "held": [...], "pending": [...] }
-      --names        only the names of resources, a line each, quoted where needed
-  -0, --null         with --names: a NUL after each, nothing quoted
-      --watch        again each second; in a pipe, whenever it has changed
+      --json         print one line of JSON: { "version": 2, "held": [...], "pending": [...] }
+      --names        print only the names of resources, one per line, quoted where needed
+  -0, --null         with --names: end each name with NUL, and do not quote
+      --watch        print each change; on a terminal, refresh every second
 ${addressLines()}`,
 
   why: `usage: kds why [--json] [--domain URL | --socket PATH] NAME
 
-The holders of NAME, then its queue, in order. Exits with 1 if NAME is not in use.
+Prints the holders of NAME, then its queue in order.
 
-      --json         one line of JSON: { "version": 2, "held": [...], "pending": [...] }
-${addressLines()}`,
+      --json         print one line of JSON: { "version": 2, "held": [...], "pending": [...] }
+${addressLines()}
+
+Exit code: 0 if NAME is held or waited for, else 1.`,
 
   break: `usage: kds break [--yes] [--domain URL | --socket PATH] NAME
 
-Revokes the grants that hold NAME, with their whole sets. A command of kds run is ended with its
-grant, unless --on-lost ignore was given. Asks first. Exits with 1 if nothing was done.
+Revokes the grants that hold NAME, with their whole sets. Their kds run then ends its command,
+except with --on-lost=ignore. Asks for confirmation first.
 
-  -y, --yes          do not ask
-${addressLines()}`,
+  -y, --yes          do not ask; required without a terminal
+${addressLines()}
+
+Exit code: 0 if NAME was held; 1 if NAME was not held, or the answer was no.`,
 
   top: `usage: kds top [-d TIME] [--web [--port PORT]] [--domain URL | --socket PATH]
 
-The listing on the whole terminal. q ends it.
+Lists held and waiting sets on the whole terminal, refreshed. q ends it.
 
-  -d, --interval TIME  between two refreshes (default 1s)
-      --web          a page for a browser instead, on the loopback address
-      --port PORT    the port of the page (default: any free port)
+  -d, --interval TIME
+                     time between two refreshes (default 1s)
+      --web          serve a page for a browser instead, on the loopback address
+      --port PORT    port of the page (default: any free port)
 ${addressLines()}`,
 
   serve: `usage: kds serve [--idle TIME] [--grace TIME] [--metrics PORT] [--socket PATH]
 
-The broker in the foreground. Ends with 1 if another one serves there already.
+Runs the broker in the foreground, until TERM, INT or HUP ends it.
 
       --idle TIME    exit when no client has been connected for TIME (default: never)
-      --grace TIME   time after the death of a broker in which its clients reclaim their
-                     grants, before anything is granted (default 2s)
-      --metrics PORT metrics for Prometheus, on the loopback address (0: any port)
-${socketLine('the socket of the broker')}`,
+      --grace TIME   time in which clients of a dead broker reclaim their grants, before
+                     anything new is granted (default 2s)
+      --metrics PORT serve metrics for Prometheus on the loopback address (0: any free port)
+${socketLine()}
+
+Exit code: 1 if another broker serves the socket.`,
 
   'check-trace': `usage: kds check-trace [--json] FILE
 
-Checks a recorded run against the rule: kds run, kds batch, kds serve, and the broker that they
-start append to the file that KDS_TRACE names. Perfetto and chrome://tracing open it. Ends
-with 1 if there are faults.
+Checks a trace against the rule. kds run, kds batch, kds serve, and the broker that they start
+append to the file that KDS_TRACE names. Perfetto and chrome://tracing open such a file.
 
-      --json         one line of JSON: { "domains": [...], "faults": [...] }`,
+      --json         print one line of JSON: { "domains": [...], "faults": [...] }
+
+Exit code: 1 if there are faults.`,
 
   completion: `usage: kds completion bash | zsh | fish
 
-Prints a completion. In bash: eval "$(kds completion bash)", in zsh the same with zsh, after
-compinit; in fish: kds completion fish | source.`,
+Prints a completion script.
+  bash: eval "$(kds completion bash)"
+  zsh:  eval "$(kds completion zsh)", after compinit
+  fish: kds completion fish | source`,
 };
 
 /** Undefined if there is no such command. */

@@ -52,17 +52,17 @@ function endCommand(
   const isOver = child.exitCode !== null || child.signalCode !== null;
   if (isOver) return;
   if (onLost === 'ignore') {
-    report('the set was lost; the command goes on (--on-lost=ignore)');
+    report('the set was lost; the command continues (--on-lost=ignore)');
     return;
   }
   const signal = onLost === 'kill' ? 'SIGKILL' : 'SIGTERM';
-  report(`the set was lost: the command is sent ${signal}`);
+  report(`the set was lost: sending ${signal} to the command`);
   child.kill(signal);
   if (onLost === 'kill') return;
   // A stopped process handles no other signal.
   child.kill('SIGCONT');
   const timer = setTimeout(() => {
-    report('the command has not ended: it is sent SIGKILL');
+    report('the command has not ended: sending SIGKILL');
     child.kill('SIGKILL');
   }, killAfterMs);
   child.once('exit', () => clearTimeout(timer));

@@ -28,7 +28,7 @@ export async function ls(args: readonly string[]): Promise<number | undefined> {
   if (values.help) return undefined;
   readNone(positionals);
   if (values.null && (!values.names || values.json || values.watch)) {
-    throw new UsageError('-0 goes with --names, and neither with --json nor with --watch');
+    throw new UsageError('-0 requires --names, and cannot be used with --json or --watch');
   }
   const format = values.json ? snapshotJson : values.names ? namesOf : listingOf;
   if (values.watch) return watch(snapshotsAt(readAddress(values.domain, values.socket)), format);

@@ -37,7 +37,7 @@ async function unknownCommand(name: string): Promise<UsageError> {
   const near = isOption
     ? ': a command comes before its options, as in kds run -x NAME COMMAND'
     : didYouMean(name, names);
-  return new UsageError(`there is no command ${escaped(JSON.stringify(name))}${near}`);
+  return new UsageError(`unknown command ${escaped(JSON.stringify(name))}${near}`);
 }
 
 async function help(command: string): Promise<number> {
@@ -65,7 +65,7 @@ const codesOfCaller: ReadonlySet<KdsErrorCode> = new Set([
 function codeOfError(error: unknown): number {
   if (isUsageError(error)) {
     report(inShellWords(error.message));
-    report('kds --help and kds COMMAND --help list the options');
+    report('see kds --help and kds COMMAND --help');
     return exitCode.usage;
   }
   if (!isKdsError(error)) {
@@ -74,10 +74,8 @@ function codeOfError(error: unknown): number {
   }
   report(inShellWords(error.message));
   if (isKdsError(error, 'KDS_DEADLOCK')) {
-    report(
-      'an outer kds run holds it: name all that is needed in the outer one, or unset KDS_UNDER',
-    );
-    report('if the outer one does not wait for this one');
+    report('this command runs within an outer kds run: name all resources in the outer one, or,');
+    report('if the outer one does not wait for this command, start it with env -u KDS_UNDER');
   }
   return codesOfCaller.has(error.code) ? exitCode.usage : exitCode.unavailable;
 }

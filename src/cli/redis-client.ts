@@ -29,8 +29,8 @@ export async function connectToRedis(address: RedisAddress): Promise<ConnectedCl
   const nodeRedis = await load<NodeRedis>(() => import('redis'));
   if (nodeRedis !== undefined) return connectByNodeRedis(nodeRedis, address);
   throw new UnavailableError(
-    'a domain in Redis needs a client library, and none is installed beside kds: ' +
-      'npm install ioredis (or redis, or iovalkey); with -g if kds was',
+    'a domain in Redis requires a client library, and none is installed beside kds: run ' +
+      'npm install ioredis (or redis, or iovalkey), with -g if kds is installed globally',
   );
 }
 
@@ -107,7 +107,7 @@ async function connectByNodeRedis(
   });
   if (typeof client.connect !== 'function') {
     throw new UnavailableError(
-      'the package redis that is installed beside kds is too old: npm install redis@^4.6 or later',
+      'the package redis that is installed beside kds is too old: install redis@^4.6 or later',
     );
   }
   client.on('error', () => undefined);

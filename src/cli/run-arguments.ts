@@ -1,4 +1,4 @@
-/** What `kds run` is asked to do, in the letters that flock(1) has given its options. */
+/** The arguments of `kds run`. Options that flock(1) has too have the same letters. */
 
 import { labelLengthMax, setSizeMax } from '../api/limits.ts';
 import {
@@ -16,7 +16,7 @@ import { type LostPolicy, lostOptions, readLostPolicy } from './lost-command.ts'
 export interface RunArguments {
   readonly exclusive: readonly string[];
   readonly shared: readonly string[];
-  /** 0: now or never; undefined: as long as it takes. */
+  /** 0: do not wait; undefined: no limit. */
   readonly timeoutMs: number | undefined;
   readonly notGrantedCode: number;
   readonly label: string | undefined;
@@ -45,7 +45,7 @@ const options = {
   help: { type: 'boolean', short: 'h' },
 } as const;
 
-/** Undefined if it is help that is wanted. @throws UsageError */
+/** Undefined if help is requested. @throws UsageError */
 export function readRunArguments(args: readonly string[]): RunArguments | undefined {
   const { values, positionals } = readOptionsBefore(args, options);
   if (values.help) return undefined;
@@ -64,7 +64,7 @@ export function readRunArguments(args: readonly string[]): RunArguments | undefi
   const address = readAddress(values.domain, values.socket);
   const command = commandOf(values.command, positionals);
   if (exclusive.length + shared.length === 0) {
-    throw new UsageError('no resource is named: give at least one -x NAME or -s NAME');
+    throw new UsageError('no resource is named: use at least one -x NAME or -s NAME');
   }
   return {
     exclusive,
@@ -81,21 +81,25 @@ export function readRunArguments(args: readonly string[]): RunArguments | undefi
 function commandOf(script: string | undefined, positionals: readonly string[]): readonly string[] {
   if (script === undefined) {
     if (positionals.length === 0) throw new UsageError('a command to run is missing');
-    if (positionals[0] === '') throw new UsageError('the command has no name');
+    if (positionals[0] === '') throw new UsageError('the name of the command is empty');
     return positionals;
   }
   if (positionals.length > 0) {
-    throw new UsageError('-c takes the whole command as one word, and nothing comes after it');
+    throw new UsageError(
+      '-c takes the whole command as one argument: further arguments are not allowed',
+    );
   }
   return [process.env['SHELL'] || '/bin/sh', '-c', script];
 }
 
 function checkLengths(names: readonly string[], label: string | undefined): void {
   if (names.length > setSizeMax) {
-    throw new UsageError(`a set has at most ${setSizeMax} resources, not ${names.length}`);
+    throw new UsageError(`set too large: ${names.length} resources, the limit is ${setSizeMax}`);
   }
   checkNameLengths(names);
   if (label !== undefined && label.length > labelLengthMax) {
-    throw new UsageError(`a label has at most ${labelLengthMax} characters, not ${label.length}`);
+    throw new UsageError(
+      `label too long: ${label.length} characters, the limit is ${labelLengthMax}`,
+    );
   }
 }

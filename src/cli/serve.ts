@@ -24,13 +24,14 @@ export async function serve(args: readonly string[]): Promise<number | undefined
   const port = values.metrics === undefined ? undefined : readPort(values.metrics, '--metrics');
   process.umask(0o077);
   traceOrWarn();
+  const socketPath = readSocket(socket);
   const broker = await runBroker({
-    socketPath: readSocket(socket),
+    socketPath,
     idleMs: idle === undefined ? undefined : readDuration(idle, '--idle'),
     graceMs: grace === undefined ? undefined : readDuration(grace, '--grace'),
   });
   if (broker === undefined) {
-    report('another broker serves there already');
+    report(`another broker already serves ${socketPath}`);
     return exitCode.no;
   }
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
@@ -44,7 +45,7 @@ export async function serve(args: readonly string[]): Promise<number | undefined
       throw cannotListen(error, port);
     }
   }
-  report(`serves at ${broker.socketPath}`);
+  report(`listening on ${broker.socketPath}`);
   await broker.ended;
   return exitCode.done;
 }

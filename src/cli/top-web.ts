@@ -22,7 +22,7 @@ export async function topWeb(
     throw cannotListen(error, port);
   });
   print(`open ${page.url}`);
-  print('serves until Ctrl-C; every process with the address can read it');
+  print('press Ctrl-C to stop; every process that knows the address can read the page');
   await new Promise<void>((resolve) => {
     // The page keeps no process alive.
     const alive = setInterval(() => undefined, 2 ** 30);

@@ -36,9 +36,9 @@ export async function top(args: readonly string[]): Promise<number | undefined> 
     const port = readPort(values.port ?? '0', '--port');
     return topWeb(snapshotsAt(address), addressText(address), port, refreshMs);
   }
-  if (values.port !== undefined) throw new UsageError('--port goes with --web');
+  if (values.port !== undefined) throw new UsageError('--port requires --web');
   if (!isForPeople || process.stdin.isTTY !== true) {
-    throw new UsageError('top needs a terminal: without one there is kds ls --watch');
+    throw new UsageError('top requires a terminal: without one, use kds ls --watch');
   }
   const snapshots = snapshotsAt(readAddress(values.domain, values.socket));
   let isOver = false;
@@ -77,7 +77,7 @@ async function linesOf(snapshots: Snapshots): Promise<readonly string[]> {
   try {
     const snapshot = await snapshots.read();
     const { held, pending } = snapshot;
-    const counts = `${held.length} held, ${pending.length} wait`;
+    const counts = `${held.length} held, ${pending.length} waiting`;
     const title = `kds  ${counts}  ${escaped(snapshots.address)}`;
     return [cutTo(title, columnCount()), '', ...tableOf(snapshot, columnCount())];
   } catch (error) {

@@ -18,9 +18,9 @@ export async function reportBlockers(domain: Queried): Promise<void> {
     if (own === undefined) return;
     const all = [...held, ...pending];
     const ahead = own.waitingFor.flatMap((id) => all.filter((entry) => entry.id === id));
-    report(`waits for ${setText(own.set)}`);
+    report(`waiting for ${setText(own.set)}`);
     for (const entry of ahead) {
-      const does = entry.token === undefined ? 'waits ahead for' : 'holds';
+      const does = entry.token === undefined ? 'is ahead, waiting for' : 'holds';
       const since = durationText(Date.now() - entry.since);
       report(`  ${ownerText(entry)} ${does} ${setText(entry.set)}, for ${since}`);
     }

@@ -127,7 +127,7 @@ describe('a command that fails', () => {
     const lines = [{ run: ['/no/such/program'] }, { run: ['sh', '-c', 'kill -9 $$'] }];
     const { code, stderr } = await batch(lines, ['-k']).ended;
     expect(code).toBe(2);
-    expect(stderr).toMatch(/line 1, \/no\/such\/program: cannot be run: there is no such program/);
+    expect(stderr).toMatch(/line 1, \/no\/such\/program: cannot be run: no such program/);
     expect(stderr).toContain('ended by SIGKILL');
   });
 
@@ -135,7 +135,7 @@ describe('a command that fails', () => {
     const lines = [{ run: ['true'], cwd: '/no/such' }, { run: ['/dev/null/x'] }, { run: ['/'] }];
     const { code, stderr } = await batch(lines, ['-k']).ended;
     expect(code).toBe(2);
-    expect(stderr).toContain('cannot be run: there is no directory /no/such');
+    expect(stderr).toContain('cannot be run: no such directory: /no/such');
     expect(stderr).toMatch(/cannot be run: .*ENOTDIR/);
     expect(stderr).toContain('cannot be run: permission denied');
     expect(stderr).not.toMatch(/^ +at /m);
@@ -176,8 +176,8 @@ describe('a command whose set is lost', () => {
     await steal(name);
     const { code, stdout, stderr } = await running.ended;
     expect({ code, stdout }).toEqual({ code: 2, stdout: 'ready\n' });
-    expect(stderr).toContain('line 1, deaf: the set was lost: the command is sent SIGTERM');
-    expect(stderr).toContain('line 1, deaf: the command has not ended: it is sent SIGKILL');
+    expect(stderr).toContain('line 1, deaf: the set was lost: sending SIGTERM to the command');
+    expect(stderr).toContain('line 1, deaf: the command has not ended: sending SIGKILL');
     expect(stderr).toContain('line 1, deaf: its set was lost: ended by SIGKILL');
     expect(stderr).toContain('0 of 2 done, 1 failed, 1 not run');
   });
@@ -212,7 +212,7 @@ describe('a command whose set is lost', () => {
     const running = batch(lines, ['--on-lost', 'ignore']);
     await running.says(/ready/);
     await steal(name);
-    await running.says(/the command goes on \(--on-lost=ignore\)/);
+    await running.says(/the command continues \(--on-lost=ignore\)/);
     writeFileSync(file, '');
     expect(await running.ended).toMatchObject({ code: 0 });
   });
@@ -222,21 +222,21 @@ describe('an invalid line', () => {
   const tooMany = Array.from({ length: 65_537 }, (_, index) => `${index}`);
   const bad: readonly [string, string][] = [
     ['{"run": "true"', 'invalid JSON'],
-    ['["true"]', 'not an object'],
-    ['{"reads": "a"}', 'run is missing'],
-    ['{"run": []}', 'run is missing'],
+    ['["true"]', 'expected an object'],
+    ['{"reads": "a"}', 'run must be a command'],
+    ['{"run": []}', 'run must be a command'],
     ['{"run": "true", "raeds": "a"}', 'unknown key "raeds": did you mean reads?'],
     ['{"run": "true", "colour": "a"}', 'unknown key "colour": the keys are run, id'],
     ['{"run": "true", "reads": ""}', 'reads has an empty name'],
     ['{"run": "true", "writes": ["a", ""]}', 'writes has an empty name'],
-    [`{"run": "true", "writes": ${JSON.stringify(tooMany)}}`, 'over 65536 names'],
-    ['{"run": "true", "cwd": ""}', 'cwd is the path of a directory'],
-    ['{"run": "true", "cwd": "a\\u0000"}', 'cwd is the path of a directory'],
-    ['{"run": "true", "env": {"A": "\\u0000"}}', 'env is an object of strings'],
-    ['{"run": "true", "env": {"A=B": "c"}}', 'env is an object of strings'],
-    ['{"run": "true", "reads": 1}', 'reads is a string, or a list'],
-    ['{"run": "true", "after": "nobody"}', 'after names "nobody"'],
-    ['{"run": "true", "env": {"A": 1}}', 'env is an object of strings'],
+    [`{"run": "true", "writes": ${JSON.stringify(tooMany)}}`, 'together have over 65536 names'],
+    ['{"run": "true", "cwd": ""}', 'cwd must be the path of a directory'],
+    ['{"run": "true", "cwd": "a\\u0000"}', 'cwd must be the path of a directory'],
+    ['{"run": "true", "env": {"A": "\\u0000"}}', 'env must be an object of strings'],
+    ['{"run": "true", "env": {"A=B": "c"}}', 'env must be an object of strings'],
+    ['{"run": "true", "reads": 1}', 'reads must be a string, or a list'],
+    ['{"run": "true", "after": "nobody"}', 'after names "nobody", but no earlier line'],
+    ['{"run": "true", "env": {"A": 1}}', 'env must be an object of strings'],
     [`{"run": "true", "writes": "${'x'.repeat(65_537)}"}`, 'over the limit of 65536'],
   ];
 
@@ -262,7 +262,7 @@ describe('an invalid line', () => {
       { id: 'a', run: 'true' },
     ]).ended;
     expect(code).toBe(2);
-    expect(stderr).toContain('line 1 has the id "a" already');
+    expect(stderr).toContain('duplicate id "a": line 1 has the same');
   });
 });
 

@@ -108,6 +108,6 @@ it('a command that is too long itself is reported', async () => {
   const input = `${JSON.stringify({ run: ['true', 'x'.repeat(200_000)] })}\n`;
   const ended = await shop.kds(['batch', '-'], { input }).ended;
   expect(ended.code).toBe(2);
-  expect(ended.stderr).toContain('cannot be run: its arguments and environment are longer');
+  expect(ended.stderr).toContain('cannot be run: its arguments and environment are too long');
   expect(ended.stderr).toContain('200001 bytes');
 });

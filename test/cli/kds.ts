@@ -105,7 +105,7 @@ export class Shop {
   /** Bundles the command, and serves. */
   async open(): Promise<void> {
     this.#programs = join(await cachedBundle('the command kds', bundleCommand), 'dist');
-    await this.kds(['serve']).says(/serves at/);
+    await this.kds(['serve']).says(/listening on/);
     this.#domain = await openBrokerDomain({ socket: this.socket, start: false });
   }
 

@@ -218,7 +218,7 @@ describe('kds serve', () => {
   it('serves in the foreground until a signal ends it', async () => {
     const socket = shop.file('served.sock');
     const server = shop.kds(['serve', '--socket', socket]);
-    await server.says(/serves at .*served.sock/);
+    await server.says(/listening on .*served.sock/);
     const { openBrokerDomain } = await import('kds/broker');
     const domain = await openBrokerDomain({ socket, start: false });
     expect(domain.brokerPid).toBe(server.pid);
@@ -232,7 +232,7 @@ describe('kds serve', () => {
   it('--idle ends it when nobody comes any more', async () => {
     const socket = shop.file('idle.sock');
     const server = shop.kds(['serve', '--idle', '50ms', '--socket', socket]);
-    await server.says(/serves at/);
+    await server.says(/listening on/);
     const { code } = await shop.kds(['run', '--socket', socket, '-x', 'a', 'true']).ended;
     expect(code).toBe(0);
     expect((await server.ended).code).toBe(0);

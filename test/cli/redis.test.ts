@@ -21,13 +21,13 @@ describe('where the domain is', () => {
     shop.kds(['ls', '--domain', domain, ...args]).ended;
 
   it.each([
-    ['', 'is redis://HOST'],
-    ['redis://', 'is redis://HOST'],
-    ['http://db.example', 'is redis://HOST'],
-    ['redis://db.example/x', 'a database by its number'],
-    ['redis://db.example/0?nmae=x', 'has the unknown key "nmae"'],
-    ['redis://db.example?name=a&name=b', 'two names'],
-    ['redis://db.example?lease=soon', 'is a time in seconds'],
+    ['', 'must be redis://HOST'],
+    ['redis://', 'must be redis://HOST'],
+    ['http://db.example', 'must be redis://HOST'],
+    ['redis://db.example/x', 'database of --domain must be a number'],
+    ['redis://db.example/0?nmae=x', 'has the unknown parameter "nmae"'],
+    ['redis://db.example?name=a&name=b', 'the parameter name twice'],
+    ['redis://db.example?lease=soon', 'must be a time in seconds'],
     ['redis://:%@db.example', 'not percent-encoded'],
   ])('is no %j, and nothing is asked', async (domain, said) => {
     const ended = await ls(domain);
@@ -39,7 +39,7 @@ describe('where the domain is', () => {
     const both = ['--domain', 'redis://db.example', '--socket', shop.socket];
     const ended = await shop.kds(['run', ...both, 'true']).ended;
     expect(ended).toMatchObject({ code: 64 });
-    expect(ended.stderr).toContain('give one of them');
+    expect(ended.stderr).toContain('cannot be used together');
   });
 
   it('is unavailable with 69, and the password is not printed', async () => {

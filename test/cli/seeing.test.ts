@@ -53,7 +53,7 @@ describe('kds serve --metrics', () => {
     const socket = shop.file('metrics.sock');
     const server = shop.kds(['serve', '--socket', socket, '--metrics', '0']);
     const [, url = ''] = await server.says(/metrics at (http:\S+)/);
-    await server.says(/serves at/);
+    await server.says(/listening on/);
     expect((await shop.kds(['run', '--socket', socket, '-x', 'a', 'true']).ended).code).toBe(0);
     const text = await (await fetch(url)).text();
     expect(text).toContain('kds_grant_wait_time_seconds_count{outcome="granted"} 1');
@@ -68,7 +68,7 @@ describe('kds serve --metrics', () => {
     const other = shop.file('other.sock');
     const second = await shop.kds(['serve', '--socket', other, '--metrics', port]).ended;
     expect(second.code).toBe(64);
-    expect(second.stderr).toMatch(/^kds: port \d+ cannot be served: listen EADDRINUSE/);
+    expect(second.stderr).toMatch(/^kds: cannot listen on port \d+: listen EADDRINUSE/);
     expect((await shop.kds(['serve', '--metrics', 'x']).ended).code).toBe(64);
     server.kill('SIGTERM');
     await server.ended;
@@ -81,7 +81,7 @@ describe('KDS_TRACE and kds check-trace', () => {
     const env = { KDS_TRACE: path };
     const socket = shop.file('traced.sock');
     const server = shop.kds(['serve', '--socket', socket], { env });
-    await server.says(/serves at/);
+    await server.says(/listening on/);
     const args = ['run', '--socket', socket, '-x', name, '--label', 'traced', 'true'];
     for (let turn = 0; turn < 2; turn++) {
       expect((await shop.kds(args, { env }).ended).code).toBe(0);
@@ -114,7 +114,7 @@ describe('KDS_TRACE and kds check-trace', () => {
   it.each(notWritten)('%s costs the trace, not the command', async (_, path, reason) => {
     const env = { KDS_TRACE: path };
     const isTold = (stderr: string): void => {
-      expect(stderr).toMatch(/^kds: KDS_TRACE: the trace ends: .*\n$/);
+      expect(stderr).toMatch(/^kds: KDS_TRACE: tracing stopped: .*\n$/);
       expect(stderr).toMatch(reason);
     };
     const run = await shop.kds(['run', '-x', freshName(), 'sh', '-c', 'exit 3'], { env }).ended;
@@ -137,7 +137,7 @@ describe('KDS_TRACE and kds check-trace', () => {
     running.child.stdin?.end('\n');
     const ended = await running.ended;
     expect(ended.code).toBe(6);
-    expect(ended.stderr.match(/the trace ends/g)).toHaveLength(1);
+    expect(ended.stderr.match(/tracing stopped/g)).toHaveLength(1);
   });
 
   it('a broker whose trace cannot be written serves all the same', async () => {
@@ -149,8 +149,8 @@ describe('KDS_TRACE and kds check-trace', () => {
     process.kill(domain.brokerPid, 'SIGTERM');
     await domain.close();
     const server = shop.kds(['serve', '--socket', shop.file('served.sock')], { env });
-    await server.says(/serves at/);
-    expect(server.stderr).toMatch(/^kds: KDS_TRACE: the trace ends/);
+    await server.says(/listening on/);
+    expect(server.stderr).toMatch(/^kds: KDS_TRACE: tracing stopped/);
     server.kill('SIGTERM');
     expect((await server.ended).code).toBe(0);
   });

@@ -343,7 +343,7 @@ describe('when the set is lost', () => {
     const name = freshName();
     const running = await holder(name, '--on-lost', 'ignore');
     await steal(name);
-    await running.says(/goes on/);
+    await running.says(/continues/);
     running.child.stdin?.end('line\n');
     expect((await running.ended).code).toBe(0);
   });
@@ -353,7 +353,7 @@ describe('when the broker is killed', () => {
   it('the command goes on, and nobody else gets what it holds', async () => {
     const socket = shop.file('mortal.sock');
     const server = shop.kds(['serve', '--socket', socket]);
-    await server.says(/serves at/);
+    await server.says(/listening on/);
     const name = freshName();
     const args = ['run', '--socket', socket, '-x', name, ...untilTold];
     const running = shop.kds(args);

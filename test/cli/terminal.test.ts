@@ -101,7 +101,7 @@ describe.skipIf(isMissing)(`at a terminal${missing}`, () => {
     const name = freshName();
     const grant = await shop.domain.acquire({ exclusive: name }, { label: 'blocker' });
     type(terminal, `kds run -x "${name}" sh -c 'echo granted | tr a-z A-Z'\n`);
-    await terminal.says(new RegExp(`kds: waits for -x "${name}"`));
+    await terminal.says(new RegExp(`kds: waiting for -x "${name}"`));
     await terminal.says(/blocker \(pid \d+: .*\) holds/);
     grant.release();
     await terminal.says(/GRANTED/);
@@ -144,9 +144,9 @@ describe.skipIf(isMissing)(`at a terminal${missing}`, () => {
     const grant = await shop.domain.acquire({ exclusive: 'shown' }, { label: 'on top' });
     const terminal = await openTerminal();
     type(terminal, 'kds top -d 0.1; echo "code=$?"\n');
-    await terminal.says(/1 held, 0 wait[\s\S]*-x shown/);
+    await terminal.says(/1 held, 0 waiting[\s\S]*-x shown/);
     grant.release();
-    await terminal.says(/0 held, 0 wait/);
+    await terminal.says(/0 held, 0 waiting/);
     type(terminal, 'q');
     await terminal.says(/code=0/);
   });
