@@ -46,7 +46,7 @@ export function describeBlockers(reader: CoreReader, set: number): string {
 export function waitTimeout(reader: CoreReader, set: number, timeoutMs: number): WaitTimeoutError {
   return new WaitTimeoutError(
     `not granted within ${timeoutMs} ms: ${describeBlockers(reader, set)}. ` +
-      'Wait longer, or see query() for who waits for whom.',
+      'Wait longer; query() shows the holders and the queue.',
   );
 }
 
@@ -56,7 +56,7 @@ export function usedSynchronously(reader: CoreReader, queue: number): LockedErro
   const owner = describeOwnerOf(reader, core.setOf(core.firstInQueue(queue)));
   return new LockedError(
     `${quote(reader.nameOf(queue))} is used by a synchronous caller: it is ${owner}. ` +
-      "Ask with locked: 'wait' instead.",
+      "Request it with locked: 'wait' instead.",
   );
 }
 

@@ -141,7 +141,7 @@ describe('when it is not granted in time', () => {
       const ended = await run([...flags, '-s', name, 'echo', 'never']);
       expect(ended).toMatchObject({ code: 75, stdout: '' });
       expect(ended.stderr).toMatch(/^kds: not granted within .*the holder/);
-      expect(ended.stderr).toContain(`see kds why '${name}' for who waits for whom`);
+      expect(ended.stderr).toContain(`kds why '${name}' shows the holders and the queue`);
       expect(ended.stderr).not.toMatch(/\w\(\)/);
     },
   );

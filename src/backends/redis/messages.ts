@@ -65,7 +65,7 @@ export function timeoutMessage(
   epochMs: number,
 ): string {
   const why = blockers.length === 0 ? '' : `: ${describeBlockers(blockers, epochMs)}`;
-  const advice = 'Wait longer, or see query() for who waits for whom';
+  const advice = 'Wait longer; query() shows the holders and the queue';
   return `not granted within ${timeoutMs} ms${why}. ${advice}`;
 }
 

@@ -63,8 +63,9 @@ export function exportFence(
 
 export interface ImportOptions {
   /**
-   * Time limit of waiting and holding, in ms, from the call on: then a waiting request is cancelled;
-   * a held set is abandoned, so its exclusive resources get the recovered flag. A finite number.
+   * Time limit of waiting and holding, in ms, from the call on: then a waiting request is
+   * cancelled, and a held set is abandoned: its exclusive resources get the recovered flag. A
+   * finite number.
    */
   readonly limitMs: number;
   /** Label of the request, and of the fence that is returned. */
