@@ -99,10 +99,11 @@ describe('the journal', () => {
       before[JOURNAL_OPERATION] = words[JOURNAL_OPERATION] as number;
       expect(words.slice(0, before.length)).toEqual(before);
     };
-    for (const exclusiveCount of [1, 0]) {
+    const observers: number[] = [];
+    for (const exclusiveCount of [1, 0, 1, 1]) {
       takeBack(() => expect(core.observe([resource], exclusiveCount, 1, 0)).not.toBe(0));
-      const observer = core.observe([resource], exclusiveCount, 1, 0);
-      takeBack(() => core.remove(observer, false));
+      observers.push(core.observe([resource], exclusiveCount, 1, 0));
+      for (const observer of observers) takeBack(() => core.remove(observer, false));
     }
   });
 
