@@ -9,10 +9,21 @@ type Read = (this: AbortSignal) => unknown;
 const readAborted = getterOf('aborted');
 const readReason = getterOf('reason');
 
-/** `check` runs before each read of the signal's state, and may abort the signal. */
+/**
+ * `check` runs before each read of the signal's state, and may abort the signal. Not before a read
+ * that `check` itself causes: `abort` of Deno reads the public `aborted` before it sets it.
+ */
 export function checkOnRead(signal: AbortSignal, check: () => void): void {
+  let isChecking = false;
   const checked = (read: Read) => () => {
-    check();
+    if (!isChecking) {
+      isChecking = true;
+      try {
+        check();
+      } finally {
+        isChecking = false;
+      }
+    }
     return read.call(signal);
   };
   Object.defineProperties(signal, {

@@ -156,7 +156,8 @@ function startBroker(address: BrokerAddress, clock: Clock): Promise<Socket | und
       stopTimer();
       stopPause();
       child.stdout?.destroy();
-      child.unref();
+      // In Deno a child that was not started has no handle to unref.
+      if (child.pid !== undefined) child.unref();
       if (result instanceof UnavailableError) reject(result);
       else resolve(result);
     };

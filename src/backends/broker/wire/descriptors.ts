@@ -56,11 +56,20 @@ export function replaceInheritable(): Replacement {
   const folder = process.platform === 'linux' ? '/proc/self/fd' : '/dev/fd';
   const fds = inheritable(folder).filter((fd) => fd < replaceableMax());
   if (fds.length === 0) return { stdio: [], fds, close: () => undefined };
-  const nothing = openSync('/dev/null', 'r');
+  const opened = [openSync('/dev/null', 'r')];
   const stdio = new Array<'ignore' | number>(Math.max(...fds) - 2).fill('ignore');
-  for (const fd of fds) stdio[fd - 3] = nothing;
-  return { stdio, fds, close: () => closeSync(nothing) };
+  for (const fd of fds) {
+    if (takesEachOnce && fd !== fds[0]) opened.push(openSync('/dev/null', 'r'));
+    stdio[fd - 3] = opened.at(-1) as number;
+  }
+  const close = (): void => {
+    for (const fd of opened) closeSync(fd);
+  };
+  return { stdio, fds, close };
 }
+
+/** Deno refuses a descriptor that is more than once in `stdio`. */
+const takesEachOnce = 'Deno' in globalThis;
 
 /** Beyond it there is no room for the copies that are made on the way. */
 function replaceableMax(): number {
