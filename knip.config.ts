@@ -13,6 +13,8 @@ export default {
     // Bundled by test/sim/worlds.ts, in place of what Node has.
     'sim/broker/{run,node-*}.ts',
     'sim/scale/run.{mjs,ts}',
+    // Copied beside the installed package, and run there.
+    'test/runtimes/*.mjs',
     'test/test-runners/*-project/*.ts',
   ],
   ignoreDependencies: ['declarations-with-typescript-.*'],
