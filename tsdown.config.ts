@@ -21,7 +21,8 @@ const common: UserConfig = {
   deps: { neverBundle: [/^node:/] },
   target: 'es2022',
   fixedExtension: false,
-  sourcemap: true,
+  // The code is not minified and has its comments; maps would be more than half of the package.
+  sourcemap: false,
   minify: false,
   checks: { pluginTimings: false },
 };
@@ -33,7 +34,7 @@ export default defineConfig([
     ...common,
     entry: { ...sourcesByDistName(), 'broker-server': 'src/backends/broker/server/main.ts' },
     platform: 'neutral',
-    dts: { sourcemap: true },
+    dts: { sourcemap: false },
     banner: { dts: declarations },
     clean: true,
     // What is read from beside the code, and sent as it is; and what users put before their own.

@@ -36,6 +36,7 @@ const campaign = [
   'test/etcd/trials/*.test.ts',
   'test/inspect/traced-*.test.ts',
   'test/jobs/same-as-in-order.test.ts',
+  'test/package-size.test.ts',
   'test/redis/{trials/*,random-scripts}.test.ts',
   'test/sim/*.test.ts',
   'test/threads/{faults,stress}/*.test.ts',
