@@ -54,6 +54,7 @@ const engines = [
   'test/jobs/{bad-input,leftovers,remote-backend,workers}.test.ts',
   'test/process/leftovers.test.ts',
   'test/projects.test.ts',
+  'test/release-notes.test.ts',
   'test/runtime/far-time-outs.test.ts',
   'test/web-locks/{agents,algorithms,contexts,sets}.test.ts',
 ];
