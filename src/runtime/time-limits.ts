@@ -69,7 +69,7 @@ class RealLimit<T = unknown> implements TimeLimit<T> {
 
 /** The earliest is the first. */
 class Heap {
-  private readonly heap: RealLimit[] = [];
+  private heap: RealLimit[] = [];
 
   get first(): RealLimit | undefined {
     return this.heap[0];
@@ -87,6 +87,8 @@ class Heap {
     if (index < 0) return;
     entry.index = -1;
     const last = this.heap.pop() as RealLimit;
+    // Gives back the memory of a burst.
+    if (this.heap.length === 0) this.heap = [];
     if (last === entry) return;
     this.put(last, index);
     this.rise(last);
