@@ -95,7 +95,7 @@ class Line implements Peer {
     this.#heldUpUntilMs = untilMs;
   }
 
-  /** Some of what was sent arrives all the same, and perhaps late: so many ms, at most. */
+  /** Some of what was sent arrives all the same, perhaps late. Returns the delay at most, ms. */
   cut(): number {
     this.isUp = false;
     const keeps = this.#random.below(this.#underWay.size + 1);
