@@ -71,7 +71,8 @@ export class RemoteResources {
   read(spec: SetSpec | PreparedSet): RemoteSet {
     const requested = this.#readSpec(spec);
     if (requested instanceof RemotePreparedSet) {
-      for (const ref of requested.refs) this.#open(ref);
+      // Its names were checked when it was prepared.
+      for (const ref of requested.refs) checkIfHandle(ref);
       return requested.parts;
     }
     const open = (ref: ResourceRef): RemoteRef => this.#open(ref);
@@ -101,7 +102,7 @@ export class RemoteResources {
   }
 
   #open(ref: ResourceRef): RemoteRef {
-    if (typeof ref !== 'string') (ref as ResourceHandle).checkOpen();
+    checkIfHandle(ref);
     return this.#find(ref);
   }
 
@@ -111,4 +112,9 @@ export class RemoteResources {
     checkName(ref);
     return ref;
   }
+}
+
+/** A handle must be open. `ref`: a name, or a handle that has been accepted. */
+function checkIfHandle(ref: ResourceRef): void {
+  if (typeof ref !== 'string') (ref as ResourceHandle).checkOpen();
 }
