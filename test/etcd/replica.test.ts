@@ -44,15 +44,14 @@ describe('a copy of the state', () => {
   });
 
   it('that is read together with a steal reports what was held when that came', () => {
-    const copy = new Copy();
     const [holder, waiter, later] = [keys.set('1', 1), keys.set('2', 1), keys.set('4', 1)];
-    copy.leaveOut();
     const items = [holder, waiter, keys.set('3', 1), later].map((key, index) => {
       const revision = index + 1;
       const value = JSON.stringify(index === 2 ? { ...set, steal: true } : set);
       return { key, value, createRevision: revision, modRevision: revision, version: 1 };
     });
-    const { granted, revoked, gaveWay } = copy.replica.reset(items, 4);
+    const replica = new Replica(keys, systemClock, (session) => session === '3');
+    const { granted, revoked, gaveWay } = replica.reset(items, 4);
     expect(granted.map(({ session }) => session)).toEqual(['3']);
     expect(revoked).toEqual([]);
     expect(gaveWay.map(({ session }) => session)).toEqual(['1']);

@@ -35,8 +35,8 @@ export interface ReplicaDelta {
   /** Grants that a stealing request has revoked; their keys are still there. */
   readonly revoked: readonly LiveSet[];
   /**
-   * Sets that this copy read together with a stealing request that came after them: as far as it
-   * can know, they were held until then.
+   * Sets that this copy read together with a stealing request of its own client that came after
+   * them: as far as it can know, they were held until then.
    */
   readonly gaveWay: readonly LiveSet[];
   /** Sets whose keys were deleted. */
@@ -234,17 +234,18 @@ export class Replica {
 
   /**
    * What was held before those of the added sets came that steal: by the rule without them, but
-   * with those of the removed sets that the last transaction has deleted.
+   * with those of the removed sets that the last transaction has deleted. Only the client of a
+   * stealing set reports it.
    */
   #gaveWay(
     added: readonly LiveSet[],
     removed: readonly LiveSet[],
-    deleted: readonly string[],
+    deleted: ReadonlySet<string>,
   ): readonly LiveSet[] {
     const stealing = new Set(added.filter(({ entry }) => entry.steal === true));
-    if (stealing.size === 0) return [];
+    if (![...stealing].some(({ session }) => this.#isOwn(session))) return [];
     const live = [...this.sets.values()];
-    const replaced = removed.filter(({ key }) => deleted.includes(key));
+    const replaced = removed.filter(({ key }) => deleted.has(key));
     this.state.rebuild([...live.filter((one) => !stealing.has(one)), ...replaced]);
     for (const one of replaced) one.set = 0;
     return live.filter((one) => {
@@ -350,7 +351,7 @@ function haveCommon(one: LiveSet, other: LiveSet): boolean {
 }
 
 /** The keys that the last transaction has deleted, by the chain. */
-function deletedBy(items: readonly KeyValue[], { chain }: Keys): readonly string[] {
+function deletedBy(items: readonly KeyValue[], { chain }: Keys): ReadonlySet<string> {
   const link = items.find(({ key }) => key === chain);
-  return link === undefined ? [] : readLink(chain, link.value).deleted;
+  return new Set(link === undefined ? [] : readLink(chain, link.value).deleted);
 }
