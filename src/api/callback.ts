@@ -9,7 +9,14 @@ import { ResourceBusyError } from './errors.ts';
 import type { Grant } from './grant.ts';
 import { describe } from './sets.ts';
 
-/** Receives the grant and the request's own `onGrant`. */
+/**
+ * The function of a {@link Callback}: called in place of each request's `onGrant`. It owns the
+ * grant, and decides whether to pass it on.
+ *
+ * @param grant - The grant of the request.
+ * @param onGrant - The function that was given to {@link Domain.enqueue}.
+ * @since 0.1.0
+ */
 export type CallbackFunction<G extends Grant = Grant> = (
   grant: G,
   onGrant: (grant: G) => void,
@@ -55,15 +62,25 @@ function isAsync(fn: unknown): boolean {
   return Object.prototype.toString.call(fn) === '[object AsyncFunction]';
 }
 
-/** Where the callback of an {@link Domain.enqueue} runs. */
+/**
+ * Selects where the callback of {@link Domain.enqueue} runs. Direct callbacks of one call run one
+ * after the other in arrival order, never nested.
+ *
+ * @since 0.1.0
+ */
 export type Delivery =
   /** From a queue of its own, outside of any call, before timers. The default. */
   | 'queued'
   /** Inside the call that causes the grant, once the state is consistent. */
   | 'direct';
 
+/**
+ * Options of a {@link Callback}.
+ *
+ * @since 0.1.0
+ */
 export interface CallbackOptions {
-  /** Default 'queued'. */
+  /** Where the callbacks run. Default 'queued'. */
   readonly delivery?: Delivery | undefined;
 }
 
@@ -76,24 +93,36 @@ export function isCallback(value: unknown): value is Callback {
 }
 
 /**
- * The option `delivery` of any number of requests.
+ * A delivery that any number of requests share, as their option `delivery`, of any domains. Its
+ * `close()` runs the due callbacks, then refuses further requests.
+ * (kds.h: kds_callback_init, kds_callback_term.)
  *
  * @example
+ * ```ts
  * import { Callback, createDomain } from 'kds';
  *
  * const domain = createDomain();
  * const callback = new Callback({ delivery: 'queued' });
  * domain.enqueue({ exclusive: 'frame 0' }, (grant) => grant.release(), { delivery: callback });
  * callback.close(); // runs the due callbacks, then refuses requests
+ * ```
+ * @since 0.1.0
  */
 export class Callback {
+  /** Where the callbacks run. */
   readonly delivery: Delivery;
   readonly #run: CallbackFunction | undefined;
   readonly #due = new Set<Deliverable>();
   #waitingCount = 0;
   #isOpen = true;
 
-  /** `run`, if given, is called in place of each request's `onGrant`, and receives that. */
+  /**
+   * Makes a callback.
+   *
+   * @param options - Where the callbacks run; default 'queued'.
+   * @param run - Called in place of each request's `onGrant`, which it receives. Default: none.
+   * @throws TypeError if an argument is invalid.
+   */
   constructor({ delivery = 'queued' }: CallbackOptions = {}, run?: CallbackFunction) {
     if (delivery !== 'queued' && delivery !== 'direct') {
       throw new TypeError(`delivery is 'queued' or 'direct', not ${describe(delivery)}`);
@@ -106,14 +135,17 @@ export class Callback {
     callbacks.add(this);
   }
 
+  /** Whether requests may use it: true until `close()`. */
   get isOpen(): boolean {
     return this.#isOpen;
   }
 
   /**
-   * Runs the due callbacks of granted requests at once, then refuses further requests.
+   * Refuses further requests, and runs the due callbacks of granted ones before it returns. A
+   * second call does nothing.
    *
-   * @throws ResourceBusyError while requests that use it wait.
+   * @throws {@link ResourceBusyError} while requests that use it wait: cancel them first.
+   * @waits Never.
    */
   close(): void {
     if (!this.#isOpen) return;
@@ -128,7 +160,7 @@ export class Callback {
     for (const request of this.#due) deliver(request);
   }
 
-  /** For backends: the function to call with the grant of a request. */
+  /** @internal For backends: the function to call with the grant of a request. */
   wrap<G extends Grant>(onGrant: (grant: G) => void): (grant: G) => void {
     const run = this.#run as CallbackFunction<G> | undefined;
     if (run === undefined) return onGrant;
@@ -137,17 +169,17 @@ export class Callback {
     return (grant) => run(grant, onGrant);
   }
 
-  /** For backends: a request that uses it begins (1) or ends (-1) to wait. */
+  /** @internal For backends: a request that uses it begins (1) or ends (-1) to wait. */
   count(change: 1 | -1): void {
     this.#waitingCount += change;
   }
 
-  /** For backends: the callback of a granted request is in the delivery queue. */
+  /** @internal For backends: the callback of a granted request is in the delivery queue. */
   due(request: Deliverable): void {
     this.#due.add(request);
   }
 
-  /** For backends: that callback has run, or never will. */
+  /** @internal For backends: that callback has run, or never will. */
   notDue(request: Deliverable): void {
     this.#due.delete(request);
   }

@@ -14,52 +14,88 @@ import { throwUncaught } from '../runtime/uncaught.ts';
 import { isKdsError } from './errors.ts';
 import type { NamedSet } from './sets.ts';
 
-/** The domain of an event. */
+/**
+ * The domain of an event.
+ *
+ * @since 0.1.0
+ */
 export interface EventDomain {
   /**
-   * `process`, `threads`: the backend itself publishes the events, in the order of the operations.
-   * Any other: a client publishes them, and receives a grant later than it was given.
+   * `process`, `threads`: the backend publishes the events, in the order of the operations.
+   * `broker`, `redis`, `etcd`: a client publishes its own, and receives a grant later than it was
+   * given.
    */
   readonly backend: string;
-  /** Unique within the thread; of an arena, in all threads that have it open. */
+  /** The name of the domain, arena or socket: unique for its backend within the thread. */
   readonly name: string;
+  /** The label that the domain was opened with. */
   readonly label: string | undefined;
 }
 
 interface EventBase {
+  /** The domain that the set belongs to. */
   readonly domain: EventDomain;
-  /** Of the request and of its grant, as in snapshots. */
+  /** The id of the request and of its grant, as in snapshots. */
   readonly id: number;
+  /** The resources that the set requests or holds. */
   readonly set: NamedSet;
+  /** The label of the request. */
   readonly label: string | undefined;
+  /** The label of the session, or of the domain, that the request was made through. */
   readonly session: string | undefined;
   /**
-   * Time in µs on the monotonic clock of the machine, which its threads and processes share (in
-   * browsers: since the page was loaded).
+   * Time of the event, µs, on the monotonic clock of the machine, which its threads and processes
+   * share (in browsers: since the page was loaded).
    */
   readonly timeUs: number;
 }
 
-/** A request has entered its queues. One that is refused before that has no events. */
+/**
+ * A request has entered its queues. One that is refused before that has no events.
+ *
+ * @since 0.1.0
+ */
 export interface RequestStartEvent extends EventBase {
-  /** From a synchronous caller, so it counts for `locked` of others. */
+  /** Whether its caller is a synchronous one, which counts for `locked` of others. */
   readonly isSync: boolean;
+  /** Whether it has `locked: 'ignore'`. */
   readonly ignoresLocked: boolean;
+  /** Whether it has `steal: true`. */
   readonly steals: boolean;
 }
 
-/** A request was not granted at once. */
+/**
+ * A request was not granted at once.
+ *
+ * @since 0.1.0
+ */
 export type RequestMissEvent = EventBase;
 
+/**
+ * A request was granted.
+ *
+ * @since 0.1.0
+ */
 export interface RequestGrantEvent extends EventBase {
+  /** The fencing token of the grant. */
   readonly token: number;
+  /** Time from the request to the grant, ms. */
   readonly waitMs: number;
+  /** Resources that may be half written: `grant.recovered`. */
   readonly recovered: readonly string[];
+  /** Resources that the request did not wait for: `grant.ignored`. */
   readonly ignored: readonly string[];
 }
 
+/**
+ * How a request has ended.
+ *
+ * @since 0.1.0
+ */
 export type RequestOutcome =
+  /** Its set is held. */
   | 'granted'
+  /** It was not granted, or settled, within `timeoutMs`. */
   | 'timed-out'
   /** The caller called `cancel()`, or its signal aborted. */
   | 'cancelled'
@@ -69,62 +105,126 @@ export type RequestOutcome =
   | 'refused'
   /** The domain or session was closed. */
   | 'closed'
-  /** Its caller died, or a steal revoked the grant before the caller was notified. */
+  /** Its caller has died, or a steal revoked the grant before the caller was notified. */
   | 'lost';
 
-/** A request has ended: published once for each that has started. */
+/**
+ * A request has ended: published once for each that has started.
+ *
+ * @since 0.1.0
+ */
 export interface RequestEndEvent extends EventBase {
+  /** How it has ended. */
   readonly outcome: RequestOutcome;
+  /** Time from the request to its end, ms. */
   readonly waitMs: number;
 }
 
+/**
+ * A grant was released or abandoned.
+ *
+ * @since 0.1.0
+ */
 export interface GrantReleaseEvent extends EventBase {
+  /** The fencing token of the grant. */
   readonly token: number;
+  /** Time from the grant to its end, ms. */
   readonly heldMs: number;
-  /** The exclusive resources may be half written. */
+  /** Whether it was abandoned, or its holder has died: the resources may be half written. */
   readonly isAbandoned: boolean;
 }
 
-/** A grant holds less than before: `set` is what it still holds. */
+/**
+ * A grant was downgraded or released in part: `set` has the rest.
+ *
+ * @since 0.1.0
+ */
 export interface GrantWeakenEvent extends EventBase {
+  /** The fencing token of the grant. */
   readonly token: number;
 }
 
+/**
+ * A grant was lost before its holder released it.
+ *
+ * @since 0.1.0
+ */
 export interface GrantLostEvent extends EventBase {
+  /** The fencing token of the grant. */
   readonly token: number;
+  /** Time from the grant to its loss, ms. */
   readonly heldMs: number;
-  /** `died`: its session has expired, or may have, as its lease could not be renewed. */
+  /**
+   * `stolen`: a steal revoked it. `closed`: its session or domain was closed. `died`: its session
+   * has expired, or may have, as its lease could not be renewed.
+   */
   readonly cause: 'stolen' | 'closed' | 'died';
 }
 
-/** A grant has taken over from exclusive holders that died or abandoned their grants. */
+/**
+ * A grant has resources whose last exclusive holder was revoked, abandoned them or has died.
+ *
+ * @since 0.1.0
+ */
 export interface GrantRecoveredEvent extends EventBase {
+  /** The fencing token of the grant. */
   readonly token: number;
+  /** The resources, which may be half written. */
   readonly recovered: readonly string[];
 }
 
-/** Held for longer than the domain's `holdWarningMs`; published once. */
+/**
+ * A grant has been held for longer than the domain's `holdWarningMs`; published once.
+ *
+ * @since 0.1.0
+ */
 export interface GrantHeldLongEvent extends EventBase {
+  /** The fencing token of the grant. */
   readonly token: number;
+  /** Time since the grant, ms. */
   readonly heldMs: number;
+  /** Number of requests of the domain that wait. */
   readonly pendingCount: number;
 }
 
+/**
+ * The events by their names, which are those of the channels in `node:diagnostics_channel`.
+ *
+ * @since 0.1.0
+ */
 export interface DomainEvents {
+  /** A request has entered its queues. */
   readonly 'kds.request.start': RequestStartEvent;
+  /** A request was not granted at once. */
   readonly 'kds.request.miss': RequestMissEvent;
+  /** A request was granted. */
   readonly 'kds.request.grant': RequestGrantEvent;
+  /** A request has ended, granted or not. */
   readonly 'kds.request.end': RequestEndEvent;
+  /** A grant was released or abandoned. */
   readonly 'kds.grant.release': GrantReleaseEvent;
+  /** A grant was downgraded or released in part. */
   readonly 'kds.grant.weaken': GrantWeakenEvent;
+  /** A grant was lost before its holder released it. */
   readonly 'kds.grant.lost': GrantLostEvent;
+  /** A grant has resources that may be half written. */
   readonly 'kds.grant.recovered': GrantRecoveredEvent;
+  /** A grant has been held for longer than `holdWarningMs`. */
   readonly 'kds.grant.held-long': GrantHeldLongEvent;
 }
 
+/**
+ * The name of an event and of its channel.
+ *
+ * @since 0.1.0
+ */
 export type EventName = keyof DomainEvents;
 
-/** Names of all channels. */
+/**
+ * The names of all events.
+ *
+ * @since 0.1.0
+ */
 export const eventNames = [
   'kds.request.start',
   'kds.request.miss',
@@ -163,16 +263,23 @@ export function outcomeOf(reason: unknown): RequestOutcome {
 }
 
 /**
- * Calls a listener with every event of all domains of this thread, until the function that it
- * returns is called. In Node `node:diagnostics_channel` has the single channels.
+ * Calls a listener with every event of all domains of this thread. An event is published after the
+ * operation that it belongs to, so a listener may use the domain. In Node,
+ * `node:diagnostics_channel` has the single channels.
  *
- * @throws TypeError for a listener that is no function.
+ * @param listener - Receives the name and the event. An error of it is reported as uncaught.
+ * @returns A function that ends the calls.
+ * @throws TypeError if the listener is no function.
+ * @waits Never.
  * @example
+ * ```ts
  * import { createDomain, watchEvents } from 'kds';
  *
  * const stop = watchEvents((name, { set }) => console.log(name, set.exclusive));
  * await createDomain().run({ exclusive: 'a' }, () => {});
  * stop(); // kds.request.start, .grant, .end, and kds.grant.release were printed, each with [ 'a' ]
+ * ```
+ * @since 0.1.0
  */
 export function watchEvents(
   listener: <Name extends EventName>(name: Name, event: DomainEvents[Name]) => void,

@@ -2,11 +2,25 @@
 
 import type { PreparedSet, ResourceRef, SetSpec } from './sets.ts';
 
-/** A held set. Until it is released, no other grant conflicts with it. */
+/**
+ * A held set. Until it is released, no other grant conflicts with it, unless it is lost: revoked by
+ * a steal, ended with its session or domain, or beyond its lease. `signal` reports that.
+ *
+ * @example
+ * ```ts
+ * import { createDomain, type Grant } from 'kds';
+ *
+ * const grant: Grant = await createDomain().acquire({ exclusive: ['a', 'b'] });
+ * await grant.downgrade('a'); // readers of `a` are granted, no writer in between
+ * await grant.release();
+ * ```
+ * @since 0.1.0
+ */
 export interface Grant {
   /**
-   * The fencing token: a safe integer that grows with every grant of the domain. The store behind
-   * the resource should refuse an operation whose token is less than one it has seen.
+   * The fencing token: a safe integer, greater than the token of every earlier grant in the domain
+   * (on Redis and etcd: of every earlier one that conflicts). Let the store behind the resource
+   * refuse an operation whose token is less than one that it has seen.
    */
   readonly token: number;
   /**
@@ -14,6 +28,7 @@ export interface Grant {
    * abandoned, or the grant is lost, as far as this client knows. Never waits and never throws.
    *
    * @example
+   * ```ts
    * import { createDomain } from 'kds';
    *
    * const grant = createDomain().acquireSync({ exclusive: ['a', 'b'] });
@@ -21,63 +36,149 @@ export interface Grant {
    * console.log(grant.isHeld); // true
    * grant.release('b');
    * console.log(grant.isHeld); // false
+   * ```
+   * @since 0.2.0
    */
   readonly isHeld: boolean;
-  /** Aborts with a GrantLostError if the grant is lost. Created on first use. */
+  /**
+   * Aborts with a {@link GrantLostError} if the grant is lost, and at `abandon` if it was read
+   * before. Created on first use. Pass it to long operations under the grant.
+   */
   readonly signal: AbortSignal;
-  /** Resources whose last exclusive holder died or abandoned them: they may be half written. */
+  /**
+   * Resources whose last exclusive holder was revoked, abandoned them, or ended without a release:
+   * they may be half written. An exclusive holder that releases or downgrades as usual clears the
+   * flag. Names as in snapshots.
+   */
   readonly recovered: readonly string[];
-  /** Resources that the grant does not hold, since the request had `locked: 'ignore'`. */
+  /**
+   * Resources that the grant did not wait for, by `locked: 'ignore'`, and does not own: their
+   * holder still uses them. Later sets wait for the grant all the same. Names as in snapshots.
+   */
   readonly ignored: readonly string[];
-  /** Releases the whole set. Does nothing if the grant was released before, or is lost. */
+  /**
+   * Releases the whole set. Does nothing if the grant was released before, or is lost. Later
+   * requests of the same client come after it.
+   *
+   * @returns Nothing, or on Redis and etcd a promise that never rejects.
+   * @waits Never for other requests. A promise resolves when the server has the release.
+   */
   release(): void | Promise<void>;
   /**
-   * Releases a part. Never waits for other requests, so it cannot deadlock.
+   * Releases a part. With its last part the grant ends.
    *
-   * @throws InvalidSetError if the grant does not hold all of it; GrantLostError if it has ended.
+   * @param part - A resource or a list of them, each held by the grant.
+   * @throws {@link InvalidSetError} if the grant does not hold all of the part: nothing is done.
+   * @throws {@link GrantLostError} if the grant has ended.
+   * @throws {@link LimitError} if the list or a name is too long.
+   * @throws {@link UnavailableError} on threads, if the arena's lock is not free in time.
+   * @returns Nothing, or on Redis and etcd a promise that never rejects.
+   * @waits Never for other requests. A promise resolves when the server has the release.
    */
   release(part: ResourceRef | readonly ResourceRef[]): void | Promise<void>;
   /**
-   * Makes exclusive resources shared: the part, or all. Never waits for other requests.
+   * Makes exclusive resources shared. No other exclusive set is granted in between; a shared
+   * resource stays shared.
    *
-   * @throws InvalidSetError if the grant does not hold all of it; GrantLostError if it has ended.
+   * @param part - A resource or a list of them, each held by the grant. Default: all.
+   * @throws {@link InvalidSetError} if the grant does not hold all of the part: nothing is done.
+   * @throws {@link GrantLostError} if the grant has ended.
+   * @throws {@link LimitError} if the list or a name is too long.
+   * @throws {@link UnavailableError} on threads, if the arena's lock is not free in time.
+   * @returns Nothing, or on Redis and etcd a promise that never rejects.
+   * @waits Never for other requests. A promise resolves when the server has the change.
    */
   downgrade(part?: ResourceRef | readonly ResourceRef[]): void | Promise<void>;
   /**
-   * Releases, and marks the exclusive resources as possibly half written: the next grants list them
-   * as `recovered`. `signal`, if it is used, aborts with `reason`.
+   * Releases the set and reports its exclusive resources as possibly half written: later grants
+   * list them as `recovered`. Does nothing if the grant has ended.
+   *
+   * @param reason - The reason with which `signal` aborts. Default: a {@link GrantLostError}.
+   * @returns Nothing, or on Redis and etcd a promise that never rejects.
+   * @waits Never for other requests. A promise resolves when the server has the change.
    */
   abandon(reason?: unknown): void | Promise<void>;
-  /** Calls `release()`, so that a replaced `release` also sees this. */
+  /**
+   * Calls `release()`, so that a replaced `release` also sees this: for `await using`.
+   *
+   * @waits Resolves when the promise of `release()` does, or at once.
+   */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** A grant of a backend that releases within the call. */
+/**
+ * A grant of a backend that releases within the call.
+ *
+ * @example
+ * ```ts
+ * import { createDomain, type SyncGrant } from 'kds';
+ *
+ * using grant: SyncGrant = createDomain().acquireSync({ exclusive: 'a' });
+ * console.log(grant.covers({ shared: 'a' })); // true; released at the end of the block
+ * ```
+ * @since 0.1.0
+ */
 export interface SyncGrant extends Grant {
   /**
-   * Whether it holds all of a set at this moment, in that mode or a stronger one: false for what
-   * has been released, downgraded, lost or ignored. Never waits. For guards of a resource.
+   * Returns whether the grant holds all of a set at this moment, in that mode or a stronger one:
+   * false for a part that was released, downgraded, lost or ignored. For guards of a resource.
    *
-   * @throws InvalidSetError, LimitError for an invalid set.
+   * @param set - The resources, each exclusive or shared; at most {@link setSizeMax}.
+   * @throws {@link InvalidSetError} if the set is invalid.
+   * @throws {@link LimitError} if the set or a name is too long.
+   * @throws {@link UnavailableError} on threads, if the arena's lock is not free in time.
+   * @waits Never.
    * @example
+   * ```ts
    * import { createDomain } from 'kds';
    *
    * const grant = createDomain().acquireSync({ exclusive: 'a' });
    * console.log(grant.covers({ shared: 'a' })); // true
    * grant.release();
+   * ```
    */
   covers(set: SetSpec | PreparedSet): boolean;
+  /**
+   * Releases the whole set, or a part of it, as {@link Grant.release} does.
+   *
+   * @param part - A resource or a list of them, each held by the grant. Default: all.
+   * @throws {@link InvalidSetError} if the grant does not hold all of the part: nothing is done.
+   * @throws {@link GrantLostError} if a part is given and the grant has ended.
+   * @waits Never.
+   */
   release(part?: ResourceRef | readonly ResourceRef[]): void;
   downgrade(part?: ResourceRef | readonly ResourceRef[]): void;
   abandon(reason?: unknown): void;
+  /**
+   * Calls `release()`: for `using`.
+   *
+   * @waits Never.
+   */
   [Symbol.dispose](): void;
 }
 
-/** A request made with a callback. */
+/**
+ * A request made with a callback, by {@link Domain.enqueue}.
+ *
+ * @example
+ * ```ts
+ * import { createDomain, type Waiter } from 'kds';
+ *
+ * const domain = createDomain();
+ * const waiter: Waiter = domain.enqueue({ shared: 'a' }, () => console.log('never printed'));
+ * console.log(waiter.cancel()); // true
+ * ```
+ * @since 0.1.0
+ */
 export interface Waiter {
   /**
-   * Ends the request. True if its callback has not started: then it never will, and a grant made
-   * meanwhile is released. False if the request had ended already.
+   * Ends the request. After `cancel` has returned, its callback never starts, and the sets behind
+   * it move up.
+   *
+   * @returns True if the callback had not started; a grant made meanwhile is released. False if the
+   * request had ended before.
+   * @throws {@link UnavailableError} on threads, if the arena's lock is not free in time.
+   * @waits Never.
    */
   cancel(): boolean;
 }

@@ -6,52 +6,93 @@ import type { Grant } from './grant.ts';
 import { labelLengthMax } from './limits.ts';
 import { describe } from './sets.ts';
 
-/** For resources that a *synchronous* caller holds or waits for (flags of kds.h). */
+/**
+ * Selects how a request treats *locked* resources: those that a synchronous caller
+ * (`tryAcquireSync`, `acquireSync`) holds or waits for. (Flags of kds.h.)
+ *
+ * @since 0.1.0
+ */
 export type LockedPolicy =
   /** Wait for them as for any other. */
   | 'wait'
-  /** Refuse with LockedError. */
+  /** Refuse the request with {@link LockedError}. */
   | 'fail'
   /** Do not wait for them; later sets wait for both. The grant lists them as `ignored`. */
   | 'ignore';
 
+/**
+ * Options of a request. Read once, when the request is made.
+ *
+ * @since 0.1.0
+ */
 export interface AcquireOptions {
-  /** Ends the wait: rejects with `signal.reason` itself. No effect once granted. */
+  /** Ends the wait, with `signal.reason` itself. No effect once granted. Default: none. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Limit of the wait, ms. 0: never wait. Infinity (default): no limit. A finite one keeps the
-   * process alive until the request ends.
+   * Time limit of the wait, ms: from 0 (never wait) to Infinity (default: no limit). A finite one
+   * keeps the process alive until the request ends.
    */
   readonly timeoutMs?: number | undefined;
-  /** Default 'wait'. */
+  /**
+   * How to treat resources that a synchronous caller uses. Default 'wait'. Makes no difference on
+   * the broker, Redis and etcd, which have no synchronous callers.
+   */
   readonly locked?: LockedPolicy | undefined;
-  /** Grants that the caller keeps while it waits: a cycle of such waits is then refused. */
+  /**
+   * Grants of this domain that the caller keeps while it waits: a request that would deadlock is
+   * then refused with {@link DeadlockError}. Default: none, or those around it (`nested`).
+   */
   readonly holding?: Grant | readonly Grant[] | undefined;
   /**
-   * For operators and Web Locks: revokes the grants in conflict and grants this set, which has
-   * exclusive resources only, at once, before all waiting requests.
+   * For operators and Web Locks: revokes the grants in conflict, and grants this set, which has
+   * exclusive resources only, at once, before all waiting requests. Default false.
    */
   readonly steal?: boolean | undefined;
-  /** Identifies the request in snapshots, errors and traces. At most 1024 code units. */
+  /** Text in snapshots, errors, events and traces: at most 1,024 code units. Default: none. */
   readonly label?: string | undefined;
 }
 
+/**
+ * Options of {@link Domain.enqueue}.
+ *
+ * @since 0.1.0
+ */
 export interface EnqueueOptions extends AcquireOptions {
+  /** Where `onGrant` runs, or a {@link Callback} that many requests share. Default 'queued'. */
   readonly delivery?: Delivery | Callback | undefined;
-  /** Called once, with the reason, if the request ends by neither a grant nor `cancel()`. */
+  /**
+   * Called once, with the reason, if the waiting request ends by neither a grant nor `cancel()`, or
+   * its grant is lost before `onGrant` starts. Always from a queue. Default: not reported.
+   */
   readonly onRefused?: ((reason: unknown) => void) | undefined;
 }
 
+/**
+ * Options of {@link Domain.settled}.
+ *
+ * @since 0.1.0
+ */
 export interface SettledOptions {
+  /** Ends the wait, with `signal.reason` itself. Default: none. */
   readonly signal?: AbortSignal | undefined;
+  /** Time limit of the wait, ms: from 0 (never wait) to Infinity (default: no limit). */
   readonly timeoutMs?: number | undefined;
 }
 
+/**
+ * Options of {@link SyncDomain.acquireSync}.
+ *
+ * @since 0.1.0
+ */
 export interface AcquireSyncOptions {
-  /** Limit of the wait, ms. */
+  /**
+   * Time limit of the wait, ms: from 0 (never wait) to Infinity (default: no limit). A thread that
+   * may not block never waits.
+   */
   readonly timeoutMs?: number | undefined;
-  /** Time to spin before the thread sleeps, µs: 0 (default) to 10^6. */
+  /** Time to spin before the thread sleeps, µs: 0 (default) to 10^6. Pays off for short holds. */
   readonly spinUs?: number | undefined;
+  /** Text in snapshots, errors, events and traces: at most 1,024 code units. Default: none. */
   readonly label?: string | undefined;
 }
 

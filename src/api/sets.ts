@@ -6,41 +6,80 @@ import { escaped, quote } from '../runtime/escape.ts';
 import { InvalidSetError, LimitError } from './errors.ts';
 import { nameLengthMax, setSizeMax } from './limits.ts';
 
-/** Something that can be held. Made by {@link Domain.resource}; useful only with its own domain. */
+/**
+ * A handle of a resource, made by {@link Domain.resource}; sets of its own domain may name it.
+ *
+ * @example
+ * ```ts
+ * import { createDomain } from 'kds';
+ *
+ * const domain = createDomain();
+ * const frame = domain.resource(); // reached by this handle only
+ * await domain.run({ exclusive: frame }, () => console.log('drawing'));
+ * await frame.close();
+ * ```
+ * @since 0.1.0
+ */
 export interface Resource {
-  /** Undefined for one that only this handle reaches. */
+  /** The name; undefined for a resource that only this handle reaches. */
   readonly name: string | undefined;
   /**
-   * Ends the handle: sets that name it are refused from now on. Its name can be used again.
+   * Ends the handle: sets that name it are refused from now on. Its name can be used again. A
+   * second call does nothing.
    *
-   * @throws ResourceBusyError while a set holds it or waits for it.
+   * @returns Nothing, or on a backend with a server a promise.
+   * @throws {@link ResourceBusyError} while a set holds the resource or waits for it.
+   * @throws {@link UnavailableError} if the backend cannot be reached in time.
+   * @throws {@link DomainClosedError} if the domain is closed and its state is in a server.
+   * @waits Never for other requests. A promise resolves after one round trip to the server.
    */
   close(): void | Promise<void>;
 }
 
-/** A resource: its name, which is any string, or a handle. */
+/**
+ * A resource in a set: its name, which is any string of at most {@link nameLengthMax} code units,
+ * or a handle. A name exists from its first use.
+ *
+ * @since 0.1.0
+ */
 export type ResourceRef = string | Resource;
 
 /**
- * The set of a request. A resource named twice counts once, and exclusive wins. Read once, when the
- * request is made. `{}` is the empty set; a key whose value is undefined is an InvalidSetError.
+ * The set of a request: at most {@link setSizeMax} resources. A resource named twice counts once,
+ * and exclusive wins. Read once, when the request is made. `{}` is the empty set, which is granted
+ * at once; a key whose value is undefined is an {@link InvalidSetError}.
+ *
+ * @since 0.1.0
  */
 export interface SetSpec {
-  /** Held by no other grant at the same time. */
+  /** Resources that no other grant holds at the same time. Default: none. */
   readonly exclusive?: ResourceRef | readonly ResourceRef[];
-  /** Held together with other shared grants. */
+  /** Resources that other shared grants may hold too. Default: none. */
   readonly shared?: ResourceRef | readonly ResourceRef[];
 }
 
-/** A set that was checked once, for many requests. Made by {@link Domain.prepare}. */
+/**
+ * A set that was checked once, for many requests of one domain: made by {@link Domain.prepare}.
+ * Each resource is in one of the lists, once.
+ *
+ * @since 0.1.0
+ */
 export interface PreparedSet {
+  /** The resources in exclusive mode. */
   readonly exclusive: readonly ResourceRef[];
+  /** The resources in shared mode. */
   readonly shared: readonly ResourceRef[];
 }
 
-/** Names as in snapshots and errors; a resource without one has `#` and a number. */
+/**
+ * A set by names, as in snapshots and events: a resource without a name has `#` and a number.
+ *
+ * @since 0.1.0
+ */
 export interface NamedSet {
+  /** The resources in exclusive mode. */
   readonly exclusive: readonly string[];
+  /** The resources in shared mode. */
   readonly shared: readonly string[];
 }
 

@@ -2,27 +2,40 @@
 
 import type { NamedSet } from './sets.ts';
 
+/**
+ * A held or waiting set in a {@link Snapshot}.
+ *
+ * @since 0.1.0
+ */
 export interface SnapshotEntry {
-  /** Of the request; its grant keeps it. */
+  /** The id of the request; its grant keeps it. */
   readonly id: number;
+  /** The resources that it holds or requests. */
   readonly set: NamedSet;
+  /** The label of the request. */
   readonly label: string | undefined;
-  /** Label of the session that it was made through, if it has one. */
+  /** The label of the session, or of the domain, that the request was made through. */
   readonly session: string | undefined;
-  /** The fencing token, once granted. */
+  /** The fencing token of the grant; undefined while the set waits. */
   readonly token: number | undefined;
-  /** Time of the grant, or of the request while it waits: ms since 1970, as Date.now(). */
+  /** Time of the grant, or of the request while the set waits: ms since 1970, as Date.now(). */
   readonly since: number;
   /**
-   * Ids of the requests that directly block it: on each resource the nearest ones ahead that
-   * conflict. Their own blockers are in their entries.
+   * Ids of the sets that directly block this one: on each resource the nearest ones ahead that
+   * conflict. Their own blockers are in their entries. Empty once granted.
    */
   readonly waitingFor: readonly number[];
 }
 
+/**
+ * The held sets, the waiting sets and their blockers of a domain at one moment, as plain data that
+ * can be sent and compared: returned by {@link Domain.query} and {@link SyncDomain.querySync}.
+ *
+ * @since 0.1.0
+ */
 export interface Snapshot {
-  /** By token. */
+  /** The held sets, by token. */
   readonly held: readonly SnapshotEntry[];
-  /** In arrival order. */
+  /** The waiting sets, in arrival order. */
   readonly pending: readonly SnapshotEntry[];
 }

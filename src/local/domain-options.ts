@@ -6,21 +6,43 @@ import { HeldContext } from './held-context.ts';
 import { type HoldWarning, HoldWatchdog, reportAsWarning } from './hold-watchdog.ts';
 import type { Operations } from './operations.ts';
 
-export type NestedPolicy = 'independent' | 'checked';
+/**
+ * Selects how requests inside the function of a `run` relate to its grant.
+ *
+ * @since 0.2.0
+ */
+export type NestedPolicy =
+  /** Not at all. */
+  | 'independent'
+  /** Each declares that the grant is kept meanwhile, as by `holding`. */
+  | 'checked';
 
+/**
+ * Options of a domain whose state the calling thread can reach: of {@link createDomain} and
+ * `openThreadsDomain`.
+ *
+ * @since 0.1.0
+ */
 export interface DomainOptions {
   /**
-   * How requests inside the function of a `run` relate to its grant. 'independent' (default): not
-   * at all. 'checked': each declares by itself that the grant is held meanwhile, as by `holding`;
-   * one that would close a cycle of waiting is refused with DeadlockError. Costs an
+   * How requests inside the function of a `run` relate to its grant. Default 'independent'. With
+   * 'checked', one that would deadlock is refused with {@link DeadlockError}. Costs an
    * AsyncLocalStorage.
+   *
+   * @since 0.2.0
    */
   readonly nested?: NestedPolicy | undefined;
-  /** Report, once each, grants held for longer than this, in ms. They are not revoked. */
+  /**
+   * Time, ms, after which a grant that is still held is reported, once: from 0. It is not revoked.
+   * Default: no reports.
+   */
   readonly holdWarningMs?: number | undefined;
-  /** Receives those reports. Default: a warning of the process, or the console of a browser. */
+  /** Receives these reports. Default: a warning of the process, or the console of a browser. */
   readonly onHoldWarning?: ((warning: HoldWarning) => void) | undefined;
-  /** In snapshots. */
+  /**
+   * Text in events, and in snapshots of sets that go through no session: at most 1,024 code units.
+   * Default: none.
+   */
   readonly label?: string | undefined;
 }
 

@@ -20,15 +20,25 @@ interface HoldSource {
   commit(): void;
 }
 
+/**
+ * The report of a grant that has been held for longer than `holdWarningMs`.
+ *
+ * @since 0.1.0
+ */
 export interface HoldWarning {
+  /** The id of the request, as in snapshots. */
   readonly id: number;
+  /** The fencing token of the grant. */
   readonly token: number;
+  /** The resources that it holds. */
   readonly set: NamedSet;
+  /** The label of the request. */
   readonly label: string | undefined;
+  /** The label of the session, or of the domain, that the request was made through. */
   readonly session: string | undefined;
-  /** For how long it has been held, in ms. */
+  /** Time since the grant, ms. */
   readonly heldMs: number;
-  /** How many requests wait. */
+  /** Number of requests of the domain that wait. */
   readonly pendingCount: number;
 }
 

@@ -11,17 +11,23 @@ import { SessionScope } from '../../session/session-tree.ts';
 import { ProcessBackend } from './backend.ts';
 
 /**
- * A new domain: what is locked in it is locked against callers of the same object, in this event
- * loop. Keeps no process alive.
+ * Makes a domain of one event loop: its sets exclude those of other callers of the same object. The
+ * domain keeps no process alive.
  *
- * @throws TypeError, RangeError, LimitError for invalid options; UnsupportedError for
- * `nested: 'checked'` where the runtime has no AsyncLocalStorage.
+ * @param options - Nesting, reports of long holds, and label. Default: none of them.
+ * @throws TypeError or RangeError if an option is invalid.
+ * @throws {@link LimitError} if the label is too long.
+ * @throws {@link UnsupportedError} for `nested: 'checked'` in a runtime without AsyncLocalStorage.
+ * @waits Never.
  * @example
+ * ```ts
  * import { createDomain } from 'kds';
  *
  * const domain = createDomain();
  * const total = await domain.run({ exclusive: 'account 1', shared: 'rates' }, () => 42);
- * console.log(total);
+ * console.log(total); // 42
+ * ```
+ * @since 0.1.0
  */
 export function createDomain(options: DomainOptions = {}): SyncDomain {
   const own = readDomainOptions(options);
