@@ -11,20 +11,34 @@ import { stateOf } from './agents.ts';
 import * as C from './control.ts';
 import { isLaidOut, layRoot } from './root.ts';
 
+/**
+ * An arena: shared memory in which domains of several threads lock. Made by {@link createArena}; a
+ * plain object, which goes through `workerData` and `postMessage`.
+ *
+ * @since 0.1.0
+ */
 export interface Arena {
+  /** Identifies the object as an arena. */
   readonly kind: 'kds-arena';
+  /** The version of the layout: all threads use one version of kds. */
   readonly version: number;
+  /** The memory. Its words are for kds only. */
   readonly buffer: SharedArrayBuffer;
 }
 
+/**
+ * Options of {@link createArena}.
+ *
+ * @since 0.1.0
+ */
 export interface ArenaOptions {
   /**
-   * How large it may grow, in bytes: 2^16 to 2^30. Default 2^26. Four ninths are for sets and names
-   * (a waiting set of two takes 96 bytes of them), the rest is what makes undoing possible. Memory
-   * that has not been used yet costs an address, and nothing else.
+   * Size limit, bytes: an integer from 2^16 to 2^30. Default 2^26. Four ninths are for sets and
+   * names (a waiting set of two takes 96 bytes of them), the rest is for undoing. Unused memory
+   * costs addresses only. A request that finds no memory is a {@link LimitError}.
    */
   readonly bytesMax?: number | undefined;
-  /** How many domains may be open in it at one time: 2 to 1024. Default 64. */
+  /** Domains that may be open in the arena at one time: an integer from 2 to 1024. Default 64. */
   readonly agentsMax?: number | undefined;
 }
 
@@ -39,10 +53,22 @@ const bytesAtFirst = 2 ** 18;
 const inboxBytes = 80;
 
 /**
- * Makes an arena. Give it to `openThreadsDomain` in every thread that is to lock in it.
+ * Makes an arena. Send it to each thread, and open a domain in it there.
  *
- * @throws RangeError for options out of their bounds, or if the system has not that much memory;
- * UnsupportedError in a page that is not cross-origin isolated, by the headers COOP and COEP.
+ * @param options - Size and number of domains, at most.
+ * @throws TypeError or RangeError if an option is invalid; RangeError if the system lacks memory.
+ * @throws {@link UnsupportedError} in a page that is not cross-origin isolated, by the headers COOP
+ * and COEP.
+ * @waits Never.
+ * @example
+ * ```ts
+ * import { createArena, openThreadsDomain } from 'kds/threads';
+ *
+ * const arena = createArena({ bytesMax: 2 ** 20 }); // new Worker(url, { workerData: arena })
+ * const domain = openThreadsDomain(arena);
+ * await domain.close();
+ * ```
+ * @since 0.1.0
  */
 export function createArena(options: ArenaOptions = {}): Arena {
   checkCanShareMemory();

@@ -14,8 +14,22 @@ import * as C from './control.ts';
 import { hasSign, needsSigns, signOf } from './signs.ts';
 import { thread, workerThreads } from './thread.ts';
 
-/** A worker of Node, or of a browser. */
-export type AttachableWorker = NodeWorker | { postMessage(message: unknown): void };
+/**
+ * A thread whose end {@link ThreadsDomain.attachWorker} detects: a worker of Node, a worker of a
+ * browser, or the window of a frame.
+ *
+ * @since 0.2.0
+ */
+export type AttachableWorker =
+  | NodeWorker
+  | {
+      /**
+       * Identifies a worker of a browser or a window; kds does not call it.
+       *
+       * @param message - Any value.
+       */
+      postMessage(message: unknown): void;
+    };
 
 interface NodeWorker {
   readonly threadId: number;

@@ -10,49 +10,101 @@ import { type Arena, controlOf } from './arena.ts';
 import { ThreadsBackend } from './backend.ts';
 import { type AttachableWorker, attachWorker } from './death.ts';
 
-/** A domain whose sets exclude those of every other domain in the same arena. */
+/**
+ * A domain whose sets exclude those of every other domain in the same arena. Each call takes the
+ * arena's lock, which threads hold for some µs; if it is not free within 5 s (50 ms in the main
+ * thread of a browser, for calls that answer at once), the call throws UnavailableError.
+ *
+ * @example
+ * ```ts
+ * import { createArena, openThreadsDomain, type ThreadsDomain } from 'kds/threads';
+ *
+ * const arena = createArena();
+ * const one: ThreadsDomain = openThreadsDomain(arena);
+ * const other: ThreadsDomain = openThreadsDomain(arena); // as a rule, in another thread
+ * using grant = one.acquireSync({ exclusive: 'buffer 0' });
+ * console.log(other.tryAcquireSync({ shared: 'buffer 0' })); // null
+ * ```
+ * @since 0.1.0
+ */
 export interface ThreadsDomain extends SyncDomain {
-  /** Its number in the arena: what {@link interrupt} takes. Given again once it is closed. */
+  /**
+   * The number of this domain in the arena, for `interrupt`: from 0. A number is used again once
+   * its domain is closed.
+   */
   readonly agent: number;
-  /** Where the state is: what {@link openThreadsDomain} was called with. */
+  /**
+   * The arena in which the domain was opened.
+   *
+   * @since 0.2.0
+   */
   readonly arena: Arena;
   /**
-   * Resolves when requests can be granted. In a browser, in a worker or frame of a page that has
-   * called {@link attachWorker}: some milliseconds after the domain was opened, as the end of the
-   * thread cannot be noticed before. Elsewhere: at once. Promises and `enqueue` wait for it; calls
-   * that must answer at once, as `acquireSync`, throw UnavailableError until then. Rejects with
-   * UnavailableError (no Web Locks), LimitError or DomainClosedError if the domain never is ready.
+   * Resolves when requests can be granted: at once, except in a worker or frame of a browser whose
+   * page has called `attachWorker`. There it takes some ms, as the end of the thread cannot be
+   * detected before: requests that return promises, and `enqueue`, wait for it; calls that answer
+   * at once, as `acquireSync`, throw UnavailableError until then. Rejects with UnavailableError (no
+   * Web Locks), LimitError or DomainClosedError if the domain never is ready.
    *
    * @example
+   * ```ts
    * import { createArena, openThreadsDomain } from 'kds/threads';
    *
    * const domain = openThreadsDomain(createArena());
    * await domain.ready;
    * domain.acquireSync({ exclusive: 'buffer 0' }).release();
    * await domain.close();
+   * ```
+   * @since 0.2.0
    */
   readonly ready: Promise<void>;
   /**
-   * When this worker ends, however it does, what its domains in the arena hold or wait for is
-   * released, as by holders who died. Call it once for each worker, from the thread that made it,
-   * before that worker can have opened a domain. As long as this domain is open.
+   * Releases what the domains of a worker in the arena hold or wait for when the worker ends: its
+   * exclusive resources are `recovered`, after every kind of end. Call it once for each worker, in
+   * the thread that made it, before the worker can open a domain. Effective until this domain is
+   * closed.
+   *
+   * @param worker - The worker, or the window of a frame.
+   * @throws TypeError if it is no object.
+   * @waits Never.
+   * @example
+   * ```ts no-run
+   * import { Worker } from 'node:worker_threads';
+   * import { createArena, openThreadsDomain } from 'kds/threads';
+   *
+   * const arena = createArena();
+   * const domain = openThreadsDomain(arena);
+   * const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: arena });
+   * domain.attachWorker(worker);
+   * ```
    */
   attachWorker(worker: AttachableWorker): void;
   /**
-   * Makes the `acquireSync` that this agent is blocked in throw InterruptedError. False if it is
-   * not blocked, or is granted its set at this moment.
+   * Makes the `acquireSync` in which an agent is blocked throw {@link InterruptedError}.
+   *
+   * @param agent - The number of the domain whose thread is blocked: its `agent`.
+   * @returns False if that agent is not blocked, or is granted its set at this moment.
+   * @throws {@link UnavailableError} if the arena's lock is not free in time.
+   * @waits Never.
    */
   interrupt(agent: number): boolean;
 }
 
 /**
  * Opens a domain in an arena, in the calling thread. Requests that wait keep the process alive; a
- * domain by itself does not.
+ * domain or a held grant does not.
  *
- * @throws TypeError for what is no arena; ProtocolError for one of another version, or damaged;
- * LimitError if as many domains are open in it as may be; UnavailableError if its lock cannot be
- * had.
+ * @param arena - Made by {@link createArena}, in this thread or another one.
+ * @param options - Nesting, reports of long holds, and label. Default: none of them.
+ * @throws TypeError if the value is no arena; TypeError or RangeError if an option is invalid.
+ * @throws {@link ProtocolError} if the arena is damaged, or of another version of kds.
+ * @throws {@link LimitError} if `agentsMax` domains are open, or the label is too long.
+ * @throws {@link UnavailableError} if the arena's lock is not free in time.
+ * @throws {@link UnsupportedError} for `nested: 'checked'` in a runtime without AsyncLocalStorage,
+ * and in a page that is not cross-origin isolated.
+ * @waits Blocks the thread only while another one holds the arena's lock, at most 5 s.
  * @example
+ * ```ts
  * import { createArena, openThreadsDomain } from 'kds/threads';
  *
  * const arena = createArena(); // give it to workers: new Worker(url, { workerData: arena })
@@ -60,6 +112,8 @@ export interface ThreadsDomain extends SyncDomain {
  * const grant = domain.acquireSync({ exclusive: 'buffer 0' }, { timeoutMs: 1000 });
  * grant.release();
  * await domain.close();
+ * ```
+ * @since 0.1.0
  */
 export function openThreadsDomain(arena: Arena, options: DomainOptions = {}): ThreadsDomain {
   const control = controlOf(arena);
