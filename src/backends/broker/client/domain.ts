@@ -14,23 +14,37 @@ import { defaultSocketPath } from '../wire/socket-path.ts';
 import { BrokerBackend } from './backend.ts';
 import { type BrokerAddress, defaultProgram } from './connect.ts';
 
+/**
+ * Options of {@link openBrokerDomain}.
+ *
+ * @since 0.1.0
+ */
 export interface BrokerOptions {
   /**
    * The broker's socket, an absolute path of at most 96 bytes. Default: `$KDS_SOCKET`, or else
    * `/tmp/kds-UID/broker.sock`, whatever the environment. Domains of one socket are one domain.
    */
   readonly socket?: string | undefined;
-  /** Of this client: in snapshots and errors, where a request has no label. */
+  /**
+   * The label of this client, in snapshots and events; in errors where a request has no label. At
+   * most 1,024 code units. Default: none.
+   */
   readonly label?: string | undefined;
-  /** In snapshots. Default: the command line of this process. */
+  /**
+   * The command of this client, in snapshots; cut to 1,024 code units. Default: the command line of
+   * this process.
+   */
   readonly command?: string | undefined;
-  /** Whether to start a broker if there is none. Default true. */
+  /** Whether to start a broker if none serves. Default true. */
   readonly start?: boolean | undefined;
-  /** For a broker that this starts: ms that it stays without a client. Default 10,000. */
+  /**
+   * For a broker that this client starts: time, ms, that it stays without a client, from 0 to
+   * Infinity. Default 10,000.
+   */
   readonly idleMs?: number | undefined;
   /**
-   * For a broker that this starts: ms in which it grants nothing new after another one has died, so
-   * that clients can claim what they hold. Default 2,000.
+   * For a broker that this client starts: time of grace, ms, in which it grants nothing new after
+   * another broker has died, so that clients can reclaim their grants. From 0; default 2,000.
    */
   readonly graceMs?: number | undefined;
 }
@@ -38,9 +52,23 @@ export interface BrokerOptions {
 const idleMsDefault = 10_000;
 export const graceMsDefault = 2000;
 
-/** Its snapshots name the client of each set. */
+/**
+ * The domain that all processes of a user share. Its snapshots name the client of each set. It has
+ * no synchronous calls, so `locked` makes no difference.
+ *
+ * @example
+ * ```ts
+ * import { type BrokerDomain, openBrokerDomain } from 'kds/broker';
+ *
+ * const domain: BrokerDomain = await openBrokerDomain();
+ * const { held } = await domain.query();
+ * console.log(domain.brokerPid, held.map(({ client }) => client?.command));
+ * await domain.close();
+ * ```
+ * @since 0.1.0
+ */
 export interface BrokerDomain extends Domain {
-  /** The process that serves, or did at its last answer. */
+  /** The id of the process that serves, or did at its last answer. */
   readonly brokerPid: number;
   query(): Promise<BrokerSnapshot>;
 }
@@ -59,20 +87,25 @@ class ConnectedDomain extends RemoteSession<BrokerSnapshot> implements BrokerDom
 }
 
 /**
- * Opens the domain that all processes of this user share, by way of a broker on a Unix socket; the
- * broker is started if there is none. Waits until the broker has answered.
+ * Opens the domain that all processes of this user share, by way of a broker on a Unix socket; a
+ * broker is started if none serves.
  *
- * When this process ends, however it does, all that it holds is released at once. What it held
- * exclusively is then `recovered` by the next holder, unless the domain was closed. If the broker
- * dies, another one is started, and what is held stays held. A domain keeps the process alive only
- * while a request or query of it waits, whether or not it holds anything.
+ * When this process ends, by any cause, its grants are released at once; without a `close()` their
+ * exclusive resources are `recovered` by the next holder. If the broker dies, another one is
+ * started, and grants stay held. A domain keeps the process alive only while a request or query of
+ * it waits.
  *
- * `release`, `downgrade` and `abandon` wait for nothing: other clients see them when the broker has
- * received them, and at the latest when a later `query()` of this client is answered.
+ * `release`, `downgrade` and `abandon` return at once: other clients see them when the broker has
+ * received them, at the latest when a later `query()` of this client is answered.
  *
- * @throws UnavailableError if no broker serves and none can be started, or its socket's folder is
- * not safe; ProtocolError if it speaks another version; UnsupportedError where there are no Unix
- * sockets; TypeError, RangeError, LimitError for invalid options.
+ * @param options - Socket, label and others. Default: the broker of this user.
+ * @throws {@link UnavailableError} if no broker serves and none can be started, or the directory of
+ * the socket is not safe.
+ * @throws {@link ProtocolError} if the broker is of another version of kds.
+ * @throws {@link UnsupportedError} on a system without Unix sockets.
+ * @throws {@link LimitError} if the label is too long.
+ * @throws TypeError or RangeError if an option is invalid.
+ * @waits Resolves when a broker has answered, which may have to start first: at most some 20 s.
  * @example
  * ```ts
  * import { openBrokerDomain } from 'kds/broker';
@@ -81,6 +114,7 @@ class ConnectedDomain extends RemoteSession<BrokerSnapshot> implements BrokerDom
  * await domain.run({ exclusive: 'db', shared: 'config' }, (grant) => console.log(grant.token));
  * await domain.close();
  * ```
+ * @since 0.1.0
  */
 export async function openBrokerDomain(options: BrokerOptions = {}): Promise<BrokerDomain> {
   const { address, hello } = checkBrokerOptions(options);

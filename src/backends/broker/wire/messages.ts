@@ -71,24 +71,41 @@ export type ClientMessage =
   | { readonly do: 'query'; readonly id: number }
   | { readonly do: 'close'; readonly id: number; readonly resource: RemoteRef };
 
-/** The client of a set, as it described itself when it connected. */
+/**
+ * The client of a set, as it described itself when it connected.
+ *
+ * @since 0.1.0
+ */
 export interface ClientInfo {
-  /** Given by the broker, in the order of connections. */
+  /** Its number at the broker, in the order of connections. */
   readonly number: number;
+  /** The label of its domain. */
   readonly label: string | undefined;
+  /** The id of its process. */
   readonly pid: number | undefined;
+  /** The command line of its process. */
   readonly command: string | undefined;
 }
 
-/** An entry of a snapshot, with its client. */
+/**
+ * An entry of a snapshot, with its client.
+ *
+ * @since 0.1.0
+ */
 export interface BrokerSnapshotEntry extends SnapshotEntry {
+  /** The client that holds or requests the set; undefined for a set of the broker itself. */
   readonly client: ClientInfo | undefined;
 }
 
+/**
+ * The sets of all clients of a broker at one moment, with the client of each.
+ *
+ * @since 0.1.0
+ */
 export interface BrokerSnapshot {
-  /** By token. */
+  /** The held sets, by token. */
   readonly held: readonly BrokerSnapshotEntry[];
-  /** In arrival order. */
+  /** The waiting sets, in arrival order. */
   readonly pending: readonly BrokerSnapshotEntry[];
 }
 

@@ -18,10 +18,19 @@ const sticky = 0o1000;
 export const attemptsMax = 10;
 
 /**
- * `$KDS_SOCKET`, or `/tmp/kds-UID/broker.sock`. No other variable makes a difference: a login
- * shell, cron, sudo and `env -i` of one user have one broker.
+ * Returns the path of the broker's socket: `$KDS_SOCKET`, or `/tmp/kds-UID/broker.sock`. No other
+ * variable changes it: a login shell, cron, sudo and `env -i` of one user have one broker.
  *
- * @throws UnsupportedError where there are no users and no Unix sockets.
+ * @param env - The environment. Default: that of this process.
+ * @throws {@link UnsupportedError} on a system without numbered users and Unix sockets.
+ * @waits Never.
+ * @example
+ * ```ts
+ * import { defaultSocketPath } from 'kds/broker';
+ *
+ * console.log(defaultSocketPath({ KDS_SOCKET: '/run/mine/broker.sock' })); // /run/mine/broker.sock
+ * ```
+ * @since 0.1.0
  */
 export function defaultSocketPath(
   env: Readonly<Record<string, string | undefined>> = process.env,
