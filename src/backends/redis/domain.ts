@@ -18,21 +18,40 @@ import { connectIoredis, type IoredisClient } from './ioredis.ts';
 import { connectNodeRedis, type NodeRedisClient, type NodeRedisSentinel } from './node-redis.ts';
 import type { RedisSnapshot } from './snapshot.ts';
 
+/**
+ * Options of {@link openRedisDomain}.
+ *
+ * @since 0.1.0
+ */
 export interface RedisOptions {
-  /** Of the domain: clients of one server and name share it. Any string. */
+  /**
+   * The name of the domain, which clients of one server and name share: any string of at most
+   * 65,536 code units.
+   */
   readonly name: string;
   /**
-   * Time, ms, after which grants of a client that has stopped are given to others: 300 to
-   * 86,400,000. Default 10,000. A shorter lease is renewed more often, and lost sooner.
+   * Time, ms, after which the grants of a client that has stopped are released: 300 to 86,400,000.
+   * Default 10,000. A shorter lease is renewed more often, and lost sooner.
    */
   readonly leaseMs?: number | undefined;
-  /** Of this client: in snapshots and errors, where a request has no label. */
+  /**
+   * The label of this client, in snapshots and events; in errors where a request has no label. At
+   * most 1,024 code units. Default: none.
+   */
   readonly label?: string | undefined;
-  /** In snapshots. Default: the command line of this process. */
+  /**
+   * The command of this client, in snapshots; cut to 1,024 code units. Default: the command line of
+   * this process.
+   */
   readonly command?: string | undefined;
 }
 
-/** A client that is connected, or is about to be. */
+/**
+ * A client that is connected, or is about to be: of ioredis, of iovalkey, or of node-redis
+ * (`createClient`, `createSentinel`). Pools, clusters and borrowed clients are refused.
+ *
+ * @since 0.1.0
+ */
 export type RedisClient = IoredisClient | NodeRedisClient | NodeRedisSentinel;
 
 const leaseMsDefault = 10_000;
@@ -40,40 +59,62 @@ const leaseMsMin = 300;
 const leaseMsMax = 86_400_000;
 const commandLengthMax = 1024;
 
-/** Its snapshots name the client of each set. */
+/**
+ * A domain that all clients of a Redis or Valkey server share. Its snapshots name the client of
+ * each set. It has no synchronous calls, so `locked` makes no difference.
+ *
+ * @example
+ * ```ts
+ * import { Redis } from 'ioredis';
+ * import { openRedisDomain, type RedisDomain } from 'kds/redis';
+ *
+ * const redis = new Redis(process.env['REDIS_URL'] ?? 'redis://127.0.0.1');
+ * const domain: RedisDomain = await openRedisDomain(redis, { name: 'shop' });
+ * const { held } = await domain.query();
+ * console.log(held.map(({ client }) => client.host));
+ * await domain.close();
+ * await redis.quit();
+ * ```
+ * @since 0.1.0
+ */
 export interface RedisDomain extends Domain {
   query(): Promise<RedisSnapshot>;
 }
 
 /**
- * Opens a domain whose state a Redis (6.2 or later) or Valkey server keeps, by way of a client of
- * ioredis, iovalkey or node-redis that is yours: it is used for commands, and duplicated for
- * messages. Do not block it, nor select another database on it. Waits until the server has
- * answered.
+ * Opens a domain whose state a Redis (6.2 or later) or Valkey server keeps. The client stays yours:
+ * kds sends its commands by it, and duplicates it to receive messages. Do not block it, and do not
+ * select another database on it.
  *
- * The server keeps what this client holds while the client renews its lease: see `leaseMs`. If no
- * renewal may have arrived in time, the grants are lost here first: `grant.signal` aborts. No lease
- * can do more in a network: check `grant.token` where the protected data is (docs/redis.md).
+ * The server keeps the grants of this client while the client renews its lease (`leaseMs`). If a
+ * renewal may have failed, the grants are lost here first: `grant.signal` aborts. No lease
+ * guarantees exclusion in a network: check `grant.token` where the protected data is.
  *
  * `release`, `downgrade` and `abandon` return promises, which never reject, and resolve when the
  * server has the change. The domain's timers do not keep the process alive; the client's
  * connections do, until you close them, and that of the duplicate until the domain is closed.
  *
- * @throws UnavailableError if the server does not answer within ten seconds; ProtocolError if it
- * refuses; UnsupportedError for a cluster, a server or a client that is too old; TypeError,
- * RangeError, LimitError for invalid arguments.
+ * @param client - A client that is connected, or is about to be.
+ * @param options - The name of the domain, the lease and labels.
+ * @throws {@link UnavailableError} if the server does not answer within 10 s.
+ * @throws {@link ProtocolError} if the server refuses, or the domain is of another version of kds.
+ * @throws {@link UnsupportedError} for a cluster, or a server or client that is too old.
+ * @throws {@link LimitError} if the name or the label is too long.
+ * @throws TypeError or RangeError if an argument is invalid.
+ * @waits Resolves after some round trips to the server, at most some 10 s.
  * @example
- * ```ts no-run
+ * ```ts
  * import { Redis } from 'ioredis';
  * import { openRedisDomain } from 'kds/redis';
  *
- * const redis = new Redis();
+ * const redis = new Redis(process.env['REDIS_URL'] ?? 'redis://127.0.0.1');
  * const domain = await openRedisDomain(redis, { name: 'shop', leaseMs: 10_000 });
  * const set = { exclusive: 'order 7', shared: 'prices' };
  * await domain.run(set, (grant) => console.log(grant.token));
  * await domain.close();
  * await redis.quit();
  * ```
+ * @since 0.1.0
  */
 export async function openRedisDomain(
   client: RedisClient,

@@ -3,18 +3,18 @@
 import { text } from './lua/fence.lua';
 
 /**
- * Lua, to be put before a script of your own: `kds_fence(key, token, mode)`, with the mode in which
- * the grant holds it, is false if by what `key` has seen the grant must be over; else it remembers
- * the token, and is true. Writers are to call it, and readers, as 'shared', too: a writer whose
- * lease ran out is to be refused once a later holder has called it. The text is also the file
- * `kds/redis/fence.lua`.
+ * A text in Lua, to put before a script of your own. Its function `kds_fence(key, token, mode)`
+ * returns false if the grant of that token is known to be over; otherwise it stores the token in
+ * `key`, and returns true. `mode` is 'exclusive' (default) or 'shared', as the grant holds the
+ * resource. Readers call it too: a writer whose lease ran out is refused once a later reader has
+ * called it. The key must not be evicted. The text is also the file `kds/redis/fence.lua`.
  *
  * @example
- * ```ts no-run
+ * ```ts
  * import { Redis } from 'ioredis';
  * import { fenceScript, openRedisDomain } from 'kds/redis';
  *
- * const redis = new Redis();
+ * const redis = new Redis(process.env['REDIS_URL'] ?? 'redis://127.0.0.1');
  * const domain = await openRedisDomain(redis, { name: 'shop' });
  * const write = `${fenceScript}
  *   if not kds_fence(KEYS[2], ARGV[1], 'exclusive') then
@@ -24,6 +24,9 @@ import { text } from './lua/fence.lua';
  * await domain.run({ exclusive: 'order 7' }, (grant) =>
  *   redis.eval(write, 2, 'order:7', 'order:7:fence', String(grant.token), 'paid'),
  * );
+ * await domain.close();
+ * await redis.quit();
  * ```
+ * @since 0.1.0
  */
 export const fenceScript: string = text;

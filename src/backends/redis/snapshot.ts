@@ -16,20 +16,40 @@ import { namedSet, readAbout } from './messages.ts';
 import { readLabel, readLinks } from './names.ts';
 import { type Scripts, strangeAnswer } from './scripts.ts';
 
-/** The client of a set, as it described itself. */
+/**
+ * The client of a set, as it described itself when it opened the domain.
+ *
+ * @since 0.1.0
+ */
 export interface RedisClientInfo {
-  /** Of the client that made it; a new one is begun when a lease was lost. */
+  /** Its session at the server; it opens a new one when its lease was lost. */
   readonly session: string;
+  /** The label of its domain. */
   readonly label: string | undefined;
+  /** The id of its process. */
   readonly pid: number | undefined;
+  /** The name of its machine. */
   readonly host: string | undefined;
+  /** The command line of its process. */
   readonly command: string | undefined;
 }
 
+/**
+ * An entry of a snapshot, with its client.
+ *
+ * @since 0.1.0
+ */
 export interface RedisSnapshotEntry extends SnapshotEntry {
+  /** The client that holds or requests the set. */
   readonly client: RedisClientInfo;
 }
 
+/**
+ * The sets of all clients of a domain in Redis, with the client of each. Beyond 4,000 sets it is
+ * assembled from several moments.
+ *
+ * @since 0.1.0
+ */
 export interface RedisSnapshot extends Snapshot {
   readonly held: readonly RedisSnapshotEntry[];
   readonly pending: readonly RedisSnapshotEntry[];
