@@ -20,28 +20,68 @@ import { EtcdRefusal } from './refusal.ts';
 import type { Credentials } from './sign-in.ts';
 import type { EtcdSnapshot } from './snapshot.ts';
 
+/**
+ * Options of {@link openEtcdDomain}.
+ *
+ * @since 0.1.0
+ */
 export interface EtcdOptions {
-  /** Of the domain: clients that use the same name in the same etcd exclude each other. */
+  /**
+   * The name of the domain, which clients of one cluster and name share: 1 to 256 code units,
+   * without lone surrogates.
+   */
   readonly name: string;
   /**
-   * Time after which a silent client's session expires, in s: an integer from 2 to 3600. Default
-   * 10. Until then the resources that a dead client holds are not free.
+   * Time, s, after which the session of a silent client expires, and its grants are released: an
+   * integer from 2 to 3600. Default 10.
    */
   readonly leaseSeconds?: number | undefined;
-  /** The label of this client, and of sets that go through no session. */
+  /**
+   * The label of this client, in snapshots and events. At most 1,024 code units. Default: none.
+   */
   readonly label?: string | undefined;
 }
 
-/** The addresses of etcd, and this client's credentials. */
+/**
+ * The addresses of an etcd cluster, and the credentials of this client.
+ *
+ * @since 0.1.0
+ */
 export interface EtcdCluster {
-  /** `http://host:port` of one member, or of several: then one may fail. */
+  /**
+   * The address of one member, or of all of them, so that one may fail: `http://host:port` or
+   * `https://host:port`.
+   */
   readonly hosts: string | readonly string[];
-  readonly auth?: { readonly username: string; readonly password: string } | undefined;
-  /** For `https:`: which certificates are trusted and presented. */
+  /** The user that kds signs in as. Default: no authentication. */
+  readonly auth?:
+    | {
+        /** The name of the user. */
+        readonly username: string;
+        /** The password of the user. */
+        readonly password: string;
+      }
+    | undefined;
+  /** For `https:`: the trusted authorities and the certificate of this client. */
   readonly tls?: EtcdTls | undefined;
 }
 
-/** Its grants can be checked by etcd itself, and its snapshots have the client of each set. */
+/**
+ * A domain in etcd. etcd itself can check its grants, and its snapshots name the client of each
+ * set. It has no synchronous calls, so `locked` makes no difference.
+ *
+ * @example
+ * ```ts
+ * import { type EtcdDomain, openEtcdDomain } from 'kds/etcd';
+ *
+ * const hosts = process.env['ETCD_URL'] ?? 'http://127.0.0.1:2379';
+ * const domain: EtcdDomain = await openEtcdDomain(hosts, { name: 'shop' });
+ * const { revision, held } = await domain.query();
+ * console.log(revision, held.map(({ client }) => client?.host));
+ * await domain.close();
+ * ```
+ * @since 0.1.0
+ */
 export interface EtcdDomain extends Domain<EtcdGrant> {
   query(): Promise<EtcdSnapshot>;
 }
@@ -56,25 +96,32 @@ const attemptMsMin = 250;
 const attemptMsMax = 2000;
 
 /**
- * Opens the domain of that name in an etcd cluster (3.4 or later, with its JSON gateway, which is
- * on unless it has been turned off). Waits until its state is known.
+ * Opens the domain of a name in an etcd cluster (3.4 or later, with its JSON gateway, which is
+ * enabled by default).
  *
- * Each client follows the log of all that happens in the domain, and puts its own requests into
- * it. A lost member costs time only; the session of a dead client expires with its lease.
- * If this client cannot renew its lease in time, its grants are lost, before etcd lets anybody else
- * have what they hold. Idle domains do not keep the process alive.
+ * Each client follows the log of the domain in etcd, and puts its own requests into it. The loss of
+ * a member costs time only; the session of a dead client expires with its lease. If this client
+ * cannot renew its lease in time, its grants are lost before etcd can end the lease:
+ * `grant.signal` aborts. An idle domain does not keep the process alive; a waiting request does.
  *
- * @throws UnavailableError if no member answers, or etcd refuses; ProtocolError for what is no
- * etcd, or keys that are not kds's; TypeError, RangeError, LimitError for options that are none.
+ * @param cluster - The address of one member or of all, or these with credentials.
+ * @param options - The name of the domain, the lease and a label.
+ * @throws {@link UnavailableError} if no member answers in time, or etcd refuses this client.
+ * @throws {@link ProtocolError} if the server is no etcd, another program has written keys of the
+ * domain, or the domain is of another version of kds.
+ * @throws {@link LimitError} if the name or the label is too long.
+ * @throws TypeError or RangeError if an argument is invalid.
+ * @waits Resolves when the state of the domain is read: after some round trips to etcd.
  * @example
- * ```ts no-run
+ * ```ts
  * import { openEtcdDomain } from 'kds/etcd';
  *
- * const hosts = ['http://10.0.0.1:2379', 'http://10.0.0.2:2379', 'http://10.0.0.3:2379'];
+ * const hosts = [process.env['ETCD_URL'] ?? 'http://127.0.0.1:2379']; // one or all members
  * const domain = await openEtcdDomain({ hosts }, { name: 'shop', leaseSeconds: 10 });
  * await domain.run({ exclusive: 'stock', shared: 'prices' }, (grant) => console.log(grant.token));
  * await domain.close();
  * ```
+ * @since 0.1.0
  */
 export async function openEtcdDomain(
   cluster: string | readonly string[] | EtcdCluster,

@@ -31,8 +31,11 @@ export interface SetEntry {
 
 /** A client, as others see it. */
 export interface SessionEntry {
+  /** The id of its process. */
   readonly pid: number;
+  /** The name of its machine. */
   readonly host: string;
+  /** The label of its domain. */
   readonly label?: string | undefined;
 }
 

@@ -11,30 +11,54 @@ import type { EtcdSession } from './leased-session.ts';
 import type { OwnSet } from './own-set.ts';
 import type { Replica } from './replica.ts';
 
-/** That a key was created, or last updated, by this revision, and so is there; 0: it never was. */
+/**
+ * A condition of a transaction in etcd: the revision that created a key, or last updated it.
+ *
+ * @since 0.1.0
+ */
 export interface EtcdCondition {
+  /** The key that is compared. */
   readonly key: string;
+  /** The revision that is compared: that of the key's creation, or of its last update. */
   readonly target: 'Create' | 'Mod';
+  /** The revision, to be equal; 0 if the key must not exist. */
   readonly revision: number;
 }
 
+/**
+ * A grant that etcd itself can check, by conditions of a transaction.
+ *
+ * @example
+ * ```ts
+ * import { type EtcdGrant, openEtcdDomain } from 'kds/etcd';
+ *
+ * const hosts = process.env['ETCD_URL'] ?? 'http://127.0.0.1:2379';
+ * const domain = await openEtcdDomain(hosts, { name: 'shop' });
+ * const grant: EtcdGrant = await domain.acquire({ exclusive: 'stock' });
+ * console.log(grant.guard().length); // 3
+ * await domain.close();
+ * ```
+ * @since 0.1.0
+ */
 export interface EtcdGrant extends Grant {
   /**
-   * What holds in etcd as long as this grant does, as conditions for a transaction of your own: it
-   * then does what it does only while the grant lives, whatever this process knows, however late it
-   * comes. That is stricter than any fencing token, for what is kept in the same etcd.
+   * Returns the conditions that hold in etcd as long as this grant does, for a transaction of your
+   * own: the transaction has its effect only while the grant is held, at whatever time it arrives.
+   * For data in the same etcd that is stricter than any fencing token.
    *
-   * Conditions that hold no more do not always mean that the grant is lost: after a downgrade, a
-   * release of a part, or a stealing request elsewhere in the domain, ask for them again.
+   * Conditions that do not hold do not always mean that the grant is lost: after a downgrade, a
+   * release of a part, or a stealing request elsewhere in the domain, call `guard` again.
    *
-   * @throws GrantLostError if the grant has ended.
+   * @throws {@link GrantLostError} if the grant has ended.
+   * @waits Never.
    * @example
-   * ```ts no-run
+   * ```ts
    * import { openEtcdDomain } from 'kds/etcd';
    * import { Etcd3 } from 'etcd3';
    *
-   * const domain = await openEtcdDomain('http://127.0.0.1:2379', { name: 'shop' });
-   * const etcd = new Etcd3();
+   * const hosts = process.env['ETCD_URL'] ?? 'http://127.0.0.1:2379';
+   * const domain = await openEtcdDomain(hosts, { name: 'shop' });
+   * const etcd = new Etcd3({ hosts });
    * await domain.run({ exclusive: 'stock' }, async (grant) => {
    *   const [first, ...others] = grant.guard();
    *   const txn = etcd.if(first.key, first.target, '==', first.revision);
@@ -42,6 +66,8 @@ export interface EtcdGrant extends Grant {
    *   const { succeeded } = await txn.then(etcd.put('stock/pears').value(17)).commit();
    *   if (!succeeded) throw new Error('the grant is lost, or was weakened meanwhile');
    * });
+   * etcd.close();
+   * await domain.close();
    * ```
    */
   guard(): readonly [EtcdCondition, ...EtcdCondition[]];

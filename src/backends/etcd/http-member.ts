@@ -7,11 +7,16 @@ import type { AnswerEvents, Member, MemberRequest } from './connection.ts';
 
 type Pem = string | Uint8Array;
 
-/** The options of node:tls that certificates need, declared without Node's types. */
+/**
+ * The options of `node:tls` that certificates need, declared without Node's types. Certificates and
+ * keys are PEM, as text or bytes.
+ *
+ * @since 0.2.0
+ */
 export interface EtcdTls {
-  /** The trusted authorities, in place of the well-known ones. */
+  /** The trusted authorities, in place of the well-known ones. Default: the well-known ones. */
   readonly ca?: Pem | readonly Pem[] | undefined;
-  /** The certificate of this client. */
+  /** The certificate of this client, for a cluster that requires one. Default: none. */
   readonly cert?: Pem | readonly Pem[] | undefined;
   /** The private key of `cert`. */
   readonly key?:
@@ -29,8 +34,11 @@ export interface EtcdTls {
   readonly crl?: Pem | readonly Pem[] | undefined;
   /** The name that the certificate must have, if not the one in the URL. */
   readonly servername?: string | undefined;
+  /** The accepted ciphers, in OpenSSL's syntax. Default: those of Node. */
   readonly ciphers?: string | undefined;
+  /** The oldest accepted version of TLS. Default: that of Node. */
   readonly minVersion?: 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3' | undefined;
+  /** The newest accepted version of TLS. Default: that of Node. */
   readonly maxVersion?: 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3' | undefined;
 }
 

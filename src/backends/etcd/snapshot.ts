@@ -6,25 +6,37 @@ import { inSlices } from '../../runtime/slices.ts';
 import type { SessionEntry } from './entries.ts';
 import type { Replica } from './replica.ts';
 
-/** The client that a set belongs to, as it described itself when it came. */
+/**
+ * The client of a set, as it described itself when it opened the domain.
+ *
+ * @since 0.1.0
+ */
 export interface EtcdClientInfo extends SessionEntry {
-  /** Of its session with etcd. */
+  /** The id of its session. */
   readonly id: string;
 }
 
+/**
+ * An entry of a snapshot, with its client.
+ *
+ * @since 0.1.0
+ */
 export interface EtcdSnapshotEntry extends SnapshotEntry {
-  /** Undefined if it has died, and what it left behind is about to be put away. */
+  /** The client of the set; undefined if its session has expired, and the set is about to end. */
   readonly client: EtcdClientInfo | undefined;
 }
 
 /**
- * Of a set that had been granted, after a wait, before this client came, its token is
- * a lower bound, and the time that of the request.
+ * The sets of all clients of a domain in etcd, with the client of each. For a set that was granted,
+ * after a wait, before this client opened the domain, `token` is a lower bound, and `since` the
+ * time of the request.
+ *
+ * @since 0.1.0
  */
 export interface EtcdSnapshot extends Snapshot {
   readonly held: readonly EtcdSnapshotEntry[];
   readonly pending: readonly EtcdSnapshotEntry[];
-  /** Of etcd: the domain was so at this one. */
+  /** The revision of etcd at which the domain was in this state. */
   readonly revision: number;
 }
 
