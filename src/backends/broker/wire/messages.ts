@@ -93,7 +93,7 @@ export interface ClientInfo {
  * @since 0.1.0
  */
 export interface BrokerSnapshotEntry extends SnapshotEntry {
-  /** The client that holds or requests the set; undefined for a set of the broker itself. */
+  /** The client of the set; undefined if it has just disconnected. */
   readonly client: ClientInfo | undefined;
 }
 
