@@ -11,47 +11,21 @@
 import type { Domain } from '../../api/domain.ts';
 import { DomainClosedError, LimitError } from '../../api/errors.ts';
 import type { Grant, Waiter } from '../../api/grant.ts';
-import { checkFunction, checkIsObject, checkLabel, checkTimeout } from '../../api/options.ts';
+import { checkIsObject } from '../../api/options.ts';
 import { describe } from '../../api/sets.ts';
 import type { Snapshot } from '../../api/snapshot.ts';
 import { captureContext, detectContext, runInContext } from '../../runtime/async-context.ts';
 import { throwUncaught } from '../../runtime/uncaught.ts';
+import {
+  type AcquireBufferOptions,
+  type DisplayOptions,
+  readDisplayOptions,
+  type ShownFrame,
+} from './display-options.ts';
 import { type DisplayBuffer, type Flip, type FlipFailure, QueuedFlip } from './flip.ts';
 import { findFlipDeadlock } from './flip-deadlock.ts';
 import { type Latencies, LatencyHistogram } from './latencies.ts';
 import type { Vsync, VsyncEvent } from './vsync.ts';
-
-export interface DisplayOptions<B extends DisplayBuffer, G extends Grant = Grant> {
-  /** The swap chain: 2 to 16 buffers. Two is double, three is triple buffering. */
-  readonly buffers: readonly B[];
-  readonly vsync: Vsync;
-  /**
-   * 'fifo' (default): every frame, in the order of `present`. 'mailbox': the newest ready frame.
-   */
-  readonly mode?: 'fifo' | 'mailbox' | undefined;
-  /**
-   * Time limit of a producer, in ms, after which its frame is dropped and the old one stays: since
-   * its turn came (fifo), or since it was presented (mailbox). Checked at vsyncs. Default
-   * Infinity.
-   */
-  readonly deadlineMs?: number | undefined;
-  /**
-   * Called at the vsync that puts a frame on the screen, in the asynchronous context of the call
-   * that made the display.
-   */
-  readonly onShown?: ((frame: ShownFrame<B, G>) => void) | undefined;
-  /** Used in snapshots and errors. Default 'display'. */
-  readonly label?: string | undefined;
-}
-
-/** A frame on the screen. Its buffer may be read under its grant until the next frame is shown. */
-export interface ShownFrame<B extends DisplayBuffer, G extends Grant = Grant> {
-  readonly number: number;
-  readonly buffer: B;
-  readonly grant: G;
-  /** Time of the vsync that put it on the screen. */
-  readonly timeMs: number;
-}
 
 export interface DisplayStatistics {
   readonly presented: number;
@@ -102,12 +76,6 @@ export interface Display<B extends DisplayBuffer, G extends Grant = Grant> {
   /** Cancels the flips that are not on the screen yet, and releases the frame that is. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
-}
-
-export interface AcquireBufferOptions {
-  readonly signal?: AbortSignal | undefined;
-  readonly timeoutMs?: number | undefined;
-  readonly label?: string | undefined;
 }
 
 const flipCountMax = 1024;
@@ -488,32 +456,4 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
 /** A release that cannot be sent to a remote backend takes effect as the session ends there. */
 function releaseQuietly(grant: Grant | undefined): void {
   grant?.release()?.catch(() => {});
-}
-
-function readDisplayOptions<B extends DisplayBuffer, G extends Grant>(
-  options: DisplayOptions<B, G>,
-): DisplayOptions<B, G> {
-  checkIsObject(options);
-  const { buffers: given, vsync, mode, deadlineMs, onShown, label } = options;
-  if (!Array.isArray(given)) {
-    throw new TypeError(`buffers are a list of 2 to 16, not ${describe(given)}`);
-  }
-  const { length } = given;
-  if (!(length >= 2 && length <= 16)) {
-    throw new RangeError(`a swap chain has 2 to 16 buffers, not ${length}`);
-  }
-  const buffers = Array.from({ length }, (_, index) => given[index] as B);
-  if (buffers.some((buffer) => buffer?.resource === undefined)) {
-    throw new TypeError('each buffer of a swap chain has a resource');
-  }
-  if (typeof vsync?.start !== 'function' || typeof vsync.now !== 'function') {
-    throw new TypeError(`vsync is, for example, timerVsync(), not ${describe(vsync)}`);
-  }
-  if (mode !== undefined && mode !== 'fifo' && mode !== 'mailbox') {
-    throw new TypeError(`mode is 'fifo' or 'mailbox', not ${describe(mode)}`);
-  }
-  if (deadlineMs !== undefined) checkTimeout(deadlineMs, 'deadlineMs');
-  if (onShown !== undefined) checkFunction(onShown, 'onShown');
-  if (label !== undefined) checkLabel(label);
-  return { buffers, vsync, mode, deadlineMs, onShown, label };
 }

@@ -1,11 +1,5 @@
-export {
-  type AcquireBufferOptions,
-  createDisplay,
-  type Display,
-  type DisplayOptions,
-  type DisplayStatistics,
-  type ShownFrame,
-} from './display.ts';
+export { createDisplay, type Display, type DisplayStatistics } from './display.ts';
+export type { AcquireBufferOptions, DisplayOptions, ShownFrame } from './display-options.ts';
 export type { DisplayBuffer, Flip, FlipFailure, FlipOutcome, FlipState } from './flip.ts';
 export type { Latencies } from './latencies.ts';
 export {

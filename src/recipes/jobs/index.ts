@@ -15,7 +15,8 @@ export type {
   RunSpec,
   TaskSpec,
 } from './job.ts';
-export { createJobQueue, type JobCounts, type JobQueue } from './queue.ts';
+export type { JobCounts, JobQueue } from './job-queue.ts';
+export { createJobQueue } from './queue.ts';
 export type { JobQueueOptions } from './queue-options.ts';
 export { type RunningTask, serveTasks, type TaskFunction, type TaskPort } from './serve-tasks.ts';
 export type { TaskWorker, WorkersOptions } from './worker-pool.ts';
