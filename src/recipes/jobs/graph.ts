@@ -12,19 +12,35 @@ import type { JobState } from './job.ts';
 import type { QueueJob } from './queue-job.ts';
 import { keyOf, listOf } from './spec.ts';
 
+/**
+ * A job in a {@link JobGraph}.
+ *
+ * @since 0.1.0
+ */
 export interface GraphJob {
+  /** See {@link Job.id}. */
   readonly id: number;
+  /** See {@link Job.label}. */
   readonly label: string | undefined;
+  /** State of the job when the graph was made. */
   readonly state: JobState;
+  /** Resources that the job reads: names, or `#` and a number for a resource without a name. */
   readonly reads: readonly string[];
+  /** Resources that the job writes, named likewise. */
   readonly writes: readonly string[];
-  /** The job whose sub-job this is. */
+  /** Id of the job whose sub-job this is; undefined for a job of the queue itself. */
   readonly parent: number | undefined;
 }
 
-/** `to` waits for `from`. */
+/**
+ * A reason why one job waits for another: `to` waits for `from`.
+ *
+ * @since 0.1.0
+ */
 export interface GraphEdge {
+  /** Id of the earlier job. */
   readonly from: number;
+  /** Id of the later job. */
   readonly to: number;
   /** Declared by `after`; or a resource that one writes and the other reads or writes. */
   readonly kind: 'after' | 'write-read' | 'read-write' | 'write-write';
@@ -32,16 +48,31 @@ export interface GraphEdge {
   readonly resource: string | undefined;
 }
 
+/**
+ * The jobs of a queue that have not ended, and the edges between them: plain data, for JSON.
+ *
+ * @since 0.1.0
+ */
 export interface JobGraph {
+  /** In the order of submission, each job before its sub-jobs. */
   readonly jobs: readonly GraphJob[];
+  /** On each resource an edge joins a job to the nearest earlier jobs that it conflicts with. */
   readonly edges: readonly GraphEdge[];
 }
 
-/** Two jobs that conflict, and whose order only their submission determines. */
+/**
+ * Two jobs that conflict, and whose order only their submission determines.
+ *
+ * @since 0.1.0
+ */
 export interface UnorderedPair {
+  /** Id of the job that was submitted first. */
   readonly first: number;
+  /** Id of the other job. */
   readonly second: number;
+  /** The use of the resource by the first job, and by the second. */
   readonly kind: GraphEdge['kind'];
+  /** The resource that both use; `#` and a number for a resource without a name. */
   readonly resource: string;
 }
 
@@ -157,7 +188,23 @@ function comesAfter(byId: ReadonlyMap<number, QueueJob>, late: number, early: nu
   return false;
 }
 
-/** A graph in the language of Graphviz: `dot -Tsvg`. */
+/**
+ * Converts a graph to the language of Graphviz, for `dot -Tsvg`. Names may be any text.
+ *
+ * @param graph - The result of {@link JobQueue.graph}.
+ * @waits Never.
+ * @example
+ * ```ts
+ * import { createDomain } from 'kds';
+ * import { createJobQueue, graphAsDot } from 'kds/jobs';
+ *
+ * const queue = createJobQueue(createDomain());
+ * queue.submit({ writes: 'a', run: () => {} });
+ * console.log(graphAsDot(queue.graph())); // digraph jobs { ...
+ * await queue.drain();
+ * ```
+ * @since 0.1.0
+ */
 export function graphAsDot({ jobs, edges }: JobGraph): string {
   const lines = jobs.map((job) => `  ${job.id} [label=${inDot(titleOf(job))}];`);
   for (const { from, to, resource } of edges) {
@@ -167,7 +214,23 @@ export function graphAsDot({ jobs, edges }: JobGraph): string {
   return ['digraph jobs {', '  node [shape=box];', ...lines, '}', ''].join('\n');
 }
 
-/** A graph in the language of Mermaid. */
+/**
+ * Converts a graph to the language of Mermaid: a flowchart. Names may be any text.
+ *
+ * @param graph - The result of {@link JobQueue.graph}.
+ * @waits Never.
+ * @example
+ * ```ts
+ * import { createDomain } from 'kds';
+ * import { createJobQueue, graphAsMermaid } from 'kds/jobs';
+ *
+ * const queue = createJobQueue(createDomain());
+ * queue.submit({ writes: 'a', run: () => {} });
+ * console.log(graphAsMermaid(queue.graph())); // flowchart TD ...
+ * await queue.drain();
+ * ```
+ * @since 0.1.0
+ */
 export function graphAsMermaid({ jobs, edges }: JobGraph): string {
   const lines = jobs.map((job) => `  j${job.id}[${inMermaid(titleOf(job))}]`);
   for (const { from, to, resource } of edges) {

@@ -1,3 +1,5 @@
+/** kds/jobs: jobs that declare the resources that they read and write (docs/jobs.md). */
+
 export {
   type GraphEdge,
   type GraphJob,

@@ -37,8 +37,14 @@ const capacityDefault = 1024;
 /**
  * Makes a job queue over a domain, of any backend.
  *
- * @throws TypeError, RangeError, LimitError for invalid options.
+ * @param domain - The domain of the resources, or a session of it.
+ * @param options - The size of the ring, slots, workers and a listener for failures.
+ * @throws TypeError if the domain or an option is invalid.
+ * @throws RangeError if `capacity`, `concurrency` or `workers.count` is out of its bounds.
+ * @throws {@link LimitError} if `label` is longer than 1024 code units.
+ * @waits Never.
  * @example
+ * ```ts
  * import { createDomain } from 'kds';
  * import { createJobQueue } from 'kds/jobs';
  *
@@ -48,6 +54,8 @@ const capacityDefault = 1024;
  * const last = queue.submit({ reads: 'mesh', writes: 'picture', run: async () => 42 });
  * console.log(await last.done);
  * await queue.close();
+ * ```
+ * @since 0.1.0
  */
 export function createJobQueue(domain: Domain, options: JobQueueOptions = {}): JobQueue {
   if (typeof domain?.enqueue !== 'function') {

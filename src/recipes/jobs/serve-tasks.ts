@@ -6,21 +6,68 @@ import { describe, type SetSpec } from '../../api/sets.ts';
 import { isWithin, wantedIn } from './spec.ts';
 import { type FromWorker, isToWorker, type NamedSet, type ToWorker } from './task-messages.ts';
 
-/** A task, for its function. Accepted in place of a grant by the guards of a resource. */
+/**
+ * A task, for its function. Guards of a resource, as of a buffer, accept it in place of a grant.
+ *
+ * @example
+ * ```ts no-run
+ * import { openBuffer, type BufferHandle } from 'kds/buffers';
+ * import { serveTasks } from 'kds/jobs';
+ *
+ * serveTasks({
+ *   // The job declares `writes: buffer.resource`, and its `data` is `buffer.handle`.
+ *   clear: (handle: BufferHandle, task) => openBuffer(handle).write(task).fill(0),
+ * });
+ * ```
+ * @since 0.1.0
+ */
 export interface RunningTask {
-  /** The id of the job. */
+  /** Id of the job. */
   readonly id: number;
   /** Aborts if the job is cancelled, in a turn of the worker's event loop. */
   readonly signal: AbortSignal;
-  /** Whether the job declared all of a set by name, and the task still runs. */
+  /**
+   * Checks whether the job declared all of a set, by name and in that mode or a stronger one, and
+   * the task still runs. The loss of the grant is not known here.
+   *
+   * @param set - The set.
+   * @throws {@link InvalidSetError} or {@link LimitError} if the set is invalid.
+   * @waits Never.
+   */
   covers(set: SetSpec): boolean;
 }
 
-/** Does the work of a task: its return value, or what that resolves to, is the job's result. */
+/**
+ * Does the work of a task: its return value, or the value to which that resolves, is the job's
+ * result.
+ *
+ * @param data - The `data` of the job, cloned.
+ * @param task - The task itself.
+ * @since 0.1.0
+ */
 export type TaskFunction = (data: never, task: RunningTask) => unknown;
 
-/** A port that delivers a queue's messages. */
+/**
+ * A port that delivers a queue's messages: a MessagePort of Node or of a browser.
+ *
+ * @example
+ * ```ts
+ * import { serveTasks, type TaskPort } from 'kds/jobs';
+ *
+ * const { port1, port2 } = new MessageChannel();
+ * const port: TaskPort = port1;
+ * serveTasks({ double: (value: number) => 2 * value }, port);
+ * port2.close();
+ * ```
+ * @since 0.1.0
+ */
 export interface TaskPort {
+  /**
+   * Sends a message to the queue.
+   *
+   * @param message - Data that can be cloned.
+   * @waits Never.
+   */
   postMessage(message: unknown): void;
 }
 
@@ -28,8 +75,11 @@ export interface TaskPort {
  * Serves the tasks of a queue. To be called once in a worker that a queue starts: from then on the
  * worker runs the functions that jobs name as their `task`.
  *
- * @param port The source of messages. Default: the port to the thread that made this worker.
- * @throws TypeError for invalid functions; UnsupportedError outside of a worker.
+ * @param tasks - The functions, by name.
+ * @param port - The source of messages. Default: the port to the thread that made this worker.
+ * @throws TypeError if a task is no function.
+ * @throws {@link UnsupportedError} if there is no default port, as outside of a worker.
+ * @waits Never.
  * @example
  * ```ts no-run
  * import { serveTasks } from 'kds/jobs';
@@ -41,6 +91,7 @@ export interface TaskPort {
  *   },
  * });
  * ```
+ * @since 0.1.0
  */
 export function serveTasks(
   tasks: Readonly<Record<string, TaskFunction>>,

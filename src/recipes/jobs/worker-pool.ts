@@ -15,16 +15,62 @@ import { keyOf, listOf } from './spec.ts';
 import { type FromWorker, isFromWorker, type NamedSet, type ToWorker } from './task-messages.ts';
 import { WaitQueue } from './wait-queue.ts';
 
-/** A worker of Node, or of a browser. */
+/**
+ * A worker of Node, or of a browser.
+ *
+ * @example
+ * ```ts
+ * import { Worker } from 'node:worker_threads';
+ * import { createDomain } from 'kds';
+ * import { createJobQueue, type TaskWorker } from 'kds/jobs';
+ *
+ * const code = `import('kds/jobs').then(({ serveTasks }) => serveTasks({ double: (n) => 2 * n }))`;
+ * const start = (): TaskWorker => new Worker(code, { eval: true });
+ * await using queue = createJobQueue(createDomain(), { workers: { count: 1, start } });
+ * console.log(await queue.submit({ task: 'double', data: 21 }).done); // 42
+ * ```
+ * @since 0.1.0
+ */
 export interface TaskWorker {
+  /**
+   * Sends a message to the worker.
+   *
+   * @param message - Data that can be cloned.
+   * @param transfer - Objects in the message that are moved and not cloned.
+   * @waits Never.
+   */
   postMessage(message: unknown, transfer?: readonly never[]): void;
+  /**
+   * Ends the worker. A promise that it returns is awaited by {@link JobQueue.close}.
+   *
+   * @waits Never, or resolves when the worker has ended, as the worker decides.
+   */
   terminate(): unknown;
 }
 
+/**
+ * Workers of a queue: each runs one task at a time, is started when it is needed, and is replaced
+ * when it ends.
+ *
+ * @example
+ * ```ts no-run
+ * import { Worker } from 'node:worker_threads';
+ * import type { WorkersOptions } from 'kds/jobs';
+ *
+ * const start = () => new Worker(new URL('./worker.js', import.meta.url));
+ * const workers: WorkersOptions = { count: 4, start };
+ * ```
+ * @since 0.1.0
+ */
 export interface WorkersOptions {
   /** Workers at the same time, at most: 1 to 1024. */
   readonly count: number;
-  /** Makes a worker. The worker is expected to call `serveTasks` at once. */
+  /**
+   * Makes a worker. The worker is expected to call {@link serveTasks} at once. If this throws, the
+   * job that needs the worker fails with {@link UnavailableError}.
+   *
+   * @waits Never.
+   */
   readonly start: () => TaskWorker;
 }
 
