@@ -18,15 +18,43 @@ import {
 } from './guarded-view.ts';
 import { type BufferHandle, checkBufferHandle } from './handle.ts';
 
-/** An object that knows its set: a grant of a local domain, a running job, a task. */
+/**
+ * An object that knows its set: a grant of a local domain, a running job, or a task.
+ *
+ * @example
+ * ```ts
+ * import { createDomain } from 'kds';
+ * import type { Cover } from 'kds/buffers';
+ *
+ * const grant = await createDomain().acquire({ exclusive: 'frame' });
+ * const cover: Cover = grant;
+ * console.log(cover.covers({ shared: 'frame' })); // true
+ * grant.release();
+ * ```
+ * @since 0.1.0
+ */
 export interface Cover {
+  /**
+   * Checks whether all of a set is held, in that mode or a stronger one.
+   *
+   * @param set - The set. `{}` asks only whether anything is held.
+   * @waits Never.
+   */
   covers(set: SetSpec): boolean;
 }
 
+/**
+ * Options of {@link createBuffer}.
+ *
+ * @since 0.1.0
+ */
 export interface BufferOptions {
-  /** 1 to 2^31 - 1. */
+  /** Size in bytes: 1 to 2^31 - 1. */
   readonly byteLength: number;
-  /** Used in errors, and in the resource's name. */
+  /**
+   * Used in errors, and in the resource's name. At most 1024 code units. Default: no label, and
+   * 'buffer' in the name.
+   */
   readonly label?: string | undefined;
   /**
    * For development: views throw GrantLostError once their grant has ended, and readonly views
@@ -36,22 +64,55 @@ export interface BufferOptions {
   readonly isGuarded?: boolean | undefined;
 }
 
+/**
+ * Shared memory with its resource embedded: its bytes are accessible under a grant only. JavaScript
+ * cannot revoke a typed array, so the user of a plain view must stop at the end of the grant.
+ *
+ * @example
+ * ```ts
+ * import { createDomain } from 'kds';
+ * import { createBuffer, openBuffer } from 'kds/buffers';
+ *
+ * const buffer = createBuffer({ byteLength: 8 });
+ * const same = openBuffer(structuredClone(buffer.handle)); // as a worker would
+ * await createDomain().run({ exclusive: buffer.resource }, (grant) => {
+ *   buffer.write(grant)[0] = 7;
+ *   console.log(same.read(grant)[0]); // 7
+ * });
+ * ```
+ * @since 0.1.0
+ */
 export interface SharedBuffer {
   /** The resource to request, globally unique: shared to read, exclusive to write. */
   readonly resource: string;
+  /** The label of its options. */
   readonly label: string | undefined;
+  /** Size in bytes. */
   readonly byteLength: number;
-  /** Send this to workers, and open it there with `openBuffer`. */
+  /** Send this to other threads, and open it there with {@link openBuffer}. */
   readonly handle: BufferHandle;
 
   /**
-   * A view to read, valid until `cover` ends. By default of bytes, from `byteOffset` (default 0) to
-   * the end or for `length` elements. Never waits.
+   * Returns a view of all bytes to read, valid until `cover` ends.
    *
-   * @throws GrantLostError if the grant has ended; InvalidSetError if it does not hold this buffer;
-   * TypeError for an invalid grant; RangeError for a part outside of the buffer.
+   * @param cover - A grant of a local domain, a running job or a task whose set has the buffer.
+   * @throws {@link GrantLostError} if the grant has ended.
+   * @throws {@link InvalidSetError} if it does not hold this buffer.
+   * @throws TypeError if `cover` is none of these, as a grant of a remote backend.
+   * @waits Never.
    */
   read(cover: Cover): ReadonlyView<Uint8Array>;
+  /**
+   * Returns a view of typed elements to read, valid until `cover` ends. Throws as the view of
+   * bytes, and RangeError if the part is outside of the buffer, or not aligned to its elements.
+   *
+   * @param cover - A grant of a local domain, a running job or a task whose set has the buffer.
+   * @param View - Class of the view, for example `Float32Array`.
+   * @param byteOffset - Start of the view, in bytes: a multiple of the size of an element. Default
+   * 0.
+   * @param length - Number of elements. Default: as many as fit.
+   * @waits Never.
+   */
   read<V extends TypedView>(
     cover: Cover,
     View: ViewConstructor<V>,
@@ -59,8 +120,29 @@ export interface SharedBuffer {
     length?: number,
   ): ReadonlyView<V>;
 
-  /** A view to write. The grant must hold the buffer exclusive. */
+  /**
+   * Returns a view of all bytes to write, valid until `cover` ends.
+   *
+   * @param cover - A grant of a local domain, a running job or a task that has the buffer
+   * exclusive.
+   * @throws {@link GrantLostError} if the grant has ended.
+   * @throws {@link InvalidSetError} if it does not hold this buffer exclusive.
+   * @throws TypeError if `cover` is none of these, as a grant of a remote backend.
+   * @waits Never.
+   */
   write(cover: Cover): Uint8Array;
+  /**
+   * Returns a view of typed elements to write, valid until `cover` ends. Throws as the view of
+   * bytes, and RangeError if the part is outside of the buffer, or not aligned to its elements.
+   *
+   * @param cover - A grant of a local domain, a running job or a task that has the buffer
+   * exclusive.
+   * @param View - Class of the view, for example `Float32Array`.
+   * @param byteOffset - Start of the view, in bytes: a multiple of the size of an element. Default
+   * 0.
+   * @param length - Number of elements. Default: as many as fit.
+   * @waits Never.
+   */
   write<V extends TypedView>(
     cover: Cover,
     View: ViewConstructor<V>,
@@ -74,9 +156,14 @@ const byteLengthLimit = 2 ** 31 - 1;
 /**
  * Makes a buffer, filled with zeros.
  *
- * @throws TypeError, RangeError, LimitError for invalid options; RangeError if the system lacks the
- * memory.
+ * @param options - Its size in bytes, its label, and whether its views are guarded.
+ * @throws TypeError if an option is invalid.
+ * @throws RangeError if `byteLength` is out of its bounds, or the system lacks the memory.
+ * @throws {@link LimitError} if `label` is longer than 1024 code units.
+ * @throws {@link UnsupportedError} in a page that is not cross-origin isolated.
+ * @waits Never.
  * @example
+ * ```ts
  * import { createDomain } from 'kds';
  * import { createBuffer } from 'kds/buffers';
  *
@@ -88,6 +175,8 @@ const byteLengthLimit = 2 ** 31 - 1;
  * await domain.run({ shared: frame.resource }, (grant) => {
  *   console.log(frame.read(grant)[1]); // 255
  * });
+ * ```
+ * @since 0.1.0
  */
 export function createBuffer(options: BufferOptions): SharedBuffer {
   checkIsObject(options);
@@ -105,7 +194,20 @@ export function createBuffer(options: BufferOptions): SharedBuffer {
 /**
  * Opens the same buffer in another thread, from its handle.
  *
- * @throws TypeError for an invalid handle; ProtocolError for a damaged one.
+ * @param handle - {@link SharedBuffer.handle}, as it arrived.
+ * @param options - Whether the views of this thread are guarded.
+ * @throws TypeError if the handle or an option is invalid.
+ * @throws {@link ProtocolError} if the handle lacks its resource or its memory.
+ * @waits Never.
+ * @example
+ * ```ts
+ * import { createBuffer, openBuffer } from 'kds/buffers';
+ *
+ * const buffer = createBuffer({ byteLength: 1024 });
+ * const same = openBuffer(structuredClone(buffer.handle)); // as a worker would
+ * console.log(same.resource === buffer.resource); // true
+ * ```
+ * @since 0.1.0
  */
 export function openBuffer(
   handle: BufferHandle,

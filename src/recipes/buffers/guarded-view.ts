@@ -5,6 +5,11 @@
  * check again at each step. The memory itself is not handed out.
  */
 
+/**
+ * The classes of typed arrays that a view of a buffer can have.
+ *
+ * @since 0.1.0
+ */
 export type TypedView =
   | Uint8Array
   | Uint8ClampedArray
@@ -16,15 +21,33 @@ export type TypedView =
   | Float32Array
   | Float64Array;
 
+/**
+ * A class of typed arrays, for example `Float32Array`.
+ *
+ * @since 0.1.0
+ */
 export interface ViewConstructor<V extends TypedView> {
+  /** Determines the type of the view. */
   readonly prototype: V;
+  /** Size of an element, in bytes. */
   readonly BYTES_PER_ELEMENT: number;
+  /**
+   * Makes a view of a part of the memory.
+   *
+   * @param memory - The memory of the buffer.
+   * @param byteOffset - Start of the view, in bytes.
+   * @param length - Number of elements.
+   */
   new (memory: SharedArrayBuffer, byteOffset: number, length: number): TypedView;
 }
 
 type Changing = 'set' | 'fill' | 'copyWithin' | 'reverse' | 'sort' | 'subarray';
 
-/** A view that cannot be written. */
+/**
+ * A view without the methods that write, and whose elements are readonly.
+ *
+ * @since 0.1.0
+ */
 export type ReadonlyView<V extends TypedView> = Readonly<Omit<V, Changing>>;
 
 const changing: ReadonlySet<PropertyKey> = new Set([

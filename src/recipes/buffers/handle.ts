@@ -4,15 +4,31 @@ import { ProtocolError } from '../../api/errors.ts';
 import { describe } from '../../api/sets.ts';
 import { isSharedMemory } from '../../api/shared-memory.ts';
 
+/**
+ * A buffer as plain data, for `postMessage` and `workerData`: see {@link openBuffer}.
+ *
+ * @since 0.1.0
+ */
 export interface BufferHandle {
+  /** Identifies handles of buffers. */
   readonly kind: 'kds-buffer';
+  /** See {@link SharedBuffer.resource}. */
   readonly resource: string;
+  /** See {@link SharedBuffer.label}. */
   readonly label: string | undefined;
+  /** The bytes. Access them by views of the buffer, which check the grant. */
   readonly memory: SharedArrayBuffer;
 }
 
+/**
+ * A pool as plain data, for `postMessage` and `workerData`: see {@link openBufferPool}.
+ *
+ * @since 0.1.0
+ */
 export interface BufferPoolHandle {
+  /** Identifies handles of pools. */
   readonly kind: 'kds-buffer-pool';
+  /** Handles of the buffers, in their order. */
   readonly buffers: readonly BufferHandle[];
 }
 

@@ -1,3 +1,5 @@
+/** kds/buffers: shared memory with its resource embedded (docs/jobs.md). */
+
 export {
   type BufferOptions,
   type Cover,

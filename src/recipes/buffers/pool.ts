@@ -11,12 +11,23 @@ import {
 } from './buffer.ts';
 import type { BufferPoolHandle } from './handle.ts';
 
+/**
+ * Buffers of one size, made and sent together, for example for a swap chain.
+ *
+ * @since 0.1.0
+ */
 export interface BufferPool {
+  /** The buffers; their order is the same in every thread. */
   readonly buffers: readonly SharedBuffer[];
-  /** Send this to workers, and open it there with `openBufferPool`. */
+  /** Send this to other threads, and open it there with {@link openBufferPool}. */
   readonly handle: BufferPoolHandle;
 }
 
+/**
+ * Options of {@link createBufferPool}, the others for each buffer.
+ *
+ * @since 0.1.0
+ */
 export interface BufferPoolOptions extends BufferOptions {
   /** Number of buffers: 1 to 1024. */
   readonly count: number;
@@ -27,13 +38,19 @@ const countLimit = 1024;
 /**
  * Makes `count` buffers of the same size. Their labels are followed by a number, from 0.
  *
- * @throws as {@link createBuffer}.
+ * @param options - Their number, size in bytes and label, and whether their views are guarded.
+ * @throws TypeError, RangeError, {@link LimitError}, {@link UnsupportedError} as {@link
+ * createBuffer}.
+ * @waits Never.
  * @example
+ * ```ts
  * import { createBufferPool, openBufferPool } from 'kds/buffers';
  *
  * const pool = createBufferPool({ count: 3, byteLength: 1024, label: 'frame' });
  * const same = openBufferPool(structuredClone(pool.handle)); // as a worker would
  * console.log(same.buffers[2]?.resource === pool.buffers[2]?.resource); // true
+ * ```
+ * @since 0.1.0
  */
 export function createBufferPool(options: BufferPoolOptions): BufferPool {
   checkIsObject(options);
@@ -49,7 +66,19 @@ export function createBufferPool(options: BufferPoolOptions): BufferPool {
 /**
  * Opens the same pool in another thread, from its handle.
  *
- * @throws as {@link openBuffer}.
+ * @param handle - {@link BufferPool.handle}, as it arrived.
+ * @param options - Whether the views of this thread are guarded.
+ * @throws TypeError, {@link ProtocolError} as {@link openBuffer}.
+ * @waits Never.
+ * @example
+ * ```ts
+ * import { createBufferPool, openBufferPool } from 'kds/buffers';
+ *
+ * const { handle } = createBufferPool({ count: 2, byteLength: 1024 });
+ * const { buffers } = openBufferPool(structuredClone(handle), { isGuarded: true });
+ * console.log(buffers.length); // 2
+ * ```
+ * @since 0.1.0
  */
 export function openBufferPool(
   handle: BufferPoolHandle,
