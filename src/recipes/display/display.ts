@@ -27,54 +27,124 @@ import { findFlipDeadlock } from './flip-deadlock.ts';
 import { type Latencies, LatencyHistogram } from './latencies.ts';
 import type { Vsync, VsyncEvent } from './vsync.ts';
 
+/**
+ * Counts and latencies since the display was made.
+ *
+ * @since 0.1.0
+ */
 export interface DisplayStatistics {
+  /** Calls of `present` that requested their buffer, also those then refused. */
   readonly presented: number;
+  /** Frames that were put on the screen. */
   readonly shown: number;
+  /** Flips that ended as 'dropped'. */
   readonly dropped: number;
+  /** Flips that ended as 'expired'. */
   readonly expired: number;
+  /** Flips that ended as 'failed'. */
   readonly failed: number;
+  /** Flips that ended as 'cancelled'. */
   readonly cancelled: number;
+  /** Flips that ended as 'refused', and requests of `present` that threw. */
   readonly refused: number;
+  /** Vsyncs that were handled. */
   readonly vsyncs: number;
   /** Vsyncs at which the old frame stayed because flips were pending and no flip was ready. */
   readonly missed: number;
   /** Vsyncs that passed while the event loop was busy. */
   readonly skipped: number;
-  /** From the grant, which is the end of the rendering, to the latch, and to the screen. */
+  /** From the grant of a flip, which is the end of the rendering, to its latch. */
   readonly toLatch: Latencies;
+  /** From the grant of a flip to its vsync on the screen. */
   readonly toScreen: Latencies;
 }
 
+/**
+ * A swap chain of buffers, each with its resource, and a screen that shows one after the other.
+ *
+ * @example
+ * ```ts
+ * import { createDomain } from 'kds';
+ * import { createDisplay, manualVsync } from 'kds/display';
+ *
+ * const vsync = manualVsync();
+ * const buffers = [{ resource: 'F0' }, { resource: 'F1' }];
+ * const display = createDisplay(createDomain(), { buffers, vsync });
+ * const { buffer, grant } = await display.acquireBuffer();
+ * const flip = display.present(buffer, { number: 7 });
+ * grant.release(); // drawn
+ * vsync.tick(); // latched
+ * vsync.tick(); // on the screen
+ * console.log(await flip.outcome, display.shown?.number); // shown 7
+ * await display.close();
+ * ```
+ * @since 0.1.0
+ */
 export interface Display<B extends DisplayBuffer, G extends Grant = Grant> {
+  /** The swap chain, in the order of the options. */
   readonly buffers: readonly B[];
-  /** The frame on the screen. */
+  /** The frame on the screen; undefined before the first one, and after `close`. */
   readonly shown: ShownFrame<B, G> | undefined;
 
   /**
-   * Shows a buffer when its producer has ended. Call it as soon as the render job is enqueued;
-   * never waits. `number` identifies the frame: a safe integer, by default one more than the last.
+   * Shows a buffer when its producer has ended. Call it as soon as the render job is enqueued: the
+   * request comes after that job, so its grant means that rendering has ended.
    *
-   * @throws TypeError for a buffer that is not in the chain; DeadlockError if it could never be
-   * shown; LimitError if 1024 flips wait; DomainClosedError.
+   * @param buffer - One of the display's buffers.
+   * @param options - `number` identifies the frame: a safe integer, by default one more than the
+   * last; the first is 0.
+   * @throws TypeError if the buffer is not in the chain, or the number is no safe integer.
+   * @throws {@link DeadlockError} if it could never be shown, as far as that is known now.
+   * @throws {@link InvalidSetError} if the domain refuses its resource.
+   * @throws {@link LimitError} if 1024 flips wait.
+   * @throws {@link DomainClosedError} if the display or the domain is closed.
+   * @waits Never. Await {@link Flip.outcome}.
    */
   present(buffer: B, options?: { readonly number?: number }): Flip<B>;
 
   /**
-   * The buffer to draw the next frame into: in turn, with preference for buffers that the display
-   * does not have. Requests nothing: declare the buffer as written by the render job.
+   * Chooses the buffer to draw the next frame into: in turn, with preference for buffers that the
+   * display does not have. Requests nothing: declare the buffer as written by the render job.
+   *
+   * @waits Never.
    */
   nextBuffer(): B;
 
   /**
-   * Acquires the first buffer that is free, to draw into: for producers that must not wait for one
-   * buffer while another is free. Rejects as `acquire` of the domain.
+   * Acquires the first buffer that is free, exclusive, to draw into: for producers that must not
+   * wait for one buffer while another is free. Release the grant when the frame is drawn. A call
+   * that waits is not ended by `close`.
+   *
+   * @param options - A limit of the wait, and a label.
+   * @throws {@link WaitTimeoutError} if `timeoutMs` has passed.
+   * @throws {@link DomainClosedError} if the display or the domain is closed.
+   * @throws {@link UnavailableError} if the backend is unavailable.
+   * @throws TypeError, RangeError or {@link LimitError} if an option is invalid.
+   * @throws The reason of `signal`.
+   * @waits Resolves when a buffer is free, rejects after `timeoutMs`.
    */
   acquireBuffer(options?: AcquireBufferOptions): Promise<{ readonly buffer: B; readonly grant: G }>;
 
+  /**
+   * Returns counts and latencies since the display was made.
+   *
+   * @waits Never.
+   */
   statistics(): DisplayStatistics;
 
-  /** Cancels the flips that are not on the screen yet, and releases the frame that is. */
+  /**
+   * Stops the vsyncs, cancels the flips that are not on the screen yet, and releases the frame that
+   * is. The domain stays open.
+   *
+   * @throws {@link UnavailableError} if the release cannot be sent to a remote backend.
+   * @waits Resolves at once on local backends, after one round trip on others.
+   */
   close(): Promise<void>;
+  /**
+   * Calls {@link close}.
+   *
+   * @waits Resolves as {@link close}.
+   */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -85,8 +155,14 @@ const nameLengthMax = 900;
 /**
  * Makes a display over a domain, of any backend, and starts its vsync.
  *
- * @throws TypeError, RangeError, LimitError for invalid options.
+ * @param domain - The domain of the buffers' resources, or a session of it.
+ * @param options - The swap chain, the source of vsyncs, the mode and a time limit of producers.
+ * @throws TypeError if the domain or an option is invalid.
+ * @throws RangeError if there are not 2 to 16 buffers, or `deadlineMs` is out of its bounds.
+ * @throws {@link LimitError} if `label` is longer than 1024 code units.
+ * @waits Never.
  * @example
+ * ```ts
  * import { createDomain } from 'kds';
  * import { createDisplay, manualVsync } from 'kds/display';
  * import { createJobQueue } from 'kds/jobs';
@@ -104,6 +180,8 @@ const nameLengthMax = 900;
  * vsync.tick(); // on the screen
  * console.log(await flip.outcome); // shown
  * await display.close();
+ * ```
+ * @since 0.1.0
  */
 export function createDisplay<B extends DisplayBuffer, G extends Grant = Grant>(
   domain: Domain<G>,

@@ -3,11 +3,21 @@
 import type { Grant, Waiter } from '../../api/grant.ts';
 import type { ResourceRef } from '../../api/sets.ts';
 
-/** Any object with a resource, for example a buffer of kds/buffers. */
+/**
+ * Any object with a resource, for example a buffer of kds/buffers.
+ *
+ * @since 0.1.0
+ */
 export interface DisplayBuffer {
+  /** Name or handle of the resource that a producer holds exclusive while it draws. */
   readonly resource: ResourceRef;
 }
 
+/**
+ * State of a flip.
+ *
+ * @since 0.1.0
+ */
 export type FlipState =
   /** Waits for its grant: the producer has not ended. */
   | 'pending'
@@ -20,7 +30,11 @@ export type FlipState =
   | 'replaced'
   | FlipFailure;
 
-/** The reason why a frame was never shown. */
+/**
+ * The reason why a frame was never shown.
+ *
+ * @since 0.1.0
+ */
 export type FlipFailure =
   /** A newer frame was ready first (mailbox). */
   | 'dropped'
@@ -32,7 +46,11 @@ export type FlipFailure =
   /** A deadlock, or the domain was closed: `outcome` rejects with the reason. */
   | 'refused';
 
-/** 'shown', or the reason why a frame was not. */
+/**
+ * 'shown', or the reason why a frame was not.
+ *
+ * @since 0.1.0
+ */
 export type FlipOutcome = 'shown' | Exclude<FlipFailure, 'refused'>;
 
 const moves: Readonly<Record<FlipState, readonly FlipState[]>> = {
@@ -48,17 +66,41 @@ const moves: Readonly<Record<FlipState, readonly FlipState[]>> = {
   refused: [],
 };
 
+/**
+ * Brings one frame to the screen: the result of {@link Display.present}.
+ *
+ * @example
+ * ```ts
+ * import { createDomain } from 'kds';
+ * import { createDisplay, manualVsync } from 'kds/display';
+ *
+ * const buffers = [{ resource: 'F0' }, { resource: 'F1' }];
+ * const display = createDisplay(createDomain(), { buffers, vsync: manualVsync() });
+ * const flip = display.present(display.nextBuffer());
+ * console.log(flip.state, flip.cancel(), await flip.outcome); // ready true cancelled
+ * await display.close();
+ * ```
+ * @since 0.1.0
+ */
 export interface Flip<B extends DisplayBuffer = DisplayBuffer> {
   /** As given to `present`, or one more than the last. */
   readonly number: number;
+  /** The buffer of the frame. */
   readonly buffer: B;
+  /** Its state at this moment. */
   readonly state: FlipState;
   /**
-   * 'shown', as soon as the frame is on the screen; or the reason why it never will be. Rejects
-   * with DeadlockError or DomainClosedError if the flip was refused.
+   * Resolves with 'shown' as soon as the frame is on the screen, or with the reason why it never
+   * will be. Rejects, if the flip was refused, with {@link DeadlockError}, {@link
+   * DomainClosedError} or the error of the backend.
    */
   readonly outcome: Promise<FlipOutcome>;
-  /** True if the flip had not been latched: then it never is. */
+  /**
+   * Cancels the flip.
+   *
+   * @returns True if the flip had not been latched: then it never is.
+   * @waits Never.
+   */
   cancel(): boolean;
 }
 

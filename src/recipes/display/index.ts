@@ -1,3 +1,5 @@
+/** kds/display: a swap chain of buffers and its vsyncs (docs/display.md). */
+
 export { createDisplay, type Display, type DisplayStatistics } from './display.ts';
 export type { AcquireBufferOptions, DisplayOptions, ShownFrame } from './display-options.ts';
 export type { DisplayBuffer, Flip, FlipFailure, FlipOutcome, FlipState } from './flip.ts';

@@ -7,13 +7,24 @@ const perOctave = 8;
 const leastMs = 0.001;
 const octaves = 34;
 
+/**
+ * A summary of latencies, in a histogram of fixed size: quantiles are exact within a tenth.
+ *
+ * @since 0.1.0
+ */
 export interface Latencies {
+  /** Number of latencies. */
   readonly count: number;
-  /** Median, 99th percentile and maximum, in ms; 0 if there are no latencies. */
+  /** Median, ms; 0 if there are no latencies. */
   readonly p50Ms: number;
+  /** 99th percentile, ms; 0 if there are no latencies. */
   readonly p99Ms: number;
+  /** Maximum, ms; 0 if there are no latencies. */
   readonly maxMs: number;
-  /** Buckets that are not empty: latencies up to `upToMs`, and over that of the bucket before. */
+  /**
+   * Buckets that are not empty: `count` latencies up to `upToMs`, and over that of the bucket
+   * before.
+   */
   readonly buckets: readonly { readonly upToMs: number; readonly count: number }[];
 }
 

@@ -3,17 +3,47 @@
 import { describe } from '../../api/sets.ts';
 import { realNowMs, setRealImmediate, setRealTimeout } from '../../runtime/real-time.ts';
 
+/**
+ * A vsync, for its listener.
+ *
+ * @since 0.1.0
+ */
 export interface VsyncEvent {
-  /** The time at which it was due, by {@link Vsync.now}, in ms. */
+  /** The time at which it was due, ms by {@link Vsync.now}. */
   readonly timeMs: number;
   /** Grows by one with each vsync, and by more if some were skipped. */
   readonly number: number;
 }
 
+/**
+ * A source of vsyncs. Any object with these two methods is one.
+ *
+ * @example
+ * ```ts
+ * import { timerVsync } from 'kds/display';
+ *
+ * const vsync = timerVsync({ hz: 120 });
+ * const stop = vsync.start(({ number, timeMs }) => {
+ *   console.log(number, vsync.now() - timeMs); // 1, and how late it is, in ms
+ *   stop();
+ * });
+ * ```
+ * @since 0.1.0
+ */
 export interface Vsync {
-  /** A clock that never goes back, in ms. Latencies are measured with it. */
+  /**
+   * Reads a clock that never goes back, in ms. Latencies are measured with it.
+   *
+   * @waits Never.
+   */
   now(): number;
-  /** Calls back at each vsync from now on, never within this call. Returns a function to stop. */
+  /**
+   * Calls back at each vsync from now on, never within this call.
+   *
+   * @param onVsync - Called with the time and the number of each vsync.
+   * @returns A function that stops the calls.
+   * @waits Never.
+   */
   start(onVsync: (event: VsyncEvent) => void): () => void;
 }
 
@@ -22,12 +52,25 @@ const hzMax = 1000;
 const coarseMs = 1.5;
 
 /**
- * A vsync by timer, within some tenths of a millisecond of its time if the event loop is free, and
- * without drift. Keeps the process alive while it is used. It goes by real time where a test has
- * faked the timers: {@link manualVsync} is for tests.
+ * Makes a vsync by timer, within some tenths of a millisecond of its time if the event loop is
+ * free, and without drift. It spends the last 1.5 ms of each period in turns of the event loop,
+ * keeps the process alive while it is used, and goes by real time where a test has faked the
+ * timers: {@link manualVsync} is for tests.
  *
- * @param options `hz`: 1 to 1000. Default 60.
- * @throws TypeError, RangeError
+ * @param options - `hz`: vsyncs in a second, 1 to 1000. Default 60.
+ * @throws TypeError if `hz` is no number.
+ * @throws RangeError if `hz` is out of its bounds.
+ * @waits Never.
+ * @example
+ * ```ts
+ * import { timerVsync } from 'kds/display';
+ *
+ * const stop = timerVsync({ hz: 100 }).start(({ number }) => {
+ *   console.log(number); // 1, then 2
+ *   if (number >= 2) stop();
+ * });
+ * ```
+ * @since 0.1.0
  */
 export function timerVsync({ hz = 60 }: { readonly hz?: number } = {}): Vsync {
   if (typeof hz !== 'number') throw new TypeError(`hz is a number, not ${describe(hz)}`);
@@ -71,9 +114,20 @@ class TimerVsync implements Vsync {
 }
 
 /**
- * The vsync of a browser's page or worker, by requestAnimationFrame.
+ * Makes the vsync of a browser's page or worker, by requestAnimationFrame.
  *
  * @throws TypeError where there is none.
+ * @waits Never.
+ * @example
+ * ```ts no-run
+ * import { createDomain } from 'kds';
+ * import { animationFrameVsync, createDisplay } from 'kds/display';
+ *
+ * const buffers = [{ resource: 'front' }, { resource: 'back' }];
+ * const onShown = () => {}; // draw the buffer onto the canvas
+ * createDisplay(createDomain(), { buffers, vsync: animationFrameVsync(), onShown });
+ * ```
+ * @since 0.1.0
  */
 export function animationFrameVsync(): Vsync {
   if (typeof requestAnimationFrame !== 'function') {
@@ -94,15 +148,54 @@ export function animationFrameVsync(): Vsync {
   };
 }
 
-/** A vsync that a test triggers. */
+/**
+ * A vsync that a test triggers.
+ *
+ * @example
+ * ```ts
+ * import { manualVsync } from 'kds/display';
+ *
+ * const vsync = manualVsync();
+ * vsync.start(({ number, timeMs }) => console.log(number, timeMs)); // 1 15
+ * vsync.advance(5);
+ * vsync.tick(10);
+ * ```
+ * @since 0.1.0
+ */
 export interface ManualVsync extends Vsync {
-  /** Moves its clock by `ms`, without a vsync. */
+  /**
+   * Moves its clock, without a vsync.
+   *
+   * @param ms - Milliseconds, 0 or more.
+   * @throws RangeError if `ms` is less than 0.
+   * @waits Never.
+   */
   advance(ms: number): void;
-  /** Moves its clock by `ms`, by default a sixtieth of a second; then triggers a vsync. */
+  /**
+   * Moves its clock, then triggers a vsync: the listeners run within this call.
+   *
+   * @param ms - Milliseconds, 0 or more. Default: a sixtieth of a second.
+   * @throws RangeError if `ms` is less than 0.
+   * @waits Never.
+   */
   tick(ms?: number): void;
 }
 
-/** For tests, and for offline rendering. Its clock begins at 0. */
+/**
+ * Makes a vsync for tests, and for offline rendering. Its clock begins at 0.
+ *
+ * @waits Never.
+ * @example
+ * ```ts
+ * import { manualVsync } from 'kds/display';
+ *
+ * const vsync = manualVsync();
+ * vsync.start(({ number }) => console.log(number)); // 1
+ * vsync.tick();
+ * console.log(vsync.now()); // 16.666666666666668
+ * ```
+ * @since 0.1.0
+ */
 export function manualVsync(): ManualVsync {
   const listeners = new Set<(event: VsyncEvent) => void>();
   let timeMs = 0;
