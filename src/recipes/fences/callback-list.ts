@@ -36,9 +36,27 @@ export class CallbackList<F> {
   }
 }
 
-/** A function to be called when a fence ends. */
+/**
+ * A function that is called when a fence ends: the result of {@link Fence.addCallback}.
+ *
+ * @example
+ * ```ts
+ * import { Fence } from 'kds/fences';
+ *
+ * const fence = new Fence();
+ * const callback = fence.addCallback(() => console.log('never'));
+ * console.log(callback?.remove(), callback?.remove()); // true false
+ * fence.signal();
+ * ```
+ * @since 0.1.0
+ */
 export interface FenceCallback {
-  /** True if this call removes it: then it never runs. False if it has run or was removed. */
+  /**
+   * Removes the function.
+   *
+   * @returns True if this call removes it: then it never runs. False if it has run or was removed.
+   * @waits Never.
+   */
   remove(): boolean;
 }
 

@@ -18,20 +18,25 @@ import { Fence } from './fence.ts';
 const known = new WeakMap<Grant, Fence>();
 
 /**
- * A fence that ends when a grant does, the same one each time: ok when all of it is released, with
- * the grant's `signal.reason` when it is lost, or with the reason of `abandon`.
+ * Returns a fence that ends when a grant does, the same one each time: ok when all of it is
+ * released, with the grant's `signal.reason` when it is lost, or with the reason of `abandon`.
  *
  * Call it while the grant is held. The fence of a grant that has ended has ended too, ok unless the
  * loss is known.
  *
- * @throws TypeError for an invalid grant.
+ * @param grant - A grant of any backend.
+ * @throws TypeError if it is no grant.
+ * @waits Never. Await the fence.
  * @example
+ * ```ts
  * import { createDomain } from 'kds';
  * import { doneFence } from 'kds/fences';
  *
  * const grant = await createDomain().acquire({ exclusive: 'a' });
  * doneFence(grant).addCallback(({ status }) => console.log(status));
  * grant.release(); // ok
+ * ```
+ * @since 0.1.0
  */
 export function doneFence(grant: Grant): Fence {
   if (typeof grant?.release !== 'function' || typeof grant.abandon !== 'function') {

@@ -24,10 +24,20 @@ import { throwUncaught } from '../../runtime/uncaught.ts';
 import { CallbackList, type FenceCallback } from './callback-list.ts';
 import { startTimer } from './timer.ts';
 
+/**
+ * State of a fence: 'pending', and then for ever 'ok' or 'error'.
+ *
+ * @since 0.1.0
+ */
 export type FenceStatus = 'pending' | 'ok' | 'error';
 
+/**
+ * Options of a fence.
+ *
+ * @since 0.1.0
+ */
 export interface FenceOptions {
-  /** Used in errors. */
+  /** Used in errors. At most 1024 code units. */
   readonly label?: string | undefined;
   /**
    * Called with the time, in ms since 1970, by which a caller of `hintDeadline` needs the fence,
@@ -36,13 +46,24 @@ export interface FenceOptions {
   readonly onDeadline?: ((atMs: number) => void) | undefined;
 }
 
+/**
+ * Options of {@link Fence.wait}.
+ *
+ * @since 0.1.0
+ */
 export interface FenceWaitOptions {
-  /** Stop waiting when it aborts: rejects with `signal.reason` itself. */
+  /** Ends the wait: rejects with `signal.reason` itself. */
   readonly signal?: AbortSignal | undefined;
-  /** Time limit of the wait, in ms. Default Infinity. */
+  /** Time limit of the wait, ms, 0 or more. Default Infinity. */
   readonly timeoutMs?: number | undefined;
 }
 
+/**
+ * Called when a fence ends.
+ *
+ * @param fence - The fence, whose status is 'ok' or 'error'.
+ * @since 0.1.0
+ */
 export type FenceFunction = (fence: Fence) => void;
 
 interface GatheringOptions {
@@ -58,16 +79,22 @@ const abortListeners = new AbortListeners<(reason: unknown) => void>((waiting, r
 const hints = new Turns<() => void>((hint) => hint());
 
 /**
+ * An object that is signalled once, ok or with an error, and keeps that state.
+ *
  * @example
+ * ```ts
  * import { Fence } from 'kds/fences';
  *
  * const rendered = new Fence({ label: 'frame 7' });
  * rendered.addCallback(({ status }) => console.log('show it:', status));
  * rendered.signal(); // show it: ok
  * await rendered;
+ * ```
+ * @since 0.1.0
  */
 export class Fence implements PromiseLike<void> {
   static readonly #deliveries = new Turns<Fence>((fence) => fence.#runCallbacks());
+  /** The label of its options. */
   readonly label: string | undefined;
   #status: FenceStatus = 'pending';
   #hasError = false;
@@ -76,7 +103,13 @@ export class Fence implements PromiseLike<void> {
   #deadlineMs = Number.POSITIVE_INFINITY;
   #onDeadline: ((atMs: number) => void) | undefined;
 
-  /** @throws TypeError, LimitError for invalid options. */
+  /**
+   * Makes a pending fence.
+   *
+   * @param options - A label, and a listener for deadline hints.
+   * @throws TypeError if an option is invalid.
+   * @throws {@link LimitError} if `label` is longer than 1024 code units.
+   */
   constructor(options: FenceOptions = {}) {
     checkIsObject(options);
     const { label, onDeadline } = options;
@@ -87,11 +120,16 @@ export class Fence implements PromiseLike<void> {
   }
 
   /**
-   * Ends when all of the fences have; with the error of the first one that failed, if any. Of an
-   * empty list, it has ended. Hints are passed on to all that are pending.
+   * Gathers fences in one that ends when all of them have; with the error of the first one that
+   * failed, if any. Of an empty list, it has ended. Hints are passed on to all that are pending.
    *
-   * @throws TypeError for invalid fences; LimitError for more than 65,536.
+   * @param fences - Up to 65,536 fences.
+   * @param options - `label`, used in errors.
+   * @throws TypeError if one is no fence.
+   * @throws {@link LimitError} if there are more than 65,536.
+   * @waits Never. Await the fence.
    * @example
+   * ```ts
    * import { Fence } from 'kds/fences';
    *
    * const [left, right] = [new Fence(), new Fence()];
@@ -99,28 +137,37 @@ export class Fence implements PromiseLike<void> {
    * left.signal();
    * right.fail(new Error('no signal'));
    * console.log(both.status, both.error); // error Error: no signal
+   * ```
    */
   static all(fences: Iterable<Fence>, options: GatheringOptions = {}): Fence {
     return allOf(checkFences(fences), options);
   }
 
   /**
-   * Ends as soon as one of the fences has, with the same outcome. Hints are passed on to all.
+   * Gathers fences in one that ends as soon as one of them has, with the same outcome. Hints are
+   * passed on to all.
    *
-   * @throws TypeError for invalid fences; LimitError for more than 65,536; InvalidSetError for an
-   * empty list, which would never end.
+   * @param fences - 1 to 65,536 fences.
+   * @param options - `label`, used in errors.
+   * @throws TypeError if one is no fence.
+   * @throws {@link LimitError} if there are more than 65,536.
+   * @throws {@link InvalidSetError} for an empty list, which would never end.
+   * @waits Never. Await the fence.
    * @example
+   * ```ts
    * import { Fence } from 'kds/fences';
    *
    * const [cache, server] = [new Fence(), new Fence()];
    * const answered = Fence.any([cache, server]);
    * cache.signal();
    * console.log(answered.status, server.status); // ok pending
+   * ```
    */
   static any(fences: Iterable<Fence>, options: GatheringOptions = {}): Fence {
     return anyOf(checkFences(fences), options);
   }
 
+  /** Its state at this moment. */
   get status(): FenceStatus {
     return this.#status;
   }
@@ -137,30 +184,46 @@ export class Fence implements PromiseLike<void> {
 
   /**
    * Ends the fence: 'error' if an error has been set, otherwise 'ok'. Its callbacks run before this
-   * returns, or, within a callback, after that one. False if the fence had ended before.
+   * returns, or, within a callback, after that one.
+   *
+   * @returns False if the fence had ended before.
+   * @waits Never.
    */
   signal(): boolean {
     return this.end(false, undefined);
   }
 
-  /** Sets the error, unless one is set, and ends the fence. False if it had ended before. */
+  /**
+   * Sets the error, unless one is set, and ends the fence.
+   *
+   * @param error - The error, of any type.
+   * @returns False if the fence had ended before.
+   * @waits Never.
+   */
   fail(error: unknown): boolean {
     return this.end(true, error);
   }
 
   /**
-   * Sets the error that the fence will end with, and leaves it pending. The first error wins. False
-   * if one was set before, or the fence has ended.
+   * Sets the error that the fence will end with, and leaves it pending. The first error wins.
+   *
+   * @param error - The error, of any type.
+   * @returns False if one was set before, or the fence has ended.
+   * @waits Never.
    */
   setError(error: unknown): boolean {
     return this.#recordError(error);
   }
 
   /**
-   * Adds a function that is called when the fence ends: exactly once, unless it is removed. What it
-   * throws is an uncaught exception, and stops no other callback.
+   * Adds a function that is called when the fence ends: exactly once, unless it is removed. An
+   * error that it throws is an uncaught exception, and stops no other callback.
    *
-   * Null if the fence has ended: then the function is not called, and the caller handles the end.
+   * @param fn - The function, called with the fence.
+   * @returns Null if the fence has ended: then the function is not called, and the caller handles
+   * the end.
+   * @throws TypeError if `fn` is no function.
+   * @waits Never.
    */
   addCallback(fn: FenceFunction): FenceCallback | null {
     checkFunction(fn, 'a callback');
@@ -171,6 +234,10 @@ export class Fence implements PromiseLike<void> {
   /**
    * Makes a fence awaitable: fulfilled with undefined, or rejected with its error. A fence makes no
    * promise by itself, so one that fails without a waiter is no unhandled rejection.
+   *
+   * @param onOk - Called when the fence has ended ok.
+   * @param onError - Called with the error of the fence.
+   * @waits Resolves when the fence ends, without a limit.
    */
   // biome-ignore lint/suspicious/noThenProperty: it is there to be awaited.
   then<R = void, E = never>(
@@ -181,10 +248,14 @@ export class Fence implements PromiseLike<void> {
   }
 
   /**
-   * The same with a limit of the wait, which does not change the fence. A finite `timeoutMs` keeps
-   * the process alive until the wait ends.
+   * Waits for the end of the fence, with a limit that does not change the fence. A finite
+   * `timeoutMs` keeps the process alive until the wait ends.
    *
-   * Rejects with the fence's error; WaitTimeoutError; `signal.reason`; TypeError, RangeError.
+   * @param options - The limit, and a signal that ends the wait.
+   * @throws The error of the fence, or the reason of `signal`.
+   * @throws {@link WaitTimeoutError} if `timeoutMs` has passed.
+   * @throws TypeError or RangeError if an option is invalid.
+   * @waits Resolves when the fence ends ok, rejects after `timeoutMs`.
    */
   wait(options: FenceWaitOptions = {}): Promise<undefined> {
     return new Promise((resolve, reject) => {
@@ -221,11 +292,14 @@ export class Fence implements PromiseLike<void> {
   }
 
   /**
-   * Hints at a time, in ms since 1970, by which the fence is needed. The hint is passed on to the
-   * fences that this one depends on, as far as they are known; a producer may hurry. True if the
-   * time is earlier than all before.
+   * Hints at a time by which the fence is needed. The hint is passed on to the fences that this one
+   * depends on, as far as they are known; a producer may hurry.
    *
-   * @throws TypeError, RangeError for an invalid time.
+   * @param atMs - The time, in ms since 1970.
+   * @returns True if the fence is pending, and the time is earlier than all before.
+   * @throws TypeError if it is no number.
+   * @throws RangeError if it is NaN.
+   * @waits Never.
    */
   hintDeadline(atMs: number): boolean {
     if (typeof atMs !== 'number') throw new TypeError(`atMs is a time, not ${describe(atMs)}`);

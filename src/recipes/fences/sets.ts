@@ -17,20 +17,34 @@ import type { FenceCallback } from './callback-list.ts';
 import { Fence } from './fence.ts';
 import { startTimer } from './timer.ts';
 
+/**
+ * Options of {@link exportFence}.
+ *
+ * @since 0.1.0
+ */
 export interface ExportOptions {
+  /** Label of the fence, used in errors. At most 1024 code units. */
   readonly label?: string | undefined;
-  /** Stops waiting when it aborts: the fence fails with `signal.reason` itself. */
+  /** Ends the wait: the fence fails with `signal.reason` itself. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * A fence of all that conflicts with a set *now*, held or waiting: it ends when those requests have
- * ended, whatever arrives later. Holds nothing and blocks no other caller. Fails as
- * `domain.settled` rejects: DomainClosedError, UnavailableError.
+ * Makes a fence of all that conflicts with a set *now*, held or waiting: it ends when those
+ * requests have ended, whatever arrives later. Holds nothing and blocks no other caller. The fence
+ * fails as `domain.settled` rejects: DomainClosedError, UnavailableError, the signal's reason.
  *
- * @throws InvalidSetError, LimitError, DomainClosedError; TypeError; UnsupportedError for a domain
- * without the capability 'settled'.
+ * @param domain - A domain with the capability 'settled', or a session of it.
+ * @param set - The set, with the modes that conflict.
+ * @param options - The fence's label, and a signal that ends the wait.
+ * @throws {@link InvalidSetError} if the set is invalid.
+ * @throws {@link LimitError} if the set or the label is too long.
+ * @throws {@link DomainClosedError} if the domain is closed.
+ * @throws {@link UnsupportedError} if the domain lacks the capability 'settled'.
+ * @throws TypeError if the domain or an option is invalid.
+ * @waits Never. Await the fence.
  * @example
+ * ```ts
  * import { createDomain } from 'kds';
  * import { exportFence } from 'kds/fences';
  *
@@ -39,6 +53,8 @@ export interface ExportOptions {
  * const written = exportFence(domain, { shared: 'frame' });
  * writer.release();
  * await written;
+ * ```
+ * @since 0.1.0
  */
 export function exportFence(
   domain: Domain,
@@ -61,14 +77,19 @@ export function exportFence(
   return fence;
 }
 
+/**
+ * Options of {@link importFence}.
+ *
+ * @since 0.1.0
+ */
 export interface ImportOptions {
   /**
-   * Time limit of waiting and holding, in ms, from the call on: then a waiting request is
-   * cancelled, and a held set is abandoned: its exclusive resources get the recovered flag. A
-   * finite number.
+   * Time limit of waiting and holding, ms, from the call on: 0 or more, and finite. Then a waiting
+   * request is cancelled, and a held set is abandoned: its exclusive resources get the recovered
+   * flag.
    */
   readonly limitMs: number;
-  /** Label of the request, and of the fence that is returned. */
+  /** Label of the request, and of the fence that is returned. At most 1024 code units. */
   readonly label?: string | undefined;
 }
 
@@ -80,12 +101,21 @@ export interface ImportOptions {
  * exclusive resources in their `recovered`. If the fence ends ok before the set is granted, the
  * request is cancelled.
  *
- * The returned fence ends when the set is released: ok, with the fence's error, with
+ * @param domain - The domain of the set, or a session of it.
+ * @param set - The set to hold.
+ * @param fence - The fence that ends it.
+ * @param options - The time limit, and a label.
+ * @returns A fence that ends when the set is released: ok, with the fence's error, with
  * WaitTimeoutError after `limitMs`, or with the reason why the grant was lost or the request
  * refused.
- *
- * @throws TypeError, RangeError, and what `domain.enqueue` throws.
+ * @throws TypeError if an argument is invalid.
+ * @throws RangeError if `limitMs` is out of its bounds.
+ * @throws {@link InvalidSetError} if the set is invalid.
+ * @throws {@link LimitError} if the set or the label is too long.
+ * @throws {@link DomainClosedError} if the domain is closed.
+ * @waits Never. Await the fence.
  * @example
+ * ```ts
  * import { createDomain } from 'kds';
  * import { Fence, importFence } from 'kds/fences';
  *
@@ -95,6 +125,8 @@ export interface ImportOptions {
  * const reading = domain.acquire({ shared: 'surface' });
  * drawn.signal();
  * (await reading).release();
+ * ```
+ * @since 0.1.0
  */
 export function importFence(
   domain: Domain,

@@ -18,10 +18,17 @@ import type { FenceCallback } from './callback-list.ts';
 import { Fence, type FenceFunction, type FenceOptions, type FenceStatus } from './fence.ts';
 import { blockOn, endWord, errorIn, errorNumberMax, hasEnded, setErrorIn } from './fence-word.ts';
 
-/** Shared memory for fences: a plain object, so it goes through workerData and postMessage. */
+/**
+ * Shared memory for fences: a plain object, so it goes through `workerData` and `postMessage`.
+ *
+ * @since 0.1.0
+ */
 export interface FenceArena {
+  /** Identifies arenas of fences. */
   readonly kind: 'kds-fences';
+  /** Version of the layout of the memory. */
   readonly version: 1;
+  /** The states and deadlines of the fences. */
   readonly buffer: SharedArrayBuffer;
 }
 
@@ -36,9 +43,21 @@ const DEADLINE = 1;
 const deadlineMax = 2 ** 31 - 1;
 
 /**
- * Makes an arena of `count` pending fences, 1 to 1,048,576, of 8 bytes each.
+ * Makes an arena of pending fences, of 8 bytes each.
  *
- * @throws TypeError, RangeError
+ * @param count - Number of fences: 1 to 1,048,576.
+ * @throws TypeError if `count` is no number.
+ * @throws RangeError if `count` is out of its bounds.
+ * @throws {@link UnsupportedError} in a page that is not cross-origin isolated.
+ * @waits Never.
+ * @example
+ * ```ts
+ * import { createFenceArena, openFence } from 'kds/fences';
+ *
+ * const arena = createFenceArena(64); // give it to workers: new Worker(url, { workerData: arena })
+ * console.log(openFence(arena, 63).status); // pending
+ * ```
+ * @since 0.1.0
  */
 export function createFenceArena(count: number): FenceArena {
   if (typeof count !== 'number') throw new TypeError(`count is a number, not ${describe(count)}`);
@@ -54,9 +73,16 @@ export function createFenceArena(count: number): FenceArena {
 /**
  * Opens a fence of an arena, in the calling thread, any number of times. The fence may have ended.
  *
- * @throws TypeError for an invalid arena; RangeError for an index that is not in it;
- * ProtocolError for an arena of another version.
+ * @param arena - The arena, as it was made or as it arrived.
+ * @param index - Number of the fence in the arena, from 0.
+ * @param options - The label and the listener of this thread's object.
+ * @throws TypeError if the arena or an option is invalid.
+ * @throws RangeError if the index is not in the arena.
+ * @throws {@link ProtocolError} if the arena is of another version.
+ * @throws {@link LimitError} if `label` is longer than 1024 code units.
+ * @waits Never.
  * @example
+ * ```ts
  * import { createFenceArena, openFence } from 'kds/fences';
  *
  * const arena = createFenceArena(2); // give it to workers: new Worker(url, { workerData: arena })
@@ -64,6 +90,8 @@ export function createFenceArena(count: number): FenceArena {
  * rendered.addCallback(({ status }) => console.log(status)); // wherever it is signalled
  * openFence(arena, 0).signal();
  * rendered.waitSync({ timeoutMs: 1000 }); // a worker may also block
+ * ```
+ * @since 0.1.0
  */
 export function openFence(arena: FenceArena, index: number, options?: FenceOptions): SharedFence {
   const { kind, version, buffer } = (arena ?? {}) as Partial<FenceArena>;
@@ -80,7 +108,23 @@ export function openFence(arena: FenceArena, index: number, options?: FenceOptio
   return SharedFence.open(buffer, index, options);
 }
 
-/** One thread's object for a fence of several threads. Its errors are numbers, 1 to 2^29. */
+/**
+ * One thread's object for a fence of several threads: the result of {@link openFence}. If it has
+ * failed, its `error` is a {@link FenceFailedError} with the number. A fence has no owner: if the
+ * thread that was to end it is terminated, it stays pending.
+ *
+ * @example
+ * ```ts
+ * import { createFenceArena, openFence } from 'kds/fences';
+ *
+ * const arena = createFenceArena(1);
+ * const [here, there] = [openFence(arena, 0), openFence(arena, 0)]; // as in two threads
+ * there.fail(7);
+ * console.log(here.status); // error
+ * await here.wait({ timeoutMs: 9 }).catch(({ code }) => console.log(code)); // KDS_FENCE_FAILED
+ * ```
+ * @since 0.1.0
+ */
 export class SharedFence extends Fence {
   readonly #words: Int32Array;
   readonly #at: number;
@@ -99,31 +143,61 @@ export class SharedFence extends Fence {
     this.#epochMs = new Float64Array(buffer, 0, 1)[EPOCH] as number;
   }
 
+  /** Its state in all threads, at this moment. */
   override get status(): FenceStatus {
     this.#update();
     return super.status;
   }
 
-  /** Ends the fence in all threads. */
+  /**
+   * Ends the fence in all threads. Callbacks of this thread run before this returns.
+   *
+   * @returns False if the fence had ended before.
+   * @waits Never.
+   */
   override signal(): boolean {
     const isFirst = endWord(this.#words, this.#at + STATE, 0);
     this.#update();
     return isFirst;
   }
 
-  /** Fails in all threads. @throws TypeError, RangeError for what is no number from 1 to 2^29. */
+  /**
+   * Sets the error, unless one is set, and ends the fence, in all threads.
+   *
+   * @param error - A whole number, 1 to 2^29.
+   * @returns False if the fence had ended before.
+   * @throws TypeError or RangeError if `error` is no such number.
+   * @waits Never.
+   */
   override fail(error: unknown): boolean {
     const isFirst = endWord(this.#words, this.#at + STATE, checkError(error));
     this.#update();
     return isFirst;
   }
 
-  /** Sets it in all threads. @throws TypeError, RangeError for what is no number from 1 to 2^29. */
+  /**
+   * Sets the error in all threads, and leaves the fence pending. The first error wins.
+   *
+   * @param error - A whole number, 1 to 2^29.
+   * @returns False if one was set before, or the fence has ended.
+   * @throws TypeError or RangeError if `error` is no such number.
+   * @waits Never.
+   */
   override setError(error: unknown): boolean {
     return setErrorIn(this.#words, this.#at + STATE, checkError(error));
   }
 
-  /** @throws UnsupportedError for a pending fence, where there is no Atomics.waitAsync. */
+  /**
+   * Adds a function that is called in this thread when the fence ends: see {@link
+   * Fence.addCallback}.
+   *
+   * @param fn - The function, called with this object.
+   * @returns Null if the fence has ended: then the function is not called.
+   * @throws TypeError if `fn` is no function.
+   * @throws {@link UnsupportedError} if the fence is pending and the runtime has no
+   * Atomics.waitAsync.
+   * @waits Never.
+   */
   override addCallback(fn: FenceFunction): FenceCallback | null {
     this.#update();
     if (super.status === 'pending' && typeof Atomics.waitAsync !== 'function') {
@@ -135,8 +209,14 @@ export class SharedFence extends Fence {
   }
 
   /**
-   * Blocks the thread until the fence ends. Throws its error; WaitTimeoutError; UnsupportedError in
-   * a thread that may not block, as the main one of a browser; TypeError, RangeError.
+   * Blocks the thread until the fence ends.
+   *
+   * @param options - `timeoutMs`: the time limit, ms, 0 or more. Default Infinity.
+   * @throws {@link FenceFailedError} if the fence has failed.
+   * @throws {@link WaitTimeoutError} if `timeoutMs` has passed.
+   * @throws {@link UnsupportedError} in a thread that may not block, as the main one of a browser.
+   * @throws TypeError or RangeError if `timeoutMs` is invalid.
+   * @waits Blocks the thread until the fence ends, at most `timeoutMs`.
    */
   waitSync(options: { readonly timeoutMs?: number | undefined } = {}): void {
     checkIsObject(options);
@@ -162,7 +242,16 @@ export class SharedFence extends Fence {
     return Math.min(shared, super.deadlineMs);
   }
 
-  /** All threads see the hint; `onDeadline` is called in the thread that hints. */
+  /**
+   * Hints at a time by which the fence is needed. All threads see the hint; `onDeadline` is called
+   * in the thread that hints.
+   *
+   * @param atMs - The time, in ms since 1970.
+   * @returns True if the fence is pending, and the time is earlier than all before.
+   * @throws TypeError if it is no number.
+   * @throws RangeError if it is NaN.
+   * @waits Never.
+   */
   override hintDeadline(atMs: number): boolean {
     const isEarlier = super.hintDeadline(atMs);
     if (isEarlier) this.#recordDeadline(atMs);

@@ -17,8 +17,13 @@ const openPointsMax = 2 ** 20;
 /** Errors that are kept after their points are reached, at most: the last ones. */
 const errorsKept = 1024;
 
+/**
+ * Options of a timeline.
+ *
+ * @since 0.1.0
+ */
 export interface TimelineOptions {
-  /** Used in errors. */
+  /** Used in errors. At most 1024 code units. */
   readonly label?: string | undefined;
 }
 
@@ -27,7 +32,11 @@ interface Failure {
 }
 
 /**
+ * A sequence of points, numbered from 1: point n is reached when points 1 to n have ended, in any
+ * order.
+ *
  * @example
+ * ```ts
  * import { Timeline } from 'kds/fences';
  *
  * const frames = new Timeline({ label: 'frames' });
@@ -37,8 +46,11 @@ interface Failure {
  * console.log(frames.value, drawn.status); // 0 pending
  * frames.signal(first);
  * console.log(frames.value, drawn.status); // 2 ok
+ * ```
+ * @since 0.1.0
  */
 export class Timeline {
+  /** The label of its options. */
   readonly label: string | undefined;
   #value = 0;
   #last = 0;
@@ -51,7 +63,13 @@ export class Timeline {
   /** Hints for points that are not added yet. */
   #hintsAhead: { readonly upTo: number; readonly atMs: number }[] = [];
 
-  /** @throws TypeError, LimitError for invalid options. */
+  /**
+   * Makes a timeline without points.
+   *
+   * @param options - A label.
+   * @throws TypeError if an option is invalid.
+   * @throws {@link LimitError} if `label` is longer than 1024 code units.
+   */
   constructor(options: TimelineOptions = {}) {
     checkIsObject(options);
     const { label } = options;
@@ -59,21 +77,24 @@ export class Timeline {
     this.label = label;
   }
 
-  /** The last point that is reached: all points up to it have ended. */
+  /** The last point that is reached: all points up to it have ended. 0 at first. */
   get value(): number {
     return this.#value;
   }
 
-  /** The last point that has been added. */
+  /** The last point that has been added. 0 at first. */
   get last(): number {
     return this.#last;
   }
 
   /**
-   * Adds a point, and returns its number. The point ends with the fence, or, without one, by
-   * {@link signal} or {@link fail}.
+   * Adds a point. It ends with the fence, or, without one, by {@link signal} or {@link fail}.
    *
-   * @throws LimitError if 1,048,576 points are open; TypeError for an invalid fence.
+   * @param work - The fence that ends the point.
+   * @returns The number of the point.
+   * @throws {@link LimitError} if 1,048,576 points are open.
+   * @throws TypeError if `work` is no fence.
+   * @waits Never.
    */
   add(work?: Fence): number {
     if (work !== undefined && !(work instanceof Fence)) {
@@ -88,7 +109,14 @@ export class Timeline {
     return point;
   }
 
-  /** Ends a point. False if it had ended before. @throws RangeError if it was not added. */
+  /**
+   * Ends a point.
+   *
+   * @param point - Its number, from 1 to {@link last}.
+   * @returns False if it had ended before.
+   * @throws RangeError if it was not added.
+   * @waits Never.
+   */
   signal(point: number): boolean {
     return this.#end(point, undefined);
   }
@@ -96,16 +124,25 @@ export class Timeline {
   /**
    * Ends a point with an error. Only the fence of this point has the error: later points are
    * reached all the same.
+   *
+   * @param point - Its number, from 1 to {@link last}.
+   * @param error - The error, of any type.
+   * @returns False if it had ended before.
+   * @throws RangeError if it was not added.
+   * @waits Never.
    */
   fail(point: number, error: unknown): boolean {
     return this.#end(point, { error });
   }
 
   /**
-   * The fence of a point, also of one that is not added yet: it ends when the point is reached.
-   * Hints are passed on to the fences of all points up to it.
+   * Returns the fence of a point, also of one that is not added yet: it ends when the point is
+   * reached. Hints are passed on to the fences of all points up to it. Errors of the last 1024
+   * failed points are kept: the fence of an older one that is first requested later is ok.
    *
-   * @throws RangeError for an invalid number, or one more than 1,048,576 ahead of `value`.
+   * @param point - Its number, from 1 to 1,048,576 ahead of {@link value}.
+   * @throws RangeError if it is out of these bounds.
+   * @waits Never. Await the fence.
    */
   point(point: number): Fence {
     if (!Number.isSafeInteger(point) || point < 1 || point > this.#value + openPointsMax) {
