@@ -23,29 +23,68 @@ import {
   type LockTerms,
 } from './web-idl.ts';
 
-/** Called when the lock is granted; with null if `ifAvailable` is set and it is not available. */
+/**
+ * Called when the lock is granted. The lock is held until the promise that this returns is
+ * fulfilled or rejected.
+ *
+ * @param lock - The lock; null if `ifAvailable` is set and it is not available.
+ * @since 0.1.0
+ */
 export type LockGrantedCallback<R> = (lock: Lock | null) => R;
-/** The same for a set: its locks in the order of their names, without duplicates. */
+/**
+ * Called when a set is granted. It is held until the promise that this returns is fulfilled or
+ * rejected.
+ *
+ * @param locks - Its locks in the order of their names, without duplicates; null as for one lock.
+ * @since 0.1.0
+ */
 export type LockSetGrantedCallback<R> = (locks: readonly Lock[] | null) => R;
 
+/**
+ * A lock that is held or requested.
+ *
+ * @since 0.1.0
+ */
 export interface LockInfo {
+  /** Name of the resource. */
   readonly name: string;
+  /** Mode of the request. */
   readonly mode: LockMode;
+  /**
+   * Identifies the manager. Of a request not made by one: the label of its session, or its own, or
+   * ''.
+   */
   readonly clientId: string;
 }
 
+/**
+ * The result of {@link LockManager.query}.
+ *
+ * @since 0.1.0
+ */
 export interface LockManagerSnapshot {
+  /** Locks that are held. A set is listed name by name. */
   readonly held: LockInfo[];
+  /** Requests that wait, in their order. */
   readonly pending: LockInfo[];
 }
 
+/**
+ * Options of a lock manager.
+ *
+ * @since 0.1.0
+ */
 export interface LockManagerOptions {
-  /** Identifies this manager's locks in `query()`. Default: a new UUID. */
+  /** Identifies this manager's locks in `query()`. At most 1024 code units. Default: a new UUID. */
   readonly clientId?: string | undefined;
 }
 
 /**
+ * The Web Locks API on a domain, for one *agent*: a page, a worker, a process or a part of one.
+ * Locks and sets of the same domain conflict, name by name.
+ *
  * @example
+ * ```ts
  * import { createDomain } from 'kds';
  * import { LockManager } from 'kds/web-locks';
  *
@@ -53,6 +92,8 @@ export interface LockManagerOptions {
  * const mode = await locks.request('inbox', { mode: 'shared' }, (lock) => lock?.mode);
  * console.log(mode); // shared
  * await locks.request(['account 1', 'account 2'], (both) => console.log(both?.length)); // 2
+ * ```
+ * @since 0.1.0
  */
 export class LockManager {
   readonly #agent: LockAgent;
@@ -66,7 +107,15 @@ export class LockManager {
     Object.defineProperty(LockManager.prototype.request, 'length', { value: 2 });
   }
 
-  /** @throws TypeError for an invalid domain; LimitError; DomainClosedError. */
+  /**
+   * Makes a lock manager, which is a session of the domain.
+   *
+   * @param domain - The domain of the locks, of any backend.
+   * @param options - The `clientId`.
+   * @throws TypeError if the domain or an option is invalid.
+   * @throws {@link LimitError} if `clientId` is longer than 1024 code units.
+   * @throws {@link DomainClosedError} if the domain is closed.
+   */
   constructor(domain: Domain, options: LockManagerOptions = {}) {
     if (typeof domain?.session !== 'function') {
       throw new TypeError(`a LockManager needs a domain, not ${describe(domain)}`);
@@ -83,24 +132,55 @@ export class LockManager {
   }
 
   /**
-   * Calls back when the lock is granted, in a task of its own, and holds the lock until the
-   * promise that the callback returns is fulfilled or rejected; then the request is, likewise.
+   * Requests a lock exclusive, calls back when it is granted, in a task of its own, and holds it
+   * until the promise that the callback returns is fulfilled or rejected; then the request is,
+   * likewise.
    *
-   * Never throws. Rejects with TypeError for arguments that Web IDL refuses; with a DOMException:
-   * NotSupportedError for options that exclude each other and names that begin with '-', AbortError
-   * if the lock is stolen, or lost with its domain, while it is held (the callback goes on), or the
-   * manager is closed meanwhile, InvalidStateError if it was closed before; with `signal.reason`
-   * itself; with the domain's own errors (LimitError, UnavailableError). There is no time limit.
+   * Never throws. Rejects with the errors below; those of the domain, {@link LimitError} and {@link
+   * UnavailableError}, also occur.
    *
-   * A list of names, an extension by kds, requests a set: all of it is granted at once.
+   * @param name - Any string that does not begin with '-'.
+   * @param callback - Called with the lock.
+   * @throws TypeError if Web IDL refuses an argument.
+   * @throws DOMException: NotSupportedError for options that exclude each other or a reserved name;
+   * AbortError if the lock is stolen or lost while it is held (the callback goes on), or the
+   * manager is closed meanwhile; InvalidStateError if the manager or its domain was closed before.
+   * @throws The reason of `signal`, or the error of the callback.
+   * @waits Resolves when the callback is done. There is no time limit: use `signal`.
    */
   request<R>(name: string, callback: LockGrantedCallback<R>): Promise<Awaited<R>>;
+  /**
+   * Requests a lock with options.
+   *
+   * @param name - Any string that does not begin with '-'.
+   * @param options - The mode, a signal that ends the wait, `ifAvailable` or `steal`.
+   * @param callback - Called with the lock; with null if `ifAvailable` is set and it is not
+   * available.
+   * @waits Resolves when the callback is done. With `ifAvailable` or `steal` it does not wait for
+   * other locks.
+   */
   request<R>(
     name: string,
     options: LockOptions,
     callback: LockGrantedCallback<R>,
   ): Promise<Awaited<R>>;
+  /**
+   * Requests a set exclusive, an extension by kds: all of its locks are granted at once.
+   *
+   * @param names - Up to 65,536 names.
+   * @param callback - Called with the locks.
+   * @waits Resolves when the callback is done.
+   */
   request<R>(names: readonly string[], callback: LockSetGrantedCallback<R>): Promise<Awaited<R>>;
+  /**
+   * Requests a set with options. All names have the same mode.
+   *
+   * @param names - Up to 65,536 names.
+   * @param options - The mode, a signal that ends the wait, `ifAvailable` or `steal`.
+   * @param callback - Called with the locks; with null if `ifAvailable` is set and one is not
+   * available.
+   * @waits Resolves when the callback is done.
+   */
   request<R>(
     names: readonly string[],
     options: LockOptions,
@@ -119,9 +199,12 @@ export class LockManager {
   }
 
   /**
-   * Locks that are held and requests that wait, in the order of the requests: all of the domain's,
-   * from any thread, process or machine. A set is listed name by name. A request not made by a
-   * LockManager has the label of its session, or its own, as clientId.
+   * Lists locks that are held and requests that wait, in the order of the requests: all of the
+   * domain's, from any thread, process or machine.
+   *
+   * @throws DOMException: InvalidStateError if the manager is closed.
+   * @throws {@link DomainClosedError} or {@link UnavailableError} as the domain's `query`.
+   * @waits Never for a lock. Resolves after one round trip to a remote backend.
    */
   async query(): Promise<LockManagerSnapshot> {
     const session = this.#session;
@@ -133,12 +216,19 @@ export class LockManager {
   /**
    * Ends the agent; by the standard this terminates its remaining locks and requests. All of them
    * reject with an AbortError, and no callback is called any more. The domain stays open.
+   *
+   * @waits Resolves when the locks are released: after one round trip to a remote backend.
    */
   async close(): Promise<void> {
     this.#agent.isClosed = true;
     await this.#session.close();
   }
 
+  /**
+   * Calls {@link close}.
+   *
+   * @waits Resolves as {@link close}.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

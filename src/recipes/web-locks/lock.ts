@@ -9,7 +9,21 @@ const key = Symbol('makes locks');
 let grantIn: (lock: Lock) => Grant | undefined;
 let make: (name: string, mode: LockMode, grant: Grant | undefined) => Lock;
 
-/** By the standard: a name and a mode. The lock is released when its callback is done. */
+/**
+ * A lock that is held, by the standard: a name and a mode. It is released when its callback is
+ * done.
+ *
+ * @example
+ * ```ts
+ * import { createDomain } from 'kds';
+ * import { type Lock, LockManager } from 'kds/web-locks';
+ *
+ * const locks = new LockManager(createDomain());
+ * const print = (lock: Lock | null) => console.log(lock?.name, lock?.mode);
+ * await locks.request('a', print); // a exclusive
+ * ```
+ * @since 0.1.0
+ */
 export class Lock {
   readonly #name: string;
   readonly #mode: LockMode;
@@ -33,10 +47,12 @@ export class Lock {
     this.#grant = grant;
   }
 
+  /** The name that was requested. */
   get name(): string {
     return this.#name;
   }
 
+  /** The mode that was requested. */
   get mode(): LockMode {
     return this.#mode;
   }
@@ -47,19 +63,24 @@ export function createLock(name: string, mode: LockMode, grant: Grant | undefine
 }
 
 /**
- * The grant of a lock, for what the standard does not have: its fencing `token`, a `signal` that
- * aborts if it is lost, and its `recovered` names. Undefined if it was lost before its callback was
- * called. The locks of one request share one grant. Releasing it releases the lock, though the
- * callback goes on.
+ * Returns the grant of a lock, for what the standard does not have: its fencing `token`, a `signal`
+ * that aborts if it is lost, and its `recovered` names. The locks of one request share one grant.
+ * Releasing it releases the lock, though the callback goes on.
  *
- * @throws TypeError for an invalid lock.
+ * @param lock - A lock of this package.
+ * @returns Undefined if the lock was lost before its callback was called.
+ * @throws TypeError if it is no such lock.
+ * @waits Never.
  * @example
+ * ```ts
  * import { createDomain } from 'kds';
  * import { grantOf, LockManager } from 'kds/web-locks';
  *
  * const locks = new LockManager(createDomain());
  * const token = await locks.request('a', (lock) => lock && grantOf(lock)?.token);
  * console.log(typeof token); // number
+ * ```
+ * @since 0.1.0
  */
 export function grantOf(lock: Lock): Grant | undefined {
   if (lock instanceof Lock) return grantIn(lock);

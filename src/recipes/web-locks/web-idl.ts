@@ -8,16 +8,29 @@ import { LimitError } from '../../api/errors.ts';
 import { setSizeMax } from '../../api/limits.ts';
 import { describe } from '../../api/sets.ts';
 
+/**
+ * 'exclusive', or 'shared' with other shared locks.
+ *
+ * @since 0.1.0
+ */
 export type LockMode = 'exclusive' | 'shared';
 
+/**
+ * Options of a request.
+ *
+ * @since 0.1.0
+ */
 export interface LockOptions {
-  /** Default 'exclusive'. */
+  /** Mode of the lock, or of all locks of a set. Default 'exclusive'. */
   readonly mode?: LockMode | undefined;
-  /** Call back without waiting, with null if the lock is not available. Default false. */
+  /** Calls back without waiting, with null if the lock is not available. Default false. */
   readonly ifAvailable?: boolean | undefined;
-  /** Revoke the lock of its holder, whose promise rejects with an AbortError. Default false. */
+  /**
+   * Revokes the lock of its holder, whose promise rejects with an AbortError. Exclusive only.
+   * Default false.
+   */
   readonly steal?: boolean | undefined;
-  /** Stop waiting when it aborts: rejects with `signal.reason` itself. No effect once granted. */
+  /** Ends the wait: rejects with `signal.reason` itself. No effect once the callback is called. */
   readonly signal?: AbortSignal | undefined;
 }
 
