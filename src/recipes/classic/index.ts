@@ -2,7 +2,7 @@
  * kds.h of 2012, call by call, over any SyncDomain: to port the logic of drivers, and to read the
  * origin of kds. docs/lineage.md lists each difference.
  *
- * Names keep the C's spelling, in this one file, so that a ported line can be compared with its
+ * Names keep the C's spelling, in this one folder, so that a ported line can be compared with its
  * original. `classic(domain)` binds the domain once, since kds.h has one domain too: so every
  * signature stays the same.
  *
@@ -17,6 +17,9 @@ import { InvalidSetError, isKdsError, type KdsErrorCode } from '../../api/errors
 import type { SyncGrant, Waiter } from '../../api/grant.ts';
 import type { LockedPolicy } from '../../api/options.ts';
 import { describe, type Resource, type ResourceRef, type SetSpec } from '../../api/sets.ts';
+import { ERR_PTR, IS_ERR, type kds_resource_set, PTR_ERR, ResourceSet } from './resource-set.ts';
+
+export { ERR_PTR, IS_ERR, type kds_resource_set, PTR_ERR } from './resource-set.ts';
 
 /** Refuse with -EBUSY if a synchronous caller holds or has queued on a resource of the set. */
 export const KDS_FLAG_LOCKED_FAIL = 0;
@@ -63,12 +66,6 @@ export interface kds_callback<P = unknown, E = unknown> {
 
 /** Bit i set: resource i is wanted exclusive. Words of 32 bits, the lowest first; or one number. */
 export type kds_bitmap = Uint32Array | readonly number[] | bigint;
-
-/**
- * A request, waiting or granted. It has nothing to see: release it through a pointer to it. As in
- * the C it may be an error in place of a set, to be asked with `IS_ERR`.
- */
-export type kds_resource_set = ResourceSet;
 
 /** The C's `struct kds_resource_set **`. */
 export interface kds_resource_set_pointer {
@@ -200,82 +197,6 @@ export function classic(domain: SyncDomain): Kds {
     kds_resource_set_release: release,
   };
 }
-
-/** Where a set is on its way, which only leads downwards. */
-type Stage =
-  | { readonly name: 'asked' }
-  | { readonly name: 'waiting'; readonly waiter: Waiter }
-  | { readonly name: 'granted'; readonly grant: SyncGrant }
-  | { readonly name: 'ended' };
-
-class ResourceSet {
-  #stage: Stage = { name: 'asked' };
-
-  /** The request has been made. Its callback may have run, and may have released it, by now. */
-  placed(waiter: Waiter): void {
-    if (this.#stage.name === 'asked') this.#stage = { name: 'waiting', waiter };
-    else if (this.#stage.name === 'ended') waiter.cancel();
-  }
-
-  /** Whether it is owned from now on; not if it has been released first. */
-  granted(grant: SyncGrant): boolean {
-    if (this.#stage.name === 'ended') {
-      grant.release();
-      return false;
-    }
-    this.#stage = { name: 'granted', grant };
-    return true;
-  }
-
-  /** Exactly once by state, however many pointers lead here. */
-  end(): void {
-    const stage = this.#stage;
-    this.#stage = { name: 'ended' };
-    if (stage.name === 'waiting') stage.waiter.cancel();
-    else if (stage.name === 'granted') stage.grant.release();
-  }
-}
-
-/** What a pointer to a set has in it where the C has a negative errno. */
-class ErrorPointer extends ResourceSet {
-  readonly errno: number;
-
-  constructor(errno: number) {
-    super();
-    this.errno = errno;
-  }
-}
-
-/**
- * A pointer that is an error, as linux/err.h has it.
- *
- * @param error A negative errno.
- * @throws RangeError for what is none.
- */
-export function ERR_PTR(error: number): kds_resource_set {
-  if (!Number.isInteger(error) || error >= 0 || error < -errnoMax) {
-    throw new RangeError(`an error is an errno from -${errnoMax} to -1, not ${describe(error)}`);
-  }
-  return new ErrorPointer(error);
-}
-
-/** Whether a pointer is an error, and no set; false for null. */
-export function IS_ERR(pointer: kds_resource_set | null): boolean {
-  return pointer instanceof ErrorPointer;
-}
-
-/**
- * The negative errno of a pointer that is an error.
- *
- * @throws TypeError if it is none.
- */
-export function PTR_ERR(pointer: kds_resource_set | null): number {
-  if (pointer instanceof ErrorPointer) return pointer.errno;
-  throw new TypeError('the pointer is no error: ask IS_ERR() first');
-}
-
-/** As MAX_ERRNO of linux/err.h. */
-const errnoMax = 4095;
 
 interface BoundCallback {
   readonly delivery: Callback;
