@@ -21,29 +21,69 @@ import { ERR_PTR, IS_ERR, type kds_resource_set, PTR_ERR, ResourceSet } from './
 
 export { ERR_PTR, IS_ERR, type kds_resource_set, PTR_ERR } from './resource-set.ts';
 
-/** Refuse with -EBUSY if a synchronous caller holds or has queued on a resource of the set. */
+/**
+ * Refuses with -EBUSY if a synchronous caller holds or has queued on a resource of the set.
+ *
+ * @since 0.1.0
+ */
 export const KDS_FLAG_LOCKED_FAIL = 0;
-/** Do not wait for such resources; later sets wait as ever. */
+/**
+ * Does not wait for such resources; later sets wait as ever.
+ *
+ * @since 0.1.0
+ */
 export const KDS_FLAG_LOCKED_IGNORE = 1;
-/** Treat such resources like any. */
+/**
+ * Treats such resources like any.
+ *
+ * @since 0.1.0
+ */
 export const KDS_FLAG_LOCKED_WAIT = 2;
-/** The bits of the flags that choose one of these three. */
+/**
+ * The bits of the flags that choose one of these three.
+ *
+ * @since 0.1.0
+ */
 export const KDS_FLAG_LOCKED_ACTION = 3;
 
-/** As `jiffies_timeout`: no time-out. */
+/**
+ * As `jiffies_timeout`: no time-out.
+ *
+ * @since 0.1.0
+ */
 export const KDS_WAIT_BLOCKING = Number.POSITIVE_INFINITY;
-/** Jiffies in a second: here a jiffy is a millisecond. */
+/**
+ * Jiffies in a second: here a jiffy is a millisecond.
+ *
+ * @since 0.1.0
+ */
 export const HZ = 1000;
 
-/** Negated: what `kds_async_waitall` returns for a set that LOCKED_FAIL refuses. */
+/**
+ * Negated, the result of `kds_async_waitall` for a set that LOCKED_FAIL refuses.
+ *
+ * @since 0.1.0
+ */
 export const EBUSY = 16;
-/** Negated: what it returns when memory or a limit of kds is exhausted. */
+/**
+ * Negated, its result when memory or a limit of kds is exhausted.
+ *
+ * @since 0.1.0
+ */
 export const ENOMEM = 12;
 
-/** Negated, in an error pointer: what `kds_waitall` returns where `interrupt` ends it. */
+/**
+ * Negated, in an error pointer, the result of a `kds_waitall` that `interrupt` ends.
+ *
+ * @since 0.2.0
+ */
 export const ERESTARTSYS = 512;
 
-/** Filled by `kds_resource_init`. */
+/**
+ * Filled by `kds_resource_init`.
+ *
+ * @since 0.1.0
+ */
 export interface kds_resource {
   /**
    * The name of its queue. So the object, or a copy of it, is the same resource in every thread of
@@ -52,34 +92,72 @@ export interface kds_resource {
   waiters?: string | undefined;
 }
 
+/**
+ * Called once all resources of a set are owned.
+ *
+ * @param callback_parameter - As given to `kds_async_waitall`.
+ * @param callback_extra_parameter - As given to `kds_async_waitall`.
+ * @since 0.1.0
+ */
 export type kds_callback_fn<P = unknown, E = unknown> = (
   callback_parameter: P,
   callback_extra_parameter: E,
 ) => void;
 
-/** Filled by `kds_callback_init`. */
+/**
+ * Filled by `kds_callback_init`.
+ *
+ * @since 0.1.0
+ */
 export interface kds_callback<P = unknown, E = unknown> {
+  /** The function that is called. */
   user_cb?: kds_callback_fn<P, E> | undefined;
-  /** What delivers it, also where it is direct. */
+  /** Delivers the calls, direct ones too. */
   wq?: Callback | undefined;
 }
 
-/** Bit i set: resource i is wanted exclusive. Words of 32 bits, the lowest first; or one number. */
+/**
+ * Bit i set: resource i is wanted exclusive. Words of 32 bits, the lowest first; or one number.
+ *
+ * @since 0.1.0
+ */
 export type kds_bitmap = Uint32Array | readonly number[] | bigint;
 
-/** The C's `struct kds_resource_set **`. */
+/**
+ * The C's `struct kds_resource_set **`.
+ *
+ * @since 0.1.0
+ */
 export interface kds_resource_set_pointer {
+  /** The set that it points to, an error, or null. */
   value: kds_resource_set | null;
 }
 
 /**
- * The calls of kds.h. All of them return at once, but `kds_waitall` on a backend that can block.
+ * The calls of kds.h: the result of {@link classic}.
+ *
+ * @example
+ * ```ts
+ * import { createDomain } from 'kds';
+ * import { classic, type kds_resource, KDS_WAIT_BLOCKING } from 'kds/classic';
+ *
+ * const kds = classic(createDomain());
+ * const buffer: kds_resource = {};
+ * kds.kds_resource_init(buffer);
+ * const rset = { value: kds.kds_waitall(1, 0b1n, [buffer], KDS_WAIT_BLOCKING) };
+ * kds.kds_resource_set_release(rset);
+ * console.log(kds.kds_resource_term(buffer)); // 0
+ * ```
+ * @since 0.1.0
  */
 export interface Kds {
   /**
    * Makes a resource that this object stands for, and copies of it in other threads of the arena.
    *
-   * @throws TypeError if it is one already, or no object; DomainClosedError.
+   * @param resource - The object to fill.
+   * @throws TypeError if it is initialised already, or no object.
+   * @throws {@link DomainClosedError} if the domain is closed.
+   * @waits Never.
    */
   kds_resource_init(resource: kds_resource): void;
 
@@ -87,15 +165,21 @@ export interface Kds {
    * Ends a resource; returns 0. It can be initialised again. Once for all threads: copies of the
    * object must not be used any more.
    *
-   * @throws ResourceBusyError while a set holds it or waits for it; TypeError if it is none.
+   * @param resource - An initialised resource.
+   * @throws {@link ResourceBusyError} while a set holds it or waits for it.
+   * @throws TypeError if it is not initialised.
+   * @waits Never.
    */
   kds_resource_term(resource: kds_resource): number;
 
   /**
-   * Makes a callback, to be used by any number of requests; returns 0. A `direct` one runs inside
-   * the call that causes the grant, any other from a queue, inside nobody's call.
+   * Makes a callback, to be used by any number of requests; returns 0.
    *
-   * @throws TypeError if it is one already, or `user_cb` is no function.
+   * @param cb - The object to fill.
+   * @param direct - True: it runs within the call that causes the grant. False: from a queue.
+   * @param user_cb - The function.
+   * @throws TypeError if `cb` is initialised already, or `user_cb` is no function.
+   * @waits Never.
    */
   kds_callback_init<P, E>(
     cb: kds_callback<P, E>,
@@ -104,22 +188,35 @@ export interface Kds {
   ): number;
 
   /**
-   * Runs what is due of a callback, then ends it. It can be initialised again.
+   * Runs the due calls of a callback, then ends it. It can be initialised again.
    *
-   * @throws ResourceBusyError while requests wait with it; TypeError if it is none.
+   * @param cb - An initialised callback.
+   * @throws {@link ResourceBusyError} while requests wait with it.
+   * @throws TypeError if it is not initialised.
+   * @waits Never.
    */
   kds_callback_term<P, E>(cb: kds_callback<P, E>): void;
 
   /**
-   * Asks for `number_resources` resources of a list. `user_cb` of `cb` is called with the two
+   * Requests `number_resources` resources of a list. `user_cb` of `cb` is called with the two
    * parameters once all of them are owned, which may be before this returns. `pprset` points to the
    * set from before that call until it is released.
    *
-   * Returns 0, -EBUSY or -ENOMEM; if not 0, nothing has happened, and `pprset` is as it was.
-   *
-   * @throws InvalidSetError if the list is shorter than `number_resources`, or the bitmap than that
-   * many bits, or if a resource is not initialised or of another domain; RangeError for flags that
-   * mean nothing; TypeError for a pointer, callback or list that is none; DomainClosedError.
+   * @param pprset - Receives the set.
+   * @param flags - One of `KDS_FLAG_LOCKED_*`.
+   * @param cb - The callback.
+   * @param callback_parameter - Passed to `user_cb`.
+   * @param callback_extra_parameter - Passed to `user_cb`.
+   * @param number_resources - Number of resources, 0 to the length of the list.
+   * @param exclusive_access_bitmap - The resources that are wanted exclusive.
+   * @param resource_list - Initialised resources.
+   * @returns 0, -EBUSY or -ENOMEM; if not 0, nothing has happened, and `pprset` is as it was.
+   * @throws {@link InvalidSetError} if the list or the bitmap is too short, or a resource is not
+   * initialised or of another domain.
+   * @throws RangeError if the flags are invalid.
+   * @throws TypeError if the pointer, callback or list is invalid.
+   * @throws {@link DomainClosedError} if the domain is closed.
+   * @waits Never.
    */
   kds_async_waitall<P, E>(
     pprset: kds_resource_set_pointer,
@@ -133,13 +230,20 @@ export interface Kds {
   ): number;
 
   /**
-   * Takes the resources as a synchronous caller, blocking for at most `jiffies_timeout` ms. Returns
-   * the set, or null if it timed out; that is at once on a backend that cannot block, as no other
-   * code could run and release anything meanwhile. Returns ERR_PTR(-ERESTARTSYS) if `interrupt` of
-   * another thread's domain ended the wait: check with `IS_ERR` before the set is released.
+   * Takes the resources as a synchronous caller.
    *
-   * @throws WaitTimeoutError for KDS_WAIT_BLOCKING on a backend that cannot block if the set is not
-   * free; LimitError; RangeError for an invalid time-out; else as `kds_async_waitall`.
+   * @param number_resources - Number of resources, 0 to the length of the list.
+   * @param exclusive_access_bitmap - The resources that are wanted exclusive.
+   * @param resource_list - Initialised resources.
+   * @param jiffies_timeout - Time limit, ms: 0 or more, or KDS_WAIT_BLOCKING.
+   * @returns The set; null if it timed out; or ERR_PTR(-ERESTARTSYS) if `interrupt` of another
+   * thread's domain ended the wait: check with `IS_ERR` before the set is released.
+   * @throws {@link WaitTimeoutError} for KDS_WAIT_BLOCKING on a backend that cannot block if the
+   * set is not free.
+   * @throws {@link LimitError} if memory or a limit of kds is exhausted.
+   * @throws RangeError if the time-out is invalid; else as `kds_async_waitall`.
+   * @waits Blocks the thread until the set is owned, at most `jiffies_timeout`. A backend that
+   * cannot block times out at once, as no other code could release anything meanwhile.
    */
   kds_waitall(
     number_resources: number,
@@ -153,15 +257,20 @@ export interface Kds {
    * that never runs. Nulls the pointer first. Does nothing if it is null, or the set was released
    * before through another pointer.
    *
+   * @param pprset - The pointer.
    * @throws TypeError if it is no pointer to a set, or one to an error.
+   * @waits Never.
    */
   kds_resource_set_release(pprset: kds_resource_set_pointer): void;
 }
 
 /**
- * The calls of kds.h, for this domain. They may be taken apart: none of them uses `this`.
+ * Returns the calls of kds.h, for this domain. They may be taken apart: none of them uses `this`.
  *
+ * @param domain - A synchronous domain: of one event loop, or of threads.
+ * @waits Never.
  * @example
+ * ```ts
  * import { createDomain } from 'kds';
  * import { classic, KDS_FLAG_LOCKED_WAIT, type kds_callback } from 'kds/classic';
  *
@@ -179,6 +288,8 @@ export interface Kds {
  *
  * kds.kds_callback_term(cb);
  * kds.kds_resource_term(buffer.kds);
+ * ```
+ * @since 0.1.0
  */
 export function classic(domain: SyncDomain): Kds {
   return {

@@ -4,8 +4,10 @@ import type { SyncGrant, Waiter } from '../../api/grant.ts';
 import { describe } from '../../api/sets.ts';
 
 /**
- * A request, waiting or granted. It has nothing to see: release it through a pointer to it. As in
- * the C it may be an error in place of a set, to be asked with `IS_ERR`.
+ * A request, waiting or granted. It has no members: release it through a pointer to it. As in the C
+ * it may be an error in place of a set: check it with `IS_ERR`.
+ *
+ * @since 0.1.0
  */
 export type kds_resource_set = ResourceSet;
 
@@ -55,10 +57,18 @@ class ErrorPointer extends ResourceSet {
 }
 
 /**
- * A pointer that is an error, as linux/err.h has it.
+ * Makes a pointer that is an error, as linux/err.h has it.
  *
- * @param error A negative errno.
- * @throws RangeError for what is none.
+ * @param error - A negative errno, -4095 to -1.
+ * @throws RangeError if it is not.
+ * @waits Never.
+ * @example
+ * ```ts
+ * import { ERESTARTSYS, ERR_PTR, IS_ERR } from 'kds/classic';
+ *
+ * console.log(IS_ERR(ERR_PTR(-ERESTARTSYS)), IS_ERR(null)); // true false
+ * ```
+ * @since 0.2.0
  */
 export function ERR_PTR(error: number): kds_resource_set {
   if (!Number.isInteger(error) || error >= 0 || error < -errnoMax) {
@@ -67,15 +77,37 @@ export function ERR_PTR(error: number): kds_resource_set {
   return new ErrorPointer(error);
 }
 
-/** Whether a pointer is an error, and no set; false for null. */
+/**
+ * Checks whether a pointer is an error, and no set; false for null.
+ *
+ * @param pointer - A set, an error, or null.
+ * @waits Never.
+ * @example
+ * ```ts
+ * import { createDomain } from 'kds';
+ * import { classic, IS_ERR } from 'kds/classic';
+ *
+ * console.log(IS_ERR(classic(createDomain()).kds_waitall(0, [], [], 0))); // false
+ * ```
+ * @since 0.2.0
+ */
 export function IS_ERR(pointer: kds_resource_set | null): boolean {
   return pointer instanceof ErrorPointer;
 }
 
 /**
- * The negative errno of a pointer that is an error.
+ * Returns the negative errno of a pointer that is an error.
  *
- * @throws TypeError if it is none.
+ * @param pointer - A pointer for which `IS_ERR` is true.
+ * @throws TypeError if it is no error.
+ * @waits Never.
+ * @example
+ * ```ts
+ * import { ERESTARTSYS, ERR_PTR, PTR_ERR } from 'kds/classic';
+ *
+ * console.log(PTR_ERR(ERR_PTR(-ERESTARTSYS))); // -512
+ * ```
+ * @since 0.2.0
  */
 export function PTR_ERR(pointer: kds_resource_set | null): number {
   if (pointer instanceof ErrorPointer) return pointer.errno;
