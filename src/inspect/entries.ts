@@ -5,36 +5,85 @@ import type { NamedSet } from '../api/sets.ts';
 import type { Snapshot, SnapshotEntry } from '../api/snapshot.ts';
 import { escaped, printable } from '../runtime/escape.ts';
 
-/** The client that a set belongs to, on backends that report it: the broker does. */
+/**
+ * The client that a set belongs to, on backends that report it: the broker does.
+ *
+ * @since 0.1.0
+ */
 export interface InspectedClient {
+  /** Its number at the broker. */
   readonly number?: number | undefined;
+  /** Label of its domain. */
   readonly label?: string | undefined;
+  /** Its process. */
   readonly pid?: number | undefined;
   /** The machine that it runs on, where a domain has many. */
   readonly host?: string | undefined;
+  /** Its command line. */
   readonly command?: string | undefined;
 }
 
+/**
+ * An entry of a snapshot, of any backend.
+ *
+ * @since 0.1.0
+ */
 export interface InspectedEntry extends SnapshotEntry {
+  /** The client that the set belongs to, if the backend reports it. */
   readonly client?: InspectedClient | undefined;
 }
 
-/** The result of `query()`, on every backend. */
+/**
+ * The result of `query()`, of any backend.
+ *
+ * @since 0.1.0
+ */
 export interface InspectedSnapshot extends Snapshot {
+  /** Held sets, by token. */
   readonly held: readonly InspectedEntry[];
+  /** Waiting sets, in arrival order. */
   readonly pending: readonly InspectedEntry[];
 }
 
 /** Longer names and labels are cut in texts for people. */
 export const printedLengthMax = 80;
 
-/** The mode of a resource in an entry; undefined if it is not in its set. */
+/**
+ * Returns the mode of a resource in an entry; undefined if it is not in its set.
+ *
+ * @param entry - An entry of a snapshot.
+ * @param name - Name of the resource.
+ * @waits Never.
+ * @example
+ * ```ts
+ * import { modeOf } from 'kds/inspect';
+ *
+ * const set = { exclusive: ['db'], shared: ['config'] };
+ * console.log(modeOf({ set }, 'config')); // shared
+ * ```
+ * @since 0.1.0
+ */
 export function modeOf({ set }: { readonly set: NamedSet }, name: string): Mode | undefined {
   const units = unitsIn(set, name);
   return units === 0 ? undefined : modeOfUnits(units);
 }
 
-/** The owner of an entry, as far as it is known: `nightly (pid 4711: node import.js)`. */
+/**
+ * Describes the owner of an entry, as far as it is known: `nightly (pid 4711: node import.js)`.
+ *
+ * @param entry - An entry of a snapshot.
+ * @waits Never.
+ * @example
+ * ```ts
+ * import { createDomain } from 'kds';
+ * import { ownerText } from 'kds/inspect';
+ *
+ * const domain = createDomain();
+ * await domain.acquire({ exclusive: 'db' }, { label: 'nightly' });
+ * console.log((await domain.query()).held.map(ownerText)); // [ 'nightly' ]
+ * ```
+ * @since 0.2.0
+ */
 export function ownerText({ id, label, session, client }: InspectedEntry): string {
   const name = label ?? session ?? client?.label;
   const process = client?.pid === undefined ? '' : `pid ${pidText(client)}${commandText(client)}`;
@@ -43,7 +92,19 @@ export function ownerText({ id, label, session, client }: InspectedEntry): strin
   return process === '' ? text : `${text} (${process})`;
 }
 
-/** A process: its number, after its machine if the domain has many; '-' if not known. */
+/**
+ * Describes a process: its number, after its machine if the domain has many; '-' if not known.
+ *
+ * @param client - The client of an entry.
+ * @waits Never.
+ * @example
+ * ```ts
+ * import { pidText } from 'kds/inspect';
+ *
+ * console.log(pidText({ pid: 4711, host: 'a' }), pidText({})); // a:4711 -
+ * ```
+ * @since 0.2.0
+ */
 export function pidText({ pid, host: machine }: InspectedClient): string {
   if (pid === undefined) return '-';
   return machine === undefined ? `${pid}` : `${escaped(machine.slice(0, printedLengthMax))}:${pid}`;
@@ -53,7 +114,20 @@ function commandText({ command }: InspectedClient): string {
   return command === undefined ? '' : `: ${escaped(command.slice(0, 2 * printedLengthMax))}`;
 }
 
-/** A set as options of `kds run`: `-x db -s config`. `countMax` names at most. */
+/**
+ * Describes a set as options of `kds run`: `-x db -s config`.
+ *
+ * @param set - The set of an entry.
+ * @param countMax - Names that are listed, at most. Default 8.
+ * @waits Never.
+ * @example
+ * ```ts
+ * import { setText } from 'kds/inspect';
+ *
+ * console.log(setText({ exclusive: ['db'], shared: ['config'] })); // -x db -s config
+ * ```
+ * @since 0.2.0
+ */
 export function setText({ exclusive, shared: others }: NamedSet, countMax = 8): string {
   const parts = [
     ...exclusive.slice(0, countMax).map((name) => `-x ${printable(name, printedLengthMax)}`),
@@ -66,7 +140,19 @@ export function setText({ exclusive, shared: others }: NamedSet, countMax = 8): 
   return parts.length === 0 ? 'nothing' : parts.join(' ');
 }
 
-/** Two figures at most: `0.4 s`, `12 s`, `3 m 20 s`, `5 h 1 m`, `2 d 3 h`. */
+/**
+ * Describes a duration in two figures at most: `0.4 s`, `12 s`, `3 m 20 s`, `5 h 1 m`, `2 d 3 h`.
+ *
+ * @param ms - The duration, in ms. A negative one counts as 0.
+ * @waits Never.
+ * @example
+ * ```ts
+ * import { durationText } from 'kds/inspect';
+ *
+ * console.log(durationText(200_000)); // 3 m 20 s
+ * ```
+ * @since 0.1.0
+ */
 export function durationText(ms: number): string {
   const s = Math.max(0, ms) / 1000;
   if (s < 10) return `${s.toFixed(1)} s`;

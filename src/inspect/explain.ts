@@ -13,8 +13,13 @@ import {
 } from './entries.ts';
 import { SnapshotIndex } from './snapshot-index.ts';
 
+/**
+ * Options of {@link explain}.
+ *
+ * @since 0.1.0
+ */
 export interface ExplainOptions {
-  /** The time of the snapshot, by Date.now(). Default: now. */
+  /** The time of the snapshot, by Date.now(), in ms. Default: now. */
   readonly nowMs?: number | undefined;
   /** Listed holders, and listed waiters, at most. Default 50. */
   readonly countMax?: number | undefined;
@@ -29,7 +34,12 @@ type Settings = Required<{ [Key in keyof ExplainOptions]: NonNullable<ExplainOpt
  * the first waiter waits for, directly or through other waiters, on this resource or another one of
  * its set. Lines of text without control characters, whatever the names are.
  *
+ * @param snapshot - The result of `query()`.
+ * @param name - Name of the resource.
+ * @param options - The time of the snapshot, a limit of the lists, and colours.
+ * @waits Never.
  * @example
+ * ```ts
  * import { createDomain } from 'kds';
  * import { explain } from 'kds/inspect';
  *
@@ -40,6 +50,8 @@ type Settings = Required<{ [Key in keyof ExplainOptions]: NonNullable<ExplainOpt
  * //   set: -x db; token 1
  * // Queue: empty
  * grant.release();
+ * ```
+ * @since 0.1.0
  */
 export function explain(
   snapshot: InspectedSnapshot,

@@ -13,17 +13,36 @@ import { namesIn } from '../api/mode.ts';
 import type { InspectedEntry, InspectedSnapshot } from './entries.ts';
 import { SnapshotIndex } from './snapshot-index.ts';
 
+/**
+ * A resource that sets wait for.
+ *
+ * @since 0.1.0
+ */
 export interface HotResource {
+  /** Its name. */
   readonly name: string;
+  /** Held sets that have it. */
   readonly heldCount: number;
+  /** Waiting sets that have it. */
   readonly pendingCount: number;
 }
 
+/**
+ * A cycle of sets of several owners. A suspicion: the owner of a request is guessed from its client
+ * or session, which may do several things at the same time.
+ *
+ * @since 0.1.0
+ */
 export interface SuspectedDeadlock {
   /** Each waits for the next, or is a grant of the owner of the next; the last one of the first. */
   readonly cycle: readonly InspectedEntry[];
 }
 
+/**
+ * A waiting set that delays others while its own resources lie idle.
+ *
+ * @since 0.1.0
+ */
 export interface Convoy {
   /** The waiting set that delays others. */
   readonly entry: InspectedEntry;
@@ -33,14 +52,29 @@ export interface Convoy {
   readonly idleNames: readonly string[];
 }
 
+/**
+ * The result of {@link findingsOf}: of each kind the worst ones first, `countMax` at most.
+ *
+ * @since 0.1.0
+ */
 export interface Findings {
+  /** Waiting sets, the oldest first. */
   readonly longestWaits: readonly InspectedEntry[];
+  /** Held sets, the oldest first. */
   readonly longestHolds: readonly InspectedEntry[];
+  /** Resources with waiters, the longest queue first. */
   readonly hotResources: readonly HotResource[];
+  /** Cycles of sets of several owners that have waited or held for `stuckMsMin`. */
   readonly suspectedDeadlocks: readonly SuspectedDeadlock[];
+  /** Sets that delay `delayedCountMin` waiters or more, the most first. */
   readonly convoys: readonly Convoy[];
 }
 
+/**
+ * Options of {@link findingsOf}.
+ *
+ * @since 0.1.0
+ */
 export interface FindingsOptions {
   /** Findings of each kind, at most. Default 10. */
   readonly countMax?: number | undefined;
@@ -56,7 +90,11 @@ export interface FindingsOptions {
 /**
  * Searches a snapshot, in time proportional to its entries and their `waitingFor`.
  *
+ * @param snapshot - The result of `query()`, just made: times are compared with Date.now().
+ * @param options - Limits of the findings.
+ * @waits Never.
  * @example
+ * ```ts
  * import { createDomain } from 'kds';
  * import { findingsOf } from 'kds/inspect';
  *
@@ -67,6 +105,8 @@ export interface FindingsOptions {
  * console.log(hotResources); // [ { name: 'db', heldCount: 1, pendingCount: 1 } ]
  * grant.release();
  * await waiting;
+ * ```
+ * @since 0.1.0
  */
 export function findingsOf(
   snapshot: InspectedSnapshot,

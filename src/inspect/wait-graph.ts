@@ -10,6 +10,11 @@ import {
   setText,
 } from './entries.ts';
 
+/**
+ * Options of a wait-for graph.
+ *
+ * @since 0.1.0
+ */
 export interface WaitGraphOptions {
   /**
    * Sets that are drawn, at most: the pending ones in arrival order, with their blockers; a note
@@ -25,14 +30,20 @@ interface WaitGraph {
 }
 
 /**
- * A graph for `dot -Tsvg`: a box for each set, and an arrow from a waiter to each of its direct
- * blockers, with the resource that they conflict on. Names may be any text.
+ * Draws the wait-for graph for `dot -Tsvg`: a box for each set, and an arrow from a waiter to each
+ * of its direct blockers, with the resource that they conflict on. Names may be any text.
  *
+ * @param snapshot - The result of `query()`.
+ * @param options - A limit of the sets that are drawn.
+ * @waits Never.
  * @example
+ * ```ts
  * import { createDomain } from 'kds';
  * import { waitGraphAsDot } from 'kds/inspect';
  *
  * console.log(waitGraphAsDot(await createDomain().query())); // digraph waits { ...
+ * ```
+ * @since 0.1.0
  */
 export function waitGraphAsDot(snapshot: InspectedSnapshot, options?: WaitGraphOptions): string {
   const { entries, edges, omittedCount } = waitGraphOf(snapshot, options);
@@ -47,7 +58,21 @@ export function waitGraphAsDot(snapshot: InspectedSnapshot, options?: WaitGraphO
   );
 }
 
-/** The same for Mermaid: waiting sets have round corners, held sets have not. */
+/**
+ * Draws the same graph for Mermaid: waiting sets have round corners, held sets have not.
+ *
+ * @param snapshot - The result of `query()`.
+ * @param options - A limit of the sets that are drawn.
+ * @waits Never.
+ * @example
+ * ```ts
+ * import { createDomain } from 'kds';
+ * import { waitGraphAsMermaid } from 'kds/inspect';
+ *
+ * console.log(waitGraphAsMermaid(await createDomain().query())); // flowchart TD ...
+ * ```
+ * @since 0.1.0
+ */
 export function waitGraphAsMermaid(
   snapshot: InspectedSnapshot,
   options?: WaitGraphOptions,

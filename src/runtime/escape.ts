@@ -11,7 +11,20 @@ const quotedLengthMax = 60;
 
 const plain = /^[\p{L}\p{N}\p{P}\p{S}]+$/u;
 
-/** A name or label: quoted if it is not one plain word, cut to `lengthMax` code units. */
+/**
+ * Makes a name or label safe to print: quoted if it is not one plain word, and cut.
+ *
+ * @param text - Any text.
+ * @param lengthMax - Length that is left of it, at most, in code units. Default Infinity.
+ * @waits Never.
+ * @example
+ * ```ts
+ * import { printable } from 'kds/inspect';
+ *
+ * console.log(printable('db'), printable('two words')); // db "two words"
+ * ```
+ * @since 0.2.0
+ */
 export function printable(text: string, lengthMax = Number.POSITIVE_INFINITY): string {
   if (text.length > lengthMax) return `${printable(cut(text, lengthMax))}… (${text.length} long)`;
   if (plain.test(text) && !/["\\]/.test(text)) return text;
@@ -33,7 +46,19 @@ export function jsonText(value: unknown): string {
   );
 }
 
-/** Any text, in one line, with unprintable characters escaped. */
+/**
+ * Escapes unprintable characters of any text, ends of lines too, so that it is one line.
+ *
+ * @param text - Any text.
+ * @waits Never.
+ * @example
+ * ```ts
+ * import { escaped } from 'kds/inspect';
+ *
+ * console.log(escaped('a\nb')); // a\u000ab
+ * ```
+ * @since 0.1.0
+ */
 export function escaped(text: string): string {
   return text.replace(unprintable, (character) => {
     const code = character.codePointAt(0) as number;
