@@ -15,21 +15,58 @@ import { clearRealTimeout, setRealTimeout } from '../runtime/real-time.ts';
 import type { InspectedSnapshot } from './entries.ts';
 import { PageViews } from './page-view.ts';
 
+/**
+ * Options of {@link servePage}.
+ *
+ * @example
+ * ```ts
+ * import { createDomain } from 'kds';
+ * import type { PageOptions } from 'kds/inspect/page';
+ *
+ * const domain = createDomain({ label: 'shop' });
+ * const options: PageOptions = { read: () => domain.query(), title: 'shop', intervalMs: 1000 };
+ * console.log((await options.read()).held.length); // 0
+ * ```
+ * @since 0.1.0
+ */
 export interface PageOptions {
-  /** Reads a snapshot: `() => domain.query()`. If it rejects, the page shows the message. */
+  /**
+   * Reads a snapshot: `() => domain.query()`. If it rejects, the page shows the message.
+   *
+   * @waits Resolves with the snapshot. The page reads the next one only then.
+   */
   readonly read: () => Promise<InspectedSnapshot>;
-  /** Heading of the page. */
+  /** Heading of the page. Default 'kds'. */
   readonly title?: string | undefined;
-  /** Default 0: any free port. */
+  /** Port on the loopback address, 0 to 65,535. Default 0: any free port. */
   readonly port?: number | undefined;
   /** Time between two snapshots, in ms: 100 at least, default 500. */
   readonly intervalMs?: number | undefined;
 }
 
+/**
+ * A page that is served.
+ *
+ * @example
+ * ```ts
+ * import { createDomain } from 'kds';
+ * import { servePage } from 'kds/inspect/page';
+ *
+ * const domain = createDomain();
+ * const page = await servePage({ read: () => domain.query() });
+ * console.log(new URL(page.url).hostname); // 127.0.0.1
+ * await page.close();
+ * ```
+ * @since 0.1.0
+ */
 export interface RunningPage {
   /** For a browser; its secret path is the permission to view the page. */
   readonly url: string;
-  /** Disconnects all viewers. Calling it again does nothing. */
+  /**
+   * Disconnects all viewers. Calling it again does nothing.
+   *
+   * @waits Resolves when the port is free.
+   */
   close(): Promise<void>;
 }
 
@@ -38,10 +75,15 @@ const intervalMsMin = 100;
 const pageFile = new URL('./page.html', import.meta.url);
 
 /**
- * Serves the page until it is closed. Does not keep the process alive by itself.
+ * Serves the page until it is closed, for up to 16 viewers. Does not keep the process alive by
+ * itself.
  *
- * @throws RangeError for an invalid interval or port; the error of listening.
+ * @param options - The source of the snapshots, the title, the port and the interval.
+ * @throws RangeError if the interval or the port is out of its bounds.
+ * @throws The error of the system, as if the port is in use.
+ * @waits Resolves when the page is served.
  * @example
+ * ```ts
  * import { createDomain } from 'kds';
  * import { servePage } from 'kds/inspect/page';
  *
@@ -49,6 +91,8 @@ const pageFile = new URL('./page.html', import.meta.url);
  * const page = await servePage({ read: () => domain.query(), title: 'shop' });
  * console.log(`open ${page.url}`);
  * await page.close();
+ * ```
+ * @since 0.1.0
  */
 export async function servePage(options: PageOptions): Promise<RunningPage> {
   const { port = 0, intervalMs = 500 } = options;
