@@ -9,6 +9,11 @@
 import { type Attributes, type MeterProvider, metrics } from '@opentelemetry/api';
 import { type AnyEvent, bucketsSeconds, descriptions, tally } from './tally.ts';
 
+/**
+ * Options of {@link recordMetrics}.
+ *
+ * @since 0.1.0
+ */
 export interface OtelOptions {
   /** Default: the global provider. */
   readonly meterProvider?: MeterProvider | undefined;
@@ -20,7 +25,7 @@ export interface OtelOptions {
 }
 
 /**
- * Records until the function that it returns is called:
+ * Records metrics of all domains of this thread, until the returned function is called:
  *
  * - `kds.grant.count` {grant}: held sets, by `kds.mode`;
  * - `kds.grant.pending_requests` {request}: waiting requests, by `kds.mode`;
@@ -31,13 +36,19 @@ export interface OtelOptions {
  *
  * Each has `kds.backend`, and `kds.domain` if the domain has a label.
  *
+ * @param options - The provider, and further attributes.
+ * @returns A function that ends the recording. Requests that still wait or hold leave the counts.
+ * @waits Never.
  * @example
+ * ```ts
  * import { createDomain } from 'kds';
  * import { recordMetrics } from 'kds/inspect/otel';
  *
  * const stop = recordMetrics();
  * await createDomain({ label: 'shop' }).run({ exclusive: 'db' }, () => {});
  * stop();
+ * ```
+ * @since 0.1.0
  */
 export function recordMetrics({ meterProvider, attributes }: OtelOptions = {}): () => void {
   const meter = (meterProvider ?? metrics).getMeter('kds');
