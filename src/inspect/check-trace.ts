@@ -15,18 +15,33 @@ import { Exclusion } from './exclusion.ts';
 import { readTrace, type TracedEvent } from './read-trace.ts';
 import { Replay } from './replay.ts';
 
+/**
+ * The check of one traced domain.
+ *
+ * @since 0.1.0
+ */
 export interface CheckedDomain {
-  /** Its name in the trace, with its process. */
+  /** Its backend and its name in the trace; of a process domain, with its thread and process. */
   readonly name: string;
+  /** `process`, `threads`, `broker`, `redis` or `etcd`. */
   readonly backend: string;
+  /** Requests that began in the trace. */
   readonly requestCount: number;
+  /** Grants in the trace. */
   readonly grantCount: number;
   /** Requests that began before the trace: their effects may be reported as faults. */
   readonly olderCount: number;
+  /** Its faults, in words, 100 at most. */
   readonly faults: readonly string[];
 }
 
+/**
+ * The result of {@link checkTrace}.
+ *
+ * @since 0.1.0
+ */
 export interface CheckedTrace {
+  /** The domains of the trace. */
   readonly domains: readonly CheckedDomain[];
   /** The first faults of all domains, 100 at most. */
   readonly faults: readonly string[];
@@ -35,14 +50,20 @@ export interface CheckedTrace {
 const faultCountMax = 100;
 
 /**
- * Checks the text of a trace. Takes time in proportion to its events, times the square of the
- * number of sets that live at the same time: 2,000 at most.
+ * Checks the text of a trace against the rule. Takes time in proportion to its events, times the
+ * square of the number of sets that live at the same time: 2,000 at most.
  *
- * @throws ProtocolError for an invalid trace; LimitError if too many sets live at the same time.
+ * @param text - The text of the file, complete or not.
+ * @throws {@link ProtocolError} if the trace is invalid, or of another version.
+ * @throws {@link LimitError} if too many sets live at the same time.
+ * @waits Never.
  * @example
+ * ```ts
  * import { checkTrace } from 'kds/inspect/trace';
  *
  * console.log(checkTrace('[\n').faults); // []
+ * ```
+ * @since 0.1.0
  */
 export function checkTrace(text: string): CheckedTrace {
   const byDomain = new Map<string, TracedEvent[]>();

@@ -16,6 +16,11 @@ export { type CheckedDomain, type CheckedTrace, checkTrace } from './check-trace
 const unwrittenMax = 64 * 1024;
 const unwrittenMs = 200;
 
+/**
+ * Options of a trace.
+ *
+ * @since 0.2.0
+ */
 export interface TracingOptions {
   /**
    * Called once, with the error of the file system, if the trace cannot be written or ends early.
@@ -24,8 +29,24 @@ export interface TracingOptions {
   readonly onFailure?: ((error: Error) => void) | undefined;
 }
 
+/**
+ * A trace that is being written.
+ *
+ * @example
+ * ```ts
+ * import { traceIfAsked } from 'kds/inspect/trace';
+ *
+ * const tracing = traceIfAsked(); // undefined without KDS_TRACE
+ * tracing?.stop();
+ * ```
+ * @since 0.1.0
+ */
 export interface Tracing {
-  /** Writes the rest, and ends the trace. Calling it again does nothing. */
+  /**
+   * Writes the rest, and ends the trace. Calling it again does nothing.
+   *
+   * @waits Never, but for the file system.
+   */
   stop(): void;
 }
 
@@ -35,8 +56,12 @@ export interface Tracing {
  * exits. If that fails, the trace ends, and the program goes on. Costs some µs an event, and
  * synchronous writes.
  *
- * @throws the error of the file system.
+ * @param path - The file. It is made with mode 0600 if it does not exist.
+ * @param options - A listener for failures.
+ * @throws The error of the file system, if the file cannot be opened.
+ * @waits Never, but for the file system.
  * @example
+ * ```ts
  * import { createDomain } from 'kds';
  * import { checkTrace, traceTo } from 'kds/inspect/trace';
  * import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -49,6 +74,8 @@ export interface Tracing {
  * const { faults } = checkTrace(readFileSync(`${folder}/trace.json`, 'utf8'));
  * console.log(faults); // []
  * rmSync(folder, { recursive: true });
+ * ```
+ * @since 0.1.0
  */
 export function traceTo(path: string, options: TracingOptions = {}): Tracing {
   begin(path);
@@ -97,6 +124,17 @@ export function traceTo(path: string, options: TracingOptions = {}): Tracing {
 /**
  * Calls {@link traceTo} with the file that the environment's KDS_TRACE names, if it does. If that
  * cannot be written there is no trace, and the program goes on.
+ *
+ * @param options - A listener for failures.
+ * @returns Undefined if there is no trace.
+ * @waits Never, but for the file system.
+ * @example
+ * ```ts
+ * import { traceIfAsked } from 'kds/inspect/trace';
+ *
+ * traceIfAsked({ onFailure: (error) => console.error(error.message) });
+ * ```
+ * @since 0.1.0
  */
 export function traceIfAsked(options: TracingOptions = {}): Tracing | undefined {
   const { KDS_TRACE: path = '' } = process.env;
