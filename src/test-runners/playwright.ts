@@ -17,22 +17,34 @@ const timeoutMs = 600_000;
 /** Margin of the fixture's limit, so that the wait reports its own time-out. */
 const fixtureMarginMs = 60_000;
 
+/**
+ * The option of Playwright's `test.use` and of a project.
+ *
+ * @since 0.1.0
+ */
 export interface HoldingOptions {
-  /** For the tests of a file, a `describe` or a project. */
+  /** The set of the tests of a file, a `describe` or a project. Default: `{}`. */
   readonly holds: TestedSet;
 }
 
+/**
+ * The fixture of each test.
+ *
+ * @since 0.1.0
+ */
 export interface HoldingFixtures {
   /** Held from before the other fixtures of a test until after them. */
   readonly grant: Grant;
 }
 
 /**
- * Playwright's `test`, whose tests hold what they declare while they run: by `test.use`, or one by
- * one by annotations `reads` and `writes`, each with one name. The two add up, and are acquired at
- * once; a `test.use` within another one replaces it. A test that declares nothing waits for
- * nothing. Each attempt of a retried test has a grant of its own.
+ * Playwright's `test`, whose tests hold the sets that they declare while they run: by `test.use`,
+ * or one by one by annotations `reads` and `writes`, each with one name. The two add up, and are
+ * acquired at once; a `test.use` within another one replaces it. A test that declares nothing waits
+ * for nothing. Each attempt of a retried test has a grant of its own. A test waits 10 minutes at
+ * most, apart from its own time, and fails with InvalidSetError if a declaration is invalid.
  *
+ * @waits Never; each test waits for its set in a fixture.
  * @example
  * ```ts no-run
  * import { test } from 'kds/playwright';
@@ -42,6 +54,7 @@ export interface HoldingFixtures {
  *   console.log(grant.token);
  * });
  * ```
+ * @since 0.1.0
  */
 export const test = base.extend<HoldingFixtures & HoldingOptions>({
   holds: [{}, { option: true }],

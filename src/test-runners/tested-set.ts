@@ -10,9 +10,15 @@ import { describe, type ResourceRef } from '../api/sets.ts';
 import { type BrokerDomain, openBrokerDomain } from '../backends/broker/index.ts';
 import { quote } from '../runtime/escape.ts';
 
-/** What a test uses: read along with other readers, or written by nobody else meanwhile. */
+/**
+ * The resources that a test uses.
+ *
+ * @since 0.1.0
+ */
 export interface TestedSet {
+  /** Resources that it reads, along with other readers, by name. Default: none. */
   readonly reads?: ResourceRef | readonly ResourceRef[] | undefined;
+  /** Resources that it writes: no other test uses them meanwhile. Default: none. */
   readonly writes?: ResourceRef | readonly ResourceRef[] | undefined;
 }
 

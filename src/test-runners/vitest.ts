@@ -14,8 +14,15 @@ import { labelOf, specOf, type TestedSet } from './tested-set.ts';
 
 export type { TestedSet } from './tested-set.ts';
 
+/**
+ * Options of {@link holdForEach} and {@link holdForAll}.
+ *
+ * @since 0.1.0
+ */
 export interface HoldOptions {
-  /** How long to wait, in ms, apart from the time that the test has. Default 300,000. */
+  /**
+   * Time limit of the wait, ms, apart from the time that the test has: 0 or more. Default 300,000.
+   */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -23,19 +30,33 @@ const timeoutMsDefault = 300_000;
 /** Margin of a hook's limit, so that the wait reports its own time-out. */
 const hookMarginMs = 60_000;
 
-/** The grants of a declaration: each test has its own, or all tests of a suite share one. */
+/**
+ * The grants of a declaration: each test has its own, or all tests of a suite share one.
+ *
+ * @example
+ * ```ts no-run
+ * import { holdForEach } from 'kds/vitest';
+ * import { it } from 'vitest';
+ *
+ * const held = holdForEach({ reads: 'config' });
+ * it.concurrent('imports', (context) => console.log(held.of(context).token));
+ * ```
+ * @since 0.1.0
+ */
 export interface HeldByTest {
   /**
-   * Of the test that runs. Vitest before 4.1 does not report which of several concurrent
-   * tests that is: use {@link of} there.
-   *
-   * @throws Error outside of a test, or if several tests hold this set.
+   * The grant of the test that runs. Vitest before 4.1 does not report which of several concurrent
+   * tests that is: use {@link of} there. Throws an Error outside of a test, or if several tests
+   * hold this set.
    */
   readonly grant: Grant;
   /**
-   * Of the test with this context: `it('imports', (context) => held.of(context).token)`.
+   * Returns the grant of the test with this context.
    *
+   * @param context - The context that vitest passes to the test.
    * @throws Error if the test does not hold this set.
+   * @waits Never.
+   * @since 0.2.0
    */
   of(context: Pick<TestContext, 'task'>): Grant;
 }
@@ -53,12 +74,17 @@ const { aroundEach, aroundAll } = vitest as Around;
 const running = new AsyncLocalStorage<TestTask>();
 
 /**
- * Each test of this `describe`, or file, runs while it holds the set: from this hook on, in the
- * hooks after it, until all hooks of the test are through. Waiting is no part of the test's time.
- * Concurrent tests each hold a grant of their own.
+ * Holds the set while each test of this `describe`, or file, runs: from this hook on, in the hooks
+ * after it, until all hooks of the test are through. Waiting is no part of the test's time.
+ * Concurrent tests each hold a grant of their own. A test fails with {@link DeadlockError}, and
+ * waits for nothing, if a declaration around it holds one of the names already, and either writes
+ * it.
  *
- * @throws InvalidSetError for what is no set. A test fails with DeadlockError, and waits for
- * nothing, if a declaration around it holds one of the names already, and either writes it.
+ * @param set - The resources that each test reads and writes, by name.
+ * @param options - The time limit of the wait.
+ * @returns The grants, for the tests.
+ * @throws {@link InvalidSetError} if the set is invalid, has another key, or an empty name.
+ * @waits Never; each test waits in a hook before it, at most `timeoutMs`.
  * @example
  * ```ts no-run
  * import { holdForEach } from 'kds/vitest';
@@ -69,6 +95,7 @@ const running = new AsyncLocalStorage<TestTask>();
  *   it('takes an import', () => console.log(held.grant.token));
  * });
  * ```
+ * @since 0.1.0
  */
 export function holdForEach(set: TestedSet, options: HoldOptions = {}): HeldByTest {
   const { timeoutMs = timeoutMsDefault } = options;
@@ -89,9 +116,24 @@ export function holdForEach(set: TestedSet, options: HoldOptions = {}): HeldByTe
 }
 
 /**
- * The tests of this `describe`, or file, run while the set is held once for all of them.
+ * Holds the set once for all tests of this `describe`, or file.
  *
- * @throws as {@link holdForEach}.
+ * @param set - The resources that the tests read and write, by name.
+ * @param options - The time limit of the wait.
+ * @returns The grant, for the tests.
+ * @throws {@link InvalidSetError} as {@link holdForEach}.
+ * @waits Never; the suite waits in a hook before its tests, at most `timeoutMs`.
+ * @example
+ * ```ts no-run
+ * import { holdForAll } from 'kds/vitest';
+ * import { describe, it } from 'vitest';
+ *
+ * describe('the users table', () => {
+ *   const held = holdForAll({ writes: 'db' });
+ *   it('takes an import', () => console.log(held.grant.token));
+ * });
+ * ```
+ * @since 0.1.0
  */
 export function holdForAll(set: TestedSet, options: HoldOptions = {}): HeldByTest {
   const { timeoutMs = timeoutMsDefault } = options;
@@ -122,11 +164,16 @@ export function holdForAll(set: TestedSet, options: HoldOptions = {}): HeldByTes
 }
 
 /**
- * A test's function that runs while it holds the set. Waiting is part of the test's time: when that
- * is over, it waits no more. `it.each` and `it.for` do not pass a context as the first argument:
- * use {@link holdForEach} there.
+ * Makes a test's function that runs while it holds the set. Waiting is part of the test's time:
+ * when that is over, it waits no more. `it.each` and `it.for` do not pass a context as the first
+ * argument: use {@link holdForEach} there.
  *
- * @throws as {@link holdForEach}.
+ * @param set - The resources that the test reads and writes, by name.
+ * @param run - The test, called with its context and the grant.
+ * @returns The function for `it`. It rejects with TypeError without a context, and with
+ * DeadlockError as a test of {@link holdForEach}.
+ * @throws {@link InvalidSetError} as {@link holdForEach}.
+ * @waits Never; the test itself waits for the set, within its time.
  * @example
  * ```ts no-run
  * import { holding } from 'kds/vitest';
@@ -136,6 +183,7 @@ export function holdForAll(set: TestedSet, options: HoldOptions = {}): HeldByTes
  *   console.log(grant.token);
  * }), 60_000);
  * ```
+ * @since 0.1.0
  */
 export function holding(
   set: TestedSet,
