@@ -2,7 +2,13 @@
 
 import type { Capability, Domain, SyncDomain } from '../src/api/domain.ts';
 
+/**
+ * A backend for the suite: a way to open it, and its capabilities.
+ *
+ * @since 0.2.0
+ */
 export interface ConformanceBackend {
+  /** Used in the names of the tests. */
   readonly name: string;
   /** The capabilities of its domains. Tests of other capabilities are skipped by name. */
   readonly capabilities: readonly Capability[];
@@ -10,10 +16,12 @@ export interface ConformanceBackend {
   readonly sync: boolean;
   /**
    * Whether a call runs the callbacks of its event loop that it grants: `direct` ones before it
-   * returns, and `queued` ones are due by then. False if grants arrive as messages.
+   * returns, and `queued` ones are due by then. False (default) if grants arrive as messages.
    */
   readonly direct?: boolean;
-  /** Whether {@link OpenBackend.connect} returns another client of the same state. */
+  /**
+   * Whether {@link OpenBackend.connect} returns another client of the same state. Default false.
+   */
   readonly connects?: boolean;
   /**
    * Length of chains of callbacks; default 20,000, which is deeper than a stack. Fewer suffice
@@ -24,19 +32,50 @@ export interface ConformanceBackend {
   readonly sessionDepth?: number;
   /** Number of runs of random operations; default 200. */
   readonly randomRunCount?: number;
-  /** Opens an empty state of its own, with a domain. Called for every test. */
+  /**
+   * Opens an empty state of its own, with a domain. Called for every test.
+   *
+   * @waits Resolves when the domain can be used.
+   */
   open(): Promise<OpenBackend>;
 }
 
+/**
+ * A state that is open for one test.
+ *
+ * @example
+ * ```ts
+ * import { createDomain } from 'kds';
+ * import type { OpenBackend } from 'kds/conformance';
+ *
+ * const domain = createDomain();
+ * const opened: OpenBackend = { domain, close: () => domain.close() };
+ * await opened.close();
+ * ```
+ * @since 0.2.0
+ */
 export interface OpenBackend {
+  /** A domain of the state; a SyncDomain if the backend is `sync`. */
   readonly domain: Domain | SyncDomain;
-  /** Another client of the same state, as from another thread, process or machine. */
+  /**
+   * Opens another client of the same state, as from another thread, process or machine.
+   *
+   * @waits Resolves when the client can be used.
+   */
   connect?(): Promise<Domain>;
-  /** Ends the state, whether the domain was closed or not. */
+  /**
+   * Ends the state, whether the domain was closed or not.
+   *
+   * @waits Resolves when all of it has ended.
+   */
   close(): Promise<void>;
 }
 
-/** A feature that a test needs and that not every backend has. */
+/**
+ * A feature that a test needs and that not every backend has.
+ *
+ * @since 0.1.0
+ */
 export type Need = Capability | 'sync' | 'direct' | 'connect';
 
 export function offers(backend: ConformanceBackend, need: Need): boolean {

@@ -37,9 +37,11 @@ export * from './oracle.ts';
 export type { Runner } from './suite.ts';
 
 /**
- * Registers the whole suite with a runner, of which it uses `describe` and `it`. Every test opens
- * the backend anew, and closes it.
+ * Registers the whole suite with a runner. Every test opens the backend anew, and closes it.
  *
+ * @param runner - The `describe` and `it` of a test runner.
+ * @param backend - A way to open the backend, and its capabilities.
+ * @waits Never. The tests run when the runner runs them.
  * @example
  * ```ts no-run
  * import { createDomain } from 'kds';
@@ -58,6 +60,7 @@ export type { Runner } from './suite.ts';
  * };
  * testConformance({ describe, it }, backend);
  * ```
+ * @since 0.1.0
  */
 export function testConformance(runner: Runner, backend: ConformanceBackend): void {
   const suite = new Suite(runner, backend);

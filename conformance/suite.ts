@@ -3,11 +3,44 @@
 import { type ConformanceBackend, type Need, offers } from './backend.ts';
 import { World } from './world.ts';
 
-/** The common part of vitest, jest, mocha and node:test. */
+/**
+ * The common part of vitest, jest, mocha and node:test.
+ *
+ * @example
+ * ```ts no-run
+ * import { describe, it } from 'node:test';
+ * import type { Runner } from 'kds/conformance';
+ *
+ * const runner: Runner = { describe, it };
+ * ```
+ * @since 0.1.0
+ */
 export interface Runner {
+  /**
+   * Registers a group of tests.
+   *
+   * @param name - Name of the group.
+   * @param body - Registers the tests of the group.
+   * @waits Never.
+   */
   describe(name: string, body: () => void): unknown;
+  /** Registers a test, or with `skip` one that is not run. */
   readonly it: {
+    /**
+     * Registers a test.
+     *
+     * @param name - Name of the test.
+     * @param body - The test: it fails if this rejects.
+     * @waits Never.
+     */
     (name: string, body: () => Promise<void>): unknown;
+    /**
+     * Registers a test that is not run.
+     *
+     * @param name - Name of the test, and the reason.
+     * @param body - The test.
+     * @waits Never.
+     */
     skip(name: string, body: () => Promise<void>): unknown;
   };
 }

@@ -12,24 +12,49 @@
 /** The units of an exclusive part, and the capacity of a resource without a declared one. */
 const all = 2 ** 26 - 1;
 
+/**
+ * Mode of a resource in a set.
+ *
+ * @since 0.1.0
+ */
 export type OracleMode = 'exclusive' | 'shared';
 
+/**
+ * Resources of a set, by mode.
+ *
+ * @since 0.1.0
+ */
 export interface OracleSpec {
+  /** Names that it takes exclusive. Default: none. */
   readonly exclusive?: readonly string[];
+  /** Names that it takes shared. Default: none. */
   readonly shared?: readonly string[];
-  /** From 1 to the capacity, on resources that have a declared one. */
+  /**
+   * Units that it takes of a resource: from 1 to the capacity, on resources that have a declared
+   * one.
+   */
   readonly units?: Readonly<Record<string, number>>;
 }
 
+/**
+ * Options of an arrival.
+ *
+ * @since 0.1.0
+ */
 export interface OracleOptions<Tag = unknown> {
   /** Requested by a synchronous caller: its resources count as locked while it lives. */
   readonly sync?: boolean;
+  /** For resources of synchronous callers, as the option of `acquire`. Default 'wait'. */
   readonly locked?: 'wait' | 'fail' | 'ignore';
   /** Granted sets that the caller keeps while this one waits. */
   readonly holding?: readonly OracleSet<Tag>[];
 }
 
-/** A live set. It is waiting until it is granted. */
+/**
+ * A live set. It is waiting until it is granted.
+ *
+ * @since 0.1.0
+ */
 export interface OracleSet<Tag = unknown> {
   /** The modes that it requests or holds; of an observer, those it waits for. In naming order. */
   modes: ReadonlyMap<string, OracleMode>;
@@ -37,26 +62,63 @@ export interface OracleSet<Tag = unknown> {
   units: ReadonlyMap<string, number>;
   /** Resources that it does not wait for. */
   readonly passedOver: ReadonlySet<string>;
+  /** Granted sets that its caller keeps while it waits. */
   readonly holding: readonly OracleSet<Tag>[];
+  /** Requested by a synchronous caller. */
   readonly isSync: boolean;
+  /** It waits, and blocks no set: see {@link Oracle.observe}. */
   readonly isObserver: boolean;
+  /** Whether it is granted; an observer, whether it has seen all it waits for end. */
   granted: boolean;
   /** Data of the oracle's user. */
   tag: Tag | undefined;
 }
 
-/** A set that closes a cycle stays in the list, waiting, until it is removed. */
+/**
+ * The outcome of an arrival. A set that closes a cycle stays in the list, waiting, until it is
+ * removed.
+ *
+ * @since 0.1.0
+ */
 export type OracleArrival<Tag = unknown> =
-  | { readonly outcome: 'granted' | 'waiting' | 'deadlock'; readonly set: OracleSet<Tag> }
+  | {
+      /** Whether it is granted, waits, or closes a cycle. */
+      readonly outcome: 'granted' | 'waiting' | 'deadlock';
+      /** The set that has arrived. */
+      readonly set: OracleSet<Tag>;
+    }
   | { readonly outcome: 'locked' };
 
+/**
+ * The outcome of a steal.
+ *
+ * @since 0.2.0
+ */
 export interface OracleSteal<Tag = unknown> {
+  /** The stealing set. */
   readonly set: OracleSet<Tag>;
+  /** Grants that it revoked. */
   readonly lost: readonly OracleSet<Tag>[];
   /** The stealing set itself, and sets that the lost grants blocked. */
   readonly granted: readonly OracleSet<Tag>[];
 }
 
+/**
+ * The rule of a domain, written naively: one list of live sets in arrival order, and each answer
+ * computed anew, slowly. An implementation is compared with it, step by step.
+ *
+ * @example
+ * ```ts
+ * import { Oracle } from 'kds/conformance';
+ *
+ * const oracle = new Oracle();
+ * const writer = oracle.arrive({ exclusive: ['a'] });
+ * const reader = oracle.arrive({ shared: ['a'] });
+ * console.log(writer.outcome, reader.outcome); // granted waiting
+ * if (writer.outcome === 'granted') console.log(oracle.remove(writer.set).length); // 1
+ * ```
+ * @since 0.1.0
+ */
 export class Oracle<Tag = unknown> {
   /** In arrival order, observers among them. */
   live: readonly OracleSet<Tag>[] = [];
@@ -65,7 +127,14 @@ export class Oracle<Tag = unknown> {
   /** Declared capacities. Other resources have more units than shared sets can take. */
   readonly capacities = new Map<string, number>();
 
-  /** A set arrives; no other set is granted by this. */
+  /**
+   * Adds a set; no other set is granted by this.
+   *
+   * @param spec - Its resources.
+   * @param options - Its caller.
+   * @returns The set, granted or waiting; or 'locked' and no set.
+   * @waits Never.
+   */
   arrive(spec: OracleSpec, options: OracleOptions<Tag> = {}): OracleArrival<Tag> {
     const set = createSet<Tag>(spec, { isSync: options.sync, holding: options.holding });
     const locked = [...set.modes.keys()].filter((name) => this.isLocked(name));
@@ -80,7 +149,14 @@ export class Oracle<Tag = unknown> {
     return { outcome: this.isInCycle(set) ? 'deadlock' : 'waiting', set };
   }
 
-  /** A set is granted at once, or leaves no trace. */
+  /**
+   * Adds a set if it is granted at once; otherwise it leaves no trace.
+   *
+   * @param spec - Its resources.
+   * @param options - Its caller.
+   * @returns The granted set, or undefined.
+   * @waits Never.
+   */
   tryArrive(spec: OracleSpec, options: OracleOptions<Tag> = {}): OracleSet<Tag> | undefined {
     const arrival = this.arrive(spec, options);
     if (arrival.outcome === 'granted') return arrival.set;
@@ -88,21 +164,43 @@ export class Oracle<Tag = unknown> {
     return undefined;
   }
 
-  /** Release, cancel, time-out, loss: a set ends. Returns the newly granted, in arrival order. */
+  /**
+   * Ends a set: by release, cancel, time-out or loss.
+   *
+   * @param set - The set.
+   * @param died - Whether its exclusive resources get the recovered flag. Default false.
+   * @returns The newly granted sets, in arrival order.
+   * @waits Never.
+   */
   remove(set: OracleSet<Tag>, died = false): readonly OracleSet<Tag>[] {
     this.#leave(set, [...set.modes.keys()], died);
     this.live = this.live.filter((other) => other !== set);
     return this.#grantAll();
   }
 
-  /** Several sets end in one operation. Returns the newly granted, in arrival order. */
+  /**
+   * Ends several sets in one operation.
+   *
+   * @param sets - The sets.
+   * @param died - Whether their exclusive resources get the recovered flag. Default false.
+   * @returns The newly granted sets, in arrival order.
+   * @waits Never.
+   * @since 0.2.0
+   */
   removeAll(sets: readonly OracleSet<Tag>[], died = false): readonly OracleSet<Tag>[] {
     for (const set of sets) this.#leave(set, [...set.modes.keys()], died);
     this.live = this.live.filter((other) => !sets.includes(other));
     return this.#grantAll();
   }
 
-  /** A granted set keeps these resources (default: all) as shared. */
+  /**
+   * Makes resources of a granted set shared.
+   *
+   * @param set - The set.
+   * @param part - The resources. Default: all of the set.
+   * @returns The newly granted sets, in arrival order.
+   * @waits Never.
+   */
   downgrade(set: OracleSet<Tag>, part?: readonly string[]): readonly OracleSet<Tag>[] {
     const names = part ?? [...set.modes.keys()];
     this.#leave(set, names, false);
@@ -113,7 +211,14 @@ export class Oracle<Tag = unknown> {
     return this.#grantAll();
   }
 
-  /** A granted set releases these resources. */
+  /**
+   * Releases a part of a granted set.
+   *
+   * @param set - The set.
+   * @param part - The resources.
+   * @returns The newly granted sets, in arrival order.
+   * @waits Never.
+   */
   releasePart(set: OracleSet<Tag>, part: readonly string[]): readonly OracleSet<Tag>[] {
     this.#leave(set, part, false);
     set.modes = new Map([...set.modes].filter(([name]) => !part.includes(name)));
@@ -121,7 +226,13 @@ export class Oracle<Tag = unknown> {
     return this.#grantAll();
   }
 
-  /** A set arrives at the head of the list: granted sets that conflict are lost. */
+  /**
+   * Adds a set at the head of the list: granted sets that conflict are lost.
+   *
+   * @param spec - Its resources.
+   * @param options - Its caller.
+   * @waits Never.
+   */
   steal(spec: OracleSpec, options: OracleOptions<Tag> = {}): OracleSteal<Tag> {
     const set = createSet<Tag>(spec, { isSync: options.sync });
     const names = [...set.modes.keys()];
@@ -134,8 +245,11 @@ export class Oracle<Tag = unknown> {
   }
 
   /**
-   * An observer joins the list and blocks no set. On each resource it waits once until no set ahead
+   * Adds an observer, which blocks no set. On each resource it waits once until no set ahead
    * conflicts there; it is granted when that was so on all of them.
+   *
+   * @param spec - The resources, with the modes that conflict.
+   * @waits Never.
    */
   observe(spec: OracleSpec): OracleSet<Tag> {
     const set = createSet<Tag>(spec, { isObserver: true });
@@ -144,17 +258,34 @@ export class Oracle<Tag = unknown> {
     return set;
   }
 
-  /** Whether a synchronous caller holds a resource or waits for it. */
+  /**
+   * Checks whether a synchronous caller holds a resource or waits for it.
+   *
+   * @param name - The resource.
+   * @waits Never.
+   */
   isLocked(name: string): boolean {
     return this.live.some((set) => set.isSync && set.modes.has(name));
   }
 
-  /** Whether any set holds a resource or waits for it. */
+  /**
+   * Checks whether any set holds a resource or waits for it.
+   *
+   * @param name - The resource.
+   * @waits Never.
+   */
   isUsed(name: string): boolean {
     return this.live.some((set) => !set.isObserver && set.modes.has(name));
   }
 
-  /** The rule: whether the units of `set` and of all live sets ahead do not fit this resource. */
+  /**
+   * Checks the rule: whether the units of `set` and of all live sets ahead do not fit this
+   * resource.
+   *
+   * @param set - The set.
+   * @param name - The resource.
+   * @waits Never.
+   */
   isBehind(set: OracleSet<Tag>, name: string): boolean {
     let used = 0;
     for (const ahead of this.live) {
@@ -166,7 +297,14 @@ export class Oracle<Tag = unknown> {
     return units > 0 && used > 0 && used + units > (this.capacities.get(name) ?? all);
   }
 
-  /** The units of a resource that a set takes. */
+  /**
+   * Counts the units of a resource that a set takes; 0 if it does not name it.
+   *
+   * @param set - The set.
+   * @param name - The resource.
+   * @waits Never.
+   * @since 0.2.0
+   */
   units(set: OracleSet<Tag>, name: string): number {
     const mode = set.modes.get(name);
     if (mode === undefined) return 0;
@@ -181,12 +319,22 @@ export class Oracle<Tag = unknown> {
     return modes.includes('exclusive') || this.capacities.has(name);
   }
 
-  /** The `ignored` names of a grant: passed over, and still behind another set. */
+  /**
+   * Lists the `ignored` names of a grant: passed over, and still behind another set.
+   *
+   * @param set - The set.
+   * @waits Never.
+   */
   ignored(set: OracleSet<Tag>): readonly string[] {
     return [...set.passedOver].filter((name) => set.modes.has(name) && this.isBehind(set, name));
   }
 
-  /** The live sets ahead that conflict with `set` on resources that it has not passed over. */
+  /**
+   * Lists the live sets ahead that conflict with `set` on resources that it has not passed over.
+   *
+   * @param set - The set.
+   * @waits Never.
+   */
   inTheWay(set: OracleSet<Tag>): readonly OracleSet<Tag>[] {
     const ahead = this.live.slice(0, this.live.indexOf(set));
     const names = [...set.modes.keys()].filter(
@@ -195,7 +343,12 @@ export class Oracle<Tag = unknown> {
     return ahead.filter((other) => names.some((name) => this.#collide(other, set, name)));
   }
 
-  /** The nearest blockers on each resource: one exclusive, or shared ones. */
+  /**
+   * Lists the nearest blockers on each resource: one exclusive, or shared ones.
+   *
+   * @param set - The set.
+   * @waits Never.
+   */
   nearestInTheWay(set: OracleSet<Tag>): readonly OracleSet<Tag>[] {
     if (set.granted) return [];
     const ahead = this.live.slice(0, this.live.indexOf(set)).reverse();
@@ -210,13 +363,24 @@ export class Oracle<Tag = unknown> {
     return [...nearest];
   }
 
-  /** A waiting set waits for its blockers; a granted one for the nested requests of its holder. */
+  /**
+   * Lists the sets that a waiting set waits for, its blockers; of a granted one, the nested
+   * requests of its holder.
+   *
+   * @param set - The set.
+   * @waits Never.
+   */
   waitsOrIsKeptFor(set: OracleSet<Tag>): readonly OracleSet<Tag>[] {
     if (!set.granted) return this.inTheWay(set);
     return this.live.filter((other) => !other.granted && other.holding.includes(set));
   }
 
-  /** Whether `set` waits, through others, for itself. */
+  /**
+   * Checks whether `set` waits, through others, for itself.
+   *
+   * @param set - The set.
+   * @waits Never.
+   */
   isInCycle(set: OracleSet<Tag>): boolean {
     const reached = new Set(this.waitsOrIsKeptFor(set));
     for (const other of reached) {
@@ -225,7 +389,11 @@ export class Oracle<Tag = unknown> {
     return reached.has(set);
   }
 
-  /** An oracle in the same state that shares only the tags with this one. */
+  /**
+   * Makes an oracle in the same state that shares only the tags with this one.
+   *
+   * @waits Never.
+   */
   copy(): Oracle<Tag> {
     const oracle = new Oracle<Tag>();
     const copies: OracleSet<Tag>[] = [];
