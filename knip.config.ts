@@ -7,9 +7,9 @@ export default {
     'bench/run.ts',
     'bench/echo-server.ts',
     '.ci/*.mjs',
-    'examples/globe/{main,stage-worker,task-worker}.ts',
+    'examples/globe/{main,page-worker,stage-worker,task-worker}.ts',
     'examples/globe/browser/{page,worker}.ts',
-    'examples/globe/browser/start.mjs',
+    'examples/globe/{screenshot,browser/start}.mjs',
     // Bundled by test/sim/worlds.ts, in place of what Node has.
     'sim/broker/{run,node-*}.ts',
     'sim/scale/run.{mjs,ts}',

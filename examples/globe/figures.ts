@@ -1,7 +1,7 @@
 /** From the times that the stages wrote down to the table. */
 
 import type { DisplayStatistics } from 'kds/display';
-import { frameBufferCount, type Scene, Times, vertexBufferCount } from './scene.ts';
+import { frameBufferCount, hasWork, type Scene, Times, vertexBufferCount } from './scene.ts';
 
 export interface Figures {
   readonly form: string;
@@ -11,32 +11,34 @@ export interface Figures {
   readonly shown: number;
 }
 
-/** What is left out at the beginning: workers start, code is compiled. */
-const warmUpFrames = 10;
+/** Frames that are left out at the start: workers start, code is compiled. */
+export const warmUpFrames = 10;
 
 /**
- * Hand-overs: from the moment at which nothing was in the way of a stage any more, as the last of
- * those before it had ended, to its beginning.
+ * The three hand-overs of a frame, in ms: from the end of the last stage that a stage waits for, to
+ * the start of that stage. The frame has been displayed.
  */
+export function handOversOf(times: Times, frame: number): number[] {
+  const before = {
+    geometry: [
+      times.ended('geometry', frame - 1),
+      times.ended('render', frame - vertexBufferCount),
+    ],
+    render: [
+      times.ended('render', frame - 1),
+      times.ended('geometry', frame),
+      times.wasLetGo(frame - frameBufferCount),
+    ],
+    compose: [times.ended('compose', frame - 1), times.ended('render', frame)],
+  };
+  return hasWork.map((stage) => times.began(stage, frame) - Math.max(...before[stage]));
+}
+
 export function figuresOf(form: string, scene: Scene, statistics: DisplayStatistics): Figures {
   const times = new Times(scene);
   const waits: number[] = [];
   for (let frame = warmUpFrames; frame < scene.frameCount; frame++) {
-    const before = {
-      geometry: [
-        times.ended('geometry', frame - 1),
-        times.ended('render', frame - vertexBufferCount),
-      ],
-      render: [
-        times.ended('render', frame - 1),
-        times.ended('geometry', frame),
-        times.wasLetGo(frame - frameBufferCount),
-      ],
-      compose: [times.ended('compose', frame - 1), times.ended('render', frame)],
-    };
-    for (const stage of ['geometry', 'render', 'compose'] as const) {
-      waits.push(times.began(stage, frame) - Math.max(...before[stage]));
-    }
+    waits.push(...handOversOf(times, frame));
   }
   waits.sort((a, b) => a - b);
   const quantile = (part: number): number => waits[Math.floor(part * (waits.length - 1))] ?? 0;

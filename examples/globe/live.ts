@@ -1,122 +1,114 @@
 /**
- * The globe's page: what is on the screen now, who has which buffer and who waits for it, and
- * latencies. Beside it kds' own page of the same domain.
- *
- * A browser requests a picture when it has displayed the last one, and gets the next one on screen;
- * so it is sent as many as it can take, and the pipeline waits for nobody.
+ * The live pipeline, until the process is interrupted. The main thread starts it in the form that
+ * the page wants, and in two of the forms also works for it. So the page's server and the encoder
+ * of its pictures are in a thread of their own, page-worker.ts, which receives frames from the
+ * display without the main thread.
  */
 
-import { readFile } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import type { Snapshot } from 'kds';
-import type { DisplayStatistics } from 'kds/display';
-import { type RunningPage, servePage } from 'kds/inspect/page';
-import { encode } from './canvas.ts';
-import { type DirectPipeline, startDirect } from './forms.ts';
+import { once } from 'node:events';
+import { MessageChannel, Worker } from 'node:worker_threads';
+import { keepHalfBusy, startBounced, startDirect } from './forms.ts';
+import type { FormName, FromPage, PageData, Started } from './messages.ts';
 import { makeScene } from './scene.ts';
-import type { FromDisplay, ToDisplay } from './stage-worker.ts';
 
-const waitingMax = 32;
-const pageUrl = new URL('../examples/globe/page.html', import.meta.url);
+/** Times of this number of frames are kept: the page reads them several times a second. */
+const timeCount = 4096;
 
-/** Data for the page, beside the picture. */
-interface State {
-  readonly snapshot: Snapshot;
-  readonly statistics: DisplayStatistics;
-}
-
-/** Runs and serves until the process is interrupted, or a stage fails. */
-export async function serve(port: number, hz: number): Promise<void> {
-  const live = new Live(startDirect(makeScene(Number.POSITIVE_INFINITY, hz)));
-  const server = createServer((request, response) => void live.answer(request, response));
-  const interrupted = new Promise<void>((resolve) => {
-    process.once('SIGINT', resolve);
-    process.once('SIGTERM', resolve);
+/** Resolves with the exit code. Rejects if a stage fails. */
+export async function serve(port: number, hz: number): Promise<number> {
+  const pageData: PageData = { port };
+  const page = new Worker(new URL('./page-worker.mjs', import.meta.url), { workerData: pageData });
+  const live = new Live(page, hz);
+  const interrupted = new Promise<number>((resolve) => {
+    process.once('SIGINT', () => resolve(0));
+    process.once('SIGTERM', () => resolve(0));
   });
-  let page: RunningPage | undefined;
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(port, '127.0.0.1', resolve);
+  const refused = new Promise<number>((resolve) => {
+    page.on('message', (message: FromPage) => {
+      if (message.kind === 'wanted') live.want(message.form, message.firstNumber);
+      else if (message.kind === 'listening') printStart(message.url, message.inspectUrl);
+      else {
+        console.error(message.message);
+        resolve(1);
+      }
     });
-    const { port: taken } = server.address() as AddressInfo;
-    console.log(`the globe spins at http://127.0.0.1:${taken}/ until you press Ctrl-C`);
-    const read = () => live.pipeline.domain.query();
-    page = await servePage({ read, title: 'globe', intervalMs: 200 });
-    console.log(`who holds which buffer, and who waits for whom: ${page.url}`);
-    await Promise.race([interrupted, live.pipeline.ended]);
+  });
+  try {
+    const ended = once(page, 'exit').then(() => 1);
+    return await Promise.race([interrupted, refused, ended, live.failed]);
   } finally {
-    await page?.close();
-    server.close();
-    server.closeAllConnections();
-    await live.pipeline.close();
+    await live.close();
+    await page.terminate();
   }
 }
 
-class Live {
-  readonly pipeline: DirectPipeline;
-  readonly #frames = new Answers<Buffer>(() => this.#ask('frame'));
-  readonly #states = new Answers<State>(() => this.#ask('statistics'));
+function printStart(url: string, inspectUrl: string): void {
+  console.log(`kds: four worker threads draw a globe into buffers that they share.
 
-  constructor(pipeline: DirectPipeline) {
-    this.pipeline = pipeline;
-    pipeline.display.on('message', (message: FromDisplay) => void this.#receive(message));
+  page:                 ${url}
+  holders and waiters:  ${inspectUrl}
+
+Open the page in a browser: there you switch how the threads hand the buffers over.
+Press Ctrl-C to stop.`);
+}
+
+/** The pipeline that runs now: one at a time. */
+class Live {
+  /** Rejects when a stage fails. */
+  readonly failed: Promise<never>;
+  readonly #page: Worker;
+  readonly #hz: number;
+  #fail: (error: unknown) => void = () => {};
+  #wanted: { readonly form: FormName; readonly firstNumber: number } | undefined;
+  #switching: Promise<void> | undefined;
+  #stop: () => Promise<void> = async () => {};
+  #isOpen = true;
+
+  constructor(page: Worker, hz: number) {
+    this.#page = page;
+    this.#hz = hz;
+    this.failed = new Promise((_, reject) => {
+      this.#fail = reject;
+    });
+    this.failed.catch(() => {});
   }
 
-  async answer({ method, url = '/' }: IncomingMessage, response: ServerResponse): Promise<void> {
-    try {
-      const [path] = url.split('?');
-      if (method !== 'GET') send(response, 405, 'text/plain', 'this page is read-only');
-      else if (path === '/') send(response, 200, 'text/html', await readFile(pageUrl));
-      else if (path === '/frame.jpg') send(response, 200, 'image/jpeg', await this.#frames.next());
-      else if (path === '/state.json') {
-        send(response, 200, 'application/json', JSON.stringify(await this.#states.next()));
-      } else send(response, 404, 'text/plain', 'there is no such page');
-    } catch (error) {
-      send(response, 503, 'text/plain', (error as Error).message);
+  want(form: FormName, firstNumber: number): void {
+    this.#wanted = { form, firstNumber };
+    this.#switching ??= this.#switch().finally(() => {
+      this.#switching = undefined;
+    });
+    this.#switching.catch(this.#fail);
+  }
+
+  async close(): Promise<void> {
+    this.#isOpen = false;
+    await this.#switching;
+    await this.#stop();
+  }
+
+  /** Only the last form that was wanted is started. */
+  async #switch(): Promise<void> {
+    while (this.#wanted !== undefined && this.#isOpen) {
+      await this.#stop();
+      const { form, firstNumber } = this.#wanted;
+      this.#wanted = undefined;
+      this.#stop = this.#start(form, firstNumber);
     }
   }
 
-  #ask(wanted: ToDisplay): void {
-    this.pipeline.display.postMessage(wanted);
+  #start(form: FormName, firstNumber: number): () => Promise<void> {
+    const scene = makeScene(Number.POSITIVE_INFINITY, this.#hz, { firstNumber, timeCount });
+    const { port1: viewer, port2: display } = new MessageChannel();
+    const start = form === 'direct' ? startDirect : startBounced;
+    const pipeline = start(scene, viewer);
+    pipeline.ended.catch(this.#fail);
+    const stopTasks = form === 'busy' ? keepHalfBusy() : () => {};
+    const started: Started = { form, scene, arena: pipeline.arena, display };
+    this.#page.postMessage(started, [display]);
+    return async () => {
+      stopTasks();
+      await pipeline.close();
+    };
   }
-
-  async #receive(message: FromDisplay): Promise<void> {
-    if (message.kind === 'frame') this.#frames.publish(await encode(message.pixels, 'jpeg'));
-    if (message.kind !== 'statistics') return;
-    this.#states.publish({
-      snapshot: this.pipeline.domain.querySync(),
-      statistics: message.statistics,
-    });
-  }
-}
-
-/** Those who wait for the next of something, which is asked for once for all of them. */
-class Answers<T> {
-  readonly #ask: () => void;
-  #waiting: ((answer: T) => void)[] = [];
-
-  constructor(ask: () => void) {
-    this.#ask = ask;
-  }
-
-  next(): Promise<T> {
-    if (this.#waiting.length >= waitingMax) return Promise.reject(new Error('too many viewers'));
-    return new Promise((resolve) => {
-      this.#waiting.push(resolve);
-      if (this.#waiting.length === 1) this.#ask();
-    });
-  }
-
-  publish(answer: T): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const resolve of waiting) resolve(answer);
-  }
-}
-
-function send(response: ServerResponse, status: number, type: string, body: string | Buffer): void {
-  const headers = { 'content-type': `${type}; charset=utf-8`, 'cache-control': 'no-store' };
-  response.writeHead(status, headers).end(body);
 }

@@ -8,9 +8,9 @@
  *
  *     npm start -- --port 8080
  *
- * runs it until it is interrupted, and serves a page that shows it live, and kds' own page. With
- * KDS_TRACE=globe.json all threads append their events to that file, for Perfetto and `kds
- * check-trace`.
+ * runs it until it is interrupted, and serves a live page on which one switches between the forms,
+ * and kds' own page. With KDS_TRACE=globe.json all threads append their events to that file, for
+ * Perfetto and `kds check-trace`.
  */
 
 import { writeFile } from 'node:fs/promises';
@@ -19,12 +19,11 @@ import { traceIfAsked } from 'kds/inspect/trace';
 import { createArena, openThreadsDomain } from 'kds/threads';
 import { encode } from './canvas.ts';
 import { type Figures, figuresOf, tableOf } from './figures.ts';
-import { keepHalfBusy, runBounced, runDirect } from './forms.ts';
+import { keepHalfBusy, run, startBounced, startDirect } from './forms.ts';
 import { serve } from './live.ts';
 import { Buffers, makeScene, type Scene } from './scene.ts';
 
 const frameCountMax = 100_000;
-const busyTaskMs = 10;
 
 const { values } = parseArgs({
   options: {
@@ -37,30 +36,28 @@ const { values } = parseArgs({
 const hz = wholeNumber('--hz', values.hz, 1, 1000);
 const figures: Figures[] = [];
 traceIfAsked();
-if (values.frames === undefined) await serve(wholeNumber('--port', values.port, 0, 65_535), hz);
-else await compare(wholeNumber('--frames', values.frames, 20, frameCountMax));
+if (values.frames !== undefined) {
+  await compare(wholeNumber('--frames', values.frames, 20, frameCountMax));
+} else {
+  process.exitCode = await serve(wholeNumber('--port', values.port, 0, 65_535), hz);
+}
 
 async function compare(frameCount: number): Promise<void> {
   const direct = makeScene(frameCount, hz);
   console.log(`${frameCount} frames at ${hz} Hz, three times:`);
-  await measure('worker to worker, directly', direct, runDirect);
-  await measure('through an idle main thread', makeScene(frameCount, hz), runBounced);
-  await measure('through a half busy main thread', makeScene(frameCount, hz), async (scene) => {
-    const stop = keepHalfBusy(busyTaskMs);
-    try {
-      return await runBounced(scene);
-    } finally {
-      stop();
-    }
-  });
+  await measure('worker to worker, directly', direct, startDirect);
+  await measure('through an idle main thread', makeScene(frameCount, hz), startBounced);
+  const stop = keepHalfBusy();
+  await measure('through a half busy main thread', makeScene(frameCount, hz), startBounced);
+  stop();
   console.log(`\n${tableOf(figures)}\n`);
   await writePicture(direct, values.out);
   console.log(`the last frame is in ${values.out}`);
 }
 
-async function measure(form: string, scene: Scene, run: typeof runDirect): Promise<void> {
+async function measure(form: string, scene: Scene, start: typeof startDirect): Promise<void> {
   console.log(`  ${form} ...`);
-  figures.push(figuresOf(form, scene, await run(scene)));
+  figures.push(figuresOf(form, scene, await run(start, scene)));
 }
 
 async function writePicture(scene: Scene, file: string): Promise<void> {

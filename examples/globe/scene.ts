@@ -23,6 +23,8 @@ export interface Scene {
   readonly frameCount: number;
   /** Number of the last frames whose times are kept. */
   readonly timeCount: number;
+  /** Number that the picture of the first frame has: the globe goes on from there. */
+  readonly firstNumber: number;
   readonly hz: number;
   readonly vertices: BufferPoolHandle;
   readonly frames: BufferPoolHandle;
@@ -31,12 +33,18 @@ export interface Scene {
   readonly asked: SharedArrayBuffer;
 }
 
-export function makeScene(frameCount: number, hz: number): Scene {
-  const timeCount = Math.min(frameCount, timeCountMax);
+export interface SceneOptions {
+  readonly firstNumber?: number;
+  readonly timeCount?: number;
+}
+
+export function makeScene(frameCount: number, hz: number, options: SceneOptions = {}): Scene {
+  const { firstNumber = 0, timeCount = Math.min(frameCount, timeCountMax) } = options;
   const vertexBytes = 4 * (1 + 3 * vertexCountMax);
   return {
     frameCount,
     timeCount,
+    firstNumber,
     hz,
     vertices: createBufferPool({
       count: vertexBufferCount,
@@ -106,9 +114,9 @@ export class Times {
     this.#cells[this.#at(stage, frame) + 1] = Times.now();
   }
 
-  /** The display has let go of a frame's buffer. */
-  letGo(frame: number): void {
-    this.#cells[this.#of(frame) + Times.perFrame - 1] = Times.now();
+  /** The vsync at which the display releases a frame's buffer. */
+  letGo(frame: number, vsyncMs: number): void {
+    this.#cells[this.#of(frame) + Times.perFrame - 1] = vsyncMs;
   }
 
   began(stage: WorkStage, frame: number): number {

@@ -15,6 +15,7 @@ await build({
     main: './examples/globe/main.ts',
     'stage-worker': './examples/globe/stage-worker.ts',
     'task-worker': './examples/globe/task-worker.ts',
+    'page-worker': './examples/globe/page-worker.ts',
   },
   platform: 'node',
   resolve: {

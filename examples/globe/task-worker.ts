@@ -3,7 +3,7 @@
 import { workerData } from 'node:worker_threads';
 import { type RunningTask, serveTasks } from 'kds/jobs';
 import { makeContext } from './canvas.ts';
-import { Buffers, type Scene, Times, type WorkStage } from './scene.ts';
+import type { Scene, WorkStage } from './scene.ts';
 import { StageWork } from './stage-work.ts';
 
 export interface Order {
@@ -11,8 +11,7 @@ export interface Order {
   readonly frame: number;
 }
 
-const scene = workerData as Scene;
-const work = new StageWork(new Buffers(scene), new Times(scene), makeContext);
+const work = new StageWork(workerData as Scene, makeContext);
 
 serveTasks({
   run: ({ stage, frame }: Order, task: RunningTask) => work.run(stage, frame, task),

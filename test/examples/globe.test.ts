@@ -2,20 +2,20 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type Page, chromium as playwright } from 'playwright-core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { checkTrace } from '../../src/inspect/trace.ts';
+import { findChromium } from '../browser/isolated-site.ts';
 import { removeFolder } from '../temporary-folder.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const start = join(root, 'examples', 'globe', 'start.mjs');
 const startInBrowser = join(root, 'examples', 'globe', 'browser', 'start.mjs');
-const chromium = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((path) =>
-  existsSync(path),
-);
+const chromium = findChromium();
 const pngSignature = '89504e470d0a1a0a';
 
 const children = new Set<ChildProcess>();
@@ -133,7 +133,7 @@ describe('the globe', () => {
     expect((await fetch(`${url}/`)).headers.get('content-type')).toContain('text/html');
     expect((await fetch(`${url}/etc/passwd`)).status).toBe(404);
     expect((await fetch(`${url}/`, { method: 'POST' })).status).toBe(405);
-    const [, page] = await told(running, /waits for whom: (\S+)/);
+    const [, page] = await told(running, /holders and waiters: +(\S+)/);
     const looking = await fetch(`${page}events`);
     const reader = looking.body?.pipeThrough(new TextDecoderStream()).getReader();
     let heard = '';
@@ -141,6 +141,28 @@ describe('the globe', () => {
     await reader?.cancel();
     running.child.kill('SIGTERM');
     expect(await running.exited).toBe(0);
+  });
+
+  it('refuses requests of other sites, and commands that it does not have', async () => {
+    const { url } = await startLive(start, '--port', '0');
+    const post = (path: string, headers: Record<string, string> = {}): Promise<number> =>
+      fetch(`${url}${path}`, { method: 'POST', headers }).then(({ status }) => status);
+    expect(await post('/reset')).toBe(204);
+    expect(await post('/reset', { origin: 'http://evil.example' })).toBe(403);
+    expect(await post('/reset', { 'sec-fetch-site': 'cross-site' })).toBe(403);
+    expect(await post('/form?name=none')).toBe(405);
+    const { headers } = await fetch(`${url}/`);
+    expect(headers.get('content-security-policy')).toMatch(
+      /^default-src 'none'; script-src 'sha256-[^']+'; style-src 'sha256-[^']+'; img-src/,
+    );
+  });
+
+  it('names the port that is in use, and ends', async () => {
+    const { url } = await startLive(start, '--port', '0');
+    const { port } = new URL(url);
+    const { exited, output } = run(process.execPath, [start, '--port', port]);
+    expect(await exited).toBe(1);
+    expect(output()).toContain(`port ${port} is in use`);
   });
 
   const itInBrowser = (title: string, body: (browser: string) => Promise<void>): void => {
@@ -180,3 +202,167 @@ describe('the globe', () => {
     },
   );
 });
+
+describe.skipIf(chromium === undefined)(
+  `the globe's page${chromium === undefined ? ' (skipped: no chromium)' : ''}`,
+  () => {
+    const axe = readFileSync(join(root, 'node_modules', 'axe-core', 'axe.min.js'), 'utf8');
+
+    /** Runs the example, opens its page, and closes it; problems of the page fail the test. */
+    async function withPage(
+      body: (page: Page, running: Running) => Promise<void>,
+    ): Promise<readonly string[]> {
+      const { running, url } = await startLive(start, '--port', '0');
+      const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
+      const browser = await playwright.launch({ executablePath: chromium as string, args });
+      const problems: string[] = [];
+      try {
+        const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+        page.setDefaultTimeout(0);
+        page.on('pageerror', (error) => problems.push(error.message));
+        page.on('console', (message) => {
+          if (message.type() === 'error') problems.push(message.text());
+        });
+        await page.goto(`${url}/`);
+        await states(page, 1);
+        await body(page, running);
+      } finally {
+        await browser.close();
+      }
+      return problems;
+    }
+
+    /** Waits for states that the page receives from now on. */
+    async function states(page: Page, more: number): Promise<void> {
+      const before = Number(await page.getAttribute('body', 'data-view-count'));
+      await page.waitForFunction(
+        (wanted) => Number(document.body.dataset['viewCount']) >= wanted,
+        before + more,
+      );
+    }
+
+    /** Waits until the form runs, and has hand-overs. */
+    async function ran(page: Page, form: string): Promise<void> {
+      await page.waitForSelector(`[data-form=${form}].runs`);
+      await page.waitForFunction((name) => {
+        const cell = document.querySelector(`[data-form=${name}] [data-figure=handOvers]`);
+        return Number(cell?.textContent?.replace(/\D/g, '')) > 0;
+      }, form);
+    }
+    const figure = (page: Page, form: string, name: string): Promise<string | null> =>
+      page.textContent(`[data-form=${form}] [data-figure=${name}]`);
+
+    it('switches the form by the keyboard, and keeps the figures of each', async () => {
+      const problems = await withPage(async (page) => {
+        await page.locator('input[value=direct]').focus();
+        await page.keyboard.press('ArrowRight');
+        await ran(page, 'main');
+        expect(await page.isChecked('#turns')).toBe(false);
+        await page.keyboard.press('ArrowRight');
+        await ran(page, 'busy');
+        const kept = await figure(page, 'main', 'handOvers');
+        await states(page, 3);
+        expect(await figure(page, 'main', 'handOvers')).toBe(kept);
+        expect(await figure(page, 'main', 'median')).toMatch(/^[\d.]+ ms$/);
+        expect(await page.getAttribute('[data-form=main] svg', 'aria-label')).toContain('median');
+        // Each stage has a domain of its own if it hands over directly; else the main thread asks.
+        const sessions = (): Promise<string[]> =>
+          page.evaluate(async () => {
+            const { snapshot } = await (await fetch('/state.json')).json();
+            const entries: { session: string }[] = [...snapshot.held, ...snapshot.pending];
+            return [...new Set(entries.map(({ session }) => session))].sort();
+          });
+        expect(await sessions()).toEqual(['main']);
+        await page.check('input[value=direct]');
+        await ran(page, 'direct');
+        expect(await sessions()).toEqual(expect.arrayContaining(['display', 'render']));
+        // What was reset has run no more: the form that runs begins again.
+        await page.focus('#reset');
+        await page.keyboard.press('Enter');
+        await page.waitForFunction(() => {
+          const cells = document.querySelectorAll('[data-figure=handOvers]');
+          return cells[1]?.textContent === '0' && cells[2]?.textContent === '0';
+        });
+        expect(await page.textContent('[data-form=busy]')).toContain('not run yet');
+      });
+      expect(problems).toEqual([]);
+    });
+
+    it('lets the forms take turns until one is chosen', async () => {
+      const problems = await withPage(async (page) => {
+        expect(await page.isChecked('#turns')).toBe(true);
+        for (const form of ['direct', 'main', 'busy', 'direct']) await ran(page, form);
+      });
+      expect(problems).toEqual([]);
+    });
+
+    it.each([390, 1280])(
+      'keeps its rows in place, and within the width, at %d px',
+      async (width) => {
+        const problems = await withPage(async (page) => {
+          await page.setViewportSize({ width, height: 844 });
+          const boxes = (): Promise<unknown> =>
+            page.evaluate(() => {
+              const cells = document.querySelectorAll('th, td, .form, .form dd, h1, h2, #frame');
+              return [...cells].map((cell) => {
+                const { x, y, width: wide, height } = cell.getBoundingClientRect();
+                return [cell.tagName, x, y, wide, height];
+              });
+            });
+          // The widest words are there from the first state of a form on.
+          const before = await boxes();
+          await states(page, 3);
+          expect(await boxes()).toEqual(before);
+          await page.check('input[value=busy]');
+          await ran(page, 'busy');
+          expect(await boxes()).toEqual(before);
+          const widths = await page.evaluate(() => {
+            const { scrollWidth, clientWidth } = document.documentElement;
+            return { scrollWidth, clientWidth };
+          });
+          expect(widths.scrollWidth).toBe(widths.clientWidth);
+        });
+        expect(problems).toEqual([]);
+      },
+    );
+
+    it('has no violation of WCAG A or AA, narrow or wide, light or dark', async () => {
+      const problems = await withPage(async (page) => {
+        await page.evaluate(axe);
+        for (const colorScheme of ['light', 'dark'] as const) {
+          for (const width of [390, 1280]) {
+            await page.emulateMedia({ colorScheme });
+            await page.setViewportSize({ width, height: 844 });
+            const violations = await page.evaluate(async () => {
+              const { axe } = globalThis as unknown as { axe: typeof import('axe-core') };
+              const { violations } = await axe.run(document, {
+                runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'],
+              });
+              return violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]);
+            });
+            expect({ colorScheme, width, violations }).toEqual({
+              colorScheme,
+              width,
+              violations: [],
+            });
+          }
+        }
+      });
+      expect(problems).toEqual([]);
+    });
+
+    it('reports that the process has stopped, and offers to retry', async () => {
+      await withPage(async (page, running) => {
+        expect(await page.textContent('#connection')).toBe('live');
+        expect(await page.isVisible('#gone')).toBe(false);
+        running.child.kill('SIGTERM');
+        await running.exited;
+        await page.waitForSelector('#gone:not([hidden])');
+        expect(await page.textContent('#gone')).toContain('npm start does not answer');
+        expect(await page.textContent('#connection')).toBe('not connected');
+        await page.click('#retry');
+        expect(await page.isVisible('#gone')).toBe(true);
+      });
+    });
+  },
+);

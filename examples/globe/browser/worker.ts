@@ -3,7 +3,7 @@
 import { createJobQueue } from 'kds/jobs';
 import { openThreadsDomain } from 'kds/threads';
 import { askingFor } from '../asking.ts';
-import { Buffers, size, Times } from '../scene.ts';
+import { Buffers, size } from '../scene.ts';
 import { StageWork } from '../stage-work.ts';
 import type { Context } from '../work.ts';
 import type { Beginning } from './page.ts';
@@ -15,7 +15,7 @@ async function work({ stage, scene, arena }: Beginning): Promise<void> {
   // From here on a set arrives when it is asked for, so the stages stay in turn.
   await domain.ready;
   const buffers = new Buffers(scene);
-  const stageWork = new StageWork(buffers, new Times(scene), makeContext);
+  const stageWork = new StageWork(scene, makeContext);
   const queue = createJobQueue(domain, { capacity: 4, concurrency: 1 });
   const { turnOf, hasAsked } = askingFor(stage, scene);
   for (let frame = 0; ; frame++) {
