@@ -84,11 +84,17 @@ export function modeOf({ set }: { readonly set: NamedSet }, name: string): Mode 
  * ```
  * @since 0.2.0
  */
-export function ownerText({ id, label, session, client }: InspectedEntry): string {
+export function ownerText(entry: InspectedEntry): string {
+  return ownerTextUpTo(printedLengthMax, entry);
+}
+
+/** The same, with each part of it cut at this length. */
+export function ownerTextUpTo(lengthMax: number, entry: InspectedEntry): string {
+  const { id, label, session, client } = entry;
   const name = label ?? session ?? client?.label;
   const process = client?.pid === undefined ? '' : `pid ${pidText(client)}${commandText(client)}`;
   if (name === undefined) return process === '' ? `request ${id}` : process;
-  const text = printable(name, printedLengthMax);
+  const text = printable(name, lengthMax);
   return process === '' ? text : `${text} (${process})`;
 }
 

@@ -11,6 +11,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { cut, escaped } from '../runtime/escape.ts';
 import { clearRealTimeout, setRealTimeout } from '../runtime/real-time.ts';
 import type { InspectedSnapshot } from './entries.ts';
 import { PageViews } from './page-view.ts';
@@ -72,6 +73,7 @@ export interface RunningPage {
 
 const viewerCountMax = 16;
 const intervalMsMin = 100;
+const troubleLengthMax = 1000;
 const pageFile = new URL('./page.html', import.meta.url);
 
 /**
@@ -167,8 +169,10 @@ class Page implements RunningPage {
         this.#addViewer(request, response);
         break;
       case 'explain': {
-        const text = this.#views.explain(Number(searchParams.get('resource')));
-        send(response, text === undefined ? 404 : 200, text ?? 'not in use any more');
+        const number = Number(searchParams.get('resource'));
+        const details = this.#views.details(number, searchParams.has('name'));
+        if (details === undefined) send(response, 404, 'not in use any more');
+        else response.setHeader('Content-Type', 'application/json').end(JSON.stringify(details));
         break;
       }
       default:
@@ -224,7 +228,8 @@ class Page implements RunningPage {
       return `event: view\ndata: ${JSON.stringify(view)}\n\n`;
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
-      return `event: trouble\ndata: ${JSON.stringify(text)}\n\n`;
+      const printed = escaped(cut(text, troubleLengthMax));
+      return `event: trouble\ndata: ${JSON.stringify(printed)}\n\n`;
     }
   }
 }
@@ -244,7 +249,7 @@ function policyFor(html: string): string {
     `script-src ${hashesOf('script')}`,
     `style-src ${hashesOf('style')}`,
     "connect-src 'self'",
-    // The empty icon.
+    // The icon.
     'img-src data:',
     "base-uri 'none'",
     "form-action 'none'",

@@ -4,13 +4,14 @@
  * it.
  */
 
-import { printable } from '../runtime/escape.ts';
+import { escaped, printable } from '../runtime/escape.ts';
 import {
   durationText,
   type InspectedEntry,
   type InspectedSnapshot,
   modeOf,
   ownerText,
+  ownerTextUpTo,
   printedLengthMax,
 } from './entries.ts';
 import { explain } from './explain.ts';
@@ -22,6 +23,12 @@ const resourceCountMax = 2000;
 const sessionCountMax = 500;
 /** Listed entries of each queue, at most; the rest is counted. */
 const chipCountMax = 24;
+/** Owners by id, for chips; the owners of a chosen resource come with its details. */
+const ownerCountMax = 1000;
+/** Entries of each queue in the details of a resource. */
+const detailCountMax = 100;
+/** Labels are that long at most. */
+const labelLengthMax = 1024;
 const pointMs = 60_000;
 /** Buckets of a histogram, in powers of two of a ms. */
 const bucketCount = 20;
@@ -41,12 +48,35 @@ export interface ResourceView {
   readonly pendingCount: number;
 }
 
+/** A holder or a waiter. */
+interface EntryView {
+  readonly letter: ModeLetter;
+  readonly owner: string;
+  /** Mode and duration. */
+  readonly text: string;
+  readonly since: number;
+  /** Follows the text; empty if the session is the owner. */
+  readonly session: string;
+}
+
+/** A resource in detail. */
+export interface ResourceDetails {
+  readonly timeMs: number;
+  /** The whole name, if it was requested. */
+  readonly name?: string | undefined;
+  readonly held: readonly EntryView[];
+  readonly heldCount: number;
+  readonly pending: readonly EntryView[];
+  readonly pendingCount: number;
+  readonly text: string;
+}
+
 interface SessionView {
   readonly name: string;
   readonly heldCount: number;
   readonly pendingCount: number;
-  /** Longest wait of its requests, in ms. */
-  readonly longestMs: number;
+  /** Longest wait of its requests; empty if none waits. */
+  readonly longest: string;
 }
 
 export interface PageView {
@@ -56,6 +86,8 @@ export interface PageView {
   readonly pendingCount: number;
   readonly resourceCount: number;
   readonly resources: readonly ResourceView[];
+  /** By id, of the entries of the first resources. */
+  readonly owners: Readonly<Record<number, string>>;
   readonly sessionCount: number;
   readonly sessions: readonly SessionView[];
   /** Texts about suspected deadlocks and convoys. */
@@ -75,12 +107,14 @@ export class PageViews {
   #numberLast = 0;
   /** Start of the waits in the last snapshot, by request. */
   #pendingSince: ReadonlyMap<number, number> = new Map();
-  #snapshot: InspectedSnapshot = { held: [], pending: [] };
+  #index = new SnapshotIndex({ held: [], pending: [] });
+  #timeMs = 0;
 
   /** The view of the next snapshot. */
   viewOf(snapshot: InspectedSnapshot, title: string, timeMs = Date.now()): PageView {
-    this.#snapshot = snapshot;
     const index = new SnapshotIndex(snapshot);
+    this.#index = index;
+    this.#timeMs = timeMs;
     const { held, pending } = snapshot;
     this.#countEnded(snapshot);
     this.#points.push([timeMs, held.length, pending.length]);
@@ -88,26 +122,41 @@ export class PageViews {
     const waiting = Array.from({ length: bucketCount }, () => 0);
     for (const { since } of pending) count(waiting, timeMs - since);
     const sessions = sessionsOf(snapshot, timeMs);
+    const resources = this.#resourcesOf(index);
     return {
-      title,
+      title: escaped(title),
       timeMs,
       heldCount: held.length,
       pendingCount: pending.length,
       resourceCount: index.byName.size,
-      resources: this.#resourcesOf(index),
+      resources,
+      owners: ownersOf(resources, index),
       sessionCount: sessions.length,
       sessions: sessions.slice(0, sessionCountMax),
-      warnings: warningsOf(snapshot),
+      warnings: warningsOf(snapshot, timeMs),
       points: this.#points,
       waited: this.#waited,
       waiting,
     };
   }
 
-  /** The explanation of the resource of this number, from the last snapshot. */
-  explain(number: number): string | undefined {
+  /** The resource of this number in the last snapshot; undefined if the number is not known. */
+  details(number: number, hasName: boolean): ResourceDetails | undefined {
     const name = this.#names.get(number);
-    return name === undefined ? undefined : explain(this.#snapshot, name);
+    if (name === undefined) return undefined;
+    const { held, pending } = this.#index.byName.get(name) ?? { held: [], pending: [] };
+    const timeMs = this.#timeMs;
+    const viewsOf = (entries: readonly InspectedEntry[]): readonly EntryView[] =>
+      entries.slice(0, detailCountMax).map((entry) => entryView(entry, name, timeMs));
+    return {
+      timeMs,
+      name: hasName ? printable(name) : undefined,
+      held: viewsOf(held),
+      heldCount: held.length,
+      pending: viewsOf(pending),
+      pendingCount: pending.length,
+      text: explain(this.#index.snapshot, name, { nowMs: timeMs, countMax: 5 }),
+    };
   }
 
   #resourcesOf({ byName }: SnapshotIndex): readonly ResourceView[] {
@@ -161,9 +210,42 @@ function count(buckets: number[], ms: number): void {
   buckets[index] = (buckets[index] ?? 0) + 1;
 }
 
+function letterOf(entry: InspectedEntry, name: string): ModeLetter {
+  return modeOf(entry, name) === 'exclusive' ? 'x' : 's';
+}
+
+function entryView(entry: InspectedEntry, name: string, timeMs: number): EntryView {
+  const { label, session, since } = entry;
+  const hasSession = label !== undefined && session !== undefined;
+  return {
+    letter: letterOf(entry, name),
+    owner: ownerTextUpTo(labelLengthMax, entry),
+    text: `${modeOf(entry, name)}, for ${durationText(timeMs - since)}`,
+    since,
+    session: hasSession ? `, session ${printable(session, labelLengthMax)}` : '',
+  };
+}
+
+function ownersOf(
+  resources: readonly ResourceView[],
+  { byId }: SnapshotIndex,
+): Readonly<Record<number, string>> {
+  const owners: Record<number, string> = {};
+  let count = 0;
+  for (const { held, pending } of resources) {
+    for (const [id] of [...held, ...pending]) {
+      const entry = byId.get(id);
+      if (entry === undefined || owners[id] !== undefined) continue;
+      if (count++ === ownerCountMax) return owners;
+      owners[id] = ownerText(entry);
+    }
+  }
+  return owners;
+}
+
 function chipsOf(entries: readonly InspectedEntry[], name: string): readonly Chip[] {
   return entries.slice(0, chipCountMax).map((entry) => {
-    return [entry.id, modeOf(entry, name) === 'exclusive' ? 'x' : 's'] as const;
+    return [entry.id, letterOf(entry, name)] as const;
   });
 }
 
@@ -180,7 +262,10 @@ function sessionsOf({ held, pending }: InspectedSnapshot, timeMs: number): reado
   for (const entry of held) add(entry, true);
   for (const entry of pending) add(entry, false);
   const views = [...byName].map(([name, counts]) => ({ name, ...counts }));
-  return views.sort((a, b) => b.longestMs - a.longestMs || b.heldCount - a.heldCount);
+  views.sort((a, b) => b.longestMs - a.longestMs || b.heldCount - a.heldCount);
+  return views.map(({ longestMs, ...view }) => {
+    return { ...view, longest: view.pendingCount === 0 ? '' : durationText(longestMs) };
+  });
 }
 
 /** The session itself, and not one of its requests. */
@@ -189,20 +274,20 @@ function sessionText({ session, client, ...entry }: InspectedEntry): string {
   return ownerText({ ...entry, label: session, session: undefined, client });
 }
 
-function warningsOf(snapshot: InspectedSnapshot): readonly string[] {
+function warningsOf(snapshot: InspectedSnapshot, timeMs: number): readonly string[] {
   const { suspectedDeadlocks, convoys } = findingsOf(snapshot, { countMax: 3 });
   return [
     ...suspectedDeadlocks.map(({ cycle }) => {
-      const owners = cycle.slice(0, 6).map(ownerText);
-      return `perhaps a deadlock: ${owners.join(' ← ')}${cycle.length > 6 ? ' ← …' : ''}`;
+      const owners = cycle.slice(0, 6).map((entry) => ownerText(entry));
+      return `suspected deadlock: ${owners.join(' ← ')}${cycle.length > 6 ? ' ← …' : ''}`;
     }),
     ...convoys.map(({ entry, delayedCount, idleNames }) => {
       const idle = printable(idleNames[0] ?? '', printedLengthMax);
       const more = idleNames.length > 1 ? ` and ${idleNames.length - 1} more` : '';
-      const duration = durationText(Date.now() - entry.since);
+      const duration = durationText(timeMs - entry.since);
       return (
         `${ownerText(entry)} has waited for ${duration} and delays ${delayedCount}, ` +
-        `while ${idle}${more} lies idle`
+        `while ${idle}${more} is not in use`
       );
     }),
   ];

@@ -1,20 +1,23 @@
-/** The page in a real browser, with many who wait behind it; and what its server refuses. */
+/** The page in a real browser, and its server: refusals, limits, states, keys, semantics. */
 
+import { readFileSync } from 'node:fs';
 import { type IncomingHttpHeaders, request } from 'node:http';
 import { createDomain, type SyncDomain } from 'kds';
+import type { InspectedSnapshot } from 'kds/inspect';
 import { type RunningPage, servePage } from 'kds/inspect/page';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { hostileNames, unsafe } from '../inspect/hostile-names.ts';
 import { randomFrom } from '../stress/random.ts';
-import { Business } from './business.ts';
 import { findChromium } from './isolated-site.ts';
 
+declare global {
+  /** axe-core, in the browser. */
+  var axe: typeof import('axe-core');
+}
+
 const executablePath = findChromium();
-/** Where the pictures of docs/ are written, if they are to be made: `KDS_PICTURES=docs`. */
-const folder = process.env['KDS_PICTURES'];
-/** The page tells of the last minute. */
-const picturedMs = 40_000;
+const axeText = readFileSync(new URL(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
 const missing = executablePath === undefined ? ' (skipped: no chromium)' : '';
 
 interface Answer {
@@ -45,7 +48,7 @@ describe('the server of the page', () => {
   });
   afterEach(() => page.close());
 
-  it('answers who was given the address, and lets nothing in from elsewhere', async () => {
+  it('answers a request with the secret path, and allows no content of other sites', async () => {
     const { status, headers, text } = await ask(page.url);
     expect(status).toBe(200);
     expect(text).toContain('<title>kds</title>');
@@ -55,6 +58,11 @@ describe('the server of the page', () => {
     expect(headers).toMatchObject({ 'x-content-type-options': 'nosniff' });
     expect(new URL(page.url).hostname).toBe('127.0.0.1');
     expect(new URL(page.url).pathname).toMatch(/^\/[0-9a-f]{32}\/$/);
+  });
+
+  it('has a page of less than 24 kB', () => {
+    const file = new URL('../../src/inspect/page.html', import.meta.url);
+    expect(readFileSync(file).length).toBeLessThan(24_000);
   });
 
   it.each<[string, Record<string, string>]>([
@@ -92,17 +100,17 @@ describe('the server of the page', () => {
     for (const one of looking) one.destroy();
   });
 
-  it('shows the error of a failed snapshot, and goes on', async () => {
+  it('sends the error of a failed snapshot, and retries', async () => {
     const broken = await servePage({
       read: () => Promise.reject(new Error('out of reach')),
       intervalMs: 100,
     });
-    let heard = '';
+    let received = '';
     await new Promise<void>((resolve) => {
       request(`${broken.url}events`, (response) => {
         response.setEncoding('utf8').on('data', (text: string) => {
-          heard += text;
-          if (heard.split('event: trouble\ndata: "out of reach"').length > 2) resolve();
+          received += text;
+          if (received.split('event: trouble\ndata: "out of reach"').length > 2) resolve();
         });
         response.on('error', () => undefined);
       }).end();
@@ -111,7 +119,7 @@ describe('the server of the page', () => {
     await broken.close();
   });
 
-  it('refuses an interval that is none', async () => {
+  it('refuses an invalid interval', async () => {
     const read = () => createDomain().query();
     await expect(servePage({ read, intervalMs: 1 })).rejects.toThrow(RangeError);
     await expect(servePage({ read, intervalMs: Number.NaN })).rejects.toThrow(RangeError);
@@ -162,27 +170,39 @@ describe.skipIf(executablePath === undefined)(`the page in Chromium${missing}`, 
     // Rows are drawn with the next frame.
     await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(resolve)));
   }
+  const focused = (): Promise<string> =>
+    page.evaluate(() => document.activeElement?.id || (document.activeElement?.tagName ?? ''));
   const texts = (selector: string): Promise<string[]> => page.locator(selector).allTextContents();
 
-  it('shows queues as chips, sessions, what one waits for, and follows what happens', async () => {
+  it('shows queues as chips, sessions, and details, and follows the domain', async () => {
     const one = await domain.acquire({ exclusive: 'db' }, { label: 'migration' });
     const two = domain.session({ label: 'web' }).acquire({ shared: ['db', 'disk'] });
     await open();
     expect(await texts('.row .name')).toEqual(['db', 'disk']);
-    expect(await texts('.row:has-text("db") .chip')).toEqual(['X', 'S']);
-    expect(await page.locator('.row .chip.held.x').count()).toBe(1);
-    expect(await page.locator('.row .chip.waits.s').count()).toBe(2);
-    expect(await texts('#sessions td:first-child')).toEqual(
-      expect.arrayContaining(['web', 'shop']),
+    const modes = await page.evaluate(() =>
+      [...document.querySelectorAll('.row:first-child .chip')].map(
+        (chip) => getComputedStyle(chip, '::before').content,
+      ),
     );
-    expect(await page.textContent('#counts')).toBe('1 held, 1 wait');
+    expect(modes).toEqual(['"X"', '"S"']);
+    expect(await page.locator('.row .chip.held.x').count()).toBe(1);
+    expect(await page.locator('.row .chip.waiting.s').count()).toBe(2);
+    expect(await texts('#sessions th')).toEqual(expect.arrayContaining(['web', 'shop']));
+    expect(await page.textContent('#counts')).toBe('1 held, 1 waiting');
     await page.click('.row:has-text("db")');
-    await page.waitForSelector('dialog[open]');
+    await page.waitForSelector('#holders li');
+    expect(await page.textContent('#holders')).toMatch(
+      /^migrationexclusive, for .* \(since .*\), session shop$/,
+    );
+    expect(await page.textContent('#waiters')).toMatch(/^webshared, for/);
+    expect(await page.getAttribute('.row:has-text("db") .chip.held', 'title')).toBe(
+      'migration (held)',
+    );
     expect(await page.textContent('#text')).toMatch(/^db is held exclusive, for .*, by migration/);
     await page.keyboard.press('Escape');
     one.release();
     await looks(2);
-    expect(await page.textContent('#counts')).toBe('1 held, 0 wait');
+    expect(await page.textContent('#counts')).toBe('1 held, 0 waiting');
     expect(await page.getAttribute('#histogram', 'aria-label')).toMatch(/^1 waits have ended/);
     (await two).release();
     expect(troubles).toEqual([]);
@@ -204,9 +224,11 @@ describe.skipIf(executablePath === undefined)(`the page in Chromium${missing}`, 
     await page.keyboard.press('ArrowUp');
     await page.waitForSelector('.row[aria-selected="true"]:has-text("row 198")');
     await page.keyboard.press('Enter');
-    await page.waitForSelector('dialog[open]');
+    await page.waitForSelector('#holders li');
     expect(await page.textContent('#text')).toContain('"row 198" is held exclusive');
+    expect(await focused()).toBe('name');
     await page.keyboard.press('Escape');
+    expect(await focused()).toBe('list');
     await page.keyboard.press('p');
     expect(await page.textContent('#state')).toBe('paused');
     await page.keyboard.press('p');
@@ -221,41 +243,366 @@ describe.skipIf(executablePath === undefined)(`the page in Chromium${missing}`, 
     expect(troubles).toEqual([]);
   });
 
-  it('names of any kind are text, and turn nothing round', async () => {
+  it('names of any kind are text, and reverse no other text', async () => {
     for (const name of hostileNames) {
       domain.acquireSync({ exclusive: name }, { label: name.slice(0, 1024) });
     }
     await open();
-    const told = await texts('.row .name');
-    expect(told).toHaveLength(hostileNames.length);
-    for (const text of [...told, await page.evaluate(() => document.body.innerText)]) {
+    const names = await texts('.row .name');
+    expect(names).toHaveLength(hostileNames.length);
+    for (const text of [...names, await page.evaluate(() => document.body.innerText)]) {
       expect(text.replace(/[\n\t]/g, '')).not.toMatch(unsafe);
     }
-    expect(told.join('')).toContain('<script>alert(1)</script>');
+    expect(names.join('')).toContain('<script>alert(1)</script>');
     expect(await page.locator('img').count()).toBe(0);
     const script = page.locator('.row', { hasText: '<script>' });
     await script.click();
-    await page.waitForSelector('dialog[open]');
-    expect(await page.textContent('#text')).toContain('<script>alert(1)</script>');
+    await page.waitForSelector('#holders li');
+    for (const selector of ['#name', '#holders', '#text']) {
+      expect(await page.textContent(selector)).toContain('<script>alert(1)</script>');
+    }
     expect(troubles).toEqual([]);
   });
 
-  if (folder !== undefined) {
-    it('is pictured for the documents', async () => {
-      const business = new Business(domain);
-      await open();
-      await business.run(picturedMs);
-      await looks(1);
-      await page.screenshot({ path: `${folder}/page-light.png` });
-      await page.keyboard.press('t');
-      await page.click('.row:nth-child(2)');
-      await page.waitForSelector('dialog[open]');
-      await page.screenshot({ path: `${folder}/page-dark.png` });
-      business.stop();
-    });
-  }
+  it('details have long names and labels whole, and more waiters than chips', async () => {
+    const name = `${'long/'.repeat(200)}end`;
+    const label = `${'label '.repeat(100)}end`;
+    domain.acquireSync({ exclusive: name }, { label });
+    for (let count = 0; count < 150; count++) {
+      domain.acquire({ shared: name }, { label: `reader ${count}` }).catch(() => undefined);
+    }
+    await open();
+    await page.keyboard.press('ArrowDown');
+    await page.waitForFunction(() => document.querySelectorAll('#waiters li').length === 100);
+    expect(await page.textContent('#name')).toBe(name);
+    expect(await page.textContent('#holders b')).toBe(JSON.stringify(label));
+    expect(await page.textContent('#waiters li:nth-child(100) b')).toBe('"reader 99"');
+    expect(await page.textContent('#waiters-title')).toBe('150 waiting, the first 100 listed');
+    const box = await page.locator('#name').boundingBox();
+    const aside = await page.locator('aside').boundingBox();
+    expect((box?.x ?? 0) + (box?.width ?? 0)).toBeLessThan((aside?.x ?? 0) + (aside?.width ?? 0));
+    expect(await page.evaluate(() => document.querySelector('aside')?.scrollWidth)).toBe(
+      await page.evaluate(() => document.querySelector('aside')?.clientWidth),
+    );
+    expect(troubles).toEqual([]);
+  });
 
-  it('10,000 who wait for 1,000 resources: rows are made for what is in sight', async () => {
+  it('a chosen resource stays chosen where the order of the rows changes', async () => {
+    domain.acquireSync({ exclusive: ['a', 'b'] });
+    await open();
+    await page.click('.row:has-text("a")');
+    void domain.acquire({ exclusive: 'b' }).catch(() => undefined);
+    await page.waitForFunction(() => document.querySelector('.row .name')?.textContent === 'b');
+    expect(await texts('.row[aria-selected="true"] .name')).toEqual(['a']);
+    const active = await page.getAttribute('#list', 'aria-activedescendant');
+    expect(await page.textContent(`#${active} .name`)).toBe('a');
+  });
+
+  it.each(['body', '#pause', '#help', 'aside', '#name', '#list'])(
+    'each key of the legend works while %s has the focus',
+    async (place) => {
+      domain.acquireSync({ exclusive: ['a', 'b'] });
+      await open();
+      await page.click('.row:first-child');
+      const focus = (): Promise<void> =>
+        page.evaluate((selector) => {
+          (document.activeElement as HTMLElement).blur();
+          document.querySelector<HTMLElement>(selector)?.focus();
+        }, place);
+      const press = async (key: string): Promise<void> => {
+        await focus();
+        await page.keyboard.press(key);
+      };
+      const legend = ['/', '↑', '↓', 'Enter', 'p', 't', 'Esc', '?'];
+      expect(await texts('footer kbd')).toEqual(legend);
+      await press('ArrowDown');
+      await page.waitForSelector('.row:nth-child(2)[aria-selected="true"]');
+      await press('ArrowUp');
+      await page.waitForSelector('.row:first-child[aria-selected="true"]');
+      expect(await focused()).toBe('list');
+      await press('p');
+      expect(await page.textContent('#state')).toBe('paused');
+      await press('p');
+      expect(await page.textContent('#state')).toBe('live');
+      await press('t');
+      expect(await page.getAttribute('html', 'data-theme')).toBe('dark');
+      await press('?');
+      await page.waitForSelector('#keys[open]');
+      expect(await texts('#keys kbd')).toEqual(legend);
+      const before =
+        place === 'body'
+          ? 'BODY'
+          : await page.evaluate(
+              (selector) => document.querySelector(selector)?.id || 'ASIDE',
+              place,
+            );
+      await page.keyboard.press('Escape');
+      await page.waitForSelector('#keys:not([open])', { state: 'attached' });
+      expect(await focused()).toBe(before);
+      await press('/');
+      expect(await focused()).toBe('search');
+      await page.keyboard.type('p?t');
+      expect(await page.inputValue('#search')).toBe('p?t');
+      await page.keyboard.press('Escape');
+      expect(await page.inputValue('#search')).toBe('');
+      expect(await focused()).toBe('list');
+      // A button is pressed by Enter instead.
+      if (!['#pause', '#help'].includes(place)) {
+        await press('Enter');
+        expect(await focused()).toBe('name');
+        await page.keyboard.press('Escape');
+        expect(await focused()).toBe('list');
+      }
+      await page.keyboard.press('Escape');
+      await page.waitForSelector('#panel[hidden]', { state: 'attached' });
+      expect(troubles).toEqual([]);
+    },
+  );
+
+  it('the element with the focus has an outline', async () => {
+    await open();
+    for (let count = 0; count < 6; count++) {
+      await page.keyboard.press('Tab');
+      const outline = await page.evaluate(
+        () => getComputedStyle(document.activeElement as Element).outline,
+      );
+      expect(outline, await focused()).toMatch(/solid 2px/);
+    }
+  });
+
+  it('an idle domain has a hint, a search without matches a way back', async () => {
+    await open();
+    expect(await page.textContent('#empty-text')).toBe('No resource is in use.');
+    expect(await page.isVisible('#hint')).toBe(true);
+    expect(await page.isVisible('#clear')).toBe(false);
+    domain.acquireSync({ exclusive: 'db' });
+    await page.waitForSelector('.row');
+    expect(await page.isVisible('#empty')).toBe(false);
+    await page.keyboard.press('/');
+    await page.keyboard.type('x<b>');
+    await page.waitForSelector('#clear');
+    expect(await page.textContent('#empty-text')).toBe('No resource matches x<b>');
+    expect(await page.isVisible('#hint')).toBe(false);
+    await page.click('#clear');
+    await page.waitForSelector('.row');
+    expect(await page.inputValue('#search')).toBe('');
+    expect(await focused()).toBe('list');
+  });
+
+  it('a paused view has its age, and resumes with the newest one', async () => {
+    await open();
+    await page.keyboard.press('p');
+    domain.acquireSync({ exclusive: 'db' });
+    await page.evaluate(() => {
+      const now = Date.now;
+      Date.now = () => now() + 100_000;
+    });
+    await page.waitForFunction(() =>
+      /^view is 1\d\d s old$/.test(document.getElementById('age')?.textContent ?? ''),
+    );
+    expect(await page.title()).toBe('(paused) shop: 0 held, 0 waiting');
+    expect(await page.locator('.row').count()).toBe(0);
+    await page.keyboard.press('p');
+    await page.waitForSelector('.row');
+    expect(await page.textContent('#age')).toBe('');
+    expect(await page.title()).toBe('shop: 1 held, 0 waiting');
+  });
+
+  describe('with a domain that fails', () => {
+    let failing: RunningPage;
+    let error: Error | undefined;
+    beforeEach(async () => {
+      error = undefined;
+      const read = (): Promise<InspectedSnapshot> =>
+        error === undefined ? domain.query() : Promise.reject(error);
+      failing = await servePage({ read, title: 'a\u202eb', intervalMs: 100 });
+    });
+    afterEach(() => failing.close());
+
+    it('names the trouble, marks the view as stale, and is live again once it ends', async () => {
+      domain.acquireSync({ exclusive: 'db' });
+      await page.goto(failing.url);
+      await page.waitForSelector('.row');
+      expect(await page.title()).toBe('a\\u202eb: 1 held, 0 waiting');
+      error = new Error('the broker is gone\u202e');
+      await page.waitForSelector('#trouble:not(:empty)');
+      expect(await page.textContent('#trouble')).toBe(
+        'The domain cannot be read: the broker is gone\\u202e',
+      );
+      expect(await page.textContent('#state')).toBe('unavailable, retrying');
+      expect(await page.textContent('#age')).toMatch(/^view is \d+ s old$/);
+      await page.waitForSelector('body[data-stale]');
+      expect(await page.locator('.row').count()).toBe(1);
+      error = undefined;
+      await page.waitForSelector('body:not([data-stale])');
+      expect(await page.textContent('#trouble')).toBe('');
+      expect(troubles).toEqual([]);
+    });
+
+    it('has no rows and no hint before the first view', async () => {
+      error = new Error('the domain is closed');
+      await page.goto(failing.url);
+      await page.waitForSelector('#trouble:not(:empty)');
+      expect(await page.textContent('#empty-text')).toBe('No view yet.');
+      expect(await page.isVisible('#hint')).toBe(false);
+    });
+
+    it('marks the view as stale when the connection is lost, and retries', async () => {
+      domain.acquireSync({ exclusive: 'db' });
+      await page.goto(failing.url);
+      await page.waitForSelector('.row');
+      await page.keyboard.press('ArrowDown');
+      await page.waitForSelector('#holders li');
+      await page.route('**/events', (route) => route.fulfill({ status: 503 }));
+      await failing.close();
+      await page.waitForSelector('#state[data-state="lost"]');
+      await page.waitForSelector('body[data-stale]');
+      expect(await page.textContent('#state')).toBe('disconnected, retrying');
+      expect(await page.textContent('#trouble')).toMatch(/^Connection lost/);
+      expect(await page.locator('.row').count()).toBe(1);
+      await page.waitForRequest('**/events');
+      await page.waitForRequest('**/events');
+    });
+  });
+
+  it('has an icon and the colours of a mode mean nothing else', async () => {
+    domain.acquireSync({ exclusive: 'a', shared: 'b' });
+    void domain.acquire({ exclusive: ['a', 'b'] }).catch(() => undefined);
+    await open();
+    const icon = await page.getAttribute('link[rel="icon"]', 'href');
+    await page.evaluate(async (href) => {
+      const image = new Image();
+      image.src = href as string;
+      await image.decode();
+    }, icon);
+    for (const theme of ['light', 'dark']) {
+      const { ofModes, others } = await page.evaluate(() => {
+        const ofModes = new Set<string>();
+        const others = new Set<string>();
+        const wanted = ['color', 'backgroundColor', 'borderTopColor', 'fill', 'stroke'] as const;
+        const page = getComputedStyle(document.body).backgroundColor;
+        for (const node of document.querySelectorAll('body, body *')) {
+          const style = getComputedStyle(node);
+          for (const property of wanted) {
+            if (style[property] === page) continue;
+            const isOfMode = node.matches('.chip.x, .chip.s') && !/fill|stroke/.test(property);
+            (isOfMode ? ofModes : others).add(style[property]);
+          }
+        }
+        return { ofModes: [...ofModes], others: [...others] };
+      });
+      const drawn = ofModes.filter((colour) => colour !== 'rgba(0, 0, 0, 0)');
+      expect(drawn, theme).toHaveLength(2);
+      expect(
+        others.filter((colour) => drawn.includes(colour)),
+        theme,
+      ).toEqual([]);
+      await page.keyboard.press('t');
+    }
+    const borders = await page.evaluate(() =>
+      [...document.querySelectorAll('#list .chip')].map((chip) => {
+        const { borderTopStyle, backgroundColor } = getComputedStyle(chip);
+        return [
+          chip.className.split(' ')[1],
+          borderTopStyle,
+          backgroundColor !== 'rgba(0, 0, 0, 0)',
+        ];
+      }),
+    );
+    expect(borders).toContainEqual(['held', 'solid', true]);
+    expect(borders).toContainEqual(['waiting', 'dashed', false]);
+    expect(troubles).toEqual([]);
+  });
+
+  it('nothing on the page moves by itself', async () => {
+    domain.acquireSync({ exclusive: 'a' });
+    await open();
+    await page.keyboard.press('ArrowDown');
+    expect(await page.evaluate(() => document.getAnimations().length)).toBe(0);
+  });
+
+  it.each(
+    [1280, 390].flatMap((width) =>
+      (['light', 'dark'] as const).map((colorScheme) => ({ width, colorScheme })),
+    ),
+  )('axe finds no violation: $width px, $colorScheme', async ({ width, colorScheme }) => {
+    for (let count = 0; count < 40; count++) {
+      domain.acquireSync({ shared: [`resource ${count}`, 'all'] }, { label: `reader ${count}` });
+    }
+    domain.acquireSync({ exclusive: 'x'.repeat(1000) }, { label: 'y'.repeat(1000) });
+    void domain.acquire({ exclusive: 'all' }, { label: 'writer' }).catch(() => undefined);
+    let isReachable = true;
+    const checked = await servePage({
+      read: () => (isReachable ? domain.query() : Promise.reject(new Error('out of reach'))),
+      title: 'shop',
+      intervalMs: 100,
+    });
+    const context = await browser.newContext({
+      bypassCSP: true,
+      colorScheme,
+      viewport: { width, height: 800 },
+    });
+    const tab = await context.newPage();
+    const violations = async (): Promise<unknown[]> => {
+      const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+      const found = await tab.evaluate(
+        (values) => globalThis.axe.run({ runOnly: { type: 'tag', values } }),
+        tags,
+      );
+      return found.violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]);
+    };
+    const overflow = (): Promise<number> =>
+      tab.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    await tab.goto(checked.url);
+    await tab.evaluate(axeText);
+    await tab.waitForSelector('.row');
+    expect(await violations()).toEqual([]);
+    expect(await overflow()).toBe(0);
+    await tab.keyboard.press('End');
+    await tab.waitForSelector('#holders li');
+    await tab.keyboard.press('/');
+    await tab.keyboard.type('xxx');
+    await tab.keyboard.press('Enter');
+    await tab.keyboard.press('ArrowDown');
+    await tab.waitForSelector('#holders b:has-text("yyy")');
+    expect(await violations()).toEqual([]);
+    expect(await overflow()).toBe(0);
+    isReachable = false;
+    await tab.waitForSelector('body[data-stale]');
+    await tab.keyboard.press('/');
+    await tab.keyboard.type('no such name');
+    await tab.waitForSelector('#clear');
+    expect(await violations()).toEqual([]);
+    await tab.keyboard.press('Escape');
+    await tab.keyboard.press('?');
+    await tab.waitForSelector('#keys[open]');
+    expect(await violations()).toEqual([]);
+    await context.close();
+    await checked.close();
+  });
+
+  it('on a phone, details are below the list, and targets are large', async () => {
+    await page.setViewportSize({ width: 390, height: 844 });
+    domain.acquireSync({ exclusive: ['a', 'b'] }, { label: 'migration' });
+    await open();
+    await page.click('.row:has-text("b")');
+    await page.waitForSelector('#holders b:has-text("migration")');
+    const list = await page.locator('#list').boundingBox();
+    const aside = await page.locator('aside').boundingBox();
+    expect(aside?.y).toBeGreaterThanOrEqual((list?.y ?? 0) + (list?.height ?? 0));
+    const name = await page.locator('#name').boundingBox();
+    expect(name?.y).toBeLessThan(844 / 2);
+    for (const target of await page.locator('button:visible, input, .row').all()) {
+      const box = await target.boundingBox();
+      expect(Math.min(box?.width ?? 0, box?.height ?? 0)).toBeGreaterThanOrEqual(24);
+    }
+    await page.click('#close');
+    expect(await focused()).toBe('list');
+    expect(await page.isVisible('#panel')).toBe(false);
+    expect(troubles).toEqual([]);
+  });
+
+  it('with 10,000 waiters for 1,000 resources, only visible rows are made', async () => {
     const names = Array.from({ length: 1000 }, (_, index) => `account ${index}`);
     const random = randomFrom(7);
     const some = (): string[] => [names[Math.floor(random() * 1000)] as string];
@@ -268,15 +615,15 @@ describe.skipIf(executablePath === undefined)(`the page in Chromium${missing}`, 
     await served.close();
     served = await servePage({ read: () => domain.query(), title: 'shop' });
     await page.addInitScript(() => {
-      const told: number[] = [];
-      Object.assign(globalThis, { told });
+      const durations: number[] = [];
+      Object.assign(globalThis, { durations });
       new PerformanceObserver((list) => {
-        told.push(...list.getEntries().map(({ duration }) => duration));
+        durations.push(...list.getEntries().map(({ duration }) => duration));
       }).observe({ type: 'longtask' });
     });
     await open();
     await looks(2);
-    expect(await page.textContent('#counts')).toBe('2 held, 10000 wait');
+    expect(await page.textContent('#counts')).toBe('2 held, 10000 waiting');
     expect(await page.locator('.row').count()).toBeLessThan(60);
     expect(await page.locator('*').count()).toBeLessThan(4000);
     for (let turn = 0; turn < 20; turn++) {
@@ -288,7 +635,9 @@ describe.skipIf(executablePath === undefined)(`the page in Chromium${missing}`, 
     await page.keyboard.press('/');
     await page.keyboard.type('account 99');
     await page.waitForFunction(() => document.querySelectorAll('.row').length === 11);
-    const longTasks = await page.evaluate(() => (globalThis as unknown as { told: number[] }).told);
+    const longTasks = await page.evaluate(
+      () => (globalThis as unknown as { durations: number[] }).durations,
+    );
     const longest = Math.max(0, ...longTasks);
     console.info(
       `${longTasks.length} long tasks in the page, the longest ${longest.toFixed(0)} ms`,
