@@ -24,8 +24,8 @@ export function writeDocument(
   sections.set(machine.nodeMajor, sectionOf(machine, rows, figures));
   const ascending = [...sections].sort(([a], [b]) => a - b);
   const parts = ascending.map(([major, text]) => part(`node ${major}`, text));
-  const limits = part(byHand, partOf(before, byHand) ?? 'Nothing has been written here yet.');
-  return `${[introduction.trim(), ...parts, '## What limits us', limits].join('\n\n')}\n`;
+  const limits = part(byHand, partOf(before, byHand) ?? 'Not written yet.');
+  return `${[introduction.trim(), ...parts, '## Analysis', limits].join('\n\n')}\n`;
 }
 
 function part(name: string, text: string): string {

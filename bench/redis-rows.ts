@@ -65,7 +65,7 @@ function queueRow(number: number): Row {
   const subjects = () => stepsInRedis([1000, 100_000]);
   return redisRow({
     number,
-    work: "redis: 100,000 wait for one name: the server's time a step",
+    work: 'redis: 100,000 waiters for one name: CPU time of the server for a step',
     unit: 'ns',
     experiments: [{ name, rounds: 15, subjects }],
     comparisons: [compare('kds, 100,000 wait', 'kds, 1,000 wait')],
@@ -78,7 +78,7 @@ function memoryRow(number: number): Row {
   const subjects = () => memoryInRedis(subject, 100_000);
   return redisRow({
     number,
-    work: "redis: 100,000 wait for one name: the server's memory a waiter",
+    work: 'redis: 100,000 waiters for one name: memory of the server for a waiter',
     unit: 'bytes',
     experiments: [{ name: experiment, rounds: 1, subjects }],
     comparisons: [{ of: { experiment, subject } }],

@@ -122,7 +122,7 @@ function handoverRow(): Row {
   }
   return {
     number: 4,
-    work: '100,000 queued on one name: a handover',
+    work: '100,000 waiters for one name: a hand-over',
     unit: 'ns',
     experiments: peers.map(([peer, rounds, subjects]) => {
       return { name: `queue, ${peer}`, rounds, subjects };
@@ -196,7 +196,7 @@ function memoryRow(): Row {
   const least = { timesMax: 1 };
   return {
     number: 6,
-    work: 'memory of a waiter, 1,000,000 waiting; peers wait for 1 name',
+    work: 'memory of a waiter, 1,000,000 waiters; of peers for 1 name',
     unit: 'bytes',
     experiments: [
       experiment(kds, waiting.kdsDirect),
@@ -292,7 +292,7 @@ function commandRow(): Row {
   const bare = 'node -e 0, then true';
   return {
     number: 12,
-    work: 'the command line: kds run, from start to end, with a broker that runs',
+    work: 'the command line: kds run, from start to end, with a running broker',
     unit: 'ns',
     experiments: [{ name: 'command', rounds: 41, subjects: runTrue }],
     comparisons: [
@@ -308,7 +308,7 @@ function jobsRow(): Row {
   const kds = 'kds, jobs';
   return {
     number: 13,
-    work: '100,000 jobs queued that read a name and write another: a job',
+    work: '100,000 queued jobs, each reads a name and writes another: a job',
     unit: 'ns',
     experiments: [{ name: experiment, rounds: 9, subjects: queuedJobs }],
     comparisons: [
@@ -324,7 +324,7 @@ function batchRow(): Row {
   const compare = comparing('tiny commands');
   return {
     number: 14,
-    work: '1,000 tiny commands, as many at a time as there are processors: a command',
+    work: '1,000 tiny commands, one at a time for each processor: a command',
     unit: 'ns',
     experiments: [{ name: 'tiny commands', rounds: 7, subjects: tinyCommands }],
     comparisons: [
@@ -366,7 +366,7 @@ function queuedWebLocksRow(): Row {
   const kds = 'kds, LockManager';
   return {
     number: 17,
-    work: 'LockManager.request, 1,000 on one name: a request',
+    work: 'LockManager.request, 1,000 for one name: a request',
     unit: 'ns',
     experiments: [{ name: 'queued web locks', rounds: 31, subjects: queuedWebLocks }],
     comparisons: [...(hasWebLocks ? [compare(kds, 'built in')] : []), compare(kds, 'web-locks')],
@@ -377,7 +377,7 @@ function fenceRow(): Row {
   const compare = comparing('signalled fence');
   return {
     number: 18,
-    work: 'a fence: made, given a callback, signalled',
+    work: 'a fence: created, given a callback, signalled',
     unit: 'ns',
     experiments: [{ name: 'signalled fence', rounds: 200, subjects: signalledFence }],
     comparisons: [

@@ -3,7 +3,17 @@
 import type { Figure } from './figures.ts';
 import type { Row, Target } from './rows.ts';
 
-const head = ['', 'measured', 'against', 'target', 'figure', 'half within', '', 'ours', 'theirs'];
+const head = [
+  '',
+  'measured',
+  'against',
+  'target',
+  'figure',
+  'middle half',
+  '',
+  'cost of measured',
+  'of against',
+];
 
 export function asText(rows: readonly Row[], figures: readonly Figure[]): string {
   const lines = linesOf(rows, figures);
@@ -32,7 +42,7 @@ export function asMarkdown(rows: readonly Row[], figures: readonly Figure[]): st
   return [line(head), line(rule), ...body].join('\n');
 }
 
-/** A line of two cells before each row's figures says what the work is. */
+/** A line of two cells before each row's figures names the work. */
 function linesOf(rows: readonly Row[], figures: readonly Figure[]): string[][] {
   return rows.flatMap((row) => {
     const own = figures.filter((figure) => figure.row === row.number);
@@ -44,10 +54,10 @@ function cellsOf(figure: Figure): string[] {
   const { of, against = '', target, isMet, unit, ours, theirs, low, high } = figure;
   const spread = against === '' || low === high ? '' : `${times(low)} to ${times(high)}`;
   const verdict = isMet === undefined ? '' : isMet ? 'met' : 'missed';
-  const shown = target === undefined ? '' : targetText(target, unit);
+  const wanted = target === undefined ? '' : targetText(target, unit);
   const size = (value: number | undefined) =>
     value === undefined ? '' : `${short(value)} ${unit}`;
-  return ['', of, against, shown, figureText(figure), spread, verdict, size(ours), size(theirs)];
+  return ['', of, against, wanted, figureText(figure), spread, verdict, size(ours), size(theirs)];
 }
 
 function targetText(target: Target, unit: Figure['unit']): string {
