@@ -4,8 +4,8 @@
         print(grant.token)
 
 One thread, one request at a time: enough for scripts. It neither starts a broker (any use of kds
-does) nor claims what it holds from another one if the broker dies: then LostError is raised by the
-next call, and what was held must not be relied upon.
+does) nor reclaims its grants from the next broker if the broker dies: then the next call raises
+LostError, and all grants are lost.
 """
 
 import json
@@ -15,7 +15,7 @@ import stat
 
 
 class RefusedError(Exception):
-    """The broker refused; `code` says why, as in docs/errors.md."""
+    """The broker refused the request, with a `code` of docs/errors.md."""
 
     def __init__(self, code, message):
         super().__init__(message)
@@ -23,7 +23,7 @@ class RefusedError(Exception):
 
 
 class LostError(Exception):
-    """The broker is gone, and with it all that was held."""
+    """The connection to the broker has ended, and all grants are lost."""
 
 
 def default_socket_path():
@@ -43,16 +43,16 @@ def check_directory(path):
 
 
 class Grant:
-    def __init__(self, domain, request, told):
+    def __init__(self, domain, request, answer):
         self._domain = domain
         self._request = request
-        self.token = told["token"]
-        self.recovered = told.get("recovered", [])
+        self.token = answer["token"]
+        self.recovered = answer.get("recovered", [])
 
     def release(self):
-        """Lets go; needs no answer. Once more does nothing."""
+        """Releases the set, without an answer. A second call does nothing."""
         if self._request is not None:
-            self._domain._say({"do": "release", "id": self._request})
+            self._domain._send({"do": "release", "id": self._request})
             self._request = None
 
     def __enter__(self):
@@ -70,51 +70,51 @@ class Domain:
         self._socket.connect(path)
         self._lines = self._socket.makefile("r", encoding="utf-8", newline="\n")
         self._last_id = 0
-        self._say({"do": "hello", "version": 2, "pid": os.getpid(), "label": label or "python"})
-        self._hear("hello")
+        self._send({"do": "hello", "version": 2, "pid": os.getpid(), "label": label or "python"})
+        self._receive("hello")
 
     def acquire(self, exclusive=(), shared=(), timeout_ms=None, label=None):
-        """Waits until the whole set is granted. Raises RefusedError, e.g. when time is over."""
-        return self._ask("acquire", exclusive, shared, timeoutMs=timeout_ms, label=label)
+        """Waits until the whole set is granted. Raises RefusedError, e.g. after timeout_ms."""
+        return self._request("acquire", exclusive, shared, timeoutMs=timeout_ms, label=label)
 
     def try_acquire(self, exclusive=(), shared=(), label=None):
-        """The grant, or None if the set cannot be had at once."""
-        return self._ask("try", exclusive, shared, label=label)
+        """The grant, or None if the set is not free."""
+        return self._request("try", exclusive, shared, label=label)
 
     def query(self):
-        """Who holds what, and who waits for whom."""
+        """The held and the waiting sets."""
         self._last_id += 1
-        self._say({"do": "query", "id": self._last_id})
-        return self._hear("snapshot")
+        self._send({"do": "query", "id": self._last_id})
+        return self._receive("snapshot")
 
     def close(self):
-        """Releases everything, in order: nobody is told that it may be half done."""
+        """Releases all grants in good order: no recovered flag is set."""
         self._last_id += 1
-        self._say({"do": "end", "id": self._last_id})
-        self._hear("ended")
+        self._send({"do": "end", "id": self._last_id})
+        self._receive("ended")
         self._socket.close()
 
-    def _ask(self, verb, exclusive, shared, **terms):
+    def _request(self, verb, exclusive, shared, **terms):
         self._last_id += 1
         request = {"do": verb, "id": self._last_id}
         request["parts"] = [[name, "all"] for name in exclusive] + [[name, 1] for name in shared]
         request.update({key: value for key, value in terms.items() if value is not None})
-        self._say(request)
-        told = self._hear("granted", "denied")
-        return None if told["is"] == "denied" else Grant(self, self._last_id, told)
+        self._send(request)
+        answer = self._receive("granted", "denied")
+        return None if answer["is"] == "denied" else Grant(self, self._last_id, answer)
 
-    def _say(self, frame):
-        # ensure_ascii keeps any name apart, also those that are no valid Unicode.
+    def _send(self, frame):
+        # ensure_ascii keeps all names different, also those that are not valid Unicode.
         self._socket.sendall(json.dumps(frame, ensure_ascii=True).encode("ascii") + b"\n")
 
-    def _hear(self, *kinds):
+    def _receive(self, *kinds):
         for line in self._lines:
-            told = json.loads(line)
-            if told["is"] in kinds:
-                return told
-            if told["is"] in ("refused", "error"):
-                raise RefusedError(told["code"], told["message"])
-        raise LostError("the broker is gone")
+            answer = json.loads(line)
+            if answer["is"] in kinds:
+                return answer
+            if answer["is"] in ("refused", "error"):
+                raise RefusedError(answer["code"], answer["message"])
+        raise LostError("the connection to the broker has ended")
 
     def __enter__(self):
         return self

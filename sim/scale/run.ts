@@ -22,7 +22,7 @@ interface Work {
   /** Virtual time before and in which it is measured. */
   readonly warmUpMs: number;
   readonly measuredMs: number;
-  /** More than can be granted is asked for: only how many are granted says anything. */
+  /** More sets are requested than can be granted: only the number of grants is meaningful. */
   readonly isFlood: boolean;
 }
 
@@ -122,8 +122,8 @@ console.log(`${runCount} runs, ${count(granted)} sets granted and measured, ${to
 
 function show(work: Work): void {
   const { name, setSize, load, isFlood } = work;
-  const asked = isFlood ? 'more asked for than can be had' : `${count(load)} a second asked for`;
-  console.log(`**${name}**: sets of ${setSize}; ${asked}\n`);
+  const requested = isFlood ? 'more requests than grants' : `${count(load)} requests a second`;
+  console.log(`**${name}**: sets of ${setSize}; ${requested}\n`);
   const head = isFlood
     ? ['', 'granted a second', 'busiest gateway', 'busiest shard']
     : ['', 'granted a second', 'median ms', 'p99', 'p99.9', 'reserved ms', 'gateway', 'shard'];
