@@ -24,12 +24,12 @@ const { oldWordsOf, countsOf, isCounted } = (await import(source)) as Words;
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 function countedFiles(): SourceFile[] {
-  const below = ['src', 'docs'].flatMap((folder) =>
+  const below = ['src', 'docs', 'man', 'examples'].flatMap((folder) =>
     readdirSync(`${root}${folder}`, { recursive: true, encoding: 'utf8' }).map(
       (name) => `${folder}/${name.replaceAll('\\', '/')}`,
     ),
   );
-  const paths = ['README.md', ...below].filter(isCounted);
+  const paths = [...readdirSync(root), ...below].filter(isCounted);
   return paths.map((path) => ({ path, text: readFileSync(`${root}${path}`, 'utf8') }));
 }
 
@@ -77,5 +77,11 @@ describe('the old words', () => {
     expect(wordsOf('client.host; hostname; a hash in place of a list')).toEqual([]);
     expect(wordsOf('the ring of the jobs', 'src/recipes/jobs/ring.ts')).toEqual([]);
     expect(wordsOf('the ring of the observers')).toEqual(['ring']);
+  });
+
+  it('are counted in sources, examples and every document but the glossary', () => {
+    const counted = ['CHANGELOG.md', 'docs/guides/a/b.md', 'docs/decisions/1.md', 'man/kds.1'];
+    expect(counted.filter(isCounted)).toEqual(counted);
+    expect(['docs/glossary.md', 'test/a.test.ts', 'bench/a.ts'].filter(isCounted)).toEqual([]);
   });
 });
