@@ -1,20 +1,29 @@
 /** `kds check-trace FILE`: checks whether a run recorded by KDS_TRACE obeyed the rule. */
 
 import { readFileSync } from 'node:fs';
-import { checkTrace } from '../inspect/trace.ts';
+import { isKdsError } from '../api/errors.ts';
+import { type CheckedTrace, checkTrace } from '../inspect/trace.ts';
 import { jsonText } from '../runtime/escape.ts';
 import { readOnly, readOptions, UsageError } from './arguments.ts';
 import { exitCode } from './exit-codes.ts';
-import { escaped } from './messages.ts';
+import { escaped, report } from './messages.ts';
 import { print } from './output.ts';
 
 const options = { json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } as const;
 
-/** Ends with 0 without faults, else with 1. */
+/** Ends with 0 without faults, with 1 if there are some, with 65 if FILE is no valid trace. */
 export async function checkTraceFile(args: readonly string[]): Promise<number | undefined> {
   const { values, positionals } = readOptions(args, options);
   if (values.help) return undefined;
-  const checked = checkTrace(read(readOnly(positionals, 'FILE')));
+  const text = read(readOnly(positionals, 'FILE'));
+  let checked: CheckedTrace;
+  try {
+    checked = checkTrace(text);
+  } catch (error) {
+    if (!isKdsError(error, 'KDS_PROTOCOL')) throw error;
+    report(escaped(error.message));
+    return exitCode.data;
+  }
   if (values.json) {
     print(jsonText(checked));
   } else {

@@ -7,6 +7,8 @@ export const exitCode = {
   /** The answer is no: no holder, nothing to break, or the question was answered with no. */
   no: 1,
   usage: 64,
+  /** The file is no trace, or one of another version. */
+  data: 65,
   unavailable: 69,
   /** A fault of kds itself. */
   internal: 70,

@@ -154,7 +154,7 @@ append to the file that KDS_TRACE names. Perfetto and chrome://tracing open such
 
       --json         print one line of JSON: { "domains": [...], "faults": [...] }
 
-Exit code: 1 if there are faults.`,
+Exit code: 1 if there are faults; 65 if FILE is not a trace, or is a trace of another version.`,
 
   completion: `usage: kds completion bash | zsh | fish
 

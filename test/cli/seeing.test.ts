@@ -158,8 +158,13 @@ describe('KDS_TRACE and kds check-trace', () => {
   it('an invalid or missing trace is reported', async () => {
     writeFileSync(shop.file('none'), 'nothing of the kind');
     expect(await shop.kds(['check-trace', shop.file('none')]).ended).toMatchObject({
+      code: 65,
       stderr: 'kds: line 1 of the trace is not an event\n',
     });
+    writeFileSync(shop.file('old'), '{"name":"kds_trace","pid":1,"args":{"version":1}}\n');
+    const old = await shop.kds(['check-trace', shop.file('old')]).ended;
+    expect(old).toMatchObject({ code: 65, stdout: '' });
+    expect(old.stderr).toMatch(/^kds: .*version/);
     expect((await shop.kds(['check-trace', shop.file('missing')]).ended).code).toBe(64);
     expect((await shop.kds(['check-trace']).ended).code).toBe(64);
   });
