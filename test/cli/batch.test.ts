@@ -2,32 +2,32 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { freshName, Shop } from './kds.ts';
+import { CliHarness, freshName } from './cli-harness.ts';
 
-const shop = new Shop();
-beforeAll(() => shop.open());
-afterAll(() => shop.close());
+const cli = new CliHarness();
+beforeAll(() => cli.open());
+afterAll(() => cli.close());
 
 const text = (lines: readonly object[]): string =>
   lines.map((line) => `${JSON.stringify(line)}\n`).join('');
 const batch = (lines: readonly object[], args: readonly string[] = []) =>
-  shop.kds(['batch', ...args, '-'], { input: text(lines) });
+  cli.kds(['batch', ...args, '-'], { input: text(lines) });
 /** Its exit code is that of its last command. */
 const both = (first: string, second: string): string => `${first} && ${second}`;
 
 describe('the broker', () => {
   it('is at --socket, relative to the working directory', async () => {
     const input = text([{ run: 'true' }]);
-    const script = `cd '${shop.folder}'; kds batch --socket broker.sock -`;
-    expect(await shop.sh(script, { input }).ended).toMatchObject({ code: 0, stderr: '' });
+    const script = `cd '${cli.folder}'; kds batch --socket broker.sock -`;
+    expect(await cli.sh(script, { input }).ended).toMatchObject({ code: 0, stderr: '' });
     const env = { KDS_SOCKET: 'broker.sock' };
-    expect(await shop.kds(['batch', '-'], { input, env }).ended).toMatchObject({ code: 64 });
+    expect(await cli.kds(['batch', '-'], { input, env }).ended).toMatchObject({ code: 64 });
   });
 });
 
 describe('what runs', () => {
   it('is in the order of the lines where they conflict', async () => {
-    const [log, name] = [shop.file('order.log'), freshName()];
+    const [log, name] = [cli.file('order.log'), freshName()];
     // Each takes less time than the one before it.
     const lines = Array.from({ length: 9 }, (_, index) => {
       return { run: `sleep 0.0${9 - index}; echo ${index} >> ${log}`, writes: name };
@@ -37,7 +37,7 @@ describe('what runs', () => {
   });
 
   it('runs at the same time where they do not, and no more than -j', async () => {
-    const folder = shop.file('meet');
+    const folder = cli.file('meet');
     // Each waits until the other is there too: alone it would never end.
     const meet = (mine: string, other: string): string =>
       `mkdir -p ${folder}; touch ${folder}/${mine}; until [ -e ${folder}/${other} ]; do :; done`;
@@ -47,7 +47,7 @@ describe('what runs', () => {
       { run: meet('b', 'a'), reads: name },
     ];
     expect((await batch(pair, ['-j', '2']).ended).code).toBe(0);
-    const alone = shop.file('alone');
+    const alone = cli.file('alone');
     const one = `mkdir ${alone} && rmdir ${alone}`;
     const many = Array.from({ length: 20 }, () => ({ run: one }));
     expect((await batch(many, ['-j', '1']).ended).code).toBe(0);
@@ -55,10 +55,10 @@ describe('what runs', () => {
 
   it('keeps out of the way of kds run, and with --local does not', async () => {
     const name = freshName();
-    const holder = shop.kds(['run', '-x', name, 'sh', '-c', 'echo mine; cat'], {});
-    await holder.says(/mine/);
+    const holder = cli.kds(['run', '-x', name, 'sh', '-c', 'echo mine; cat'], {});
+    await holder.prints(/mine/);
     const waits = batch([{ run: 'echo through', writes: name }]);
-    await shop.waiting(name, 1);
+    await cli.waiting(name, 1);
     const local = await batch([{ run: 'echo through', writes: name }], ['--local']).ended;
     expect(local).toMatchObject({ code: 0, stdout: 'through\n' });
     expect(waits.stdout).toBe('');
@@ -87,7 +87,7 @@ describe('what runs', () => {
 
 describe('a command that fails', () => {
   it('is the last that is started, and those that run end; the exit code is 2', async () => {
-    const [log, mark, name] = [shop.file('fail.log'), shop.file('failed'), freshName()];
+    const [log, mark, name] = [cli.file('fail.log'), cli.file('failed'), freshName()];
     const slow = `until [ -e ${mark} ]; do :; done; echo slow >> ${log}`;
     const lines = [
       { run: slow },
@@ -160,7 +160,7 @@ describe('a command that fails', () => {
 
 describe('a command whose set is lost', () => {
   const steal = async (name: string): Promise<void> => {
-    const grant = await shop.domain.acquire({ exclusive: name }, { steal: true });
+    const grant = await cli.domain.acquire({ exclusive: name }, { steal: true });
     await grant.release();
   };
   const deaf = "trap '' TERM; echo ready; while :; do read line; done";
@@ -172,7 +172,7 @@ describe('a command whose set is lost', () => {
       { run: 'echo never', reads: name },
     ];
     const running = batch(lines, ['--kill-after', '50ms', '-j', '1']);
-    await running.says(/ready/);
+    await running.prints(/ready/);
     await steal(name);
     const { code, stdout, stderr } = await running.ended;
     expect({ code, stdout }).toEqual({ code: 2, stdout: 'ready\n' });
@@ -187,7 +187,7 @@ describe('a command whose set is lost', () => {
     const polite = "trap 'exit 0' TERM; echo ready; while :; do sleep 0.01; done";
     const lines = [{ run: polite, writes: name }, { run: 'echo next' }];
     const running = batch(lines, ['-k', '-j', '1', '--json']);
-    await running.says(/ready/);
+    await running.prints(/ready/);
     await steal(name);
     const { code, stdout } = await running.ended;
     expect(code).toBe(2);
@@ -199,20 +199,20 @@ describe('a command whose set is lost', () => {
     const name = freshName();
     const lines = [{ run: 'echo "pid $$"; exec sleep 1000', writes: name }];
     const running = batch(lines, ['--on-lost=kill']);
-    const [, pid] = await running.says(/pid (\d+)/);
+    const [, pid] = await running.prints(/pid (\d+)/);
     process.kill(Number(pid), 'SIGSTOP');
     await steal(name);
-    await running.says(/its set was lost: ended by SIGKILL/);
+    await running.prints(/its set was lost: ended by SIGKILL/);
     expect((await running.ended).code).toBe(2);
   });
 
   it('goes on with --on-lost=ignore, and counts by what it ends with', async () => {
-    const [name, file] = [freshName(), shop.file('go')];
+    const [name, file] = [freshName(), cli.file('go')];
     const lines = [{ run: `echo ready; until [ -e ${file} ]; do sleep 0.01; done`, writes: name }];
     const running = batch(lines, ['--on-lost', 'ignore']);
-    await running.says(/ready/);
+    await running.prints(/ready/);
     await steal(name);
-    await running.says(/the command continues \(--on-lost=ignore\)/);
+    await running.prints(/the command continues \(--on-lost=ignore\)/);
     writeFileSync(file, '');
     expect(await running.ended).toMatchObject({ code: 0 });
   });
@@ -241,9 +241,9 @@ describe('an invalid line', () => {
   ];
 
   it.each(bad)('is reported with its number, and nothing is run: %.40s', async (line, message) => {
-    const mark = shop.file('mark');
+    const mark = cli.file('mark');
     const input = `# a comment\n{"run": "touch ${mark}"}\n${line}\n`;
-    const { code, stderr } = await shop.kds(['batch', '-'], { input }).ended;
+    const { code, stderr } = await cli.kds(['batch', '-'], { input }).ended;
     expect(code).toBe(2);
     expect(stderr).toContain(`line 3: `);
     expect(stderr).toContain(message);
@@ -252,7 +252,7 @@ describe('an invalid line', () => {
 
   it('is passed over with --keep-going, and the exit code is 2 all the same', async () => {
     const input = '{"run": 1}\n{"run": "echo good"}\n';
-    const ended = await shop.kds(['batch', '-k', '-'], { input }).ended;
+    const ended = await cli.kds(['batch', '-k', '-'], { input }).ended;
     expect(ended).toMatchObject({ code: 2, stdout: 'good\n' });
   });
 
@@ -307,12 +307,12 @@ describe('without running anything', () => {
 
 it('wrong usage ends with 64', async () => {
   for (const args of [[], ['a', 'b'], ['-j', '0', '-'], ['-j', 'x', '-'], ['--no', '-']]) {
-    expect((await shop.kds(['batch', ...args], { input: '' }).ended).code).toBe(64);
+    expect((await cli.kds(['batch', ...args], { input: '' }).ended).code).toBe(64);
   }
-  const missing = await shop.kds(['batch', shop.file('missing')]).ended;
+  const missing = await cli.kds(['batch', cli.file('missing')]).ended;
   expect(missing).toMatchObject({ code: 64 });
-  writeFileSync(shop.file('empty'), '');
-  expect((await shop.kds(['batch', shop.file('empty')]).ended).code).toBe(0);
+  writeFileSync(cli.file('empty'), '');
+  expect((await cli.kds(['batch', cli.file('empty')]).ended).code).toBe(0);
 });
 
 it('a signal ends what runs, starts nothing more, and lets go of everything', async () => {
@@ -322,8 +322,8 @@ it('a signal ends what runs, starts nothing more, and lets go of everything', as
     { run: 'echo never', writes: name },
   ];
   const running = batch(lines);
-  await running.says(/here/);
+  await running.prints(/here/);
   running.kill('SIGTERM');
   expect(await running.ended).toMatchObject({ code: 143, stdout: 'here\n' });
-  await shop.free(name);
+  await cli.free(name);
 });

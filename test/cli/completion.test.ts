@@ -3,29 +3,29 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { has, Shop } from './kds.ts';
+import { CliHarness, has } from './cli-harness.ts';
 
-const shop = new Shop();
+const cli = new CliHarness();
 
 const scriptOf = async (shell: string): Promise<string> =>
-  (await shop.kds(['completion', shell]).ended).stdout;
+  (await cli.kds(['completion', shell]).ended).stdout;
 
 const source = (path: string): string =>
   readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), 'utf8');
 
 beforeAll(async () => {
-  await shop.open();
-  await shop.domain.acquire({ exclusive: 'one', shared: ['two', 'x y\n$z'] });
+  await cli.open();
+  await cli.domain.acquire({ exclusive: 'one', shared: ['two', 'x y\n$z'] });
 });
-afterAll(() => shop.close());
+afterAll(() => cli.close());
 
 describe('the completion', () => {
   for (const shell of ['bash', 'zsh', 'fish']) {
     const missing = has(shell) ? '' : ` (skipped: no ${shell})`;
     it.skipIf(missing !== '')(`of ${shell} can be read by it${missing}`, async () => {
       // Not from its input: that is a socket here, which fish does not read.
-      writeFileSync(shop.file(shell), await scriptOf(shell));
-      const ended = await shop.start(shell, ['-n', shop.file(shell)]).ended;
+      writeFileSync(cli.file(shell), await scriptOf(shell));
+      const ended = await cli.start(shell, ['-n', cli.file(shell)]).ended;
       expect(ended).toMatchObject({ code: 0, stderr: '' });
     });
   }
@@ -46,11 +46,11 @@ describe('the completion', () => {
     ['kds run -w ', /^$/],
   ])(`of bash completes %j${withoutBash}`, async (line, expected) => {
     const words = line.split(' ');
-    const script = `kds() { ${shop.word} "$@"; }
+    const script = `kds() { ${cli.quotedCommand} "$@"; }
       ${await scriptOf('bash')}
       COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}) COMP_CWORD=${words.length - 1}
       _kds; echo "\${COMPREPLY[*]}"`;
-    const ended = await shop.start('bash', ['--norc', '-c', script]).ended;
+    const ended = await cli.start('bash', ['--norc', '-c', script]).ended;
     expect(ended.stderr).toBe('');
     expect(ended.stdout.trimEnd()).toMatch(expected);
   });
@@ -62,22 +62,22 @@ describe('names of any text are completed, each as one word', () => {
 
   const withoutZsh = has('zsh') ? '' : ' (skipped: no zsh)';
   it.skipIf(withoutZsh !== '')(`by zsh${withoutZsh}`, async () => {
-    const script = `kds() { ${shop.word} "$@"; }; compdef() { :; }
+    const script = `kds() { ${cli.quotedCommand} "$@"; }; compdef() { :; }
       compadd() { printf '%s\\0' "\${names[@]}"; }
       ${await scriptOf('zsh')}
       _kds_names`;
-    const ended = await shop.start('zsh', ['-f', '-c', script]).ended;
+    const ended = await cli.start('zsh', ['-f', '-c', script]).ended;
     expect(ended.stderr).toBe('');
     expect(wordsOf(ended.stdout)).toEqual(names);
   });
 
   const withoutFish = has('fish') ? '' : ' (skipped: no fish)';
   it.skipIf(withoutFish !== '')(`by fish${withoutFish}`, async () => {
-    const script = `function kds; ${shop.word} $argv; end
+    const script = `function kds; ${cli.quotedCommand} $argv; end
       ${await scriptOf('fish')}
       complete -C 'kds why ' | string escape`;
-    writeFileSync(shop.file('names.fish'), script);
-    const ended = await shop.start('fish', ['--no-config', shop.file('names.fish')]).ended;
+    writeFileSync(cli.file('names.fish'), script);
+    const ended = await cli.start('fish', ['--no-config', cli.file('names.fish')]).ended;
     expect(ended.stderr).toBe('');
     expect(ended.stdout).toContain('one\ntwo\n');
     expect(ended.stdout).toContain('$z');
@@ -107,7 +107,7 @@ describe('each option', () => {
     async (name, file) => {
       const options = optionsOf(file).filter((option) => !aliases.has(option));
       expect(options).toContain('--socket');
-      const { stdout: help } = await shop.kds(['help', name]).ended;
+      const { stdout: help } = await cli.kds(['help', name]).ended;
       const texts = {
         help: `${help} --help`,
         bash: await scriptOf('bash'),
@@ -128,7 +128,7 @@ it.skipIf(withoutMan !== '')(`the manual is well formed${withoutMan}`, async () 
   const page = fileURLToPath(new URL('../../man/kds.1', import.meta.url));
   const args = ['--warnings', '-E', 'UTF-8', '-l', page];
   const env = { LC_ALL: 'C.UTF-8', MANWIDTH: '80', MANROFFSEQ: '' };
-  const ended = await shop.start('man', args, { env }).ended;
+  const ended = await cli.start('man', args, { env }).ended;
   expect(ended).toMatchObject({ code: 0, stderr: '' });
   expect(ended.stdout).toContain('kds run');
 });

@@ -5,14 +5,14 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../broker/programs.ts';
-import { freshName, has, Shop } from './kds.ts';
+import { CliHarness, freshName, has } from './cli-harness.ts';
 
-const shop = new Shop();
+const cli = new CliHarness();
 const hasLocks = has('flock') && existsSync('/proc/locks');
 const withoutLocks = hasLocks ? '' : ' (skipped: no flock or /proc/locks)';
 
-beforeAll(() => shop.open());
-afterAll(() => shop.close());
+beforeAll(() => cli.open());
+afterAll(() => cli.close());
 
 /** Complaints about a journal in which each wrote `+ who` at first and `- who` at last. */
 function overlaps(journal: string): string[] {
@@ -32,10 +32,10 @@ function overlaps(journal: string): string[] {
 describe('commands with a resource in common', () => {
   it('are never at work at the same time', async () => {
     const name = freshName();
-    const journal = shop.file('journal');
+    const journal = cli.file('journal');
     const script = `for i in 1 2 3 4; do kds run -x '${name}' sh -c 'echo "+ $$" >>"$0"
       ls -lR /proc/self/fd >/dev/null 2>&1; echo "- $$" >>"$0"' '${journal}' || exit; done`;
-    const all = [1, 2, 3, 4, 5].map(() => shop.sh(script));
+    const all = [1, 2, 3, 4, 5].map(() => cli.sh(script));
     for (const each of all) expect((await each.ended).code).toBe(0);
     const text = readFileSync(journal, 'utf8');
     expect(text.trim().split('\n')).toHaveLength(40);
@@ -50,10 +50,10 @@ describe('commands with a resource in common', () => {
   it('that only share it are', async () => {
     const name = freshName();
     const [one, other] = [1, 2].map(() => {
-      return shop.kds(['run', '-s', name, 'sh', '-c', 'echo in; read line']);
+      return cli.kds(['run', '-s', name, 'sh', '-c', 'echo in; read line']);
     });
-    await one?.says(/in/);
-    await other?.says(/in/);
+    await one?.prints(/in/);
+    await other?.prints(/in/);
     one?.child.stdin?.end('\n');
     other?.child.stdin?.end('\n');
     expect((await one?.ended)?.code).toBe(0);
@@ -62,14 +62,14 @@ describe('commands with a resource in common', () => {
 
   it('begin in the order in which they came', async () => {
     const name = freshName();
-    const order = shop.file('order');
+    const order = cli.file('order');
     writeFileSync(order, '');
-    const grant = await shop.domain.acquire({ exclusive: name });
+    const grant = await cli.domain.acquire({ exclusive: name });
     const all = [];
     for (const number of [1, 2, 3, 4, 5, 6]) {
       const script = `echo ${number} >>'${order}'`;
-      all.push(shop.kds(['run', '-x', name, '-s', 'beside', 'sh', '-c', script]));
-      await shop.waiting(name, number);
+      all.push(cli.kds(['run', '-x', name, '-s', 'beside', 'sh', '-c', script]));
+      await cli.waiting(name, number);
     }
     grant.release();
     for (const each of all) expect((await each.ended).code).toBe(0);
@@ -80,11 +80,11 @@ describe('commands with a resource in common', () => {
 describe('two resources, asked for in opposite orders', () => {
   it('by fifty shells: all of them end', async () => {
     const [a, b] = [freshName(), freshName()];
-    const journal = shop.file('fifty');
+    const journal = cli.file('fifty');
     const work = `sh -c 'echo "+ $$" >>"$0"; echo "- $$" >>"$0"' '${journal}'`;
     const all = Array.from({ length: 50 }, (_, index) => {
       const [first, second] = index % 2 === 0 ? [a, b] : [b, a];
-      return shop.sh(`kds run -x '${first}' -x '${second}' ${work}`);
+      return cli.sh(`kds run -x '${first}' -x '${second}' ${work}`);
     });
     for (const each of all) expect(await each.ended).toMatchObject({ code: 0, stderr: '' });
     const text = readFileSync(journal, 'utf8');
@@ -103,7 +103,7 @@ describe('what the README shows', () => {
     const both = lines('flock').map((line) => {
       // Not a second, which may be short, but until both have one.
       const script = line.replace('sleep 1', 'echo has one; read line');
-      const shell = spawn('/bin/sh', ['-c', script], { cwd: shop.folder, detached: true });
+      const shell = spawn('/bin/sh', ['-c', script], { cwd: cli.folder, detached: true });
       return { shell, ended: once(shell, 'exit') };
     });
     expect(both).toHaveLength(2);
@@ -119,7 +119,7 @@ describe('what the README shows', () => {
   });
 
   it('kds run: both end', async () => {
-    const both = lines('kds run').map((line) => shop.sh(line));
+    const both = lines('kds run').map((line) => cli.sh(line));
     const said = await Promise.all(both.map(({ ended }) => ended));
     expect(said.map(({ code }) => code)).toEqual([0, 0]);
     expect(said.map(({ stdout }) => stdout)).toEqual(['one\n', 'two\n']);
@@ -128,7 +128,7 @@ describe('what the README shows', () => {
 
 /** Whether /proc/locks has one who waits for a file: `-> FLOCK ADVISORY WRITE pid device:inode`. */
 function isWaitedFor(name: string): boolean {
-  const path = shop.file(name);
+  const path = cli.file(name);
   if (!existsSync(path)) return false;
   const { ino } = statSync(path);
   const waiting = new RegExp(`-> FLOCK .*:${ino} `);

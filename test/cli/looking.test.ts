@@ -2,16 +2,16 @@
 
 import { spawnSync } from 'node:child_process';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { freshName, type Running, Shop } from './kds.ts';
+import { CliHarness, freshName, type Running } from './cli-harness.ts';
 
-const shop = new Shop();
+const cli = new CliHarness();
 const running: Running[] = [];
 
 async function hold(name: string, ...args: readonly string[]): Promise<Running> {
   const command = ['sh', '-c', 'echo ready; read line', name];
-  const one = shop.kds(['run', ...args, '--', ...command]);
+  const one = cli.kds(['run', ...args, '--', ...command]);
   running.push(one);
-  await one.says(/ready/);
+  await one.prints(/ready/);
   return one;
 }
 
@@ -23,26 +23,26 @@ const lines = (text: string): string[][] =>
         .split('\n')
         .map((line) => line.split('\t'));
 
-beforeAll(() => shop.open());
+beforeAll(() => cli.open());
 afterEach(async () => {
   for (const one of running.splice(0)) {
     one.kill('SIGTERM');
     await one.ended;
   }
 });
-afterAll(() => shop.close());
+afterAll(() => cli.close());
 
 describe('kds ls', () => {
   it('prints nothing without held or waiting sets', async () => {
-    expect(await shop.kds(['ls']).ended).toMatchObject({ code: 0, stdout: '', stderr: '' });
+    expect(await cli.kds(['ls']).ended).toMatchObject({ code: 0, stdout: '', stderr: '' });
   });
 
   it('prints held sets, then waiting ones, a line each, fields separated by tabs', async () => {
     const [a, b] = [freshName(), freshName()];
     const one = await hold('1', '-x', a, '-s', b, '--label', 'the\tfirst');
-    const other = shop.kds(['run', '-x', b, 'sh', '-c', 'exit 0\n']);
-    const [waiter] = await shop.waiting(b, 1);
-    const { code, stdout } = await shop.kds(['ls']).ended;
+    const other = cli.kds(['run', '-x', b, 'sh', '-c', 'exit 0\n']);
+    const [waiter] = await cli.waiting(b, 1);
+    const { code, stdout } = await cli.kds(['ls']).ended;
     expect(code).toBe(0);
     const [held = [], waits = [], ...more] = lines(stdout);
     expect(more).toEqual([]);
@@ -66,7 +66,7 @@ describe('kds ls', () => {
   it('--json is the result of query(), in a line', async () => {
     const name = freshName();
     const one = await hold('1', '-x', name, '--label', 'me');
-    const { stdout } = await shop.kds(['ls', '--json']).ended;
+    const { stdout } = await cli.kds(['ls', '--json']).ended;
     const told = JSON.parse(stdout);
     expect(told.pending).toEqual([]);
     expect(told.held).toHaveLength(1);
@@ -82,13 +82,13 @@ describe('kds ls', () => {
     const odd = ['two\nlines', 'a b', '"q', 'esc\x9b1m', '\u202erev'];
     await hold('1', '-x', 'b', '-s', 'a');
     await hold('2', '-s', 'a', ...odd.flatMap((name) => ['-x', name]));
-    const { stdout } = await shop.kds(['ls', '--names']).ended;
+    const { stdout } = await cli.kds(['ls', '--names']).ended;
     const told = stdout.trimEnd().split('\n');
     expect(told.map((line) => (line.startsWith('"') ? JSON.parse(line) : line))).toEqual(
       ['a', 'b', ...odd].sort(),
     );
     expect(stdout).not.toMatch(/[^\P{C}\n]/u);
-    const raw = await shop.kds(['ls', '--names', '-0']).ended;
+    const raw = await cli.kds(['ls', '--names', '-0']).ended;
     expect(raw.stdout).toBe(
       ['a', 'b', ...odd]
         .sort()
@@ -100,7 +100,7 @@ describe('kds ls', () => {
   it.each([[['-0']], [['-0', '--json']], [['--names', '-0', '--watch']]])(
     'refuses -0 where no names are printed once: %j',
     async (args) => {
-      expect((await shop.kds(['ls', ...args]).ended).code).toBe(64);
+      expect((await cli.kds(['ls', ...args]).ended).code).toBe(64);
     },
   );
 
@@ -111,25 +111,25 @@ describe('kds ls', () => {
       ['ls', '--json'],
       ['why', '--json', name],
     ]) {
-      const { stdout } = await shop.kds(args).ended;
+      const { stdout } = await cli.kds(args).ended;
       expect(stdout).not.toMatch(/[^\P{C}\n]/u);
       expect(JSON.parse(stdout).held[0].set.exclusive).toEqual([name]);
     }
   });
 
   it('--watch prints each change', async () => {
-    const watching = shop.kds(['ls', '--watch', '--json']);
-    await watching.says(/"held":\[\]/);
+    const watching = cli.kds(['ls', '--watch', '--json']);
+    await watching.prints(/"held":\[\]/);
     await hold('1', '-x', 'watched');
-    await watching.says(/"watched"/);
+    await watching.prints(/"watched"/);
     watching.kill('SIGTERM');
     await watching.ended;
   });
 
   it('ends quietly when nobody reads any more', async () => {
     const one = await hold('1', '-x', freshName());
-    const watching = shop.sh('kds ls --watch | head -n 1');
-    await watching.says(/^held/);
+    const watching = cli.sh('kds ls --watch | head -n 1');
+    await watching.prints(/^held/);
     one.kill('SIGTERM');
     expect(await watching.ended).toMatchObject({ code: 0, stderr: '' });
   });
@@ -140,7 +140,7 @@ const noTail = isTailGnu ? '' : ' (skipped: no GNU tail)';
 
 describe.skipIf(noTail !== '')(`kds ls --watch${noTail}`, () => {
   it('ends when nobody reads any more, though nothing changes', async () => {
-    const watching = shop.sh('kds ls --watch --json | head -n 1');
+    const watching = cli.sh('kds ls --watch --json | head -n 1');
     const ended = await watching.ended;
     const stdout = '{"version":2,"held":[],"pending":[]}\n';
     expect(ended).toEqual({ code: 0, signal: null, stdout, stderr: '' });
@@ -148,8 +148,8 @@ describe.skipIf(noTail !== '')(`kds ls --watch${noTail}`, () => {
 
   it('goes on while somebody reads', async () => {
     const reader = 'read line; echo "first $line"; grep -m 1 watched';
-    const watching = shop.sh(`kds ls --watch --json | { ${reader}; }`);
-    await watching.says(/first/);
+    const watching = cli.sh(`kds ls --watch --json | { ${reader}; }`);
+    await watching.prints(/first/);
     await hold('1', '-x', 'watched');
     expect((await watching.ended).stdout).toContain('"watched"');
   });
@@ -158,22 +158,22 @@ describe.skipIf(noTail !== '')(`kds ls --watch${noTail}`, () => {
 describe('kds why', () => {
   it('lists the holders, then the queue, in order, and ends with 1 if there are none', async () => {
     const name = freshName();
-    const idle = await shop.kds(['why', name]).ended;
+    const idle = await cli.kds(['why', name]).ended;
     expect(idle).toMatchObject({ code: 1, stdout: '' });
     const one = await hold('1', '-x', name, '-s', 'other', '--label', 'first');
     await hold('2', '-s', 'other');
-    const second = shop.kds(['run', '-s', name, 'true']);
-    await shop.waiting(name, 1);
-    const third = shop.kds(['run', '-x', name, '--label', 'third', 'true']);
-    await shop.waiting(name, 2);
-    const { code, stdout } = await shop.kds(['why', name]).ended;
+    const second = cli.kds(['run', '-s', name, 'true']);
+    await cli.waiting(name, 1);
+    const third = cli.kds(['run', '-x', name, '--label', 'third', 'true']);
+    await cli.waiting(name, 2);
+    const { code, stdout } = await cli.kds(['why', name]).ended;
     expect(code).toBe(0);
     expect(lines(stdout).map((fields) => [fields[0], Number(fields[4]), fields[6]])).toEqual([
       ['held', one.pid, 'first'],
       ['waits', second.pid, '-'],
       ['waits', third.pid, 'third'],
     ]);
-    const json = JSON.parse((await shop.kds(['why', '--json', name]).ended).stdout);
+    const json = JSON.parse((await cli.kds(['why', '--json', name]).ended).stdout);
     expect(json.held).toHaveLength(1);
     expect(json.pending).toHaveLength(2);
     one.child.stdin?.end('\n');
@@ -186,9 +186,9 @@ describe('kds break', () => {
   it('revokes and lists the grants of a resource, which is recovered for the next', async () => {
     const name = freshName();
     const one = await hold('1', '-x', name, '-x', 'too', '--label', 'stuck');
-    const next = shop.kds(['run', '-x', name, 'sh', '-c', 'echo "next $KDS_RECOVERED"']);
-    await shop.waiting(name, 1);
-    const broken = await shop.kds(['break', '--yes', name]).ended;
+    const next = cli.kds(['run', '-x', name, 'sh', '-c', 'echo "next $KDS_RECOVERED"']);
+    await cli.waiting(name, 1);
+    const broken = await cli.kds(['break', '--yes', name]).ended;
     expect(broken.code).toBe(0);
     expect(broken.stdout).toContain(`revoked: stuck (pid ${one.pid}: sh -c`);
     expect(broken.stdout).toContain(`-x "${name}" -x too`);
@@ -199,41 +199,41 @@ describe('kds break', () => {
   it('takes it from all who share it', async () => {
     const name = freshName();
     const all = [await hold('1', '-s', name), await hold('2', '-s', name)];
-    const broken = await shop.kds(['break', '-y', name]).ended;
+    const broken = await cli.kds(['break', '-y', name]).ended;
     expect(broken.stdout.trimEnd().split('\n')).toHaveLength(2);
     for (const one of all) expect((await one.ended).code).toBe(143);
   });
 
   it('does nothing where there is nobody to ask, or nothing to take', async () => {
     const name = freshName();
-    expect((await shop.kds(['break', '--yes', name]).ended).code).toBe(1);
+    expect((await cli.kds(['break', '--yes', name]).ended).code).toBe(1);
     const one = await hold('1', '-x', name);
-    const ended = await shop.kds(['break', name], { input: 'y\n' }).ended;
+    const ended = await cli.kds(['break', name], { input: 'y\n' }).ended;
     expect(ended).toMatchObject({ code: 64, stdout: '' });
-    expect((await shop.domain.query()).held.map(({ client }) => client?.pid)).toEqual([one.pid]);
+    expect((await cli.domain.query()).held.map(({ client }) => client?.pid)).toEqual([one.pid]);
   });
 });
 
 describe('kds serve', () => {
   it('serves in the foreground until a signal ends it', async () => {
-    const socket = shop.file('served.sock');
-    const server = shop.kds(['serve', '--socket', socket]);
-    await server.says(/listening on .*served.sock/);
+    const socket = cli.file('served.sock');
+    const server = cli.kds(['serve', '--socket', socket]);
+    await server.prints(/listening on .*served.sock/);
     const { openBrokerDomain } = await import('kds/broker');
     const domain = await openBrokerDomain({ socket, start: false });
     expect(domain.brokerPid).toBe(server.pid);
     await domain.close();
-    const second = await shop.kds(['serve', '--socket', socket]).ended;
+    const second = await cli.kds(['serve', '--socket', socket]).ended;
     expect(second).toMatchObject({ code: 1 });
     server.kill('SIGTERM');
     expect((await server.ended).code).toBe(0);
   });
 
   it('--idle ends it when nobody comes any more', async () => {
-    const socket = shop.file('idle.sock');
-    const server = shop.kds(['serve', '--idle', '50ms', '--socket', socket]);
-    await server.says(/listening on/);
-    const { code } = await shop.kds(['run', '--socket', socket, '-x', 'a', 'true']).ended;
+    const socket = cli.file('idle.sock');
+    const server = cli.kds(['serve', '--idle', '50ms', '--socket', socket]);
+    await server.prints(/listening on/);
+    const { code } = await cli.kds(['run', '--socket', socket, '-x', 'a', 'true']).ended;
     expect(code).toBe(0);
     expect((await server.ended).code).toBe(0);
   });

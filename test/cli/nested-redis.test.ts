@@ -5,10 +5,10 @@ import { openRedisDomain, type RedisDomain } from 'kds/redis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { until } from '../broker/programs.ts';
 import { describeWithRedis, type RedisServer, startRedisServer } from '../redis/server.ts';
-import { freshName, type Running, Shop } from './kds.ts';
+import { CliHarness, freshName, type Running } from './cli-harness.ts';
 
 describeWithRedis('kds run within kds run, in Redis', () => {
-  const shop = new Shop();
+  const cli = new CliHarness();
   let word = '';
   let server: RedisServer;
   let redis: Redis;
@@ -16,8 +16,8 @@ describeWithRedis('kds run within kds run, in Redis', () => {
   let url = '';
 
   beforeAll(async () => {
-    await shop.open();
-    ({ word } = shop);
+    await cli.open();
+    ({ quotedCommand: word } = cli);
     server = await startRedisServer();
     const { port } = server;
     url = `redis://127.0.0.1:${port}/0?name=nested&lease=60s`;
@@ -27,11 +27,11 @@ describeWithRedis('kds run within kds run, in Redis', () => {
   afterAll(async () => {
     await domain?.close();
     redis?.disconnect();
-    await shop.close();
+    await cli.close();
     await server?.stop();
   });
 
-  const kds = (...args: readonly string[]): Running => shop.kds(args, { env: { KDS_DOMAIN: url } });
+  const kds = (...args: readonly string[]): Running => cli.kds(args, { env: { KDS_DOMAIN: url } });
   const waiting = (name: string): Promise<void> =>
     until(async () => {
       const { pending } = await domain.query();
@@ -40,10 +40,10 @@ describeWithRedis('kds run within kds run, in Redis', () => {
 
   /** A shell under a set, which goes on when it is sent a line. */
   async function hold(set: readonly string[], script: string): Promise<Running> {
-    const running = shop.kds(['run', ...set, 'sh', '-c', `echo begun; read line; ${script}`], {
+    const running = cli.kds(['run', ...set, 'sh', '-c', `echo begun; read line; ${script}`], {
       env: { KDS_DOMAIN: url },
     });
-    await running.says(/begun/);
+    await running.prints(/begun/);
     return running;
   }
 
@@ -94,7 +94,7 @@ describeWithRedis('kds run within kds run, in Redis', () => {
     const name = freshName();
     const line = (run: string) => JSON.stringify({ run, writes: name });
     const input = line(`${word} run -s '${name}' true`);
-    const inBatch = shop.kds(['batch', '-'], { input, env: { KDS_DOMAIN: url } });
+    const inBatch = cli.kds(['batch', '-'], { input, env: { KDS_DOMAIN: url } });
     expect(await inBatch.ended).toMatchObject({ code: 2 });
     const batch = `echo '${line('true').replaceAll("'", "'\\''")}' | ${word} batch -`;
     const inRun = await kds('run', '-x', name, 'sh', '-c', batch).ended;
@@ -129,7 +129,7 @@ describeWithRedis('kds run within kds run, in Redis', () => {
     ]) {
       const env = { KDS_DOMAIN: url, KDS_UNDER: JSON.stringify(under) };
       const name = freshName();
-      const ended = shop.kds(['run', '-x', name, 'true'], { env }).ended;
+      const ended = cli.kds(['run', '-x', name, 'true'], { env }).ended;
       expect(await ended).toMatchObject({ code: 0, stderr: '' });
     }
   });

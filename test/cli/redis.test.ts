@@ -8,17 +8,17 @@ import { openRedisDomain, type RedisDomain } from 'kds/redis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../broker/programs.ts';
 import { describeWithRedis, type RedisServer, startRedisServer } from '../redis/server.ts';
-import { freshName, type Running, Shop } from './kds.ts';
+import { CliHarness, freshName, type Running } from './cli-harness.ts';
 
 const password = 'p@ss w:rd/';
 
 describe('where the domain is', () => {
-  const shop = new Shop();
-  beforeAll(() => shop.open());
-  afterAll(() => shop.close());
+  const cli = new CliHarness();
+  beforeAll(() => cli.open());
+  afterAll(() => cli.close());
 
   const ls = (domain: string, ...args: readonly string[]) =>
-    shop.kds(['ls', '--domain', domain, ...args]).ended;
+    cli.kds(['ls', '--domain', domain, ...args]).ended;
 
   it.each([
     ['', 'must be redis://HOST'],
@@ -36,8 +36,8 @@ describe('where the domain is', () => {
   });
 
   it('is one address, not two', async () => {
-    const both = ['--domain', 'redis://db.example', '--socket', shop.socket];
-    const ended = await shop.kds(['run', ...both, 'true']).ended;
+    const both = ['--domain', 'redis://db.example', '--socket', cli.socket];
+    const ended = await cli.kds(['run', ...both, 'true']).ended;
     expect(ended).toMatchObject({ code: 64 });
     expect(ended.stderr).toContain('cannot be used together');
   });
@@ -46,7 +46,7 @@ describe('where the domain is', () => {
     const secret = 'redis://me:secret@127.0.0.1:1';
     const both = [
       ls(`${secret}/0?name=n`),
-      shop.kds(['run', '-x', 'a', '--', 'true'], { env: { KDS_DOMAIN: secret } }).ended,
+      cli.kds(['run', '-x', 'a', '--', 'true'], { env: { KDS_DOMAIN: secret } }).ended,
     ];
     for (const ended of await Promise.all(both)) {
       expect(ended).toMatchObject({ code: 69, stdout: '' });
@@ -58,7 +58,7 @@ describe('where the domain is', () => {
 
   it('is 69 without a client library, and names those to install', async () => {
     const alone = mkdtempSync(join(tmpdir(), 'kds-alone-'));
-    cpSync(dirname(shop.program), alone, { recursive: true });
+    cpSync(dirname(cli.program), alone, { recursive: true });
     const args = [
       join(alone, 'cli.cjs'),
       'run',
@@ -68,7 +68,7 @@ describe('where the domain is', () => {
       'a',
       'true',
     ];
-    const ended = await shop.start(process.execPath, args).ended;
+    const ended = await cli.start(process.execPath, args).ended;
     rmSync(alone, { recursive: true });
     expect(ended).toMatchObject({ code: 69, stdout: '' });
     expect(ended.stderr).toContain('npm install ioredis (or redis, or iovalkey)');
@@ -76,14 +76,14 @@ describe('where the domain is', () => {
 });
 
 describeWithRedis('kds on a domain in Redis', () => {
-  const shop = new Shop();
+  const cli = new CliHarness();
   let server: RedisServer;
   let redis: Redis;
   let domain: RedisDomain;
   let url = '';
 
   beforeAll(async () => {
-    await shop.open();
+    await cli.open();
     server = await startRedisServer('--requirepass', password);
     const { port } = server;
     url = `redis://127.0.0.1:${port}/3?name=a%20shop&lease=1s`;
@@ -93,12 +93,12 @@ describeWithRedis('kds on a domain in Redis', () => {
   afterAll(async () => {
     await domain?.close();
     redis?.disconnect();
-    await shop.close();
+    await cli.close();
     await server?.stop();
   });
 
   const env = () => ({ KDS_DOMAIN: url, REDISCLI_AUTH: password });
-  const kds = (...args: readonly string[]): Running => shop.kds(args, { env: env() });
+  const kds = (...args: readonly string[]): Running => cli.kds(args, { env: env() });
   const waiting = async (name: string): Promise<void> => {
     await until(async () => {
       const { pending } = await domain.query();
@@ -123,10 +123,9 @@ describeWithRedis('kds on a domain in Redis', () => {
 
   it('takes the password of the URL rather than that of the environment', async () => {
     const whole = url.replace('//', `//:${encodeURIComponent(password)}@`);
-    const right = shop.kds(['ls', '--domain', whole], { env: { REDISCLI_AUTH: 'wrong' } });
+    const right = cli.kds(['ls', '--domain', whole], { env: { REDISCLI_AUTH: 'wrong' } });
     expect(await right.ended).toMatchObject({ code: 0, stderr: '' });
-    const wrong = await shop.kds(['ls', '--domain', url], { env: { REDISCLI_AUTH: 'wrong' } })
-      .ended;
+    const wrong = await cli.kds(['ls', '--domain', url], { env: { REDISCLI_AUTH: 'wrong' } }).ended;
     expect(wrong.code).toBe(69);
     expect(wrong.stderr).toMatch(/WRONGPASS|AUTH/);
   });
@@ -134,7 +133,7 @@ describeWithRedis('kds on a domain in Redis', () => {
   it('ls and why print holders and waiters, with their processes, and no password', async () => {
     const name = freshName();
     const whole = url.replace('//', `//:${encodeURIComponent(password)}@`);
-    const holder = shop.kds([
+    const holder = cli.kds([
       'run',
       '--domain',
       whole,
@@ -145,7 +144,7 @@ describeWithRedis('kds on a domain in Redis', () => {
       '-c',
       'echo held; read x',
     ]);
-    await holder.says(/held/);
+    await holder.prints(/held/);
     const { stdout } = await kds('ls').ended;
     const fields = stdout.trimEnd().split('\t');
     expect(fields[0]).toBe('held');
@@ -170,7 +169,7 @@ describeWithRedis('kds on a domain in Redis', () => {
   it('break takes a name away, and the command is ended', async () => {
     const name = freshName();
     const holder = kds('run', '-x', name, '--', 'sh', '-c', 'echo held; exec sleep 600');
-    await holder.says(/held/);
+    await holder.prints(/held/);
     const broken = await kds('break', '--yes', name).ended;
     expect(broken.code).toBe(0);
     expect(broken.stdout).toContain('revoked: ');
@@ -184,7 +183,7 @@ describeWithRedis('kds on a domain in Redis', () => {
     const name = freshName();
     const grant = await domain.acquire({ exclusive: name });
     const input = `${JSON.stringify({ run: 'echo done', writes: name })}\n`;
-    const running = shop.kds(['batch', '-'], { env: env(), input });
+    const running = cli.kds(['batch', '-'], { env: env(), input });
     await waiting(name);
     expect(running.stdout).toBe('');
     await grant.release();
@@ -194,7 +193,7 @@ describeWithRedis('kds on a domain in Redis', () => {
   it('a kds that is killed lets go when its lease has ended', async () => {
     const name = freshName();
     const holder = kds('run', '-x', name, '--', 'sh', '-c', 'echo held; read line');
-    await holder.says(/held/);
+    await holder.prints(/held/);
     const { held } = await domain.query();
     const command = held.find(({ set }) => set.exclusive.includes(name));
     expect(command?.client.pid).toBe(holder.pid);

@@ -3,15 +3,15 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { unsafe } from '../inspect/hostile-names.ts';
-import { freshName, Shop } from './kds.ts';
+import { CliHarness, freshName } from './cli-harness.ts';
 
-const shop = new Shop();
+const cli = new CliHarness();
 
 const run = (args: readonly string[], input?: string) =>
-  shop.kds(['run', ...args], input === undefined ? {} : { input }).ended;
+  cli.kds(['run', ...args], input === undefined ? {} : { input }).ended;
 
-beforeAll(() => shop.open());
-afterAll(() => shop.close());
+beforeAll(() => cli.open());
+afterAll(() => cli.close());
 
 describe('the command', () => {
   it('has its own exit code', async () => {
@@ -35,7 +35,7 @@ describe('the command', () => {
   it('can be a string for the shell', async () => {
     const ended = await run(['-x', freshName(), '-c', 'echo one && exit 4']);
     expect(ended).toMatchObject({ code: 4, stdout: 'one\n' });
-    const shell = shop.kds(['run', '-x', freshName(), '-c', 'x'], { env: { SHELL: '/bin/echo' } });
+    const shell = cli.kds(['run', '-x', freshName(), '-c', 'x'], { env: { SHELL: '/bin/echo' } });
     expect((await shell.ended).stdout).toBe('-c x\n');
   });
 
@@ -52,9 +52,9 @@ describe('the command', () => {
 
   it('that cannot be run is 126, that is not there 127, and the set is released', async () => {
     const name = freshName();
-    const folder = shop.file('folder');
+    const folder = cli.file('folder');
     mkdirSync(folder);
-    const file = shop.file('file');
+    const file = cli.file('file');
     writeFileSync(file, '');
     chmodSync(file, 0o600);
     expect(await run(['-x', name, folder])).toMatchObject({ code: 126 });
@@ -67,7 +67,7 @@ describe('the command', () => {
 
   it('that cannot be started for another reason is 126, and the set is released', async () => {
     const name = freshName();
-    const text = shop.file('text');
+    const text = cli.file('text');
     writeFileSync(text, '#!/no/such/interpreter\n');
     chmodSync(text, 0o700);
     for (const [words, code, message] of [
@@ -95,7 +95,7 @@ describe('a set', () => {
       ['--shared', '--exclusive', 75],
       ['-s', '--shared', 0],
     ] as const) {
-      const inner = `${shop.word} run -n ${wanted} '${name}' true`;
+      const inner = `${cli.quotedCommand} run -n ${wanted} '${name}' true`;
       const ended = await run([held, name, 'sh', '-c', inner]);
       expect(ended.code, `${held} then ${wanted}`).toBe(code);
     }
@@ -123,7 +123,7 @@ describe('when it is not granted in time', () => {
 
   beforeAll(async () => {
     name = freshName();
-    holder = await shop.domain.acquire({ exclusive: name }, { label: 'the holder' });
+    holder = await cli.domain.acquire({ exclusive: name }, { label: 'the holder' });
   });
   afterAll(() => void holder.release());
 
@@ -155,7 +155,7 @@ describe('when it is not granted in time', () => {
 
   it('a name and label of others are printed escaped', async () => {
     const hostile = 'na\x9b31m\u202eme';
-    const held = await shop.domain.acquire({ exclusive: hostile }, { label: hostile });
+    const held = await cli.domain.acquire({ exclusive: hostile }, { label: hostile });
     const ended = await run(['-w', '0.05', '-x', hostile, 'true']);
     expect(ended.code).toBe(75);
     expect(ended.stderr).toMatch(/^kds: not granted .*na\\u009b31m\\u202eme.*na\\u009b/);
@@ -165,7 +165,7 @@ describe('when it is not granted in time', () => {
 
   it('no waiter is left', async () => {
     await run(['-w', '0.05', '-x', name, 'true']);
-    expect((await shop.domain.query()).pending).toEqual([]);
+    expect((await cli.domain.query()).pending).toEqual([]);
   });
 });
 
@@ -228,7 +228,7 @@ describe('wrong usage is 64, prints the mistake, and runs nothing', () => {
   it.each(wrong.map(([args, what]) => [args.join(' ').slice(0, 60), args, what] as const))(
     'kds %s',
     async (_, args, what) => {
-      const ended = await shop.kds(args).ended;
+      const ended = await cli.kds(args).ended;
       expect(ended).toMatchObject({ code: 64, stdout: '' });
       expect(ended.stderr).toMatch(what);
       expect(ended.stderr).toMatch(/--help/);
@@ -238,7 +238,7 @@ describe('wrong usage is 64, prints the mistake, and runs nothing', () => {
   );
 
   it('a socket in the environment whose path is not absolute', async () => {
-    const ended = await shop.kds(['run', 'echo', 'ran'], { env: { KDS_SOCKET: 'a/b' } }).ended;
+    const ended = await cli.kds(['run', 'echo', 'ran'], { env: { KDS_SOCKET: 'a/b' } }).ended;
     expect(ended).toMatchObject({ code: 64, stdout: '' });
     expect(ended.stderr).toContain('KDS_SOCKET');
   });
@@ -246,16 +246,16 @@ describe('wrong usage is 64, prints the mistake, and runs nothing', () => {
 
 describe('without a broker', () => {
   it('kds run starts one, of the same package', async () => {
-    const socket = shop.file('other.sock');
-    const seen = shop.kds(['ls', '--json', '--socket', socket]);
+    const socket = cli.file('other.sock');
+    const seen = cli.kds(['ls', '--json', '--socket', socket]);
     expect(await seen.ended).toMatchObject({
       code: 0,
       stdout: '{"version":2,"held":[],"pending":[]}\n',
     });
     const args = ['run', '--socket', socket, '-x', 'a', 'sh', '-c', 'echo ready; cat'];
-    const holder = shop.kds(args);
-    await holder.says(/ready/);
-    const second = await shop.kds(['run', '--socket', socket, '-nx', 'a', 'true']).ended;
+    const holder = cli.kds(args);
+    await holder.prints(/ready/);
+    const second = await cli.kds(['run', '--socket', socket, '-nx', 'a', 'true']).ended;
     expect(second.code).toBe(75);
     const { openBrokerDomain } = await import('kds/broker');
     const domain = await openBrokerDomain({ socket, start: false });
@@ -268,7 +268,7 @@ describe('without a broker', () => {
   it('that is unavailable kds ends with 69, and prints the reason', async () => {
     const env = { KDS_SOCKET: '/nonexistent/folder/broker.sock' };
     for (const args of [['run', '-x', 'a', 'true'], ['serve']]) {
-      const ended = await shop.kds(args, { env }).ended;
+      const ended = await cli.kds(args, { env }).ended;
       expect(ended, args.join(' ')).toMatchObject({ code: 69, stdout: '' });
       expect(ended.stderr).toContain('/nonexistent/folder');
     }
@@ -277,13 +277,13 @@ describe('without a broker', () => {
 
 describe('kds itself', () => {
   it('prints its version, and the options of each command', async () => {
-    expect((await shop.kds(['--version']).ended).stdout).toMatch(/^kds \d+\.\d+\.\d+/);
-    expect((await shop.kds(['--help']).ended).stdout).toContain('usage: kds run');
+    expect((await cli.kds(['--version']).ended).stdout).toMatch(/^kds \d+\.\d+\.\d+/);
+    expect((await cli.kds(['--help']).ended).stdout).toContain('usage: kds run');
     for (const name of ['run', 'ls', 'why', 'break', 'top', 'serve', 'completion']) {
-      const ended = await shop.kds([name, '--help']).ended;
+      const ended = await cli.kds([name, '--help']).ended;
       expect(ended.code).toBe(0);
       expect(ended.stdout).toContain(`usage: kds ${name}`);
-      expect((await shop.kds(['help', name]).ended).stdout).toBe(ended.stdout);
+      expect((await cli.kds(['help', name]).ended).stdout).toBe(ended.stdout);
     }
   });
 });

@@ -4,36 +4,36 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isRunning, until } from '../broker/programs.ts';
-import { freshName, has, type Running, Shop } from './kds.ts';
+import { CliHarness, freshName, has, type Running } from './cli-harness.ts';
 
-const shop = new Shop();
+const cli = new CliHarness();
 const withoutSetpriv = has('setpriv') ? '' : ' (skipped: no setpriv)';
 
 /** A command that says `ready`, and ends when its input does. */
 const untilTold = ['sh', '-c', 'echo ready; read line'];
 
 async function holder(name: string, ...options: readonly string[]): Promise<Running> {
-  const running = shop.kds(['run', ...options, '-x', name, ...untilTold]);
-  await running.says(/ready/);
+  const running = cli.kds(['run', ...options, '-x', name, ...untilTold]);
+  await running.prints(/ready/);
   return running;
 }
 
 const isFree = async (name: string): Promise<boolean> => {
-  const grant = await shop.domain.tryAcquire({ exclusive: name });
+  const grant = await cli.domain.tryAcquire({ exclusive: name });
   grant?.release();
   return grant !== null;
 };
 
-beforeAll(() => shop.open());
-afterAll(() => shop.close());
+beforeAll(() => cli.open());
+afterAll(() => cli.close());
 
 describe('a signal to kds', () => {
   it.each(['TERM', 'INT', 'HUP', 'QUIT', 'USR1', 'USR2', 'ALRM'] as const)(
     '%s is handed on to the command, which may make what it likes of it',
     async (signal) => {
       const trap = `trap 'echo got; exit 5' ${signal}; echo ready; while :; do read line; done`;
-      const running = shop.kds(['run', '-x', freshName(), 'sh', '-c', trap]);
-      await running.says(/ready/);
+      const running = cli.kds(['run', '-x', freshName(), 'sh', '-c', trap]);
+      await running.prints(/ready/);
       running.kill(`SIG${signal}`);
       expect(await running.ended).toMatchObject({ code: 5, stdout: 'ready\ngot\n' });
     },
@@ -43,8 +43,8 @@ describe('a signal to kds', () => {
     const script = `process.on('${signal}', () => process.exit(6)); console.log('ready')
       setInterval(() => {}, 1000)`;
     const args = ['run', '-x', freshName(), process.execPath, '-e', script];
-    const running = shop.kds(args);
-    await running.says(/ready/);
+    const running = cli.kds(args);
+    await running.prints(/ready/);
     running.kill(signal);
     expect(await running.ended).toMatchObject({ code: 6 });
   });
@@ -64,14 +64,14 @@ describe('a signal to kds', () => {
     '%s ends the wait, with 128 and its number, and no waiter is left',
     async (signal) => {
       const name = freshName();
-      const grant = await shop.domain.acquire({ exclusive: name });
-      const running = shop.kds(['run', '-x', name, 'echo', 'never']);
-      await shop.waiting(name, 1);
+      const grant = await cli.domain.acquire({ exclusive: name });
+      const running = cli.kds(['run', '-x', name, 'echo', 'never']);
+      await cli.waiting(name, 1);
       running.kill('SIGWINCH');
       running.kill(signal);
       const ended = await running.ended;
       expect(ended).toMatchObject({ code: 128 + constants.signals[signal], stdout: '' });
-      await shop.waiting(name, 0);
+      await cli.waiting(name, 0);
       grant.release();
     },
   );
@@ -92,8 +92,8 @@ describe.skipIf(withoutProc !== '')(`a signal to the whole process group${withou
 
   /** With its command, and what finds out where signals go. */
   async function start(args: readonly string[]): Promise<Running> {
-    const running = shop.start(process.execPath, [shop.program, ...args], { isGroup: true });
-    await running.says(/ready/);
+    const running = cli.start(process.execPath, [cli.program, ...args], { isGroup: true });
+    await running.prints(/ready/);
     await until(() => childrenOf(running.pid).length === 2, 'a sentinel is there');
     return running;
   }
@@ -105,7 +105,7 @@ describe.skipIf(withoutProc !== '')(`a signal to the whole process group${withou
       for (const round of [1, 2]) {
         const [, sentinel] = childrenOf(running.pid);
         process.kill(-running.pid, signal);
-        await running.says(new RegExp(`(got ${signal}\\n){${round}}`));
+        await running.prints(new RegExp(`(got ${signal}\\n){${round}}`));
         await until(() => {
           const [, next] = childrenOf(running.pid);
           return next !== undefined && next !== sentinel;
@@ -124,7 +124,7 @@ describe.skipIf(withoutProc !== '')(`a signal to the whole process group${withou
     running.kill('SIGTERM');
     process.kill(-running.pid, 'SIGTERM');
     running.kill('SIGCONT');
-    await running.says(/got SIGTERM/);
+    await running.prints(/got SIGTERM/);
     running.kill('SIGUSR2');
     expect(await running.ended).toMatchObject({ code: 7, stdout: 'ready\ngot SIGTERM\n' });
   });
@@ -133,19 +133,19 @@ describe.skipIf(withoutProc !== '')(`a signal to the whole process group${withou
   it.skipIf(withoutSetsid !== '')(`is handed on to one that left it${withoutSetsid}`, async () => {
     const running = await start(['run', '-x', freshName(), 'setsid', ...command]);
     process.kill(-running.pid, 'SIGTERM');
-    await running.says(/got SIGTERM/);
+    await running.prints(/got SIGTERM/);
     running.kill('SIGUSR2');
     expect(await running.ended).toMatchObject({ code: 7, stdout: 'ready\ngot SIGTERM\n' });
   });
 
   it('reaches each line of a batch once', async () => {
-    writeFileSync(shop.file('lines'), `${JSON.stringify({ run: command })}\n`.repeat(2));
-    const args = ['batch', '-j', '2', shop.file('lines')];
-    const running = shop.start(process.execPath, [shop.program, ...args], { isGroup: true });
-    await running.says(/ready\nready/);
+    writeFileSync(cli.file('lines'), `${JSON.stringify({ run: command })}\n`.repeat(2));
+    const args = ['batch', '-j', '2', cli.file('lines')];
+    const running = cli.start(process.execPath, [cli.program, ...args], { isGroup: true });
+    await running.prints(/ready\nready/);
     await until(() => childrenOf(running.pid).length === 3, 'a sentinel is there');
     process.kill(-running.pid, 'SIGUSR1');
-    await running.says(/got SIGUSR1\ngot SIGUSR1/);
+    await running.prints(/got SIGUSR1\ngot SIGUSR1/);
     running.kill('SIGUSR2');
     const ended = await running.ended;
     expect(ended.stdout).toBe(`ready\nready\ngot SIGUSR1\ngot SIGUSR1\n`);
@@ -163,12 +163,12 @@ describe.skipIf(withoutProc !== '')(`a signal to the whole process group${withou
 describe('a signal that was ignored as kds was started', () => {
   /** HUP comes to kds and the command, as the terminal sends it to all of a session. */
   const script = `echo "pid $$"; read line; echo "went on"`;
-  const nohup = (args: string): string => `nohup ${shop.word} ${args} 2>&1`;
+  const nohup = (args: string): string => `nohup ${cli.quotedCommand} ${args} 2>&1`;
   const env = { _: '/usr/bin/nohup' };
 
   it('by nohup stays so: HUP ends neither kds nor the command', async () => {
-    const running = shop.kds(['run', '-x', freshName(), 'sh', '-c', script], { env });
-    const [, pid] = await running.says(/pid (\d+)/);
+    const running = cli.kds(['run', '-x', freshName(), 'sh', '-c', script], { env });
+    const [, pid] = await running.prints(/pid (\d+)/);
     process.kill(Number(pid), 'SIGHUP');
     running.kill('SIGHUP');
     running.child.stdin?.end('\n');
@@ -177,9 +177,9 @@ describe('a signal that was ignored as kds was started', () => {
 
   it('nor its wait', async () => {
     const name = freshName();
-    const grant = await shop.domain.acquire({ exclusive: name });
-    const running = shop.kds(['run', '-x', name, 'echo', 'through'], { env });
-    await shop.waiting(name, 1);
+    const grant = await cli.domain.acquire({ exclusive: name });
+    const running = cli.kds(['run', '-x', name, 'echo', 'through'], { env });
+    await cli.waiting(name, 1);
     running.kill('SIGHUP');
     grant.release();
     expect(await running.ended).toMatchObject({ code: 0, stdout: 'through\n' });
@@ -187,20 +187,20 @@ describe('a signal that was ignored as kds was started', () => {
 
   it('nor a batch; and what cannot be run still is 126 or 127', async () => {
     const input = `${JSON.stringify({ run: script.replace('read line', 'kill -HUP $$ $PPID') })}\n`;
-    const ended = await shop.kds(['batch', '-'], { env, input }).ended;
+    const ended = await cli.kds(['batch', '-'], { env, input }).ended;
     expect(ended).toMatchObject({ code: 0 });
     expect(ended.stdout).toMatch(/went on/);
-    const missing = shop.kds(['run', '-x', freshName(), '/no/such/program'], { env });
+    const missing = cli.kds(['run', '-x', freshName(), '/no/such/program'], { env });
     expect((await missing.ended).code).toBe(127);
-    const folder = shop.kds(['run', '-x', freshName(), shop.folder], { env });
+    const folder = cli.kds(['run', '-x', freshName(), cli.folder], { env });
     expect((await folder.ended).code).toBe(126);
   });
 
   const noNohup = has('nohup') ? '' : ' (skipped: no nohup)';
   it.skipIf(noNohup !== '')(`or by nohup inside: the set is kept too${noNohup}`, async () => {
     const name = freshName();
-    const running = shop.kds(['run', '-x', name, '--', 'nohup', 'sh', '-c', script]);
-    const [, pid] = await running.says(/pid (\d+)/);
+    const running = cli.kds(['run', '-x', name, '--', 'nohup', 'sh', '-c', script]);
+    const [, pid] = await running.prints(/pid (\d+)/);
     process.kill(Number(pid), 'SIGHUP');
     running.kill('SIGHUP');
     expect(await isFree(name)).toBe(false);
@@ -212,7 +212,7 @@ describe('a signal that was ignored as kds was started', () => {
   it.skipIf(withoutNohup !== '')(`which bash starts${withoutNohup}`, async () => {
     const name = freshName();
     const args = `run -x '${name}' sh -c 'kill -HUP $$ $PPID; echo "went on"'`;
-    const ended = await shop.start('bash', ['-c', nohup(args)]).ended;
+    const ended = await cli.start('bash', ['-c', nohup(args)]).ended;
     expect(ended).toMatchObject({ code: 0 });
     expect(ended.stdout).toMatch(/went on/);
   });
@@ -221,7 +221,7 @@ describe('a signal that was ignored as kds was started', () => {
 describe('the set is released', () => {
   it('when the command is killed, whose signal kds reports as shells do', async () => {
     const name = freshName();
-    const running = shop.kds(['run', '-x', name, 'sh', '-c', 'kill -KILL $$']);
+    const running = cli.kds(['run', '-x', name, 'sh', '-c', 'kill -KILL $$']);
     expect((await running.ended).code).toBe(137);
     expect(await isFree(name)).toBe(true);
   });
@@ -229,12 +229,12 @@ describe('the set is released', () => {
   it('at once when kds is killed, and the next command sees it as recovered', async () => {
     const name = freshName();
     const running = await holder(name);
-    const next = shop.kds(['run', '-x', name, 'sh', '-c', 'echo "next $KDS_RECOVERED"']);
-    await shop.waiting(name, 1);
+    const next = cli.kds(['run', '-x', name, 'sh', '-c', 'echo "next $KDS_RECOVERED"']);
+    await cli.waiting(name, 1);
     running.kill('SIGKILL');
     expect((await next.ended).stdout).toBe(`next ${JSON.stringify([name])}\n`);
     running.child.stdin?.end();
-    const third = shop.kds(['run', '-x', name, 'sh', '-c', 'echo "third $KDS_RECOVERED"'], {
+    const third = cli.kds(['run', '-x', name, 'sh', '-c', 'echo "third $KDS_RECOVERED"'], {
       env: { KDS_RECOVERED: 'of another kds around this one' },
     });
     expect((await third.ended).stdout).toBe('third \n');
@@ -245,22 +245,22 @@ describe('the set is released', () => {
     async () => {
       const name = freshName();
       const command = ['setpriv', '--pdeathsig', 'KILL', 'sh', '-c', 'echo ready; exec sleep 99'];
-      const running = shop.kds(['run', '-x', name, '--', ...command]);
-      await running.says(/ready/);
+      const running = cli.kds(['run', '-x', name, '--', ...command]);
+      await running.prints(/ready/);
       running.kill('SIGKILL');
       // Not before its output is closed, which the command has open as long as it runs.
       expect(await running.ended).toMatchObject({ signal: 'SIGKILL' });
-      await shop.free(name);
+      await cli.free(name);
     },
   );
 
   it('when a waiter is killed: those behind it move up', async () => {
     const name = freshName();
-    const grant = await shop.domain.acquire({ shared: name });
-    const writer = shop.kds(['run', '-x', name, 'true']);
-    await shop.waiting(name, 1);
-    const reader = shop.kds(['run', '-s', name, 'echo', 'read']);
-    await shop.waiting(name, 2);
+    const grant = await cli.domain.acquire({ shared: name });
+    const writer = cli.kds(['run', '-x', name, 'true']);
+    await cli.waiting(name, 1);
+    const reader = cli.kds(['run', '-s', name, 'echo', 'read']);
+    await cli.waiting(name, 2);
     writer.kill('SIGKILL');
     expect((await reader.ended).stdout).toBe('read\n');
     grant.release();
@@ -271,8 +271,8 @@ describe('the set is released', () => {
     async (flags) => {
       const name = freshName();
       const left = 'sleep 60 >/dev/null 2>&1 & echo "pid $!"';
-      const running = shop.kds(['run', ...flags, '-x', name, 'sh', '-c', left]);
-      const [, pid] = await running.says(/pid (\d+)/);
+      const running = cli.kds(['run', ...flags, '-x', name, 'sh', '-c', left]);
+      const [, pid] = await running.prints(/pid (\d+)/);
       expect((await running.ended).code).toBe(0);
       expect(isRunning(Number(pid))).toBe(true);
       expect(await isFree(name)).toBe(true);
@@ -283,7 +283,7 @@ describe('the set is released', () => {
 
 describe('when the set is lost', () => {
   const steal = async (name: string): Promise<void> => {
-    const grant = await shop.domain.acquire({ exclusive: name }, { steal: true });
+    const grant = await cli.domain.acquire({ exclusive: name }, { steal: true });
     grant.release();
   };
 
@@ -300,8 +300,8 @@ describe('when the set is lost', () => {
     const name = freshName();
     const deaf = "trap '' TERM; echo ready; while :; do read line; done";
     const args = ['run', '--kill-after=0.05', '-x', name, 'sh', '-c', deaf];
-    const running = shop.kds(args);
-    await running.says(/ready/);
+    const running = cli.kds(args);
+    await running.prints(/ready/);
     await steal(name);
     expect((await running.ended).code).toBe(137);
   });
@@ -310,10 +310,10 @@ describe('when the set is lost', () => {
     const name = freshName();
     const onTerm = "trap 'echo asked; read line; exit 5' TERM; echo ready";
     const command = ['sh', '-c', `${onTerm}; while :; do sleep 0.01; done`];
-    const running = shop.kds(['run', '-x', name, '--kill-after', '30d', ...command]);
-    await running.says(/ready/);
+    const running = cli.kds(['run', '-x', name, '--kill-after', '30d', ...command]);
+    await running.prints(/ready/);
     await steal(name);
-    await running.says(/asked/);
+    await running.prints(/asked/);
     running.child.stdin?.write('\n');
     const ended = await running.ended;
     expect(ended.code).toBe(5);
@@ -323,8 +323,8 @@ describe('when the set is lost', () => {
   it('and is asked although it is stopped', async () => {
     const name = freshName();
     const args = ['run', '-x', name, 'sh', '-c', 'echo pid $$; read line'];
-    const running = shop.kds(args);
-    const [, pid] = await running.says(/pid (\d+)/);
+    const running = cli.kds(args);
+    const [, pid] = await running.prints(/pid (\d+)/);
     process.kill(Number(pid), 'SIGSTOP');
     await steal(name);
     expect((await running.ended).code).toBe(143);
@@ -333,8 +333,8 @@ describe('when the set is lost', () => {
   it('--on-lost=kill kills it at once', async () => {
     const name = freshName();
     const deaf = "trap '' TERM; echo ready; while :; do read line; done";
-    const running = shop.kds(['run', '--on-lost=kill', '-x', name, 'sh', '-c', deaf]);
-    await running.says(/ready/);
+    const running = cli.kds(['run', '--on-lost=kill', '-x', name, 'sh', '-c', deaf]);
+    await running.prints(/ready/);
     await steal(name);
     expect((await running.ended).code).toBe(137);
   });
@@ -343,7 +343,7 @@ describe('when the set is lost', () => {
     const name = freshName();
     const running = await holder(name, '--on-lost', 'ignore');
     await steal(name);
-    await running.says(/continues/);
+    await running.prints(/continues/);
     running.child.stdin?.end('line\n');
     expect((await running.ended).code).toBe(0);
   });
@@ -351,16 +351,16 @@ describe('when the set is lost', () => {
 
 describe('when the broker is killed', () => {
   it('the command goes on, and nobody else gets what it holds', async () => {
-    const socket = shop.file('mortal.sock');
-    const server = shop.kds(['serve', '--socket', socket]);
-    await server.says(/listening on/);
+    const socket = cli.file('mortal.sock');
+    const server = cli.kds(['serve', '--socket', socket]);
+    await server.prints(/listening on/);
     const name = freshName();
     const args = ['run', '--socket', socket, '-x', name, ...untilTold];
-    const running = shop.kds(args);
-    await running.says(/ready/);
+    const running = cli.kds(args);
+    await running.prints(/ready/);
     server.kill('SIGKILL');
     await server.ended;
-    const other = shop.kds(['run', '--socket', socket, '-n', '-x', name, 'true']);
+    const other = cli.kds(['run', '--socket', socket, '-n', '-x', name, 'true']);
     expect((await other.ended).code).toBe(75);
     expect(running.child.exitCode).toBe(null);
     const { openBrokerDomain } = await import('kds/broker');

@@ -35,7 +35,7 @@ export interface StartOptions {
 /** A process under way. */
 export class Running {
   readonly child: ChildProcess;
-  /** When it has ended, and nobody writes to its output any more. */
+  /** Resolves when it has ended, and no process writes to its output any more. */
   readonly ended: Promise<Ended>;
   stdout = '';
   stderr = '';
@@ -43,13 +43,13 @@ export class Running {
 
   constructor(child: ChildProcess, input: string | undefined) {
     this.child = child;
-    child.stdout?.setEncoding('utf8').on('data', (text) => this.#hear('stdout', text));
-    child.stderr?.setEncoding('utf8').on('data', (text) => this.#hear('stderr', text));
-    // One that has ended reads no more, which its exit code says.
+    child.stdout?.setEncoding('utf8').on('data', (text) => this.#append('stdout', text));
+    child.stderr?.setEncoding('utf8').on('data', (text) => this.#append('stderr', text));
+    // A process that has ended reads no more; its exit code reports that.
     child.stdin?.on('error', () => undefined);
     if (input !== undefined) child.stdin?.end(input);
     this.ended = once(child, 'close').then(([code, signal]) => {
-      for (const look of this.#waiting) look();
+      for (const notify of this.#waiting) notify();
       const { stdout, stderr } = this;
       return { code, signal, stdout, stderr };
     });
@@ -59,8 +59,8 @@ export class Running {
     return this.child.pid as number;
   }
 
-  /** When it has said so; rejects if it ends without. */
-  async says(what: RegExp): Promise<RegExpExecArray> {
+  /** Resolves when its output matches; rejects if it ends without. */
+  async prints(what: RegExp): Promise<RegExpExecArray> {
     for (;;) {
       const found = what.exec(this.stdout) ?? what.exec(this.stderr);
       if (found !== null) return found;
@@ -68,11 +68,11 @@ export class Running {
         throw new Error(`ended without ${what}: ${this.stdout}${this.stderr}`);
       }
       await new Promise<void>((resolve) => {
-        const look = (): void => {
-          this.#waiting.delete(look);
+        const notify = (): void => {
+          this.#waiting.delete(notify);
           resolve();
         };
-        this.#waiting.add(look);
+        this.#waiting.add(notify);
       });
     }
   }
@@ -81,14 +81,14 @@ export class Running {
     this.child.kill(signal);
   }
 
-  #hear(stream: 'stdout' | 'stderr', text: string): void {
+  #append(stream: 'stdout' | 'stderr', text: string): void {
     this[stream] += text;
-    for (const look of this.#waiting) look();
+    for (const notify of this.#waiting) notify();
   }
 }
 
-/** A place with the command and a broker in it. */
-export class Shop {
+/** A directory with the bundled command, and a broker that serves it. */
+export class CliHarness {
   readonly folder = mkdtempSync(join(tmpdir(), 'kds-cli-'));
   readonly socket = join(this.folder, 'broker.sock');
   readonly env: NodeJS.ProcessEnv;
@@ -98,14 +98,14 @@ export class Shop {
 
   constructor() {
     const { KDS_BROKER_PROGRAM: _, NO_COLOR: __, FORCE_COLOR: ___, CI: ____, ...env } = process.env;
-    // `_` is what the suite was started by, which is not what a shell in a test starts.
+    // `_` names the program that started the suite, which no shell in a test starts.
     this.env = { ...env, _: process.execPath, KDS_SOCKET: this.socket, SHELL: '/bin/sh' };
   }
 
   /** Bundles the command, and serves. */
   async open(): Promise<void> {
     this.#programs = join(await cachedBundle('the command kds', bundleCommand), 'dist');
-    await this.kds(['serve']).says(/listening on/);
+    await this.kds(['serve']).prints(/listening on/);
     this.#domain = await openBrokerDomain({ socket: this.socket, start: false });
   }
 
@@ -118,7 +118,7 @@ export class Shop {
 
   /** A client beside the processes. */
   get domain(): BrokerDomain {
-    if (this.#domain === undefined) throw new Error('open the shop first');
+    if (this.#domain === undefined) throw new Error('open the harness first');
     return this.#domain;
   }
 
@@ -135,14 +135,14 @@ export class Shop {
     return this.start(process.execPath, [this.program, ...args], options);
   }
 
-  /** Starts a shell in which `kds` is what is tested. */
+  /** Starts a shell in which `kds` is the bundled command. */
   sh(script: string, options: StartOptions = {}): Running {
-    const kds = `kds() { ${this.word} "$@"; }`;
+    const kds = `kds() { ${this.quotedCommand} "$@"; }`;
     return this.start('/bin/sh', ['-c', `${kds}\n${script}`], options);
   }
 
-  /** What a shell calls it by. */
-  get word(): string {
+  /** The command in the quotes of a shell. */
+  get quotedCommand(): string {
     return `'${process.execPath}' '${this.program}'`;
   }
 
@@ -156,7 +156,7 @@ export class Shop {
     return running;
   }
 
-  /** When so many wait for it, in their order. */
+  /** Resolves when `count` requests wait for it: these, in their order. */
   async waiting(name: string, count: number): Promise<readonly BrokerSnapshotEntry[]> {
     let found: readonly BrokerSnapshotEntry[] = [];
     await until(async () => {
@@ -167,7 +167,7 @@ export class Shop {
     return found;
   }
 
-  /** When nobody holds it any more. */
+  /** Resolves when no request holds it any more. */
   async free(name: string): Promise<void> {
     await until(async () => {
       const { held } = await this.domain.query();
