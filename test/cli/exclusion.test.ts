@@ -109,13 +109,12 @@ describe('what the README shows', () => {
     expect(both).toHaveLength(2);
     for (const { shell } of both) await once(shell.stdout, 'data');
     for (const { shell } of both) shell.stdin.write('\n');
-    // The kernel's word: somebody waits for the one, and somebody for the other.
+    // The kernel lists a waiter for each of the two files.
     await until(() => isWaitedFor('a') && isWaitedFor('b'), 'both wait');
-    for (const { shell, ended } of both) {
-      expect(shell.exitCode).toBe(null);
-      process.kill(-(shell.pid as number), 'SIGKILL');
-      await ended;
-    }
+    expect(both.map(({ shell }) => shell.exitCode)).toEqual([null, null]);
+    // Both at once: the end of one lets the other go on, and end.
+    for (const { shell } of both) process.kill(-(shell.pid as number), 'SIGKILL');
+    await Promise.all(both.map(({ ended }) => ended));
   });
 
   it('kds run: both end', async () => {
@@ -126,7 +125,7 @@ describe('what the README shows', () => {
   });
 });
 
-/** Whether /proc/locks has one who waits for a file: `-> FLOCK ADVISORY WRITE pid device:inode`. */
+/** Whether /proc/locks lists a waiter for a file: `-> FLOCK ADVISORY WRITE pid device:inode`. */
 function isWaitedFor(name: string): boolean {
   const path = cli.file(name);
   if (!existsSync(path)) return false;
