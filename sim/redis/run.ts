@@ -12,8 +12,8 @@ import { randomHabits, rateMin, SimulatedClients } from '../clients.ts';
 import { Disturbances } from '../disturbances.ts';
 import { FencedStore } from '../fenced-store.ts';
 import { inVirtualTime, World, WorldFailure } from '../world.ts';
-import { type Climate, type ClimateName, climateOf } from './climate.ts';
 import type { NetworkQuality } from './connection.ts';
+import { type FaultProfile, type ProfileName, profileOf } from './fault-profile.ts';
 import { luaFence } from './fence.ts';
 import { type RedisClient, RedisHost } from './host.ts';
 import { LuaMachine } from './lua.ts';
@@ -23,7 +23,7 @@ import { ServerWitness } from './witness.ts';
 const troubleMs = 4000;
 
 interface Outcome {
-  readonly climate: ClimateName;
+  readonly profile: ProfileName;
   readonly lines: readonly string[];
   readonly virtualMs: number;
   readonly sectionCount: number;
@@ -43,7 +43,7 @@ interface RunOptions {
   /** Keep a log. Default false. */
   readonly log?: boolean;
   /** Instead of the one that the seed would have. */
-  readonly climate?: ClimateName | undefined;
+  readonly profile?: ProfileName | undefined;
 }
 
 /** Takes some 20 ms, for the interpreter of Lua that all worlds share. */
@@ -61,7 +61,7 @@ export async function prepareRedisWorlds(): Promise<RunSeed> {
 
 class RedisWorld {
   readonly #world: World;
-  readonly #climate: Climate;
+  readonly #profile: FaultProfile;
   readonly #server: SimulatedServer;
   readonly #witness: ServerWitness;
   readonly #checker: Checker;
@@ -70,10 +70,10 @@ class RedisWorld {
   readonly #clients: SimulatedClients<RedisHost>;
   readonly #disturbances: Disturbances;
 
-  constructor(world: World, lua: LuaMachine, { climate }: RunOptions) {
+  constructor(world: World, lua: LuaMachine, { profile }: RunOptions) {
     const { random } = world;
     this.#world = world;
-    this.#climate = climateOf(random, climate);
+    this.#profile = profileOf(random, profile);
     const leaseMs = random.pick([600, 1200, 3000]);
     const names = Object.entries(scriptTexts).map(([name, text]) => [text, name] as const);
     this.#server = new SimulatedServer(world, lua, new Map(names));
@@ -92,9 +92,9 @@ class RedisWorld {
       ...randomHabits(random, leaseMs),
     };
     this.#clients = new SimulatedClients(this.#around, (number, rate) =>
-      this.#createClient(`client-${number}`, rate, this.#climate.quality),
+      this.#createClient(`client-${number}`, rate, this.#profile.quality),
     );
-    world.log(() => `a ${this.#climate.name} world: ${JSON.stringify(this.#climate)}`);
+    world.log(() => `a ${this.#profile.name} world: ${JSON.stringify(this.#profile)}`);
   }
 
   async run(): Promise<Outcome> {
@@ -107,7 +107,7 @@ class RedisWorld {
     });
     await this.#clearUp();
     return {
-      climate: this.#climate.name,
+      profile: this.#profile.name,
       lines: world.lines,
       virtualMs: world.nowMs,
       sectionCount: this.#checker.sectionCount,
@@ -131,7 +131,7 @@ class RedisWorld {
 
   /** Where nothing but messages is lost, a heartbeat and a look bound how late one is told. */
   #toldMsMax(leaseMs: number): number | undefined {
-    const { name, quality } = this.#climate;
+    const { name, quality } = this.#profile;
     if (name !== 'calm' && name !== 'deaf' && name !== 'deadly') return undefined;
     if (name === 'calm') return 4 * quality.delayMsMax;
     return leaseMs / 3 / rateMin + 8 * quality.delayMsMax;
@@ -142,7 +142,7 @@ class RedisWorld {
    * lost, and has asked what is left.
    */
   #undoneToldMsMax(leaseMs: number): number {
-    const { name, quality } = this.#climate;
+    const { name, quality } = this.#profile;
     const askMs = 2 * quality.reconnectMsMax + leaseMs / 10 + 16 * quality.delayMsMax;
     // Where the next server stands still too, calls have to run out of time first.
     return (
@@ -151,21 +151,21 @@ class RedisWorld {
   }
 
   #disturb(): void {
-    const climate = this.#climate;
+    const profile = this.#profile;
     const { random } = this.#world;
     const { often } = this.#disturbances;
     const someone = (): RedisClient | undefined => this.#clients.someone();
-    often(climate.cutMs, () => someone()?.host.connection.cut('commands'));
-    often(climate.muteMs, () => someone()?.host.connection.cut('messages'));
-    often(climate.partMs, () => {
+    often(profile.cutMs, () => someone()?.host.connection.cut('commands'));
+    often(profile.muteMs, () => someone()?.host.connection.cut('messages'));
+    often(profile.partMs, () => {
       const untilMs = this.#world.nowMs + random.real(1, 2 * this.#around.leaseMs);
       someone()?.host.connection.part(untilMs, random.chance(0.5));
     });
-    often(climate.stopMs, () => this.#clients.stop(someone()));
-    often(climate.killMs, () => this.#kill(someone()));
-    often(climate.serverStopMs, () => this.#stopServer());
-    often(climate.serverEndMs, () => this.#endServer());
-    often(climate.forgetScriptsMs, () => this.#server.forgetScripts());
+    often(profile.stopMs, () => this.#clients.stop(someone()));
+    often(profile.killMs, () => this.#kill(someone()));
+    often(profile.serverStopMs, () => this.#stopServer());
+    often(profile.serverEndMs, () => this.#endServer());
+    often(profile.forgetScriptsMs, () => this.#server.forgetScripts());
   }
 
   #kill(client: RedisClient | undefined): void {
@@ -177,9 +177,9 @@ class RedisWorld {
 
   /** What a dead client held is given on within a lease and two heartbeats, if anybody is there. */
   #expectSuccessors(client: RedisClient): void {
-    if (this.#climate.name !== 'deadly') return;
+    if (this.#profile.name !== 'deadly') return;
     const { leaseMs } = this.#around;
-    const { quality } = this.#climate;
+    const { quality } = this.#profile;
     // The last heartbeat of the client may have been under way.
     const { lateMs } = client.host.connection;
     const boundMs = lateMs + leaseMs + (2 * leaseMs) / 3 + 4 * quality.delayMsMax;
@@ -206,7 +206,7 @@ class RedisWorld {
       host.connection.cut('commands');
       host.connection.cut('messages');
     }
-    const { stepsLostMax, clockSkewMsMax } = this.#climate;
+    const { stepsLostMax, clockSkewMsMax } = this.#profile;
     const forMs = 2 * clockSkewMsMax + random.real(1, this.#around.leaseMs);
     this.#world.clock.after(forMs, () => {
       const aheadUs = Math.floor(random.real(-clockSkewMsMax, clockSkewMsMax) * 1000);
@@ -224,7 +224,7 @@ class RedisWorld {
   /** One more client sees to it that what the dead have left is cleared away; nothing lasts. */
   async #clearUp(): Promise<void> {
     const { leaseMs } = this.#around;
-    const { quality } = this.#climate;
+    const { quality } = this.#profile;
     const { keyspace } = this.#server;
     const world = this.#world;
     // What is still on its way arrives first.

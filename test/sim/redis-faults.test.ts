@@ -16,7 +16,7 @@ describe('the simulation of Redis notices that', () => {
     async (fault) => {
       const { prepareRedisWorlds } = await simulationWith<Simulation>('redis', fault);
       const run = await prepareRedisWorlds();
-      await expectNoticed(fault.name, seedCount, (seed) => run(seed, { climate: fault.climate }));
+      await expectNoticed(fault.name, seedCount, (seed) => run(seed, { profile: fault.profile }));
     },
     600_000,
   );

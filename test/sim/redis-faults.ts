@@ -4,7 +4,7 @@
  * place.
  */
 
-import type { ClimateName } from '../../sim/redis/climate.ts';
+import type { ProfileName } from '../../sim/redis/fault-profile.ts';
 
 export interface Fault {
   readonly name: string;
@@ -12,7 +12,7 @@ export interface Fault {
   readonly find: string;
   readonly replace: string;
   /** Where it does harm soon; in any world, if not given. */
-  readonly climate?: ClimateName;
+  readonly profile?: ProfileName;
 }
 
 export const redisFaults: readonly Fault[] = [
@@ -52,7 +52,7 @@ export const redisFaults: readonly Fault[] = [
     file: 'lua/fence.lua',
     find: 'if number > seen then',
     replace: 'if number > seen and not isShared then',
-    climate: 'parted',
+    profile: 'parted',
   },
   {
     name: 'the fence lets stale writers by',
@@ -77,14 +77,14 @@ export const redisFaults: readonly Fault[] = [
     file: 'leased-session.ts',
     find: '      leaseMs,\n      isMoreDue',
     replace: '      leaseMs: leaseMs * 1.45,\n      isMoreDue',
-    climate: 'parted',
+    profile: 'parted',
   },
   {
     name: 'the guard counts from when the heartbeat was answered',
     file: 'leased-session.ts',
     find: '      sentMs,\n      leaseMs,',
     replace: '      sentMs: clock.nowMs() + sentMs - sentMs,\n      leaseMs,',
-    climate: 'drowsy',
+    profile: 'drowsy',
   },
   {
     name: 'a session that is unknown is let in',
@@ -103,48 +103,48 @@ export const redisFaults: readonly Fault[] = [
     file: 'lua/state.lua',
     find: 'numberLast = math.max(numberLast + 1, nowUs())',
     replace: 'numberLast = numberLast + 1',
-    climate: 'failing',
+    profile: 'failing',
   },
   {
     name: 'a grant that the server has never known is kept',
     file: 'audit.ts',
     find: 'if (isMissing(key.number)) receiver.lost(grant.id);',
     replace: 'if (isMissing(-key.number)) receiver.lost(grant.id);',
-    climate: 'failing',
+    profile: 'failing',
   },
   {
     name: 'a grant that the server has given once more is kept by its old token',
     file: 'audit.ts',
     find: 'if (token === String(grant.token)) return;',
     replace: "if (token !== '') return;",
-    climate: 'failing',
+    profile: 'failing',
   },
   {
     name: 'a grant that nobody here knows of is left with the server',
     file: 'audit.ts',
     find: 'if (id === undefined) receiver.giveBackNumber(session, number);',
     replace: 'void session;',
-    climate: 'failing',
+    profile: 'failing',
   },
   {
     name: 'a new connection is taken for one to the same server',
     file: 'session-keeper.ts',
     find: 'this.session.isAuditDue = true;\n    this.session.heartbeatNow();',
     replace: 'this.session.heartbeatNow();',
-    climate: 'failing',
+    profile: 'failing',
   },
   {
     name: 'what is cancelled may come late, and begin',
     file: 'lua/change.lua',
     find: 'if tonumber(ARGV[2]) > tonumber(top) then',
     replace: 'if false then',
-    climate: 'drowsy',
+    profile: 'drowsy',
   },
   {
     name: 'a steal from the first number takes the second too',
     file: 'receiver.ts',
     find: "    pending.state = 'due';\n    pending.isRevoked = false;\n",
     replace: "    pending.state = 'due';\n",
-    climate: 'drowsy',
+    profile: 'drowsy',
   },
 ];

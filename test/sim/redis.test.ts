@@ -13,7 +13,7 @@ it('nothing goes wrong in any of many worlds', async () => {
     seeds: { share: 0.3, countMin: 500 },
     kindCount: 8,
     run: await prepareRedisWorlds(),
-    kindOf: ({ climate }) => climate,
+    kindOf: ({ profile }) => profile,
     countsOf: (outcome) => ({
       sections: outcome.sectionCount,
       taken: outcome.takenCount,
@@ -25,7 +25,7 @@ it('nothing goes wrong in any of many worlds', async () => {
 
 it('the same seed is the same run, whatever ran before it', async () => {
   const run = await prepareRedisWorlds();
-  await expectSameRuns((seed) => run(seed, { log: true, climate: 'wild' }), 50);
+  await expectSameRuns((seed) => run(seed, { log: true, profile: 'wild' }), 50);
   const other = await prepareRedisWorlds();
   const { lines } = await run(5, { log: true });
   expect((await other(5, { log: true })).lines).toEqual(lines);

@@ -1,12 +1,12 @@
 /**
- * What goes wrong in a world, and how much: chosen by its seed, so that some worlds are calm enough
- * for strict bounds of time, and others have everything.
+ * The faults of a world, and how often each happens: chosen by its seed, so that some worlds are
+ * calm enough for strict bounds of time, and others have every fault.
  */
 
 import type { SeededRandom } from '../random.ts';
 import type { NetworkQuality } from './connection.ts';
 
-export type ClimateName =
+export type ProfileName =
   | 'calm'
   | 'deaf'
   | 'deadly'
@@ -16,9 +16,9 @@ export type ClimateName =
   | 'failing'
   | 'wild';
 
-/** How often each happens: the mean time between two, in ms; undefined for never. */
-export interface Climate {
-  readonly name: ClimateName;
+/** The mean time between two faults of a kind, in ms; undefined for never. */
+export interface FaultProfile {
+  readonly name: ProfileName;
   readonly quality: NetworkQuality;
   readonly cutMs?: number;
   readonly muteMs?: number;
@@ -29,12 +29,12 @@ export interface Climate {
   /** The server ends; it comes back with its keys, or another one without the last of them. */
   readonly serverEndMs?: number;
   readonly forgetScriptsMs?: number;
-  /** So many steps may be lost when a server takes over, and by so much clocks differ, in ms. */
+  /** Steps that may be lost when a server takes over, and the difference of clocks, in ms. */
   readonly stepsLostMax: number;
   readonly clockSkewMsMax: number;
 }
 
-export function climateOf(random: SeededRandom, wanted?: ClimateName): Climate {
+export function profileOf(random: SeededRandom, wanted?: ProfileName): FaultProfile {
   const drawn = random.pick([
     ...([
       'calm',
