@@ -17,8 +17,8 @@ import { type FaultProfile, type ProfileName, profileOf } from './fault-profile.
 import { luaFence } from './fence.ts';
 import { type RedisClient, RedisHost } from './host.ts';
 import { LuaMachine } from './lua.ts';
+import { ServerMonitor } from './monitor.ts';
 import { SimulatedServer } from './server.ts';
-import { ServerWitness } from './witness.ts';
 
 const troubleMs = 4000;
 
@@ -63,7 +63,7 @@ class RedisWorld {
   readonly #world: World;
   readonly #profile: FaultProfile;
   readonly #server: SimulatedServer;
-  readonly #witness: ServerWitness;
+  readonly #monitor: ServerMonitor;
   readonly #checker: Checker;
   readonly #store: FencedStore;
   readonly #around: ClientSurroundings;
@@ -77,10 +77,10 @@ class RedisWorld {
     const leaseMs = random.pick([600, 1200, 3000]);
     const names = Object.entries(scriptTexts).map(([name, text]) => [text, name] as const);
     this.#server = new SimulatedServer(world, lua, new Map(names));
-    this.#witness = new ServerWitness(world, this.#server.keyspace, root);
-    this.#server.witness = this.#witness;
+    this.#monitor = new ServerMonitor(world, this.#server.keyspace, root);
+    this.#server.monitor = this.#monitor;
     this.#store = new FencedStore(world, luaFence(lua));
-    this.#checker = new Checker(world, this.#witness, {
+    this.#checker = new Checker(world, this.#monitor, {
       leaseMs,
       undoneToldMsMax: this.#undoneToldMsMax(leaseMs),
       toldMsMax: this.#toldMsMax(leaseMs),
@@ -103,7 +103,7 @@ class RedisWorld {
       ...{ ms: troubleMs, quietMs: 40_000 },
       disturb: () => this.#disturb(),
       calmDown: () => this.#calmDown(),
-      describe: () => this.#witness.describe(),
+      describe: () => this.#monitor.describe(),
     });
     await this.#clearUp();
     return {
@@ -111,8 +111,8 @@ class RedisWorld {
       lines: world.lines,
       virtualMs: world.nowMs,
       sectionCount: this.#checker.sectionCount,
-      grantCount: this.#witness.grants.size,
-      takenCount: [...this.#witness.grants.values()].filter(({ wasTaken }) => wasTaken).length,
+      grantCount: this.#monitor.grants.size,
+      takenCount: [...this.#monitor.grants.values()].filter(({ wasTaken }) => wasTaken).length,
       overlapsExcused: this.#checker.overlapsExcused,
       staleRefusedCount: this.#store.refusedCount,
     };
@@ -120,7 +120,7 @@ class RedisWorld {
 
   #createClient(name: string, rate: number, quality: NetworkQuality): RedisClient {
     const { leaseMs } = this.#around;
-    const parts = { world: this.#world, server: this.#server, grants: this.#witness.grants };
+    const parts = { world: this.#world, server: this.#server, grants: this.#monitor.grants };
     return new SimulatedClient(
       this.#around,
       name,
@@ -184,7 +184,7 @@ class RedisWorld {
     const { lateMs } = client.host.connection;
     const boundMs = lateMs + leaseMs + (2 * leaseMs) / 3 + 4 * quality.delayMsMax;
     this.#clients.expectSuccessors(client, boundMs, () =>
-      this.#witness.liveGrantsOf(client.machine.name),
+      this.#monitor.liveGrantsOf(client.machine.name),
     );
   }
 
@@ -234,7 +234,7 @@ class RedisWorld {
     await world.run(world.nowMs + 20 * leaseMs, () => janitor.isOver);
     // Where some keys of a set have expired, the others may be left to do so too.
     const mayExpire = (key: string): boolean =>
-      this.#witness.hasExpired && keyspace.endsAtMs(key) !== undefined;
+      this.#monitor.hasExpired && keyspace.endsAtMs(key) !== undefined;
     const left = keyspace.keys.filter((key) => key !== `${root}seq` && !mayExpire(key));
     if (!janitor.isOver || left.length > 0)
       throw this.#world.violation(`left behind: ${left.join(' ')}`);

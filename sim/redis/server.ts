@@ -18,11 +18,11 @@ export interface Peer {
   receive(channel: string, message: string): void;
 }
 
-/** Told of what the server has done, or forgotten, before it does anything else. */
-export interface Witness {
+/** Notified of each step of the server, and of steps that it lost, before the next one. */
+export interface StepMonitor {
   /** A script, or a command by itself, whether or not it changed any key. */
   ran(script: string | undefined, keys: readonly string[], args: readonly string[]): void;
-  /** It has ended, or stopped: nothing is heard of it for a while. */
+  /** It has ended, or stopped: clients receive nothing from it for a while. */
   wentDown(): void;
   rolledBack(): void;
 }
@@ -31,7 +31,7 @@ const startUs = 1_750_000_000_000_000;
 
 export class SimulatedServer {
   readonly keyspace = new Keyspace();
-  witness: Witness | undefined;
+  monitor: StepMonitor | undefined;
   readonly #world: World;
   readonly #lua: LuaMachine;
   readonly #scripts = new Map<string, Script>();
@@ -76,7 +76,7 @@ export class SimulatedServer {
 
   stop(): void {
     this.#isStopped = true;
-    this.witness?.wentDown();
+    this.monitor?.wentDown();
     this.#world.log(() => 'the server is stopped');
   }
 
@@ -93,7 +93,7 @@ export class SimulatedServer {
     this.#isUp = false;
     this.#isStopped = false;
     this.#waiting = [];
-    this.witness?.wentDown();
+    this.monitor?.wentDown();
     this.#world.log(() => 'the server is down');
   }
 
@@ -106,7 +106,7 @@ export class SimulatedServer {
     if (stepsLost === 'all') this.keyspace.clear();
     else this.keyspace.rollBack(stepsLost);
     this.#world.log(() => `the server is up, without ${stepsLost} of the last steps`);
-    this.witness?.rolledBack();
+    this.monitor?.rolledBack();
   }
 
   /** SCRIPT FLUSH, by somebody else. */
@@ -173,7 +173,7 @@ export class SimulatedServer {
     this.#world.log(() => `server runs ${name ?? script.sha.slice(0, 8)} ${args.join(' ')}`);
     const reply = this.#lua.run(script, keys, args, (words) => runCommand(surroundings, words));
     this.#world.log(() => `  = ${JSON.stringify(reply)}`);
-    this.witness?.ran(name, keys, args);
+    this.monitor?.ran(name, keys, args);
     return reply;
   }
 
@@ -187,7 +187,7 @@ export class SimulatedServer {
       },
       words,
     );
-    this.witness?.ran(undefined, [], words);
+    this.monitor?.ran(undefined, [], words);
     return reply;
   }
 

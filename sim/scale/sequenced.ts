@@ -46,7 +46,7 @@ const AHEAD = OTHERS + 10;
 type Wishes = readonly number[];
 
 /** Looks on, for tests. Positions are numbers that grow along the order of the log. */
-export interface Witness {
+export interface Monitor {
   /** An entry has its place: told of each, in order, as soon as its epoch is whole. */
   entry(position: number, kind: number, client: number, number: number, wishes: Wishes): void;
   /** A shard has folded the entry at that position, and thereby that part is triggered. */
@@ -78,7 +78,7 @@ export class Sequenced {
   readonly #random: SeededRandom;
   readonly #disks: Disks;
   readonly #measures: Measures;
-  readonly #witness: Witness | undefined;
+  readonly #monitor: Monitor | undefined;
   readonly #gateways: readonly Gateway[];
   readonly #known: KnownSets;
   /** `undefined` while it is down. */
@@ -108,7 +108,7 @@ export class Sequenced {
       random: SeededRandom;
       measures: Measures;
     },
-    witness?: Witness,
+    monitor?: Monitor,
   ) {
     const { gatewayCount, shardCount, costs, faults } = options;
     this.#options = options;
@@ -117,10 +117,10 @@ export class Sequenced {
     this.#network = parts.network;
     this.#random = parts.random;
     this.#measures = parts.measures;
-    this.#witness = witness;
+    this.#monitor = monitor;
     const keepsLog =
       Math.min(faults.shardCrashMs, faults.gatewayCrashMs) < Number.POSITIVE_INFINITY;
-    this.log = new Log(gatewayCount, shardCount, keepsLog || witness !== undefined);
+    this.log = new Log(gatewayCount, shardCount, keepsLog || monitor !== undefined);
     this.gatewayServers = new Servers(gatewayCount, costs);
     this.shardServers = new Servers(shardCount, costs);
     this.#disks = new Disks(parts.random, options.log, gatewayCount);
@@ -276,8 +276,8 @@ export class Sequenced {
   /** The epoch is whole: each shard folds it when the last of its batches has come in. */
   #send(epoch: Epoch): void {
     if (epoch.number !== ++this.#wholeLast) throw new Error('an epoch was whole out of turn');
-    if (this.#witness !== undefined) this.#showEntries(epoch, this.#witness);
-    this.#witness?.whole(epoch.number);
+    if (this.#monitor !== undefined) this.#showEntries(epoch, this.#monitor);
+    this.#monitor?.whole(epoch.number);
     for (let shard = 0; shard < this.#options.shardCount; shard++) {
       const heardMs = Math.max(epoch.heardMs[shard] as number, this.#heardLastMs[shard] as number);
       this.#heardLastMs[shard] = heardMs;
@@ -310,7 +310,7 @@ export class Sequenced {
     return new Shard(index, size, (client, number) => {
       this.#addToReport(client, number);
       this.#measures.partTriggered(client, number, this.#heap.nowMs);
-      this.#witness?.triggered(index, this.#position, client, number);
+      this.#monitor?.triggered(index, this.#position, client, number);
     });
   }
 
@@ -327,7 +327,7 @@ export class Sequenced {
     this.log.folded(epoch);
     if (shard === undefined) return;
     const doneMs = this.#foldEpoch(index, shard, epoch);
-    this.#witness?.folded(index, number, () => shard.digest(), false);
+    this.#monitor?.folded(index, number, () => shard.digest(), false);
     this.#report(index, doneMs);
   }
 
@@ -424,7 +424,7 @@ export class Sequenced {
     let doneMs = this.#heap.nowMs;
     for (let number = 0; number <= (this.#sentLast[index] as number); number++) {
       doneMs = this.#foldEpoch(index, shard, this.log.epoch(number));
-      this.#witness?.folded(index, number, () => shard.digest(), true);
+      this.#monitor?.folded(index, number, () => shard.digest(), true);
     }
     for (const parts of this.#outgoing) parts.length = 0;
     shard.tellAll((client, number) => this.#addToReport(client, number));
@@ -504,7 +504,7 @@ export class Sequenced {
     return (this.#gateways[index] as Gateway).life === Math.floor(who / gatewayCount) ? index : -1;
   }
 
-  #showEntries(epoch: Epoch, witness: Witness): void {
+  #showEntries(epoch: Epoch, monitor: Monitor): void {
     for (let rank = 0; rank < this.#options.gatewayCount; rank++) {
       const { words, length } = epoch.at(rank).entries;
       for (let offset = 0; offset < length; ) {
@@ -514,7 +514,7 @@ export class Sequenced {
         const count = words[offset + 3] as number;
         const first = offset + ENTRY_WORDS;
         const wishes = [...words.subarray(first, first + count)];
-        witness.entry(epoch.position(rank, offset), kind, client, number, wishes);
+        monitor.entry(epoch.position(rank, offset), kind, client, number, wishes);
         offset = first + count;
       }
     }

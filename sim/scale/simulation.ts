@@ -7,7 +7,7 @@ import { Network } from './machinery.ts';
 import { Measures } from './measures.ts';
 import { checkOptions, type ScaleOptions } from './options.ts';
 import { Ordered } from './ordered.ts';
-import { Sequenced, type Witness } from './sequenced.ts';
+import { type Monitor, Sequenced } from './sequenced.ts';
 
 /** One order for all shards; or locking shard by shard, with or without logs of the shards. */
 export type Design = 'sequenced' | 'ordered' | 'ordered, durable';
@@ -41,7 +41,7 @@ export class Simulation {
     design: Design,
     options: ScaleOptions,
     fromMs = 0,
-    looking: { readonly witness?: Witness; readonly onSection?: OnSection } = {},
+    looking: { readonly monitor?: Monitor; readonly onSection?: OnSection } = {},
   ) {
     checkOptions(options);
     const { heap } = this;
@@ -57,7 +57,7 @@ export class Simulation {
     const parts = { heap, clients, network, random: random.fork(), measures };
     this.domain =
       design === 'sequenced'
-        ? new Sequenced(options, parts, looking.witness)
+        ? new Sequenced(options, parts, looking.monitor)
         : new Ordered(options, design === 'ordered, durable', parts);
   }
 

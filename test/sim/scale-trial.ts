@@ -16,11 +16,11 @@ import { Oracle, type OracleSet } from '../../conformance/oracle.ts';
 import type { Section } from '../../sim/scale/clients.ts';
 import { CANCEL, EXPIRE, REQUEST } from '../../sim/scale/log.ts';
 import type { ScaleOptions } from '../../sim/scale/options.ts';
-import type { Witness } from '../../sim/scale/sequenced.ts';
+import type { Monitor } from '../../sim/scale/sequenced.ts';
 import { Shard } from '../../sim/scale/shard.ts';
 import { findFaults } from '../../src/core/index.ts';
 
-export class Trial implements Witness {
+export class Trial implements Monitor {
   readonly sections: Section[] = [];
   /** By kind of entry; and sets that ended while they waited. */
   readonly entryCounts = [0, 0, 0, 0];

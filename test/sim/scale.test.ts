@@ -64,7 +64,7 @@ function untilQuiet(simulation: Simulation, options: ScaleOptions): void {
 }
 
 function runSequenced(options: ScaleOptions, trial: Trial): Sequenced {
-  const looking = { witness: trial, onSection: trial.onSection };
+  const looking = { monitor: trial, onSection: trial.onSection };
   const simulation = new Simulation('sequenced', options, 0, looking);
   untilQuiet(simulation, options);
   if (!(simulation.domain instanceof Sequenced)) throw new Error('it is of another design');

@@ -341,8 +341,8 @@ interface FoldFindings {
 }
 
 /** All copies must be the same at the same revision: lines of client, revision and hash. */
-function checkFolds(text: string, witnessed: ReadonlyMap<number, string>): FoldFindings {
-  const known = new Map(witnessed);
+function checkFolds(text: string, observed: ReadonlyMap<number, string>): FoldFindings {
+  const known = new Map(observed);
   const compared = new Set<number>();
   const faults: string[] = [];
   let copyCount = 0;

@@ -17,7 +17,7 @@ import {
 } from '../grants.ts';
 import { Violation, type World } from '../world.ts';
 import type { Keyspace } from './keyspace.ts';
-import type { Witness } from './server.ts';
+import type { StepMonitor } from './server.ts';
 
 /** Time, ms, in which what has expired must be cleared away: two of the longest leases. */
 const clearingMsMax = 6000;
@@ -32,7 +32,7 @@ interface SetSeen {
   readonly token: number | undefined;
 }
 
-export class ServerWitness implements Witness, GrantMonitor {
+export class ServerMonitor implements StepMonitor, GrantMonitor {
   /** By token. */
   readonly grants = new Map<number, GrantSeen>();
   /** Called right when it happens. */
