@@ -19,10 +19,8 @@ async function openTerminal(
   const args = ['-q', '-f', '-E', 'never', '-c', shell, '/dev/null'];
   const terminal = cli.start('script', args, { env: { TERM: 'xterm', PS1: '', ...env } });
   terminals.push(terminal);
-  type(
-    terminal,
-    `kds() { ${cli.quotedCommand} "$@"; }; stty -echo cols 200 rows 50; echo shell-is-ready | tr a-z A-Z\n`,
-  );
+  type(terminal, `kds() { ${cli.quotedCommand} "$@"; }; `);
+  type(terminal, 'stty -echo cols 200 rows 50; echo shell-is-ready | tr a-z A-Z\n');
   await terminal.prints(/SHELL-IS-READY/);
   return terminal;
 }
