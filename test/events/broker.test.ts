@@ -4,7 +4,7 @@ import { openBrokerDomain } from 'kds/broker';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { bundleBroker, removePrograms } from '../broker/programs.ts';
 import { freshSocketPath, removePlaces } from '../broker/socket-paths.ts';
-import { Ear } from './event-recorder.ts';
+import { EventRecorder } from './event-recorder.ts';
 
 beforeAll(bundleBroker);
 afterAll(() => {
@@ -15,7 +15,7 @@ afterAll(() => {
 it('a client publishes the events of its requests and grants', async () => {
   const socket = freshSocketPath();
   const domain = await openBrokerDomain({ socket, label: 'client', idleMs: 100 });
-  const ear = new Ear();
+  const recorder = new EventRecorder();
   const one = await domain.acquire({ exclusive: ['a', 'b'] }, { label: 'one' });
   const two = domain.acquire({ exclusive: 'a', shared: 'c' }, { label: 'two' });
   await domain.tryAcquire({ shared: 'a' }, { label: 'three' });
@@ -25,8 +25,8 @@ it('a client publishes the events of its requests and grants', async () => {
   one.abandon();
   (await two).downgrade();
   await domain.close();
-  ear.stop();
-  expect(ear.heard).toEqual([
+  recorder.stop();
+  expect(recorder.lines).toEqual([
     'request.start one',
     'request.grant one',
     'request.end one granted',
@@ -47,5 +47,5 @@ it('a client publishes the events of its requests and grants', async () => {
     'grant.weaken two',
     'grant.lost two closed',
   ]);
-  expect([...ear.domains]).toEqual([`broker ${socket} client`]);
+  expect([...recorder.domains]).toEqual([`broker ${socket} client`]);
 });

@@ -1,14 +1,14 @@
-/** Hears what is told of domains: of those with some labels, or of all. */
+/** Records the events of domains: of those with some labels, or of all. */
 
 import { type DomainEvents, type EventName, watchEvents } from 'kds';
 
 type AnyEvent = DomainEvents[EventName];
 
-/** In words: what has happened, to which request, and how it ended or why. */
-export class Ear {
-  readonly heard: string[] = [];
+/** A line for each event: its name, the label of the request, and the outcome or cause. */
+export class EventRecorder {
+  readonly lines: string[] = [];
   readonly domains = new Set<string>();
-  readonly #hears = new Set<() => void>();
+  readonly #waiting = new Set<() => void>();
   readonly #stop: () => void;
 
   constructor(...labels: readonly string[]) {
@@ -17,14 +17,14 @@ export class Ear {
       if (labels.length > 0 && !labels.includes(domain.label ?? '')) return;
       this.domains.add(`${domain.backend} ${domain.name} ${domain.label}`);
       const { outcome = '', cause = '' } = event as { outcome?: string; cause?: string };
-      this.heard.push(`${name.slice(4)} ${event.label} ${outcome}${cause}`.trim());
-      for (const hear of this.#hears) hear();
+      this.lines.push(`${name.slice(4)} ${event.label} ${outcome}${cause}`.trim());
+      for (const notify of this.#waiting) notify();
     });
   }
 
-  async hears(what: string): Promise<void> {
-    while (!this.heard.includes(what)) {
-      await new Promise<void>((resolve) => this.#hears.add(resolve));
+  async recorded(what: string): Promise<void> {
+    while (!this.lines.includes(what)) {
+      await new Promise<void>((resolve) => this.#waiting.add(resolve));
     }
   }
 

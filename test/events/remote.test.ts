@@ -7,14 +7,14 @@ import { openRedisDomain, type RedisDomain } from 'kds/redis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { EtcdCluster, hasEtcd } from '../etcd/server.ts';
 import { describeWithRedis, type RedisServer, startRedisServer } from '../redis/server.ts';
-import { Ear } from './event-recorder.ts';
+import { EventRecorder } from './event-recorder.ts';
 
 /** All that can happen to requests and grants of two clients, but deaths. */
-async function liveAndTell(domain: Domain, other: Domain): Promise<Ear> {
-  const ear = new Ear('told');
+async function useBoth(domain: Domain, other: Domain): Promise<EventRecorder> {
+  const recorder = new EventRecorder('recorded');
   const one = await domain.acquire({ exclusive: ['a', 'b'] }, { label: 'one' });
   const two = domain.acquire({ exclusive: 'a', shared: 'c' }, { label: 'two' });
-  await ear.hears('request.miss two');
+  await recorder.recorded('request.miss two');
   await domain.tryAcquire({ shared: 'a' }, { label: 'three' });
   await domain.acquire({ shared: 'a' }, { label: 'four', timeoutMs: 0 }).catch(() => undefined);
   domain.enqueue({ shared: 'a' }, () => undefined, { label: 'five' }).cancel();
@@ -29,11 +29,11 @@ async function liveAndTell(domain: Domain, other: Domain): Promise<Ear> {
   await lost;
   await domain.acquire({ exclusive: 'b' }, { label: 'seven' });
   await domain.close();
-  ear.stop();
-  return ear;
+  recorder.stop();
+  return recorder;
 }
 
-const toldOfAll = [
+const allLines = [
   'request.start one',
   'request.grant one',
   'request.end one granted',
@@ -96,22 +96,22 @@ describeWithRedis('a client of redis reports', () => {
   };
 
   it('how its requests and grants fare, and in which domain', async () => {
-    const ear = await liveAndTell(await open('told', 60_000), await open('other', 60_000));
-    expect(ear.heard).toEqual(toldOfAll);
-    expect([...ear.domains]).toEqual(['redis shop told']);
+    const recorder = await useBoth(await open('recorded', 60_000), await open('other', 60_000));
+    expect(recorder.lines).toEqual(allLines);
+    expect([...recorder.domains]).toEqual(['redis shop recorded']);
   });
 
   it('of a grant that is lost as the server has forgotten all, and of each miss once', async () => {
     const [one, two] = [await open('one', 900), await open('two', 900)];
-    const ear = new Ear('one', 'two');
+    const recorder = new EventRecorder('one', 'two');
     await one.acquire({ exclusive: 'a' }, { label: 'holder' });
     const waiting = two.acquire({ exclusive: 'a' }, { label: 'waiter' });
-    await ear.hears('request.miss waiter');
+    await recorder.recorded('request.miss waiter');
     await connect().flushall();
-    await ear.hears('grant.lost holder died');
+    await recorder.recorded('grant.lost holder died');
     await (await waiting).release();
-    ear.stop();
-    const ofWaiter = ear.heard.filter((line) => line.includes('waiter'));
+    recorder.stop();
+    const ofWaiter = recorder.lines.filter((line) => line.includes('waiter'));
     expect(ofWaiter).toEqual([
       'request.start waiter',
       'request.miss waiter',
@@ -123,19 +123,19 @@ describeWithRedis('a client of redis reports', () => {
 
   it('of what it takes over from a client that has died', async () => {
     const [dead, heir] = [await open('dead', 600), await open('heir', 600)];
-    const ear = new Ear('dead', 'heir');
+    const recorder = new EventRecorder('dead', 'heir');
     await dead.acquire({ exclusive: 'a' }, { label: 'holder' });
     const waiting = heir.acquire({ exclusive: 'a' }, { label: 'heir' });
-    await ear.hears('request.miss heir');
+    await recorder.recorded('request.miss heir');
     // As if it had been killed: the server hears no more of it.
     clients[0]?.disconnect();
     await waiting;
-    await ear.hears('grant.lost holder died');
-    ear.stop();
-    expect(ear.heard).toContain('grant.recovered heir');
+    await recorder.recorded('grant.lost holder died');
+    recorder.stop();
+    expect(recorder.lines).toContain('grant.recovered heir');
     // The one that died knew before the other had it.
     const [lost, granted] = ['grant.lost holder died', 'request.grant heir'];
-    expect(ear.heard.indexOf(lost)).toBeLessThan(ear.heard.indexOf(granted));
+    expect(recorder.lines.indexOf(lost)).toBeLessThan(recorder.lines.indexOf(granted));
   });
 });
 
@@ -148,11 +148,11 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'a client of etcd publishes' : 'skipped: no 
 
   it('how its requests and grants fare, and in which domain', async () => {
     const options = { name: 'shop', leaseSeconds: 60 };
-    const domain = await openEtcdDomain(cluster.hosts, { ...options, label: 'told' });
+    const domain = await openEtcdDomain(cluster.hosts, { ...options, label: 'recorded' });
     const other = await openEtcdDomain(cluster.hosts, { ...options, label: 'other' });
-    const ear = await liveAndTell(domain, other);
+    const recorder = await useBoth(domain, other);
     await other.close();
-    expect(ear.heard).toEqual(toldOfAll);
-    expect([...ear.domains]).toEqual(['etcd shop told']);
+    expect(recorder.lines).toEqual(allLines);
+    expect([...recorder.domains]).toEqual(['etcd shop recorded']);
   });
 });
