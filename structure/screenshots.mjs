@@ -1,21 +1,22 @@
 /**
  * Takes the pictures of the documents: `npm run screenshots`, or with the names of some of them.
  *
- * A picture shows the same each time: its domain is a real one, but time is simulated and the
- * random numbers have a seed. Needs Debian's chromium.
+ * Those of the page of `kds top --web` show the same each time: their domain is a real one, but time
+ * is simulated and the random numbers have a seed. That of `npm start` has figures of this machine,
+ * which should have nothing else to do. Needs Debian's chromium.
  */
 
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { crc32, deflateSync } from 'node:zlib';
-import { createCanvas, loadImage } from '@napi-rs/canvas';
 import { createDomain } from 'kds';
 import { servePage } from 'kds/inspect/page';
 import { chromium } from 'playwright-core';
+import sharp from 'sharp';
+import { drawStart } from '../examples/globe/screenshot.mjs';
 
 const folder = fileURLToPath(new URL('../docs/', import.meta.url));
-const bytesMax = 90_000;
-const viewport = { width: 1280, height: 800 };
+const bytesMax = 130_000;
+const viewport = { width: 1280, height: 840 };
 
 /** By file name. Each draws on a new page of the browser, and returns once it can be pictured. */
 const pictures = {
@@ -25,6 +26,7 @@ const pictures = {
     await page.keyboard.press('ArrowDown');
     await page.waitForSelector('#waiters li');
   },
+  'start.png': drawStart,
 };
 
 const startMs = Date.UTC(2026, 0, 5, 12);
@@ -183,60 +185,6 @@ async function drawShop(page, colorScheme) {
   );
 }
 
-/** The picture as a PNG with a palette of its 256 commonest colours: a third of the bytes. */
-async function packed(png) {
-  const source = await loadImage(png);
-  const { width, height } = source;
-  const context = createCanvas(width, height).getContext('2d');
-  context.drawImage(source, 0, 0);
-  const { data } = context.getImageData(0, 0, width, height);
-  const pixels = Array.from(
-    { length: width * height },
-    (_, index) => (data[4 * index] << 16) | (data[4 * index + 1] << 8) | data[4 * index + 2],
-  );
-  const counts = new Map();
-  for (const colour of pixels) counts.set(colour, (counts.get(colour) ?? 0) + 1);
-  const byCount = [...counts].sort(([, one], [, other]) => other - one);
-  const palette = byCount.slice(0, 256).map(([colour]) => colour);
-  const indexes = new Map([...counts.keys()].map((colour) => [colour, nearest(palette, colour)]));
-  const lines = Buffer.alloc((width + 1) * height);
-  pixels.forEach((colour, at) => {
-    lines[at + Math.floor(at / width) + 1] = indexes.get(colour);
-  });
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
-  // Eight bits, with a palette.
-  header.set([8, 3], 8);
-  return Buffer.concat([
-    png.subarray(0, 8),
-    chunk('IHDR', header),
-    chunk('PLTE', Buffer.from(palette.flatMap(channels))),
-    chunk('IDAT', deflateSync(lines, { level: 9, memLevel: 9 })),
-    chunk('IEND', Buffer.alloc(0)),
-  ]);
-}
-
-const channels = (colour) => [colour >> 16, (colour >> 8) & 255, colour & 255];
-
-function nearest(palette, colour) {
-  const wanted = channels(colour);
-  const distances = palette.map((one) =>
-    channels(one).reduce((sum, value, index) => sum + (value - wanted[index]) ** 2, 0),
-  );
-  return distances.indexOf(Math.min(...distances));
-}
-
-/** Length of the data, type, data, checksum. */
-function chunk(type, data) {
-  const bytes = Buffer.alloc(data.length + 12);
-  bytes.writeUInt32BE(data.length, 0);
-  bytes.write(type, 4, 'latin1');
-  bytes.set(data, 8);
-  bytes.writeUInt32BE(crc32(bytes.subarray(4, -4)), data.length + 8);
-  return bytes;
-}
-
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !Object.hasOwn(pictures, name));
 if (unknown.length > 0) throw new Error(`no such picture: ${unknown.join(', ')}`);
@@ -249,7 +197,10 @@ try {
     const page = await browser.newPage({ viewport, locale: 'en-GB', timezoneId: 'UTC' });
     await draw(page);
     await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(resolve)));
-    const bytes = await packed(await page.screenshot());
+    // With a palette of 256 colours: a third of the bytes.
+    const bytes = await sharp(await page.screenshot())
+      .png({ palette: true, effort: 10 })
+      .toBuffer();
     await page.close();
     writeFileSync(folder + name, bytes);
     console.log(`docs/${name}: ${bytes.length} bytes`);
