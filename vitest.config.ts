@@ -56,6 +56,7 @@ const engines = [
   'test/projects.test.ts',
   'test/release-notes.test.ts',
   'test/runtime/far-time-outs.test.ts',
+  'test/site/*.test.ts',
   'test/web-locks/{agents,algorithms,contexts,sets}.test.ts',
 ];
 

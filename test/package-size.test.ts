@@ -44,7 +44,7 @@ describe('the package', () => {
   it('has the code, declarations and documents, and nothing else', () => {
     const wanted =
       /^(dist\/[\w-]+(\.d\.ts|\.js|\.cjs|\.html|\.lua)|docs\/.*\.(md|png)|man\/kds\.1)$/;
-    const top = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'];
+    const top = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'];
     const paths = pack.files.map(({ path }) => path);
     expect(paths.filter((path) => !wanted.test(path) && !top.includes(path))).toEqual([]);
     expect(paths).toEqual(expect.arrayContaining([...top, 'dist/index.js', 'dist/cli.cjs']));
