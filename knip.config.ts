@@ -13,6 +13,7 @@ export default {
     // Bundled by test/sim/worlds.ts, in place of what Node has.
     'sim/broker/{run,node-*}.ts',
     'sim/scale/run.{mjs,ts}',
+    'site/.vitepress/{config.ts,theme/index.js}',
     // Copied beside the installed package, and run there.
     'test/runtimes/*.mjs',
     'test/test-runners/*-project/*.ts',
@@ -20,7 +21,7 @@ export default {
   ignoreDependencies: ['declarations-with-typescript-.*'],
   ignoreBinaries: ['etcd', 'flock', 'make', 'mkfifo', 'mount', 'redis-server', 'tail', 'umount'],
   project: [
-    '{src,conformance,model,sim,test,bench,mutation,structure,examples}/**/*.{ts,js,mjs}',
+    '{src,conformance,model,sim,test,bench,mutation,structure,examples,site}/**/*.{ts,js,mjs}',
     '.ci/*.mjs',
   ],
 } satisfies KnipConfig;

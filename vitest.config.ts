@@ -39,6 +39,7 @@ const campaign = [
   'test/package-size.test.ts',
   'test/redis/{trials/*,random-scripts}.test.ts',
   'test/sim/*.test.ts',
+  'test/site/{api,site}.test.ts',
   'test/threads/{faults,stress}/*.test.ts',
 ];
 
