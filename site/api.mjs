@@ -48,6 +48,10 @@ export async function convertApi({ root, subpaths, options = {} }) {
   });
   const sources = new Set(wanted.map((subpath) => resolve(root, entryPoints[subpath])));
   app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => moveHeaders(project, sources));
+  app.converter.addUnknownSymbolResolver(({ moduleSource, symbolReference }, from) => {
+    const names = (symbolReference?.path ?? []).map(({ path }) => path);
+    return moduleSource === undefined ? exportOf(from.project, names) : undefined;
+  });
   const project = await app.convert();
   if (project === undefined || app.logger.hasErrors()) throw new Error('typedoc failed');
   const bySource = new Map(wanted.map((subpath) => [resolve(root, entryPoints[subpath]), subpath]));
@@ -62,6 +66,20 @@ export async function convertApi({ root, subpaths, options = {} }) {
   }
   modules.sort((one, other) => wanted.indexOf(one.subpath) - wanted.indexOf(other.subpath));
   return { app, project, modules };
+}
+
+/**
+ * The export that a `{@link}` names, or a member of it, in any module: an import only for the sake
+ * of a comment would be an unused one.
+ */
+function exportOf(project, [first, ...members]) {
+  const items = [project, ...project.getReflectionsByKind(ReflectionKind.Module)].flatMap(
+    ({ children }) => children ?? [],
+  );
+  const isOwn = (item) => item.name === first && !item.kindOf(ReflectionKind.Reference);
+  let found = items.find(isOwn);
+  for (const name of members) found = found?.getChildByName(name);
+  return found && { target: found, caption: [first, ...members].join('.') };
 }
 
 /**
