@@ -34,7 +34,10 @@ export async function writeApiPages(root, pages) {
   const folder = join(pages, 'api');
   await app.outputs.writeOutput({ name: 'markdown', path: folder }, project);
   for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
-    if (name.endsWith('.md')) linkDocuments(join(folder, name), name.split(sep).length);
+    if (!name.endsWith('.md')) continue;
+    const file = join(folder, name);
+    const markdown = joinThrows(readFileSync(file, 'utf8'));
+    writeFileSync(file, linkDocuments(markdown, name.split(sep).length));
   }
   if (app.logger.hasErrors() || app.logger.hasWarnings()) throw new Error('typedoc warned');
   return modules.map(({ module: { name } }) => {
@@ -49,8 +52,7 @@ export async function writeApiPages(root, pages) {
 }
 
 /** Doc comments name documents as text, since they are read in the sources too. */
-function linkDocuments(file, depth) {
-  const markdown = readFileSync(file, 'utf8');
+function linkDocuments(markdown, depth) {
   const blanked = blankCode(markdown);
   let text = '';
   let copied = 0;
@@ -60,5 +62,15 @@ function linkDocuments(file, depth) {
     text += `${markdown.slice(copied, index)}[${name}](${'../'.repeat(depth)}${page})`;
     copied = index + name.length;
   }
-  if (copied > 0) writeFileSync(file, text + markdown.slice(copied));
+  return text + markdown.slice(copied);
+}
+
+/** One list in place of a heading for each `@throws`. */
+function joinThrows(markdown) {
+  return markdown.replace(/(?:^#+ Throws\n\n(?:[^#\n*].*\n)+\n*){2,}/gm, (sections) => {
+    const [heading] = sections.split('\n', 1);
+    const items = sections.split(/^#+ Throws\n\n/m).slice(1);
+    const list = items.map((item) => `- ${item.trim().replaceAll('\n', '\n  ')}\n`);
+    return `${heading}\n\n${list.join('')}\n`;
+  });
 }
