@@ -19,6 +19,11 @@ export interface Part<Ref = string> {
 /** A part in JSON. */
 export type EncodedPart<Ref = string> = readonly [resource: Ref, units: number | 'all'];
 
+/**
+ * How a set names a resource: alone, or together with other shared sets.
+ *
+ * @since 0.1.0
+ */
 export type Mode = 'exclusive' | 'shared';
 
 /** The parts of two lists: a resource named twice counts once, and exclusive wins. */
