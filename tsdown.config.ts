@@ -21,9 +21,11 @@ const common: UserConfig = {
   deps: { neverBundle: [/^node:/] },
   target: 'es2022',
   fixedExtension: false,
-  // The code is not minified and has its comments; maps would be more than half of the package.
+  // The code is not minified, and the declarations have the docstrings; maps would be more than half
+  // of the package.
   sourcemap: false,
   minify: false,
+  outputOptions: { comments: { jsdoc: false } },
   checks: { pluginTimings: false },
 };
 
