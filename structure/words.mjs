@@ -150,7 +150,7 @@ function folderOf(path) {
 
 /** Whether a file is counted: the sources, the examples, and all documents but the glossary. */
 export function isCounted(path) {
-  if (path === 'docs/glossary.md' || path.startsWith('examples/globe/browser/')) return false;
+  if (path === 'docs/glossary.md') return false;
   return (
     /^[^/]*\.md$/.test(path) ||
     /^src\/.*\.(ts|lua|html)$/.test(path) ||

@@ -1,4 +1,4 @@
-/** Every export of the package has a complete doc comment: `npm run docs:api -- --all` lists gaps. */
+/** Each export of the package has a complete doc comment: see `npm run docs:api -- --all`. */
 
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';

@@ -18,7 +18,7 @@ export interface Beginning {
 }
 
 const reportMs = 500;
-/** Of the frame that is sent to the server, to be looked at. */
+/** Of the frame whose picture is sent to the server. */
 const pictureNumber = 60;
 const scene = makeScene(Number.POSITIVE_INFINITY, 60);
 const arena = createArena();

@@ -1,5 +1,5 @@
 // Bundles the browser's globe and serves it: `node examples/globe/browser/start.mjs [PORT]`. Shared
-// memory needs a page that is isolated from other sites, which the headers say.
+// memory needs a page that is isolated from other sites, which the headers declare.
 import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
