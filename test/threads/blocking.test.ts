@@ -102,6 +102,31 @@ describe('a thread that blocks', () => {
     await domain.close();
   });
 
+  it('is not interrupted by what is no agent of the arena', async () => {
+    const { domain } = world();
+    for (const agent of ['x', undefined, null, 1n] as never[]) {
+      expect(() => domain.interrupt(agent)).toThrow(/^agent is a number, not /);
+    }
+    for (const agent of [-1, 1.5, Number.NaN, 64, 9999, -30]) {
+      expect(() => domain.interrupt(agent)).toThrow(/^agent is a whole number from 0 to 63, not /);
+    }
+    // No domain has the last number.
+    expect([domain.interrupt(63), domain.interrupt(domain.agent)]).toEqual([false, false]);
+    await domain.close();
+  });
+
+  it('is not interrupted once it has ended', async () => {
+    const { domain, start, pending } = world();
+    const one = await start('one');
+    await domain.acquire({ exclusive: 'x' });
+    void one.tell({ exclusive: 'x' });
+    await pending(1);
+    await one.worker.terminate();
+    while ((await domain.query()).pending.length > 0) await new Promise(setImmediate);
+    expect(domain.interrupt(one.agent)).toBe(false);
+    await domain.close();
+  });
+
   it('is released by its end, and its successor is notified', async () => {
     const { domain, start, pending } = world();
     const [one, two] = [await start('one'), await start('two')];

@@ -105,7 +105,8 @@ function allocate(bytesMax: number, bytes: number): SharedArrayBuffer {
     : new SharedArrayBuffer(bytesMax);
 }
 
-function checkCount(name: string, value: number, min: number, max: number): void {
+/** @throws TypeError, RangeError */
+export function checkCount(name: string, value: number, min: number, max: number): void {
   if (typeof value !== 'number') throw new TypeError(`${name} is a number, not ${describe(value)}`);
   if (!Number.isInteger(value) || value < min || value > max) {
     throw new RangeError(`${name} is a whole number from ${min} to ${max}, not ${value}`);

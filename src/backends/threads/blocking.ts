@@ -13,7 +13,8 @@ import { cycleOf, describeBlockers, waitTimeout } from '../../report/blockers.ts
 import { realNowMs } from '../../runtime/real-time.ts';
 import { noTerms } from '../../session/request-terms.ts';
 import type { Agent } from './agent.ts';
-import { agentsIn, declareDead } from './agents.ts';
+import { agentsIn, declareDead, stateOf } from './agents.ts';
+import { checkCount } from './arena.ts';
 import * as C from './control.ts';
 import { hasGoneThread } from './liveness.ts';
 import { thread } from './thread.ts';
@@ -90,14 +91,21 @@ export class Blocking {
     }
   }
 
-  /** An agent goes on, without a grant. False if it is not blocked. */
+  /**
+   * An agent goes on, without a grant. False if it is not blocked.
+   *
+   * @throws TypeError, RangeError, UnavailableError
+   */
   interrupt(agent: number): boolean {
     const { doorbells, operations } = this.#source;
     const { control } = this.#source.agent;
+    checkCount('agent', agent, 0, (control[C.AGENT_COUNT_MAX] as number) - 1);
     const at = C.wordsOfAgent(agent);
     operations.begin();
     const set = control[at + C.BLOCKED_SET] as number;
-    const isBlocked = set !== 0 && !operations.core.isGranted(set);
+    // A thread that ended while it was blocked has left its set in the entry.
+    const isLive = stateOf(control, agent) === C.LIVE;
+    const isBlocked = isLive && set !== 0 && !operations.core.isGranted(set);
     if (isBlocked) {
       control[at + C.INTERRUPTED] = 1;
       doorbells.notifyAfter(agent);

@@ -82,8 +82,12 @@ export interface ThreadsDomain extends SyncDomain {
   /**
    * Makes the `acquireSync` in which an agent is blocked throw {@link InterruptedError}.
    *
-   * @param agent - The number of the domain whose thread is blocked: its `agent`.
-   * @returns False if that agent is not blocked, or is granted its set at this moment.
+   * @param agent - The number of the domain whose thread is blocked: its `agent`, an integer from 0
+   * to `agentsMax` - 1 of the arena.
+   * @returns False if there is no such agent, it is not blocked, or is granted its set at this
+   * moment.
+   * @throws TypeError if `agent` is no number.
+   * @throws RangeError if it is out of its bounds.
    * @throws {@link UnavailableError} if the arena's lock is not free in time.
    * @waits Never.
    */
