@@ -11,6 +11,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { describe } from '../api/sets.ts';
 import { cut, escaped } from '../runtime/escape.ts';
 import { clearRealTimeout, setRealTimeout } from '../runtime/real-time.ts';
 import type { InspectedSnapshot } from './entries.ts';
@@ -41,7 +42,7 @@ export interface PageOptions {
   readonly title?: string | undefined;
   /** Port on the loopback address, 0 to 65,535. Default 0: any free port. */
   readonly port?: number | undefined;
-  /** Time between two snapshots, in ms: 100 at least, default 500. */
+  /** Time between two snapshots, in ms: 100 to 2^31 - 1, default 500. */
   readonly intervalMs?: number | undefined;
 }
 
@@ -74,6 +75,8 @@ export interface RunningPage {
 const viewerCountMax = 16;
 const intervalMsMin = 100;
 const troubleLengthMax = 1000;
+/** A longer timer fires at once. */
+const intervalMsMax = 2 ** 31 - 1;
 const pageFile = new URL('./page.html', import.meta.url);
 
 /**
@@ -81,6 +84,7 @@ const pageFile = new URL('./page.html', import.meta.url);
  * itself.
  *
  * @param options - The source of the snapshots, the title, the port and the interval.
+ * @throws TypeError if the interval is no number.
  * @throws RangeError if the interval or the port is out of its bounds.
  * @throws The error of the system, as if the port is in use.
  * @waits Resolves when the page is served.
@@ -98,8 +102,12 @@ const pageFile = new URL('./page.html', import.meta.url);
  */
 export async function servePage(options: PageOptions): Promise<RunningPage> {
   const { port = 0, intervalMs = 500 } = options;
-  if (!(intervalMs >= intervalMsMin)) {
-    throw new RangeError(`intervalMs is ${intervalMsMin} at least, not ${intervalMs}`);
+  if (typeof intervalMs !== 'number') {
+    throw new TypeError(`intervalMs is a number, not ${describe(intervalMs)}`);
+  }
+  if (!(intervalMs >= intervalMsMin && intervalMs <= intervalMsMax)) {
+    const bounds = `${intervalMsMin} to ${intervalMsMax}`;
+    throw new RangeError(`intervalMs is ${bounds}, not ${intervalMs}`);
   }
   const page = new Page(options, intervalMs);
   await page.listen(port);

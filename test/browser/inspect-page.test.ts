@@ -123,6 +123,9 @@ describe('the server of the page', () => {
     const read = () => createDomain().query();
     await expect(servePage({ read, intervalMs: 1 })).rejects.toThrow(RangeError);
     await expect(servePage({ read, intervalMs: Number.NaN })).rejects.toThrow(RangeError);
+    // Timers of that length fire at once.
+    await expect(servePage({ read, intervalMs: 2 ** 31 })).rejects.toThrow(RangeError);
+    await expect(servePage({ read, intervalMs: '500' as never })).rejects.toThrow(TypeError);
   });
 });
 

@@ -46,6 +46,26 @@ describe.each(backends)('a buffer on the backend %s', (_, open) => {
     expect(() => buffer.read(grant, Uint8Array, 3, 8)).toThrow(RangeError);
     expect(() => buffer.read(grant, Int32Array, 2)).toThrow(RangeError);
     expect(() => buffer.read(grant, Uint8Array, -1)).toThrow(RangeError);
+    expect(() => buffer.read(grant, Uint8Array, 11)).toThrow(RangeError);
+    expect(buffer.read(grant, Uint8Array, 10)).toHaveLength(0);
+    grant.release();
+  });
+
+  it('gives no part whose place or size is no whole number', () => {
+    const domain = open();
+    const buffer = createBuffer({ byteLength: 10 });
+    const grant = domain.acquireSync({ exclusive: buffer.resource });
+    const part = (...part: unknown[]) => {
+      return () => buffer.read(grant, ...(part as [typeof Uint8Array, number, number]));
+    };
+    expect(part(Uint8Array, 1.5)).toThrow(RangeError);
+    expect(part(Uint8Array, Number.NaN)).toThrow(RangeError);
+    expect(part(Uint8Array, '4')).toThrow(TypeError);
+    expect(part(Uint8Array, 0, 2.5)).toThrow(RangeError);
+    expect(part(Uint8Array, 0, 'all')).toThrow(TypeError);
+    expect(part(DataView)).toThrow(TypeError);
+    expect(part(null)).toThrow(TypeError);
+    expect(part({})).toThrow(/^View is a class of typed arrays, not /);
     grant.release();
   });
 

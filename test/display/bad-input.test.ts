@@ -102,6 +102,13 @@ describe('a vsync', () => {
   });
 
   it('by hand goes forward only', () => {
-    expect(() => manualVsync().advance(-1)).toThrow(RangeError);
+    const source = manualVsync();
+    for (const ms of [-1, Number.NaN, Number.POSITIVE_INFINITY]) {
+      expect(() => source.advance(ms)).toThrow(RangeError);
+      expect(() => source.tick(ms)).toThrow(RangeError);
+    }
+    expect(() => source.advance('5' as never)).toThrow(TypeError);
+    expect(() => source.tick(null as never)).toThrow(TypeError);
+    expect(source.now()).toBe(0);
   });
 });

@@ -104,7 +104,8 @@ export interface SharedBuffer {
   read(cover: Cover): ReadonlyView<Uint8Array>;
   /**
    * Returns a view of typed elements to read, valid until `cover` ends. Throws as the view of
-   * bytes, and RangeError if the part is outside of the buffer, or not aligned to its elements.
+   * bytes; TypeError if `View` is no class of typed arrays, or a number is none; and RangeError if
+   * a number is not whole, or the part is outside of the buffer or not aligned to its elements.
    *
    * @param cover - A grant of a local domain, a running job or a task whose set has the buffer.
    * @param View - Class of the view, for example `Float32Array`.
@@ -133,7 +134,8 @@ export interface SharedBuffer {
   write(cover: Cover): Uint8Array;
   /**
    * Returns a view of typed elements to write, valid until `cover` ends. Throws as the view of
-   * bytes, and RangeError if the part is outside of the buffer, or not aligned to its elements.
+   * bytes; TypeError if `View` is no class of typed arrays, or a number is none; and RangeError if
+   * a number is not whole, or the part is outside of the buffer or not aligned to its elements.
    *
    * @param cover - A grant of a local domain, a running job or a task that has the buffer
    * exclusive.
@@ -267,9 +269,10 @@ class MemoryBuffer implements SharedBuffer {
     length: number | undefined,
   ): V {
     this.#check(cover, set);
+    checkPart(View, byteOffset, length);
     const { memory } = this.handle;
     const room = Math.floor((memory.byteLength - byteOffset) / View.BYTES_PER_ELEMENT);
-    // The language checks the rest: whole numbers, alignment, room.
+    // The language checks the rest: alignment and room.
     const view = new View(memory, byteOffset, length ?? room) as V;
     if (!this.#isGuarded) return view;
     const check = (): void => this.#check(cover, set);
@@ -299,6 +302,23 @@ export function checkWhole(name: string, value: number, max: number): void {
   if (typeof value !== 'number') throw new TypeError(`${name} is a number, not ${describe(value)}`);
   if (!Number.isInteger(value) || value < 1 || value > max) {
     throw new RangeError(`${name} is a whole number from 1 to ${max}, not ${value}`);
+  }
+}
+
+/** The language would make whole numbers of them: of 'x' 0, of 1.5 1. */
+function checkPart(View: unknown, byteOffset: unknown, length: unknown): void {
+  const { BYTES_PER_ELEMENT } = (View ?? {}) as { readonly BYTES_PER_ELEMENT?: unknown };
+  if (typeof View !== 'function' || typeof BYTES_PER_ELEMENT !== 'number') {
+    throw new TypeError(`View is a class of typed arrays, not ${describe(View)}`);
+  }
+  checkIndex('byteOffset', byteOffset);
+  if (length !== undefined) checkIndex('length', length);
+}
+
+function checkIndex(name: string, value: unknown): void {
+  if (typeof value !== 'number') throw new TypeError(`${name} is a number, not ${describe(value)}`);
+  if (!Number.isInteger(value) || value < 0) {
+    throw new RangeError(`${name} is a whole number, 0 or more, not ${value}`);
   }
 }
 

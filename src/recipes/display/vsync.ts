@@ -166,16 +166,18 @@ export interface ManualVsync extends Vsync {
   /**
    * Moves its clock, without a vsync.
    *
-   * @param ms - Milliseconds, 0 or more.
-   * @throws RangeError if `ms` is less than 0.
+   * @param ms - Milliseconds, 0 or more, and finite.
+   * @throws TypeError if `ms` is no number.
+   * @throws RangeError if it is out of its bounds.
    * @waits Never.
    */
   advance(ms: number): void;
   /**
    * Moves its clock, then triggers a vsync: the listeners run within this call.
    *
-   * @param ms - Milliseconds, 0 or more. Default: a sixtieth of a second.
-   * @throws RangeError if `ms` is less than 0.
+   * @param ms - Milliseconds, 0 or more, and finite. Default: a sixtieth of a second.
+   * @throws TypeError if `ms` is no number.
+   * @throws RangeError if it is out of its bounds.
    * @waits Never.
    */
   tick(ms?: number): void;
@@ -201,7 +203,10 @@ export function manualVsync(): ManualVsync {
   let timeMs = 0;
   let number = 0;
   const advance = (ms: number): void => {
-    if (!(ms >= 0)) throw new RangeError(`time passes by 0 ms or more, not ${ms}`);
+    if (typeof ms !== 'number') throw new TypeError(`ms is a number, not ${describe(ms)}`);
+    if (!(ms >= 0 && ms < Number.POSITIVE_INFINITY)) {
+      throw new RangeError(`time passes by 0 ms or more, and finite, not ${ms}`);
+    }
     timeMs += ms;
   };
   return {
