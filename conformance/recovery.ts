@@ -1,7 +1,7 @@
 /** Abandoned grants: later holders see the recovered flag until one has released normally. */
 
 import { isKdsError } from '../src/api/errors.ts';
-import { check, equal, reasonOf } from './assertions.ts';
+import { check, equal, isError, reasonOf } from './assertions.ts';
 import type { Suite } from './suite.ts';
 
 export function testRecovery({ group, test, needing }: Suite): void {
@@ -70,6 +70,19 @@ export function testRecovery({ group, test, needing }: Suite): void {
       await two.grant.abandon();
       const error = await reasonOf(signalOfTwo, 'two');
       check(isKdsError(error, 'KDS_GRANT_LOST'), 'it has another code');
+      await (await w.take('three', { exclusive: 'a' })).release();
+    });
+
+    test('a signal that is first read after abandon has aborted with the reason', async (w) => {
+      const reason = new Error('gave up');
+      const one = await w.take('one', { exclusive: 'a' });
+      await one.grant.abandon(reason);
+      const { signal } = one.grant;
+      check(signal.aborted, 'it has not aborted');
+      check(signal.reason === reason, 'it has aborted with another reason');
+      const two = await w.take('two', { exclusive: 'a' });
+      await two.grant.abandon();
+      isError(two.grant.signal.reason, 'KDS_GRANT_LOST', 'the reason without a reason');
       await (await w.take('three', { exclusive: 'a' })).release();
     });
 

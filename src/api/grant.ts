@@ -41,8 +41,9 @@ export interface Grant {
    */
   readonly isHeld: boolean;
   /**
-   * Aborts with a {@link GrantLostError} if the grant is lost, and at `abandon` if it was read
-   * before. Created on first use. Pass it to long operations under the grant.
+   * Aborts with a {@link GrantLostError} if the grant is lost, and with the reason of `abandon`;
+   * never by a release. Created on first use, and then aborted if the grant is lost or abandoned
+   * already. Pass it to long operations under the grant.
    */
   readonly signal: AbortSignal;
   /**

@@ -101,7 +101,7 @@ export class Endings {
     }
     for (const grant of ending) {
       held.push(grant.set);
-      grant.forgetSet();
+      grant.forgetSet(died);
       if (died) delivery.direct(grant);
     }
     this.#endTogether(waiting, held, died);

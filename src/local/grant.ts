@@ -48,6 +48,8 @@ interface GrantDetails {
   recovered?: readonly string[];
   ignored?: readonly string[];
   controller?: AbortController;
+  /** It was abandoned, with this reason, if one was given. */
+  abandoned?: { readonly reason: unknown };
 }
 
 const none: readonly string[] = Object.freeze([]);
@@ -70,7 +72,7 @@ export class LocalGrant implements SyncGrant, Deliverable {
     const details = this.details();
     if (details.controller === undefined) {
       details.controller = new AbortController();
-      if (this.set !== 0 && !this.isHeld) details.controller.abort(this.#lostError());
+      if (this.isLost || details.abandoned !== undefined) this.deliver();
     }
     return details.controller.signal;
   }
@@ -153,22 +155,24 @@ export class LocalGrant implements SyncGrant, Deliverable {
     return this.own;
   }
 
-  /** @internal Its holder has let go, together with others. */
-  forgetSet(): void {
+  /** @internal Its holder has let go, or has `died`, together with others. */
+  forgetSet(died: boolean, reason?: unknown): void {
     this.set = 0;
     this.scope.tracked?.delete(this);
+    // A signal that is first read later aborts then.
+    if (died) this.details().abandoned = { reason };
   }
 
-  /** @internal It was taken away: aborts its signal. */
+  /** @internal It was taken away, or abandoned: aborts its signal. */
   deliver(): void {
-    this.own?.controller?.abort(this.#lostError());
+    this.own?.controller?.abort(this.own.abandoned?.reason ?? this.#lostError());
   }
 
   /** Now, or as soon as the state can be reached. */
   private endInTime(died: boolean, reason?: unknown): void {
     try {
-      const isEnded = this.end(died);
-      if (died && isEnded) this.own?.controller?.abort(reason ?? this.#lostError());
+      const isEnded = this.end(died, reason);
+      if (died && isEnded) this.deliver();
     } catch (error) {
       this.#endLater(error, died, reason);
     }
@@ -180,16 +184,13 @@ export class LocalGrant implements SyncGrant, Deliverable {
   }
 
   /** False if it had ended before. */
-  private end(died: boolean): boolean {
-    const { scope, set } = this;
+  private end(died: boolean, reason?: unknown): boolean {
+    const { set } = this;
     if (set === 0) return false;
-    const { backend } = scope;
+    const { backend } = this.scope;
     backend.begin();
     const isReleased = backend.release(set, this.token, died);
-    if (isReleased) {
-      this.set = 0;
-      if (scope.tracked !== undefined) scope.tracked.delete(this);
-    }
+    if (isReleased) this.forgetSet(died, reason);
     backend.commit();
     return isReleased;
   }

@@ -40,7 +40,8 @@ export class RemoteGrant implements Grant, Deliverable {
   readonly recovered: readonly string[];
   readonly ignored: readonly string[];
   #set: RemoteSet;
-  #state: 'held' | 'over' | 'lost' = 'held';
+  #state: 'held' | 'released' | 'abandoned' | 'lost' = 'held';
+  /** Why its signal aborts, once it is abandoned or lost. */
   #reason: unknown;
   #controller: AbortController | undefined;
 
@@ -105,7 +106,7 @@ export class RemoteGrant implements Grant, Deliverable {
   }
 
   #releaseAll(): void | Promise<void> {
-    if (!this.#end()) return;
+    if (!this.#end('released')) return;
     if (eventFlags.hasSubscribers) grantEvents(this).released(this.token, false);
     return this.#backend.send({ do: 'release', id: this.id });
   }
@@ -124,10 +125,11 @@ export class RemoteGrant implements Grant, Deliverable {
   }
 
   abandon(reason?: unknown): void | Promise<void> {
-    if (!this.#end()) return;
+    if (!this.#end('abandoned')) return;
+    this.#reason = reason ?? lostError(this.token);
     if (eventFlags.hasSubscribers) grantEvents(this).released(this.token, true);
     const done = this.#backend.send({ do: 'abandon', id: this.id });
-    this.#controller?.abort(reason ?? lostError(this.token));
+    this.deliver();
     return done;
   }
 
@@ -155,17 +157,17 @@ export class RemoteGrant implements Grant, Deliverable {
     return this.scope.backend;
   }
 
-  /** If the lease is over, or the grant lost otherwise, its signal has aborted on return. */
+  /** If the lease is over, or the grant lost or abandoned, its signal has aborted on return. */
   #checkLease(): void {
     if (this.#state === 'held') this.#backend.checkLease();
-    if (this.#state === 'lost') this.#controller?.abort(this.#reason);
+    if (this.#state === 'lost' || this.#state === 'abandoned') this.deliver();
   }
 
   /** False if it had ended before. */
-  #end(): boolean {
+  #end(state: 'released' | 'abandoned'): boolean {
     this.#checkLease();
     if (this.#state !== 'held') return false;
-    this.#state = 'over';
+    this.#state = state;
     return true;
   }
 
@@ -187,6 +189,6 @@ export class RemoteGrant implements Grant, Deliverable {
   #checkHeld(): void {
     this.#checkLease();
     if (this.#state === 'lost') throw this.#reason;
-    if (this.#state === 'over') throw lostError(this.token, 'was released before');
+    if (this.#state !== 'held') throw lostError(this.token, 'was released before');
   }
 }
