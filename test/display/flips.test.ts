@@ -208,6 +208,34 @@ describe.each(backends)('a display on the backend %s', (_, open) => {
     await end();
   });
 
+  it('gives a free buffer to a producer that does not wait, whichever that is', async () => {
+    const { domain, display, buffers, end } = scene(3);
+    const held = [0, 1, 2].map((index) => {
+      return domain.acquireSync({ exclusive: (buffers[index] as Buffer).resource });
+    });
+    expect(await failureOf(display.acquireBuffer({ timeoutMs: 0 }))).toMatchObject({
+      code: 'KDS_WAIT_TIMEOUT',
+    });
+    held[1]?.release();
+    const { buffer, grant } = await display.acquireBuffer({ timeoutMs: 0 });
+    expect(buffer).toBe(buffers[1]);
+    expect(domain.querySync().held).toHaveLength(3);
+    expect(domain.querySync().pending).toEqual([]);
+    for (const each of [held[0], held[2], grant]) each?.release();
+    await end();
+  });
+
+  it('refuses a producer whose time is over once, and leaves nothing queued', async () => {
+    const { domain, display, buffers, end } = scene(2);
+    const held = buffers.map(({ resource }) => domain.acquireSync({ exclusive: resource }));
+    expect(await failureOf(display.acquireBuffer({ timeoutMs: 1 }))).toMatchObject({
+      code: 'KDS_WAIT_TIMEOUT',
+    });
+    expect(domain.querySync().pending).toEqual([]);
+    for (const grant of held) grant.release();
+    await end();
+  });
+
   it('measures from the end of the rendering to the latch and to the screen', async () => {
     const { vsync, render, display, end } = scene(2);
     const frame = render(0);

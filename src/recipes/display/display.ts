@@ -10,7 +10,7 @@
 
 import type { Domain } from '../../api/domain.ts';
 import { DomainClosedError, LimitError } from '../../api/errors.ts';
-import type { Grant, Waiter } from '../../api/grant.ts';
+import type { Grant } from '../../api/grant.ts';
 import { checkIsObject } from '../../api/options.ts';
 import { describe } from '../../api/sets.ts';
 import type { Snapshot } from '../../api/snapshot.ts';
@@ -22,7 +22,14 @@ import {
   readDisplayOptions,
   type ShownFrame,
 } from './display-options.ts';
-import { type DisplayBuffer, type Flip, type FlipFailure, QueuedFlip } from './flip.ts';
+import { FirstFree } from './first-free.ts';
+import {
+  type DisplayBuffer,
+  type Flip,
+  type FlipFailure,
+  QueuedFlip,
+  releaseQuietly,
+} from './flip.ts';
 import { findFlipDeadlock } from './flip-deadlock.ts';
 import { type Latencies, LatencyHistogram } from './latencies.ts';
 import type { Vsync, VsyncEvent } from './vsync.ts';
@@ -280,49 +287,11 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
     return this.buffers.reduce((next, each) => (turnOf(each) < turnOf(next) ? each : next));
   }
 
-  acquireBuffer(
+  async acquireBuffer(
     options: AcquireBufferOptions = {},
   ): Promise<{ readonly buffer: B; readonly grant: G }> {
-    return new Promise((resolve, reject) => {
-      if (!this.#isOpen) throw new DomainClosedError('the display is closed');
-      let waiters: Waiter[] = [];
-      let isOver = false;
-      const end = (): void => {
-        isOver = true;
-        const others = waiters;
-        waiters = [];
-        for (const waiter of others) waiter.cancel();
-      };
-      const onRefused = (reason: unknown): void => {
-        if (isOver) return;
-        end();
-        reject(reason);
-      };
-      const onGrant = (buffer: B, grant: G): void => {
-        // Several buffers may be released at the same time.
-        if (isOver) {
-          releaseQuietly(grant);
-          return;
-        }
-        end();
-        resolve({ buffer, grant });
-      };
-      const requestOptions = { ...options, delivery: 'direct', onRefused } as const;
-      try {
-        for (const buffer of this.buffers) {
-          if (isOver) break;
-          const set = { exclusive: buffer.resource };
-          const waiter = this.#domain.enqueue(
-            set,
-            (grant) => onGrant(buffer, grant),
-            requestOptions,
-          );
-          if (!isOver) waiters.push(waiter);
-        }
-      } catch (error) {
-        onRefused(error);
-      }
-    });
+    if (!this.#isOpen) throw new DomainClosedError('the display is closed');
+    return new FirstFree<B, G>(this.#domain).start(this.buffers, options);
   }
 
   statistics(): DisplayStatistics {
@@ -529,9 +498,4 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
     // A query fails when the backend does: then the flip's own request is refused.
     else domain.query().then(check, () => {});
   }
-}
-
-/** A release that cannot be sent to a remote backend takes effect as the session ends there. */
-function releaseQuietly(grant: Grant | undefined): void {
-  grant?.release()?.catch(() => {});
 }

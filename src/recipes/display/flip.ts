@@ -178,3 +178,8 @@ class OutcomePromise {
     else this.#resolve(outcome);
   }
 }
+
+/** A release that cannot be sent to a remote backend takes effect as the session ends there. */
+export function releaseQuietly(grant: Grant | undefined): void {
+  grant?.release()?.catch(() => {});
+}
