@@ -270,6 +270,39 @@ describe.each(backends)('a display on the backend %s', (_, open) => {
     await end();
   });
 
+  it('that is closed refuses the producers that wait, and not those that have a buffer', async () => {
+    const { domain, display, end } = scene(2);
+    const [one, two] = [await display.acquireBuffer(), await display.acquireBuffer()];
+    const refused = [
+      failureOf(display.acquireBuffer()),
+      failureOf(display.acquireBuffer({ timeoutMs: 1_000_000 })),
+    ];
+    await display.close();
+    expect(domain.querySync().pending).toEqual([]);
+    for (const error of await Promise.all(refused)) {
+      expect(error).toMatchObject({ code: 'KDS_DOMAIN_CLOSED' });
+    }
+    expect([one, two].map(({ grant }) => grant.isHeld)).toEqual([true, true]);
+    one.grant.release();
+    two.grant.release();
+    await end();
+  });
+
+  it('that is closed cancels a flip that the end of a producer unblocks', async () => {
+    const { domain, display, buffers, end } = scene(2);
+    // So the flip would fail if it were granted.
+    for (const { resource } of buffers) domain.acquireSync({ exclusive: resource }).abandon();
+    const readers = buffers.map(({ resource }) => domain.acquireSync({ shared: resource }));
+    const refused = failureOf(display.acquireBuffer());
+    const flip = display.present(buffers[0] as Buffer);
+    expect(flip.state).toBe('pending');
+    await display.close();
+    expect(await refused).toMatchObject({ code: 'KDS_DOMAIN_CLOSED' });
+    expect([flip.state, display.statistics().failed]).toEqual(['cancelled', 0]);
+    for (const reader of readers) reader.release();
+    await end();
+  });
+
   it('refuses its flips if the domain is closed', async () => {
     const { domain, render, display } = scene(2);
     const frame = render(0);

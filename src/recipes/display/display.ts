@@ -119,12 +119,11 @@ export interface Display<B extends DisplayBuffer, G extends Grant = Grant> {
 
   /**
    * Acquires the first buffer that is free, exclusive, to draw into: for producers that must not
-   * wait for one buffer while another is free. Release the grant when the frame is drawn. A call
-   * that waits is not ended by `close`.
+   * wait for one buffer while another is free. Release the grant when the frame is drawn.
    *
    * @param options - A limit of the wait, and a label.
    * @throws {@link WaitTimeoutError} if `timeoutMs` has passed.
-   * @throws {@link DomainClosedError} if the display or the domain is closed.
+   * @throws {@link DomainClosedError} if the display or the domain is closed, also while it waits.
    * @throws {@link UnavailableError} if the backend is unavailable.
    * @throws TypeError, RangeError or {@link LimitError} if an option is invalid.
    * @throws The reason of `signal`.
@@ -140,8 +139,9 @@ export interface Display<B extends DisplayBuffer, G extends Grant = Grant> {
   statistics(): DisplayStatistics;
 
   /**
-   * Stops the vsyncs, cancels the flips that are not on the screen yet, and releases the frame that
-   * is. The domain stays open.
+   * Stops the vsyncs, refuses the calls of {@link acquireBuffer} that wait, cancels the flips that
+   * are not on the screen yet, and releases the frame that is. A buffer that `acquireBuffer` has
+   * granted stays with its producer, and the domain stays open.
    *
    * @throws {@link UnavailableError} if the release cannot be sent to a remote backend.
    * @waits Resolves at once on local backends, after one round trip on others.
@@ -215,6 +215,8 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
   readonly #stop: () => void;
   /** Pending and ready flips, in the order of `present`. */
   #queue: QueuedFlip<B, G>[] = [];
+  /** Calls of `acquireBuffer` that wait. */
+  readonly #acquiring = new Set<FirstFree<B, G>>();
   #latched: QueuedFlip<B, G> | undefined;
   #onScreen: QueuedFlip<B, G> | undefined;
   #shown: ShownFrame<B, G> | undefined;
@@ -291,7 +293,13 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
     options: AcquireBufferOptions = {},
   ): Promise<{ readonly buffer: B; readonly grant: G }> {
     if (!this.#isOpen) throw new DomainClosedError('the display is closed');
-    return new FirstFree<B, G>(this.#domain).start(this.buffers, options);
+    const request = new FirstFree<B, G>(this.#domain);
+    this.#acquiring.add(request);
+    try {
+      return await request.start(this.buffers, options);
+    } finally {
+      this.#acquiring.delete(request);
+    }
   }
 
   statistics(): DisplayStatistics {
@@ -310,6 +318,8 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#stop();
+    const closed = new DomainClosedError('the display was closed while the request waited');
+    for (const request of this.#acquiring) request.refuse(closed);
     // The latest first, so that no flip is granted a buffer just before its end.
     for (const flip of [...this.#queue].reverse()) this.#end(flip, 'cancelled');
     const [latched, shown] = [this.#latched, this.#onScreen];
@@ -364,6 +374,8 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
   #granted(flip: QueuedFlip<B, G>, grant: G): void {
     flip.waiter = undefined;
     flip.grant = grant;
+    // By the end of a request of `acquireBuffer`: the flip is cancelled next.
+    if (!this.#isOpen) return;
     // A frame left half drawn is not shown.
     if (grant.recovered.length > 0) {
       this.#end(flip, 'failed');
