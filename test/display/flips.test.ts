@@ -1,5 +1,6 @@
 /** A flip's way to the screen, step by step, by a vsync that comes when it is told to. */
 
+import { createDomain, type SyncDomain, type SyncGrant } from 'kds';
 import { createDisplay, manualVsync, type ShownFrame } from 'kds/display';
 import { createJobQueue } from 'kds/jobs';
 import { describe, expect, it } from 'vitest';
@@ -11,6 +12,46 @@ interface Buffer {
 
 const chain = (count: number): Buffer[] =>
   Array.from({ length: count }, (_, index) => ({ resource: `frame ${index}` }));
+
+/** A domain whose releases are messages: each resolves, or rejects, when `reply` is called. */
+const withMessages = () => {
+  const domain = createDomain();
+  const replies: (() => void)[] = [];
+  const enqueue: SyncDomain['enqueue'] = (set, onGrant, options) => {
+    const onOwn = (grant: SyncGrant): void => {
+      const release = grant.release.bind(grant);
+      const send = async (): Promise<void> => {
+        release();
+        await new Promise<void>((resolve) => replies.push(resolve));
+        throw new Error('the server is gone');
+      };
+      onGrant(Object.assign(grant, { release: send }));
+    };
+    return domain.enqueue(set, onOwn, options);
+  };
+  return { domain: Object.assign(Object.create(domain), { enqueue }) as SyncDomain, replies };
+};
+
+it('a display is closed when each release is over, also one that fails', async () => {
+  const { domain, replies } = withMessages();
+  const vsync = manualVsync();
+  const buffers = chain(4);
+  const display = createDisplay(domain, { buffers, vsync });
+  for (const buffer of buffers) display.present(buffer);
+  vsync.tick();
+  vsync.tick();
+  let isClosed = false;
+  const closed = display.close().then(() => {
+    isClosed = true;
+  });
+  // One frame is on the screen, one is latched, and two are ready.
+  while (replies.length < 4) await turn();
+  for (const reply of replies.slice(0, 3)) reply();
+  await turn();
+  expect(isClosed).toBe(false);
+  replies[3]?.();
+  await closed;
+});
 
 describe.each(backends)('a display on the backend %s', (_, open) => {
   /** A display, and renderers that are through when they are told to be. */

@@ -143,8 +143,8 @@ export interface Display<B extends DisplayBuffer, G extends Grant = Grant> {
    * are not on the screen yet, and releases the frame that is. A buffer that `acquireBuffer` has
    * granted stays with its producer, and the domain stays open.
    *
-   * @throws {@link UnavailableError} if the release cannot be sent to a remote backend.
-   * @waits Resolves at once on local backends, after one round trip on others.
+   * @waits Resolves at once on local backends, after one round trip on others. Never rejects: a
+   * release that cannot be sent to a remote backend takes effect as the session ends there.
    */
   close(): Promise<void>;
   /**
@@ -321,13 +321,16 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
     const closed = new DomainClosedError('the display was closed while the request waited');
     for (const request of this.#acquiring) request.refuse(closed);
     // The latest first, so that no flip is granted a buffer just before its end.
-    for (const flip of [...this.#queue].reverse()) this.#end(flip, 'cancelled');
+    const releases = [...this.#queue].reverse().map((flip) => this.#end(flip, 'cancelled'));
     const [latched, shown] = [this.#latched, this.#onScreen];
     this.#latched = undefined;
     this.#onScreen = undefined;
     this.#shown = undefined;
     if (latched !== undefined) this.#count(latched, 'cancelled');
-    await Promise.all([latched?.grant?.release(), shown?.grant?.release()]);
+    await Promise.all([
+      ...releases,
+      ...[latched, shown].map((flip) => releaseQuietly(flip?.grant)),
+    ]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -348,7 +351,7 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
           delivery: 'direct',
           label: flip.label,
           holding: kept,
-          onRefused: (reason) => this.#end(flip, 'refused', reason),
+          onRefused: (reason) => void this.#end(flip, 'refused', reason),
         },
       );
       if (flip.state === 'pending') flip.waiter = waiter;
@@ -378,7 +381,7 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
     if (!this.#isOpen) return;
     // A frame left half drawn is not shown.
     if (grant.recovered.length > 0) {
-      this.#end(flip, 'failed');
+      void this.#end(flip, 'failed');
       return;
     }
     flip.move('ready');
@@ -389,23 +392,23 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
   /** The newest frame wins: older ones would be late. */
   #dropBefore(flip: QueuedFlip<B, G>): void {
     const older = this.#queue.slice(0, this.#queue.indexOf(flip));
-    for (const each of older.reverse()) this.#end(each, 'dropped');
+    for (const each of older.reverse()) void this.#end(each, 'dropped');
   }
 
   #cancel(flip: QueuedFlip<B, G>): boolean {
     if (flip.state !== 'pending' && flip.state !== 'ready') return false;
-    this.#end(flip, 'cancelled');
+    void this.#end(flip, 'cancelled');
     return true;
   }
 
-  /** Ends a waiting flip: it is never shown. */
-  #end(flip: QueuedFlip<B, G>, how: FlipFailure, error?: unknown): void {
-    if (!this.#remove(flip)) return;
+  /** Ends a waiting flip: it is never shown. Returns a promise of its release, if that is one. */
+  #end(flip: QueuedFlip<B, G>, how: FlipFailure, error?: unknown): Promise<void> | undefined {
+    if (!this.#remove(flip)) return undefined;
     const { waiter, grant } = flip;
     flip.waiter = undefined;
     this.#count(flip, how, error);
     waiter?.cancel();
-    releaseQuietly(grant);
+    return releaseQuietly(grant);
   }
 
   #remove(flip: QueuedFlip<B, G>): boolean {
@@ -445,7 +448,7 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
     this.#toScreen.add(nowMs - flip.readyMs);
     this.#count(flip, 'shown');
     before?.move('replaced');
-    releaseQuietly(before?.grant);
+    void releaseQuietly(before?.grant);
     const onShown = this.#onShown;
     if (onShown === undefined) return;
     detectContext();
@@ -474,7 +477,7 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
 
   #expireIfLate(flip: QueuedFlip<B, G>, nowMs: number): void {
     if (flip.state !== 'pending' || nowMs - flip.sinceMs < this.#deadlineMs) return;
-    this.#end(flip, 'expired');
+    void this.#end(flip, 'expired');
   }
 
   /** In a mailbox at most one flip is ready: older ones were dropped. */
@@ -503,7 +506,7 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
     const check = (snapshot: Snapshot): void => {
       if (this.#queue[0] !== first || this.#onScreen !== shown) return;
       const deadlock = findFlipDeadlock(snapshot, first.label, token);
-      if (deadlock !== undefined) this.#end(first, 'refused', deadlock);
+      if (deadlock !== undefined) void this.#end(first, 'refused', deadlock);
     };
     const domain = this.#domain as Domain<G> & { querySync?(): Snapshot };
     if (domain.querySync !== undefined) check(domain.querySync());

@@ -73,7 +73,7 @@ export class FirstFree<B extends DisplayBuffer, G extends Grant> {
   #granted(buffer: B, grant: G): void {
     // Several buffers may be released at the same time.
     if (this.#isOver) {
-      releaseQuietly(grant);
+      void releaseQuietly(grant);
       return;
     }
     this.#end();

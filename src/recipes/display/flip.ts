@@ -179,7 +179,10 @@ class OutcomePromise {
   }
 }
 
-/** A release that cannot be sent to a remote backend takes effect as the session ends there. */
-export function releaseQuietly(grant: Grant | undefined): void {
-  grant?.release()?.catch(() => {});
+/**
+ * Returns a promise where the release is a message, which never rejects: a release that cannot be
+ * sent to a remote backend takes effect as the session ends there.
+ */
+export function releaseQuietly(grant: Grant | undefined): Promise<void> | undefined {
+  return grant?.release()?.catch(() => {});
 }
