@@ -90,6 +90,65 @@ describe.each(backends)('a sub-job on the backend %s', (_, open) => {
     expect(sub?.state).toBe('done');
   });
 
+  it('is refused while its queue is being closed, and so cancels a parent that needs it', async () => {
+    const domain = open();
+    const queue = createJobQueue(domain);
+    const gate = new Gate();
+    const needing = queue.submit({
+      writes: 'a',
+      run: async (job) => {
+        await gate.passed;
+        return job.submit({ writes: 'a', run: () => 'never' }).done;
+      },
+    });
+    const coping = queue.submit({
+      writes: 'b',
+      run: async (job) => {
+        await gate.passed;
+        return failureOf((async () => job.submit({ run: () => 'never' }).done)());
+      },
+    });
+    await Promise.all([needing.started, coping.started]);
+    const closed = queue.close();
+    gate.open();
+    expect(await failureOf(needing.done)).toMatchObject({ code: 'KDS_DOMAIN_CLOSED' });
+    expect(await coping.done).toMatchObject({ code: 'KDS_DOMAIN_CLOSED' });
+    await closed;
+    expect(queue.counts).toEqual({ done: 1, failed: 0, skipped: 0, cancelled: 1 });
+    expect(domain.querySync()).toEqual(nothing);
+  });
+
+  it('that runs is waited for as its queue is closed, and one that waits is cancelled', async () => {
+    const domain = open();
+    const queue = createJobQueue(domain);
+    const gate = new Gate();
+    const begun = new Gate();
+    const subs: Job[] = [];
+    queue.submit({
+      writes: 'a',
+      run: (job) => {
+        const run = (): Promise<void> => {
+          begun.open();
+          return gate.passed;
+        };
+        subs.push(job.submit({ writes: 'a', run }), job.submit({ writes: 'a', run }));
+      },
+    });
+    await begun.passed;
+    const refused = failureOf(subs[1]?.done as Promise<unknown>);
+    let isClosed = false;
+    const closed = queue.close().then(() => {
+      isClosed = true;
+    });
+    expect(await refused).toMatchObject({ code: 'KDS_DOMAIN_CLOSED' });
+    await turn();
+    expect([subs[0]?.state, isClosed]).toEqual(['running', false]);
+    gate.open();
+    await closed;
+    expect(subs.map(({ state }) => state)).toEqual(['done', 'cancelled']);
+    expect(domain.querySync()).toEqual(nothing);
+  });
+
   it('is requested with what its parent keeps, so a deadlock is refused', async () => {
     const domain = open();
     const queue = createJobQueue(domain, quiet);

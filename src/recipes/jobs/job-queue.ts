@@ -89,8 +89,8 @@ export interface JobQueue {
   drain(): Promise<JobCounts>;
 
   /**
-   * Refuses jobs from now on, cancels those that have not ended, waits for those that run, and
-   * terminates workers. The domain stays open.
+   * Refuses jobs and sub-jobs from now on, cancels those that have not ended, waits for those that
+   * run, and terminates workers. The domain stays open.
    *
    * @waits Resolves when all jobs have ended, and all workers.
    */

@@ -219,8 +219,10 @@ export interface RunningJob {
    * `done` with it.
    * @throws TypeError if this job does not run, the declaration is invalid, or its `after` has
    * another job than a sub-job of this one.
-   * @throws {@link InvalidSetError}, {@link LimitError}, {@link DomainClosedError} or the signal's
-   * reason, as {@link JobQueue.submit}.
+   * @throws {@link DomainClosedError} if the queue or its domain is closed, also while the queue
+   * waits for this job.
+   * @throws {@link InvalidSetError}, {@link LimitError} or the signal's reason, as {@link
+   * JobQueue.submit}.
    * @waits Never. Await the promises of the sub-job.
    */
   submit<R>(spec: JobSpec<R>): Job<R>;

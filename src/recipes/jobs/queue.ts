@@ -85,7 +85,8 @@ class DomainJobQueue implements JobQueue {
   );
   readonly #counts = { done: 0, failed: 0, skipped: 0, cancelled: 0 };
   #idLast = 0;
-  #isOpen = true;
+  /** The reason with which `close` has cancelled the jobs. */
+  #closed: DomainClosedError | undefined;
   #isPaused: boolean;
   #isPumpDue = false;
   /** Jobs that have ended. A chain of jobs that are all skipped may be longer than the stack. */
@@ -146,8 +147,8 @@ class DomainJobQueue implements JobQueue {
   }
 
   async close(): Promise<void> {
-    this.#isOpen = false;
-    this.cancel(new DomainClosedError('the job queue was closed'));
+    this.#closed ??= new DomainClosedError('the job queue was closed');
+    this.cancel(this.#closed);
     await this.drain();
     await this.#workers?.close();
   }
@@ -183,11 +184,13 @@ class DomainJobQueue implements JobQueue {
   // Submission
 
   #checkOpen(): void {
-    if (!this.#isOpen) throw new DomainClosedError('the job queue is closed');
+    if (this.#closed !== undefined) throw new DomainClosedError('the job queue is closed');
   }
 
   #submitTo<R>(parent: QueueJob, spec: JobSpec<R>): Job<R> {
     const own = readJobSpec(spec);
+    // The same error as its own cancel: a job that passes it on ends as cancelled.
+    if (this.#closed !== undefined) throw this.#closed;
     if (parent.state !== 'running') {
       throw new TypeError(`job ${parent.id} has ended, or has not begun: it has no sub-jobs`);
     }
