@@ -19,8 +19,8 @@ import type { PreparedSet, ResourceRef, SetSpec } from './sets.ts';
 export interface Grant {
   /**
    * The fencing token: a safe integer, greater than the token of every earlier grant in the domain
-   * (on Redis and etcd: of every earlier one that conflicts). Let the store behind the resource
-   * refuse an operation whose token is less than one that it has seen.
+   * (on etcd: of every earlier one that conflicts). Let the store behind the resource refuse an
+   * operation whose token is less than one that it has seen.
    */
   readonly token: number;
   /**
