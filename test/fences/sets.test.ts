@@ -283,6 +283,9 @@ describe.each(worldKinds.map((kind) => [kind.name, kind] as const))('on %s', (_n
         const grant = await domain.acquire({ exclusive: 'a' });
         await grant.release();
         await doneFence(grant);
+        const given = await domain.acquire({ exclusive: 'a' });
+        await given.abandon(bad);
+        expect(doneFence(given)).toMatchObject({ status: 'error', error: bad });
       }),
     );
 

@@ -21,8 +21,8 @@ const known = new WeakMap<Grant, Fence>();
  * Returns a fence that ends when a grant does, the same one each time: ok when all of it is
  * released, with the grant's `signal.reason` when it is lost, or with the reason of `abandon`.
  *
- * Call it while the grant is held. The fence of a grant that has ended has ended too, ok unless the
- * loss is known.
+ * Call it while the grant is held. The fence of a grant that has ended has ended too: with the
+ * reason if the grant was lost or abandoned, otherwise ok.
  *
  * @param grant - A grant of any backend.
  * @throws TypeError if it is no grant.
