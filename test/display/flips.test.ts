@@ -311,7 +311,7 @@ describe.each(backends)('a display on the backend %s', (_, open) => {
     await end();
   });
 
-  it('that is closed refuses the producers that wait, and not those that have a buffer', async () => {
+  it('that is closed refuses producers that wait, not those that have a buffer', async () => {
     const { domain, display, end } = scene(2);
     const [one, two] = [await display.acquireBuffer(), await display.acquireBuffer()];
     const refused = [

@@ -90,7 +90,7 @@ describe.each(backends)('a sub-job on the backend %s', (_, open) => {
     expect(sub?.state).toBe('done');
   });
 
-  it('is refused while its queue is being closed, and so cancels a parent that needs it', async () => {
+  it('is refused as its queue is closed, and cancels a parent that needs it', async () => {
     const domain = open();
     const queue = createJobQueue(domain);
     const gate = new Gate();
@@ -118,7 +118,7 @@ describe.each(backends)('a sub-job on the backend %s', (_, open) => {
     expect(domain.querySync()).toEqual(nothing);
   });
 
-  it('that runs is waited for as its queue is closed, and one that waits is cancelled', async () => {
+  it('that runs is waited for by close, and one that waits is cancelled', async () => {
     const domain = open();
     const queue = createJobQueue(domain);
     const gate = new Gate();
