@@ -223,6 +223,8 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
   /** The last flip of each buffer. */
   readonly #presented = new Map<B, number>();
   #isOpen = true;
+  /** Resolves when it is closed. */
+  #closed: Promise<void> | undefined;
   #idLast = 0;
   #numberLast = -1;
   #vsyncLast: number | undefined;
@@ -314,7 +316,17 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
     };
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    // A cancel below may run code that closes it again.
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#stop();
@@ -331,10 +343,6 @@ class SwapChain<B extends DisplayBuffer, G extends Grant> implements Display<B, 
       ...releases,
       ...[latched, shown].map((flip) => releaseQuietly(flip?.grant)),
     ]);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
   }
 
   // -------------------------------------------------------------------------------------------
