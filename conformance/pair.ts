@@ -180,11 +180,13 @@ export class Pair {
         ? () => this.#world.enqueue(label, spec, { ...options, delivery: way }, participant)
         : () => this.#world.ask(label, spec, options, participant);
     const { outcome } = arrival;
-    if (outcome === 'granted' || (outcome === 'waiting' && way !== 'now')) {
-      arrival.set.tag = standingOf(await ask(), by, way);
-      return;
+    if ('set' in arrival) {
+      if (outcome === 'granted' || (outcome === 'waiting' && way !== 'now')) {
+        arrival.set.tag = standingOf(await ask(), by, way);
+        return;
+      }
+      this.oracle.remove(arrival.set);
     }
-    if (outcome !== 'locked') this.oracle.remove(arrival.set);
     const reason = await failureOf(async () => {
       const request = await ask();
       const { held, pending } = await this.#world.domain.query();
@@ -194,7 +196,8 @@ export class Pair {
     });
     // For a deadlock without a wait both errors are right: a deadlock, and a time-out.
     const isNow = way === 'now' && outcome !== 'locked';
-    isError(reason, isNow ? refusals.waiting : refusals[outcome], label);
+    const refusal = outcome === 'locked' || outcome === 'deadlock' ? outcome : 'waiting';
+    isError(reason, refusals[isNow ? 'waiting' : refusal], label);
   }
 
   async #steal(by: number, spec: OracleSpec): Promise<readonly Live[]> {

@@ -35,7 +35,7 @@ export class CoreEngine implements Engine {
   constructor(text: string) {
     for (const [name, capacity] of resourcesOf(text)) {
       const resource = this.#core.createResource(this.#resources.size);
-      if (capacity !== undefined) this.#core.declareCapacity(resource, capacity);
+      if (capacity !== undefined) this.#core.setCapacity(resource, capacity);
       this.#resources.set(name, resource);
       this.#names.set(resource, name);
     }
@@ -74,8 +74,8 @@ export class CoreEngine implements Engine {
         return 'granted';
       }
       case 'observe': {
-        const { resources, exclusiveCount } = this.#take(step.parts);
-        const ref = core.observe(resources, exclusiveCount, resources.length, set);
+        const { resources, exclusiveCount, units } = this.#take(step.parts);
+        const ref = core.observe(resources, exclusiveCount, resources.length, set, units);
         this.#refs.set(set, ref);
         return core.isGranted(ref) ? 'settled' : 'waiting';
       }
@@ -85,15 +85,45 @@ export class CoreEngine implements Engine {
         if (refs.length === 1) core.remove(refs[0] as number, step.kind === 'die');
         else core.removeAll(refs, step.kind === 'die');
         return 'done';
-      default: {
-        const ref = refs[0] as number;
-        const part = step.names?.map((name) => this.#resources.get(name) as number);
-        if (part !== undefined) core.choose(ref, part, part.length);
-        if (step.kind === 'weaken') core.downgrade(ref, part !== undefined);
-        else core.removeChosen(ref);
+      case 'resize':
+        for (const [name, capacity] of Object.entries(step.units ?? {})) {
+          core.setCapacity(this.#resources.get(name) as number, capacity);
+        }
         return 'done';
-      }
+      default:
+        return this.#change(step, refs[0] as number);
     }
+  }
+
+  #change({ kind, names, units = {} }: Step, ref: number): Word {
+    const core = this.#core;
+    const part = names?.map((name) => this.#resources.get(name) as number);
+    if (part !== undefined) core.choose(ref, part, part.length);
+    const isPart = part !== undefined;
+    if (kind === 'upgrade') return core.tryUpgrade(ref, isPart) ? 'done' : 'denied';
+    if (kind === 'release') core.removeChosen(ref);
+    else core.downgrade(ref, isPart, (each) => units[this.#names.get(each) as string] ?? 1);
+    return 'done';
+  }
+
+  /** Whether the capacities that a request needs are in force, or can be asserted. */
+  #declareFor(parts: readonly Part[]): boolean {
+    const core = this.#core;
+    const wanted = parts.flatMap(({ name, take, of }) => {
+      const resource = this.#resources.get(name) as number;
+      return typeof take === 'number' ? [{ resource, take, of }] : [];
+    });
+    const isMet = wanted.every(({ resource, take, of }) => {
+      if (!core.isMetered(resource))
+        return of !== undefined && take <= of && !core.isUsed(resource);
+      const capacity = core.capacity(resource);
+      return take <= capacity && (of ?? capacity) === capacity;
+    });
+    if (!isMet) return false;
+    for (const { resource, of } of wanted) {
+      if (!core.isMetered(resource)) core.assertCapacity(resource, of as number);
+    }
+    return true;
   }
 
   #ask({ kind, parts, isSync, locked, keeps }: Step, set: number, own: GrantSeen[]): Word {
@@ -101,6 +131,7 @@ export class CoreEngine implements Engine {
     const { resources, exclusiveCount, units } = this.#take(parts);
     const isLocked = locked === 'fail' && core.firstLocked(resources, resources.length) !== 0;
     if (isLocked) return 'locked';
+    if (!this.#declareFor(parts)) return 'capacity';
     const bits = (isSync ? SYNC : 0) | (locked === 'ignore' ? PASS_LOCKED : 0);
     const ref = core.enqueue(resources, exclusiveCount, resources.length, bits, set, 0, units);
     if (core.isGranted(ref)) {
@@ -143,15 +174,16 @@ export class CoreEngine implements Engine {
       else granted.push(this.#granted(set));
     }
     const lost: number[] = [];
+    const refused: number[] = [];
     for (let ref = core.takeLost(); ref !== L.NOBODY; ref = core.takeLost()) {
       const set = numbers.get(ref) as number;
-      lost.push(set);
+      (core.isGranted(ref) ? lost : refused).push(set);
       core.forget(ref);
       this.#refs.delete(set);
     }
     while (core.takeIdle() !== L.NOBODY);
     const flagged = [...this.#resources].filter(([, resource]) => core.isRecovered(resource));
-    return { word, granted, settled, lost, flagged: flagged.map(([name]) => name) };
+    return { word, granted, settled, lost, refused, flagged: flagged.map(([name]) => name) };
   }
 
   /** Tokens grow. */
@@ -163,13 +195,15 @@ export class CoreEngine implements Engine {
     this.#tokenLast = token;
     const recovered: string[] = [];
     const ignored: string[] = [];
+    const numbers: (readonly [string, readonly number[]])[] = [];
     for (let link = core.firstLink(ref); link !== L.NOBODY; link = core.nextLink(link)) {
       const resource = core.resourceOf(link);
       const name = this.#names.get(resource) as string;
       if (core.isRecovered(resource)) recovered.push(name);
       if (core.isIgnored(link)) ignored.push(name);
+      numbers.push([name, core.numbers(link)]);
     }
-    return { set, recovered, ignored };
+    return { set, recovered, ignored, numbers };
   }
 
   #save(): void {

@@ -20,6 +20,12 @@ export interface World {
   readonly setCountMax: number;
   /** Declared capacities: arrivals also take each number of units from 2 up to it. */
   readonly capacities?: Readonly<Record<string, number>>;
+  /** Resources without one, whose capacity arrivals may assert: it is this, or one less. */
+  readonly asserted?: Readonly<Record<string, number>>;
+  /** Capacities that these resources may get at any time. */
+  readonly resizes?: Readonly<Record<string, readonly number[]>>;
+  /** Grants may also try to become exclusive. */
+  readonly upgrades?: boolean;
   /** Holders may also die, which leaves marks. */
   readonly died?: boolean;
   /** Any number of sets, up to so many, may end at one moment. Default one at a time. */
@@ -81,7 +87,9 @@ interface Transition {
 /** Throws at the first difference, with the operations that lead there. */
 export function explore(world: World, writesVectors = true): Exploration {
   const names = ['a', 'b', 'c', 'd'].slice(0, world.resourceCount);
-  const orders = world.capacities === undefined ? permutations(names) : [names];
+  const { capacities, asserted, resizes } = world;
+  const isUniform = (capacities ?? asserted ?? resizes) === undefined;
+  const orders = isUniform ? permutations(names) : [names];
   const arrivals = arrivalsOf(world, names);
   const size = { wordsMin: 2048, wordsMax: 2048 };
   const pair = new Pair(names, size, { undoes: true, capacities: world.capacities ?? {} });
@@ -171,18 +179,22 @@ function afterStep(oracle: Oracle, before: Before, outcome: Outcome) {
     const number = numbers[place] as number;
     if (!each.isObserver) {
       const recovered = [...each.modes.keys()].filter((name) => oracle.recovered.has(name));
-      granted.push({ set: number, recovered, ignored: oracle.ignored(each) });
+      const numbers = [...each.numbers];
+      granted.push({ set: number, recovered, ignored: oracle.ignored(each), numbers });
     } else if (sets.has(each)) {
       settled.push(number);
     }
   }
   const live = new Set(oracle.live);
-  const lost = operation.do === 'steal' ? [...sets.keys()].filter((each) => !live.has(each)) : [];
+  const takes = operation.do === 'steal' || operation.do === 'resize';
+  const lost = takes ? [...sets.keys()].filter((each) => !live.has(each)) : [];
+  const numbersOf = (those: readonly OracleSet[]) => those.map((each) => sets.get(each) as number);
   const seen: Seen = {
     word: wordOf(operation, outcome, oracle.live.length > sets.size),
     granted,
     settled,
-    lost: lost.map((each) => sets.get(each) as number),
+    lost: numbersOf(lost.filter(({ granted }) => granted)),
+    refused: numbersOf(lost.filter(({ granted }) => !granted)),
     flagged: [...oracle.recovered],
   };
   return { text: outcomeOf(seen), sets: numbers };
@@ -220,8 +232,16 @@ function stepOf(operation: Operation, { sets, setNext }: Reached): Step {
       return { ...none, kind: operation.died ? 'die' : 'end', sets: [at(operation.place)] };
     case 'remove all':
       return { ...none, kind: operation.died ? 'die' : 'end', sets: operation.places.map(at) };
-    case 'downgrade':
-      return { ...none, kind: 'weaken', sets: [at(operation.place)], names: operation.part };
+    case 'downgrade': {
+      const { part: names, units = {} } = operation;
+      return { ...none, kind: 'weaken', sets: [at(operation.place)], names, units };
+    }
+    case 'upgrade':
+      return { ...none, kind: 'upgrade', sets: [at(operation.place)], names: operation.part };
+    case 'resize': {
+      const units = { [operation.name]: operation.capacity };
+      return { ...none, kind: 'resize', sets: [], units };
+    }
     case 'release part':
       return { ...none, kind: 'release', sets: [at(operation.place)], names: operation.part };
     default:
@@ -232,7 +252,9 @@ function stepOf(operation: Operation, { sets, setNext }: Reached): Step {
 function partsOf({ exclusive = [], shared = [], units = {} }: OracleSpec): readonly Part[] {
   return [
     ...exclusive.map((name): Part => ({ name, take: 'x' })),
-    ...Object.entries(units).map(([name, take]): Part => ({ name, take })),
+    ...Object.entries(units).map(
+      ([name, each]): Part => (typeof each === 'number' ? { name, take: each } : { name, ...each }),
+    ),
     ...shared.map((name): Part => ({ name, take: 's' })),
   ];
 }
@@ -258,12 +280,12 @@ function vectorsFrom(empty: Reached, { capacities = {} }: World, names: readonly
 function arrivalsOf(world: World, names: readonly string[]): readonly Operation[] {
   const modes = world.doubled ? ['', 'x', 's', 'xs'] : ['', 'x', 's'];
   const specs: OracleSpec[] = [];
-  for (const choice of product(names.map((name) => [...modes, ...unitsFrom2(world, name)]))) {
+  for (const choice of product(names.map((name) => [...modes, ...unitsIn(world, name)]))) {
     const exclusive = names.filter((_, index) => choice[index]?.includes('x'));
     const shared = names.filter((_, index) => choice[index]?.includes('s'));
     const taken = names.flatMap((name, index) => {
-      const units = Number(choice[index]);
-      return units > 0 ? [[name, units] as const] : [];
+      const [take = 0, of] = (choice[index] ?? '').split('/').map(Number);
+      return take > 0 ? [[name, of === undefined ? take : { take, of }] as const] : [];
     });
     specs.push({
       exclusive,
@@ -307,13 +329,30 @@ function* operationsIn(
     if (world.died) yield { do: 'remove', place, died: true };
     if (!set.granted || set.isObserver || world.parts === undefined) continue;
     yield { do: 'downgrade', place };
+    if (world.upgrades) yield { do: 'upgrade', place };
     for (const part of subsets([...set.modes.keys()])) {
       if (part.length === 0 || (world.parts === 'one resource' && part.length > 1)) continue;
       yield { do: 'downgrade', place, part };
       yield { do: 'release part', place, part };
+      if (world.upgrades) yield { do: 'upgrade', place, part };
+      yield* fewerIn(oracle, place, part);
     }
   }
+  for (const [name, capacities] of Object.entries(world.resizes ?? {})) {
+    for (const capacity of capacities) yield { do: 'resize', name, capacity };
+  }
   yield* endsTogetherIn(oracle, world);
+}
+
+/** A grant may keep each number of units that is less than it has, from 2, of one resource. */
+function* fewerIn(oracle: Oracle, place: number, part: readonly string[]): Generator<Operation> {
+  const [name, ...more] = part;
+  const capacity = name === undefined ? undefined : oracle.capacities.get(name);
+  if (name === undefined || capacity === undefined || more.length > 0) return;
+  const units = oracle.units(oracle.live[place] as OracleSet, name);
+  for (let fewer = 2; fewer <= Math.min(units - 1, capacity); fewer++) {
+    yield { do: 'downgrade', place, part, units: { [name]: fewer } };
+  }
 }
 
 /** The order in which they are named must not matter: it is that of arrival, or the other way. */
@@ -337,6 +376,10 @@ function keyOf(oracle: Oracle, orders: readonly (readonly string[])[]): string {
     let candidate = String.fromCharCode(
       names.reduce((bits, name) => bits * 2 + (oracle.recovered.has(name) ? 1 : 0), 0),
     );
+    for (const name of names) {
+      const capacity = oracle.capacities.get(name) ?? 0;
+      candidate += String.fromCharCode(2 * capacity + (oracle.asserted.has(name) ? 1 : 0));
+    }
     for (const set of oracle.live) candidate += codeOf(set, names, oracle.live);
     if (key === '' || candidate < key) key = candidate;
   }
@@ -355,7 +398,11 @@ function codeOf(set: OracleSet, names: readonly string[], live: readonly OracleS
   }
   let bits = (set.granted ? 1 : 0) + (set.isSync ? 2 : 0) + (set.isObserver ? 4 : 0);
   if (!set.granted) for (const held of set.holding) bits |= 8 << live.indexOf(held);
-  return String.fromCharCode(modes, bits);
+  const numbers = names.map((name) => {
+    const own = set.numbers.get(name);
+    return own === undefined ? 1 : own.reduce((sum, each) => sum | (4 << each), 2);
+  });
+  return String.fromCharCode(modes, bits, ...numbers);
 }
 
 function permutations<T>(items: readonly T[]): readonly (readonly T[])[] {
@@ -366,9 +413,14 @@ function permutations<T>(items: readonly T[]): readonly (readonly T[])[] {
   });
 }
 
-function unitsFrom2({ capacities = {} }: World, name: string): readonly string[] {
-  const count = Math.max(0, (capacities[name] ?? 0) - 1);
-  return Array.from({ length: count }, (_, index) => String(index + 2));
+/** As `2`, or `2/3` where that capacity is asserted. One unit is as shared, if none is asserted. */
+function unitsIn({ capacities, asserted, resizes }: World, name: string): readonly string[] {
+  const of = asserted?.[name];
+  const most = Math.max(capacities?.[name] ?? 0, of ?? 0, ...(resizes?.[name] ?? []));
+  const counts = Array.from({ length: most }, (_, index) => index + 1);
+  const plain = counts.slice(1).map(String);
+  if (of === undefined) return plain;
+  return [...plain, ...counts.map((take) => `${take}/${of}`), `1/${of - 1}`];
 }
 
 function product<T>(lists: readonly (readonly T[])[]): readonly (readonly T[])[] {

@@ -38,13 +38,28 @@ export type Operation =
   | { readonly do: 'observe'; readonly spec: OracleSpec }
   | { readonly do: 'remove'; readonly place: number; readonly died: boolean }
   | { readonly do: 'remove all'; readonly places: readonly number[]; readonly died: boolean }
-  | { readonly do: 'downgrade'; readonly place: number; readonly part?: readonly string[] }
+  | {
+      readonly do: 'downgrade';
+      readonly place: number;
+      readonly part?: readonly string[];
+      readonly units?: Readonly<Record<string, number>>;
+    }
+  | { readonly do: 'upgrade'; readonly place: number; readonly part?: readonly string[] }
+  | { readonly do: 'resize'; readonly name: string; readonly capacity: number }
   | { readonly do: 'release part'; readonly place: number; readonly part: readonly string[] }
   | { readonly do: 'keep'; readonly name: string; readonly isKept: boolean }
   | { readonly do: 'end'; readonly name: string };
 
 /** What became of an operation: `full` is refused for want of memory, and nothing happened. */
-export type Outcome = 'done' | 'granted' | 'waiting' | 'locked' | 'deadlock' | 'full';
+export type Outcome =
+  | 'done'
+  | 'denied'
+  | 'granted'
+  | 'waiting'
+  | 'locked'
+  | 'capacity'
+  | 'deadlock'
+  | 'full';
 
 /** Core's reference to a set, the host's word for it, and its token once it is granted. */
 interface Tag {
@@ -109,7 +124,7 @@ export class Pair {
     for (const name of names) this.#refs.set(name, this.core.createResource(this.#refs.size));
     for (const [name, capacity] of Object.entries(capacities)) {
       this.oracle.capacities.set(name, capacity);
-      same('declared', this.core.declareCapacity(this.#refs.get(name) ?? 0, capacity), true);
+      same('declared', this.core.setCapacity(this.#refs.get(name) ?? 0, capacity), true);
     }
   }
 
@@ -165,9 +180,10 @@ export class Pair {
       case 'end':
         this.#end(operation.name);
         return 'done';
+      case 'resize':
+        return this.#resize(operation);
       default:
-        this.#weaken(operation);
-        return 'done';
+        return this.#change(operation);
     }
   }
 
@@ -183,6 +199,15 @@ export class Pair {
         this.#endUnused(refs);
         return this.#compare('locked');
       }
+    }
+    const declared = this.#declareFor(spec);
+    if (declared !== undefined) {
+      if (declared === 'capacity') {
+        same('outcome', this.oracle.arrive(spec, { sync, locked }).outcome, declared);
+      }
+      for (const each of refs) this.core.dropAsserted(each);
+      this.#endUnused(refs);
+      return this.#compare(declared);
     }
     const bits = (sync ? SYNC : 0) | (locked === 'ignore' ? PASS_LOCKED : 0);
     const ref = this.#orFull(refs, () =>
@@ -203,7 +228,7 @@ export class Pair {
       return this.#settle([], [], namesOf(spec));
     }
     const arrival = this.oracle.arrive(spec, { sync, locked, holding });
-    if (arrival.outcome === 'locked') throw new Error('core let a set in that had to be refused');
+    if (!('set' in arrival)) throw new Error('core let a set in that had to be refused');
     if (this.core.isGranted(ref)) same('note', this.core.grantedAt(ref), this.#tagLast);
     this.#note(arrival.set, ref);
     if (this.core.isGranted(ref)) {
@@ -262,7 +287,10 @@ export class Pair {
     const annexCount = this.#countAnnexesMissing(refs);
     const ref = this.#orFull(
       refs,
-      () => this.core.observe(refs, countExclusive(spec), refs.length, ++this.#tagLast),
+      () => {
+        const exclusiveCount = countExclusive(spec);
+        return this.core.observe(refs, exclusiveCount, refs.length, ++this.#tagLast, unitsOf(spec));
+      },
       annexCount,
     );
     if (ref === L.NOBODY) return 'full';
@@ -293,7 +321,9 @@ export class Pair {
     this.#settle(this.oracle.removeAll(sets, died), [], touched);
   }
 
-  #weaken(operation: Operation & { readonly do: 'downgrade' | 'release part' }): void {
+  #change(
+    operation: Operation & { readonly do: 'downgrade' | 'upgrade' | 'release part' },
+  ): Outcome {
     const set = this.#at(operation.place);
     const ref = refOf(set);
     const part = operation.part?.map((name) => this.#refs.get(name) ?? L.NOBODY);
@@ -307,12 +337,71 @@ export class Pair {
       same('choice', this.core.choose(ref, part, part.length), true);
     }
     if (operation.do === 'downgrade') {
-      this.core.downgrade(ref, part !== undefined);
-      this.#settle(this.oracle.downgrade(set, operation.part), [], []);
-    } else {
-      this.core.removeChosen(ref);
-      this.#settle(this.oracle.releasePart(set, operation.part), [], operation.part);
+      const { units = {} } = operation;
+      const unitsByRef = new Map(
+        Object.entries(units).map(([name, count]) => [this.#refs.get(name), count]),
+      );
+      const before = this.memory.words.slice();
+      const unitsFor = (resource: number) => unitsByRef.get(resource) ?? 1;
+      if (!this.core.downgrade(ref, part !== undefined, unitsFor)) {
+        if (part === undefined) same('words', this.memory.words, before);
+        this.#assertFull(set.numbers.size);
+        return this.#compare('full');
+      }
+      return this.#settle(this.oracle.downgrade(set, operation.part, units), [], []);
     }
+    if (operation.do === 'upgrade') {
+      const isDone = this.core.tryUpgrade(ref, part !== undefined);
+      same('upgrade', isDone, this.oracle.tryUpgrade(set, operation.part));
+      return this.#settle([], [], [], isDone ? 'done' : 'denied');
+    }
+    this.core.removeChosen(ref);
+    return this.#settle(this.oracle.releasePart(set, operation.part), [], operation.part);
+  }
+
+  #resize({ name, capacity }: Operation & { readonly do: 'resize' }): Outcome {
+    const refs = this.#refsOf({ shared: [name] });
+    const ref = refs?.[0];
+    if (refs === undefined || ref === undefined) return 'full';
+    const annexCount = this.#countAnnexesMissing(refs);
+    const before = this.memory.words.slice();
+    if (!this.core.setCapacity(ref, capacity)) {
+      same('words', this.memory.words, before);
+      this.#assertFull(annexCount + this.#rangeCountMax());
+      this.#endUnused(refs);
+      return this.#compare('full');
+    }
+    const touched = this.#usedNames();
+    const { refused, granted } = this.oracle.setCapacity(name, capacity);
+    return this.#settle(granted, refused, touched);
+  }
+
+  /** Asserts the capacities that a request needs; returns why it is refused, if it is. */
+  #declareFor({ units = {} }: OracleSpec): 'capacity' | 'full' | undefined {
+    const wanted = Object.entries(units).map(([name, each]) => {
+      const { take, of } = typeof each === 'number' ? { take: each, of: undefined } : each;
+      return { ref: this.#refs.get(name) as number, take, of };
+    });
+    for (const { ref, take, of } of wanted) {
+      const isMetered = this.core.isMetered(ref);
+      const unmetered = this.core.isUsed(ref) ? undefined : of;
+      const capacity = isMetered ? this.core.capacity(ref) : unmetered;
+      const isMet = capacity !== undefined && take <= capacity && (of ?? capacity) === capacity;
+      if (!isMet) return 'capacity';
+    }
+    for (const { ref, of } of wanted) {
+      if (of === undefined || this.core.isMetered(ref)) continue;
+      if (this.core.assertCapacity(ref, of)) continue;
+      this.#assertFull(3);
+      return 'full';
+    }
+    return undefined;
+  }
+
+  /** How many slots the numbers of a resource may need: between any two grants, and cut in two. */
+  #rangeCountMax(): number {
+    const numbers = this.oracle.live.flatMap((set) => [...set.numbers.values()].flat());
+    return 3 * (numbers.length + 1);
   }
 
   /** Of a kept resource it is not told that it fell idle. */
@@ -334,6 +423,7 @@ export class Pair {
     this.#refs.delete(name);
     this.#kept.delete(name);
     this.oracle.recovered.delete(name);
+    this.oracle.capacities.delete(name);
     this.#compare('done');
   }
 
@@ -354,12 +444,16 @@ export class Pair {
 
     const lostRefs = drain(() => core.takeLost());
     same('lost', sorted(lostRefs), sorted(lost.map(refOf)));
+    for (const set of lost) same('lost grant', core.isGranted(refOf(set)), set.granted);
     for (const ref of lostRefs) core.forget(ref);
-    this.#noteEnd(lost);
+    this.#noteEnd(lost.filter(({ granted }) => granted));
 
     const idle = [...new Set(touched)].filter(
       (name) =>
-        !this.oracle.isUsed(name) && !this.oracle.recovered.has(name) && !this.#kept.has(name),
+        !this.oracle.isUsed(name) &&
+        !this.oracle.recovered.has(name) &&
+        !this.#isDeclared(name) &&
+        !this.#kept.has(name),
     );
     const idleRefs = drain(() => core.takeIdle());
     same('idle', sorted(idleRefs), sorted(idle.map((name) => this.#refs.get(name) ?? L.NOBODY)));
@@ -376,6 +470,8 @@ export class Pair {
       same('mark', core.isRecovered(ref), oracle.recovered.has(name));
       same('use', core.isUsed(ref), oracle.isUsed(name));
       same('capacity', core.capacity(ref), oracle.capacities.get(name) ?? ALL);
+      same('metered', core.isMetered(ref), oracle.capacities.has(name));
+      same('declared', core.isDeclared(ref), this.#isDeclared(name));
       same('lock', core.firstLocked([ref], 1) !== L.NOBODY, oracle.isLocked(name));
       this.#compareQueue(name, ref);
     }
@@ -434,7 +530,8 @@ export class Pair {
         core.isExclusive(link) === (mode === 'exclusive') &&
         core.units(link) === oracle.units(set, name) &&
         core.isTriggered(link) !== isBehind &&
-        core.isIgnored(link) === isIgnored;
+        core.isIgnored(link) === isIgnored &&
+        core.numbers(link).join() === (set.numbers.get(name) ?? []).join();
       if (!isSame) throw new Error(`${name} in set ${ref} is not as the oracle has it`);
       link = core.nextLink(link);
     }
@@ -487,6 +584,10 @@ export class Pair {
     return set;
   }
 
+  #isDeclared(name: string): boolean {
+    return this.oracle.capacities.has(name) && !this.oracle.asserted.has(name);
+  }
+
   #usedNames(): readonly string[] {
     return [...this.#refs.keys()].filter((name) => this.oracle.isUsed(name));
   }
@@ -519,7 +620,9 @@ export class Pair {
     const ref = enqueue();
     if (ref !== L.NOBODY) return ref;
     same('words', this.memory.words, before);
-    this.#assertFull(1 + refs.length + annexCount);
+    const meteredCount = refs.filter((each) => this.core.isMetered(each)).length;
+    this.#assertFull(1 + refs.length + annexCount + (annexCount === 0 ? meteredCount : 0));
+    for (const each of refs) this.core.dropAsserted(each);
     this.#endUnused(refs);
     this.#compare('full');
     return ref;
@@ -537,6 +640,7 @@ export class Pair {
     for (const [name, ref] of this.#refs) {
       if (!refs.includes(ref) || this.#kept.has(name)) continue;
       if (this.core.isUsed(ref) || this.core.isRecovered(ref)) continue;
+      if (this.core.isDeclared(ref)) continue;
       this.core.destroyResource(ref);
       this.#refs.delete(name);
     }
@@ -566,7 +670,8 @@ function unitsOf({
   units,
 }: OracleSpec): readonly number[] | undefined {
   if (units === undefined) return undefined;
-  return [...exclusive.map(() => ALL), ...Object.values(units), ...shared.map(() => 1)];
+  const counts = Object.values(units).map((each) => (typeof each === 'number' ? each : each.take));
+  return [...exclusive.map(() => ALL), ...counts, ...shared.map(() => 1)];
 }
 
 function countExclusive({ exclusive = [] }: OracleSpec): number {

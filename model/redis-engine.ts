@@ -111,6 +111,7 @@ export class RedisEngine implements Engine {
       return ['change', set.session, request, change];
     }
     const session = this.#sessions[number % this.#sessions.length] as string;
+    if (kind === 'upgrade' || kind === 'resize') throw new Error(`scripts have no ${kind}`);
     const how = { ask: 'wait', try: 'now', steal: 'steal', observe: 'observe' }[kind];
     const links = [...partsOf(step)].map(([name, take]) => `${take}${name}\n`).join('');
     const kept = keeps.map((each) => {

@@ -17,6 +17,9 @@ export function openAnnex(w: Int32Array, resource: number): number {
   w[annex | L.ANNEX_CAPACITY] = L.ALL;
   w[annex | L.ANNEX_OBSERVE_ALL] = L.NOBODY;
   w[annex | L.ANNEX_OBSERVE_EXCLUSIVE] = L.NOBODY;
+  w[annex | L.ANNEX_FREE] = L.NOBODY;
+  w[annex | L.ANNEX_RETIRED] = L.NOBODY;
+  w[annex | L.ANNEX_SPARE] = L.NOBODY;
   w[resource | L.RESOURCE_ANNEX] = annex;
   return annex;
 }
@@ -24,8 +27,8 @@ export function openAnnex(w: Int32Array, resource: number): number {
 /** Frees the annex of a resource if no field of it is in use. */
 export function closeAnnex(w: Int32Array, resource: number): void {
   const annex = w[resource | L.RESOURCE_ANNEX];
-  if ((w[resource | L.FLAGS] & L.RESOURCE_OBSERVED) !== 0) return;
-  if (annex !== L.NOBODY && w[annex | L.ANNEX_CAPACITY] === L.ALL) freeAnnex(w, resource);
+  if (annex === L.NOBODY || (w[annex | L.FLAGS] & L.ANNEX_METERED) !== 0) return;
+  if ((w[resource | L.FLAGS] & L.RESOURCE_OBSERVED) === 0) freeAnnex(w, resource);
 }
 
 export function freeAnnex(w: Int32Array, resource: number): void {

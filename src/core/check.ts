@@ -5,7 +5,7 @@
 
 import * as L from './layout.ts';
 import type { Memory } from './memory.ts';
-import { capacityOf, unitsOf } from './rule.ts';
+import { capacityOf, fits, unitsOf } from './rule.ts';
 
 /** What is wrong, a line each; none if all is well. Lists that the backend must empty are empty. */
 export function findFaults({ words: w, doubles: d }: Memory): readonly string[] {
@@ -77,7 +77,9 @@ function checkQueue(w: Int32Array, d: Float64Array, resource: number, fault: Fau
     const older = previous !== L.NOBODY && d[(previous | L.LINK_ARRIVAL) >> 1];
     if (older !== false && older >= d[(link | L.LINK_ARRIVAL) >> 1]) fault(`${link} overtook`);
     const units = unitsOf(w, link);
-    if (units < 1 || (units > capacity && units !== L.ALL)) fault(`${link} takes ${units} units`);
+    // A set that was granted before the capacity fell keeps its units.
+    const isKept = units <= capacity || (w[set | L.FLAGS] & L.SET_GRANTED) !== 0;
+    if (units < 1 || (!isKept && units !== L.ALL)) fault(`${link} takes ${units} units`);
     const triggered = (w[link | L.FLAGS] & L.LINK_TRIGGERED) !== 0;
     sum += units;
     const may = previous === L.NOBODY || sum <= capacity;
@@ -116,7 +118,97 @@ function checkAnnex(w: Int32Array, resource: number, claim: Claim, fault: Fault)
   if (isObserved !== (lists !== L.NOBODY)) fault(`${resource} has a wrong OBSERVED flag`);
   const capacity = w[annex | L.ANNEX_CAPACITY];
   if (capacity < 1 || capacity > L.ALL) fault(`${resource} has a capacity of ${capacity}`);
-  if (capacity === L.ALL && !isObserved) fault(`${resource} has an annex for nothing`);
+  const flags = w[annex | L.FLAGS];
+  const metered = (flags & L.ANNEX_METERED) !== 0;
+  if (!metered && !isObserved) fault(`${resource} has an annex for nothing`);
+  if (!metered && capacity !== L.ALL) fault(`${resource} has a capacity that is not in force`);
+  const asserted = (flags & L.ANNEX_ASSERTED) !== 0;
+  if (asserted && !metered) fault(`${resource} has an asserted capacity that is not in force`);
+  const hasFlag = (w[resource | L.FLAGS] & L.RESOURCE_IGNORED) !== 0;
+  if (asserted && !hasFlag) fault(`${resource} does not know of its asserted capacity`);
+  checkNumbers(w, resource, claim, fault);
+}
+
+/** Each number is free, retired, or of one grant; a waiting link has a spare. */
+function checkNumbers(w: Int32Array, resource: number, claim: Claim, fault: Fault): void {
+  const annex = w[resource | L.RESOURCE_ANNEX];
+  const bounds: (readonly [from: number, end: number])[] = [];
+  const add = (range: number): void => {
+    const from = w[range | L.RANGE_FROM];
+    bounds.push([from, from + w[range | L.RANGE_COUNT]]);
+  };
+  let waitingCount = 0;
+  for (const link of listed(w, w[resource | L.RESOURCE_HEAD], L.LINK_NEXT)) {
+    if ((w[link | L.FLAGS] & L.LINK_METERED) === 0) continue;
+    const set = w[link | L.LINK_SET];
+    if ((w[set | L.FLAGS] & L.SET_METERED) === 0) fault(`${set} does not know of its numbers`);
+    if ((w[set | L.FLAGS] & L.SET_GRANTED) === 0) {
+      waitingCount++;
+      continue;
+    }
+    const own = listed(w, w[set | L.SET_EDGES], L.EDGE_NEXT_OF_HELD).filter(
+      (edge) => (w[edge | L.FLAGS] & L.EDGE_RANGE) !== 0 && w[edge | L.RANGE_RESOURCE] === resource,
+    );
+    const count = own.reduce((sum, range) => sum + w[range | L.RANGE_COUNT], 0);
+    own.forEach(add);
+    const units = unitsOf(w, link);
+    if (count !== 0 && units !== L.ALL && count !== units) {
+      fault(`${link} takes ${units} units and has ${count} numbers`);
+    }
+  }
+  checkRanges(w, annex | L.ANNEX_FREE, 0, claim, fault).forEach(add);
+  checkRanges(w, annex | L.ANNEX_RETIRED, L.RANGE_RETIRED, claim, fault).forEach(add);
+  const spares = listed(w, w[annex | L.ANNEX_SPARE], L.CHAIN);
+  for (const spare of spares) claim(spare, L.EDGE, `spare of ${resource}`);
+  if (spares.length !== waitingCount) fault(`${resource} has another number of spares`);
+  checkEachNumberOnce(w, resource, bounds, fault);
+}
+
+/** The ranges of one list of an annex: in order, apart, and of this kind. */
+function checkRanges(
+  w: Int32Array,
+  list: number,
+  flag: number,
+  claim: Claim,
+  fault: Fault,
+): readonly number[] {
+  const ranges = listed(w, w[list], L.RANGE_NEXT);
+  let last = -1;
+  for (const range of ranges) {
+    claim(range, L.EDGE, 'a range');
+    if ((w[range | L.FLAGS] & L.RANGE_RETIRED) !== flag) fault(`${range} is in another list`);
+    if (w[range | L.RANGE_FROM] <= last) fault(`${range} is not in order, or not joined`);
+    last = w[range | L.RANGE_FROM] + w[range | L.RANGE_COUNT];
+  }
+  return ranges;
+}
+
+function checkEachNumberOnce(
+  w: Int32Array,
+  resource: number,
+  bounds: (readonly [from: number, end: number])[],
+  fault: Fault,
+): void {
+  if ((w[w[resource | L.RESOURCE_ANNEX] | L.FLAGS] & L.ANNEX_METERED) === 0) {
+    if (bounds.length > 0) fault(`${resource} has numbers and no capacity`);
+    return;
+  }
+  bounds.sort(([one], [other]) => one - other);
+  let end = 0;
+  for (const [from, next] of bounds) {
+    if (from !== end) fault(`a number from ${end} to ${from} of ${resource} is nowhere, or twice`);
+    end = next;
+  }
+  if (end !== L.ALL + 1) fault(`the numbers of ${resource} end at ${end}`);
+}
+
+/** The slots of a list, each once, should it be circular. */
+function listed(w: Int32Array, first: number, next: number): readonly number[] {
+  const slots = new Set<number>();
+  for (let slot = first; slot !== L.NOBODY && !slots.has(slot); slot = w[slot | next]) {
+    slots.add(slot);
+  }
+  return [...slots];
 }
 
 function checkObservations(
@@ -144,15 +236,16 @@ function checkObservations(
 }
 
 function isBlocked(w: Int32Array, d: Float64Array, resource: number, entry: number): boolean {
-  const all = unitsOf(w, entry) === L.ALL;
+  const units = unitsOf(w, entry);
+  let used = 0;
   let link = w[resource | L.RESOURCE_HEAD];
   const seen = new Set<number>();
   for (; link !== L.NOBODY && !seen.has(link); link = w[link | L.LINK_NEXT]) {
     seen.add(link);
-    if (d[(link | L.LINK_ARRIVAL) >> 1] > d[(entry | L.LINK_ARRIVAL) >> 1]) return false;
-    if (all || unitsOf(w, link) === L.ALL) return true;
+    if (d[(link | L.LINK_ARRIVAL) >> 1] > d[(entry | L.LINK_ARRIVAL) >> 1]) break;
+    used += unitsOf(w, link);
   }
-  return false;
+  return !fits(used, units, capacityOf(w, resource));
 }
 
 /** One set: its links are its own, and it is granted exactly when none of them is pending. */
@@ -181,7 +274,8 @@ function checkSet(w: Int32Array, set: number, claim: Claim, fault: Fault): void 
       break;
     }
     edges.add(edge);
-    if (!granted && !claim(edge, L.EDGE, `edge of ${set}`)) break;
+    const isOwn = !granted || (w[edge | L.FLAGS] & L.EDGE_RANGE) !== 0;
+    if (isOwn && !claim(edge, L.EDGE, `edge of ${set}`)) break;
     if (w[edge | end] !== set) fault(`${edge} is on the chain of a foreign set`);
   }
 }

@@ -11,17 +11,31 @@
  * The rule itself is in queue.ts; every operation here that changes a queue ends in it (I2).
  */
 
-import { closeAnnex, countAnnexesMissing, freeAnnex, openAnnex } from './annex.ts';
+import { countAnnexesMissing, freeAnnex } from './annex.ts';
+import { createSet, finishBuilding, passLocked, unitsAt } from './building.ts';
+import { dropAsserted, findExceeding, isDeclared, putCapacity } from './capacity.ts';
 import { declaredFor, findCycle, type KeptFor } from './cycle.ts';
 import { declareEdge } from './edges.ts';
-import { clear, detach, end, updateFlag } from './ending.ts';
-import { giveTokens, setGranted, tick } from './granted.ts';
+import { end } from './ending.ts';
+import { giveTokens, tick } from './granted.ts';
 import { save } from './journal.ts';
 import * as L from './layout.ts';
 import type { Memory } from './memory.ts';
+import {
+  type Bounds,
+  bringSpare,
+  countMetered,
+  forgetNumbers,
+  type NumberRange,
+  numbersOf,
+  planNumbers,
+  stealNumbers,
+} from './numbers.ts';
 import { addObservation } from './observations.ts';
-import { append, putFirst, saveEnds, weaken } from './queue.ts';
-import { capacityOf, unitsOf } from './rule.ts';
+import { choose, downgrade, removeChosen, tryUpgrade, type UnitsFor } from './parts.ts';
+import { advance, append, putFirst, saveEnds } from './queue.ts';
+import { addLost, clearLost, revoke } from './revoking.ts';
+import { capacityOf, isMetered, unitsOf } from './rule.ts';
 import { allocate, free, type Refs, reserve, reset } from './slots.ts';
 
 /** Bits of {@link Core.enqueue}: asked for by a synchronous caller. */
@@ -68,20 +82,62 @@ export class Core {
   }
 
   /**
-   * Declares how many units an unused resource has, from 1 to ALL, which is what it has without.
-   * False if memory is at its end.
+   * Declares how many units a resource has, from 1 to ALL, or changes that. No grant is taken back,
+   * but waiting sets that want more units are refused: {@link takeLost} has them, not granted.
+   * `numbers` are those of the units, as many as there are; by default the lowest. O(queue). False
+   * if memory is at its end.
    */
-  declareCapacity(resource: number, capacity: number): boolean {
-    assert(!this.isUsed(resource), 'only an unused resource gets a capacity');
-    const countMissing = countAnnexesMissing(this.memory.words, [resource], 1);
-    if (!reserve(this.memory, countMissing)) return false;
-    const w = this.memory.words;
-    w[openAnnex(w, resource) | L.ANNEX_CAPACITY] = capacity;
-    closeAnnex(w, resource);
+  setCapacity(resource: number, capacity: number, numbers: Bounds = [[0, capacity]]): boolean {
+    const plan = this.#reservePlan(resource, numbers);
+    if (plan === undefined) return false;
+    const { words: w, doubles: d } = this.memory;
+    putCapacity(w, resource, capacity, plan, false);
+    // All that end are known before one ends: it must not grant another one of them. The latest
+    // ends first, as a set is in the way of later ones only.
+    for (const set of findExceeding(w, resource, capacity).reverse()) {
+      addLost(w, set);
+      clearLost(w, d, set, false);
+    }
+    advance(w, d, resource);
+    giveTokens(w, d);
     return true;
   }
 
-  /** The units of a resource: the declared capacity, or ALL. */
+  /**
+   * Declares the capacity of an unused resource that has none for as long as it is in use: until
+   * its queue runs empty, or {@link dropAsserted}. False if memory is at its end.
+   */
+  assertCapacity(resource: number, capacity: number): boolean {
+    assert(!this.isUsed(resource) && !this.isMetered(resource), 'assertions do not resize');
+    const plan = this.#reservePlan(resource, [[0, capacity]]);
+    if (plan === undefined) return false;
+    putCapacity(this.memory.words, resource, capacity, plan, true);
+    return true;
+  }
+
+  #reservePlan(resource: number, numbers: Bounds): readonly NumberRange[] | undefined {
+    const w = this.memory.words;
+    const plan = planNumbers(w, resource, numbers);
+    const count = countAnnexesMissing(w, [resource], 1) + plan.length;
+    return reserve(this.memory, count) ? plan : undefined;
+  }
+
+  /** Forgets an asserted capacity of a resource that has not come into use after all. */
+  dropAsserted(resource: number): void {
+    if (!this.isUsed(resource)) dropAsserted(this.memory.words, resource);
+  }
+
+  /** Whether a capacity is in force, declared or asserted. */
+  isMetered(resource: number): boolean {
+    return isMetered(this.memory.words, resource);
+  }
+
+  /** Whether a capacity is in force that lasts while the resource is unused. */
+  isDeclared(resource: number): boolean {
+    return isDeclared(this.memory.words, resource);
+  }
+
+  /** The units of a resource: its capacity, or ALL. */
   capacity(resource: number): number {
     return capacityOf(this.memory.words, resource);
   }
@@ -92,7 +148,10 @@ export class Core {
     const flags = w[resource | L.FLAGS];
     assert((flags & L.KIND) === L.RESOURCE && !this.isUsed(resource), 'only idle resources end');
     if ((flags & L.RESOURCE_RECOVERED) !== 0) w[L.RECOVERED_COUNT]--;
-    if (w[resource | L.RESOURCE_ANNEX] !== L.NOBODY) freeAnnex(w, resource);
+    if (w[resource | L.RESOURCE_ANNEX] !== L.NOBODY) {
+      forgetNumbers(w, resource);
+      freeAnnex(w, resource);
+    }
     save(w, resource);
     w[resource | L.FLAGS] = 0;
     free(w, resource, resource);
@@ -115,7 +174,8 @@ export class Core {
     grantedAt: number,
     units?: Refs,
   ): number {
-    if (!reserve(this.memory, 1 + count)) return L.NOBODY;
+    const metered = countMetered(this.memory.words, refs, count);
+    if (!reserve(this.memory, 1 + count + metered)) return L.NOBODY;
     const w = this.memory.words;
     const d = this.memory.doubles;
     if (w[L.JOURNAL] !== 0) saveEnds(w, refs, count);
@@ -132,9 +192,9 @@ export class Core {
       d[(link | L.LINK_ARRIVAL) >> 1] = arrival;
       w[last | L.CHAIN] = link;
       last = link;
-      const taken =
-        units === undefined ? (index < exclusiveCount ? L.ALL : 1) : (units[index] as number);
+      const taken = unitsAt(index, exclusiveCount, units);
       let isPending = !append(w, resource, set, link, tail, taken);
+      if (metered > 0 && isMetered(w, resource)) bringSpare(w, link);
       if ((bits & PASS_LOCKED) !== 0 && isPending) isPending = !passLocked(w, set, resource, link);
       if ((bits & SYNC) !== 0) w[resource | L.FLAGS] += L.RESOURCE_SYNC_ONE;
       if (isPending) pending++;
@@ -169,9 +229,10 @@ export class Core {
     w[last | L.CHAIN] = L.NOBODY;
     finishBuilding(w, d, set, 0, tick(d));
     for (let lost = w[L.LOST_FIRST]; lost !== L.NOBODY; lost = w[lost | L.SET_AFTER]) {
-      const lastOfLost = clear(w, d, lost, true);
-      if (lastOfLost !== lost) free(w, w[lost | L.CHAIN], lastOfLost);
-      w[lost | L.CHAIN] = L.NOBODY;
+      clearLost(w, d, lost, true);
+    }
+    for (let link = w[set | L.CHAIN]; link !== L.NOBODY; link = w[link | L.CHAIN]) {
+      if (isMetered(w, w[link | L.LINK_RESOURCE])) stealNumbers(w, link);
     }
     if (w[L.RECOVERED_COUNT] !== 0) w[set | L.FLAGS] |= L.SET_HAS_DETAILS;
     giveTokens(w, d);
@@ -183,7 +244,13 @@ export class Core {
    * an observer: a set that holds nothing and is granted when that is so (perhaps at once), to be
    * removed like any; or 0 if memory is at its end.
    */
-  observe(refs: Refs, exclusiveCount: number, count: number, userData: number): number {
+  observe(
+    refs: Refs,
+    exclusiveCount: number,
+    count: number,
+    userData: number,
+    units?: Refs,
+  ): number {
     const countMissing = countAnnexesMissing(this.memory.words, refs, count);
     if (!reserve(this.memory, 1 + count + countMissing)) return L.NOBODY;
     const w = this.memory.words;
@@ -193,12 +260,8 @@ export class Core {
     let last = set;
     let pending = 0;
     for (let index = 0; index < count; index++) {
-      const entry = addObservation(
-        w,
-        refs[index] as number,
-        set,
-        index < exclusiveCount ? L.ALL : 1,
-      );
+      const taken = unitsAt(index, exclusiveCount, units);
+      const entry = addObservation(w, refs[index] as number, set, taken);
       if (entry === L.NOBODY) continue;
       d[(entry | L.LINK_ARRIVAL) >> 1] = arrival;
       w[last | L.CHAIN] = entry;
@@ -245,56 +308,32 @@ export class Core {
     free(w, set, set);
   }
 
-  /** Links of a granted set become shared: all of them, or those that {@link choose} chose. */
-  downgrade(set: number, chosenOnly: boolean): void {
-    const w = this.memory.words;
-    const d = this.memory.doubles;
-    for (let link = w[set | L.CHAIN]; link !== L.NOBODY; link = w[link | L.CHAIN]) {
-      const resource = w[link | L.LINK_RESOURCE];
-      if (chosenOnly && !unchoose(w, resource)) continue;
-      if (unitsOf(w, link) === 1) continue;
-      save(w, resource);
-      updateFlag(w, resource, w[link | L.FLAGS], false);
-      weaken(w, d, link, 1);
-    }
-    giveTokens(w, d);
+  /**
+   * Links of a granted set become shared, or take this many units of each resource, at most as many
+   * as before: all links, or those that {@link choose} chose. False if memory is at its end, which
+   * only numbers of units need.
+   */
+  downgrade(set: number, chosenOnly: boolean, unitsFor: UnitsFor = () => 1): boolean {
+    return downgrade(this.memory, set, chosenOnly, unitsFor);
+  }
+
+  /**
+   * Links of a granted set become exclusive, all of them or those that {@link choose} chose, if on
+   * each resource no other link is triggered and no other set holds it; otherwise none does, and
+   * this is false.
+   */
+  tryUpgrade(set: number, chosenOnly: boolean): boolean {
+    return tryUpgrade(this.memory.words, set, chosenOnly);
   }
 
   /** Ends the links of a granted set that {@link choose} chose. The set lives on, even if empty. */
   removeChosen(set: number): void {
-    const w = this.memory.words;
-    const d = this.memory.doubles;
-    let last = set;
-    for (let link = w[last | L.CHAIN]; link !== L.NOBODY; link = w[last | L.CHAIN]) {
-      if (unchoose(w, w[link | L.LINK_RESOURCE])) {
-        save(w, last);
-        w[last | L.CHAIN] = w[link | L.CHAIN];
-        detach(w, d, link, w[set | L.FLAGS], false);
-        free(w, link, link);
-      } else {
-        last = link;
-      }
-    }
-    giveTokens(w, d);
+    removeChosen(this.memory, set);
   }
 
   /** Chooses a part of a set for the next operation; false, and no choice, if it has not all. */
   choose(set: number, refs: Refs, count: number): boolean {
-    const w = this.memory.words;
-    let countMissing = 0;
-    for (let index = 0; index < count; index++) {
-      const resource = refs[index] as number;
-      if ((w[resource | L.FLAGS] & L.RESOURCE_CHOSEN) !== 0) continue;
-      save(w, resource);
-      w[resource | L.FLAGS] |= L.RESOURCE_CHOSEN;
-      countMissing++;
-    }
-    for (let link = w[set | L.CHAIN]; link !== L.NOBODY; link = w[link | L.CHAIN]) {
-      if ((w[w[link | L.LINK_RESOURCE] | L.FLAGS] & L.RESOURCE_CHOSEN) !== 0) countMissing--;
-    }
-    if (countMissing === 0) return true;
-    for (let index = 0; index < count; index++) unchoose(w, refs[index] as number);
-    return false;
+    return choose(this.memory.words, set, refs, count);
   }
 
   /**
@@ -339,7 +378,10 @@ export class Core {
     return set;
   }
 
-  /** The next set whose grant was taken back, or 0. The backend calls {@link forget} on it. */
+  /**
+   * The next set whose grant was taken back, or that was refused as the capacity fell (and is not
+   * granted), or 0. The backend calls {@link forget} on it.
+   */
   takeLost(): number {
     const w = this.memory.words;
     const set = w[L.LOST_FIRST];
@@ -400,6 +442,11 @@ export class Core {
   /** The units that a link takes: 1 if it is shared, ALL if it is exclusive. */
   units(link: number): number {
     return unitsOf(this.memory.words, link);
+  }
+
+  /** The numbers of the units of a granted link, ascending; none if it had no capacity then. */
+  numbers(link: number): readonly number[] {
+    return numbersOf(this.memory.words, link);
   }
 
   isExclusive(link: number): boolean {
@@ -510,72 +557,6 @@ export class Core {
   nextInQueue(link: number): number {
     return this.memory.words[link | L.LINK_NEXT];
   }
-}
-
-function createSet(w: Int32Array, flags: number, userData: number): number {
-  const set = allocate(w);
-  w[set | L.FLAGS] = flags;
-  w[set | L.SET_USER_DATA] = userData | 0;
-  w[set | L.SET_EDGES] = L.NOBODY;
-  return set;
-}
-
-/**
- * A set granted as it is built is reported by the operation's result, not through the list. Its
- * arrival is its token then: nothing has ticked since.
- */
-function finishBuilding(
-  w: Int32Array,
-  d: Float64Array,
-  set: number,
-  pending: number,
-  stamp: number,
-): void {
-  w[set | L.SET_PENDING] = pending;
-  if (pending === 0) setGranted(w, set);
-  d[(set | L.SET_STAMP) >> 1] = stamp;
-}
-
-/** Whether the set goes without waiting for this link, as a synchronous caller is ahead of it. */
-function passLocked(w: Int32Array, set: number, resource: number, link: number): boolean {
-  if (w[resource | L.FLAGS] >>> L.RESOURCE_SYNC_SHIFT === 0) return false;
-  w[link | L.FLAGS] |= L.LINK_IGNORED;
-  w[resource | L.FLAGS] |= L.RESOURCE_IGNORED;
-  w[set | L.FLAGS] |= L.SET_HAS_DETAILS;
-  return true;
-}
-
-/**
- * Before a stealing set takes the head of a queue: granted sets here are lost, links of waiting
- * ones are not triggered any more. Granted sets are among the triggered, but for links that their
- * set ignored: only where there may be such is the whole queue walked.
- */
-function revoke(w: Int32Array, resource: number): void {
-  const isWholeQueue = (w[resource | L.FLAGS] & L.RESOURCE_IGNORED) !== 0;
-  const end = isWholeQueue ? L.NOBODY : w[resource | L.RESOURCE_FRONTIER];
-  for (let link = w[resource | L.RESOURCE_HEAD]; link !== end; link = w[link | L.LINK_NEXT]) {
-    const set = w[link | L.LINK_SET];
-    const setFlags = w[set | L.FLAGS];
-    const flags = w[link | L.FLAGS];
-    save(w, link);
-    save(w, set);
-    w[link | L.FLAGS] = flags & ~L.LINK_TRIGGERED;
-    if ((setFlags & L.SET_GRANTED) === 0) {
-      const counted = flags & (L.LINK_TRIGGERED | L.LINK_IGNORED);
-      if (counted === L.LINK_TRIGGERED) w[set | L.SET_PENDING]++;
-    } else if ((setFlags & L.SET_LOST) === 0) {
-      w[set | L.FLAGS] = setFlags | L.SET_LOST;
-      w[set | L.SET_AFTER] = w[L.LOST_FIRST];
-      w[L.LOST_FIRST] = set;
-    }
-  }
-}
-
-function unchoose(w: Int32Array, resource: number): boolean {
-  const flags = w[resource | L.FLAGS];
-  save(w, resource);
-  w[resource | L.FLAGS] = flags & ~L.RESOURCE_CHOSEN;
-  return (flags & L.RESOURCE_CHOSEN) !== 0;
 }
 
 function assert(condition: boolean, what: string): asserts condition {

@@ -16,7 +16,7 @@ export function declareEdge(w: Int32Array, waiter: number, held: number): void {
   linkEdge(w, edge, held, L.EDGE_NEXT_OF_HELD, L.EDGE_PREVIOUS_OF_HELD);
 }
 
-/** Lets go of the edges of `set`: those it declared, or those that name it. */
+/** Ends the edges of `set`: those it declared, or those that name it. It has no numbers. */
 export function dropEdges(w: Int32Array, set: number): void {
   let edge = w[set | L.SET_EDGES];
   while (edge !== L.NOBODY) {
@@ -29,7 +29,13 @@ export function dropEdges(w: Int32Array, set: number): void {
   }
 }
 
-function linkEdge(w: Int32Array, edge: number, end: number, next: number, previous: number): void {
+export function linkEdge(
+  w: Int32Array,
+  edge: number,
+  end: number,
+  next: number,
+  previous: number,
+): void {
   const first = w[end | L.SET_EDGES];
   w[edge | next] = first;
   w[edge | previous] = L.NOBODY;
@@ -41,7 +47,7 @@ function linkEdge(w: Int32Array, edge: number, end: number, next: number, previo
   w[end | L.SET_EDGES] = edge;
 }
 
-function unlinkEdge(
+export function unlinkEdge(
   w: Int32Array,
   edge: number,
   end: number,

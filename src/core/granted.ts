@@ -3,6 +3,7 @@
 import { dropEdges } from './edges.ts';
 import { save } from './journal.ts';
 import * as L from './layout.ts';
+import { takeNumbers } from './numbers.ts';
 
 /** One thing less that `set` waits for; the last one grants it. */
 export function countDown(w: Int32Array, d: Float64Array, set: number): void {
@@ -31,13 +32,14 @@ export function setGranted(w: Int32Array, set: number): void {
   w[set | L.FLAGS] |= L.SET_GRANTED | (w[L.RECOVERED_COUNT] === 0 ? 0 : L.SET_HAS_DETAILS);
 }
 
-/** Gives each of the newly granted its token, in arrival order (I6). */
+/** Gives each of the newly granted its token and its numbers, in arrival order (I6). */
 export function giveTokens(w: Int32Array, d: Float64Array): void {
   if (w[L.GRANTED_UNSORTED] !== 0) sortGranted(w, d);
   for (let set = w[L.GRANTED_FIRST]; set !== L.NOBODY; set = w[set | L.SET_AFTER]) {
     d[(set | L.SET_STAMP) >> 1] = tick(d);
     // Again: a death in this operation may have set a flag after this set was granted.
     setGranted(w, set);
+    if ((w[set | L.FLAGS] & L.SET_METERED) !== 0) takeNumbers(w, set);
   }
 }
 

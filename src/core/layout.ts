@@ -11,7 +11,7 @@
  *   resource  a queue of links in arrival order, and the units that its triggered links take
  *   annex     the fields that most resources do without: a declared capacity, observers
  *   observation  an observer's entry on one resource; an observer is a set that blocks no other
- *   edge      "while this set waits, its caller keeps that grant"
+ *   edge      "while this set waits, its caller keeps that grant"; or a range of numbers of units
  *   backend   what the backend keeps beside them
  */
 
@@ -81,6 +81,8 @@ export const SET_SYNC = 1 << 4;
 export const SET_HAS_DETAILS = 1 << 5;
 export const SET_OBSERVER = 1 << 6;
 export const SET_LOST = 1 << 7;
+/** It has LINK_METERED links. */
+export const SET_METERED = 1 << 9;
 /** Its owner is not yet notified that it is granted, or lost; PENDING is the backend's then. */
 export const SET_POSTED = 1 << 8;
 
@@ -92,8 +94,13 @@ export const LINK_RESOURCE = 5;
 /** A double: the arrival of its set. A queue is in the order of it. */
 export const LINK_ARRIVAL = 6;
 export const LINK_TRIGGERED = 1 << 3;
-/** Its set does not wait for it. It counts against later links as any link does. */
+/**
+ * Its set does not wait for it: it passed over a locked resource, or was granted before the
+ * capacity fell. It counts against later links as any link does.
+ */
 export const LINK_IGNORED = 1 << 4;
+/** It has numbers of units, or, while its set waits, a spare slot for them: see numbers.ts. */
+export const LINK_METERED = 1 << 5;
 /** FLAGS from here up are the units that it takes: 26 bits, from 1 to ALL. */
 export const LINK_UNITS_SHIFT = 6;
 /**
@@ -116,7 +123,7 @@ export const RESOURCE_ANNEX = 7;
 /** An exclusive holder left it without a normal release. */
 export const RESOURCE_RECOVERED = 1 << 3;
 export const RESOURCE_OBSERVED = 1 << 4;
-/** A link here may be ignored by its set (cleared when the queue runs empty). */
+/** A link here may be ignored, or the capacity asserted (cleared when the queue runs empty). */
 export const RESOURCE_IGNORED = 1 << 5;
 /** Part of a set that is being weakened: set within one operation. */
 export const RESOURCE_CHOSEN = 1 << 6;
@@ -129,13 +136,22 @@ export const RESOURCE_KEPT = 1 << 7;
 export const RESOURCE_SYNC_SHIFT = 8;
 export const RESOURCE_SYNC_ONE = 1 << RESOURCE_SYNC_SHIFT;
 
-// Annex. It exists while the resource has a declared capacity, or is RESOURCE_OBSERVED.
+// Annex. It exists while the resource has a capacity, or is RESOURCE_OBSERVED.
+/** Set on an annex whose capacity is in force. */
+export const ANNEX_METERED = 1 << 3;
+/** The capacity came with a request: it is forgotten when the queue runs empty. */
+export const ANNEX_ASSERTED = 1 << 4;
+/** The capacity, from 1 to ALL; ALL also where none is in force. */
 export const ANNEX_CAPACITY = 2;
 /** Oldest observation in the list of those that wait for all links older than themselves, */
 export const ANNEX_OBSERVE_ALL = 3;
 /** and of those that wait for the exclusive ones among them. */
 export const ANNEX_OBSERVE_EXCLUSIVE = 4;
-// Words 5 to 7 are free: the names of units will take one.
+/** First range of the numbers of free units, and of the numbers that are no units. */
+export const ANNEX_FREE = 5;
+export const ANNEX_RETIRED = 6;
+/** First of the spare slots of waiting links, by CHAIN. */
+export const ANNEX_SPARE = 7;
 
 // Edge.
 export const EDGE_WAITER = 2;
@@ -144,3 +160,16 @@ export const EDGE_NEXT_OF_WAITER = 4;
 export const EDGE_PREVIOUS_OF_WAITER = 5;
 export const EDGE_NEXT_OF_HELD = 6;
 export const EDGE_PREVIOUS_OF_HELD = 7;
+
+// Range of numbers of units: an EDGE with this flag, between a grant and a resource. It is on the
+// list of the edges that name the grant, or in a list of the annex.
+export const EDGE_RANGE = 1 << 3;
+/** The numbers are no units: the capacity has fallen, or is not that high. */
+export const RANGE_RETIRED = 1 << 4;
+export const RANGE_RESOURCE = 2;
+/** The grant that has it, or nobody. As EDGE_HELD, and so are its neighbours in that list. */
+export const RANGE_SET = EDGE_HELD;
+export const RANGE_FROM = 4;
+export const RANGE_COUNT = 5;
+export const RANGE_NEXT = EDGE_NEXT_OF_HELD;
+export const RANGE_PREVIOUS = EDGE_PREVIOUS_OF_HELD;

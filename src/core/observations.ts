@@ -11,7 +11,7 @@ import { closeAnnex, openAnnex } from './annex.ts';
 import { countDown } from './granted.ts';
 import { save } from './journal.ts';
 import * as L from './layout.ts';
-import { unitsOf } from './rule.ts';
+import { capacityOf, fits, isMetered, unitsOf } from './rule.ts';
 import { allocate } from './slots.ts';
 
 /**
@@ -24,8 +24,11 @@ export function addObservation(
   observer: number,
   units: number,
 ): number {
-  const oldest = units === L.ALL ? w[resource | L.RESOURCE_HEAD] : oldestExclusive(w, resource);
-  if (oldest === L.NOBODY) return L.NOBODY;
+  const isBlocked = isMetered(w, resource)
+    ? w[resource | L.RESOURCE_FRONTIER] !== L.NOBODY ||
+      !fits(w[resource | L.RESOURCE_USED], units, capacityOf(w, resource))
+    : (units === L.ALL ? w[resource | L.RESOURCE_HEAD] : oldestExclusive(w, resource)) !== L.NOBODY;
+  if (!isBlocked) return L.NOBODY;
   const annex = openAnnex(w, resource);
   const entry = allocate(w);
   w[entry | L.FLAGS] = L.OBSERVATION | (units << L.LINK_UNITS_SHIFT);
@@ -84,6 +87,11 @@ function removeObservation(w: Int32Array, resource: number, entry: number): void
 /** Ends the observations of a resource that nothing older conflicts with any more. */
 export function notifyObservers(w: Int32Array, d: Float64Array, resource: number): void {
   const annex = w[resource | L.RESOURCE_ANNEX];
+  if ((w[annex | L.FLAGS] & L.ANNEX_METERED) !== 0) {
+    notifyMetered(w, d, annex | L.ANNEX_OBSERVE_ALL, resource);
+    notifyMetered(w, d, annex | L.ANNEX_OBSERVE_EXCLUSIVE, resource);
+    return;
+  }
   notifyList(w, d, annex | L.ANNEX_OBSERVE_ALL, w[resource | L.RESOURCE_HEAD]);
   notifyList(w, d, annex | L.ANNEX_OBSERVE_EXCLUSIVE, oldestExclusive(w, resource));
   closeAnnex(w, resource);
@@ -91,20 +99,46 @@ export function notifyObservers(w: Int32Array, d: Float64Array, resource: number
 
 function notifyList(w: Int32Array, d: Float64Array, list: number, oldest: number): void {
   for (let entry = w[list]; entry !== L.NOBODY; entry = w[list]) {
-    const isBlocked =
-      oldest !== L.NOBODY && d[(oldest | L.LINK_ARRIVAL) >> 1] <= d[(entry | L.LINK_ARRIVAL) >> 1];
-    if (isBlocked) return;
-    removeObservation(w, w[entry | L.LINK_RESOURCE], entry);
-    save(w, entry);
-    w[entry | L.FLAGS] |= L.LINK_TRIGGERED;
-    countDown(w, d, w[entry | L.LINK_SET]);
+    if (isOlder(d, oldest, entry)) return;
+    endObservation(w, d, entry);
   }
 }
 
 /**
- * A head that is not exclusive leads a run of such links, which the frontier ends: an exclusive
- * link or, where a capacity is declared, one that waits for units.
+ * With a capacity, an observation ends when its units fit behind those of all links older than it.
+ * They do not while one of these is not triggered, so no more links are walked than are triggered.
  */
+function notifyMetered(w: Int32Array, d: Float64Array, list: number, resource: number): void {
+  const capacity = capacityOf(w, resource);
+  const frontier = w[resource | L.RESOURCE_FRONTIER];
+  const due: number[] = [];
+  const first = w[list];
+  let link = w[resource | L.RESOURCE_HEAD];
+  let used = 0;
+  for (let entry = first; entry !== L.NOBODY; entry = w[entry | L.LINK_NEXT]) {
+    if (isOlder(d, frontier, entry)) break;
+    for (; link !== frontier && isOlder(d, link, entry); link = w[link | L.LINK_NEXT]) {
+      used += unitsOf(w, link);
+    }
+    if (fits(used, unitsOf(w, entry), capacity)) due.push(entry);
+    if (w[entry | L.LINK_NEXT] === first) break;
+  }
+  for (const entry of due) endObservation(w, d, entry);
+}
+
+function isOlder(d: Float64Array, link: number, entry: number): boolean {
+  if (link === L.NOBODY) return false;
+  return d[(link | L.LINK_ARRIVAL) >> 1] <= d[(entry | L.LINK_ARRIVAL) >> 1];
+}
+
+function endObservation(w: Int32Array, d: Float64Array, entry: number): void {
+  removeObservation(w, w[entry | L.LINK_RESOURCE], entry);
+  save(w, entry);
+  w[entry | L.FLAGS] |= L.LINK_TRIGGERED;
+  countDown(w, d, w[entry | L.LINK_SET]);
+}
+
+/** A head that is not exclusive leads a run of such links, which an exclusive one ends. */
 function oldestExclusive(w: Int32Array, resource: number): number {
   const head = w[resource | L.RESOURCE_HEAD];
   if (head === L.NOBODY || unitsOf(w, head) === L.ALL) return head;

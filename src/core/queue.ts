@@ -11,14 +11,14 @@ import { countDown } from './granted.ts';
 import { save } from './journal.ts';
 import * as L from './layout.ts';
 import { notifyObservers } from './observations.ts';
-import { capacityOf, fits } from './rule.ts';
+import { capacityOf, fits, unitsOf } from './rule.ts';
 import { allocate, type Refs } from './slots.ts';
 
 /**
  * Triggers the links that fit, from the frontier on: O(links newly triggered) (I5). `resource` is
  * saved.
  */
-function advance(w: Int32Array, d: Float64Array, resource: number): void {
+export function advance(w: Int32Array, d: Float64Array, resource: number): void {
   let link = w[resource | L.RESOURCE_FRONTIER];
   if (link !== L.NOBODY) {
     const capacity = capacityOf(w, resource);
@@ -116,14 +116,68 @@ export function putFirst(w: Int32Array, resource: number, set: number): number {
   return link;
 }
 
+/**
+ * Another capacity is in force, and no link is to be triggered by it yet. Walks the links that were
+ * triggered: those from the first one on that does not fit any more are not. Grants among them go
+ * on, as if their links were ignored.
+ */
+export function rescale(w: Int32Array, resource: number, capacity: number): void {
+  save(w, resource);
+  const end = w[resource | L.RESOURCE_FRONTIER];
+  let used = 0;
+  let link = w[resource | L.RESOURCE_HEAD];
+  for (; link !== end; link = w[link | L.LINK_NEXT]) {
+    const units = unitsOf(w, link);
+    if (!fits(used, units, capacity)) break;
+    used += units;
+  }
+  w[resource | L.RESOURCE_USED] = used;
+  w[resource | L.RESOURCE_FRONTIER] = link;
+  for (; link !== end; link = w[link | L.LINK_NEXT]) untrigger(w, resource, link);
+}
+
+function untrigger(w: Int32Array, resource: number, link: number): void {
+  const set = w[link | L.LINK_SET];
+  save(w, link);
+  w[link | L.FLAGS] &= ~L.LINK_TRIGGERED;
+  if ((w[set | L.FLAGS] & L.SET_GRANTED) !== 0) {
+    w[link | L.FLAGS] |= L.LINK_IGNORED;
+    w[resource | L.FLAGS] |= L.RESOURCE_IGNORED;
+  } else if ((w[link | L.FLAGS] & L.LINK_IGNORED) === 0) {
+    save(w, set);
+    w[set | L.SET_PENDING]++;
+  }
+}
+
+/** Whether a link is triggered, no other one is, and no other set holds the resource. */
+export function isAlone(w: Int32Array, link: number): boolean {
+  const resource = w[link | L.LINK_RESOURCE];
+  if ((w[link | L.FLAGS] & L.LINK_TRIGGERED) === 0) return false;
+  if (w[resource | L.RESOURCE_USED] !== unitsOf(w, link)) return false;
+  if ((w[resource | L.FLAGS] & L.RESOURCE_IGNORED) === 0) return true;
+  let other = w[resource | L.RESOURCE_FRONTIER];
+  for (; other !== L.NOBODY; other = w[other | L.LINK_NEXT]) {
+    if ((w[w[other | L.LINK_SET] | L.FLAGS] & L.SET_GRANTED) !== 0) return false;
+  }
+  return true;
+}
+
+/** A link that {@link isAlone} takes all units. None of the others was triggered. */
+export function strengthen(w: Int32Array, link: number): void {
+  const resource = w[link | L.LINK_RESOURCE];
+  save(w, resource);
+  save(w, link);
+  w[link | L.FLAGS] |= L.ALL << L.LINK_UNITS_SHIFT;
+  w[resource | L.RESOURCE_USED] = L.ALL;
+}
+
 /** A link takes fewer units from now on, and the links behind it advance. */
 export function weaken(w: Int32Array, d: Float64Array, link: number, units: number): void {
   const resource = w[link | L.LINK_RESOURCE];
   const flags = w[link | L.FLAGS];
   save(w, resource);
   save(w, link);
-  w[link | L.FLAGS] =
-    (flags & (L.LINK_IGNORED | L.LINK_TRIGGERED | L.KIND)) | (units << L.LINK_UNITS_SHIFT);
+  w[link | L.FLAGS] = (flags & ~(-1 << L.LINK_UNITS_SHIFT)) | (units << L.LINK_UNITS_SHIFT);
   if ((flags & L.LINK_TRIGGERED) !== 0) {
     w[resource | L.RESOURCE_USED] -= (flags >>> L.LINK_UNITS_SHIFT) - units;
   }

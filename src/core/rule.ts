@@ -17,6 +17,12 @@ export function capacityOf(w: Int32Array, resource: number): number {
   return annex === L.NOBODY ? L.ALL : w[annex | L.ANNEX_CAPACITY];
 }
 
+/** Whether a resource has a capacity, declared or asserted. */
+export function isMetered(w: Int32Array, resource: number): boolean {
+  const annex = w[resource | L.RESOURCE_ANNEX];
+  return annex !== L.NOBODY && (w[annex | L.FLAGS] & L.ANNEX_METERED) !== 0;
+}
+
 /** The units that a link takes, from 1 to ALL; of an observation, those that it would take. */
 export function unitsOf(w: Int32Array, link: number): number {
   return w[link | L.FLAGS] >>> L.LINK_UNITS_SHIFT;

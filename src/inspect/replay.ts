@@ -3,7 +3,8 @@
 import { LimitError } from '../api/errors.ts';
 import { namesIn, unitsIn } from '../api/mode.ts';
 import { describe } from '../api/sets.ts';
-import { Oracle, type OracleSet } from '../oracle/oracle.ts';
+import { Oracle } from '../oracle/oracle.ts';
+import type { OracleSet } from '../oracle/sets.ts';
 import type { Checker, ReportFault } from './checker.ts';
 import type { TracedEvent } from './read-trace.ts';
 
@@ -86,7 +87,7 @@ export class Replay implements Checker {
     } else {
       const locked = event.ignoresLocked === true ? 'ignore' : 'wait';
       const arrival = this.#oracle.arrive(spec, { sync, locked });
-      if (arrival.outcome !== 'locked') this.#record(event, arrival.set);
+      if ('set' in arrival) this.#record(event, arrival.set);
     }
   }
 

@@ -9,99 +9,19 @@
  * anew.
  */
 
+import {
+  createSet,
+  type OracleArrival,
+  type OracleOptions,
+  type OracleResize,
+  type OracleSet,
+  type OracleSpec,
+  type OracleSteal,
+  termsOf,
+} from './sets.ts';
+
 /** The units of an exclusive part, and the capacity of a resource without a declared one. */
 const all = 2 ** 26 - 1;
-
-/**
- * Mode of a resource in a set.
- *
- * @since 0.1.0
- */
-export type OracleMode = 'exclusive' | 'shared';
-
-/**
- * Resources of a set, by mode.
- *
- * @since 0.1.0
- */
-export interface OracleSpec {
-  /** Names that it takes exclusive. Default: none. */
-  readonly exclusive?: readonly string[];
-  /** Names that it takes shared. Default: none. */
-  readonly shared?: readonly string[];
-  /**
-   * Units that it takes of a resource: from 1 to the capacity, on resources that have a declared
-   * one.
-   */
-  readonly units?: Readonly<Record<string, number>>;
-}
-
-/**
- * Options of an arrival.
- *
- * @since 0.1.0
- */
-export interface OracleOptions<Tag = unknown> {
-  /** Requested by a synchronous caller: its resources count as locked while it lives. */
-  readonly sync?: boolean;
-  /** For resources of synchronous callers, as the option of `acquire`. Default 'wait'. */
-  readonly locked?: 'wait' | 'fail' | 'ignore';
-  /** Granted sets that the caller keeps while this one waits. */
-  readonly holding?: readonly OracleSet<Tag>[];
-}
-
-/**
- * A live set. It is waiting until it is granted.
- *
- * @since 0.1.0
- */
-export interface OracleSet<Tag = unknown> {
-  /** The modes that it requests or holds; of an observer, those it waits for. In naming order. */
-  modes: ReadonlyMap<string, OracleMode>;
-  /** Units of resources of which it takes more than one and not all; `shared` in `modes`. */
-  units: ReadonlyMap<string, number>;
-  /** Resources that it does not wait for. */
-  readonly passedOver: ReadonlySet<string>;
-  /** Granted sets that its caller keeps while it waits. */
-  readonly holding: readonly OracleSet<Tag>[];
-  /** Requested by a synchronous caller. */
-  readonly isSync: boolean;
-  /** It waits, and blocks no set: see {@link Oracle.observe}. */
-  readonly isObserver: boolean;
-  /** Whether it is granted; an observer, whether it has seen all it waits for end. */
-  granted: boolean;
-  /** Data of the oracle's user. */
-  tag: Tag | undefined;
-}
-
-/**
- * The outcome of an arrival. A set that closes a cycle stays in the list, waiting, until it is
- * removed.
- *
- * @since 0.1.0
- */
-export type OracleArrival<Tag = unknown> =
-  | {
-      /** Whether it is granted, waits, or closes a cycle. */
-      readonly outcome: 'granted' | 'waiting' | 'deadlock';
-      /** The set that has arrived. */
-      readonly set: OracleSet<Tag>;
-    }
-  | { readonly outcome: 'locked' };
-
-/**
- * The outcome of a steal.
- *
- * @since 0.2.0
- */
-export interface OracleSteal<Tag = unknown> {
-  /** The stealing set. */
-  readonly set: OracleSet<Tag>;
-  /** Grants that it revoked. */
-  readonly lost: readonly OracleSet<Tag>[];
-  /** The stealing set itself, and sets that the lost grants blocked. */
-  readonly granted: readonly OracleSet<Tag>[];
-}
 
 /**
  * The rule of a domain, written naively: one list of live sets in arrival order, and each answer
@@ -124,8 +44,10 @@ export class Oracle<Tag = unknown> {
   live: readonly OracleSet<Tag>[] = [];
   /** Resources with the recovered flag: their exclusive holder died. */
   readonly recovered = new Set<string>();
-  /** Declared capacities. Other resources have more units than shared sets can take. */
+  /** Capacities in force. Other resources have more units than shared sets can take. */
   readonly capacities = new Map<string, number>();
+  /** Resources whose capacity came with a request, and is forgotten with the last set. */
+  readonly asserted = new Set<string>();
 
   /**
    * Adds a set; no other set is granted by this.
@@ -139,7 +61,9 @@ export class Oracle<Tag = unknown> {
     const set = createSet<Tag>(spec, { isSync: options.sync, holding: options.holding });
     const locked = [...set.modes.keys()].filter((name) => this.isLocked(name));
     if (options.locked === 'fail' && locked.length > 0) return { outcome: 'locked' };
+    if (!this.#declareFor(spec)) return { outcome: 'capacity' };
     const passedOver = set.passedOver as Set<string>;
+    this.#enter(set);
     this.live = [...this.live, set];
     if (options.locked === 'ignore') {
       for (const name of locked) if (this.isBehind(set, name)) passedOver.add(name);
@@ -160,7 +84,7 @@ export class Oracle<Tag = unknown> {
   tryArrive(spec: OracleSpec, options: OracleOptions<Tag> = {}): OracleSet<Tag> | undefined {
     const arrival = this.arrive(spec, options);
     if (arrival.outcome === 'granted') return arrival.set;
-    if (arrival.outcome !== 'locked') this.remove(arrival.set);
+    if ('set' in arrival) this.remove(arrival.set);
     return undefined;
   }
 
@@ -194,21 +118,81 @@ export class Oracle<Tag = unknown> {
   }
 
   /**
-   * Makes resources of a granted set shared.
+   * Makes resources of a granted set shared, or lets it keep this many units of them.
    *
    * @param set - The set.
    * @param part - The resources. Default: all of the set.
+   * @param units - Units that are left of each; at least 1, at most as many as before. Default: 1.
    * @returns The newly granted sets, in arrival order.
    * @waits Never.
    */
-  downgrade(set: OracleSet<Tag>, part?: readonly string[]): readonly OracleSet<Tag>[] {
+  downgrade(
+    set: OracleSet<Tag>,
+    part?: readonly string[],
+    units: Readonly<Record<string, number>> = {},
+  ): readonly OracleSet<Tag>[] {
     const names = part ?? [...set.modes.keys()];
-    this.#leave(set, names, false);
+    // With as many units as before, it has not changed.
+    const fewer = names.filter((name) => this.units(set, name) !== (units[name] ?? 1));
+    this.#leave(set, fewer, false);
     set.modes = new Map(
       [...set.modes].map(([name, mode]) => [name, names.includes(name) ? 'shared' : mode]),
     );
-    set.units = new Map([...set.units].filter(([name]) => !names.includes(name)));
+    const kept = [...set.units].filter(([name]) => !names.includes(name));
+    const left = names.map((name) => [name, units[name] ?? 1] as const);
+    set.units = new Map([...kept, ...left.filter(([, count]) => count > 1)]);
+    this.#renumber(set, names);
     return this.#grantAll();
+  }
+
+  /**
+   * Makes resources of a granted set exclusive, if each is triggered for no other set and held by
+   * none. Otherwise nothing changes.
+   *
+   * @param set - The set.
+   * @param part - The resources. Default: all of the set.
+   * @returns Whether they are exclusive now.
+   * @waits Never.
+   */
+  tryUpgrade(set: OracleSet<Tag>, part: readonly string[] = [...set.modes.keys()]): boolean {
+    const isFree = part.every((name) => {
+      const others = this.live.filter(
+        (other) => other !== set && !other.isObserver && other.modes.has(name),
+      );
+      const isHeld = others.some((other) => other.granted || !this.isBehind(other, name));
+      return !isHeld && !this.isBehind(set, name);
+    });
+    if (!isFree) return false;
+    set.modes = new Map(
+      [...set.modes].map(([name, mode]) => [name, part.includes(name) ? 'exclusive' : mode]),
+    );
+    set.units = new Map([...set.units].filter(([name]) => !part.includes(name)));
+    this.#renumber(set, part);
+    return true;
+  }
+
+  /**
+   * Declares a capacity, or changes it. Takes no grant back, and refuses waiting sets that want
+   * more units than there are now.
+   *
+   * @param name - The resource.
+   * @param capacity - Its units, from 1 on.
+   * @returns The sets that this refuses, and those that it grants.
+   * @waits Never.
+   */
+  setCapacity(name: string, capacity: number): OracleResize<Tag> {
+    this.capacities.set(name, capacity);
+    this.asserted.delete(name);
+    const refused = this.live.filter((set) => {
+      const units = this.units(set, name);
+      return !set.granted && !set.isObserver && units !== all && units > capacity;
+    });
+    // A holder that does not fit any more goes on without its place in the queue.
+    for (const set of this.live) {
+      if (set.granted && this.isBehind(set, name)) (set.passedOver as Set<string>).add(name);
+    }
+    this.live = this.live.filter((set) => !refused.includes(set));
+    return { refused, granted: this.#grantAll() };
   }
 
   /**
@@ -223,6 +207,7 @@ export class Oracle<Tag = unknown> {
     this.#leave(set, part, false);
     set.modes = new Map([...set.modes].filter(([name]) => !part.includes(name)));
     set.units = new Map([...set.units].filter(([name]) => !part.includes(name)));
+    set.numbers = new Map([...set.numbers].filter(([name]) => !part.includes(name)));
     return this.#grantAll();
   }
 
@@ -240,6 +225,7 @@ export class Oracle<Tag = unknown> {
       (other) => other.granted && names.some((name) => this.#collide(set, other, name)),
     );
     for (const other of lost) this.#leave(other, [...other.modes.keys()], true);
+    this.#enter(set);
     this.live = [set, ...this.live.filter((other) => !lost.includes(other))];
     return { set, lost, granted: this.#grantAll() };
   }
@@ -376,12 +362,28 @@ export class Oracle<Tag = unknown> {
   }
 
   /**
-   * Checks whether `set` waits, through others, for itself.
+   * Checks whether `set` waits, through others, for itself, and still does when all holders that
+   * keep their grants for no waiting set have ended: a set that waits for units needs only enough of
+   * those ahead to end.
    *
    * @param set - The set.
    * @waits Never.
    */
   isInCycle(set: OracleSet<Tag>): boolean {
+    if (!this.#reachesItself(set)) return false;
+    const oracle = this.copy();
+    const itself = oracle.live[this.live.indexOf(set)] as OracleSet<Tag>;
+    const isKept = (held: OracleSet<Tag>): boolean =>
+      oracle.live.some((other) => !other.granted && other.holding.includes(held));
+    for (;;) {
+      const ending = oracle.live.find((held) => held.granted && !isKept(held));
+      if (ending === undefined) break;
+      oracle.remove(ending);
+    }
+    return !itself.granted && oracle.#reachesItself(itself);
+  }
+
+  #reachesItself(set: OracleSet<Tag>): boolean {
     const reached = new Set(this.waitsOrIsKeptFor(set));
     for (const other of reached) {
       for (const next of this.waitsOrIsKeptFor(other)) reached.add(next);
@@ -400,12 +402,63 @@ export class Oracle<Tag = unknown> {
     for (const set of this.live) {
       // A held set has arrived earlier, or has ended.
       const holding = set.holding.flatMap((held) => copies[this.live.indexOf(held)] ?? []);
-      copies.push({ ...set, holding });
+      copies.push({ ...set, holding, passedOver: new Set(set.passedOver) });
     }
     oracle.live = copies;
     for (const name of this.recovered) oracle.recovered.add(name);
     for (const [name, capacity] of this.capacities) oracle.capacities.set(name, capacity);
+    for (const name of this.asserted) oracle.asserted.add(name);
     return oracle;
+  }
+
+  /**
+   * Whether the capacities that a request needs are in force. Asserted ones come into force where a
+   * resource is unused and has none.
+   */
+  #declareFor({ units = {} }: OracleSpec): boolean {
+    const wanted = Object.entries(units).map(([name, each]) => ({ name, ...termsOf(each) }));
+    const isMet = wanted.every(({ name, take, of }) => {
+      const capacity = this.capacities.get(name) ?? (this.isUsed(name) ? undefined : of);
+      return capacity !== undefined && take <= capacity && (of ?? capacity) === capacity;
+    });
+    if (!isMet) return false;
+    for (const { name, of } of wanted) {
+      if (of === undefined || this.capacities.has(name)) continue;
+      this.capacities.set(name, of);
+      this.asserted.add(name);
+    }
+    return true;
+  }
+
+  /** Units of these resources have numbers for this set. */
+  #enter(set: OracleSet<Tag>): void {
+    const names = [...set.modes.keys()].filter((name) => this.capacities.has(name));
+    set.numbers = new Map(names.map((name) => [name, []]));
+  }
+
+  /** A granted set has another number of units of these resources. */
+  #renumber(set: OracleSet<Tag>, part: readonly string[]): void {
+    for (const name of part) {
+      const numbers = set.numbers.get(name);
+      // Where it was granted without its turn, it has none.
+      if (numbers === undefined || numbers.length === 0) continue;
+      const units = this.units(set, name);
+      const kept = numbers.slice(0, units);
+      const more = this.#freeNumbers(name, units).slice(0, units - kept.length);
+      set.numbers = new Map([...set.numbers, [name, ascending([...kept, ...more])]]);
+    }
+  }
+
+  /**
+   * The numbers that no set has, the lowest first: those below the capacity, and then, for a number
+   * of units that was reserved before the capacity fell, others.
+   */
+  #freeNumbers(name: string, units: number): readonly number[] {
+    const taken = new Set(this.live.flatMap((set) => set.numbers.get(name) ?? []));
+    const capacity = this.capacities.get(name) as number;
+    // An exclusive set has all that there are.
+    const end = units === all ? capacity : capacity + units + taken.size;
+    return Array.from({ length: end }, (_, number) => number).filter((each) => !taken.has(each));
   }
 
   /** Grants the sets that no other set blocks. */
@@ -415,7 +468,20 @@ export class Oracle<Tag = unknown> {
       set.modes = new Map([...set.modes].filter(([name]) => this.isBehind(set, name)));
     }
     const granted = this.live.filter((set) => !set.granted && this.inTheWay(set).length === 0);
-    for (const set of granted) set.granted = true;
+    for (const set of granted) {
+      set.granted = true;
+      for (const name of set.numbers.keys()) {
+        if (this.isBehind(set, name)) continue;
+        const units = this.units(set, name);
+        const numbers = this.#freeNumbers(name, units).slice(0, units);
+        set.numbers = new Map([...set.numbers, [name, numbers]]);
+      }
+    }
+    for (const name of this.asserted) {
+      if (this.isUsed(name)) continue;
+      this.capacities.delete(name);
+      this.asserted.delete(name);
+    }
     return granted;
   }
 
@@ -423,37 +489,14 @@ export class Oracle<Tag = unknown> {
   #leave(set: OracleSet<Tag>, names: readonly string[], died: boolean): void {
     if (!set.granted) return;
     for (const name of names) {
-      if (set.modes.get(name) !== 'exclusive') continue;
+      if (!set.modes.has(name) || this.units(set, name) < (this.capacities.get(name) ?? all))
+        continue;
       if (died) this.recovered.add(name);
       else if (!this.isBehind(set, name)) this.recovered.delete(name);
     }
   }
 }
 
-function createSet<Tag>(
-  { exclusive = [], shared = [], units = {} }: OracleSpec,
-  { isSync = false, isObserver = false, holding = [] }: NewSet<Tag>,
-): OracleSet<Tag> {
-  const modes = new Map<string, OracleMode>();
-  for (const name of exclusive) modes.set(name, 'exclusive');
-  const more = Object.entries(units).filter(([name]) => !modes.has(name));
-  for (const [name] of more) modes.set(name, 'shared');
-  for (const name of shared) if (!modes.has(name)) modes.set(name, 'shared');
-  const passedOver = new Set<string>();
-  return {
-    modes,
-    units: new Map(more),
-    passedOver,
-    holding,
-    isSync,
-    isObserver,
-    granted: false,
-    tag: undefined,
-  };
-}
-
-interface NewSet<Tag> {
-  readonly isSync?: boolean | undefined;
-  readonly isObserver?: boolean;
-  readonly holding?: readonly OracleSet<Tag>[] | undefined;
+function ascending(numbers: readonly number[]): readonly number[] {
+  return numbers.toSorted((one, other) => one - other);
 }

@@ -75,7 +75,7 @@ export class NaiveServer {
     const kept = this.fault === 'a holding is ignored' ? [] : terms.holding;
     const holding = kept.filter((set): set is Live => this.isLive(set));
     const arrival = this.#oracle.arrive(spec, { holding });
-    if (arrival.outcome === 'locked') throw new Error('nobody is synchronous here');
+    if (!('set' in arrival)) throw new Error('no caller is synchronous, and no set names units');
     const { set, outcome } = arrival;
     set.tag = note;
     const inTheWay = this.#oracle.inTheWay(set);

@@ -132,17 +132,20 @@ describe('idle resources', () => {
 describe('a declared capacity', () => {
   it('is that of the resource, and ends with it', () => {
     const s = new Scene();
-    expect(s.core.declareCapacity(s.ref('a'), 4)).toBe(true);
+    expect(s.core.setCapacity(s.ref('a'), 4)).toBe(true);
     expect(s.core.capacity(s.ref('a'))).toBe(4);
     s.core.destroyResource(s.ref('a'));
     expect(s.settle()).toEqual([]);
   });
 
-  it('is refused while a set uses the resource', () => {
+  it('keeps the resource while no set uses it, unless a request asserted it', () => {
     const s = new Scene();
-    s.ask({ shared: ['a'] });
-    expect(() => s.core.declareCapacity(s.ref('a'), 4)).toThrow('only an unused resource');
-    s.settle();
+    s.core.setCapacity(s.ref('a'), 4);
+    s.end(s.ask({ shared: ['a'] }));
+    expect([s.idle, s.core.isDeclared(s.ref('a'))]).toEqual([[], true]);
+    s.core.assertCapacity(s.ref('b'), 4);
+    s.end(s.ask({ shared: ['b'] }));
+    expect([s.idle, s.core.isMetered(s.ref('b'))]).toEqual([['b'], false]);
   });
 });
 

@@ -4,13 +4,18 @@
  */
 
 import * as fc from 'fast-check';
-import type { Oracle, OracleSpec } from '../../conformance/oracle.ts';
+import type { Oracle, OracleSet, OracleSpec } from '../../conformance/oracle.ts';
 import type { Operation } from '../../model/pair.ts';
 
 export interface Step {
   readonly kind: Operation['do'];
-  /** Resources by number; from `names.length` on, shared. The same one may come again. */
+  /**
+   * Resources by number; from `names.length` on, shared; from twice as many on, units, where the
+   * run has them. The same one may come again.
+   */
   readonly wanted: readonly number[];
+  /** Numbers of units, one for each of them, and capacities. */
+  readonly counts: readonly number[];
   /** Which set, or which resource. */
   readonly place: number;
   readonly yes: boolean;
@@ -23,9 +28,13 @@ export interface StepOptions {
   readonly setSizeMax: number;
   /** Of a hundred steps, how many are requests. */
   readonly arrivals: number;
+  /** The highest capacity that resources get; none get one otherwise. */
+  readonly capacityMax?: number;
 }
 
-export function aStep({ resourceCount, setSizeMax, arrivals }: StepOptions): fc.Arbitrary<Step> {
+export function aStep(options: StepOptions): fc.Arbitrary<Step> {
+  const { resourceCount, setSizeMax, arrivals, capacityMax = 0 } = options;
+  const hasUnits = capacityMax > 0;
   const kinds: Record<Operation['do'], number> = {
     arrive: arrivals,
     try: 6,
@@ -35,6 +44,8 @@ export function aStep({ resourceCount, setSizeMax, arrivals }: StepOptions): fc.
     'remove all': 4,
     downgrade: 7,
     'release part': 7,
+    upgrade: hasUnits ? 4 : 0,
+    resize: hasUnits ? 8 : 0,
     keep: 2,
     end: 2,
   };
@@ -45,7 +56,14 @@ export function aStep({ resourceCount, setSizeMax, arrivals }: StepOptions): fc.
   );
   return fc.record({
     kind,
-    wanted: fc.array(fc.nat(2 * resourceCount - 1), { maxLength: setSizeMax, size: 'max' }),
+    wanted: fc.array(fc.nat((hasUnits ? 4 : 2) * resourceCount - 1), {
+      maxLength: setSizeMax,
+      size: 'max',
+    }),
+    counts: fc.array(fc.integer({ min: 1, max: Math.max(1, capacityMax) }), {
+      minLength: setSizeMax,
+      maxLength: setSizeMax,
+    }),
     place: fc.nat(999),
     yes: fc.boolean(),
     locked: fc.constantFrom('wait', 'wait', 'wait', 'fail', 'ignore'),
@@ -78,6 +96,10 @@ export function operationOf(
     case 'observe':
       if (oracle.live.length >= setCountMax) return undefined;
       return { do: kind, spec: specOf(step, names) };
+    case 'resize': {
+      const name = names[step.place % names.length] ?? '';
+      return { do: kind, name, capacity: step.counts[0] ?? 1 };
+    }
     case 'keep':
     case 'end': {
       const name = names[step.place % names.length] ?? '';
@@ -101,7 +123,7 @@ export function operationOf(
 }
 
 function weakeningOf(
-  kind: 'downgrade' | 'release part',
+  kind: 'downgrade' | 'upgrade' | 'release part',
   step: Step,
   oracle: Oracle,
   place: number,
@@ -114,14 +136,32 @@ function weakeningOf(
   const own = [...(oracle.live[holder]?.modes.keys() ?? [])];
   const part = own.filter((name) => wanted.includes(name));
   if (kind === 'release part') return { do: kind, place: holder, part };
-  return step.yes ? { do: kind, place: holder } : { do: kind, place: holder, part };
+  if (step.yes) return { do: kind, place: holder };
+  if (kind === 'upgrade') return { do: kind, place: holder, part };
+  const units = Object.fromEntries(
+    part.flatMap((name, index) => {
+      const most = oracle.units(oracle.live[holder] as OracleSet, name);
+      const capacity = oracle.capacities.get(name);
+      const fewer = Math.min(step.counts[index] ?? 1, most, capacity ?? 1);
+      return fewer > 1 ? [[name, fewer] as const] : [];
+    }),
+  );
+  return { do: kind, place: holder, part, units };
 }
 
-function specOf({ wanted }: Step, names: readonly string[]): OracleSpec {
+function specOf({ wanted, counts, yes }: Step, names: readonly string[]): OracleSpec {
   const name = (number: number) => names[number % names.length] ?? '';
+  const group = (number: number) => Math.floor(number / names.length);
+  const units = wanted.flatMap((number, index) => {
+    const count = counts[index] ?? 1;
+    if (group(number) < 2) return [];
+    // An assertion now and then; as the capacities are other ones, many are refused.
+    return [[name(number), group(number) === 2 || yes ? count : { take: count, of: 3 }] as const];
+  });
   return {
-    exclusive: wanted.filter((number) => number < names.length).map(name),
-    shared: wanted.filter((number) => number >= names.length).map(name),
+    exclusive: wanted.filter((number) => group(number) === 0).map(name),
+    shared: wanted.filter((number) => group(number) === 1).map(name),
+    ...(units.length > 0 && { units: Object.fromEntries(units) }),
   };
 }
 

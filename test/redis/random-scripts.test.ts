@@ -130,7 +130,7 @@ class Run {
     );
     const kept = keeps.flatMap((at) => held[at % held.length] ?? []);
     const arrival = this.#oracle.arrive(spec, { holding: kept });
-    if (arrival.outcome === 'locked') throw new Error('nothing is locked here');
+    if (!('set' in arrival)) throw new Error('nothing is locked here, or has units');
     arrival.set.tag = tag;
     const isDenied = isNow && arrival.outcome !== 'granted';
     const expected = isDenied ? 'denied' : arrival.outcome;

@@ -69,7 +69,7 @@ export class Trial implements Monitor {
         exclusive: namesOf(wishes, 1),
         shared: namesOf(wishes, 0),
       });
-      if (arrival.outcome === 'locked') throw new Error('nothing here is locked');
+      if (!('set' in arrival)) throw new Error('nothing here is locked, or has units');
       arrival.set.tag = key;
       this.#live.set(key, arrival.set);
       if (arrival.outcome === 'granted') this.#grantedAt.set(key, position);

@@ -46,7 +46,7 @@ export class Scene {
   /** Asks, for an arena and for the rule. */
   ask(who: Who, label: string, spec: OracleSpec, options: AcquireOptions = {}): Ask {
     const arrival = this.#oracle.arrive(spec);
-    if (arrival.outcome === 'locked') throw new Error('nobody is synchronous here');
+    if (!('set' in arrival)) throw new Error('no caller is synchronous, and no set names units');
     const ask: Ask = { label, who, set: arrival.set, state: 'waiting', grant: undefined };
     this.#asks.push(ask);
     this.domains[who].acquire(spec, { label, ...options }).then(
