@@ -179,7 +179,9 @@ function afterStep(oracle: Oracle, before: Before, outcome: Outcome) {
     const number = numbers[place] as number;
     if (!each.isObserver) {
       const recovered = [...each.modes.keys()].filter((name) => oracle.recovered.has(name));
-      const numbers = [...each.numbers];
+      const numbers = [...each.numbers.keys()].map(
+        (name) => [name, oracle.numbers(each, name)] as const,
+      );
       granted.push({ set: number, recovered, ignored: oracle.ignored(each), numbers });
     } else if (sets.has(each)) {
       settled.push(number);
@@ -400,7 +402,9 @@ function codeOf(set: OracleSet, names: readonly string[], live: readonly OracleS
   if (!set.granted) for (const held of set.holding) bits |= 8 << live.indexOf(held);
   const numbers = names.map((name) => {
     const own = set.numbers.get(name);
-    return own === undefined ? 1 : own.reduce((sum, each) => sum | (4 << each), 2);
+    // Of an exclusive set also those that may become units.
+    const told = own?.filter((each) => each < 8);
+    return told === undefined ? 1 : told.reduce((sum, each) => sum | (4 << each), 2);
   });
   return String.fromCharCode(modes, bits, ...numbers);
 }

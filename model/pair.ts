@@ -367,7 +367,7 @@ export class Pair {
     const before = this.memory.words.slice();
     if (!this.core.setCapacity(ref, capacity)) {
       same('words', this.memory.words, before);
-      this.#assertFull(annexCount + this.#rangeCountMax());
+      this.#assertFull(annexCount + (this.core.isMetered(ref) ? 0 : 1));
       this.#endUnused(refs);
       return this.#compare('full');
     }
@@ -392,16 +392,10 @@ export class Pair {
     for (const { ref, of } of wanted) {
       if (of === undefined || this.core.isMetered(ref)) continue;
       if (this.core.assertCapacity(ref, of)) continue;
-      this.#assertFull(3);
+      this.#assertFull(2);
       return 'full';
     }
     return undefined;
-  }
-
-  /** How many slots the numbers of a resource may need: between any two grants, and cut in two. */
-  #rangeCountMax(): number {
-    const numbers = this.oracle.live.flatMap((set) => [...set.numbers.values()].flat());
-    return 3 * (numbers.length + 1);
   }
 
   /** Of a kept resource it is not told that it fell idle. */
@@ -531,7 +525,7 @@ export class Pair {
         core.units(link) === oracle.units(set, name) &&
         core.isTriggered(link) !== isBehind &&
         core.isIgnored(link) === isIgnored &&
-        core.numbers(link).join() === (set.numbers.get(name) ?? []).join();
+        core.numbers(link).join() === oracle.numbers(set, name).join();
       if (!isSame) throw new Error(`${name} in set ${ref} is not as the oracle has it`);
       link = core.nextLink(link);
     }

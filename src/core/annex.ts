@@ -18,7 +18,6 @@ export function openAnnex(w: Int32Array, resource: number): number {
   w[annex | L.ANNEX_OBSERVE_ALL] = L.NOBODY;
   w[annex | L.ANNEX_OBSERVE_EXCLUSIVE] = L.NOBODY;
   w[annex | L.ANNEX_FREE] = L.NOBODY;
-  w[annex | L.ANNEX_RETIRED] = L.NOBODY;
   w[annex | L.ANNEX_SPARE] = L.NOBODY;
   w[resource | L.RESOURCE_ANNEX] = annex;
   return annex;

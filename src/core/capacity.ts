@@ -6,23 +6,22 @@
 import { closeAnnex, openAnnex } from './annex.ts';
 import { save } from './journal.ts';
 import * as L from './layout.ts';
-import { forgetNumbers, layNumbers, type NumberRange } from './numbers.ts';
+import { forgetNumbers, layNumbers } from './numbers.ts';
 import { rescale } from './queue.ts';
 import { unitsOf } from './rule.ts';
 
-/** Puts a capacity into force, from 1 to ALL, by a plan. The queue has not advanced yet. */
+/** Puts a capacity into force, from 1 to ALL. The queue has not advanced yet. */
 export function putCapacity(
   w: Int32Array,
   resource: number,
   capacity: number,
-  plan: readonly NumberRange[],
   isAsserted: boolean,
 ): void {
   const annex = openAnnex(w, resource);
+  if ((w[annex | L.FLAGS] & L.ANNEX_METERED) === 0) layNumbers(w, resource, annex);
   w[annex | L.FLAGS] = L.ANNEX | L.ANNEX_METERED | (isAsserted ? L.ANNEX_ASSERTED : 0);
   w[annex | L.ANNEX_CAPACITY] = capacity;
   if (isAsserted) w[resource | L.FLAGS] |= L.RESOURCE_IGNORED;
-  layNumbers(w, resource, plan);
   rescale(w, resource, capacity);
 }
 
@@ -43,7 +42,8 @@ export function dropAsserted(w: Int32Array, resource: number): void {
   const annex = w[resource | L.RESOURCE_ANNEX];
   if (annex === L.NOBODY || (w[annex | L.FLAGS] & L.ANNEX_ASSERTED) === 0) return;
   save(w, annex);
-  forgetNumbers(w, resource);
+  forgetNumbers(w, annex);
+  w[annex | L.ANNEX_FREE] = L.NOBODY;
   w[annex | L.FLAGS] = L.ANNEX;
   w[annex | L.ANNEX_CAPACITY] = L.ALL;
   closeAnnex(w, resource);

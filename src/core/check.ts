@@ -156,27 +156,19 @@ function checkNumbers(w: Int32Array, resource: number, claim: Claim, fault: Faul
       fault(`${link} takes ${units} units and has ${count} numbers`);
     }
   }
-  checkRanges(w, annex | L.ANNEX_FREE, 0, claim, fault).forEach(add);
-  checkRanges(w, annex | L.ANNEX_RETIRED, L.RANGE_RETIRED, claim, fault).forEach(add);
+  checkRanges(w, annex, claim, fault).forEach(add);
   const spares = listed(w, w[annex | L.ANNEX_SPARE], L.CHAIN);
   for (const spare of spares) claim(spare, L.EDGE, `spare of ${resource}`);
   if (spares.length !== waitingCount) fault(`${resource} has another number of spares`);
   checkEachNumberOnce(w, resource, bounds, fault);
 }
 
-/** The ranges of one list of an annex: in order, apart, and of this kind. */
-function checkRanges(
-  w: Int32Array,
-  list: number,
-  flag: number,
-  claim: Claim,
-  fault: Fault,
-): readonly number[] {
-  const ranges = listed(w, w[list], L.RANGE_NEXT);
+/** The free ranges are in order, and apart. */
+function checkRanges(w: Int32Array, annex: number, claim: Claim, fault: Fault): readonly number[] {
+  const ranges = listed(w, w[annex | L.ANNEX_FREE], L.RANGE_NEXT);
   let last = -1;
   for (const range of ranges) {
     claim(range, L.EDGE, 'a range');
-    if ((w[range | L.FLAGS] & L.RANGE_RETIRED) !== flag) fault(`${range} is in another list`);
     if (w[range | L.RANGE_FROM] <= last) fault(`${range} is not in order, or not joined`);
     last = w[range | L.RANGE_FROM] + w[range | L.RANGE_COUNT];
   }
@@ -199,7 +191,7 @@ function checkEachNumberOnce(
     if (from !== end) fault(`a number from ${end} to ${from} of ${resource} is nowhere, or twice`);
     end = next;
   }
-  if (end !== L.ALL + 1) fault(`the numbers of ${resource} end at ${end}`);
+  if (end !== L.ALL) fault(`the numbers of ${resource} end at ${end}`);
 }
 
 /** The slots of a list, each once, should it be circular. */

@@ -21,16 +21,7 @@ import { giveTokens, tick } from './granted.ts';
 import { save } from './journal.ts';
 import * as L from './layout.ts';
 import type { Memory } from './memory.ts';
-import {
-  type Bounds,
-  bringSpare,
-  countMetered,
-  forgetNumbers,
-  type NumberRange,
-  numbersOf,
-  planNumbers,
-  stealNumbers,
-} from './numbers.ts';
+import { bringSpare, countMetered, forgetNumbers, numbersOf, stealNumbers } from './numbers.ts';
 import { addObservation } from './observations.ts';
 import { choose, downgrade, removeChosen, tryUpgrade, type UnitsFor } from './parts.ts';
 import { advance, append, putFirst, saveEnds } from './queue.ts';
@@ -84,14 +75,12 @@ export class Core {
   /**
    * Declares how many units a resource has, from 1 to ALL, or changes that. No grant is taken back,
    * but waiting sets that want more units are refused: {@link takeLost} has them, not granted.
-   * `numbers` are those of the units, as many as there are; by default the lowest. O(queue). False
-   * if memory is at its end.
+   * O(queue). False if memory is at its end.
    */
-  setCapacity(resource: number, capacity: number, numbers: Bounds = [[0, capacity]]): boolean {
-    const plan = this.#reservePlan(resource, numbers);
-    if (plan === undefined) return false;
+  setCapacity(resource: number, capacity: number): boolean {
+    if (!this.#reserveAnnex(resource)) return false;
     const { words: w, doubles: d } = this.memory;
-    putCapacity(w, resource, capacity, plan, false);
+    putCapacity(w, resource, capacity, false);
     // All that end are known before one ends: it must not grant another one of them. The latest
     // ends first, as a set is in the way of later ones only.
     for (const set of findExceeding(w, resource, capacity).reverse()) {
@@ -109,17 +98,16 @@ export class Core {
    */
   assertCapacity(resource: number, capacity: number): boolean {
     assert(!this.isUsed(resource) && !this.isMetered(resource), 'assertions do not resize');
-    const plan = this.#reservePlan(resource, [[0, capacity]]);
-    if (plan === undefined) return false;
-    putCapacity(this.memory.words, resource, capacity, plan, true);
+    if (!this.#reserveAnnex(resource)) return false;
+    putCapacity(this.memory.words, resource, capacity, true);
     return true;
   }
 
-  #reservePlan(resource: number, numbers: Bounds): readonly NumberRange[] | undefined {
-    const w = this.memory.words;
-    const plan = planNumbers(w, resource, numbers);
-    const count = countAnnexesMissing(w, [resource], 1) + plan.length;
-    return reserve(this.memory, count) ? plan : undefined;
+  /** Slots for a capacity: an annex, and the range of all numbers. */
+  #reserveAnnex(resource: number): boolean {
+    const isNew = !this.isMetered(resource);
+    const count = countAnnexesMissing(this.memory.words, [resource], 1) + (isNew ? 1 : 0);
+    return reserve(this.memory, count);
   }
 
   /** Forgets an asserted capacity of a resource that has not come into use after all. */
@@ -149,7 +137,7 @@ export class Core {
     assert((flags & L.KIND) === L.RESOURCE && !this.isUsed(resource), 'only idle resources end');
     if ((flags & L.RESOURCE_RECOVERED) !== 0) w[L.RECOVERED_COUNT]--;
     if (w[resource | L.RESOURCE_ANNEX] !== L.NOBODY) {
-      forgetNumbers(w, resource);
+      forgetNumbers(w, w[resource | L.RESOURCE_ANNEX]);
       freeAnnex(w, resource);
     }
     save(w, resource);

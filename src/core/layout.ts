@@ -147,11 +147,10 @@ export const ANNEX_CAPACITY = 2;
 export const ANNEX_OBSERVE_ALL = 3;
 /** and of those that wait for the exclusive ones among them. */
 export const ANNEX_OBSERVE_EXCLUSIVE = 4;
-/** First range of the numbers of free units, and of the numbers that are no units. */
+/** First range of the free numbers. */
 export const ANNEX_FREE = 5;
-export const ANNEX_RETIRED = 6;
 /** First of the spare slots of waiting links, by CHAIN. */
-export const ANNEX_SPARE = 7;
+export const ANNEX_SPARE = 6;
 
 // Edge.
 export const EDGE_WAITER = 2;
@@ -162,12 +161,10 @@ export const EDGE_NEXT_OF_HELD = 6;
 export const EDGE_PREVIOUS_OF_HELD = 7;
 
 // Range of numbers of units: an EDGE with this flag, between a grant and a resource. It is on the
-// list of the edges that name the grant, or in a list of the annex.
+// list of the edges that name the grant, or in that of the annex.
 export const EDGE_RANGE = 1 << 3;
-/** The numbers are no units: the capacity has fallen, or is not that high. */
-export const RANGE_RETIRED = 1 << 4;
 export const RANGE_RESOURCE = 2;
-/** The grant that has it, or nobody. As EDGE_HELD, and so are its neighbours in that list. */
+/** The grant that has it, or nobody. As EDGE_HELD, and so are the links of that list. */
 export const RANGE_SET = EDGE_HELD;
 export const RANGE_FROM = 4;
 export const RANGE_COUNT = 5;

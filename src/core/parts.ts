@@ -5,7 +5,7 @@ import { giveTokens } from './granted.ts';
 import { save } from './journal.ts';
 import * as L from './layout.ts';
 import type { Memory } from './memory.ts';
-import { adjustNumbers, giveNumbers, takeRest } from './numbers.ts';
+import { keepNumbers, takeRest } from './numbers.ts';
 import { isAlone, strengthen, weaken } from './queue.ts';
 import { unitsOf } from './rule.ts';
 import { free, type Refs, reserve } from './slots.ts';
@@ -32,7 +32,7 @@ export function downgrade(
     save(w, resource);
     updateFlag(w, resource, w[link | L.FLAGS], false);
     weaken(w, d, link, units);
-    if ((w[link | L.FLAGS] & L.LINK_METERED) !== 0) adjustNumbers(w, link, units);
+    keepNumbers(w, link, units);
   }
   giveTokens(w, d);
   return true;
@@ -74,7 +74,7 @@ export function removeChosen({ words: w, doubles: d }: Memory, set: number): voi
     if (unchoose(w, w[link | L.LINK_RESOURCE])) {
       save(w, last);
       w[last | L.CHAIN] = w[link | L.CHAIN];
-      giveNumbers(w, link);
+      keepNumbers(w, link, 0);
       detach(w, d, link, w[set | L.FLAGS], false);
       free(w, link, link);
     } else {

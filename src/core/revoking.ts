@@ -1,4 +1,4 @@
-/** Sets that lose their grants, or are refused: they stay, without links, until they are forgotten. */
+/** Sets that lose their grants, or are refused: they stay, without links, until forgotten. */
 
 import { clear } from './ending.ts';
 import { save } from './journal.ts';

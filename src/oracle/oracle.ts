@@ -22,6 +22,8 @@ import {
 
 /** The units of an exclusive part, and the capacity of a resource without a declared one. */
 const all = 2 ** 26 - 1;
+/** An exclusive set has all free numbers, also those that are no units: at least so far. */
+const numberCountMin = 64;
 
 /**
  * The rule of a domain, written naively: one list of live sets in arrival order, and each answer
@@ -187,7 +189,7 @@ export class Oracle<Tag = unknown> {
       const units = this.units(set, name);
       return !set.granted && !set.isObserver && units !== all && units > capacity;
     });
-    // A holder that does not fit any more goes on without its place in the queue.
+    // A holder that does not fit any more goes on, as if it ignored the resource.
     for (const set of this.live) {
       if (set.granted && this.isBehind(set, name)) (set.passedOver as Set<string>).add(name);
     }
@@ -297,6 +299,22 @@ export class Oracle<Tag = unknown> {
     return mode === 'exclusive' ? all : (set.units.get(name) ?? 1);
   }
 
+  /**
+   * Lists the numbers of the units of a granted set: none if it was granted without its turn, or if
+   * the resource had no capacity as it arrived.
+   *
+   * @param set - The set.
+   * @param name - The resource.
+   * @returns The numbers, from 0 on, ascending.
+   * @waits Never.
+   */
+  numbers(set: OracleSet<Tag>, name: string): readonly number[] {
+    const numbers = set.numbers.get(name) ?? [];
+    if (set.modes.get(name) !== 'exclusive') return numbers;
+    const capacity = this.capacities.get(name) ?? 0;
+    return numbers.filter((each) => each < capacity);
+  }
+
   /** Whether the later set may wait for the earlier one on this resource. */
   #collide(earlier: OracleSet, later: OracleSet, name: string): boolean {
     if (earlier.isObserver) return false;
@@ -363,8 +381,8 @@ export class Oracle<Tag = unknown> {
 
   /**
    * Checks whether `set` waits, through others, for itself, and still does when all holders that
-   * keep their grants for no waiting set have ended: a set that waits for units needs only enough of
-   * those ahead to end.
+   * keep their grants for no waiting set have ended: a set that waits for units needs only enough
+   * of those ahead to end.
    *
    * @param set - The set.
    * @waits Never.
@@ -443,22 +461,17 @@ export class Oracle<Tag = unknown> {
       // Where it was granted without its turn, it has none.
       if (numbers === undefined || numbers.length === 0) continue;
       const units = this.units(set, name);
-      const kept = numbers.slice(0, units);
-      const more = this.#freeNumbers(name, units).slice(0, units - kept.length);
-      set.numbers = new Map([...set.numbers, [name, ascending([...kept, ...more])]]);
+      const more = units === all ? this.#freeNumbers(name) : [];
+      const own = ascending([...numbers, ...more]).slice(0, units);
+      set.numbers = new Map([...set.numbers, [name, own]]);
     }
   }
 
-  /**
-   * The numbers that no set has, the lowest first: those below the capacity, and then, for a number
-   * of units that was reserved before the capacity fell, others.
-   */
-  #freeNumbers(name: string, units: number): readonly number[] {
+  /** The numbers that no set has, the lowest first: as many as any set may need. */
+  #freeNumbers(name: string): readonly number[] {
     const taken = new Set(this.live.flatMap((set) => set.numbers.get(name) ?? []));
-    const capacity = this.capacities.get(name) as number;
-    // An exclusive set has all that there are.
-    const end = units === all ? capacity : capacity + units + taken.size;
-    return Array.from({ length: end }, (_, number) => number).filter((each) => !taken.has(each));
+    const count = Math.max(numberCountMin, this.capacities.get(name) ?? 0);
+    return Array.from({ length: count }, (_, number) => number).filter((each) => !taken.has(each));
   }
 
   /** Grants the sets that no other set blocks. */
@@ -473,7 +486,7 @@ export class Oracle<Tag = unknown> {
       for (const name of set.numbers.keys()) {
         if (this.isBehind(set, name)) continue;
         const units = this.units(set, name);
-        const numbers = this.#freeNumbers(name, units).slice(0, units);
+        const numbers = this.#freeNumbers(name).slice(0, units);
         set.numbers = new Map([...set.numbers, [name, numbers]]);
       }
     }

@@ -62,7 +62,7 @@ export interface OracleSet<Tag = unknown> {
   modes: ReadonlyMap<string, OracleMode>;
   /** Units of resources of which it takes more than one and not all; `shared` in `modes`. */
   units: ReadonlyMap<string, number>;
-  /** The numbers of its units of each resource that had a capacity as it arrived, in order. */
+  /** Numbers that it has, by resource that had a capacity as it arrived: {@link Oracle.numbers}. */
   numbers: ReadonlyMap<string, readonly number[]>;
   /** Resources that it does not wait for. */
   readonly passedOver: ReadonlySet<string>;

@@ -13,6 +13,8 @@ import { aStep, operationOf, type Step, type StepOptions } from './steps.ts';
 
 const seed = Number(process.env['KDS_SEED'] ?? Date.now() % 2 ** 31);
 const path = process.env['KDS_PATH'];
+/** Runs of each kind, a multiple of those of every day. */
+const factor = Number(process.env['KDS_RUNS'] ?? 1);
 /** Whoever only asks whether a run fails need not wait for the shortest one that does. */
 const endOnFailure = process.env['KDS_SHRINK'] === 'no';
 const replay = { seed, endOnFailure, ...(path === undefined ? {} : { path }) };
@@ -137,7 +139,7 @@ function prove(run: Run): void {
   const property = fc.property(steps, slotCount, (list, slotCountMax) => {
     walk(list, run, sizeOf(slotCountMax), outcomes);
   });
-  fc.assert(property, { ...replay, numRuns: run.runCount });
+  fc.assert(property, { ...replay, numRuns: run.runCount * factor });
   if (path === undefined) expect([...outcomes]).toEqual(expect.arrayContaining([...run.shows]));
 }
 
