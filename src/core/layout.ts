@@ -164,9 +164,9 @@ export const EDGE_PREVIOUS_OF_HELD = 7;
 // list of the edges that name the grant, or in that of the annex.
 export const EDGE_RANGE = 1 << 3;
 export const RANGE_RESOURCE = 2;
-/** The grant that has it, or nobody. As EDGE_HELD, and so are the links of that list. */
-export const RANGE_SET = EDGE_HELD;
+/** The grant that has it, or nobody. On the list of a grant this and the last two are an edge's. */
+export const RANGE_SET = 3;
 export const RANGE_FROM = 4;
 export const RANGE_COUNT = 5;
-export const RANGE_NEXT = EDGE_NEXT_OF_HELD;
-export const RANGE_PREVIOUS = EDGE_PREVIOUS_OF_HELD;
+export const RANGE_NEXT = 6;
+export const RANGE_PREVIOUS = 7;
