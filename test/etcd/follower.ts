@@ -37,6 +37,8 @@ export class Follower {
   readonly digests = new Map<number, string>();
   /** Steps, as they came. */
   readonly news: ReplicaDelta[] = [];
+  /** Tokens as they were given: a revoked set that its client has not deleted may get another. */
+  readonly tokens: number[] = [];
   /** Told of each step. */
   onNews: (news: ReplicaDelta) => void = () => undefined;
   unreadable: unknown;
@@ -49,6 +51,7 @@ export class Follower {
       onStep: (news) => {
         this.digests.set(this.replica.revision, digestOf(this.replica));
         this.news.push(news);
+        this.tokens.push(...news.granted.map(({ token }) => token));
         this.onNews(news);
       },
       onUnreadable: (error) => {
