@@ -5,9 +5,9 @@ import { connect, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../broker/programs.ts';
 import { BadNetwork } from './bad-network.ts';
+import { RedisProcess } from './chaos/redis-process.ts';
 import { CommandReader, commandBytes } from './resp.ts';
 import { describeWithRedis } from './server.ts';
-import { RedisProcess } from './trials/redis-process.ts';
 
 describe('commands taken out of a stream', () => {
   const stream = Buffer.concat([

@@ -15,7 +15,7 @@ import { defaultOptions, type ScaleOptions } from '../../sim/scale/options.ts';
 import { Parcels } from '../../sim/scale/parcels.ts';
 import { Sequenced } from '../../sim/scale/sequenced.ts';
 import { type Design, type Figures, Simulation } from '../../sim/scale/simulation.ts';
-import { collisions, overtakings, Trial } from './scale-trial.ts';
+import { collisions, overtakings, Trial } from './scale-monitor.ts';
 
 const seed = Number(process.env['KDS_SEED'] ?? Date.now() % 2 ** 31);
 const worldCount = Number(process.env['KDS_WORLDS'] ?? 40);

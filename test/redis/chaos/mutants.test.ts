@@ -6,9 +6,9 @@
 import { afterAll, expect, it } from 'vitest';
 import { bundleProgram, removePrograms } from '../../broker/programs.ts';
 import { describeWithRedis } from '../server.ts';
+import { runTrial } from './chaos-run.ts';
 import type { FaultName } from './faults.ts';
 import { faultySource, type SourceFault } from './faulty-source.ts';
-import { runTrial } from './trial.ts';
 
 interface Mutant {
   readonly name: string;

@@ -7,8 +7,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundleProgram, removePrograms } from '../../broker/programs.ts';
 import { hasEtcd } from '../server.ts';
+import { runTrial } from './chaos-run.ts';
 import { faultNames } from './faults.ts';
-import { runTrial } from './trial.ts';
 
 const seconds = Number(process.env['KDS_STRESS_SECONDS'] ?? 0);
 const seed = Number(process.env['KDS_SEED'] ?? Date.now() % 2 ** 31);

@@ -6,8 +6,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { bundleProgram, removePrograms } from '../../broker/programs.ts';
 import { describeWithRedis } from '../server.ts';
+import { runTrial } from './chaos-run.ts';
 import { faultNames } from './faults.ts';
-import { runTrial } from './trial.ts';
 
 const seconds = Number(process.env['KDS_STRESS_SECONDS'] ?? 10);
 const sectionCountMin = seconds < 60 ? 100 : 10_000;

@@ -7,10 +7,10 @@
 
 import { afterAll, describe, expect, it } from 'vitest';
 import { bundleProgram, removePrograms } from '../../broker/programs.ts';
-import { faultySource, type SourceFault } from '../../redis/trials/faulty-source.ts';
+import { faultySource, type SourceFault } from '../../redis/chaos/faulty-source.ts';
 import { hasEtcd } from '../server.ts';
+import { runTrial, type TrialPlan } from './chaos-run.ts';
 import type { FaultName } from './faults.ts';
-import { runTrial, type TrialPlan } from './trial.ts';
 
 interface Mutant extends Partial<TrialPlan> {
   readonly name: string;
