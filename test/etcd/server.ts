@@ -178,7 +178,7 @@ export class EtcdCluster {
         ...(isSecure ? ['--auto-tls'] : []),
         ...(quotaBytes ? ['--quota-backend-bytes', String(quotaBytes)] : []),
         ...options,
-        // What is on trial is not the disk.
+        // These tests do not concern the disk.
         '--unsafe-no-fsync',
       ]);
     }

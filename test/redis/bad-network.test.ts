@@ -1,4 +1,4 @@
-/** The bad network of the trials is itself tried, with a real server and a bare client. */
+/** Tests of the bad network of the chaos run, with a real server and a bare client. */
 
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';

@@ -18,16 +18,16 @@ import { EtcdCluster } from '../server.ts';
 import type { ClientOrders } from './client.ts';
 import {
   anyFault,
+  type ChaosClient,
   type FaultName,
   faults,
   needsAll,
   type Scene,
-  type TrialClient,
 } from './faults.ts';
 import { Monitor } from './monitor.ts';
 import type { ReportedGrant } from './reported.ts';
 
-export interface TrialPlan {
+export interface ChaosPlan {
   /** client.ts, bundled. */
   readonly program: string;
   readonly seconds: number;
@@ -52,12 +52,12 @@ export interface TrialPlan {
   readonly calmMsMax?: number;
 }
 
-export interface TrialFindings {
+export interface ChaosFindings {
   /** What must never be. */
   readonly faults: readonly string[];
   readonly sectionCount: number;
-  /** What went on, in numbers, for people. */
-  readonly story: Readonly<Record<string, number>>;
+  /** Numbers of events, printed by the test. */
+  readonly stats: Readonly<Record<string, number>>;
 }
 
 const defaults = {
@@ -72,25 +72,25 @@ const defaults = {
   repeatedShare: 0.05,
   calmMsMax: 60_000,
 };
-const name = 'trial';
+const name = 'chaos';
 /** The least that etcd gives. */
 const leaseSeconds = 2;
 const leaseMs = leaseSeconds * 1000;
 
-export async function runTrial(plan: TrialPlan): Promise<TrialFindings> {
-  const trial = await Trial.prepare(plan);
+export async function runChaos(plan: ChaosPlan): Promise<ChaosFindings> {
+  const chaos = await ChaosRun.prepare(plan);
   try {
-    await trial.run();
-    await trial.comeToRest();
-    return trial.judge();
+    await chaos.run();
+    await chaos.comeToRest();
+    return chaos.judge();
   } finally {
-    await trial.remove();
+    await chaos.remove();
   }
 }
 
-class Trial {
-  readonly #plan: Required<TrialPlan>;
-  readonly #folder = mkdtempSync(join(tmpdir(), 'kds-trial-'));
+class ChaosRun {
+  readonly #plan: Required<ChaosPlan>;
+  readonly #folder = mkdtempSync(join(tmpdir(), 'kds-chaos-'));
   readonly #journalPath = join(this.#folder, 'journal');
   readonly #grantsPath = join(this.#folder, 'grants');
   readonly #foldsPath = join(this.#folder, 'folds');
@@ -98,7 +98,7 @@ class Trial {
   readonly #cluster: EtcdCluster;
   readonly #networks: readonly BadNetwork[];
   readonly #monitor: Monitor;
-  readonly #clients: TrialClient[] = [];
+  readonly #clients: ChaosClient[] = [];
   readonly #later = new Map<NodeJS.Timeout, () => void>();
   readonly #faults: string[] = [];
   readonly #counts = new Map<FaultName, number>();
@@ -108,7 +108,7 @@ class Trial {
   #isLeaderAway = false;
 
   private constructor(
-    plan: TrialPlan,
+    plan: ChaosPlan,
     cluster: EtcdCluster,
     networks: readonly BadNetwork[],
     monitor: Monitor,
@@ -123,11 +123,11 @@ class Trial {
     }
   }
 
-  static async prepare(plan: TrialPlan): Promise<Trial> {
+  static async prepare(plan: ChaosPlan): Promise<ChaosRun> {
     const { memberCount } = { ...defaults, ...plan };
     const cluster = await EtcdCluster.start({ memberCount, canPart: memberCount > 1 });
     const networks = await Promise.all(cluster.hosts.map((host) => BadNetwork.before(host)));
-    return new Trial(plan, cluster, networks, await Monitor.of(cluster.hosts, name));
+    return new ChaosRun(plan, cluster, networks, await Monitor.of(cluster.hosts, name));
   }
 
   async run(): Promise<void> {
@@ -142,7 +142,7 @@ class Trial {
     }
     await Promise.all(Array.from({ length: clientCount }, () => this.#start()));
     const endMs = performance.now() + seconds * 1000;
-    // Each fault once, in any order, then any of them: a short trial has them all, too.
+    // Each fault once, in any order, then any of them: a short run has them all, too.
     const first = shuffled(faultNames, random);
     const isDone = (): boolean =>
       performance.now() > endMs && first.length === 0 && this.#sectionCount() >= sectionCountMin;
@@ -182,7 +182,7 @@ class Trial {
     await this.#checkNothingIsLeft();
   }
 
-  judge(): TrialFindings {
+  judge(): ChaosFindings {
     const lines = linesOf<Line>(this.#journalPath);
     const told = linesOf<ReportedGrant>(this.#grantsPath);
     const keyOf = new Map(told.map(({ token, key }) => [token, key]));
@@ -200,7 +200,7 @@ class Trial {
     ];
     const sum = (count: (network: BadNetwork) => number): number =>
       this.#networks.reduce((total, network) => total + count(network), 0);
-    const story = {
+    const stats = {
       sections: journal.grantCount,
       'lost in time': journal.lostCount,
       'overlaps excused': journal.excusedCount,
@@ -215,7 +215,7 @@ class Trial {
       'answers and lines lost': sum(({ lostCount }) => lostCount),
       ...Object.fromEntries(this.#counts),
     };
-    return { faults: found, sectionCount: journal.grantCount, story };
+    return { faults: found, sectionCount: journal.grantCount, stats };
   }
 
   async remove(): Promise<void> {
@@ -234,7 +234,7 @@ class Trial {
       random: this.#random,
       leaderStoppedMs: this.#plan.leaderStoppedMs,
       anyClient: () =>
-        this.#clients[Math.floor(this.#random() * this.#clients.length)] as TrialClient,
+        this.#clients[Math.floor(this.#random() * this.#clients.length)] as ChaosClient,
       replace: async (client) => {
         const line = { client: client.name, do: 'kill' };
         appendFileSync(this.#journalPath, `${JSON.stringify(line)}\n`);
@@ -365,7 +365,7 @@ function linesOf<T>(path: string): readonly T[] {
   return text === '' ? [] : text.split('\n').map((line) => JSON.parse(line) as T);
 }
 
-function isOver({ process }: TrialClient): boolean {
+function isOver({ process }: ChaosClient): boolean {
   return process.exitCode !== null || process.signalCode !== null;
 }
 

@@ -1,20 +1,20 @@
 /**
- * Etcd on trial: three members, processes, networks and clocks that fail. `KDS_STRESS_SECONDS` and
- * `KDS_SEED`; with seconds it goes on until there have been 10,000 sections, and there is a second
- * trial, which excuses nothing.
+ * A chaos run on etcd: three members, processes, networks and clocks that fail. With
+ * `KDS_STRESS_SECONDS` it continues until there have been 10,000 sections, and a second run
+ * follows, which excuses nothing. `KDS_SEED` is the random seed.
  */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundleProgram, removePrograms } from '../../broker/programs.ts';
 import { hasEtcd } from '../server.ts';
-import { runTrial } from './chaos-run.ts';
+import { runChaos } from './chaos-run.ts';
 import { faultNames } from './faults.ts';
 
 const seconds = Number(process.env['KDS_STRESS_SECONDS'] ?? 0);
 const seed = Number(process.env['KDS_SEED'] ?? Date.now() % 2 ** 31);
 const isLong = seconds > 0;
 
-describe.skipIf(!hasEtcd)(hasEtcd ? 'etcd on trial' : 'skipped: no etcd', () => {
+describe.skipIf(!hasEtcd)(hasEtcd ? 'a chaos run on etcd' : 'skipped: no etcd', () => {
   let program = '';
 
   beforeAll(async () => {
@@ -25,8 +25,8 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'etcd on trial' : 'skipped: no etcd', () => 
   it('no two hold what conflicts, no write is late, nothing is left', {
     timeout: 1e6,
   }, async () => {
-    console.info(`etcd on trial: KDS_SEED=${seed}`);
-    const { faults, sectionCount, story } = await runTrial({
+    console.info(`chaos run on etcd: KDS_SEED=${seed}`);
+    const { faults, sectionCount, stats } = await runChaos({
       program,
       seconds: isLong ? seconds : 6,
       sectionCountMin: isLong ? 10_000 : 100,
@@ -38,13 +38,13 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'etcd on trial' : 'skipped: no etcd', () => 
       faultNames,
     });
     console.info(
-      Object.entries(story)
+      Object.entries(stats)
         .map((entry) => entry.join(': '))
         .join(', '),
     );
     expect(faults).toEqual([]);
     expect(sectionCount).toBeGreaterThan(isLong ? 9999 : 99);
-    expect(story['guarded writes']).toBeGreaterThan(0);
+    expect(stats['guarded writes']).toBeGreaterThan(0);
   });
 
   /** A stopped process, or a moved clock, excuses; a bad network does not. */
@@ -52,7 +52,7 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'etcd on trial' : 'skipped: no etcd', () => 
   if (isLong) {
     it(strict, { timeout: 1e6 }, async () => {
       console.info(`etcd cut off: KDS_SEED=${seed}`);
-      const { faults, story } = await runTrial({
+      const { faults, stats } = await runChaos({
         program,
         seconds,
         seed,
@@ -63,9 +63,9 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'etcd on trial' : 'skipped: no etcd', () => 
         isStrict: true,
         holdMsMax: 6000,
       });
-      console.info(JSON.stringify(story));
+      console.info(JSON.stringify(stats));
       expect(faults).toEqual([]);
-      expect(story['lost in time']).toBeGreaterThan(0);
+      expect(stats['lost in time']).toBeGreaterThan(0);
     });
   }
 });

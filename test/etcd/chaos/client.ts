@@ -1,5 +1,5 @@
 /**
- * A client of a trial, in a process of its own: it comes by bad networks, and under its grants
+ * A client of a chaos run, in a process of its own: it comes by bad networks, and under its grants
  * writes into etcd, guarded, without a look at whether it still has them. It notes what it is told
  * of each grant, by the key that the log knows the set by, and what its copy of the state is at
  * each revision. Its clock is shifted when it is told to.

@@ -1,10 +1,10 @@
-/** What befalls the clients, the networks and the members of a trial, one after the other. */
+/** Faults of the clients, the networks and the members in a chaos run, one after the other. */
 
 import type { ChildProcess } from 'node:child_process';
 import type { BadNetwork } from '../bad-network.ts';
 import type { EtcdCluster } from '../server.ts';
 
-export interface TrialClient {
+export interface ChaosClient {
   readonly name: string;
   readonly process: ChildProcess;
 }
@@ -18,10 +18,10 @@ export interface Scene {
   readonly random: () => number;
   /** For so long the leader is stopped. */
   readonly leaderStoppedMs: number;
-  anyClient(): TrialClient;
+  anyClient(): ChaosClient;
   /** By SIGKILL; another one takes its place. */
-  replace(client: TrialClient): Promise<void>;
-  /** Later in the trial; at its end at the latest. */
+  replace(client: ChaosClient): Promise<void>;
+  /** Later in the run; at its end at the latest. */
   after(ms: number, fn: () => void): void;
 }
 
@@ -113,7 +113,7 @@ export const faults = {
 
 export type FaultName = keyof typeof faults;
 
-/** Those of a trial of all that can go wrong, but for what would stop everybody. */
+/** Faults of the full chaos run: all but the one that would stop everybody. */
 export const faultNames = (Object.keys(faults) as readonly FaultName[]).filter(
   (name) => name !== 'networks unheard',
 );

@@ -1,23 +1,23 @@
 /**
- * The trials are tried: the host is broken on purpose, in the ways in which such a host is most
- * likely to be wrong, and each time the trial must notice, by what is wrong with it. Those that
- * take long to show are tried with `KDS_STRESS_SECONDS` only. (That a client relies on its lease
- * for too long shows too seldom here; ../network.test.ts sees it each time.)
+ * A check of the chaos run itself: the most likely faults are injected into the backend, and the
+ * run must detect each by its own finding. Faults that take long to detect are injected with
+ * `KDS_STRESS_SECONDS` only. (A run rarely detects that a client relies on its lease for too long;
+ * ../network.test.ts detects it each time.)
  */
 
 import { afterAll, describe, expect, it } from 'vitest';
 import { bundleProgram, removePrograms } from '../../broker/programs.ts';
 import { faultySource, type SourceFault } from '../../redis/chaos/faulty-source.ts';
 import { hasEtcd } from '../server.ts';
-import { runTrial, type TrialPlan } from './chaos-run.ts';
+import { type ChaosPlan, runChaos } from './chaos-run.ts';
 import type { FaultName } from './faults.ts';
 
-interface Mutant extends Partial<TrialPlan> {
+interface Mutant extends Partial<ChaosPlan> {
   readonly name: string;
   readonly source: readonly SourceFault[];
   /** Under which it shows; none if it does anyway. */
   readonly faultNames?: readonly FaultName[];
-  /** One of the trial's findings is like this. */
+  /** One of the run's findings is like this. */
   readonly noticed: RegExp;
   readonly isSlow?: boolean;
 }
@@ -123,7 +123,7 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'a backend that is broken so that' : 'skippe
     async ({ source, noticed, name: _, isSlow, ...plan }) => {
       const entry = new URL('./client.ts', import.meta.url);
       const program = await bundleProgram(entry, [faultySource(source, 'etcd')]);
-      const { faults } = await runTrial({
+      const { faults } = await runChaos({
         program,
         seed,
         faultNames: [],

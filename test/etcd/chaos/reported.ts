@@ -1,4 +1,4 @@
-/** What the clients of a trial write down for the monitor to judge. */
+/** What the clients of a chaos run write down for the monitor to judge. */
 
 import { createHash } from 'node:crypto';
 

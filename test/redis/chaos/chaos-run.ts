@@ -16,12 +16,12 @@ import { checkJournal, type Line, lostTokens } from '../../stress/journal.ts';
 import { randomFrom } from '../../stress/random.ts';
 import { BadNetwork } from '../bad-network.ts';
 import type { ClientOrders } from './client.ts';
-import { anyFault, type FaultName, faults, type Scene, type TrialClient } from './faults.ts';
+import { anyFault, type ChaosClient, type FaultName, faults, type Scene } from './faults.ts';
 import { checkStoreLog, FencedStore } from './fenced-store.ts';
 import { RedisProcess } from './redis-process.ts';
 import { readHistory } from './server-history.ts';
 
-export interface TrialPlan {
+export interface ChaosPlan {
   /** client.ts, bundled. */
   readonly program: string;
   readonly seconds: number;
@@ -41,12 +41,12 @@ export interface TrialPlan {
   readonly calmMsMax?: number;
 }
 
-export interface TrialFindings {
+export interface ChaosFindings {
   /** What must never be. */
   readonly faults: readonly string[];
   readonly sectionCount: number;
-  /** What went on, in numbers, for people. */
-  readonly story: Readonly<Record<string, number>>;
+  /** Numbers of events, printed by the test. */
+  readonly stats: Readonly<Record<string, number>>;
 }
 
 const defaults = {
@@ -58,37 +58,37 @@ const defaults = {
   endsAtStale: false,
   calmMsMax: 60_000,
 };
-const domainName = 'trial';
+const domainName = 'chaos';
 const root = rootOf(domainName);
 
-export async function runTrial(plan: TrialPlan): Promise<TrialFindings> {
-  const trial = await Trial.prepare(plan);
+export async function runChaos(plan: ChaosPlan): Promise<ChaosFindings> {
+  const chaos = await ChaosRun.prepare(plan);
   try {
-    await trial.run();
-    await trial.comeToRest();
-    return await trial.judge();
+    await chaos.run();
+    await chaos.comeToRest();
+    return await chaos.judge();
   } finally {
-    await trial.remove();
+    await chaos.remove();
   }
 }
 
-class Trial {
-  readonly #plan: Required<TrialPlan>;
-  readonly #folder = mkdtempSync(join(tmpdir(), 'kds-trial-'));
+class ChaosRun {
+  readonly #plan: Required<ChaosPlan>;
+  readonly #folder = mkdtempSync(join(tmpdir(), 'kds-chaos-'));
   readonly #journalPath = join(this.#folder, 'journal');
   readonly #random: () => number;
   readonly #server: RedisProcess;
   readonly #storeServer: RedisProcess;
   readonly #store: Redis;
   readonly #network: BadNetwork;
-  readonly #clients: TrialClient[] = [];
+  readonly #clients: ChaosClient[] = [];
   readonly #later = new Map<NodeJS.Timeout, () => void>();
   readonly #faults: string[] = [];
   readonly #counts = new Map<FaultName, number>();
   #startedCount = 0;
 
   private constructor(
-    plan: TrialPlan,
+    plan: ChaosPlan,
     server: RedisProcess,
     storeServer: RedisProcess,
     network: BadNetwork,
@@ -102,11 +102,11 @@ class Trial {
     writeFileSync(this.#journalPath, '');
   }
 
-  static async prepare(plan: TrialPlan): Promise<Trial> {
+  static async prepare(plan: ChaosPlan): Promise<ChaosRun> {
     const server = await RedisProcess.durable();
     const storeServer = await RedisProcess.inMemory();
     const network = await BadNetwork.before(server.socketPath);
-    return new Trial(plan, server, storeServer, network);
+    return new ChaosRun(plan, server, storeServer, network);
   }
 
   async run(): Promise<void> {
@@ -120,7 +120,7 @@ class Trial {
     await Promise.all(Array.from({ length: clientCount }, () => this.#start()));
     const scene = this.#scene();
     const endMs = performance.now() + seconds * 1000;
-    // Each fault once, in any order, then any of them: a short trial has them all, too.
+    // Each fault once, in any order, then any of them: a short run has them all, too.
     const first = shuffled(faultNames, random);
     // On a slow machine it takes longer to make as many sections.
     const isDone = (): boolean =>
@@ -160,7 +160,7 @@ class Trial {
     await this.#checkNothingIsLeft(Math.max(endMs - performance.now(), 4 * leaseMs));
   }
 
-  async judge(): Promise<TrialFindings> {
+  async judge(): Promise<ChaosFindings> {
     const history = readHistory(this.#server.readAppendOnlyFile(), root);
     const text = readFileSync(this.#journalPath, 'utf8').trimEnd();
     const lines = text === '' ? [] : text.split('\n').map((line) => JSON.parse(line) as Line);
@@ -177,7 +177,7 @@ class Trial {
       ...journal.faults.map((fault) => `journal: ${fault}`),
       ...store.faults.map((fault) => `store: ${fault}`),
     ];
-    const story = {
+    const stats = {
       sections: journal.grantCount,
       'lost in time': journal.lostCount,
       'overlaps excused': journal.excusedCount,
@@ -188,7 +188,7 @@ class Trial {
       'lines cut': this.#network.cutCount,
       ...Object.fromEntries(this.#counts),
     };
-    return { faults: faultsFound, sectionCount: journal.grantCount, story };
+    return { faults: faultsFound, sectionCount: journal.grantCount, stats };
   }
 
   async remove(): Promise<void> {
@@ -206,7 +206,7 @@ class Trial {
       server: this.#server,
       random: this.#random,
       anyClient: () =>
-        this.#clients[Math.floor(this.#random() * this.#clients.length)] as TrialClient,
+        this.#clients[Math.floor(this.#random() * this.#clients.length)] as ChaosClient,
       replace: async (client) => {
         const line = { client: client.name, do: 'kill' };
         appendFileSync(this.#journalPath, `${JSON.stringify(line)}\n`);
@@ -314,7 +314,7 @@ async function isInTime(msMax: number, isSo: () => Promise<boolean>): Promise<bo
   return true;
 }
 
-function isOver({ process }: TrialClient): boolean {
+function isOver({ process }: ChaosClient): boolean {
   return process.exitCode !== null || process.signalCode !== null;
 }
 

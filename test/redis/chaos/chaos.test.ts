@@ -1,12 +1,12 @@
 /**
- * Redis on trial: `KDS_STRESS_SECONDS` says for how long, and `KDS_SEED` with which random numbers.
- * A trial of a minute or more goes on until it has seen 10,000 sections.
+ * A chaos run on Redis: `KDS_STRESS_SECONDS` is its duration, `KDS_SEED` its random seed. A run of
+ * a minute or more continues until there have been 10,000 sections.
  */
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { bundleProgram, removePrograms } from '../../broker/programs.ts';
 import { describeWithRedis } from '../server.ts';
-import { runTrial } from './chaos-run.ts';
+import { runChaos } from './chaos-run.ts';
 import { faultNames } from './faults.ts';
 
 const seconds = Number(process.env['KDS_STRESS_SECONDS'] ?? 10);
@@ -23,17 +23,17 @@ describeWithRedis('with clients, network and server at fault', () => {
   it('none overlaps unless the server let its lease end, nothing stale is taken, nothing is left', {
     timeout: (10 * seconds + 1200) * 1000,
   }, async () => {
-    console.log(`redis on trial: KDS_SEED=${seed}`);
-    const { faults, sectionCount, story } = await runTrial({
+    console.log(`chaos run on redis: KDS_SEED=${seed}`);
+    const { faults, sectionCount, stats } = await runChaos({
       program,
       seconds,
       sectionCountMin,
       seed,
       faultNames,
     });
-    console.log(JSON.stringify(story));
+    console.log(JSON.stringify(stats));
     expect(faults).toEqual([]);
     expect(sectionCount).toBeGreaterThanOrEqual(sectionCountMin);
-    for (const name of faultNames) expect(story, 'all has happened').toHaveProperty([name]);
+    for (const name of faultNames) expect(stats, 'all has happened').toHaveProperty([name]);
   });
 });

@@ -1,7 +1,7 @@
 /**
- * A client of a trial, in a process of its own: it comes by the bad network, and reads and writes
- * the fenced store under its grants without a look at whether it still has them. Its clock is
- * shifted when it is told to.
+ * A client of a chaos run, in a process of its own: it comes by the bad network, and reads and
+ * writes the fenced store under its grants without a check that it still has them. Its clock is
+ * shifted by a message from the test.
  */
 
 import { randomBytes } from 'node:crypto';

@@ -1,10 +1,10 @@
-/** What befalls the clients, the network and the server of a trial, one after the other. */
+/** Faults of the clients, the network and the server in a chaos run, one after the other. */
 
 import type { ChildProcess } from 'node:child_process';
 import type { BadNetwork, CutMoment } from '../bad-network.ts';
 import type { RedisProcess } from './redis-process.ts';
 
-export interface TrialClient {
+export interface ChaosClient {
   readonly name: string;
   readonly process: ChildProcess;
 }
@@ -15,12 +15,12 @@ export interface Scene {
   readonly network: BadNetwork;
   readonly server: RedisProcess;
   readonly random: () => number;
-  anyClient(): TrialClient;
+  anyClient(): ChaosClient;
   /** By SIGKILL; another one takes its place. */
-  replace(client: TrialClient): Promise<void>;
+  replace(client: ChaosClient): Promise<void>;
   /** A command to the server itself, past the network. */
   send(...command: readonly string[]): Promise<void>;
-  /** Later in the trial; at its end at the latest. */
+  /** Later in the run; at its end at the latest. */
   after(ms: number, fn: () => void): void;
 }
 

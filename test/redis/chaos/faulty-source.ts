@@ -1,5 +1,5 @@
 /**
- * Faults put into the host's sources as they are bundled, to see that the trials notice: a text
+ * Faults put into the backend's sources as they are bundled; a chaos run must detect each: a text
  * that must stand in a file exactly once, and what replaces it. So a change that moves one is
  * noticed.
  */

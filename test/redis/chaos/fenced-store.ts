@@ -1,5 +1,5 @@
 /**
- * What the clients of a trial read and write under their grants: on a server of its own that no
+ * What the clients of a chaos run read and write under their grants: on a server of its own that no
  * fault befalls, by a script that lets `kds_fence` decide, and that keeps a log of what came of it.
  */
 

@@ -1,12 +1,12 @@
 /**
- * The trials are tried: the host is broken on purpose, in the five ways in which such a host is
- * most likely to be wrong, and each time the trial must notice, by what is wrong with it.
+ * A check of the chaos run itself: the five most likely faults are injected into the backend, and
+ * the run must detect each by its own finding.
  */
 
 import { afterAll, expect, it } from 'vitest';
 import { bundleProgram, removePrograms } from '../../broker/programs.ts';
 import { describeWithRedis } from '../server.ts';
-import { runTrial } from './chaos-run.ts';
+import { runChaos } from './chaos-run.ts';
 import type { FaultName } from './faults.ts';
 import { faultySource, type SourceFault } from './faulty-source.ts';
 
@@ -18,7 +18,7 @@ interface Mutant {
   readonly clientCount?: number;
   readonly pauseMsMax?: number;
   readonly repeatedShare?: number;
-  /** One of the trial's findings is like this. */
+  /** One of the run's findings is like this. */
   readonly noticed: RegExp;
 }
 
@@ -93,7 +93,7 @@ describeWithRedis('a backend that is broken so that', () => {
   it.each(mutants)('$name is noticed', async ({ source, noticed, name: _, ...mutant }) => {
     const entry = new URL('./client.ts', import.meta.url);
     const program = await bundleProgram(entry, [faultySource(source)]);
-    const { faults } = await runTrial({
+    const { faults } = await runChaos({
       program,
       // Of a fault that has to come first; else it shows at once. It ends when it has.
       seconds: mutant.faultNames === undefined ? 2 : 60,
