@@ -26,9 +26,9 @@ export interface Section {
 export interface CheckerLimits {
   readonly leaseMs: number;
   /** From a take-over by a server without a grant until its holder is notified, in ms. */
-  readonly undoneToldMsMax: number;
+  readonly undoneNotifiedMsMax: number;
   /** From the grant until its holder knows, in ms; undefined where it has no bound. */
-  readonly toldMsMax: number | undefined;
+  readonly notifiedMsMax: number | undefined;
 }
 
 export class Checker {
@@ -65,7 +65,7 @@ export class Checker {
     this.#world.log(() => `${machine.name} begins ${grant.token}`);
     this.sectionCount++;
     for (const other of this.#open) this.#meet(section, other);
-    this.#checkTold(section);
+    this.#checkNotified(section);
     this.#open.add(section);
     grant.signal.addEventListener('abort', () => {
       this.#world.log(() => `${machine.name} is notified that ${grant.token} is lost`);
@@ -105,11 +105,13 @@ export class Checker {
   }
 
   /** No wake-up is lost for longer than it takes to ask again. */
-  #checkTold({ machine, grant, seen }: Section): void {
-    const { toldMsMax } = this.#limits;
+  #checkNotified({ machine, grant, seen }: Section): void {
+    const { notifiedMsMax } = this.#limits;
     const tookMs = this.#world.nowMs - seen.grantedAtMs;
     this.#world.check(
-      toldMsMax === undefined || tookMs <= toldMsMax || machine.stoppedUntilMs > seen.grantedAtMs,
+      notifiedMsMax === undefined ||
+        tookMs <= notifiedMsMax ||
+        machine.stoppedUntilMs > seen.grantedAtMs,
       () => `${machine.name} was notified of ${grant.token} after ${tookMs.toFixed(0)} ms`,
     );
   }
@@ -126,7 +128,7 @@ export class Checker {
     const sinceRollbackMs = nowMs - this.#monitor.rolledBackAtMs;
     // Another server's clock may be ahead, and its session may have a heartbeat less.
     const isClockKept = sinceRollbackMs > this.#limits.leaseMs;
-    if (grant.fate === 'expired' && isRunning && isClockKept) {
+    if (grant.outcome === 'expired' && isRunning && isClockKept) {
       this.#world.fail(
         new Violation(
           `${machine.name} runs, and believes that it holds ${section.grant.token}, ` +
@@ -134,8 +136,8 @@ export class Checker {
         ),
       );
     }
-    if (grant.fate !== 'undone') return;
-    const dueMs = this.#limits.undoneToldMsMax;
+    if (grant.outcome !== 'undone') return;
+    const dueMs = this.#limits.undoneNotifiedMsMax;
     this.#world.clock.after(dueMs, () => {
       const isExcused =
         machine.life !== 'running' ||

@@ -67,7 +67,7 @@ export class FencedStore {
     } else {
       this.refusedCount++;
       // A late access of a grant that was ended may meet a server that has it again.
-      const isHeld = seen.fate === 'live' && !seen.wasTaken && !seen.wasEnded;
+      const isHeld = seen.outcome === 'live' && !seen.wasTaken && !seen.wasEnded;
       this.#check(!isHeld, `${what}, which is held, is refused`);
     }
   }

@@ -7,7 +7,7 @@ export type Links = ReadonlyMap<string, Mode>;
  * The outcome of a grant. `expired`: the server ended its session; `revoked`: a stealing request
  * came; `undone`: a server without that grant took over.
  */
-export type Fate = 'live' | 'ended' | 'expired' | 'revoked' | 'undone';
+export type GrantOutcome = 'live' | 'ended' | 'expired' | 'revoked' | 'undone';
 
 export interface GrantSeen {
   /** Its token, or a lower bound of it. */
@@ -16,7 +16,7 @@ export interface GrantSeen {
   /** Its place among all grants, in the order in which the server gave them. */
   readonly order: number;
   readonly grantedAtMs: number;
-  fate: Fate;
+  outcome: GrantOutcome;
   /** It has been taken from its holder, even if a server that took over has it again. */
   wasTaken: boolean;
   /** Its holder has ended it, even if a server that took over has it again. */

@@ -49,13 +49,13 @@ export class World {
     return this.clock.nowMs;
   }
 
-  /** `tell` is called only where somebody reads it. */
-  log(tell: () => string): void {
+  /** Calls `line` only if the log is kept. */
+  log(line: () => string): void {
     if (!this.#keepsLog || this.lines.length >= logLinesMax) return;
-    this.lines.push(`${this.nowMs.toFixed(3).padStart(12)}  ${tell()}`);
+    this.lines.push(`${this.nowMs.toFixed(3).padStart(12)}  ${line()}`);
   }
 
-  /** The world has gone wrong; the first to say so is heard. */
+  /** The world has gone wrong; only the first failure is kept. */
   fail(failure: unknown): void {
     if (this.#failed) return;
     this.#failed = true;
@@ -126,14 +126,14 @@ export async function inVirtualTime<R>(
   const refuse = (): never => {
     throw new Violation('real time or chance has no place in a simulation');
   };
-  const tell = (): number => clock.nowMs;
+  const now = (): number => clock.nowMs;
   const places = [
     { owner: globalThis, name: 'setTimeout', value: virtual.setTimeout ?? refuse },
     { owner: globalThis, name: 'clearTimeout', value: virtual.clearTimeout ?? clearTimeout },
     { owner: globalThis, name: 'setInterval', value: refuse },
     { owner: Math, name: 'random', value: virtual.random ?? refuse },
-    { owner: Date, name: 'now', value: tell },
-    { owner: performance, name: 'now', value: tell },
+    { owner: Date, name: 'now', value: now },
+    { owner: performance, name: 'now', value: now },
   ] as const;
   const kept = places.map(({ owner, name }) => Object.getOwnPropertyDescriptor(owner, name));
   for (const { owner, name, value } of places) {

@@ -9,7 +9,13 @@
  * written one by one.
  */
 
-import { conflict, type Fate, type GrantMonitor, type GrantSeen, type Mode } from '../grants.ts';
+import {
+  conflict,
+  type GrantMonitor,
+  type GrantOutcome,
+  type GrantSeen,
+  type Mode,
+} from '../grants.ts';
 import type { Machine } from '../machine.ts';
 import type { World } from '../world.ts';
 import type { Endpoint, System, Tap } from './system.ts';
@@ -95,7 +101,8 @@ export class BrokerMonitor implements GrantMonitor, Tap {
   liveGrantsOf(client: string): readonly GrantSeen[] {
     this.settle();
     return [...this.grants.values()].filter(
-      ({ session, fate, broker }) => session === client && fate === 'live' && broker !== undefined,
+      ({ session, outcome, broker }) =>
+        session === client && outcome === 'live' && broker !== undefined,
     );
   }
 
@@ -130,7 +137,7 @@ export class BrokerMonitor implements GrantMonitor, Tap {
   }
 
   describe(): string {
-    const live = [...this.grants.values()].filter(({ fate }) => fate === 'live');
+    const live = [...this.grants.values()].filter(({ outcome }) => outcome === 'live');
     const held = live.map(({ token, session, links }) => {
       return `${session} ${token} ${[...links].map(([name, mode]) => mode + name)}`;
     });
@@ -288,8 +295,8 @@ export class BrokerMonitor implements GrantMonitor, Tap {
     peer.requests.delete(id);
     if (grant === undefined) return;
     this.#flag(peer.term, grant, how === 'abandon');
-    if (grant.fate !== 'live') return;
-    grant.fate = 'ended';
+    if (grant.outcome !== 'live') return;
+    grant.outcome = 'ended';
     grant.wasEnded = true;
   }
 
@@ -307,8 +314,8 @@ export class BrokerMonitor implements GrantMonitor, Tap {
     for (const { grant } of peer.requests.values()) {
       if (grant === undefined) continue;
       this.#flag(peer.term, grant, true);
-      if (grant.fate !== 'live') continue;
-      if (machine?.life === 'dead') grant.fate = 'ended';
+      if (grant.outcome !== 'live') continue;
+      if (machine?.life === 'dead') grant.outcome = 'ended';
       else if (this.#world.nowMs < peer.term.graceEndsAtMs) grant.broker = undefined;
       else this.#take(grant, 'undone');
     }
@@ -335,7 +342,7 @@ export class BrokerMonitor implements GrantMonitor, Tap {
       return;
     }
     const claimed = this.grants.get(claims ?? 0);
-    if (claimed?.fate === 'live') this.#take(claimed, this.#isExcused(claimed, peer.term));
+    if (claimed?.outcome === 'live') this.#take(claimed, this.#isExcused(claimed, peer.term));
   }
 
   #grant(peer: Peer, frame: Frame): void {
@@ -357,7 +364,13 @@ export class BrokerMonitor implements GrantMonitor, Tap {
       this.#checkTurn(term, request, what);
       grant = {
         ...{ token, session: client, order: this.grants.size, grantedAtMs: this.#world.nowMs },
-        ...{ fate: 'live', wasTaken: false, wasEnded: false, links: request.links, broker: term },
+        ...{
+          outcome: 'live',
+          wasTaken: false,
+          wasEnded: false,
+          links: request.links,
+          broker: term,
+        },
       };
       this.#meet(term, grant, request, what);
       this.grants.set(token, grant);
@@ -372,14 +385,14 @@ export class BrokerMonitor implements GrantMonitor, Tap {
   /** No grant that conflicts is left; one that might have been claimed is taken away. */
   #meet(term: Term, grant: GrantRecord, { links, claims }: Request, what: string): void {
     for (const other of this.grants.values()) {
-      if (other === grant || other.fate !== 'live' || !conflict(links, other.links)) continue;
+      if (other === grant || other.outcome !== 'live' || !conflict(links, other.links)) continue;
       if (other.broker !== undefined) {
         this.#check(other.broker.isOver, `${what}, beside ${other.token} of ${other.session}`);
       }
       const isDead = this.#machineOf(other.session)?.life === 'dead';
       // One that was cut off may claim before its heir, which then takes it away again.
       const isRightful = claims !== undefined && other.token > grant.token;
-      if (isDead) other.fate = 'ended';
+      if (isDead) other.outcome = 'ended';
       else if (!isRightful) this.#take(other, this.#isExcused(other, term));
     }
   }
@@ -425,7 +438,7 @@ export class BrokerMonitor implements GrantMonitor, Tap {
   }
 
   /** A client that stood still, or was cut off, since the broker began may have come too late. */
-  #isExcused({ session }: GrantRecord, term: Term): Fate {
+  #isExcused({ session }: GrantRecord, term: Term): GrantOutcome {
     const machine = this.#machineOf(session);
     const stoodStill =
       machine === undefined ||
@@ -435,11 +448,11 @@ export class BrokerMonitor implements GrantMonitor, Tap {
     return stoodStill || wasCut ? 'revoked' : 'expired';
   }
 
-  #take(grant: GrantRecord, fate: Fate): void {
-    if (grant.fate !== 'live') return;
-    grant.fate = fate;
+  #take(grant: GrantRecord, outcome: GrantOutcome): void {
+    if (grant.outcome !== 'live') return;
+    grant.outcome = outcome;
     grant.wasTaken = true;
-    this.#world.log(() => `${grant.session} has lost ${grant.token}: ${fate}`);
+    this.#world.log(() => `${grant.session} has lost ${grant.token}: ${outcome}`);
     this.onTaken(grant);
   }
 

@@ -1,4 +1,4 @@
-/** node:child_process of the simulated system: a program that says something and lives on. */
+/** node:child_process of the simulated system: a program that prints a line and runs on. */
 
 import { EventEmitter } from 'node:events';
 import { theSystem } from './system.ts';
@@ -19,13 +19,13 @@ export function spawn(_path: string, args: readonly string[]): ChildProcess {
   const system = theSystem();
   const parent = system.process;
   const child = new ChildProcess();
-  const tell = (run: () => void): void => {
+  const deliver = (run: () => void): void => {
     system.world.clock.after(system.delayMs(), () => parent.receive(run));
   };
   system.spawn(
     args,
-    (text) => tell(() => child.stdout.emit('data', text)),
-    () => tell(() => child.stdout.emit('end')),
+    (text) => deliver(() => child.stdout.emit('data', text)),
+    () => deliver(() => child.stdout.emit('end')),
   );
   return child;
 }

@@ -22,7 +22,7 @@ import { System, setSystem } from './system.ts';
 
 const troubleMs = 4000;
 /** Until a client that was cut off knows that its grant is lost: it connects again meanwhile. */
-const undoneToldMsMax = 1500;
+const undoneNotifiedMsMax = 1500;
 
 interface Outcome {
   readonly profile: ProfileName;
@@ -96,8 +96,8 @@ class BrokerWorld {
     this.#store = new FencedStore(world, plainFence());
     this.#checker = new Checker(world, this.#monitor, {
       leaseMs: graceMs,
-      undoneToldMsMax,
-      toldMsMax: this.#profile.name === 'calm' ? 4 * quality.delayMsMax : undefined,
+      undoneNotifiedMsMax,
+      notifiedMsMax: this.#profile.name === 'calm' ? 4 * quality.delayMsMax : undefined,
     });
     this.#disturbances = new Disturbances(world);
     this.#around = {

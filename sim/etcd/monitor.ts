@@ -14,8 +14,8 @@ import type { Grant } from '../../src/api/grant.ts';
 import type { Keys } from '../../src/backends/etcd/keys.ts';
 import {
   conflict,
-  type Fate,
   type GrantMonitor,
+  type GrantOutcome,
   type GrantSeen,
   type Links,
   type Mode,
@@ -186,7 +186,7 @@ export class EtcdMonitor implements GrantMonitor {
     });
     const grant: EtcdGrantSeen = {
       ...{ token: revision * tokensPerRevision, session, order: this.grantCount++ },
-      ...{ grantedAtMs: this.#world.nowMs, fate: 'live', wasTaken: false, wasEnded: false },
+      ...{ grantedAtMs: this.#world.nowMs, outcome: 'live', wasTaken: false, wasEnded: false },
       ...{ revision, recovered: flagged.sort() },
     };
     this.#granted.set(key, grant);
@@ -219,8 +219,8 @@ export class EtcdMonitor implements GrantMonitor {
     if (grant === undefined) return;
     this.#granted.delete(key);
     if (isStolen) this.#took(key, grant, 'revoked');
-    else if (grant.fate === 'live') {
-      grant.fate = 'ended';
+    else if (grant.outcome === 'live') {
+      grant.outcome = 'ended';
       grant.wasEnded = true;
     }
   }
@@ -235,17 +235,17 @@ export class EtcdMonitor implements GrantMonitor {
 
   #checkWrite(key: string): void {
     const grant = this.#granted.get(key);
-    this.#check(grant?.fate === 'live', () => `a guarded write came under ${key}, not held`);
+    this.#check(grant?.outcome === 'live', () => `a guarded write came under ${key}, not held`);
     this.guardedWriteCount++;
   }
 
-  #took(key: string, grant: EtcdGrantSeen, fate: Fate, stays = false): void {
+  #took(key: string, grant: EtcdGrantSeen, outcome: GrantOutcome, stays = false): void {
     if (!stays) this.#granted.delete(key);
     if (grant.wasTaken) return;
-    grant.fate = fate;
+    grant.outcome = outcome;
     grant.wasTaken = true;
     this.takenCount++;
-    this.#world.log(() => `  the grant of ${key} is ${fate}`);
+    this.#world.log(() => `  the grant of ${key} is ${outcome}`);
     this.onTaken(grant);
   }
 

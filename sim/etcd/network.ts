@@ -1,5 +1,5 @@
 /**
- * The network between a client and the members: HTTP requests, each with a fate of its own.
+ * The network between a client and the members: HTTP requests, each with an outcome of its own.
  *
  * A request may be lost, late, or arrive twice; its answer may be lost. Two requests keep no order,
  * as they may go by two connections. A stream keeps its order, until it is cut or falls silent. A

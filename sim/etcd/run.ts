@@ -80,8 +80,8 @@ class EtcdWorld {
     this.#store = new FencedStore(world, plainFence());
     this.#checker = new Checker(world, this.#monitor, {
       leaseMs,
-      undoneToldMsMax: 0,
-      toldMsMax: this.#toldMsMax(leaseMs),
+      undoneNotifiedMsMax: 0,
+      notifiedMsMax: this.#notifiedMsMax(leaseMs),
     });
     this.#disturbances = new Disturbances(world);
     this.#around = {
@@ -139,7 +139,7 @@ class EtcdWorld {
   }
 
   /** Where nothing is lost but messages of watches, a heartbeat and a late watch bound it. */
-  #toldMsMax(leaseMs: number): number | undefined {
+  #notifiedMsMax(leaseMs: number): number | undefined {
     const { name, quality, lagMsMax } = this.#profile;
     const deliveryMs = lagMsMax + 2 * quality.delayMsMax;
     if (name === 'calm' || name === 'deadly') return deliveryMs;

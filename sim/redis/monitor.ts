@@ -9,8 +9,8 @@
 
 import {
   conflict,
-  type Fate,
   type GrantMonitor,
+  type GrantOutcome,
   type GrantSeen,
   type Links,
   type Mode,
@@ -64,7 +64,9 @@ export class ServerMonitor implements StepMonitor, GrantMonitor {
   /** Those that the server has of a client's sessions. */
   liveGrantsOf(client: string): readonly GrantSeen[] {
     const all = [...this.grants.values()];
-    return all.filter(({ fate, session }) => fate === 'live' && session.startsWith(`${client}-`));
+    return all.filter(
+      ({ outcome, session }) => outcome === 'live' && session.startsWith(`${client}-`),
+    );
   }
 
   /** What the server has, for people. */
@@ -96,8 +98,8 @@ export class ServerMonitor implements StepMonitor, GrantMonitor {
     const live = new Set([...this.#sets.values()].map(({ token }) => token));
     for (const { request } of this.#sets.values()) this.#requests.add(request);
     for (const grant of this.grants.values()) {
-      if (live.has(grant.token)) grant.fate = 'live';
-      else if (grant.fate === 'live') this.#took(grant, 'undone');
+      if (live.has(grant.token)) grant.outcome = 'live';
+      else if (grant.outcome === 'live') this.#took(grant, 'undone');
     }
     this.#world.log(() => `  ${before.size} sets before, ${this.#sets.size} now`);
     this.#checkRule();
@@ -133,7 +135,7 @@ export class ServerMonitor implements StepMonitor, GrantMonitor {
       // Only its own session releases a set; any other one, and a request that steals, takes it.
       if (script === 'enqueue') this.#took(grant, 'revoked');
       else if (set.session === caller) {
-        grant.fate = 'ended';
+        grant.outcome = 'ended';
         grant.wasEnded = true;
       } else this.#took(grant, 'expired');
     }
@@ -165,15 +167,15 @@ export class ServerMonitor implements StepMonitor, GrantMonitor {
     const order = this.grants.size;
     const grant: GrantSeen = {
       ...{ token, session, order, grantedAtMs },
-      ...{ fate: 'live', wasTaken: false, wasEnded: false },
+      ...{ outcome: 'live', wasTaken: false, wasEnded: false },
     };
     this.grants.set(token, grant);
   }
 
-  #took(grant: GrantSeen, fate: Fate): void {
-    grant.fate = fate;
+  #took(grant: GrantSeen, outcome: GrantOutcome): void {
+    grant.outcome = outcome;
     grant.wasTaken = true;
-    this.#world.log(() => `  grant ${grant.token} of ${grant.session} is ${fate}`);
+    this.#world.log(() => `  grant ${grant.token} of ${grant.session} is ${outcome}`);
     this.onTaken(grant);
   }
 

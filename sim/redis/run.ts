@@ -82,8 +82,8 @@ class RedisWorld {
     this.#store = new FencedStore(world, luaFence(lua));
     this.#checker = new Checker(world, this.#monitor, {
       leaseMs,
-      undoneToldMsMax: this.#undoneToldMsMax(leaseMs),
-      toldMsMax: this.#toldMsMax(leaseMs),
+      undoneNotifiedMsMax: this.#undoneNotifiedMsMax(leaseMs),
+      notifiedMsMax: this.#notifiedMsMax(leaseMs),
     });
     this.#disturbances = new Disturbances(world);
     this.#around = {
@@ -130,7 +130,7 @@ class RedisWorld {
   }
 
   /** Where nothing but messages is lost, a heartbeat and a look bound how late one is told. */
-  #toldMsMax(leaseMs: number): number | undefined {
+  #notifiedMsMax(leaseMs: number): number | undefined {
     const { name, quality } = this.#profile;
     if (name !== 'calm' && name !== 'deaf' && name !== 'deadly') return undefined;
     if (name === 'calm') return 4 * quality.delayMsMax;
@@ -141,7 +141,7 @@ class RedisWorld {
    * After a server took over: until a client is connected again, has noticed that its calls are
    * lost, and has asked what is left.
    */
-  #undoneToldMsMax(leaseMs: number): number {
+  #undoneNotifiedMsMax(leaseMs: number): number {
     const { name, quality } = this.#profile;
     const askMs = 2 * quality.reconnectMsMax + leaseMs / 10 + 16 * quality.delayMsMax;
     // Where the next server stands still too, calls have to run out of time first.
