@@ -1,5 +1,5 @@
 /**
- * Watches a small simulated domain, and compares it with the rule.
+ * Observes a small simulated domain, and compares it with the rule.
  *
  * The log is folded twice more: by the oracle, and by one shard that has all resources. Then:
  *
@@ -20,7 +20,7 @@ import type { Monitor } from '../../sim/scale/sequenced.ts';
 import { Shard } from '../../sim/scale/shard.ts';
 import { findFaults } from '../../src/core/index.ts';
 
-export class Trial implements Monitor {
+export class ScaleMonitor implements Monitor {
   readonly sections: Section[] = [];
   /** By kind of entry; and sets that ended while they waited. */
   readonly entryCounts = [0, 0, 0, 0];
@@ -161,7 +161,7 @@ export class Trial implements Monitor {
   }
 }
 
-/** Pairs of sections that conflict and were there at the same time, told in words. */
+/** Pairs of sections that conflict and were there at the same time, as text. */
 export function collisions(sections: readonly Section[]): readonly string[] {
   const inOrder = [...sections].sort((a, b) => a.fromMs - b.fromMs);
   const found: string[] = [];
@@ -169,7 +169,7 @@ export function collisions(sections: readonly Section[]): readonly string[] {
     for (let next = index + 1; next < inOrder.length; next++) {
       const other = inOrder[next] as Section;
       if (other.fromMs >= one.untilMs) break;
-      if (conflict(one, other)) found.push(`${told(one)} and ${told(other)}`);
+      if (conflict(one, other)) found.push(`${describeSection(one)} and ${describeSection(other)}`);
     }
   }
   return found;
@@ -186,7 +186,8 @@ export function overtakings(
   for (const [index, earlier] of inOrder.entries()) {
     for (const later of inOrder.slice(index + 1)) {
       if (later.fromMs >= earlier.fromMs || !isEarlier(earlier, later)) continue;
-      if (conflict(earlier, later)) found.push(`${told(later)} before ${told(earlier)}`);
+      if (conflict(earlier, later))
+        found.push(`${describeSection(later)} before ${describeSection(earlier)}`);
     }
   }
   return found;
@@ -198,7 +199,7 @@ function conflict(one: Section, other: Section): boolean {
   );
 }
 
-function told({ client, number, wishes, fromMs, untilMs }: Section): string {
+function describeSection({ client, number, wishes, fromMs, untilMs }: Section): string {
   return `${client}.${number} [${wishes}] from ${fromMs} to ${untilMs}`;
 }
 

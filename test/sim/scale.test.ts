@@ -15,7 +15,7 @@ import { defaultOptions, type ScaleOptions } from '../../sim/scale/options.ts';
 import { Parcels } from '../../sim/scale/parcels.ts';
 import { Sequenced } from '../../sim/scale/sequenced.ts';
 import { type Design, type Figures, Simulation } from '../../sim/scale/simulation.ts';
-import { collisions, overtakings, Trial } from './scale-monitor.ts';
+import { collisions, overtakings, ScaleMonitor } from './scale-monitor.ts';
 
 const seed = Number(process.env['KDS_SEED'] ?? Date.now() % 2 ** 31);
 const worldCount = Number(process.env['KDS_WORLDS'] ?? 40);
@@ -63,8 +63,8 @@ function untilQuiet(simulation: Simulation, options: ScaleOptions): void {
   expect(isQuiet, `the end of ${JSON.stringify(options)}`).toBe(true);
 }
 
-function runSequenced(options: ScaleOptions, trial: Trial): Sequenced {
-  const looking = { monitor: trial, onSection: trial.onSection };
+function runSequenced(options: ScaleOptions, monitor: ScaleMonitor): Sequenced {
+  const looking = { monitor, onSection: monitor.onSection };
   const simulation = new Simulation('sequenced', options, 0, looking);
   untilQuiet(simulation, options);
   if (!(simulation.domain instanceof Sequenced)) throw new Error('it is of another design');
@@ -87,18 +87,18 @@ describe('a domain in shards with one order', () => {
     for (let number = 0; number < worldCount; number++) {
       const options = smallWorld(number);
       inWorld(options, () => {
-        const trial = new Trial(options);
-        const domain = runSequenced(options, trial);
-        trial.expectTheRule(domain.shards);
-        trial.expectTheOrderOfTheLog();
-        trial.expectMarksOfTheDead();
-        expect(collisions(trial.sections)).toEqual([]);
-        seen.cancelled += trial.cancelledCount;
-        seen.expired += trial.entryCounts[2] ?? 0;
-        seen.foldedAgain += trial.foldedAgainCount;
+        const monitor = new ScaleMonitor(options);
+        const domain = runSequenced(options, monitor);
+        monitor.expectTheRule(domain.shards);
+        monitor.expectTheOrderOfTheLog();
+        monitor.expectMarksOfTheDead();
+        expect(collisions(monitor.sections)).toEqual([]);
+        seen.cancelled += monitor.cancelledCount;
+        seen.expired += monitor.entryCounts[2] ?? 0;
+        seen.foldedAgain += monitor.foldedAgainCount;
         seen.shards += domain.crashCounts.shards;
         seen.gateways += domain.crashCounts.gateways;
-        seen.sections += trial.sections.length;
+        seen.sections += monitor.sections.length;
       });
     }
     for (const [what, count] of Object.entries(seen)) expect(count, what).toBeGreaterThan(20);
@@ -108,11 +108,11 @@ describe('a domain in shards with one order', () => {
     for (let number = 0; number < worldCount; number++) {
       const options = { ...smallWorld(number), endsAhead: true };
       inWorld(options, () => {
-        const trial = new Trial(options);
-        trial.expectTheSameInTheEnd(runSequenced(options, trial).shards);
-        trial.expectTheOrderOfTheLog();
-        trial.expectMarksOfTheDead();
-        expect(collisions(trial.sections)).toEqual([]);
+        const monitor = new ScaleMonitor(options);
+        monitor.expectTheSameInTheEnd(runSequenced(options, monitor).shards);
+        monitor.expectTheOrderOfTheLog();
+        monitor.expectMarksOfTheDead();
+        expect(collisions(monitor.sections)).toEqual([]);
       });
     }
   });
@@ -125,10 +125,10 @@ describe('the same shards locked one by one', () => {
       const collectMs = number % 4 < 2 ? 0 : rest.epochMs;
       const options = { ...rest, collectMs, faults: defaultOptions.faults };
       inWorld(options, () => {
-        const trial = new Trial(options);
+        const monitor = new ScaleMonitor(options);
         const design: Design = number % 2 === 0 ? 'ordered' : 'ordered, durable';
-        untilQuiet(new Simulation(design, options, 0, trial), options);
-        expect(collisions(trial.sections)).toEqual([]);
+        untilQuiet(new Simulation(design, options, 0, monitor), options);
+        expect(collisions(monitor.sections)).toEqual([]);
       });
     }
   });
@@ -146,9 +146,9 @@ describe('the same shards locked one by one', () => {
       },
     };
     const count = (design: Design): number => {
-      const trial = new Trial(options);
-      untilQuiet(new Simulation(design, options, 0, trial), options);
-      const inOrder = [...trial.sections].sort((a, b) => a.askedMs - b.askedMs);
+      const monitor = new ScaleMonitor(options);
+      untilQuiet(new Simulation(design, options, 0, monitor), options);
+      const inOrder = [...monitor.sections].sort((a, b) => a.askedMs - b.askedMs);
       // More than a late message, an epoch and the difference of clocks make.
       return overtakings(inOrder, (a, b) => b.askedMs - a.askedMs > 20).length;
     };

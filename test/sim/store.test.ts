@@ -164,12 +164,12 @@ async function compare(
   const [simulated, real] = sides;
   for (let step = 0; step < count; step++) {
     const { script, keys, args } = next();
-    const told = `step ${step} of KDS_SEED=${seed}: ${keys.join(' ')} ${JSON.stringify(args)}`;
+    const context = `step ${step} of KDS_SEED=${seed}: ${keys.join(' ')} ${JSON.stringify(args)}`;
     const replies = [await simulated.run(script, keys, args), await real.run(script, keys, args)];
-    expect(replies[0], told).toEqual(replies[1]);
+    expect(replies[0], context).toEqual(replies[1]);
     if (step % 8 === 0 || step === count - 1) {
-      expect(await simulated.dump(), told).toEqual(await real.dump());
-      expect(await simulated.messages(), told).toEqual(await real.messages());
+      expect(await simulated.dump(), context).toEqual(await real.dump());
+      expect(await simulated.messages(), context).toEqual(await real.messages());
     }
     const outcome =
       JSON.stringify(replies[1])

@@ -7,17 +7,17 @@ import { inVirtualTime, Violation, World } from '../../sim/world.ts';
 describe('virtual time', () => {
   it('goes from event to event, and events of one moment come in the order asked for', () => {
     const clock = new VirtualClock();
-    const told: string[] = [];
+    const events: string[] = [];
     const random = new SeededRandom(7);
     const delays = Array.from({ length: 500 }, () => random.below(50));
     for (const [index, delay] of delays.entries()) {
-      clock.after(delay, () => told.push(`${clock.nowMs} ${index}`));
+      clock.after(delay, () => events.push(`${clock.nowMs} ${index}`));
     }
-    clock.after(25, () => told.push('cancelled'))();
+    clock.after(25, () => events.push('cancelled'))();
     while (clock.step(Number.POSITIVE_INFINITY));
     const expected = delays.map((delay, index) => [delay, index] as const);
     expected.sort(([one, first], [other, second]) => one - other || first - second);
-    expect(told).toEqual(expected.map(([delay, index]) => `${delay} ${index}`));
+    expect(events).toEqual(expected.map(([delay, index]) => `${delay} ${index}`));
   });
 
   it('does not go past the end that is given', () => {
@@ -47,15 +47,15 @@ describe('virtual time', () => {
 describe('a world', () => {
   it('lets all promises settle between two events', async () => {
     const world = new World(1);
-    const told: string[] = [];
+    const events: string[] = [];
     const chain = async (name: string): Promise<void> => {
       for (let step = 0; step < 100; step++) await null;
-      told.push(name);
+      events.push(name);
     };
     world.clock.after(1, () => void chain('first'));
-    world.clock.after(1, () => told.push('second'));
+    world.clock.after(1, () => events.push('second'));
     await world.run(10);
-    expect(told).toEqual(['first', 'second']);
+    expect(events).toEqual(['first', 'second']);
   });
 
   it.each([
@@ -66,7 +66,7 @@ describe('a world', () => {
       },
     ],
     [
-      'a promise is rejected, and nobody hears it',
+      'a promise is rejected, and no handler is attached',
       () => void Promise.reject(new Error('it broke')),
     ],
   ])('ends where %s', async (_, breaks) => {
@@ -104,25 +104,25 @@ describe('a machine', () => {
     expect(machine.nowMs() - startMs).toBe(100);
   });
 
-  it('that is stopped hears all later, messages in order; one that is dead nothing', async () => {
+  it('that is stopped receives all later, messages in order; a dead one nothing', async () => {
     const world = new World(3);
-    const told: string[] = [];
+    const received: string[] = [];
     const machine = new Machine(world, 'a', 1);
     const dead = new Machine(world, 'b', 1);
     for (const [index, name] of ['one', 'two', 'three'].entries()) {
-      world.clock.after(10 + index, () => machine.receive(() => told.push(name)));
+      world.clock.after(10 + index, () => machine.receive(() => received.push(name)));
     }
-    machine.after(11, () => told.push('timer'));
-    dead.after(11, () => told.push('dead'));
+    machine.after(11, () => received.push('timer'));
+    dead.after(11, () => received.push('dead'));
     world.clock.after(5, () => machine.stop());
     world.clock.after(6, () => dead.kill());
     world.clock.after(100, () => {
-      expect(told).toEqual([]);
+      expect(received).toEqual([]);
       machine.resume();
     });
     await world.run(1000);
-    expect(told.filter((name) => name !== 'timer')).toEqual(['one', 'two', 'three']);
-    expect(told).toHaveLength(4);
+    expect(received.filter((name) => name !== 'timer')).toEqual(['one', 'two', 'three']);
+    expect(received).toHaveLength(4);
   });
 });
 
