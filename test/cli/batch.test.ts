@@ -147,11 +147,11 @@ describe('a command that fails', () => {
       { id: 'b', run: 'true' },
     ];
     const { stdout } = await batch(lines, ['-k', '--json', '-j', '1']).ended;
-    const told = stdout
+    const printed = stdout
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line));
-    expect(told).toMatchObject([
+    expect(printed).toMatchObject([
       { line: 1, id: 'a', state: 'failed', exitCode: 7 },
       { line: 2, id: 'b', state: 'done', exitCode: 0 },
     ]);

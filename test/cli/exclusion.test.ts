@@ -119,9 +119,9 @@ describe('what the README shows', () => {
 
   it('kds run: both end', async () => {
     const both = lines('kds run').map((line) => cli.sh(line));
-    const said = await Promise.all(both.map(({ ended }) => ended));
-    expect(said.map(({ code }) => code)).toEqual([0, 0]);
-    expect(said.map(({ stdout }) => stdout)).toEqual(['one\n', 'two\n']);
+    const results = await Promise.all(both.map(({ ended }) => ended));
+    expect(results.map(({ code }) => code)).toEqual([0, 0]);
+    expect(results.map(({ stdout }) => stdout)).toEqual(['one\n', 'two\n']);
   });
 });
 

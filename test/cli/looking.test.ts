@@ -67,10 +67,10 @@ describe('kds ls', () => {
     const name = freshName();
     const one = await hold('1', '-x', name, '--label', 'me');
     const { stdout } = await cli.kds(['ls', '--json']).ended;
-    const told = JSON.parse(stdout);
-    expect(told.pending).toEqual([]);
-    expect(told.held).toHaveLength(1);
-    expect(told.held[0]).toMatchObject({
+    const printed = JSON.parse(stdout);
+    expect(printed.pending).toEqual([]);
+    expect(printed.held).toHaveLength(1);
+    expect(printed.held[0]).toMatchObject({
       set: { exclusive: [name], shared: [] },
       label: 'me',
       client: { pid: one.pid, command: 'sh -c echo ready; read line 1' },
@@ -83,8 +83,8 @@ describe('kds ls', () => {
     await hold('1', '-x', 'b', '-s', 'a');
     await hold('2', '-s', 'a', ...odd.flatMap((name) => ['-x', name]));
     const { stdout } = await cli.kds(['ls', '--names']).ended;
-    const told = stdout.trimEnd().split('\n');
-    expect(told.map((line) => (line.startsWith('"') ? JSON.parse(line) : line))).toEqual(
+    const printed = stdout.trimEnd().split('\n');
+    expect(printed.map((line) => (line.startsWith('"') ? JSON.parse(line) : line))).toEqual(
       ['a', 'b', ...odd].sort(),
     );
     expect(stdout).not.toMatch(/[^\P{C}\n]/u);

@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => cli.close());
 
-/** A shell under a set, which goes on when it is told to. */
+/** A shell under a set, which continues after a line of input. */
 async function hold(set: readonly string[], script: string): Promise<Running> {
   const running = cli.kds(['run', ...set, 'sh', '-c', `echo begun; read line; ${script}`]);
   await running.prints(/begun/);
@@ -116,15 +116,15 @@ describe('a process under a grant, as its client reports it to the broker', () =
   it('is a token and the process that holds it: both must be right', async () => {
     const name = freshName();
     const { token } = await cli.domain.acquire({ exclusive: name });
-    const ask = { do: 'acquire', id: 1, parts: [[name, 1]] };
-    for (const [under, told] of [
+    const request = { do: 'acquire', id: 1, parts: [[name, 1]] };
+    for (const [under, reply] of [
       [{ token, pid: process.pid }, 'refused'],
       [{ token, pid: process.pid + 1 }, 'waiting'],
       [{ token: token + 1, pid: process.pid }, 'waiting'],
     ] as const) {
       const client = await greeted([under]);
-      client.say(ask);
-      await client.next(told);
+      client.say(request);
+      await client.next(reply);
       client.socket.destroy();
     }
   });

@@ -29,10 +29,10 @@ describe('where the domain is', () => {
     ['redis://db.example?name=a&name=b', 'the parameter name twice'],
     ['redis://db.example?lease=soon', 'must be a time in seconds'],
     ['redis://:%@db.example', 'not percent-encoded'],
-  ])('is no %j, and nothing is asked', async (domain, said) => {
+  ])('is no %j, and nothing is requested', async (domain, message) => {
     const ended = await ls(domain);
     expect(ended).toMatchObject({ code: 64, stdout: '' });
-    expect(ended.stderr).toContain(said);
+    expect(ended.stderr).toContain(message);
   });
 
   it('is one address, not two', async () => {

@@ -113,17 +113,17 @@ describe('KDS_TRACE and kds check-trace', () => {
 
   it.each(notWritten)('%s costs the trace, not the command', async (_, path, reason) => {
     const env = { KDS_TRACE: path };
-    const isTold = (stderr: string): void => {
+    const expectNotice = (stderr: string): void => {
       expect(stderr).toMatch(/^kds: KDS_TRACE: tracing stopped: .*\n$/);
       expect(stderr).toMatch(reason);
     };
     const run = await cli.kds(['run', '-x', freshName(), 'sh', '-c', 'exit 3'], { env }).ended;
     expect(run.code).toBe(3);
-    isTold(run.stderr);
+    expectNotice(run.stderr);
     const input = `${JSON.stringify({ run: 'exit 4', writes: freshName() })}\n`;
     const batch = await cli.kds(['batch', '-k', '-'], { env, input }).ended;
     expect(batch.code).toBe(2);
-    isTold(batch.stderr.replace(/^kds: (line 1|0 of 1).*\n/gm, ''));
+    expectNotice(batch.stderr.replace(/^kds: (line 1|0 of 1).*\n/gm, ''));
     expect(await cli.kds(['ls'], { env }).ended).toMatchObject({ code: 0, stderr: '' });
   });
 

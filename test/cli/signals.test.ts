@@ -9,11 +9,11 @@ import { CliHarness, freshName, has, type Running } from './cli-harness.ts';
 const cli = new CliHarness();
 const withoutSetpriv = has('setpriv') ? '' : ' (skipped: no setpriv)';
 
-/** A command that says `ready`, and ends when its input does. */
-const untilTold = ['sh', '-c', 'echo ready; read line'];
+/** A command that prints `ready`, and ends when its input does. */
+const untilInput = ['sh', '-c', 'echo ready; read line'];
 
 async function holder(name: string, ...options: readonly string[]): Promise<Running> {
-  const running = cli.kds(['run', ...options, '-x', name, ...untilTold]);
+  const running = cli.kds(['run', ...options, '-x', name, ...untilInput]);
   await running.prints(/ready/);
   return running;
 }
@@ -355,7 +355,7 @@ describe('when the broker is killed', () => {
     const server = cli.kds(['serve', '--socket', socket]);
     await server.prints(/listening on/);
     const name = freshName();
-    const args = ['run', '--socket', socket, '-x', name, ...untilTold];
+    const args = ['run', '--socket', socket, '-x', name, ...untilInput];
     const running = cli.kds(args);
     await running.prints(/ready/);
     server.kill('SIGKILL');
