@@ -1,14 +1,13 @@
 /**
- * A million clients. Each thinks, asks for a set, holds it when it is told so, lets go, thinks.
+ * A million clients. Each thinks, requests a set, holds it once notified, releases it, thinks.
  *
- * So the load is closed: a client that waits asks for nothing else, as real ones do, and the
- * domain cannot be asked for more than all of them at once. But as there are so many, who each
- * think long, what comes does not slow down when some wait: as long as few of all wait, arrivals
- * are as of an open load, and no wait is left out of the figures because the one before it was
- * long.
+ * So the load is closed: a client that waits requests nothing else, as real ones do, and the
+ * domain never has more requests than clients. But as there are many, who each think long, what
+ * comes does not slow down when some wait: as long as few of all wait, arrivals are as of an open
+ * load, and no wait is left out of the figures because the one before it was long.
  *
  * They are numbers in typed arrays. What a client does is decided when it happens; a message that
- * it sends then is an event at its gateway, `ASK` or `LET_GO`, in the order in which it sent them.
+ * it sends then is an event at its gateway, `REQUESTED` or `LET_GO`, in the order of sending.
  */
 
 import type { SeededRandom } from '../random.ts';
@@ -18,14 +17,14 @@ import type { ScaleOptions } from './options.ts';
 import { Workload } from './workload.ts';
 
 /** A client's request comes in at its gateway. */
-export const ASK = 1;
-/** A client hears that its set of that number is granted. */
-export const TOLD = 2;
+export const REQUESTED = 1;
+/** A client receives the message that its set of that number is granted. */
+export const NOTIFIED = 2;
 /** At the gateway: the client has released its set of that number, or waits for it no more. */
 export const LET_GO = 3;
 /** A client has waited for its set of that number for as long as it cares to. */
 export const GIVE_UP = 4;
-/** At the gateway: nothing has been heard of the client for so long that its session ends. */
+/** At the gateway: no message has come from the client for a lease, so its session ends. */
 export const SESSION_END = 5;
 /** Kinds of events from here on are others'. */
 export const OTHERS = 6;
@@ -35,12 +34,12 @@ const WAITS = 1;
 const HOLDS = 2;
 const DEAD = 3;
 
-/** A client asked for this set, of that number, and had it from one moment to another. */
+/** A client requested this set, of that number, and had it from one moment to another. */
 export interface Section {
   readonly client: number;
   readonly number: number;
   readonly wishes: readonly number[];
-  readonly askedMs: number;
+  readonly requestedMs: number;
   readonly fromMs: number;
   readonly untilMs: number;
   /** It did not let go at the end, but died. */
@@ -65,18 +64,18 @@ export class Clients {
   readonly #heap: EventHeap;
   readonly #onSection: OnSection | undefined;
   readonly #phases: Uint8Array;
-  readonly #askedMs: Float64Array;
+  readonly #requestedMs: Float64Array;
   readonly #leaveMs: Float64Array;
   /** When the last message of a client comes in: the next one comes later. */
   readonly #lastMs: Float64Array;
-  readonly #onWait: (client: number, waitMs: number, askedMs: number) => void;
+  readonly #onWait: (client: number, waitMs: number, requestedMs: number) => void;
 
   constructor(
     options: ScaleOptions,
     random: SeededRandom,
     network: Network,
     heap: EventHeap,
-    onWait: (client: number, waitMs: number, askedMs: number) => void,
+    onWait: (client: number, waitMs: number, requestedMs: number) => void,
     onSection?: OnSection,
   ) {
     this.#options = options;
@@ -92,7 +91,7 @@ export class Clients {
     this.numbers = new Int32Array(this.count);
     this.sets = new Int32Array(this.count * this.setSize);
     this.#phases = new Uint8Array(this.count);
-    this.#askedMs = new Float64Array(this.count);
+    this.#requestedMs = new Float64Array(this.count);
     this.#leaveMs = new Float64Array(this.count);
     this.#lastMs = new Float64Array(this.count);
     for (let client = 0; client < this.count; client++) this.#thinkFrom(client, 0, 0);
@@ -108,8 +107,8 @@ export class Clients {
     return client % this.#options.gatewayCount;
   }
 
-  /** {@link ASK}: a client asks for its next set. Returns the number of that set. */
-  ask(client: number): number {
+  /** {@link REQUESTED}: a client requests its next set. Returns the number of that set. */
+  request(client: number): number {
     const heap = this.#heap;
     const number = (this.numbers[client] as number) + 1;
     this.numbers[client] = number;
@@ -118,7 +117,7 @@ export class Clients {
     this.#lastMs[client] = heap.nowMs;
     const { waitMaxMs, deathOneIn, leaseMs } = this.#options.faults;
     if (waitMaxMs !== Number.POSITIVE_INFINITY) {
-      const giveUpMs = Math.max(heap.nowMs, (this.#askedMs[client] as number) + waitMaxMs);
+      const giveUpMs = Math.max(heap.nowMs, (this.#requestedMs[client] as number) + waitMaxMs);
       heap.push(giveUpMs, GIVE_UP, client, number);
     }
     if (deathOneIn > 0 && this.#random.below(2 * deathOneIn) === 0) {
@@ -128,8 +127,8 @@ export class Clients {
     return number;
   }
 
-  /** {@link TOLD}; false if the client does not wait for that set any more. */
-  told(client: number, number: number): boolean {
+  /** {@link NOTIFIED}; false if the client does not wait for that set any more. */
+  notify(client: number, number: number): boolean {
     if (this.#phases[client] !== WAITS || this.numbers[client] !== number) return false;
     const { nowMs } = this.#heap;
     const { deathOneIn, leaseMs } = this.#options.faults;
@@ -138,12 +137,12 @@ export class Clients {
     this.#phases[client] = HOLDS;
     this.#leaveMs[client] = untilMs;
     this.grantedCount++;
-    const askedMs = this.#askedMs[client] as number;
-    this.#onWait(client, nowMs - askedMs, askedMs);
+    const requestedMs = this.#requestedMs[client] as number;
+    this.#onWait(client, nowMs - requestedMs, requestedMs);
     const died = deathOneIn > 0 && this.#random.below(2 * deathOneIn) === 0;
     if (this.#onSection !== undefined) {
       const wishes = this.#wishes(client);
-      this.#onSection({ client, number, wishes, askedMs, fromMs: nowMs, untilMs, died });
+      this.#onSection({ client, number, wishes, requestedMs, fromMs: nowMs, untilMs, died });
     }
     if (died) {
       this.#phases[client] = DEAD;
@@ -171,10 +170,10 @@ export class Clients {
   }
 
   /**
-   * The gateway of a client has begun again: what the client has said last it says again; if that
-   * was a request, by an event of that kind. Of one who is dead nothing is heard for a whole lease.
+   * The gateway of a client has restarted: the client sends its last message again; a request, by
+   * an event of that kind. A dead client sends nothing: its session ends after a whole lease.
    */
-  sayAgain(client: number, kindOfRequest: number): void {
+  resend(client: number, kindOfRequest: number): void {
     const { nowMs } = this.#heap;
     const number = this.numbers[client] as number;
     const phase = this.#phases[client];
@@ -192,7 +191,7 @@ export class Clients {
     return [...this.sets.subarray(client * this.setSize, (client + 1) * this.setSize)];
   }
 
-  /** A message of a client that says so at that moment; the result is when it comes in. */
+  /** The client sends its release at that moment; returns when it comes in. */
   #letGo(client: number, atMs: number): number {
     const comesInMs = this.#comesInMs(client, atMs);
     this.#heap.push(comesInMs, LET_GO, client, this.numbers[client] as number);
@@ -206,7 +205,7 @@ export class Clients {
   }
 
   /**
-   * It thinks from then on, and asks again: a request that comes in no earlier than `soonestMs`.
+   * It thinks from then on, then sends a request, which comes in no earlier than `soonestMs`.
    */
   #thinkFrom(client: number, fromMs: number, soonestMs: number): void {
     const { thinkMs, sectionsMax } = this.#options.workload;
@@ -214,8 +213,13 @@ export class Clients {
       this.#unfinishedCount--;
       return;
     }
-    const askedMs = fromMs + exponential(this.#random, thinkMs);
-    this.#askedMs[client] = askedMs;
-    this.#heap.push(Math.max(askedMs + this.#network.delayMs(), soonestMs), ASK, client, 0);
+    const requestedMs = fromMs + exponential(this.#random, thinkMs);
+    this.#requestedMs[client] = requestedMs;
+    this.#heap.push(
+      Math.max(requestedMs + this.#network.delayMs(), soonestMs),
+      REQUESTED,
+      client,
+      0,
+    );
   }
 }

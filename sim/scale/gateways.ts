@@ -1,17 +1,17 @@
 /**
  * Gateways: where clients are connected. Together they are the sequencer.
  *
- * A gateway collects what its clients say, and at the end of each epoch seals it as its batch of
- * the log. It hears from shards which parts are triggered, and tells a client once all have been.
- * All of that can be lost: what it knows of its clients' sets is in its part of the log, and shards
- * tell again. What has been said by clients and is not in the log, they say again; so each of them
- * has a number for each set, and what is in the log already is not entered twice.
+ * A gateway collects its clients' messages, and at the end of each epoch seals it as its batch of
+ * the log. Shards report which parts are triggered; once all are, it notifies the client. All of
+ * that can be lost: what it knows of its clients' sets is in its part of the log, and shards report
+ * again. Clients send again their messages that are not in the log; so each of them has a number
+ * for each set, and what is in the log already is not entered twice.
  */
 
 import { Batch, CANCEL, ENTRY_WORDS, EXPIRE, type Log, RELEASE, REQUEST } from './log.ts';
 
 /** Entered now; or there already, and not granted, or granted, as far as is known. */
-type Asked = 'entered' | 'waits' | 'granted';
+type RequestState = 'entered' | 'waits' | 'granted';
 
 export class Gateway {
   isUp = true;
@@ -21,8 +21,8 @@ export class Gateway {
   sealedLast = -1;
   committedLast = -1;
   open: Batch;
-  /** Shards that have not said yet, in this life, all that they know of its clients' sets. */
-  readonly unheard = new Set<number>();
+  /** Shards that have not reported yet, in this life, all parts of its clients' sets. */
+  readonly unreported = new Set<number>();
   /** By epoch: sealed, and not there for good. */
   readonly sealed = new Map<number, Batch>();
 
@@ -38,28 +38,28 @@ export class KnownSets {
   readonly #numbers: Int32Array;
   /** Where parts of it are, a bit for each shard; none if it has ended. */
   readonly #shards: Int32Array;
-  /** Those of them that have said that their part is triggered. */
-  readonly #heard: Int32Array;
+  /** Those of them that have reported their part as triggered. */
+  readonly #reported: Int32Array;
 
   constructor(clientCount: number) {
     this.#numbers = new Int32Array(clientCount);
     this.#shards = new Int32Array(clientCount);
-    this.#heard = new Int32Array(clientCount);
+    this.#reported = new Int32Array(clientCount);
   }
 
-  /** A client asks, for the first time or again, for the set with that number. */
-  ask(
+  /** A client requests, for the first time or again, the set with that number. */
+  request(
     batch: Batch,
     client: number,
     number: number,
     sets: Int32Array,
     first: number,
     count: number,
-  ): Asked {
+  ): RequestState {
     if (number <= (this.#numbers[client] as number)) {
       return this.shardsOfGranted(client, number) === 0 ? 'waits' : 'granted';
     }
-    // Who asks for the next one is done with those before, whether or not that was heard.
+    // A request for the next set ends those before, even if their release was lost.
     this.end(batch, client, number - 1, false);
     this.#note(client, number, batch.request(client, number, sets, first, count));
     return 'entered';
@@ -67,8 +67,8 @@ export class KnownSets {
 
   /**
    * A client is done with its sets up to that number, or `died`: the one that lives ends, if one
-   * does. What it said of those before may have been lost, and it says again only what it has said
-   * last. Whether the set was granted must be in the entry: a shard knows of its own part only.
+   * does. Its messages on those before may have been lost, and it repeats only the last
+   * one. Whether the set was granted must be in the entry: a shard knows of its own part only.
    */
   end(batch: Batch, client: number, numberLast: number, died: boolean): void {
     const number = this.#numbers[client] as number;
@@ -80,9 +80,9 @@ export class KnownSets {
   }
 
   /** A shard's part is triggered; true if thereby all of the set are, and it was not known. */
-  hear(client: number, number: number, shard: number): boolean {
+  addReport(client: number, number: number, shard: number): boolean {
     if (!this.#isLive(client, number) || this.#isWhole(client)) return false;
-    this.#heard[client] = (this.#heard[client] as number) | (1 << shard);
+    this.#reported[client] = (this.#reported[client] as number) | (1 << shard);
     return this.#isWhole(client);
   }
 
@@ -116,7 +116,7 @@ export class KnownSets {
   }
 
   #isWhole(client: number): boolean {
-    return this.#heard[client] === this.#shards[client];
+    return this.#reported[client] === this.#shards[client];
   }
 
   #note(client: number, number: number, shards: number): void {
@@ -124,6 +124,6 @@ export class KnownSets {
     if (shards !== 0) this.liveCount++;
     this.#numbers[client] = number;
     this.#shards[client] = shards;
-    this.#heard[client] = 0;
+    this.#reported[client] = 0;
   }
 }

@@ -13,11 +13,11 @@
 
 /** A set arrives. */
 export const REQUEST = 0;
-/** A set ends that its client may have been told of: it is released; */
+/** A set ends whose client may have been notified: it is released; */
 export const RELEASE = 1;
 /** or its client's session has ended, and what it was doing may be half done. */
 export const EXPIRE = 2;
-/** A set ends that nobody has been told of, for whatever reason: no harm done, and no good. */
+/** A set ends whose client has not been notified, for whatever reason: no harm done. */
 export const CANCEL = 3;
 export const ENTRY_WORDS = 4;
 
@@ -108,15 +108,15 @@ export class Epoch {
   /** By gateway, once they are committed. */
   readonly #batches: (Batch | undefined)[];
   #missingCount: number;
-  /** When a shard has heard of all that has been committed so far. */
-  readonly heardMs: Float64Array;
-  foldedCount = 0;
+  /** When a shard has received all that has been committed so far. */
+  readonly receivedMs: Float64Array;
+  appliedCount = 0;
 
   constructor(number: number, gatewayCount: number, shardCount: number) {
     this.number = number;
     this.#batches = new Array(gatewayCount).fill(undefined);
     this.#missingCount = gatewayCount;
-    this.heardMs = new Float64Array(shardCount);
+    this.receivedMs = new Float64Array(shardCount);
   }
 
   get isWhole(): boolean {
@@ -152,7 +152,7 @@ export class Log {
   readonly #keeps: boolean;
   readonly #epochs = new Map<number, Epoch>();
 
-  /** Whether it `keeps` everything, or forgets what all shards have folded. */
+  /** Whether it `keeps` everything, or forgets what all shards have applied. */
   constructor(gatewayCount: number, shardCount: number, keeps: boolean) {
     this.#gatewayCount = gatewayCount;
     this.#shardCount = shardCount;
@@ -168,8 +168,8 @@ export class Log {
     return epoch;
   }
 
-  folded(epoch: Epoch): void {
-    epoch.foldedCount++;
-    if (!this.#keeps && epoch.foldedCount === this.#shardCount) this.#epochs.delete(epoch.number);
+  applied(epoch: Epoch): void {
+    epoch.appliedCount++;
+    if (!this.#keeps && epoch.appliedCount === this.#shardCount) this.#epochs.delete(epoch.number);
   }
 }

@@ -28,8 +28,8 @@ export class Measures {
   }
 
   /** A client that asked at that moment has its set. */
-  waited(client: number, waitMs: number, askedMs: number): void {
-    if (askedMs < this.#fromMs) return;
+  waited(client: number, waitMs: number, requestedMs: number): void {
+    if (requestedMs < this.#fromMs) return;
     if (this.#waitCount === this.#waits.length) {
       const larger = new Float64Array(this.#waits.length * 2);
       larger.set(this.#waits);

@@ -20,7 +20,7 @@
  */
 
 import type { SeededRandom } from '../random.ts';
-import { ASK, type Clients, LET_GO, OTHERS, TOLD } from './clients.ts';
+import { type Clients, LET_GO, NOTIFIED, OTHERS, REQUESTED } from './clients.ts';
 import type { EventHeap } from './event-heap.ts';
 import { RELEASE } from './log.ts';
 import { appendMessages, Disks, type Network, Servers } from './machinery.ts';
@@ -33,7 +33,7 @@ import { Shard } from './shard.ts';
 const ENTER = OTHERS;
 /** A release comes in at a shard. */
 const LEAVE = OTHERS + 1;
-/** The last shard of a set tells its gateway. */
+/** The last shard of a set notifies its gateway. */
 const HAVE_ALL = OTHERS + 2;
 
 export class Ordered {
@@ -96,17 +96,17 @@ export class Ordered {
 
   /** Does what the event says that the heap has given. */
   on(kind: number, who: number, what: number): void {
-    if (kind === ASK) this.#ask(who);
-    else if (kind === TOLD) this.#clients.told(who, what);
+    if (kind === REQUESTED) this.#request(who);
+    else if (kind === NOTIFIED) this.#clients.notify(who, what);
     else if (kind === LET_GO) this.#letGo(who);
     else if (kind === ENTER) this.#enter(who, what);
     else if (kind === LEAVE) this.#leave(who, what);
-    else if (kind === HAVE_ALL) this.#tell(who);
+    else if (kind === HAVE_ALL) this.#notify(who);
     else throw new Error(`no such event: ${kind}`);
   }
 
-  #ask(client: number): void {
-    this.#clients.ask(client);
+  #request(client: number): void {
+    this.#clients.request(client);
     const gateway = this.#clients.gatewayOf(client);
     this.gatewayServers.work(gateway, this.#heap.nowMs, 1, 0, 0);
     // Two sets of one client are never at a shard at once: its last release must have come in.
@@ -124,12 +124,12 @@ export class Ordered {
     }
   }
 
-  #tell(client: number): void {
+  #notify(client: number): void {
     const gateway = this.#clients.gatewayOf(client);
     this.#receive(this.#lastShard(client) + this.#gatewayCount, gateway, 0);
     const doneMs = this.gatewayServers.work(gateway, this.#heap.nowMs, 1, 0, 0);
     const number = this.#clients.numbers[client] as number;
-    this.#heap.push(doneMs + this.#network.delayMs(), TOLD, client, number);
+    this.#heap.push(doneMs + this.#network.delayMs(), NOTIFIED, client, number);
   }
 
   #enter(client: number, index: number): void {

@@ -1,13 +1,13 @@
 /**
- * The domain in shards, with one order: what is simulated is who tells whom, and when.
+ * The domain in shards, with one order: what is simulated is which messages are sent, and when.
  *
  *     client -> gateway      request, release, cancel
  *     gateway -> log         a batch at the end of each epoch (log.ts)
  *     log -> every shard     that part of the batch that concerns it, once it is there for good
  *     shard -> gateway       which parts are triggered, all of an epoch in one message
- *     gateway -> client      the set is granted, once all shards have said so for their parts
+ *     gateway -> client      the set is granted, once all shards have reported their parts
  *
- * Ends of sets are entries like any other, so all that shards ever do is fold the log. No shard
+ * Ends of sets are entries like any other, so all that shards ever do is apply the log. No shard
  * speaks to another. As in Calvin (Thomson et al., "Calvin: fast distributed transactions for
  * partitioned database systems", SIGMOD 2012), what is agreed upon is the input, once, before it
  * is acted on; what follows from it needs no agreement.
@@ -15,13 +15,21 @@
  * With `endsAhead` a gateway also sends each release straight to the shards of the set. That is a
  * hint: a release only takes away, and of a set that is granted, so to hear of it before its place
  * in the log lets in the same sets in the same order, only sooner. A hint that is lost is made good
- * by the entry. Cancels cannot be sent ahead, as their request may not have been folded yet.
+ * by the entry. Cancels cannot be sent ahead, as their request may not have been applied yet.
  *
  * With faults, shards and gateways lose all that they know, and begin again from the log.
  */
 
 import type { SeededRandom } from '../random.ts';
-import { ASK, type Clients, GIVE_UP, LET_GO, OTHERS, SESSION_END, TOLD } from './clients.ts';
+import {
+  type Clients,
+  GIVE_UP,
+  LET_GO,
+  NOTIFIED,
+  OTHERS,
+  REQUESTED,
+  SESSION_END,
+} from './clients.ts';
 import type { EventHeap } from './event-heap.ts';
 import { Gateway, KnownSets } from './gateways.ts';
 import { Batch, ENTRY_WORDS, type Epoch, Integers, Log } from './log.ts';
@@ -30,12 +38,12 @@ import type { Measures } from './measures.ts';
 import type { ScaleOptions } from './options.ts';
 import { Shard } from './shard.ts';
 
-const ASK_AGAIN = OTHERS;
+const REQUEST_AGAIN = OTHERS;
 const SEAL = OTHERS + 1;
 const COMMIT = OTHERS + 2;
-const FOLD = OTHERS + 3;
+const APPLY = OTHERS + 3;
 const REPORT = OTHERS + 4;
-const TELL_AGAIN = OTHERS + 5;
+const REPORT_AGAIN = OTHERS + 5;
 const SHARD_CRASH = OTHERS + 6;
 const SHARD_RESTART = OTHERS + 7;
 const GATEWAY_CRASH = OTHERS + 8;
@@ -47,25 +55,25 @@ type Wishes = readonly number[];
 
 /** Looks on, for tests. Positions are numbers that grow along the order of the log. */
 export interface Monitor {
-  /** An entry has its place: told of each, in order, as soon as its epoch is whole. */
+  /** An entry has its place: called for each, in order, as soon as its epoch is whole. */
   entry(position: number, kind: number, client: number, number: number, wishes: Wishes): void;
-  /** A shard has folded the entry at that position, and thereby that part is triggered. */
+  /** A shard has applied the entry at that position, and thereby that part is triggered. */
   triggered(shard: number, position: number, client: number, number: number): void;
-  /** All entries of that epoch have been told of. */
+  /** `entry` has been called for all entries of that epoch. */
   whole(epoch: number): void;
-  /** A shard has folded all epochs up to that one; `again`, if it does so after a crash. */
-  folded(shard: number, epoch: number, digest: () => string, again: boolean): void;
+  /** A shard has applied all epochs up to that one; `again`, if it does so after a crash. */
+  applied(shard: number, epoch: number, digest: () => string, again: boolean): void;
 }
 
-/** What a shard tells gateways: `client, number` of each part that is triggered. */
+/** A shard's report to gateways: `client, number` of each part that is triggered. */
 interface Report {
   readonly shard: number;
   readonly parts: Integers;
-  /** It is all there is, and was asked for by the gateway in that life. */
+  /** It is all there is, and was requested by the gateway in that life. */
   readonly answers: number;
 }
 
-const notAsked = -1;
+const notRequested = -1;
 
 export class Sequenced {
   readonly log: Log;
@@ -85,10 +93,10 @@ export class Sequenced {
   readonly #shards: (Shard | undefined)[] = [];
   /** By shard: the last epoch that it has been sent. */
   readonly #sentLast: Int32Array;
-  readonly #heardLastMs: Float64Array;
+  readonly #receivedLastMs: Float64Array;
   /** By gateway: how much its clock is late. */
   readonly #lateMs: readonly number[];
-  /** By gateway: parts triggered by what a shard folds now. */
+  /** By gateway: parts triggered by what a shard applies now. */
   readonly #outgoing: Integers[];
   readonly #reports: (Report | undefined)[] = [];
   readonly #freeReports: number[] = [];
@@ -127,7 +135,7 @@ export class Sequenced {
     this.#gateways = Array.from({ length: gatewayCount }, () => new Gateway(shardCount));
     this.#known = new KnownSets(options.clientCount);
     this.#sentLast = new Int32Array(shardCount).fill(-1);
-    this.#heardLastMs = new Float64Array(shardCount);
+    this.#receivedLastMs = new Float64Array(shardCount);
     this.#outgoing = Array.from({ length: gatewayCount }, () => new Integers());
     this.#lateMs = this.#gateways.map(() => parts.random.real(0, options.skewMs));
     for (let shard = 0; shard < shardCount; shard++) this.#shards.push(this.#createShard(shard));
@@ -153,23 +161,23 @@ export class Sequenced {
 
   /** Does what the event says that the heap has given. */
   on(kind: number, who: number, what: number): void {
-    if (kind === ASK) this.#ask(who, this.#clients.ask(who));
-    else if (kind === TOLD) this.#clients.told(who, what);
+    if (kind === REQUESTED) this.#request(who, this.#clients.request(who));
+    else if (kind === NOTIFIED) this.#clients.notify(who, what);
     else if (kind === LET_GO) this.#end(who, what, false);
     else if (kind === GIVE_UP) this.#clients.giveUp(who, what);
     else if (kind === SESSION_END) this.#endSession(who, what);
-    else if (kind === ASK_AGAIN) this.#ask(who, what);
+    else if (kind === REQUEST_AGAIN) this.#request(who, what);
     else if (kind === SEAL) this.#seal(who, what);
     else if (kind === COMMIT) this.#commit(who, what);
-    else if (kind === FOLD) this.#fold(who, what);
-    else if (kind === REPORT) this.#hear(who, what);
+    else if (kind === APPLY) this.#apply(who, what);
+    else if (kind === REPORT) this.#receiveReport(who, what);
     else if (kind >= AHEAD) this.#endAhead(kind - AHEAD, who, what);
     else this.#onFault(kind, who, what);
   }
 
   // ---- At gateways
 
-  #ask(client: number, number: number): void {
+  #request(client: number, number: number): void {
     const { nowMs } = this.#heap;
     const clients = this.#clients;
     const gateway = clients.gatewayOf(client);
@@ -177,12 +185,12 @@ export class Sequenced {
     if (!isUp) return;
     const doneMs = this.gatewayServers.work(gateway, nowMs, 1, 0, 0);
     const { setSize } = clients;
-    // Its messages come in as they were sent: when it asks for the next set, this has come in.
+    // Its messages come in as they were sent: when it requests the next set, this has come in.
     if (number !== clients.numbers[client]) throw new Error('a request has been overtaken');
     const first = client * setSize;
-    const asked = this.#known.ask(open, client, number, clients.sets, first, setSize);
-    if (asked === 'granted') {
-      this.#heap.push(doneMs + this.#network.delayMs(), TOLD, client, number);
+    const state = this.#known.request(open, client, number, clients.sets, first, setSize);
+    if (state === 'granted') {
+      this.#heap.push(doneMs + this.#network.delayMs(), NOTIFIED, client, number);
     }
   }
 
@@ -206,11 +214,11 @@ export class Sequenced {
 
   #endSession(client: number, number: number): void {
     const { nowMs } = this.#heap;
-    const { isUp, unheard, open } = this.#gateways[this.#clients.gatewayOf(client)] as Gateway;
+    const { isUp, unreported, open } = this.#gateways[this.#clients.gatewayOf(client)] as Gateway;
     // Who comes back gives each session a whole lease again, as it cannot know when it was heard;
     if (!isUp) return;
-    // and ends none before it knows what the client may have been told in an earlier life.
-    if (unheard.size > 0) {
+    // and ends none before it knows what the client may have received in an earlier life.
+    if (unreported.size > 0) {
       this.#heap.push(nowMs + this.#options.faults.leaseMs, SESSION_END, client, number);
       return;
     }
@@ -267,38 +275,41 @@ export class Sequenced {
     gateway.sealed.delete(number);
     gateway.committedLast = number;
     for (let shard = 0; shard < this.#options.shardCount; shard++) {
-      const heardMs = nowMs + this.#network.delayMs();
-      epoch.heardMs[shard] = Math.max(epoch.heardMs[shard] as number, heardMs);
+      const receivedMs = nowMs + this.#network.delayMs();
+      epoch.receivedMs[shard] = Math.max(epoch.receivedMs[shard] as number, receivedMs);
     }
     if (epoch.isWhole) this.#send(epoch);
   }
 
-  /** The epoch is whole: each shard folds it when the last of its batches has come in. */
+  /** The epoch is whole: each shard applies it when the last of its batches has come in. */
   #send(epoch: Epoch): void {
     if (epoch.number !== ++this.#wholeLast) throw new Error('an epoch was whole out of turn');
     if (this.#monitor !== undefined) this.#showEntries(epoch, this.#monitor);
     this.#monitor?.whole(epoch.number);
     for (let shard = 0; shard < this.#options.shardCount; shard++) {
-      const heardMs = Math.max(epoch.heardMs[shard] as number, this.#heardLastMs[shard] as number);
-      this.#heardLastMs[shard] = heardMs;
-      this.#heap.push(heardMs, FOLD, shard, epoch.number);
+      const receivedMs = Math.max(
+        epoch.receivedMs[shard] as number,
+        this.#receivedLastMs[shard] as number,
+      );
+      this.#receivedLastMs[shard] = receivedMs;
+      this.#heap.push(receivedMs, APPLY, shard, epoch.number);
     }
   }
 
-  #hear(gateway: number, index: number): void {
+  #receiveReport(gateway: number, index: number): void {
     const { nowMs } = this.#heap;
     const { shard, parts, answers } = this.#takeReport(index);
-    const { isUp, life, unheard } = this.#gateways[gateway] as Gateway;
+    const { isUp, life, unreported } = this.#gateways[gateway] as Gateway;
     if (!isUp) return;
-    if (answers === life) unheard.delete(shard);
+    if (answers === life) unreported.delete(shard);
     const { words, length } = parts;
     let doneMs = this.gatewayServers.work(gateway, nowMs, 1, length / 2, 0);
     for (let at = 0; at < length; at += 2) {
       const client = words[at] as number;
       const number = words[at + 1] as number;
-      if (!this.#known.hear(client, number, shard)) continue;
+      if (!this.#known.addReport(client, number, shard)) continue;
       doneMs = this.gatewayServers.work(gateway, nowMs, 1, 0, 0);
-      this.#heap.push(doneMs + this.#network.delayMs(), TOLD, client, number);
+      this.#heap.push(doneMs + this.#network.delayMs(), NOTIFIED, client, number);
     }
   }
 
@@ -320,14 +331,14 @@ export class Sequenced {
     parts.add(number);
   }
 
-  #fold(index: number, number: number): void {
+  #apply(index: number, number: number): void {
     const shard = this.#shards[index];
     this.#sentLast[index] = number;
     const epoch = this.log.epoch(number);
-    this.log.folded(epoch);
+    this.log.applied(epoch);
     if (shard === undefined) return;
-    const doneMs = this.#foldEpoch(index, shard, epoch);
-    this.#monitor?.folded(index, number, () => shard.digest(), false);
+    const doneMs = this.#applyEpoch(index, shard, epoch);
+    this.#monitor?.applied(index, number, () => shard.digest(), false);
     this.#report(index, doneMs);
   }
 
@@ -338,7 +349,7 @@ export class Sequenced {
     this.#report(index, this.shardServers.work(index, this.#heap.nowMs, 1, 0, linkCount));
   }
 
-  #foldEpoch(index: number, shard: Shard, epoch: Epoch): number {
+  #applyEpoch(index: number, shard: Shard, epoch: Epoch): number {
     const { gatewayCount } = this.#options;
     let linkCount = 0;
     let entryCount = 0;
@@ -349,7 +360,7 @@ export class Sequenced {
       for (let place = 0; place < offsets.length; place++) {
         const offset = offsets.words[place] as number;
         this.#position = epoch.position(rank, offset);
-        linkCount += shard.fold(words, offset);
+        linkCount += shard.apply(words, offset);
       }
       entryCount += offsets.length;
     }
@@ -360,7 +371,7 @@ export class Sequenced {
   /** Sends what is outgoing, once the shard is done with what it is doing. */
   #report(shard: number, soonestMs: number): void {
     for (const [gateway, parts] of this.#outgoing.entries()) {
-      if (parts.length > 0) this.#reportTo(gateway, shard, soonestMs, notAsked);
+      if (parts.length > 0) this.#reportTo(gateway, shard, soonestMs, notRequested);
     }
   }
 
@@ -386,8 +397,8 @@ export class Sequenced {
   #onFault(kind: number, who: number, what: number): void {
     const { downMs, shardCrashMs, gatewayCrashMs } = this.#options.faults;
     const { nowMs } = this.#heap;
-    if (kind === TELL_AGAIN) {
-      this.#tellAgain(who, what);
+    if (kind === REPORT_AGAIN) {
+      this.#reportAgain(who, what);
     } else if (kind === SHARD_CRASH) {
       if (this.#shards[who] !== undefined) {
         this.#heap.push(nowMs + downMs, SHARD_RESTART, who, 0);
@@ -415,19 +426,19 @@ export class Sequenced {
   }
 
   /**
-   * It folds the log again, all that it has been sent meanwhile too. Then it tells all gateways how
-   * things are, as it cannot know what they have been told.
+   * It applies the log again, all that it has been sent meanwhile too. Then it reports its state to
+   * all gateways, as it cannot know which reports they have received.
    */
   #restartShard(index: number): void {
     const shard = this.#createShard(index);
     this.#shards[index] = shard;
     let doneMs = this.#heap.nowMs;
     for (let number = 0; number <= (this.#sentLast[index] as number); number++) {
-      doneMs = this.#foldEpoch(index, shard, this.log.epoch(number));
-      this.#monitor?.folded(index, number, () => shard.digest(), true);
+      doneMs = this.#applyEpoch(index, shard, this.log.epoch(number));
+      this.#monitor?.applied(index, number, () => shard.digest(), true);
     }
     for (const parts of this.#outgoing) parts.length = 0;
-    shard.tellAll((client, number) => this.#addToReport(client, number));
+    shard.reportAll((client, number) => this.#addToReport(client, number));
     this.#report(index, doneMs);
   }
 
@@ -451,7 +462,7 @@ export class Sequenced {
 
   /**
    * Whoever takes over reads that part of the log, closes the epochs that are missing in it, and
-   * asks clients and shards to say again what it may have missed. Until it has closed them, no
+   * requests again from clients and shards what it may have missed. Until it has closed them, no
    * shard can go on.
    */
   #restartGateway(index: number): void {
@@ -467,26 +478,26 @@ export class Sequenced {
     }
     this.#sealLater(index, next);
     for (let shard = 0; shard < shardCount; shard++) {
-      gateway.unheard.add(shard);
-      const asked = this.#livesAs(index, gateway.life);
-      this.#heap.push(nowMs + this.#network.delayMs(), TELL_AGAIN, shard, asked);
+      gateway.unreported.add(shard);
+      const requester = this.#livesAs(index, gateway.life);
+      this.#heap.push(nowMs + this.#network.delayMs(), REPORT_AGAIN, shard, requester);
     }
     for (let client = index; client < this.#clients.count; client += gatewayCount) {
-      this.#clients.sayAgain(client, ASK_AGAIN);
+      this.#clients.resend(client, REQUEST_AGAIN);
     }
   }
 
-  /** A gateway that has begun again asks a shard; if it does not answer, again. */
-  #tellAgain(index: number, who: number): void {
+  /** A gateway that has restarted requests a report of a shard; if it does not answer, again. */
+  #reportAgain(index: number, who: number): void {
     const { nowMs } = this.#heap;
     const gateway = this.#stillThere(who);
     if (gateway < 0) return;
     const shard = this.#shards[index];
     if (shard === undefined) {
-      this.#heap.push(nowMs + this.#options.faults.downMs, TELL_AGAIN, index, who);
+      this.#heap.push(nowMs + this.#options.faults.downMs, REPORT_AGAIN, index, who);
       return;
     }
-    shard.tellAll((client, number) => {
+    shard.reportAll((client, number) => {
       if (this.#clients.gatewayOf(client) === gateway) this.#addToReport(client, number);
     });
     this.#reportTo(gateway, index, nowMs, (this.#gateways[gateway] as Gateway).life);

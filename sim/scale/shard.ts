@@ -12,7 +12,7 @@ import { createHash } from 'node:crypto';
 import { Core, Memory } from '../../src/core/index.ts';
 import { CANCEL, ENTRY_WORDS, EXPIRE, REQUEST } from './log.ts';
 
-/** Whoever is told of parts that are now triggered. */
+/** Called for each part that is now triggered. */
 export type OnTriggered = (client: number, number: number) => void;
 
 /** What a set has exclusive here: places of resources. */
@@ -67,8 +67,8 @@ export class Shard {
     return this.#numbers[client] as number;
   }
 
-  /** Folds the entry at that place; returns how many links it entered or took out. */
-  fold(words: Int32Array, offset: number): number {
+  /** Applies the entry at that place; returns how many links it entered or took out. */
+  apply(words: Int32Array, offset: number): number {
     const kind = words[offset] as number;
     const client = words[offset + 1] as number;
     const number = words[offset + 2] as number;
@@ -160,10 +160,10 @@ export class Shard {
     return marked;
   }
 
-  /** Tells of all parts that are triggered and have not ended. */
-  tellAll(tell: OnTriggered): void {
+  /** Reports all parts that are triggered and have not ended. */
+  reportAll(report: OnTriggered): void {
     for (const [client, set] of this.#sets.entries()) {
-      if (set !== 0 && this.#core.isGranted(set)) tell(client, this.#numbers[client] as number);
+      if (set !== 0 && this.#core.isGranted(set)) report(client, this.#numbers[client] as number);
     }
   }
 

@@ -50,8 +50,8 @@ export class Simulation {
     const measures = new Measures(options.clientCount, fromMs);
     this.#measures = measures;
     this.#fromMs = fromMs;
-    const onWait = (client: number, waitMs: number, askedMs: number): void =>
-      measures.waited(client, waitMs, askedMs);
+    const onWait = (client: number, waitMs: number, requestedMs: number): void =>
+      measures.waited(client, waitMs, requestedMs);
     const clients = new Clients(options, random.fork(), network, heap, onWait, looking.onSection);
     this.clients = clients;
     const parts = { heap, clients, network, random: random.fork(), measures };

@@ -1,9 +1,9 @@
 /**
  * Observes a small simulated domain, and compares it with the rule.
  *
- * The log is folded twice more: by the oracle, and by one shard that has all resources. Then:
+ * The log is applied twice more: by the oracle, and by one shard that has all resources. Then:
  *
- * - each part is triggered at a position of the log, on first folding and on any other;
+ * - each part is triggered at a position of the log, on first application and on any other;
  * - the last of a set's parts is triggered exactly where the oracle grants it, or never, if the
  *   oracle never does;
  * - after each epoch each shard is in the state of its part of the one that has everything;
@@ -25,7 +25,7 @@ export class ScaleMonitor implements Monitor {
   /** By kind of entry; and sets that ended while they waited. */
   readonly entryCounts = [0, 0, 0, 0];
   cancelledCount = 0;
-  foldedAgainCount = 0;
+  reappliedCount = 0;
   /** Epochs after which a shard was not in the state of its part of the whole. */
   readonly differing: string[] = [];
   readonly #options: ScaleOptions;
@@ -60,7 +60,7 @@ export class ScaleMonitor implements Monitor {
     wishes: readonly number[],
   ): void {
     this.entryCounts[kind] = (this.entryCounts[kind] ?? 0) + 1;
-    this.#all.fold(Int32Array.of(kind, client, number, wishes.length, ...wishes), 0);
+    this.#all.apply(Int32Array.of(kind, client, number, wishes.length, ...wishes), 0);
     const key = `${client}.${number}`;
     if (kind === REQUEST) {
       const shards = wishes.map((wish) => (wish >> 1) % this.#options.shardCount);
@@ -113,10 +113,10 @@ export class ScaleMonitor implements Monitor {
     }
   }
 
-  folded(shard: number, epoch: number, digest: () => string, again: boolean): void {
-    if (again) this.foldedAgainCount++;
+  applied(shard: number, epoch: number, digest: () => string, again: boolean): void {
+    if (again) this.reappliedCount++;
     if (digest() !== this.#digests[epoch]?.[shard]) {
-      this.differing.push(`shard ${shard} after epoch ${epoch}${again ? ', folded again' : ''}`);
+      this.differing.push(`shard ${shard} after epoch ${epoch}${again ? ', applied again' : ''}`);
     }
   }
 
@@ -147,7 +147,7 @@ export class ScaleMonitor implements Monitor {
     }
   }
 
-  /** When all is over, each shard is as if it had folded the log and nothing else. */
+  /** When all is over, each shard is as if it had applied the log and nothing else. */
   expectTheSameInTheEnd(shards: readonly (Shard | undefined)[]): void {
     expect(shards.map((shard) => shard?.digest())).toEqual(this.#digests.at(-1));
   }

@@ -83,7 +83,7 @@ function inWorld(options: ScaleOptions, look: () => void): void {
 describe('a domain in shards with one order', () => {
   it('grants a set exactly where the rule does, though shards, gateways, clients die', () => {
     console.info(`seed ${seed}`);
-    const seen = { cancelled: 0, expired: 0, foldedAgain: 0, shards: 0, gateways: 0, sections: 0 };
+    const seen = { cancelled: 0, expired: 0, reapplied: 0, shards: 0, gateways: 0, sections: 0 };
     for (let number = 0; number < worldCount; number++) {
       const options = smallWorld(number);
       inWorld(options, () => {
@@ -95,7 +95,7 @@ describe('a domain in shards with one order', () => {
         expect(collisions(monitor.sections)).toEqual([]);
         seen.cancelled += monitor.cancelledCount;
         seen.expired += monitor.entryCounts[2] ?? 0;
-        seen.foldedAgain += monitor.foldedAgainCount;
+        seen.reapplied += monitor.reappliedCount;
         seen.shards += domain.crashCounts.shards;
         seen.gateways += domain.crashCounts.gateways;
         seen.sections += monitor.sections.length;
@@ -148,9 +148,9 @@ describe('the same shards locked one by one', () => {
     const count = (design: Design): number => {
       const monitor = new ScaleMonitor(options);
       untilQuiet(new Simulation(design, options, 0, monitor), options);
-      const inOrder = [...monitor.sections].sort((a, b) => a.askedMs - b.askedMs);
+      const inOrder = [...monitor.sections].sort((a, b) => a.requestedMs - b.requestedMs);
       // More than a late message, an epoch and the difference of clocks make.
-      return overtakings(inOrder, (a, b) => b.askedMs - a.askedMs > 20).length;
+      return overtakings(inOrder, (a, b) => b.requestedMs - a.requestedMs > 20).length;
     };
     expect(count('sequenced')).toBe(0);
     expect(count('ordered')).toBeGreaterThan(100);
