@@ -93,7 +93,7 @@ class ChaosRun {
   readonly #folder = mkdtempSync(join(tmpdir(), 'kds-chaos-'));
   readonly #journalPath = join(this.#folder, 'journal');
   readonly #grantsPath = join(this.#folder, 'grants');
-  readonly #foldsPath = join(this.#folder, 'folds');
+  readonly #digestsPath = join(this.#folder, 'digests');
   readonly #random: () => number;
   readonly #cluster: EtcdCluster;
   readonly #networks: readonly BadNetwork[];
@@ -118,7 +118,7 @@ class ChaosRun {
     this.#cluster = cluster;
     this.#networks = networks;
     this.#monitor = monitor;
-    for (const path of [this.#journalPath, this.#grantsPath, this.#foldsPath]) {
+    for (const path of [this.#journalPath, this.#grantsPath, this.#digestsPath]) {
       writeFileSync(path, '');
     }
   }
@@ -184,18 +184,18 @@ class ChaosRun {
 
   judge(): ChaosFindings {
     const lines = linesOf<Line>(this.#journalPath);
-    const told = linesOf<ReportedGrant>(this.#grantsPath);
-    const keyOf = new Map(told.map(({ token, key }) => [token, key]));
+    const reported = linesOf<ReportedGrant>(this.#grantsPath);
+    const keyOf = new Map(reported.map(({ token, key }) => [token, key]));
     const monitor = this.#monitor;
     const journal = checkJournal(lines, (token, later) => {
       return !this.#plan.isStrict && monitor.wasLostBefore(keyOf.get(token) ?? '', later);
     });
-    const folds = checkFolds(readFileSync(this.#foldsPath, 'utf8'), monitor.folds);
+    const copies = checkCopies(readFileSync(this.#digestsPath, 'utf8'), monitor.digests);
     const found = [
       ...this.#faults,
       ...monitor.faults.map((fault) => `log: ${fault}`),
-      ...told.flatMap((each) => monitor.judge(each) ?? []).map((fault) => `told: ${fault}`),
-      ...folds.faults.map((fault) => `folds: ${fault}`),
+      ...reported.flatMap((each) => monitor.judge(each) ?? []).map((fault) => `reported: ${fault}`),
+      ...copies.faults.map((fault) => `copies: ${fault}`),
       ...journal.faults.map((fault) => `journal: ${fault}`),
     ];
     const sum = (count: (network: BadNetwork) => number): number =>
@@ -209,8 +209,8 @@ class ChaosRun {
       'sets reaped': monitor.reapedCount,
       'ms until that, at most': Math.round(monitor.reapMsMax),
       'ms until a killed one was over, at most': Math.round(this.#deathMsMax()),
-      'revisions compared': folds.revisionCount,
-      'copies compared': folds.copyCount,
+      'revisions compared': copies.revisionCount,
+      'copies compared': copies.copyCount,
       'calls repeated': sum(({ repeatedCount }) => repeatedCount),
       'answers and lines lost': sum(({ lostCount }) => lostCount),
       ...Object.fromEntries(this.#counts),
@@ -266,7 +266,7 @@ class ChaosRun {
       members: this.#cluster.hosts,
       journalPath: this.#journalPath,
       grantsPath: this.#grantsPath,
-      foldsPath: this.#foldsPath,
+      digestsPath: this.#digestsPath,
       name,
       seed: this.#plan.seed + this.#startedCount,
       client,
@@ -333,7 +333,7 @@ class ChaosRun {
   }
 }
 
-interface FoldFindings {
+interface CopyFindings {
   readonly faults: readonly string[];
   /** Those that more than one copy has been at. */
   readonly revisionCount: number;
@@ -341,7 +341,7 @@ interface FoldFindings {
 }
 
 /** All copies must be the same at the same revision: lines of client, revision and hash. */
-function checkFolds(text: string, observed: ReadonlyMap<number, string>): FoldFindings {
+function checkCopies(text: string, observed: ReadonlyMap<number, string>): CopyFindings {
   const known = new Map(observed);
   const compared = new Set<number>();
   const faults: string[] = [];

@@ -1,8 +1,8 @@
 /**
  * A client of a chaos run, in a process of its own: it comes by bad networks, and under its grants
- * writes into etcd, guarded, without a look at whether it still has them. It notes what it is told
- * of each grant, by the key that the log knows the set by, and what its copy of the state is at
- * each revision. Its clock is shifted when it is told to.
+ * writes into etcd, guarded, without a check that it still has them. It writes down each grant as
+ * received, by the set's key in the log, and a hash of its copy of the state at each revision. Its
+ * clock is shifted by a message from the test.
  */
 
 import { openSync, writeSync } from 'node:fs';
@@ -30,7 +30,7 @@ export interface ClientOrders {
   /** Lines of {@link ReportedGrant}. */
   readonly grantsPath: string;
   /** Lines of client, revision, and what {@link hashOf} makes of its copy. */
-  readonly foldsPath: string;
+  readonly digestsPath: string;
   readonly name: string;
   readonly seed: number;
   readonly client: string;
@@ -47,9 +47,9 @@ const askerCount = 4;
 const orders = JSON.parse(process.argv[2] ?? '') as ClientOrders;
 const keys = new Keys(orders.name);
 const grants = openSync(orders.grantsPath, 'a');
-const folds = openSync(orders.foldsPath, 'a');
+const digests = openSync(orders.digestsPath, 'a');
 noteStates((replica) => {
-  writeSync(folds, `${orders.client} ${replica.revision} ${hashOf(replica.digest())}\n`);
+  writeSync(digests, `${orders.client} ${replica.revision} ${hashOf(replica.digest())}\n`);
 });
 let shiftMs = 0;
 const clock = { ...systemClock, nowMs: () => systemClock.nowMs() + shiftMs };

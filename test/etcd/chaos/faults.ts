@@ -50,14 +50,14 @@ export const faults = {
     after(leaseMs * 2 * random(), () => network.cut(false));
   },
 
-  'member unheard': ({ networks, random, after, leaseMs }) => {
+  'network frozen': ({ networks, random, after, leaseMs }) => {
     const network = anyOf(networks, random);
     network.freeze();
     after(leaseMs * 2 * random(), () => network.resume());
   },
 
-  /** For as long as a lease, and longer: those who come by these networks hear nothing. */
-  'networks unheard': ({ networks, random, after, leaseMs }) => {
+  /** For a lease and longer: clients behind these networks receive nothing. */
+  'networks frozen': ({ networks, random, after, leaseMs }) => {
     if (networks.some((network) => network.isFrozen)) return;
     for (const network of networks) network.freeze();
     after(leaseMs * (1.2 + random()), () => {
@@ -115,7 +115,7 @@ export type FaultName = keyof typeof faults;
 
 /** Faults of the full chaos run: all but the one that would stop everybody. */
 export const faultNames = (Object.keys(faults) as readonly FaultName[]).filter(
-  (name) => name !== 'networks unheard',
+  (name) => name !== 'networks frozen',
 );
 
 /** Two of them at a time would leave no majority: so they wait for each other. */

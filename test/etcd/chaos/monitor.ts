@@ -76,7 +76,7 @@ export class Monitor {
   /** From the end of a session to that of its last set, at most, in ms. */
   reapMsMax = 0;
   /** What the copy was at each revision, by {@link hashOf}. */
-  readonly folds = new Map<number, string>();
+  readonly digests = new Map<number, string>();
   readonly #connection: TappedConnection;
   /** By session. */
   readonly #sessionEnds = new Map<string, number>();
@@ -127,20 +127,20 @@ export class Monitor {
     return [...this.#endedMs].find(([session]) => session.startsWith(start))?.[1];
   }
 
-  /** What is wrong with what a client was told, if anything is. */
+  /** The fault in a grant as its client received it, if there is one. */
   judge({ key, token, recovered }: ReportedGrant): string | undefined {
     const granted = this.#granted.get(key);
     const createRevision = granted?.createRevision ?? this.#neverGranted.get(key);
     // Not seen; or seen is what a late copy of its request has made of it, after its end.
     if (createRevision === undefined || createRevision > revisionOf(token)) return undefined;
-    if (granted === undefined) return `${key} was told as granted, and never was`;
+    if (granted === undefined) return `${key} was reported as granted, and never was`;
     // Of those that one revision grants, one that has read the keys anew may count fewer.
     const late = revisionOf(token) - revisionOf(granted.token);
-    if (late < 0) return `${key} was told as granted ${-late} revisions before its turn`;
+    if (late < 0) return `${key} was reported as granted ${-late} revisions before its turn`;
     const isSame = String([...recovered].sort()) === String(granted.recovered);
     // A client whose watch was away hears later of it, and of what has been recovered since.
     if (isSame || late > 0) return undefined;
-    return `${key} was told to recover ${recovered}, and took over ${granted.recovered}`;
+    return `${key} was reported with ${recovered} recovered, not ${granted.recovered}`;
   }
 
   close(): void {
@@ -158,7 +158,7 @@ export class Monitor {
 
   #note({ granted, removed }: ReplicaDelta): void {
     const { revision, sets, sessions, isAnew } = this.replica;
-    if (isCertain(this.replica)) this.folds.set(revision, hashOf(this.replica.digest()));
+    if (isCertain(this.replica)) this.digests.set(revision, hashOf(this.replica.digest()));
     for (const session of this.#sessions) {
       if (sessions.has(session)) continue;
       this.#sessions.delete(session);

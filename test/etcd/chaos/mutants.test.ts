@@ -46,7 +46,7 @@ const mutants: readonly Mutant[] = [
     faultNames: ['watch lossy'],
     seconds: 4,
     pauseMsMax: 200,
-    noticed: /^folds: the copy of \d+ is another one at/,
+    noticed: /^copies: the copy of \d+ is another one at/,
   },
   {
     name: 'keys that are read anew are taken in the order of their names',
@@ -60,7 +60,7 @@ const mutants: readonly Mutant[] = [
     faultNames: ['connections cut'],
     seconds: 3,
     pauseMsMax: 200,
-    noticed: /^folds: the copy of \d+ is another one at/,
+    noticed: /^copies: the copy of \d+ is another one at/,
     isSlow: true,
   },
   {

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 
-/** What a client was told with its grant of the set at `key`. */
+/** A grant of the set at `key`, as its client received it. */
 export interface ReportedGrant {
   readonly token: number;
   readonly key: string;

@@ -299,10 +299,10 @@ function sessionCount(redis: Redis): Promise<number> {
 
 async function whoIsThere(domain: RedisDomain): Promise<string> {
   const { held, pending } = await domain.query();
-  const told = [...held, ...pending].map(({ id, client, token }) => {
+  const sets = [...held, ...pending].map(({ id, client, token }) => {
     return `set ${id} of client ${client.label}, ${token === undefined ? 'waiting' : 'held'}`;
   });
-  return told.join('; ') || 'sessions without sets';
+  return sets.join('; ') || 'sessions without sets';
 }
 
 async function isInTime(msMax: number, isSo: () => Promise<boolean>): Promise<boolean> {

@@ -79,7 +79,7 @@ export class RedisProcess {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  /** All that it has ever been told to change, in order. */
+  /** All changes it has ever executed, in order. */
   readAppendOnlyFile(): Buffer {
     const folder = join(this.folder, 'appendonlydir');
     const names = readdirSync(folder).filter((name) => name.endsWith('.incr.aof'));

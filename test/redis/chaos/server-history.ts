@@ -1,10 +1,10 @@
 /**
- * All that a server did, as its append-only file tells it: every change of a key, in order, those
- * of one script as one transaction. Its word alone says who was granted what, and which grants were
- * lost when; and each state that it went through is compared with the rule.
+ * All that a server did, by its append-only file: every change of a key, in order, those of one
+ * script as one transaction. The file alone decides which grants were made, and when each was lost;
+ * and each state that it went through is compared with the rule.
  *
- * The file is written before a command is answered (appendfsync always), so it knows all that any
- * client was ever told. Sets that steal, and observers, are not understood here.
+ * The file is written before a command is answered (appendfsync always), so it has every change of
+ * which a client was notified. Sets that steal, and observers, are not understood here.
  */
 
 import { type Command, commandAt } from '../resp.ts';
