@@ -1,7 +1,7 @@
 /**
- * A client under stress: asks for random sets, in every way, and writes into a journal that all
+ * A client under stress: requests random sets, in every way, and writes into a journal that all
  * clients append to when it begins to hold a set, and when it is about to let go. It may be killed
- * at any time. Told to stop, it asks for nothing more, and ends when it holds and awaits nothing.
+ * at any time. After `stop` it requests nothing more, and ends when it holds and awaits nothing.
  */
 
 import { openSync, writeSync } from 'node:fs';
@@ -20,7 +20,7 @@ export interface StressOptions {
   readonly inSection?: (grant: Grant, set: NamedSets) => Promise<void>;
   /** Errors that requests may end with, by their codes, besides a time-out. */
   readonly mayEndWith?: readonly string[];
-  /** For up to so long, in ms, some sets are held. Default 1500. */
+  /** Some sets are held for up to that time, ms. Default 1500. */
   readonly longMsMax?: number;
 }
 
@@ -37,15 +37,15 @@ export class StressClient {
     this.#random = randomFrom(options.seed);
   }
 
-  /** Runs until the parent process says to stop; so many requests at a time. */
-  async run(askerCount: number): Promise<void> {
+  /** Runs until the parent process sends `stop`; up to `requesterCount` requests at a time. */
+  async run(requesterCount: number): Promise<void> {
     process.on('message', (message) => {
       if (message === 'stop') this.#isStopping = true;
     });
     process.send?.('ready');
-    const askers = Array.from({ length: askerCount }, () => this.#keepAsking());
+    const requesters = Array.from({ length: requesterCount }, () => this.#keepRequesting());
     try {
-      await Promise.all([this.#keepHolding(), ...askers]);
+      await Promise.all([this.#keepHolding(), ...requesters]);
     } catch (error) {
       this.#write({ do: 'failed', error: inspect(error) });
       throw error;
@@ -54,8 +54,8 @@ export class StressClient {
     this.#write({ do: 'done', count: this.#count });
   }
 
-  async #keepAsking(): Promise<void> {
-    while (!this.#isStopping) await this.#ask();
+  async #keepRequesting(): Promise<void> {
+    while (!this.#isStopping) await this.#request();
   }
 
   /** Holds for long, so that faults of the host come meanwhile. */
@@ -67,7 +67,7 @@ export class StressClient {
     }
   }
 
-  async #ask(): Promise<void> {
+  async #request(): Promise<void> {
     const { domain } = this.#options;
     const set = this.#randomSet(['a', 'b', 'c', 'd', 'e']);
     const way = this.#random();

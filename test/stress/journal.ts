@@ -2,9 +2,9 @@
  * What the clients of a stress test wrote down, and whether it obeys the rule: no two that conflict
  * hold at once, and of two that conflict the later one has the greater token.
  *
- * Where a host can take a grant away from a client that does not hear of it in time, such a pair is
- * excused only if the host's own record says that the earlier grant had been lost before the later
- * one was made. No stretch of time excuses anything.
+ * Where a backend can take a grant away from a client that is not notified in time, such a pair is
+ * excused only if the backend's own record shows that the earlier grant had been lost before the
+ * later one was made. No stretch of time excuses anything.
  */
 
 export interface NamedSets {

@@ -42,7 +42,7 @@ export interface ClientOrders {
 /** For so long a client tries to come in. */
 const openMsMax = 600_000;
 const attemptMs = 300;
-const askerCount = 4;
+const requesterCount = 4;
 
 const orders = JSON.parse(process.argv[2] ?? '') as ClientOrders;
 const keys = new Keys(orders.name);
@@ -143,5 +143,5 @@ await new StressClient({
   inSection: writeGuarded,
   mayEndWith: ['KDS_UNAVAILABLE'],
   longMsMax: orders.holdMsMax,
-}).run(askerCount);
+}).run(requesterCount);
 process.exit();

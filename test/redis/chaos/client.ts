@@ -32,7 +32,7 @@ export interface ClientOrders {
 /** For so long a client tries to come in. */
 const openMsMax = 600_000;
 const reconnectMs = 50;
-const askerCount = 4;
+const requesterCount = 4;
 
 const orders = JSON.parse(process.argv[2] ?? '') as ClientOrders;
 let shiftMs = 0;
@@ -85,5 +85,5 @@ await new StressClient({
   client: orders.client,
   inSection: (grant, set) => store.access(grant.token, set),
   mayEndWith: ['KDS_UNAVAILABLE'],
-}).run(askerCount);
+}).run(requesterCount);
 process.exit();
