@@ -104,7 +104,7 @@ export class Checker {
     }
   }
 
-  /** No wake-up is lost for longer than it takes to ask again. */
+  /** No wake-up is lost for longer than a repeated request takes. */
   #checkNotified({ machine, grant, seen }: Section): void {
     const { notifiedMsMax } = this.#limits;
     const tookMs = this.#world.nowMs - seen.grantedAtMs;

@@ -1,5 +1,5 @@
 /**
- * A simulated process that uses a domain as processes do: several tasks ask for random sets in
+ * A simulated process that uses a domain as processes do: several tasks request random sets in
  * every way that the interface has, hold them for a while, use what they protect, and let go.
  *
  * It runs the backend's own client, over a simulated network and clock. The errors that it may
@@ -227,7 +227,7 @@ export class SimulatedClient<H extends Host = Host> {
     if (random.chance(0.5)) await ended;
   }
 
-  /** Asks for another set, or for a snapshot, and goes on holding this one. */
+  /** Requests another set, or a snapshot, and goes on holding this one. */
   async #nest(domain: RemoteSession, { grant, machine }: Section): Promise<void> {
     const links = this.#randomLinks();
     const work = async (): Promise<void> => {

@@ -1,12 +1,12 @@
 /**
  * Virtual time: a queue of events, each at its moment. Time goes on only from one event to the
  * next, so that an hour of waiting costs nothing, and events of one moment run in the order in
- * which they were asked for. Nothing here, and nothing that is simulated, reads a real clock.
+ * which they were scheduled. Nothing here, and nothing that is simulated, reads a real clock.
  */
 
 interface TimedEvent {
   readonly atMs: number;
-  /** The number of the event: says who is first at one moment. */
+  /** The number of the event: the lower one is first at one moment. */
   readonly order: number;
   /** `undefined` once cancelled. */
   run: (() => void) | undefined;
@@ -34,7 +34,7 @@ export class VirtualClock {
   }
 
   /**
-   * Runs what comes next, and says so; `false` if nothing does, or only after `lastMs`. Time is
+   * Runs the next event and returns `true`; `false` if there is none up to `lastMs`. Time is
    * then that of the event.
    */
   step(lastMs: number): boolean {

@@ -3,7 +3,7 @@
  *
  * Between two events the real event loop turns once, so all promises that can be settled are, and
  * whatever they run has run: what happens next depends on the world alone. So one seed is one
- * run, to the letter. Nothing of it can ask for real time or real chance (`inVirtualTime`).
+ * run, to the letter. Nothing of it can read real time or real chance (`inVirtualTime`).
  */
 
 import { VirtualClock } from './clock.ts';
@@ -18,7 +18,7 @@ export class Violation extends Error {
   override readonly name = 'Violation';
 }
 
-/** What went wrong in a world, and its log, if one was asked for. */
+/** What went wrong in a world, and its log, if one was requested. */
 export class WorldFailure extends Error {
   override readonly name = 'WorldFailure';
   readonly lines: readonly string[];
@@ -33,7 +33,7 @@ export class World {
   readonly seed: number;
   readonly random: SeededRandom;
   readonly clock = new VirtualClock();
-  /** What happened, a line each; empty unless asked for. */
+  /** What happened, a line each; empty unless requested. */
   readonly lines: string[] = [];
   readonly #keepsLog: boolean;
   #failure: unknown;
@@ -75,7 +75,7 @@ export class World {
     if (!isTrue) this.fail(new Violation(what()));
   }
 
-  /** Runs until nothing is left to happen, `isOver` says so, or `lastMs`; throws on a failure. */
+  /** Runs until nothing is left to happen, `isOver` is true, or `lastMs`; throws on a failure. */
   async run(lastMs: number, isOver: () => boolean = () => false): Promise<void> {
     const onRejection = (reason: unknown): void => this.fail(reason);
     process.on('unhandledRejection', onRejection);
@@ -114,7 +114,7 @@ export interface VirtualTimers {
 }
 
 /**
- * Runs `run` while `Date.now` and `performance.now` tell the time of a world, and what would wait
+ * Runs `run` while `Date.now` and `performance.now` return the time of a world, and what would wait
  * for real time, or let in chance, throws: `setTimeout`, `setInterval`, `Math.random`; but for
  * those that are given as virtual ones.
  */

@@ -28,7 +28,7 @@ export interface FaultProfile {
   readonly killMs?: number;
   readonly stopMs?: number;
   readonly cutMs?: number;
-  /** The broker is killed, stopped, or asked to end. */
+  /** The broker is killed, stopped, or sent a signal to end. */
   readonly brokerKillMs?: number;
   readonly brokerStopMs?: number;
   readonly brokerEndMs?: number;
@@ -74,7 +74,7 @@ export function profileOf(random: SeededRandom, wanted?: ProfileName): FaultProf
         ...none,
         ...{ killMs: 2500, stopMs: 2500, cutMs: 2500, brokerKillMs: 2500, brokerStopMs: 4000 },
         ...{ brokerEndMs: 6000, fullMs: 5000 },
-        // Of a broker whose record is gone only the clock says how far tokens have come.
+        // If a broker's record is gone, only the clock bounds the tokens it has given.
         ...(random.chance(0.5) ? { timeMs: 2500 } : { deleteMs: 2500 }),
       };
   }

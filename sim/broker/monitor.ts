@@ -33,7 +33,7 @@ interface Request {
   readonly claims: number | undefined;
   /** That an earlier broker, or this one, has given it; undefined for none yet. */
   queuePosition: number | undefined;
-  /** The event in which it was told to wait; undefined while it has not been. */
+  /** The event in which it was notified that it waits; undefined before. */
   waitsSince: number | undefined;
   grant: GrantRecord | undefined;
 }

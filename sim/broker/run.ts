@@ -57,7 +57,7 @@ export async function runBrokerWorld(seed: number, options: RunOptions = {}): Pr
 /** A program that runs as a broker. */
 interface BrokerProcess {
   readonly machine: Machine;
-  /** As a signal asks it to; undefined while it does not serve. */
+  /** Ends it, as a signal does; undefined while it does not serve. */
   close: (() => void) | undefined;
   onEnd(): void;
 }
@@ -249,7 +249,7 @@ class BrokerWorld {
     clock.after(random.real(1, msMax), () => machine.resume());
   }
 
-  /** A signal asks it to end. */
+  /** A signal to end is sent to it. */
   #close(broker: BrokerProcess | undefined): void {
     const { machine, close } = broker ?? {};
     if (machine === undefined || close === undefined) return;

@@ -4,7 +4,7 @@
  *
  * It uses no code of the backend but the layout of keys: from the values of the keys it takes the
  * live sets, and compares all pairs. It keeps the outcome of each grant, which is the server's word
- * on whose loss excuses what (../checker.ts), and checks what etcd is asked to do: no client
+ * on whose loss excuses what (../checker.ts), and checks the requests to etcd: no client
  * deletes a set of a living other one unless that was stolen; what an expired session held
  * exclusive is flagged as recovered before it is given to another; a guarded write comes while its
  * grant lives.

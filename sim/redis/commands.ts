@@ -11,7 +11,7 @@ export interface Surroundings {
   readonly keyspace: Keyspace;
   /** The server's clock, in microseconds since 1970. */
   readonly nowUs: number;
-  /** Says how many have been sent it. */
+  /** Returns how many have been sent it. */
   publish(channel: string, message: string): number;
 }
 
@@ -260,7 +260,7 @@ function safe(value: number): number {
   return value;
 }
 
-/** Those from one index to another, in the order given. What is asked for is read first. */
+/** Those from one index to another, in the order given. The arguments are read first. */
 function ranked(
   entriesOf: () => readonly (readonly [string, number])[],
   [first = '', last = '', ...options]: readonly string[],

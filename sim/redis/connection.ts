@@ -5,7 +5,7 @@
  * arrives in order, some time later; between the two there is no order. A connection that is cut
  * loses what is under way, but for some first part of what the client had sent, which may reach
  * the server late, even after the client has come back by another one. Of a command that was not
- * answered nobody knows whether it has run. Then the library either says so, or sends it again;
+ * answered nobody knows whether it has run. Then the library reports that, or sends it again;
  * both kinds are in use. A message that finds nobody is gone.
  */
 

@@ -2,7 +2,7 @@
  * The keys of a simulated Redis server, and what it takes to put them back as they were.
  *
  * Each script is one step: what it changes is noted as it was before, key by key, so that the last
- * steps can be undone. That is what a failover to a replica does that had not heard of them yet.
+ * steps can be undone. That is what a failover to a replica does that had not received them yet.
  */
 
 import { RedisError } from './lua.ts';
@@ -33,7 +33,7 @@ export class Keyspace {
   #undo = new Map<string, Kept | undefined>();
   /** Of the last steps that changed anything, the latest last. */
   readonly #steps: Undo[] = [];
-  /** A key's time to live has ended; told before it is removed. */
+  /** A key's time to live has ended; called before it is removed. */
   onExpired: (key: string) => void = () => undefined;
 
   get keys(): readonly string[] {
@@ -111,7 +111,7 @@ export class Keyspace {
     this.#undo = new Map();
   }
 
-  /** Takes the last steps back, as many as are known; says how many those are. */
+  /** Takes the last steps back, as many as are known; returns how many those are. */
   rollBack(stepCount: number): number {
     let undone = 0;
     for (; undone < stepCount; undone++) {

@@ -63,7 +63,7 @@ pairs = function(t)
   end, t, nil
 end
 next = function(t, k)
-  assert(k == nil, 'next only says whether a table is empty: walk it with pairs')
+  assert(k == nil, 'next is only for whether a table is empty: walk it with pairs')
   return following(t)
 end
 local format, text = string.format, tostring

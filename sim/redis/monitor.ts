@@ -125,7 +125,7 @@ export class ServerMonitor implements StepMonitor, GrantMonitor {
     return sets;
   }
 
-  /** What has come, been granted, and gone by one step, which `caller` asked for. */
+  /** What has come, been granted, and gone by one step, which `caller` requested. */
   #notice(before: ReadonlyMap<number, SetSeen>, script: string | undefined, caller: string): void {
     for (const set of this.#sets.values()) if (!before.has(set.id)) this.#arrived(set);
     for (const set of before.values()) {

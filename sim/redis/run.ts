@@ -129,7 +129,7 @@ class RedisWorld {
     );
   }
 
-  /** Where nothing but messages is lost, a heartbeat and a look bound how late one is told. */
+  /** Where only messages are lost, a heartbeat and a check bound how late a notification is. */
   #notifiedMsMax(leaseMs: number): number | undefined {
     const { name, quality } = this.#profile;
     if (name !== 'calm' && name !== 'deaf' && name !== 'deadly') return undefined;
@@ -139,14 +139,15 @@ class RedisWorld {
 
   /**
    * After a server took over: until a client is connected again, has noticed that its calls are
-   * lost, and has asked what is left.
+   * lost, and has requested what is left.
    */
   #undoneNotifiedMsMax(leaseMs: number): number {
     const { name, quality } = this.#profile;
-    const askMs = 2 * quality.reconnectMsMax + leaseMs / 10 + 16 * quality.delayMsMax;
+    const requestMs = 2 * quality.reconnectMsMax + leaseMs / 10 + 16 * quality.delayMsMax;
     // Where the next server stands still too, calls have to run out of time first.
     return (
-      (name === 'failing' ? askMs : leaseMs + 2 * Math.max(leaseMs / 3, 1000) + askMs) / rateMin
+      (name === 'failing' ? requestMs : leaseMs + 2 * Math.max(leaseMs / 3, 1000) + requestMs) /
+      rateMin
     );
   }
 
@@ -197,7 +198,7 @@ class RedisWorld {
     });
   }
 
-  /** It takes longer to come back than clocks differ: docs/redis.md asks for that. */
+  /** It takes longer to come back than clocks differ: docs/redis.md requires that. */
   #endServer(): void {
     if (!this.#server.isUp) return;
     const { random } = this.#world;

@@ -4,7 +4,7 @@
  *
  * Its clock is what others are measured by: a ms of the world is a ms of the server. It may be
  * stopped, so that commands wait; end and begin again with its keys, or without the last steps, as
- * when a replica takes over that had not heard of them. Then scripts and subscriptions are gone.
+ * when a replica takes over that had not received them. Then scripts and subscriptions are gone.
  */
 
 import type { World } from '../world.ts';
