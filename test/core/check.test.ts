@@ -210,10 +210,145 @@ const damages: readonly Damage[] = [
   },
 ];
 
+/** Two grants of units, between them free ones; a waiting set; an asserted capacity. */
+function furnishUnits() {
+  const s = new Scene();
+  s.resize('a', 8);
+  const sets = [1, 2, 1, 1].map((take) => s.ask({ units: { a: take } }));
+  const [one, two, three, four] = sets as [number, number, number, number];
+  s.end(three);
+  const waiter = s.ask({ units: { a: 7 } });
+  s.core.assertCapacity(s.ref('b'), 2);
+  s.ask({ shared: ['b'] });
+  const w = s.memory.words;
+  const [a, b] = [s.ref('a'), s.ref('b')];
+  const [annex, annexOfB] = [w[a | L.RESOURCE_ANNEX], w[b | L.RESOURCE_ANNEX]] as [number, number];
+  const [range, free] = [w[two | L.SET_EDGES], w[annex | L.ANNEX_FREE]] as [number, number];
+  const linkOfOne = s.core.firstLink(one);
+  return { s, w, a, b, one, two, four, waiter, annex, annexOfB, range, free, linkOfOne };
+}
+
+interface DamageOfUnits {
+  readonly name: string;
+  readonly puts: (furnished: ReturnType<typeof furnishUnits>) => readonly Put[];
+  readonly sees: RegExp;
+}
+
+const damagesOfUnits: readonly DamageOfUnits[] = [
+  {
+    name: 'a number that is nowhere',
+    puts: ({ w, free }) => [
+      [free | L.RANGE_FROM, w[free | L.RANGE_FROM] + 1],
+      [free | L.RANGE_COUNT, w[free | L.RANGE_COUNT] - 1],
+    ],
+    sees: /is nowhere, or twice/,
+  },
+  {
+    name: 'a number that is there twice',
+    puts: ({ w, free }) => [[free | L.RANGE_FROM, w[free | L.RANGE_FROM] - 1]],
+    sees: /is nowhere, or twice/,
+  },
+  {
+    name: 'numbers that end too early',
+    puts: ({ w, annex }) => {
+      const count = w[annex | L.ANNEX_RETIRED] | L.RANGE_COUNT;
+      return [[count, w[count] - 1]];
+    },
+    sees: /numbers of \d+ end at/,
+  },
+  {
+    name: 'a grant with too few numbers',
+    puts: ({ w, range }) => [[range | L.RANGE_COUNT, w[range | L.RANGE_COUNT] - 1]],
+    sees: /takes 2 units and has 1 numbers/,
+  },
+  {
+    name: 'ranges that are not joined',
+    puts: ({ w, free }) => [[free | L.RANGE_COUNT, w[free | L.RANGE_COUNT] + 1]],
+    sees: /not in order, or not joined/,
+  },
+  {
+    name: 'ranges that are not in order',
+    puts: ({ w, annex, free }) => {
+      const next = w[free | L.RANGE_NEXT];
+      return [
+        [annex | L.ANNEX_FREE, next],
+        [next | L.RANGE_NEXT, free],
+        [free | L.RANGE_NEXT, L.NOBODY],
+      ];
+    },
+    sees: /not in order, or not joined/,
+  },
+  {
+    name: 'a retired range among the free ones',
+    puts: ({ w, free }) => [[free, w[free] | L.RANGE_RETIRED]],
+    sees: /in another list/,
+  },
+  {
+    name: 'a waiting link without a spare',
+    puts: ({ annex }) => [[annex | L.ANNEX_SPARE, L.NOBODY]],
+    sees: /another number of spares/,
+  },
+  {
+    name: 'a spare too many',
+    puts: ({ w, annexOfB, annex }) => [[annexOfB | L.ANNEX_SPARE, w[annex | L.ANNEX_SPARE]]],
+    sees: /another number of spares/,
+  },
+  {
+    name: 'a set that does not know of its numbers',
+    puts: ({ w, one }) => [[one, w[one] & ~L.SET_METERED]],
+    sees: /does not know of its numbers/,
+  },
+  {
+    name: 'numbers without a capacity',
+    puts: ({ w, annex }) => [[annex, w[annex] & ~L.ANNEX_METERED]],
+    sees: /numbers and no capacity/,
+  },
+  {
+    name: 'a capacity that is not in force',
+    puts: ({ w, annex }) => [[annex, w[annex] & ~L.ANNEX_METERED]],
+    sees: /has a capacity that is not in force/,
+  },
+  {
+    name: 'an asserted capacity that is not in force',
+    puts: ({ w, annexOfB }) => [[annexOfB, w[annexOfB] & ~L.ANNEX_METERED]],
+    sees: /asserted capacity that is not in force/,
+  },
+  {
+    name: 'an asserted capacity that its resource does not know of',
+    puts: ({ w, b }) => [[b, w[b] & ~L.RESOURCE_IGNORED]],
+    sees: /does not know of its asserted capacity/,
+  },
+  {
+    name: 'a waiting link that wants more units than there are',
+    puts: ({ w, waiter }) => {
+      const link = w[waiter | L.CHAIN] as number;
+      return [[link, w[link] + (2 << L.LINK_UNITS_SHIFT)]];
+    },
+    sees: /takes 9 units/,
+  },
+  {
+    name: 'a grant whose list is not its own',
+    puts: ({ range, four }) => [[range | L.RANGE_SET, four]],
+    sees: /foreign set/,
+  },
+];
+
 describe('findFaults', () => {
   it('finds nothing in words that are in order', () => {
     expect(findFaults(furnish().s.memory)).toEqual([]);
   });
+
+  it('finds nothing in units that are in order', () => {
+    expect(findFaults(furnishUnits().s.memory)).toEqual([]);
+  });
+
+  for (const { name, puts, sees } of damagesOfUnits) {
+    it(`sees ${name}`, () => {
+      const furnished = furnishUnits();
+      for (const [index, value] of puts(furnished)) furnished.w[index] = value;
+      expect(findFaults(furnished.s.memory).join('\n')).toMatch(sees);
+    });
+  }
 
   for (const { name, puts, sees } of damages) {
     it(`sees ${name}`, () => {

@@ -4,10 +4,12 @@
 
 import { describe, expect, it } from 'vitest';
 import {
+  ALL,
   begin,
   Core,
   commit,
   endOfSlots,
+  findFaults,
   layJournal,
   Memory,
   rollBack,
@@ -105,6 +107,71 @@ describe('the journal', () => {
       observers.push(core.observe([resource], exclusiveCount, 1, 0));
       for (const observer of observers) takeBack(() => core.remove(observer, false));
     }
+  });
+
+  it('takes back each operation on a resource with a capacity', () => {
+    const memory = new Fixed({ wordsMin: 2048, wordsMax: 2048 });
+    memory.end = endOfSlots(2048);
+    const { words } = memory;
+    layJournal(words, memory.end);
+    const core = new Core(memory);
+    const [a, b, c] = [core.createResource(1), core.createResource(2), core.createResource(3)];
+    const through = (operation: () => unknown): void => {
+      operation();
+      for (let set = core.takeLost(); set !== 0; set = core.takeLost()) core.forget(set);
+      while ((core.takeGranted() | core.takeIdle()) !== 0);
+    };
+    const step = (operation: () => unknown): void => {
+      const before = words.slice(0, words[TOP]);
+      begin(words);
+      through(operation);
+      rollBack(words);
+      before[JOURNAL_OPERATION] = words[JOURNAL_OPERATION] as number;
+      expect(words.slice(0, before.length)).toEqual(before);
+      through(operation);
+      expect(findFaults(memory)).toEqual([]);
+    };
+    const ask = (resource: number, units: number): number => {
+      let set = 0;
+      step(() => {
+        set = core.enqueue([resource], 0, 1, 0, 0, 0, [units]);
+      });
+      return set;
+    };
+    const end = (set: number) => step(() => core.remove(set, false));
+    step(() => core.setCapacity(a, 6));
+    const [one, two, three, four] = [ask(a, 1), ask(a, 1), ask(a, 3), ask(a, 1)] as const;
+    const [big, small] = [ask(a, 4), ask(a, 1)];
+    // The first numbers, then others, then those between them come back.
+    end(one);
+    end(three);
+    end(big);
+    end(two);
+    step(() => core.tryUpgrade(four, false));
+    step(() => core.downgrade(small, false, () => 1));
+    end(small);
+    step(() => core.tryUpgrade(four, false));
+    step(() => core.downgrade(four, false, () => 4));
+    step(() => core.downgrade(four, false, () => 2));
+    // Some of the holders are left over, some of the waiting sets are refused, or wait again.
+    const holder = ask(b, ALL);
+    step(() => core.enqueue([b, a], 2, 2, 0, 0, 0, [ALL, 2]));
+    const rest = [ask(a, 1), ask(a, 3), ask(a, 1)] as const;
+    step(() => core.setCapacity(a, 1));
+    step(() => core.setCapacity(a, 6));
+    end(holder);
+    end(rest[0]);
+    end(four);
+    step(() => core.steal([a], 1, 0, 0));
+    // An asserted capacity, and a part let go.
+    step(() => core.assertCapacity(c, 3));
+    const last = ask(c, 2);
+    step(() => {
+      core.choose(last, [c], 1);
+      core.removeChosen(last);
+    });
+    step(() => core.assertCapacity(c, 3));
+    step(() => core.dropAsserted(c));
   });
 
   it('forgets what is committed', () => {

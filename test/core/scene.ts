@@ -1,10 +1,12 @@
 /** A core to tell short stories with: resources by name, and each operation returns who it woke. */
 
-import { Core, findFaults, Memory, type MemorySize } from '../../src/core/index.ts';
+import { ALL, Core, findFaults, Memory, type MemorySize } from '../../src/core/index.ts';
 
 export interface Wanted {
   readonly exclusive?: readonly string[];
   readonly shared?: readonly string[];
+  /** In descending order. */
+  readonly units?: Readonly<Record<string, number>>;
 }
 
 export class Scene {
@@ -32,18 +34,45 @@ export class Scene {
     return names.map((name) => this.ref(name));
   }
 
-  ask({ exclusive = [], shared = [] }: Wanted, bits = 0): number {
-    const refs = this.refs([...exclusive, ...shared]);
-    const set = this.core.enqueue(refs, exclusive.length, refs.length, bits, 0, 0);
+  ask(wanted: Wanted, bits = 0): number {
+    const { refs, units } = this.#listed(wanted);
+    const set = this.core.enqueue(refs, 0, refs.length, bits, 0, 0, units);
     this.settle();
     return set;
   }
 
-  observe({ exclusive = [], shared = [] }: Wanted): number {
-    const refs = this.refs([...exclusive, ...shared]);
-    const observer = this.core.observe(refs, exclusive.length, refs.length, 0);
+  observe(wanted: Wanted): number {
+    const { refs, units } = this.#listed(wanted);
+    const observer = this.core.observe(refs, 0, refs.length, 0, units);
     this.settle();
     return observer;
+  }
+
+  #listed({ exclusive = [], shared = [], units = {} }: Wanted) {
+    const names = [...exclusive, ...Object.keys(units), ...shared];
+    const rest = [...Object.values(units), ...shared.map(() => 1)];
+    return { refs: this.refs(names), units: [...exclusive.map(() => ALL), ...rest] };
+  }
+
+  /** Declares how many units there are. Returns the sets granted by it; `lost` has the refused. */
+  resize(name: string, capacity: number): readonly number[] {
+    this.core.setCapacity(this.ref(name), capacity);
+    return this.settle();
+  }
+
+  /** The numbers of the units that a set has of a resource. */
+  numbers(set: number, name: string): readonly number[] {
+    const ref = this.ref(name);
+    let link = this.core.firstLink(set);
+    while (this.core.resourceOf(link) !== ref) link = this.core.nextLink(link);
+    return this.core.numbers(link);
+  }
+
+  upgrade(set: number, part?: readonly string[]): boolean {
+    if (part !== undefined) this.core.choose(set, this.refs(part), part.length);
+    const isDone = this.core.tryUpgrade(set, part !== undefined);
+    this.settle();
+    return isDone;
   }
 
   /** The set that steals; `lost` has those whose grants it revoked. */
@@ -59,9 +88,9 @@ export class Scene {
     return this.settle();
   }
 
-  downgrade(set: number, part?: readonly string[]): readonly number[] {
+  downgrade(set: number, part?: readonly string[], units = 1): readonly number[] {
     if (part !== undefined) this.core.choose(set, this.refs(part), part.length);
-    this.core.downgrade(set, part !== undefined);
+    this.core.downgrade(set, part !== undefined, () => units);
     return this.settle();
   }
 
