@@ -4,6 +4,8 @@
  * them.
  */
 
+import { faultsOfUnits } from './faults-of-units.mjs';
+
 export const faults = [
   {
     name: 'a reader overtakes a waiting writer',
@@ -125,8 +127,8 @@ export const faults = [
   {
     name: 'a flag that is set after a grant of the same operation is not reported',
     in: 'giveTokens',
-    find: '    setGranted(w, set);\n  }\n}',
-    replace: '  }\n}',
+    find: 'setGranted(w, set);',
+    replace: '',
   },
   {
     name: 'what a set keeps is not forgotten when it is granted',
@@ -167,8 +169,8 @@ export const faults = [
   },
   {
     name: 'the links of a revoked set are leaked',
-    in: 'steal',
-    find: 'if (lastOfLost !== lost) free(w, w[lost | L.CHAIN], lastOfLost);',
+    in: 'clearLost',
+    find: 'if (last !== set) free(w, w[set | L.CHAIN], last);',
     replace: '',
   },
   {
@@ -216,9 +218,8 @@ export const faults = [
   {
     name: 'a recovered flag is cleared by a reader',
     in: 'updateFlag',
-    find: 'if (isRecovered === died || linkFlags >>> L.LINK_UNITS_SHIFT !== L.ALL) return;',
-    replace:
-      'if (isRecovered === died || (died && linkFlags >>> L.LINK_UNITS_SHIFT !== L.ALL)) return;',
+    find: 'if (linkFlags >>> L.LINK_UNITS_SHIFT < capacityOf(w, resource)) return;',
+    replace: 'if (died && linkFlags >>> L.LINK_UNITS_SHIFT < capacityOf(w, resource)) return;',
   },
   {
     name: 'a recovered flag is cleared by a set that only ignored the resource',
@@ -357,16 +358,15 @@ export const faults = [
   },
   {
     name: 'an observation ends too early',
-    in: 'notifyList',
+    in: 'isOlder',
     find: '>> 1] <= d[(entry',
     replace: '>> 1] > d[(entry',
   },
   {
     name: 'an observation waits for later sets',
     in: 'notifyList',
-    find: 'if (isBlocked) return;',
-    replace: `if (oldest !== L.NOBODY) return;
-    void isBlocked;`,
+    find: 'if (isOlder(d, oldest, entry)) return;',
+    replace: 'if (oldest !== L.NOBODY) return;',
   },
   {
     name: 'observations of writers never end',
@@ -388,31 +388,31 @@ export const faults = [
   },
   {
     name: 'a cycle through a reader is not found',
-    in: 'aheadOf',
+    in: '#aheadOf',
     find: 'if (isExclusive || isAheadExclusive) sets.push',
     replace: 'if (isExclusive) sets.push',
   },
   {
     name: 'a cycle behind an ignored writer is not found',
-    in: 'aheadOf',
+    in: '#aheadOf',
     find: 'if (isAheadExclusive && (w[ahead | L.FLAGS] & L.LINK_IGNORED) === 0) return;',
     replace: 'if (isAheadExclusive) return;',
   },
   {
     name: 'a cycle behind a reader that another reader passed is not found',
-    in: 'aheadOf',
+    in: '#aheadOf',
     find: 'if (!isExclusive) {',
     replace: '{',
   },
   {
     name: 'a cycle is found where a set ignores what conflicts',
-    in: 'inTheWay',
-    find: '(L.LINK_TRIGGERED | L.LINK_IGNORED)) === 0',
-    replace: 'L.LINK_TRIGGERED) === 0',
+    in: '#inTheWay',
+    find: '(L.LINK_TRIGGERED | L.LINK_IGNORED)) !== 0',
+    replace: 'L.LINK_TRIGGERED) !== 0',
   },
   {
     name: 'a cycle is found where readers stand behind readers',
-    in: 'aheadOf',
+    in: '#aheadOf',
     find: 'if (isExclusive || isAheadExclusive) sets.push',
     replace: 'sets.push',
   },
@@ -609,13 +609,13 @@ export const faults = [
   {
     name: 'a holder of some units counts as exclusive',
     in: 'updateFlag',
-    find: 'linkFlags >>> L.LINK_UNITS_SHIFT !== L.ALL',
+    find: 'linkFlags >>> L.LINK_UNITS_SHIFT < capacityOf(w, resource)',
     replace: 'linkFlags >>> L.LINK_UNITS_SHIFT === 1',
   },
   {
     name: 'a downgrade leaves a holder of some units as it is',
     in: 'downgrade',
-    find: 'if (unitsOf(w, link) === 1) continue;',
+    find: 'if (unitsOf(w, link) === units) continue;',
     replace: 'if (unitsOf(w, link) !== L.ALL) continue;',
   },
   {
@@ -633,13 +633,13 @@ export const faults = [
   {
     name: 'a declared capacity goes with the last observation',
     in: 'closeAnnex',
-    find: '&& w[annex | L.ANNEX_CAPACITY] === L.ALL',
+    find: '|| (w[annex | L.FLAGS] & L.ANNEX_METERED) !== 0',
     replace: '',
   },
   {
     name: 'an annex is leaked with its resource',
     in: 'destroyResource',
-    find: 'if (w[resource | L.RESOURCE_ANNEX] !== L.NOBODY) freeAnnex(w, resource);',
+    find: 'freeAnnex(w, resource);',
     replace: '',
   },
   {
@@ -666,4 +666,5 @@ export const faults = [
     find: '1 + count + countMissing',
     replace: '1 + count',
   },
+  ...faultsOfUnits,
 ];

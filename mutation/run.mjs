@@ -2,7 +2,7 @@
  * Puts one fault after another into core and sees whether the tests notice.
  *
  *     npm run mutate                      all of them
- *     npm run mutate -- --only reader     those with "reader" in their names
+ *     npm run mutate -- --only reader     those with "reader" in their names; may be repeated
  *     npm run mutate -- --suite model     against the tests of one folder only
  *
  * The tests of test/core and model/ run in a copy of the tree. First they run on core as it is, and
@@ -27,14 +27,14 @@ const patience = 4;
 
 const sources = readSources(join(root, 'src/core'));
 
-const options = { only: { type: 'string' }, suite: { type: 'string' } };
-const { only, suite: suiteOnly } = parseArgs({ options }).values;
+const options = { only: { type: 'string', multiple: true }, suite: { type: 'string' } };
+const { only = [''], suite: suiteOnly } = parseArgs({ options }).values;
 /** Quick ones first: most faults are caught there. */
 const suites = suiteOnly === undefined ? ['test/core', 'model/worlds.test.ts'] : [suiteOnly];
 /** How long each suite takes without a fault, and to begin with, more than it can. */
 const soundMs = new Map(suites.map((suite) => [suite, 300_000]));
-const chosen = faults.filter(({ name }) => name.includes(only ?? ''));
-if (chosen.length === 0) throw new Error(`no fault has "${only}" in its name`);
+const chosen = faults.filter(({ name }) => only.some((part) => name.includes(part)));
+if (chosen.length === 0) throw new Error(`no fault has "${only.join('" or "')}" in its name`);
 for (const fault of faults) checkFault(fault);
 
 const copy = mkdtempSync(join(tmpdir(), 'kds-mutation-'));
