@@ -173,12 +173,14 @@ describe('a downgrade to fewer units', () => {
   });
 
   it('gives an exclusive set, which had all that there were, those that it has too few of', () => {
-    const s = sceneOf({ a: 1 });
-    const set = s.ask({ exclusive: ['a'] });
-    s.resize('a', 4);
-    expect(s.numbers(set, 'a')).toEqual([0]);
-    s.downgrade(set, ['a'], 3);
-    expect(s.numbers(set, 'a')).toEqual([0, 1, 2]);
+    for (const capacity of [3, 4]) {
+      const s = sceneOf({ a: 1 });
+      const set = s.ask({ exclusive: ['a'] });
+      s.resize('a', capacity);
+      expect(s.numbers(set, 'a')).toEqual([0]);
+      s.downgrade(set, ['a'], 3);
+      expect(s.numbers(set, 'a')).toEqual([0, 1, 2]);
+    }
   });
 
   it('is refused as a whole where memory is at its end', () => {
@@ -246,6 +248,9 @@ describe('another capacity', () => {
     expect(s.end(one)).toEqual([]);
     expect(s.end(two)).toEqual([next]);
     expect(s.numbers(next, 'a')).toEqual([0]);
+    s.upgrade(next);
+    expect(s.numbers(next, 'a')).toEqual([0, 1]);
+    s.downgrade(next);
     s.resize('a', 4);
     expect(s.numbers(s.ask({ units: { a: 3 } }), 'a')).toEqual([1, 2, 3]);
   });
@@ -257,7 +262,7 @@ describe('another capacity', () => {
     s.resize('a', 2);
     s.end(one);
     s.end(two);
-    expect(s.numbers(s.ask({ units: { a: 2 } }), 'a')).toEqual([0, 1]);
+    expect(s.numbers(s.ask({ exclusive: ['a'] }), 'a')).toEqual([0, 1]);
   });
 
   it('leaves a waiting set its units, of which some may be retired', () => {
@@ -270,7 +275,7 @@ describe('another capacity', () => {
     expect([s.numbers(other, 'a'), s.numbers(reserved, 'a')]).toEqual([[0], [1, 2]]);
     s.end(other);
     s.end(reserved);
-    expect(s.numbers(s.ask({ units: { a: 2 } }), 'a')).toEqual([0, 1]);
+    expect(s.numbers(s.ask({ exclusive: ['a'] }), 'a')).toEqual([0, 1]);
   });
 
   it('makes a set wait for its turn again that stood among the first and was not granted', () => {
@@ -280,6 +285,22 @@ describe('another capacity', () => {
     s.resize('a', 1);
     expect(s.releasePart(holder, ['b'])).toEqual([]);
     expect(s.end(holder)).toEqual([waiter]);
+  });
+});
+
+describe('a link that its set ignores', () => {
+  it('is not waited for either when a smaller capacity takes its turn away', () => {
+    const s = sceneOf({ a: 3 });
+    const ofB = s.ask({ exclusive: ['b'] });
+    s.ask({ shared: ['a'] });
+    const synchronous = s.ask({ units: { a: 2 } }, SYNC);
+    const passing = s.ask({ exclusive: ['b'], units: { a: 2 } }, PASS_LOCKED);
+    s.end(synchronous);
+    expect(s.ignored(passing)).toEqual([]);
+    s.resize('a', 2);
+    expect(s.ignored(passing)).toEqual(['a']);
+    expect(s.end(ofB)).toEqual([passing]);
+    expect(s.numbers(passing, 'a')).toEqual([]);
   });
 });
 
@@ -339,7 +360,10 @@ describe('an upgrade', () => {
     s.resize('a', 1);
     expect([s.upgrade(one), s.upgrade(two)]).toEqual([false, false]);
     s.end(two);
+    const waiter = s.ask({ shared: ['a'] });
     expect(s.upgrade(one)).toBe(true);
+    expect(s.downgrade(one)).toEqual([]);
+    expect(s.end(one)).toEqual([waiter]);
   });
 });
 
@@ -359,11 +383,12 @@ describe('an observer of units', () => {
 
   it('waits for older sets that wait, as they are ahead of it', () => {
     const s = sceneOf({ a: 3 });
-    const holder = s.ask({ units: { a: 2 } });
+    const holders = [s.ask({ units: { a: 2 } }), s.ask({ shared: ['a'] })] as const;
     const big = s.ask({ units: { a: 3 } });
     const observer = s.observe({ shared: ['a'] });
+    expect(s.end(holders[1])).toEqual([]);
     expect(s.isHeld(observer)).toBe(false);
-    expect(s.end(holder)).toEqual([big]);
+    expect(s.end(holders[0])).toEqual([big]);
     expect(s.end(big)).toEqual([observer]);
   });
 
@@ -417,16 +442,94 @@ describe('a cycle through units', () => {
     s.end(free);
   });
 
-  it('is none when the kept grant is let go by a set that plays out first', () => {
-    const s = sceneOf({ a: 1 });
-    const kept = s.ask({ shared: ['a'] });
+  it('is none when a kept grant is let go by a set that plays out first', () => {
+    const s = sceneOf({ a: 2 });
+    const [held, kept] = [s.ask({ shared: ['a'] }), s.ask({ shared: ['a'] })];
     const last = s.ask({ exclusive: ['c'] });
     const keeper = s.ask({ exclusive: ['c'] });
     expect(s.core.declareHolding(keeper, [kept])).toEqual([]);
     const other = s.ask({ exclusive: ['b'], shared: ['a'] });
     const asking = s.ask({ exclusive: ['b'] });
-    expect(s.core.declareHolding(asking, [])).toEqual([]);
+    expect(s.core.declareHolding(asking, [held])).toEqual([]);
     expect([s.end(last), s.end(keeper), s.end(kept)]).toEqual([[keeper], [], [other]]);
+    expect(s.end(other)).toEqual([asking]);
+  });
+
+  it('is none when units pass from one waiting set to the next', () => {
+    const s = sceneOf({ a: 2 });
+    const [held, free] = [s.ask({ shared: ['a'] }), s.ask({ shared: ['a'] })];
+    const first = s.ask({ shared: ['a'] });
+    const other = s.ask({ exclusive: ['b'], shared: ['a'] });
+    const asking = s.ask({ exclusive: ['b'] });
+    expect(s.core.declareHolding(asking, [held])).toEqual([]);
+    expect([s.end(free), s.end(first), s.end(other)]).toEqual([[first], [other], [asking]]);
+  });
+
+  it('is one behind a big set that waits, though a small one would fit', () => {
+    const s = sceneOf({ a: 2 });
+    const held = s.ask({ shared: ['a'] });
+    s.ask({ shared: ['a'] });
+    s.ask({ units: { a: 2 } });
+    const other = s.ask({ exclusive: ['b'], shared: ['a'] });
+    const asking = s.ask({ exclusive: ['b'] });
+    expect(s.core.declareHolding(asking, [held])).toEqual([asking, other, held]);
+    s.end(asking);
+  });
+
+  it('is one behind a set that takes the units which become free, and waits for more', () => {
+    const s = sceneOf({ a: 2 });
+    const held = [s.ask({ shared: ['a'] }), s.ask({ exclusive: ['d'] })] as const;
+    s.ask({ shared: ['a'] });
+    s.ask({ exclusive: ['d'], shared: ['a'] });
+    const other = s.ask({ exclusive: ['b'], shared: ['a'] });
+    const asking = s.ask({ exclusive: ['b'] });
+    expect(s.core.declareHolding(asking, held)).toEqual([asking, other, held[0]]);
+    s.end(asking);
+  });
+
+  it('is one though a holder ends that a smaller capacity has no room for', () => {
+    const s = sceneOf({ a: 2 });
+    const held = s.ask({ shared: ['a'] });
+    s.ask({ shared: ['a'] });
+    s.resize('a', 1);
+    const other = s.ask({ exclusive: ['b'], shared: ['a'] });
+    const asking = s.ask({ exclusive: ['b'] });
+    expect(s.core.declareHolding(asking, [held])).toEqual([asking, other, held]);
+    s.end(asking);
+  });
+
+  it('is none when such a holder ends before another one', () => {
+    const s = sceneOf({ a: 3 });
+    const [held, kept] = [s.ask({ shared: ['a'] }), s.ask({ shared: ['a'] })];
+    s.ask({ shared: ['a'] });
+    s.resize('a', 2);
+    s.ask({ exclusive: ['c'] });
+    const keeper = s.ask({ exclusive: ['c'] });
+    expect(s.core.declareHolding(keeper, [kept])).toEqual([]);
+    s.ask({ exclusive: ['b'], shared: ['a'] });
+    const asking = s.ask({ exclusive: ['b'] });
+    expect(s.core.declareHolding(asking, [held])).toEqual([]);
+    s.settle();
+  });
+
+  it('is none for a link that its set ignores', () => {
+    const s = sceneOf({ a: 2 });
+    s.ask({ exclusive: ['q'] }, SYNC);
+    const held = s.ask({ shared: ['a'] });
+    s.ask({ shared: ['a'] });
+    s.ask({ exclusive: ['b', 'q'], shared: ['a'] }, PASS_LOCKED);
+    const asking = s.ask({ exclusive: ['b'] });
+    expect(s.core.declareHolding(asking, [held])).toEqual([]);
+    s.settle();
+  });
+
+  it('is one though it is the turn of a link that its set ignores', () => {
+    const s = sceneOf({ a: 1 });
+    s.ask({ exclusive: ['q'] }, SYNC);
+    const held = s.ask({ shared: ['a'] });
+    const other = s.ask({ exclusive: ['b', 'q'], shared: ['a'] }, PASS_LOCKED);
+    const asking = s.ask({ exclusive: ['b', 'q'] });
+    expect(s.core.declareHolding(asking, [held])).toEqual([asking, other, held]);
     s.end(asking);
   });
 
