@@ -521,7 +521,7 @@ export const faultsOfUnits = [
     name: 'no room is made for the numbers of a downgrade',
     in: 'reserveNumbers',
     find: 'count++;',
-    replace: '',
+    replace: 'count += 0;',
   },
   {
     name: 'a downgrade refused for want of memory leaves its part chosen',
@@ -542,12 +542,6 @@ export const faultsOfUnits = [
     in: 'isAlone',
     find: 'if ((w[resource | L.FLAGS] & L.RESOURCE_IGNORED) === 0) return true;',
     replace: 'return true;',
-  },
-  {
-    name: 'an upgrade of a link that is not triggered',
-    in: 'isAlone',
-    find: 'if ((w[link | L.FLAGS] & L.LINK_TRIGGERED) === 0) return false;',
-    replace: '',
   },
   {
     name: 'an upgrade that is denied has upgraded a part',
@@ -621,12 +615,6 @@ export const faultsOfUnits = [
     in: 'findCycle',
     find: 'new Search(w, set, keptFor, stuck).run()',
     replace: 'cycle',
-  },
-  {
-    name: 'a cycle of a set that plays out is looked for among the others',
-    in: 'findCycle',
-    find: 'stuck.has(set) ? new Search(w, set, keptFor, stuck).run() : []',
-    replace: 'new Search(w, set, keptFor, stuck).run()',
   },
   {
     name: 'units ahead are searched as if there were no capacity',
