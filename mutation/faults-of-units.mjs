@@ -223,7 +223,7 @@ export const faultsOfUnits = [
     replace: '',
   },
 
-  // Numbers: who gets which.
+  // Numbers that a set gets.
   {
     name: 'a set granted at once gets no numbers',
     in: 'finishBuilding',
@@ -274,7 +274,8 @@ export const faultsOfUnits = [
     in: 'take',
     find: 'let range = w[annex | L.ANNEX_FREE];',
     replace: `let range = w[annex | L.ANNEX_FREE];
-    if (range !== L.NOBODY && w[range | L.RANGE_COUNT] < missing) range = w[annex | L.ANNEX_RETIRED];`,
+    const isTooSmall = range !== L.NOBODY && w[range | L.RANGE_COUNT] < missing;
+    if (isTooSmall) range = w[annex | L.ANNEX_RETIRED];`,
   },
   {
     name: 'a set whose units are reserved gets too few numbers when the capacity has fallen',
@@ -332,7 +333,7 @@ export const faultsOfUnits = [
     replace: 'ranges.push(edge);',
   },
 
-  // Numbers: how they come back.
+  // Numbers that come back.
   {
     name: 'numbers come back without order',
     in: 'give',
@@ -389,7 +390,8 @@ export const faultsOfUnits = [
     name: 'a lost set keeps its numbers',
     in: 'clear',
     find: 'if ((flags & L.SET_METERED) !== 0) dropNumbers(w, set);',
-    replace: `const isLost = (flags & (L.SET_LOST | L.SET_GRANTED)) === (L.SET_LOST | L.SET_GRANTED);
+    replace: `const lost = L.SET_LOST | L.SET_GRANTED;
+  const isLost = (flags & lost) === lost;
   if ((flags & L.SET_METERED) !== 0 && !isLost) dropNumbers(w, set);`,
   },
   {

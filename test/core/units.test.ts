@@ -1,4 +1,4 @@
-/** Short stories of resources with a capacity: who gets how many units, and which. */
+/** Short stories of resources with a capacity: how many units a set gets, and which. */
 
 import { describe, expect, it } from 'vitest';
 import { PASS_LOCKED, SYNC } from '../../src/core/index.ts';
@@ -13,7 +13,7 @@ function sceneOf(capacities: Readonly<Record<string, number>>): Scene {
 }
 
 describe('units', () => {
-  it('are granted while they last, and in arrival order: a small set waits behind a big one', () => {
+  it('are granted in arrival order while they last: a small set waits behind a big one', () => {
     const s = sceneOf({ a: 3 });
     const holder = s.ask({ units: { a: 2 } });
     const big = s.ask({ units: { a: 3 } });
@@ -116,7 +116,7 @@ describe('numbers of units', () => {
     expect(s.numbers(one, 'a')).toEqual([0, 1]);
   });
 
-  it('are all that there are for a stealing set, whose victims have none any more', () => {
+  it('are all that there are for a stealing set, and revoked sets have none any more', () => {
     const s = sceneOf({ a: 3 });
     const holders = [s.ask({ shared: ['a'] }), s.ask({ shared: ['a'] })];
     const waiter = s.ask({ units: { a: 3 } });
@@ -387,9 +387,10 @@ describe('an observer of units', () => {
     const big = s.ask({ units: { a: 3 } });
     const observer = s.observe({ shared: ['a'] });
     expect(s.end(holders[1])).toEqual([]);
-    expect(s.isHeld(observer)).toBe(false);
+    const late = s.observe({ shared: ['a'] });
+    expect([observer, late].map((set) => s.isHeld(set))).toEqual([false, false]);
     expect(s.end(holders[0])).toEqual([big]);
-    expect(s.end(big)).toEqual([observer]);
+    expect(s.end(big)).toEqual([observer, late]);
   });
 
   it('does not wait for another observer, which wants more', () => {
