@@ -632,10 +632,11 @@ export const faultsOfUnits = [
       if (sets.length > 0) return;`,
   },
   {
-    name: 'a range of numbers counts as a grant that is kept',
+    name: 'a grant is kept for no set whose edge is behind a range of numbers',
     in: 'declaredFor',
-    find: 'if ((w[edge | L.FLAGS] & L.EDGE_RANGE) === 0)',
-    replace: '',
+    find: 'if ((w[edge | L.FLAGS] & L.EDGE_RANGE) === 0) sets.push',
+    replace: `if ((w[edge | L.FLAGS] & L.EDGE_RANGE) !== 0) break;
+    sets.push`,
   },
   {
     name: 'a set that is kept plays out',
@@ -751,12 +752,6 @@ export const faultsOfUnits = [
     name: 'a range that comes back is not saved',
     in: 'give',
     find: 'save(w, range);',
-    replace: '',
-  },
-  {
-    name: 'the first of two joined ranges is not saved',
-    in: 'join',
-    find: 'save(w, first);',
     replace: '',
   },
   {

@@ -508,7 +508,7 @@ describe('a cycle through units', () => {
     const keeper = s.ask({ exclusive: ['c'] });
     expect(s.core.declareHolding(keeper, [kept])).toEqual([]);
     s.ask({ exclusive: ['b'], shared: ['a'] });
-    const asking = s.ask({ exclusive: ['b'] });
+    const asking = s.ask({ exclusive: ['b', 'c'] });
     expect(s.core.declareHolding(asking, [held])).toEqual([]);
     s.settle();
   });
@@ -531,6 +531,18 @@ describe('a cycle through units', () => {
     const other = s.ask({ exclusive: ['b', 'q'], shared: ['a'] }, PASS_LOCKED);
     const asking = s.ask({ exclusive: ['b', 'q'] });
     expect(s.core.declareHolding(asking, [held])).toEqual([asking, other, held]);
+    s.end(asking);
+  });
+
+  it('is found through a kept grant that a resize has numbered again', () => {
+    const s = sceneOf({ a: 1 });
+    const held = s.ask({ shared: ['a'] });
+    const last = s.ask({ exclusive: ['c'] });
+    const keeper = s.ask({ exclusive: ['c'] });
+    expect(s.core.declareHolding(keeper, [held])).toEqual([]);
+    s.resize('a', 1);
+    const asking = s.ask({ shared: ['a'] });
+    expect(s.core.declareHolding(asking, [last])).toEqual([asking, held, keeper, last]);
     s.end(asking);
   });
 
