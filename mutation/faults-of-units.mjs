@@ -213,13 +213,13 @@ export const faultsOfUnits = [
   {
     name: 'the numbers of an asserted capacity are leaked with it',
     in: 'dropAsserted',
-    find: 'forgetNumbers(w, resource);',
+    find: 'forgetNumbers(w, annex);',
     replace: '',
   },
   {
     name: 'the numbers of a resource are leaked with it',
     in: 'destroyResource',
-    find: 'forgetNumbers(w, resource);',
+    find: 'forgetNumbers(w, w[resource | L.RESOURCE_ANNEX]);',
     replace: '',
   },
 
@@ -239,8 +239,8 @@ export const faultsOfUnits = [
   {
     name: 'a link granted without its turn gets numbers',
     in: 'takeNumbers',
-    find: '!isTriggered ||',
-    replace: '',
+    find: '(flags & L.LINK_TRIGGERED) !== 0 && take(',
+    replace: 'take(',
   },
   {
     name: 'numbers cut from a range stay in it, too',
@@ -270,51 +270,6 @@ export const faultsOfUnits = [
       w[spare | L.RANGE_COUNT] = missing;`,
   },
   {
-    name: 'a retired number is given although free ones are there',
-    in: 'take',
-    find: 'let range = w[annex | L.ANNEX_FREE];',
-    replace: `let range = w[annex | L.ANNEX_FREE];
-    const isTooSmall = range !== L.NOBODY && w[range | L.RANGE_COUNT] < missing;
-    if (isTooSmall) range = w[annex | L.ANNEX_RETIRED];`,
-  },
-  {
-    name: 'a set whose units are reserved gets too few numbers when the capacity has fallen',
-    in: 'take',
-    find: 'range = w[annex | L.ANNEX_RETIRED];',
-    replace: 'return false;',
-  },
-  {
-    name: 'an exclusive set gets retired numbers',
-    in: 'take',
-    find: 'if (units === L.ALL) return false;',
-    replace: 'if (units === L.ALL && w[annex | L.ANNEX_RETIRED] === L.NOBODY) return false;',
-  },
-  {
-    name: 'a range cut from a retired one counts as free',
-    in: 'take',
-    find: 'w[spare | L.FLAGS] = w[range | L.FLAGS];',
-    replace: 'w[spare | L.FLAGS] = L.EDGE | L.EDGE_RANGE;',
-  },
-  {
-    name: 'numbers that are retired while held count as free',
-    in: 'planNumbers',
-    find: 'if (at < end) plan.push({ from: at, end, set, isRetired: true });',
-    replace: 'if (at < end) plan.push({ from: at, end, set, isRetired: set === L.NOBODY });',
-  },
-  {
-    name: 'numbers that are held stay retired when the capacity grows',
-    in: 'layNumbers',
-    find: '(isRetired ? L.RANGE_RETIRED : 0)',
-    replace:
-      '(isRetired || (set !== L.NOBODY && w[range] & L.RANGE_RETIRED) ? L.RANGE_RETIRED : 0)',
-  },
-  {
-    name: 'a resize finds the numbers of a grant again in a waiting set that keeps it',
-    in: 'heldRanges',
-    find: 'if (isGranted) ranges',
-    replace: 'ranges',
-  },
-  {
     name: 'the ranges of a grant are not sorted',
     in: 'rangesOf',
     find: '.sort((one, other) => w[one | L.RANGE_FROM] - w[other | L.RANGE_FROM])',
@@ -329,8 +284,8 @@ export const faultsOfUnits = [
   {
     name: 'a grant has the numbers of its other resources, too',
     in: 'rangesOf',
-    find: 'if (w[edge | L.RANGE_RESOURCE] === resource) ranges.push(edge);',
-    replace: 'ranges.push(edge);',
+    find: 'isRange && w[edge | L.RANGE_RESOURCE] === resource',
+    replace: 'isRange',
   },
 
   // Numbers that come back.
@@ -346,20 +301,20 @@ export const faultsOfUnits = [
   {
     name: 'numbers that come back are not joined with the next ones',
     in: 'give',
-    find: 'if (after !== L.NOBODY && endOf(w, range) === w[after | L.RANGE_FROM]) join',
-    replace: 'if (after === range) join',
+    find: 'join(w, range, after);',
+    replace: '',
   },
   {
     name: 'numbers that come back are not joined with those before them',
     in: 'give',
-    find: 'if (before !== L.NOBODY && endOf(w, before) === w[range | L.RANGE_FROM]) join',
-    replace: 'if (before === range) join',
+    find: 'join(w, before, range);',
+    replace: '',
   },
   {
     name: 'numbers that come back are joined across a gap',
-    in: 'give',
-    find: 'endOf(w, before) === w[range | L.RANGE_FROM]',
-    replace: 'endOf(w, before) <= w[range | L.RANGE_FROM]',
+    in: 'join',
+    find: 'if (end !== w[second | L.RANGE_FROM]) return;',
+    replace: 'if (end > w[second | L.RANGE_FROM]) return;',
   },
   {
     name: 'the second of two ranges is lost when they are joined',
@@ -419,44 +374,26 @@ export const faultsOfUnits = [
   {
     name: 'a part let go keeps its numbers',
     in: 'removeChosen',
-    find: 'giveNumbers(w, link);',
+    find: 'keepNumbers(w, link, 0);',
     replace: '',
   },
   {
     name: 'a downgrade keeps all numbers',
     in: 'downgrade',
-    find: 'if ((w[link | L.FLAGS] & L.LINK_METERED) !== 0) adjustNumbers(w, link, units);',
+    find: 'keepNumbers(w, link, units);',
     replace: '',
   },
   {
     name: 'a downgrade gives the lowest ranges back',
-    in: 'adjustNumbers',
-    find: 'ranges.reverse()',
-    replace: 'ranges',
+    in: 'keepNumbers',
+    find: 'for (const range of rangesOf(w, link)) {',
+    replace: 'for (const range of rangesOf(w, link).reverse()) {',
   },
   {
     name: 'a downgrade gives whole ranges back',
-    in: 'adjustNumbers',
-    find: 'excess >= countOfRange ? range : splitOff(w, range, countOfRange - excess)',
-    replace: 'range',
-  },
-  {
-    name: 'a downgrade of an exclusive set that has too few numbers leaves it so',
-    in: 'adjustNumbers',
-    find: 'if (!take(w, link, units - count, spare)) free(w, spare, spare);',
-    replace: 'free(w, spare, spare);',
-  },
-  {
-    name: 'a downgrade leaks the slot that it did not need',
-    in: 'adjustNumbers',
-    find: 'if (!take(w, link, units - count, spare)) free(w, spare, spare);',
-    replace: 'take(w, link, units - count, spare);',
-  },
-  {
-    name: 'a downgrade gives numbers to a set that was granted without its turn',
-    in: 'adjustNumbers',
-    find: 'if (count === 0) return;',
-    replace: '',
+    in: 'keepNumbers',
+    find: 'give(w, splitOff(w, range, left))',
+    replace: 'give(w, range)',
   },
   {
     name: 'an upgrade takes no numbers',
@@ -470,42 +407,36 @@ export const faultsOfUnits = [
     find: 'if (rangesOf(w, link).length > 0)',
     replace: '',
   },
-  {
-    name: 'a resize leaks the ranges that it has too many of',
-    in: 'layNumbers',
-    find: 'free(w, slot, slot);',
-    replace: '',
-  },
 
   // Spares, and room.
   {
     name: 'the spare of a set that is cancelled is leaked',
-    in: 'dropSpares',
+    in: 'dropNumbers',
     find: 'free(w, spare, spare);',
     replace: '',
   },
   {
     name: 'the spare of a set that is cancelled stays with the resource',
     in: 'dropNumbers',
-    find: 'dropSpares(w, set);',
-    replace: 'return;',
+    find: '(w[link | L.FLAGS] & L.LINK_METERED) !== 0',
+    replace: '(w[link | L.FLAGS] & L.LINK_METERED) < 0',
   },
   {
     name: 'a set that is cancelled takes the spare of another one',
-    in: 'dropSpares',
-    find: 'const spare = takeSpare(w, w[link | L.LINK_RESOURCE]);',
-    replace: `const spare = takeSpare(w, w[link | L.LINK_RESOURCE]);
-    const other = w[w[w[link | L.LINK_RESOURCE] | L.RESOURCE_ANNEX] | L.ANNEX_SPARE];
-    if (other !== L.NOBODY) {
-      takeSpare(w, w[link | L.LINK_RESOURCE]);
-      free(w, other, other);
-    }`,
+    in: 'dropNumbers',
+    find: 'const spare = takeSpare(w, link);',
+    replace: `const spare = takeSpare(w, link);
+      const other = w[w[w[link | L.LINK_RESOURCE] | L.RESOURCE_ANNEX] | L.ANNEX_SPARE];
+      if (other !== L.NOBODY) {
+        takeSpare(w, link);
+        free(w, other, other);
+      }`,
   },
   {
     name: 'a spare that is not needed is leaked',
     in: 'takeNumbers',
-    find: 'if (!isTriggered || !take(w, link, unitsOf(w, link), spare)) free(w, spare, spare);',
-    replace: 'if (isTriggered) take(w, link, unitsOf(w, link), spare);',
+    find: 'if (!isUsed) free(w, spare, spare);',
+    replace: 'if (isUsed) continue;',
   },
   {
     name: 'no room is made for spares',
@@ -515,9 +446,9 @@ export const faultsOfUnits = [
   },
   {
     name: 'no room is made for the numbers of another capacity',
-    in: '#reservePlan',
-    find: '+ plan.length',
-    replace: '',
+    in: '#reserveAnnex',
+    find: '(isNew ? 1 : 0)',
+    replace: '(isNew ? 0 : 0)',
   },
   {
     name: 'no room is made for the numbers of a downgrade',
@@ -756,25 +687,13 @@ export const faultsOfUnits = [
   },
   {
     name: 'the range or annex before one that comes back is not saved',
-    in: 'enlist',
+    in: 'connect',
     find: 'save(w, before === L.NOBODY ? annex : before);',
     replace: '',
   },
   {
     name: 'the range after one that comes back is not saved',
-    in: 'enlist',
-    find: 'save(w, after);',
-    replace: '',
-  },
-  {
-    name: 'the range or annex before one that is taken is not saved',
-    in: 'unlist',
-    find: 'save(w, before === L.NOBODY ? annex : before);',
-    replace: '',
-  },
-  {
-    name: 'the range after one that is taken is not saved',
-    in: 'unlist',
+    in: 'connect',
     find: 'save(w, after);',
     replace: '',
   },

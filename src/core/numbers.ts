@@ -203,7 +203,6 @@ function join(w: Int32Array, first: number, second: number): void {
   if (first === L.NOBODY || second === L.NOBODY) return;
   const end = w[first | L.RANGE_FROM] + w[first | L.RANGE_COUNT];
   if (end !== w[second | L.RANGE_FROM]) return;
-  save(w, first);
   w[first | L.RANGE_COUNT] += w[second | L.RANGE_COUNT];
   unlist(w, second);
   free(w, second, second);

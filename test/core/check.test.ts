@@ -251,8 +251,9 @@ const damagesOfUnits: readonly DamageOfUnits[] = [
   {
     name: 'numbers that end too early',
     puts: ({ w, annex }) => {
-      const count = w[annex | L.ANNEX_RETIRED] | L.RANGE_COUNT;
-      return [[count, w[count] - 1]];
+      let last = w[annex | L.ANNEX_FREE];
+      while (w[last | L.RANGE_NEXT] !== L.NOBODY) last = w[last | L.RANGE_NEXT];
+      return [[last | L.RANGE_COUNT, w[last | L.RANGE_COUNT] - 1]];
     },
     sees: /numbers of \d+ end at/,
   },
@@ -277,11 +278,6 @@ const damagesOfUnits: readonly DamageOfUnits[] = [
       ];
     },
     sees: /not in order, or not joined/,
-  },
-  {
-    name: 'a retired range among the free ones',
-    puts: ({ w, free }) => [[free, w[free] | L.RANGE_RETIRED]],
-    sees: /in another list/,
   },
   {
     name: 'a waiting link without a spare',

@@ -59,8 +59,8 @@ describe('units', () => {
   it('are refused where memory has no room for their numbers', () => {
     const wordsOf = (slotCount: number) => HEADER_WORDS + slotCount * SLOT_WORDS;
     for (const [slotCount, isEnough] of [
-      [6, false],
-      [7, true],
+      [5, false],
+      [6, true],
     ] as const) {
       const s = new Scene({ wordsMin: HEADER_WORDS, wordsMax: wordsOf(slotCount) });
       s.resize('a', 2);
@@ -71,7 +71,7 @@ describe('units', () => {
   });
 
   it('cannot be declared where memory has no room for them', () => {
-    const wordsMax = HEADER_WORDS + 3 * SLOT_WORDS;
+    const wordsMax = HEADER_WORDS + 2 * SLOT_WORDS;
     const s = new Scene({ wordsMin: HEADER_WORDS, wordsMax });
     expect(s.core.setCapacity(s.ref('a'), 2)).toBe(false);
     expect(s.core.isMetered(s.ref('a'))).toBe(false);
@@ -172,19 +172,20 @@ describe('a downgrade to fewer units', () => {
     expect(s.numbers(set, 'a')).toEqual([0]);
   });
 
-  it('gives an exclusive set, which had all that there were, those that it has too few of', () => {
+  it('leaves an exclusive set the lowest, also of units that have come since', () => {
     for (const capacity of [3, 4]) {
       const s = sceneOf({ a: 1 });
       const set = s.ask({ exclusive: ['a'] });
-      s.resize('a', capacity);
       expect(s.numbers(set, 'a')).toEqual([0]);
+      s.resize('a', capacity);
+      expect(s.numbers(set, 'a')).toHaveLength(capacity);
       s.downgrade(set, ['a'], 3);
       expect(s.numbers(set, 'a')).toEqual([0, 1, 2]);
     }
   });
 
   it('is refused as a whole where memory is at its end', () => {
-    const wordsMax = HEADER_WORDS + 7 * SLOT_WORDS;
+    const wordsMax = HEADER_WORDS + 6 * SLOT_WORDS;
     const s = new Scene({ wordsMin: HEADER_WORDS, wordsMax });
     s.resize('a', 4);
     const set = s.ask({ units: { a: 3 } });
