@@ -329,13 +329,6 @@ export const faultsOfUnits = [
     replace: '',
   },
   {
-    name: 'retired numbers come back as free ones',
-    in: 'give',
-    find: 'save(w, range);',
-    replace: `save(w, range);
-  w[range | L.FLAGS] &= ~L.RANGE_RETIRED;`,
-  },
-  {
     name: 'a set that ends keeps its numbers and spares',
     in: 'clear',
     find: 'if ((flags & L.SET_METERED) !== 0) dropNumbers(w, set);',

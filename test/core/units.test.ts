@@ -444,6 +444,18 @@ describe('a cycle through units', () => {
     s.end(free);
   });
 
+  it('is found where the kept grant has got numbers since it was declared', () => {
+    const s = sceneOf({ a: 2 });
+    const kept = s.ask({ shared: ['a'] });
+    const held = s.ask({ exclusive: ['b'] });
+    const waiting = s.ask({ exclusive: ['b'] });
+    expect(s.core.declareHolding(waiting, [kept])).toEqual([]);
+    expect(s.upgrade(kept)).toBe(true);
+    const asking = s.ask({ shared: ['a'] });
+    expect(s.core.declareHolding(asking, [held])).toEqual([asking, kept, waiting, held]);
+    s.end(asking);
+  });
+
   it('is none when a kept grant is let go by a set that plays out first', () => {
     const s = sceneOf({ a: 2 });
     const [held, kept] = [s.ask({ shared: ['a'] }), s.ask({ shared: ['a'] })];
