@@ -30,6 +30,8 @@ export interface ConformanceBackend {
   readonly chainLength?: number;
   /** Depth of nested sessions; default 20,000. */
   readonly sessionDepth?: number;
+  /** Whether its grants have an inner domain, for {@link Grant.run}. Default true. */
+  readonly nested?: boolean;
   /** Number of runs of random operations; default 200. */
   readonly randomRunCount?: number;
   /**
@@ -76,11 +78,12 @@ export interface OpenBackend {
  *
  * @since 0.1.0
  */
-export type Need = Capability | 'sync' | 'direct' | 'connect';
+export type Need = Capability | 'sync' | 'direct' | 'connect' | 'nested';
 
 export function offers(backend: ConformanceBackend, need: Need): boolean {
   if (need === 'sync') return backend.sync;
   if (need === 'direct') return backend.direct === true;
   if (need === 'connect') return backend.connects === true;
+  if (need === 'nested') return backend.nested !== false;
   return backend.capabilities.includes(need);
 }

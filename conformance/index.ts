@@ -17,6 +17,7 @@ import { testEnding } from './ending.ts';
 import { testGrants } from './grants.ts';
 import { testHolding } from './holding.ts';
 import { testLocked } from './locked.ts';
+import { testNested } from './nested.ts';
 import { testRandomRuns } from './random-runs.ts';
 import { testReading } from './reading.ts';
 import { testRecovery } from './recovery.ts';
@@ -82,6 +83,7 @@ export function testConformance(runner: Runner, backend: ConformanceBackend): vo
     testSettled(suite);
     testLocked(suite);
     testHolding(suite);
+    testNested(suite);
     testSessions(suite);
     testEnding(suite);
     testSnapshots(suite);

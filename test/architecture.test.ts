@@ -50,6 +50,8 @@ const session = /^src\/session\//;
 const local = /^src\/local\//;
 const remote = /^src\/remote\//;
 const oracle = /^src\/oracle\//;
+/** Grants of every backend have it. */
+const innerDomain = /^src\/backends\/process\/inner-domain\.ts$/;
 
 /** The room that a file belongs to: its rules, or `undefined` where nothing is laid down. */
 function roomOf(path: string): Room | undefined {
@@ -64,7 +66,9 @@ function roomOf(path: string): Room | undefined {
     if (second === 'local') {
       return { name: 'src/local', values: [core, api, report, runtime, session] };
     }
-    if (second === 'remote') return { name: 'src/remote', values: [api, report, runtime, session] };
+    if (second === 'remote') {
+      return { name: 'src/remote', values: [api, report, runtime, session, innerDomain] };
+    }
     if (second === 'backends') return backendRoom(path);
     if (second === 'recipes') return { name: `src/recipes/${third}`, values: [api, runtime] };
     if (second === 'oracle') return { name: 'src/oracle', values: [] };
@@ -121,7 +125,7 @@ function backendRoom(path: string): Room {
   const backend = path.split('/')[2];
   const name = `src/backends/${backend}`;
   if (backend === 'process' || backend === 'threads') {
-    return { name, values: [core, api, report, runtime, session, local] };
+    return { name, values: [core, api, report, runtime, session, local, innerDomain] };
   }
   const values = [core, api, report, runtime, remote];
   if (backend === 'redis') return { name, values, packages: 'any', builtins: true };
@@ -436,6 +440,7 @@ describe('the rules can fail', () => {
       'src/backends/broker/client/domain.ts',
       "import { createDomain } from '../../process/index.ts';",
     ],
+    ['src/remote/grant.ts', "import { createDomain } from '../backends/process/domain.ts';"],
     ['src/runtime/fifo.ts', "import { Grant } from '../api/grant.ts';"],
     ['src/backends/broker/server/main.ts', "import { Session } from '../../../local/session.ts';"],
     ['src/index.ts', "export { Core } from './core/index.ts';"],
@@ -456,6 +461,7 @@ describe('the rules can fail', () => {
     ['src/backends/broker/server/broker.ts', "import { Server } from 'node:net';"],
     ['src/backends/redis/domain.ts', "import type { Redis } from 'ioredis';"],
     ['src/recipes/classic/index.ts', "import { KdsError } from '../../api/errors.ts';"],
+    ['src/remote/grant.ts', "import { openInner } from '../backends/process/inner-domain.ts';"],
     ['src/cli/run.ts', "import { openBrokerDomain } from '../backends/broker/index.ts';"],
     ['src/cli/serve.ts', "import { runBroker } from '../backends/broker/server/run-broker.ts';"],
     [

@@ -1,5 +1,6 @@
 /** A granted request, and one that waits. */
 
+import type { AcquireOptions } from './options.ts';
 import type { PreparedSet, ResourceRef, SetSpec } from './sets.ts';
 
 /**
@@ -99,6 +100,45 @@ export interface Grant {
    * @waits Never for other requests. A promise resolves when the server has the change.
    */
   abandon(reason?: unknown): void | Promise<void>;
+  /**
+   * Requests a set that this grant covers once more, within the grant, and holds it while a
+   * function runs. Nested sets queue in an inner domain of the grant, in this client's event loop:
+   * they exclude each other as sets of a domain do, and nothing outside of the grant. They end with
+   * the grant, and with the parts of it that they use.
+   *
+   * @param set - Resources that the grant holds, in that mode or a stronger one.
+   * @param fn - Called with a grant of the nested set; its `token` is that of this grant.
+   * @returns The result of the function.
+   * @throws {@link InvalidSetError} if the set is invalid, or the grant does not hold all of it.
+   * @throws {@link GrantLostError} if the grant has ended, or ends before the function has.
+   * @throws {@link LimitError} if the set or a name is too long, or memory is exhausted.
+   * @throws {@link UnavailableError} on threads, if the arena's lock is not free in time.
+   * @throws TypeError if `fn` is no function, or a generator function.
+   * @waits Resolves when the function has ended, after the earlier nested sets in conflict.
+   * @example
+   * ```ts
+   * import { createDomain } from 'kds';
+   *
+   * const step = async (name: string) => console.log(name);
+   * await createDomain().run({ exclusive: ['a', 'b'] }, (grant) =>
+   *   Promise.all(['one', 'two'].map((name) => grant.run({ exclusive: 'a' }, () => step(name)))),
+   * ); // one, two: never both at a time
+   * ```
+   * @since 0.2.0
+   */
+  run<R>(set: SetSpec | PreparedSet, fn: (grant: SyncGrant) => R | Promise<R>): Promise<R>;
+  /**
+   * The same, with options of the nested request.
+   *
+   * @param options - As of {@link Domain.run}; `holding` names grants nested in this grant.
+   * @throws As without options, and as {@link Domain.run} does.
+   * @waits Resolves when the function has ended, after the earlier nested sets in conflict.
+   */
+  run<R>(
+    set: SetSpec | PreparedSet,
+    options: AcquireOptions,
+    fn: (grant: SyncGrant) => R | Promise<R>,
+  ): Promise<R>;
   /**
    * Calls `release()`, so that a replaced `release` also sees this: for `await using`.
    *

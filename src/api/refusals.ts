@@ -1,7 +1,8 @@
 /** For domains: errors that local and remote ones throw for the same reason. */
 
-import { DomainClosedError, InvalidSetError, ProtocolError } from './errors.ts';
-import { describe } from './sets.ts';
+import { DomainClosedError, GrantLostError, InvalidSetError, ProtocolError } from './errors.ts';
+import { describeSet } from './mode.ts';
+import { describe, type NamedSet } from './sets.ts';
 
 export function domainClosed(): DomainClosedError {
   return new DomainClosedError('the domain or session is closed');
@@ -33,6 +34,21 @@ export function stealsShared(): InvalidSetError {
 
 export function partNotHeld(token: number): InvalidSetError {
   return new InvalidSetError(`grant ${token} does not hold all of that part: nothing is done`);
+}
+
+/** `missing`: the part of the nested set that the grant does not hold. */
+export function setNotCovered(token: number, missing: NamedSet): InvalidSetError {
+  return new InvalidSetError(
+    `grant ${token} does not hold ${describeSet(missing)}: name it in the set of that grant`,
+  );
+}
+
+/** Of a nested request, or the grant that came of it. */
+export function outerGrantEnded(token: number): GrantLostError {
+  return new GrantLostError(
+    `grant ${token} around it was released, in whole or in part, or lost: ` +
+      'await nested requests before that',
+  );
 }
 
 /**

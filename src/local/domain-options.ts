@@ -2,9 +2,12 @@
 
 import { checkFunction, checkIsObject, checkLabel, checkTimeout } from '../api/options.ts';
 import { describe } from '../api/sets.ts';
+import type { OpenInner } from './grant.ts';
 import { HeldContext } from './held-context.ts';
 import { type HoldWarning, HoldWatchdog, reportAsWarning } from './hold-watchdog.ts';
 import type { Operations } from './operations.ts';
+import { ReentrantRequests } from './reentrant-requests.ts';
+import { LocalRequests } from './requests.ts';
 
 /**
  * Selects how requests inside the function of a `run` relate to its grant.
@@ -15,7 +18,12 @@ export type NestedPolicy =
   /** Not at all. */
   | 'independent'
   /** Each declares that the grant is kept meanwhile, as by `holding`. */
-  | 'checked';
+  | 'checked'
+  /**
+   * As 'checked'; and what a grant around a request covers is requested within that grant, as by
+   * {@link Grant.run}.
+   */
+  | 'reentrant';
 
 /**
  * Options of a domain whose state the calling thread can reach: of {@link createDomain} and
@@ -26,8 +34,8 @@ export type NestedPolicy =
 export interface DomainOptions {
   /**
    * How requests inside the function of a `run` relate to its grant. Default 'independent'. With
-   * 'checked', one that would deadlock is refused with {@link DeadlockError}. Costs an
-   * AsyncLocalStorage.
+   * 'checked', one that would deadlock is refused with {@link DeadlockError}. With 'reentrant',
+   * also, one whose set the grant covers queues within that grant. Both cost an AsyncLocalStorage.
    *
    * @since 0.2.0
    */
@@ -46,12 +54,14 @@ export interface DomainOptions {
   readonly label?: string | undefined;
 }
 
+const policies: readonly NestedPolicy[] = ['independent', 'checked', 'reentrant'];
+
 /** @throws TypeError, RangeError, LimitError */
 export function readDomainOptions(options: DomainOptions): DomainOptions {
   checkIsObject(options);
   const { nested, holdWarningMs, onHoldWarning, label } = options;
-  if (nested !== undefined && nested !== 'independent' && nested !== 'checked') {
-    throw new TypeError(`nested is 'independent' or 'checked', not ${describe(nested)}`);
+  if (nested !== undefined && !policies.includes(nested)) {
+    throw new TypeError(`nested is '${policies.join("', '")}', not ${describe(nested)}`);
   }
   if (onHoldWarning !== undefined) checkFunction(onHoldWarning, 'onHoldWarning');
   if (holdWarningMs !== undefined) checkTimeout(holdWarningMs, 'holdWarningMs');
@@ -59,11 +69,22 @@ export function readDomainOptions(options: DomainOptions): DomainOptions {
   return { nested, holdWarningMs, onHoldWarning, label };
 }
 
-/** @throws UnsupportedError for `nested: 'checked'` where there is no AsyncLocalStorage. */
-export function applyOptions(backend: Operations, options: DomainOptions): void {
+/** @throws UnsupportedError for a `nested` that needs a missing AsyncLocalStorage. */
+export function applyOptions(
+  backend: Operations,
+  options: DomainOptions,
+  openInner: OpenInner,
+): void {
+  backend.openInner = openInner;
   const { nested, holdWarningMs, onHoldWarning = reportAsWarning } = options;
-  if (nested === 'checked') backend.heldContext = new HeldContext();
+  if (nested === 'checked' || nested === 'reentrant') {
+    backend.heldContext = HeldContext.open(backend, nested);
+  }
   if (holdWarningMs !== undefined) {
     backend.notices.watchdog = new HoldWatchdog(backend, holdWarningMs, onHoldWarning);
   }
+}
+
+export function requestsOf(backend: Operations, { nested }: DomainOptions): LocalRequests {
+  return nested === 'reentrant' ? new ReentrantRequests(backend) : new LocalRequests(backend);
 }

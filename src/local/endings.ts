@@ -50,8 +50,13 @@ export class Endings {
     source.commit();
   }
 
-  /** Ends these, as their session ends. Within an operation. */
-  endAll(objects: readonly OwnObject[], others: readonly number[] = [], died = false): void {
+  /** Ends these, as their session ends, or for a reason given. Within an operation. */
+  endAll(
+    objects: readonly OwnObject[],
+    others: readonly number[] = [],
+    died = false,
+    given?: unknown,
+  ): void {
     const source = this.#source;
     const { core, delivery } = source;
     const waiting = this.#waitingOf(objects.filter(isRequest));
@@ -59,7 +64,7 @@ export class Endings {
     const held = new Set([...grants.map(({ set }) => set), ...others]);
     for (const { set } of waiting) held.delete(set);
     if (waiting.length + held.size === 0) return;
-    const reason = closedWhileWaiting();
+    const reason = given ?? closedWhileWaiting();
     const outcome = outcomeOf(reason);
     if (eventFlags.hasSubscribers) {
       this.#emitMissed(waiting, outcome);
@@ -70,6 +75,7 @@ export class Endings {
     for (const request of waiting) request.refused(reason);
     for (const grant of grants as readonly LocalGrant[]) {
       grant.scope.tracked?.delete(grant);
+      if (given !== undefined) grant.details().ended = { reason: given };
       // Before its successors: direct deliveries run as the operation ends.
       delivery.direct(grant);
     }
@@ -96,7 +102,7 @@ export class Endings {
       const { events } = this.#source;
       events.atOneMoment(() => {
         this.#emitMissed(waiting, 'cancelled');
-        for (const { set, token } of ending) events.released(set, token, died);
+        for (const { set, key } of ending) events.released(set, key, died);
       });
     }
     for (const grant of ending) {

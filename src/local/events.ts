@@ -65,7 +65,9 @@ export class LocalEvents {
 
   granted(grant: LocalGrant): void {
     const events = this.#of(grant.set);
-    events.granted(grant, events.hasWaited ? undefined : events.sinceUs);
+    // A nested grant has the token of the grant around it; this domain knows it by its key.
+    const { key: token, recovered, ignored } = grant;
+    events.granted({ token, recovered, ignored }, events.hasWaited ? undefined : events.sinceUs);
   }
 
   /** A request is about to end, or has ended, without a grant. */

@@ -6,10 +6,27 @@
 import { GrantLostError } from '../api/errors.ts';
 import { eventFlags } from '../api/events.ts';
 import type { SyncGrant } from '../api/grant.ts';
+import type { AcquireOptions } from '../api/options.ts';
 import { partNotHeld } from '../api/refusals.ts';
-import type { PreparedSet, RequestedRefs, ResourceRef, SetSpec } from '../api/sets.ts';
+import type {
+  AcceptHandle,
+  PreparedSet,
+  RequestedRefs,
+  ResourceRef,
+  SetSpec,
+} from '../api/sets.ts';
 import type { Core } from '../core/index.ts';
 import type { Deliverable } from '../runtime/delivery.ts';
+import {
+  endInner,
+  type InnerDomain,
+  type OuterGrant,
+  type RunFunction,
+  runWithin,
+  type SetLists,
+  weakenInner,
+} from '../session/inner-domain.ts';
+import type { HeldContext } from './held-context.ts';
 import type { RequestedSet, Resources } from './resources.ts';
 
 /** The session that a request or grant came through. */
@@ -27,10 +44,21 @@ interface Tracked {
   delete(grant: LocalGrant): unknown;
 }
 
+/** Opens the inner domain of a grant. `label`: of the session. */
+export type OpenInner = (
+  outer: OuterGrant,
+  label: string | undefined,
+  context: HeldContext | undefined,
+) => InnerDomain;
+
 /** The operations that grants use. */
 export interface GrantSource {
   readonly core: Core;
   readonly resources: Resources;
+  readonly delivery: { direct(item: Deliverable): void };
+  readonly heldContext: HeldContext | undefined;
+  readonly openInner: OpenInner | undefined;
+  readonly outer: { readonly token: number } | undefined;
   readonly events: { weakened(set: number, token: number): void };
   readonly port: {
     readonly owners: { attach(grant: LocalGrant): void };
@@ -48,31 +76,38 @@ interface GrantDetails {
   recovered?: readonly string[];
   ignored?: readonly string[];
   controller?: AbortController;
-  /** It was abandoned, with this reason, if one was given. */
-  abandoned?: { readonly reason: unknown };
+  /** It was abandoned, or ended by its domain, with this reason, if one was given. */
+  ended?: { readonly reason: unknown };
+  inner?: InnerDomain;
 }
 
 const none: readonly string[] = Object.freeze([]);
 
-export class LocalGrant implements SyncGrant, Deliverable {
+export class LocalGrant implements SyncGrant, OuterGrant, Deliverable {
   /** @internal */
   readonly scope: GrantScope;
   /** @internal */
   set: number;
-  readonly token: number;
+  /** @internal By which core knows its set. */
+  readonly key: number;
   private own: GrantDetails | undefined = undefined;
 
-  constructor(scope: GrantScope, set: number, token: number) {
+  constructor(scope: GrantScope, set: number, key: number) {
     this.scope = scope;
     this.set = set;
-    this.token = token;
+    this.key = key;
+  }
+
+  /** Of a nested one: that of the grant around it, by which storage outside knows both. */
+  get token(): number {
+    return this.scope.backend.outer?.token ?? this.key;
   }
 
   get signal(): AbortSignal {
     const details = this.details();
     if (details.controller === undefined) {
       details.controller = new AbortController();
-      if (this.isLost || details.abandoned !== undefined) this.deliver();
+      if (this.isLost || details.ended !== undefined) this.deliver();
     }
     return details.controller.signal;
   }
@@ -91,12 +126,12 @@ export class LocalGrant implements SyncGrant, Deliverable {
   }
 
   get isHeld(): boolean {
-    return this.set !== 0 && this.scope.backend.core.isHeld(this.set, this.token);
+    return this.set !== 0 && this.scope.backend.core.isHeld(this.set, this.key);
   }
 
   /** @internal Taken away before its holder has let go. */
   get isLost(): boolean {
-    return this.set !== 0 && !this.scope.backend.core.isHeld(this.set, this.token);
+    return this.set !== 0 && !this.scope.backend.core.isHeld(this.set, this.key);
   }
 
   covers(set: SetSpec | PreparedSet): boolean {
@@ -124,14 +159,42 @@ export class LocalGrant implements SyncGrant, Deliverable {
     const requested = part === undefined ? undefined : backend.resources.readPart(part);
     backend.begin();
     try {
-      this.#checkHeld();
+      this.checkHeld();
       if (requested !== undefined) this.#choose(requested);
       backend.core.downgrade(this.set, requested !== undefined);
-      if (eventFlags.hasSubscribers) backend.events.weakened(this.set, this.token);
+      if (eventFlags.hasSubscribers) backend.events.weakened(this.set, this.key);
     } catch (error) {
       throw backend.abort(error);
     }
     backend.commit();
+    weakenInner(this, this.own?.inner);
+  }
+
+  run<R>(
+    set: SetSpec | PreparedSet,
+    optionsOrFn: AcquireOptions | RunFunction<R>,
+    maybeFn?: RunFunction<R>,
+  ): Promise<R> {
+    return runWithin(this, set, optionsOrFn, maybeFn);
+  }
+
+  /** @internal */
+  get inner(): InnerDomain {
+    const { backend, label } = this.scope;
+    const details = this.details();
+    details.inner ??= (backend.openInner as OpenInner)(this, label, backend.heldContext);
+    return details.inner;
+  }
+
+  /** @internal */
+  get accept(): AcceptHandle {
+    return this.scope.backend.resources.accept;
+  }
+
+  /** @internal */
+  listsOf(set: SetSpec | PreparedSet): SetLists {
+    const { exclusive, shared } = this.scope.backend.resources.read(set);
+    return { exclusive, shared };
   }
 
   abandon(reason?: unknown): void {
@@ -160,12 +223,17 @@ export class LocalGrant implements SyncGrant, Deliverable {
     this.set = 0;
     this.scope.tracked?.delete(this);
     // A signal that is first read later aborts then.
-    if (died) this.details().abandoned = { reason };
+    if (died) this.details().ended = { reason };
+    // Of the caller's code nothing runs before the operation is over.
+    const inner = this.own?.inner;
+    if (inner === undefined) return;
+    this.scope.backend.delivery.direct({ deliver: () => endInner(this, inner) });
   }
 
   /** @internal It was taken away, or abandoned: aborts its signal. */
   deliver(): void {
-    this.own?.controller?.abort(this.own.abandoned?.reason ?? this.#lostError());
+    this.own?.controller?.abort(this.own.ended?.reason ?? this.#lostError());
+    endInner(this, this.own?.inner);
   }
 
   /** Now, or as soon as the state can be reached. */
@@ -189,7 +257,7 @@ export class LocalGrant implements SyncGrant, Deliverable {
     if (set === 0) return false;
     const { backend } = this.scope;
     backend.begin();
-    const isReleased = backend.release(set, this.token, died);
+    const isReleased = backend.release(set, this.key, died);
     if (isReleased) this.forgetSet(died, reason);
     backend.commit();
     return isReleased;
@@ -200,15 +268,16 @@ export class LocalGrant implements SyncGrant, Deliverable {
     const requested = backend.resources.readPart(part);
     backend.begin();
     try {
-      this.#checkHeld();
+      this.checkHeld();
       this.#choose(requested);
       backend.core.removeChosen(this.set);
       if (backend.core.firstLink(this.set) === 0) this.end(false);
-      else if (eventFlags.hasSubscribers) backend.events.weakened(this.set, this.token);
+      else if (eventFlags.hasSubscribers) backend.events.weakened(this.set, this.key);
     } catch (error) {
       throw backend.abort(error);
     }
     backend.commit();
+    weakenInner(this, this.own?.inner);
   }
 
   /** Whether it holds all of a set, or more. Within an operation. */
@@ -238,7 +307,8 @@ export class LocalGrant implements SyncGrant, Deliverable {
     throw partNotHeld(this.token);
   }
 
-  #checkHeld(): void {
+  /** @internal */
+  checkHeld(): void {
     if (this.set === 0) throw new GrantLostError(`grant ${this.token} was released before`);
     if (!this.isHeld) throw this.#lostError();
   }

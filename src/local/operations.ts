@@ -19,7 +19,7 @@ import { Delivery } from '../runtime/delivery.ts';
 import { TimeLimits } from '../runtime/time-limits.ts';
 import { Endings } from './endings.ts';
 import { LocalEvents } from './events.ts';
-import type { LocalGrant } from './grant.ts';
+import type { LocalGrant, OpenInner } from './grant.ts';
 import type { HeldContext } from './held-context.ts';
 import { Notices } from './notices.ts';
 import type { Owners } from './owners.ts';
@@ -87,7 +87,7 @@ export class Operations {
   readonly core: Core;
   readonly port: Port;
   readonly reader: LocalReader;
-  readonly resources: Resources;
+  resources: Resources;
   readonly delivery = new Delivery();
   readonly notices: Notices;
   readonly endings: Endings;
@@ -102,6 +102,9 @@ export class Operations {
     });
   });
   heldContext: HeldContext | undefined = undefined;
+  /** The grant that this is the inner domain of. */
+  outer: { readonly token: number } | undefined = undefined;
+  openInner: OpenInner | undefined = undefined;
   /** Members in the path of every request are not `#private`: that takes bytes of inlining. */
   private readonly owners: Owners;
   #events: LocalEvents | undefined = undefined;

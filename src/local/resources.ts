@@ -9,6 +9,7 @@
 import { LimitError, ResourceBusyError } from '../api/errors.ts';
 import { closedResource, foreignSet } from '../api/refusals.ts';
 import {
+  type AcceptHandle,
   checkName,
   describe,
   type PreparedSet,
@@ -110,7 +111,8 @@ export class Resources {
    * code of the caller's asks for in between has memory of its own.
    */
   #requested = new RequestedRefs();
-  readonly #acceptHandle = ResourceHandle.acceptOf(this);
+  /** @internal Handles that sets of this domain may name. */
+  accept: AcceptHandle = ResourceHandle.acceptOf(this);
   /** What was named last, unless it was a prepared set. */
   readonly #scratch = new ResolvedSet();
 
@@ -159,14 +161,14 @@ export class Resources {
       this.#requested = requested;
     }
     requested.isTaken = true;
-    readSpec(spec, requested, this.#acceptHandle);
+    readSpec(spec, requested, this.accept);
     return requested;
   }
 
   /** The same for a part of what is held. */
   readPart(part: ResourceRef | readonly ResourceRef[]): RequestedRefs {
     const requested = new RequestedRefs();
-    readRefs(part, requested, this.#acceptHandle);
+    readRefs(part, requested, this.accept);
     return requested;
   }
 

@@ -7,15 +7,26 @@
 import { eventFlags } from '../api/events.ts';
 import type { Grant } from '../api/grant.ts';
 import { downgraded } from '../api/mode.ts';
+import type { AcquireOptions } from '../api/options.ts';
 import type { RequestKey } from '../api/outer-grants.ts';
 import { partNotHeld } from '../api/refusals.ts';
-import type { ResourceRef } from '../api/sets.ts';
+import type { AcceptHandle, PreparedSet, ResourceRef, SetSpec } from '../api/sets.ts';
+import { openInner } from '../backends/process/inner-domain.ts';
 import type { Deliverable } from '../runtime/delivery.ts';
+import {
+  endInner,
+  type InnerDomain,
+  type OuterGrant,
+  type RunFunction,
+  runWithin,
+  type SetLists,
+  weakenInner,
+} from '../session/inner-domain.ts';
 import { checkOnRead } from './checked-signal.ts';
 import { grantEvents } from './events.ts';
 import { lostError } from './lost-error.ts';
 import type { Granted } from './protocol.ts';
-import type { RemoteRef, RemoteSet } from './resources.ts';
+import { nameOf, type RemoteRef, type RemoteSet } from './resources.ts';
 import type { RemoteScope, ScopeBackend } from './scope.ts';
 
 const none: readonly string[] = Object.freeze([]);
@@ -27,7 +38,7 @@ interface GrantedRequest {
   readonly terms: { readonly label: string | undefined; readonly set: RemoteSet };
 }
 
-export class RemoteGrant implements Grant, Deliverable {
+export class RemoteGrant implements Grant, OuterGrant, Deliverable {
   /** @internal Also of its request. */
   readonly id: number;
   /** @internal */
@@ -44,6 +55,7 @@ export class RemoteGrant implements Grant, Deliverable {
   /** Why its signal aborts, once it is abandoned or lost. */
   #reason: unknown;
   #controller: AbortController | undefined;
+  #inner: InnerDomain | undefined;
 
   constructor(
     { id, scope, terms }: GrantedRequest,
@@ -102,13 +114,17 @@ export class RemoteGrant implements Grant, Deliverable {
     // With its last part the grant ends.
     if (this.#set.length === 0) return this.#releaseAll();
     if (eventFlags.hasSubscribers) grantEvents(this).weakened(this.token);
-    return this.#backend.send({ do: 'release', id: this.id, part: [...chosen] });
+    const done = this.#backend.send({ do: 'release', id: this.id, part: [...chosen] });
+    weakenInner(this, this.#inner);
+    return done;
   }
 
   #releaseAll(): void | Promise<void> {
     if (!this.#end('released')) return;
     if (eventFlags.hasSubscribers) grantEvents(this).released(this.token, false);
-    return this.#backend.send({ do: 'release', id: this.id });
+    const done = this.#backend.send({ do: 'release', id: this.id });
+    this.#endInner();
+    return done;
   }
 
   downgrade(part?: ResourceRef | readonly ResourceRef[]): void | Promise<void> {
@@ -117,11 +133,48 @@ export class RemoteGrant implements Grant, Deliverable {
     this.#set = downgraded(this.#set, (ref) => chosen.has(ref));
     if (eventFlags.hasSubscribers) grantEvents(this).weakened(this.token);
     const { id } = this;
-    return this.#backend.send({
+    const done = this.#backend.send({
       do: 'downgrade',
       id,
       ...(part !== undefined && { part: [...chosen] }),
     });
+    weakenInner(this, this.#inner);
+    return done;
+  }
+
+  run<R>(
+    set: SetSpec | PreparedSet,
+    optionsOrFn: AcquireOptions | RunFunction<R>,
+    maybeFn?: RunFunction<R>,
+  ): Promise<R> {
+    return runWithin(this, set, optionsOrFn, maybeFn);
+  }
+
+  /** @internal */
+  get inner(): InnerDomain {
+    this.#inner ??= openInner(this, this.scope.label);
+    return this.#inner;
+  }
+
+  /** @internal */
+  get accept(): AcceptHandle {
+    return this.#backend.resources.accept;
+  }
+
+  /** @internal */
+  listsOf(set: SetSpec | PreparedSet): SetLists {
+    return this.#backend.resources.listsOf(set);
+  }
+
+  /** @internal Whether it holds all of a set, or more. */
+  covers(set: SetSpec): boolean {
+    const wanted = this.#backend.resources.read(set);
+    if (!this.isHeld) return false;
+    const unitsOf = new Map(this.#set.map(({ resource, units }) => [resource, units]));
+    return wanted.every(
+      ({ resource, units }) =>
+        units <= (unitsOf.get(resource) ?? 0) && !this.ignored.includes(nameOf(resource)),
+    );
   }
 
   abandon(reason?: unknown): void | Promise<void> {
@@ -151,6 +204,13 @@ export class RemoteGrant implements Grant, Deliverable {
   /** @internal */
   deliver(): void {
     this.#controller?.abort(this.#reason);
+    this.#endInner();
+  }
+
+  #endInner(): void {
+    const inner = this.#inner;
+    this.#inner = undefined;
+    endInner(this, inner);
   }
 
   get #backend(): ScopeBackend {
@@ -172,7 +232,7 @@ export class RemoteGrant implements Grant, Deliverable {
   }
 
   #all(): ReadonlySet<RemoteRef> {
-    this.#checkHeld();
+    this.checkHeld();
     return new Set(this.#set.map(({ resource }) => resource));
   }
 
@@ -186,7 +246,8 @@ export class RemoteGrant implements Grant, Deliverable {
     return chosen;
   }
 
-  #checkHeld(): void {
+  /** @internal */
+  checkHeld(): void {
     this.#checkLease();
     if (this.#state === 'lost') throw this.#reason;
     if (this.#state !== 'held') throw lostError(this.token, 'was released before');

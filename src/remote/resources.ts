@@ -12,6 +12,7 @@ import {
   type SetSpec,
 } from '../api/sets.ts';
 import { ResourceHandle } from '../session/handle.ts';
+import type { SetLists } from '../session/inner-domain.ts';
 import { OwnPreparedSet } from '../session/prepared-set.ts';
 
 /** A name; or, of a resource without a name, a number that this client has chosen. */
@@ -38,7 +39,8 @@ class RemotePreparedSet extends OwnPreparedSet<RemoteResources, RemoteRef> {
 export class RemoteResources {
   readonly #handles = new Map<string, ResourceHandle>();
   readonly #close: Close;
-  readonly #acceptHandle = ResourceHandle.acceptOf(this);
+  /** Handles that sets of this domain may name. */
+  readonly accept = ResourceHandle.acceptOf(this);
   #numberLast = 0;
 
   constructor(close: Close) {
@@ -79,10 +81,16 @@ export class RemoteResources {
     return partsOf(requested.exclusive.map(open), requested.shared.map(open));
   }
 
+  /** A set as its caller named it, read. */
+  listsOf(spec: SetSpec | PreparedSet): SetLists {
+    const { exclusive, shared } = this.#readSpec(spec);
+    return { exclusive, shared };
+  }
+
   /** A part of a grant as it is sent to the backend. */
   refsOf(part: ResourceRef | readonly ResourceRef[]): readonly RemoteRef[] {
     const requested = new RequestedRefs();
-    readRefs(part, requested, this.#acceptHandle);
+    readRefs(part, requested, this.accept);
     return requested.refs.map((ref) => this.#find(ref));
   }
 
@@ -97,7 +105,7 @@ export class RemoteResources {
       return spec;
     }
     const requested = new RequestedRefs();
-    readSpec(spec, requested, this.#acceptHandle);
+    readSpec(spec, requested, this.accept);
     return requested;
   }
 

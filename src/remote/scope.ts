@@ -20,7 +20,7 @@ export interface ScopeBackend {
   readonly eventDomain: EventDomain;
   readonly clock: Clock;
   readonly delivery: Delivery;
-  readonly resources: Pick<RemoteResources, 'refsOf'>;
+  readonly resources: Pick<RemoteResources, 'accept' | 'listsOf' | 'read' | 'refsOf'>;
   /** Of a grant. A promise resolves when the other side has it, and never rejects. */
   send(operation: Operation): void | Promise<void>;
   /** Loses the grants of a lease that is over by this client's own clock. */

@@ -10,6 +10,7 @@ export function naiveBackend(fault?: Fault): ConformanceBackend {
     name: `the naive backend${fault === undefined ? '' : `, where ${fault}`}`,
     capabilities: ['settled', 'downgrade', 'part-release', 'steal'],
     sync: false,
+    nested: false,
     connects: true,
     // A fault is found by chance: given enough runs, and it ends them.
     randomRunCount: fault === undefined ? 30 : 2000,

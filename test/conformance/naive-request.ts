@@ -7,6 +7,7 @@ import {
   GrantLostError,
   InvalidSetError,
   type ResourceRef,
+  UnsupportedError,
   type Waiter,
 } from 'kds';
 import type { OracleSpec } from 'kds/conformance';
@@ -185,6 +186,11 @@ export class NaiveGrant implements Grant {
     const left = this.#leave(true);
     this.#controller.abort(reason ?? new GrantLostError('the grant was abandoned'));
     await left;
+  }
+
+  /** Not offered. */
+  async run(): Promise<never> {
+    throw new UnsupportedError('grants of this backend have no inner domain');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

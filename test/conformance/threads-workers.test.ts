@@ -19,6 +19,7 @@ describe('with requests from several workers', () => {
       name: 'threads, from several workers',
       capabilities,
       sync: false,
+      nested: false,
       connects: true,
       open: async () => {
         const arena = createArena();

@@ -257,7 +257,7 @@ describe('options that are none', () => {
   it.each<readonly [string, unknown, ErrorClass, string]>([
     ['null', null, TypeError, 'options'],
     ['a number', 5, TypeError, 'options'],
-    ['nested', { nested: 'reentrant' }, TypeError, 'nested'],
+    ['nested', { nested: 'reentrance' }, TypeError, 'nested'],
     ['a boolean for nested', { nested: true }, TypeError, 'nested'],
     ['holdWarningMs', { holdWarningMs: '5' }, TypeError, 'holdWarningMs'],
     ['holdWarningMs', { holdWarningMs: -5 }, RangeError, 'holdWarningMs'],

@@ -21,6 +21,7 @@ import {
   type SettledOptions,
   type Snapshot,
   setSizeMax,
+  UnsupportedError,
   type Waiter,
 } from 'kds';
 import { callBack } from '../../src/api/callback.ts';
@@ -222,6 +223,11 @@ class RemoteGrant implements Grant {
     this.#reason = reason;
     this.#isOver = true;
     await this.client.call({ do: 'abandon', grant: this.id });
+  }
+
+  /** Not offered. */
+  async run(): Promise<never> {
+    throw new UnsupportedError('grants of this backend have no inner domain');
   }
 
   [Symbol.asyncDispose](): Promise<void> {

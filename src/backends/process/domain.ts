@@ -3,12 +3,18 @@
 import type { SyncDomain, SyncSession } from '../../api/domain.ts';
 import type { ResourceRef } from '../../api/sets.ts';
 import type { SnapshotEntry } from '../../api/snapshot.ts';
-import { applyOptions, type DomainOptions, readDomainOptions } from '../../local/domain-options.ts';
+import {
+  applyOptions,
+  type DomainOptions,
+  readDomainOptions,
+  requestsOf,
+} from '../../local/domain-options.ts';
 import { LocalRequests } from '../../local/requests.ts';
 import { ServedSession } from '../../local/served-session.ts';
 import { LocalSession } from '../../local/session.ts';
 import { SessionScope } from '../../session/session-tree.ts';
 import { ProcessBackend } from './backend.ts';
+import { openInner } from './inner-domain.ts';
 
 /**
  * Makes a domain of one event loop: its sets exclude those of other callers of the same object. The
@@ -17,7 +23,7 @@ import { ProcessBackend } from './backend.ts';
  * @param options - Nesting, reports of long holds, and label. Default: none of them.
  * @throws TypeError or RangeError if an option is invalid.
  * @throws {@link LimitError} if the label is too long.
- * @throws {@link UnsupportedError} for `nested: 'checked'` in a runtime without AsyncLocalStorage.
+ * @throws {@link UnsupportedError} for a `nested` that needs a missing AsyncLocalStorage.
  * @waits Never.
  * @example
  * ```ts
@@ -32,9 +38,9 @@ import { ProcessBackend } from './backend.ts';
 export function createDomain(options: DomainOptions = {}): SyncDomain {
   const own = readDomainOptions(options);
   const { operations } = new ProcessBackend(own.label);
-  applyOptions(operations, own);
+  applyOptions(operations, own, openInner);
   return new LocalSession(
-    new LocalRequests(operations),
+    requestsOf(operations, own),
     SessionScope.ofDomain(operations, own.label),
   );
 }

@@ -2,10 +2,15 @@
 
 import type { SyncDomain } from '../../api/domain.ts';
 import { describe } from '../../api/sets.ts';
-import { applyOptions, type DomainOptions, readDomainOptions } from '../../local/domain-options.ts';
-import { LocalRequests } from '../../local/requests.ts';
+import {
+  applyOptions,
+  type DomainOptions,
+  readDomainOptions,
+  requestsOf,
+} from '../../local/domain-options.ts';
 import { LocalSession } from '../../local/session.ts';
 import { SessionScope } from '../../session/session-tree.ts';
+import { openInner } from '../process/inner-domain.ts';
 import { type Arena, controlOf } from './arena.ts';
 import { ThreadsBackend } from './backend.ts';
 import { type AttachableWorker, attachWorker } from './death.ts';
@@ -104,7 +109,7 @@ export interface ThreadsDomain extends SyncDomain {
  * @throws {@link ProtocolError} if the arena is damaged, or of another version of kds.
  * @throws {@link LimitError} if `agentsMax` domains are open, or the label is too long.
  * @throws {@link UnavailableError} if the arena's lock is not free in time.
- * @throws {@link UnsupportedError} for `nested: 'checked'` in a runtime without AsyncLocalStorage,
+ * @throws {@link UnsupportedError} for a `nested` that needs a missing AsyncLocalStorage,
  * and in a page that is not cross-origin isolated.
  * @waits Blocks the thread only while another one holds the arena's lock, at most 5 s.
  * @example
@@ -124,21 +129,21 @@ export function openThreadsDomain(arena: Arena, options: DomainOptions = {}): Th
   const own = readDomainOptions(options);
   const backend = new ThreadsBackend(control, own.label);
   try {
-    applyOptions(backend.operations, own);
+    applyOptions(backend.operations, own, openInner);
   } catch (error) {
     backend.close();
     throw error;
   }
-  return new ThreadsSession(backend, own.label, arena);
+  return new ThreadsSession(backend, own, arena);
 }
 
 class ThreadsSession extends LocalSession implements ThreadsDomain {
   readonly #backend: ThreadsBackend;
   readonly arena: Arena;
 
-  constructor(backend: ThreadsBackend, label: string | undefined, arena: Arena) {
+  constructor(backend: ThreadsBackend, own: DomainOptions, arena: Arena) {
     const { operations } = backend;
-    super(new LocalRequests(operations), SessionScope.ofDomain(operations, label));
+    super(requestsOf(operations, own), SessionScope.ofDomain(operations, own.label));
     this.#backend = backend;
     this.arena = arena;
   }
