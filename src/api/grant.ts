@@ -130,7 +130,9 @@ export interface Grant {
   /**
    * The same, with options of the nested request.
    *
+   * @param set - Resources that the grant holds, in that mode or a stronger one.
    * @param options - As of {@link Domain.run}; `holding` names grants nested in this grant.
+   * @param fn - Called with a grant of the nested set.
    * @throws As without options, and as {@link Domain.run} does.
    * @waits Resolves when the function has ended, after the earlier nested sets in conflict.
    */
