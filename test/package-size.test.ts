@@ -8,9 +8,9 @@ import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 
 /** Compressed, in bytes: what a user downloads. A third of it are the pictures of docs/. */
-const packedBytesMax = 920_000;
+const packedBytesMax = 960_000;
 /** In bytes: what it takes in node_modules. */
-const unpackedBytesMax = 2_620_000;
+const unpackedBytesMax = 2_740_000;
 
 interface Pack {
   readonly size: number;
