@@ -102,7 +102,7 @@ export class Endings {
       const { events } = this.#source;
       events.atOneMoment(() => {
         this.#emitMissed(waiting, 'cancelled');
-        for (const { set, key } of ending) events.released(set, key, died);
+        for (const { set, ownToken } of ending) events.released(set, ownToken, died);
       });
     }
     for (const grant of ending) {

@@ -65,8 +65,8 @@ export class LocalEvents {
 
   granted(grant: LocalGrant): void {
     const events = this.#of(grant.set);
-    // A nested grant has the token of the grant around it; this domain knows it by its key.
-    const { key: token, recovered, ignored } = grant;
+    // A nested grant has the token of the grant around it; this domain knows it by its own one.
+    const { ownToken: token, recovered, ignored } = grant;
     events.granted({ token, recovered, ignored }, events.hasWaited ? undefined : events.sinceUs);
   }
 

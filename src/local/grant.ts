@@ -89,18 +89,18 @@ export class LocalGrant implements SyncGrant, OuterGrant, Deliverable {
   /** @internal */
   set: number;
   /** @internal By which core knows its set. */
-  readonly key: number;
+  readonly ownToken: number;
   private own: GrantDetails | undefined = undefined;
 
-  constructor(scope: GrantScope, set: number, key: number) {
+  constructor(scope: GrantScope, set: number, ownToken: number) {
     this.scope = scope;
     this.set = set;
-    this.key = key;
+    this.ownToken = ownToken;
   }
 
   /** Of a nested one: that of the grant around it, by which storage outside knows both. */
   get token(): number {
-    return this.scope.backend.outer?.token ?? this.key;
+    return this.scope.backend.outer?.token ?? this.ownToken;
   }
 
   get signal(): AbortSignal {
@@ -126,12 +126,12 @@ export class LocalGrant implements SyncGrant, OuterGrant, Deliverable {
   }
 
   get isHeld(): boolean {
-    return this.set !== 0 && this.scope.backend.core.isHeld(this.set, this.key);
+    return this.set !== 0 && this.scope.backend.core.isHeld(this.set, this.ownToken);
   }
 
   /** @internal Taken away before its holder has let go. */
   get isLost(): boolean {
-    return this.set !== 0 && !this.scope.backend.core.isHeld(this.set, this.key);
+    return this.set !== 0 && !this.scope.backend.core.isHeld(this.set, this.ownToken);
   }
 
   covers(set: SetSpec | PreparedSet): boolean {
@@ -162,7 +162,7 @@ export class LocalGrant implements SyncGrant, OuterGrant, Deliverable {
       this.checkHeld();
       if (requested !== undefined) this.#choose(requested);
       backend.core.downgrade(this.set, requested !== undefined);
-      if (eventFlags.hasSubscribers) backend.events.weakened(this.set, this.key);
+      if (eventFlags.hasSubscribers) backend.events.weakened(this.set, this.ownToken);
     } catch (error) {
       throw backend.abort(error);
     }
@@ -257,7 +257,7 @@ export class LocalGrant implements SyncGrant, OuterGrant, Deliverable {
     if (set === 0) return false;
     const { backend } = this.scope;
     backend.begin();
-    const isReleased = backend.release(set, this.key, died);
+    const isReleased = backend.release(set, this.ownToken, died);
     if (isReleased) this.forgetSet(died, reason);
     backend.commit();
     return isReleased;
@@ -272,7 +272,7 @@ export class LocalGrant implements SyncGrant, OuterGrant, Deliverable {
       this.#choose(requested);
       backend.core.removeChosen(this.set);
       if (backend.core.firstLink(this.set) === 0) this.end(false);
-      else if (eventFlags.hasSubscribers) backend.events.weakened(this.set, this.key);
+      else if (eventFlags.hasSubscribers) backend.events.weakened(this.set, this.ownToken);
     } catch (error) {
       throw backend.abort(error);
     }

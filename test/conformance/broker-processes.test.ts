@@ -51,6 +51,8 @@ describe('with requests from several processes', () => {
       name: 'the broker, from several processes',
       capabilities,
       sync: false,
+      // Messages between processes do not carry functions.
+      nested: false,
       connects: true,
       sessionDepth: 9000,
       open: async () => {
