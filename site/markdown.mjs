@@ -46,7 +46,8 @@ export function linksOf(markdown) {
   const blanked = blankCode(markdown);
   const links = [];
   // The text may contain code, which is blanked, and one level of brackets: a picture.
-  for (const found of blanked.matchAll(/(!?)\[((?:[^[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)/g)) {
+  const pattern = /(!?)\[((?:[^[\]]|\[[^\]]*\])*)\]\(<?([^()\s>]+)>?(?:\s+"[^"]*")?\)/g;
+  for (const found of blanked.matchAll(pattern)) {
     const [whole, mark, text, target] = found;
     const start = found.index;
     const from = start + mark.length + 1;

@@ -276,28 +276,6 @@ function oversize(file: SourceFile): string[] {
   return count > sourceLinesMax ? [`${file.path} has ${count} lines`] : [];
 }
 
-/** Relative links of a Markdown file that lead to no file, or to no heading of that file. */
-function brokenLinks(file: SourceFile, read: (path: string) => string | undefined): string[] {
-  const complaints: string[] = [];
-  const prose = file.text
-    .replace(/^(```|~~~).*?^\1/gms, (block) => block.replace(/[^\n]/g, ''))
-    .replace(/`[^`\n]*`/g, (code) => code.replace(/[[\]()]/g, '.'));
-  for (const match of prose.matchAll(/\]\(<?([^()\s>]+)>?(?:\s+"[^"]*")?\)/g)) {
-    const link = match[1] ?? '';
-    if (/^([a-z][a-z0-9+.-]*:|\/\/)/i.test(link)) continue;
-    const line = prose.slice(0, match.index).split('\n').length;
-    const [path = '', anchor] = decodeURI(link).split('#');
-    const target = path === '' ? file.path : normalize(join(dirname(file.path), path));
-    const text = target === file.path ? file.text : read(target);
-    if (text === undefined) {
-      complaints.push(`${file.path}:${line} links to ${link}, which does not exist`);
-    } else if (anchor !== undefined && target.endsWith('.md') && !anchorsOf(text).has(anchor)) {
-      complaints.push(`${file.path}:${line} links to ${link}, a heading that does not exist`);
-    }
-  }
-  return complaints;
-}
-
 /** Decisions that a text cites by number and that have no record in docs/decisions. */
 function missingDecisions(file: SourceFile, numbers: ReadonlySet<string>): string[] {
   const lines = file.text.split('\n');
@@ -306,21 +284,6 @@ function missingDecisions(file: SourceFile, numbers: ReadonlySet<string>): strin
       .filter(([, number = '']) => !numbers.has(number))
       .map(([cited]) => `${file.path}:${index + 1} cites ${cited}, which does not exist`),
   );
-}
-
-/** Anchors as the usual Markdown sites derive them from headings, and those written as HTML. */
-function anchorsOf(markdown: string): Set<string> {
-  const anchors = new Set<string>();
-  const prose = markdown.replace(/^(```|~~~).*?^\1/gms, '');
-  for (const [, heading = ''] of prose.matchAll(/^#{1,6}\s+(.+?)\s*#*$/gm)) {
-    const plain = heading.replace(/\[([^\]]*)\]\([^)]*\)/g, '$1').toLowerCase();
-    const slug = plain.replace(/[^\p{L}\p{N}\s_-]/gu, '').replace(/\s/g, '-');
-    let unique = slug;
-    for (let count = 1; anchors.has(unique); count++) unique = `${slug}-${count}`;
-    anchors.add(unique);
-  }
-  for (const [, id = ''] of prose.matchAll(/\s(?:id|name)="([^"]+)"/g)) anchors.add(id);
-  return anchors;
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -333,12 +296,6 @@ function filesUnder(folder: string): string[] {
     .filter((entry) => entry.isFile() && !entry.parentPath.includes('node_modules'))
     .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join('/'))
     .sort();
-}
-
-function readIfFile(path: string): string | undefined {
-  const full = join(root, path);
-  if (!existsSync(full)) return undefined;
-  return path.endsWith('.md') ? readFileSync(full, 'utf8') : '';
 }
 
 function load(paths: readonly string[]): SourceFile[] {
@@ -396,10 +353,6 @@ describe('the tree is tidy', () => {
 
   it(`no file under src has more than ${sourceLinesMax} lines`, () => {
     expect(sources.filter((file) => file.path.startsWith('src/')).flatMap(oversize)).toEqual([]);
-  });
-
-  it('every relative link in the documents leads somewhere', () => {
-    expect(documents.flatMap((file) => brokenLinks(file, readIfFile))).toEqual([]);
   });
 
   it('every decision that is cited by its number exists', () => {
@@ -501,14 +454,6 @@ describe('the rules can fail', () => {
     expect(unkebabNames('examples/python/KdsClient.py')).toHaveLength(1);
     expect(oversize(file('\n'.repeat(sourceLinesMax)))).toEqual([]);
     expect(oversize(file('\n'.repeat(sourceLinesMax + 1)))).toHaveLength(1);
-  });
-
-  it('a link to a missing file or heading is seen, one inside code is not', () => {
-    const text = '# One thing\n[a](b.md) [c](#one-thing) [d](#two)\n`[e](f.md)` [g](https://h)';
-    expect(brokenLinks({ path: 'docs/a.md', text }, () => undefined)).toEqual([
-      'docs/a.md:2 links to b.md, which does not exist',
-      'docs/a.md:2 links to #two, a heading that does not exist',
-    ]);
   });
 
   it('a decision without a record is seen, one with a record is not', () => {

@@ -54,6 +54,14 @@ describe('the check of the documents', () => {
     expect(check({ 'docs/a.md': text })).toEqual(['docs/a.md:5 #no has no such anchor']);
   });
 
+  it('reads links with a title or in angle brackets, and links to other sites as such', () => {
+    const text = '# One thing\n[a](b.md "B") [c](<#one-thing>) [d](<#two> "D")\n[g](https://h)';
+    expect(check({ 'docs/a.md': text })).toEqual([
+      'docs/a.md:2 b.md does not exist',
+      'docs/a.md:2 #two has no such anchor',
+    ]);
+  });
+
   it('knows the anchors of GitHub', () => {
     const headings = '# `kds run` within "kds"\n## Q&A: it_s\n## Same\n## Same\n## [Link](b.md) é';
     const links = ['kds-run-within-kds', 'qa-it_s', 'same', 'same-1', 'link-é'];
