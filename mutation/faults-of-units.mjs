@@ -539,8 +539,8 @@ export const faultsOfUnits = [
   {
     name: 'a cycle is named that leads through sets that play out',
     in: 'findCycle',
-    find: 'new Search(w, set, keptFor, stuck).run()',
-    replace: 'cycle',
+    find: 'new Search(w, set, keptFor, playOut(w, reached, keptFor)).run()',
+    replace: 'reached.size > 0 ? cycle : []',
   },
   {
     name: 'units ahead are searched as if there were no capacity',

@@ -27,8 +27,7 @@ export function findCycle(w: Int32Array, set: number, keptFor: KeptFor): readonl
   const cycle = search.run();
   if (cycle.length === 0 || !search.hasMetered) return cycle;
   const reached = new Search(w, set, keptFor).all();
-  const stuck = playOut(w, reached, keptFor);
-  return stuck.has(set) ? new Search(w, set, keptFor, stuck).run() : [];
+  return new Search(w, set, keptFor, playOut(w, reached, keptFor)).run();
 }
 
 /** Which sets a set waits for, or is kept for, directly and through others. */
