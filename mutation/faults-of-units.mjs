@@ -126,25 +126,24 @@ export const faultsOfUnits = [
   {
     name: 'a resize leaves links triggered that do not fit any more',
     in: 'rescale',
-    find: 'for (; link !== end; link = w[link | L.LINK_NEXT]) untrigger(w, resource, link);',
+    find: 'untrigger(w, link);',
     replace: '',
   },
   {
     name: 'a resize lets a holder wait',
-    in: 'untrigger',
+    in: 'rescale',
     find: 'w[link | L.FLAGS] |= L.LINK_IGNORED;',
-    replace: 'w[set | L.SET_PENDING]++;',
+    replace: 'w[w[link | L.LINK_SET] | L.SET_PENDING]++;',
   },
   {
     name: 'a resize counts a link of a holder as pending',
     in: 'untrigger',
-    find: 'w[link | L.FLAGS] |= L.LINK_IGNORED;',
-    replace: `w[link | L.FLAGS] |= L.LINK_IGNORED;
-    w[set | L.SET_PENDING]++;`,
+    find: 'if ((w[set | L.FLAGS] & L.SET_GRANTED) !== 0) return;',
+    replace: '',
   },
   {
     name: 'a resource does not know of a holder that a resize has left over',
-    in: 'untrigger',
+    in: 'rescale',
     find: 'w[resource | L.FLAGS] |= L.RESOURCE_IGNORED;',
     replace: '',
   },
@@ -157,8 +156,8 @@ export const faultsOfUnits = [
   {
     name: 'a resize lets a set wait for a link that it ignores',
     in: 'untrigger',
-    find: 'else if ((w[link | L.FLAGS] & L.LINK_IGNORED) === 0) {',
-    replace: 'else {',
+    find: 'if ((flags & (L.LINK_TRIGGERED | L.LINK_IGNORED)) !== L.LINK_TRIGGERED) return;',
+    replace: 'if ((flags & L.LINK_TRIGGERED) === 0) return;',
   },
 
   // Declared and asserted capacities.

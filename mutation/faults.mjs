@@ -290,15 +290,17 @@ export const faults = [
   },
   {
     name: 'a steal leaves waiters triggered',
-    in: 'revoke',
+    in: 'untrigger',
     find: 'w[link | L.FLAGS] = flags & ~L.LINK_TRIGGERED;',
     replace: '',
   },
   {
     name: 'a waiter does not count that it waits for a steal',
     in: 'revoke',
-    find: 'if (counted === L.LINK_TRIGGERED) w[set | L.SET_PENDING]++;',
-    replace: 'void counted;',
+    find: 'untrigger(w, link);',
+    replace: `const pending = w[set | L.SET_PENDING];
+    untrigger(w, link);
+    w[set | L.SET_PENDING] = pending;`,
   },
   {
     name: 'a steal misses holders that ignored the resource',
@@ -315,8 +317,8 @@ export const faults = [
   {
     name: 'a steal revokes a set twice that it meets in two queues',
     in: 'revoke',
-    find: '} else if ((setFlags & L.SET_LOST) === 0) {',
-    replace: '} else {',
+    find: 'if (held === L.SET_GRANTED) addLost(w, set);',
+    replace: 'if ((held & L.SET_GRANTED) !== 0) addLost(w, set);',
   },
   {
     name: 'a steal comes last in arrival',
@@ -496,9 +498,9 @@ export const faults = [
   },
   {
     name: 'a set that is revoked is not saved',
-    in: 'revoke',
-    find: '    save(w, link);\n    save(w, set);',
-    replace: '    save(w, link);',
+    in: 'addLost',
+    find: 'save(w, set);',
+    replace: '',
   },
   {
     name: 'the keeper of an edge is not saved',

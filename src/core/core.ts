@@ -327,7 +327,7 @@ export class Core {
   /**
    * Declares that the caller of a waiting set keeps these grants while it waits. Returns the cycle
    * that this closes, as sets of which each waits for, or is kept by, the next (and then the caller
-   * removes the set); empty if there is none; undefined if memory is at its end.
+   * removes the set); empty without a cycle; undefined if memory is at its end.
    */
   declareHolding(set: number, held: Refs): readonly number[] | undefined {
     if (!reserve(this.memory, held.length)) return undefined;

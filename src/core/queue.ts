@@ -133,20 +133,24 @@ export function rescale(w: Int32Array, resource: number, capacity: number): void
   }
   w[resource | L.RESOURCE_USED] = used;
   w[resource | L.RESOURCE_FRONTIER] = link;
-  for (; link !== end; link = w[link | L.LINK_NEXT]) untrigger(w, resource, link);
-}
-
-function untrigger(w: Int32Array, resource: number, link: number): void {
-  const set = w[link | L.LINK_SET];
-  save(w, link);
-  w[link | L.FLAGS] &= ~L.LINK_TRIGGERED;
-  if ((w[set | L.FLAGS] & L.SET_GRANTED) !== 0) {
+  for (; link !== end; link = w[link | L.LINK_NEXT]) {
+    untrigger(w, link);
+    if ((w[w[link | L.LINK_SET] | L.FLAGS] & L.SET_GRANTED) === 0) continue;
     w[link | L.FLAGS] |= L.LINK_IGNORED;
     w[resource | L.FLAGS] |= L.RESOURCE_IGNORED;
-  } else if ((w[link | L.FLAGS] & L.LINK_IGNORED) === 0) {
-    save(w, set);
-    w[set | L.SET_PENDING]++;
   }
+}
+
+/** A link is not triggered any more: a waiting set that does not ignore it waits for it again. */
+export function untrigger(w: Int32Array, link: number): void {
+  const set = w[link | L.LINK_SET];
+  const flags = w[link | L.FLAGS];
+  save(w, link);
+  w[link | L.FLAGS] = flags & ~L.LINK_TRIGGERED;
+  if ((flags & (L.LINK_TRIGGERED | L.LINK_IGNORED)) !== L.LINK_TRIGGERED) return;
+  if ((w[set | L.FLAGS] & L.SET_GRANTED) !== 0) return;
+  save(w, set);
+  w[set | L.SET_PENDING]++;
 }
 
 /** Whether a link is triggered, no other one is, and no other set holds the resource. */

@@ -3,6 +3,7 @@
 import { clear } from './ending.ts';
 import { save } from './journal.ts';
 import * as L from './layout.ts';
+import { untrigger } from './queue.ts';
 import { free } from './slots.ts';
 
 /**
@@ -15,17 +16,9 @@ export function revoke(w: Int32Array, resource: number): void {
   const end = isWholeQueue ? L.NOBODY : w[resource | L.RESOURCE_FRONTIER];
   for (let link = w[resource | L.RESOURCE_HEAD]; link !== end; link = w[link | L.LINK_NEXT]) {
     const set = w[link | L.LINK_SET];
-    const setFlags = w[set | L.FLAGS];
-    const flags = w[link | L.FLAGS];
-    save(w, link);
-    save(w, set);
-    w[link | L.FLAGS] = flags & ~L.LINK_TRIGGERED;
-    if ((setFlags & L.SET_GRANTED) === 0) {
-      const counted = flags & (L.LINK_TRIGGERED | L.LINK_IGNORED);
-      if (counted === L.LINK_TRIGGERED) w[set | L.SET_PENDING]++;
-    } else if ((setFlags & L.SET_LOST) === 0) {
-      addLost(w, set);
-    }
+    untrigger(w, link);
+    const held = w[set | L.FLAGS] & (L.SET_GRANTED | L.SET_LOST);
+    if (held === L.SET_GRANTED) addLost(w, set);
   }
 }
 
