@@ -34,7 +34,7 @@ export class VirtualClock {
   }
 
   /**
-   * Runs the next event and returns `true`; `false` if there is none up to `lastMs`. Time is
+   * Runs the next event and returns `true`; `false` if no event is due up to `lastMs`. Time is
    * then that of the event.
    */
   step(lastMs: number): boolean {

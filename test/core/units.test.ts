@@ -413,7 +413,7 @@ describe('an observer of units', () => {
 });
 
 describe('a cycle through units', () => {
-  it('is none while another holder is free to end', () => {
+  it('is no deadlock while another holder is free to end', () => {
     const s = sceneOf({ a: 2 });
     const [held, free] = [s.ask({ shared: ['a'] }), s.ask({ shared: ['a'] })];
     const other = s.ask({ exclusive: ['b'], shared: ['a'] });
@@ -456,7 +456,7 @@ describe('a cycle through units', () => {
     s.end(asking);
   });
 
-  it('is none when a kept grant is let go by a set that plays out first', () => {
+  it('is no deadlock when a kept grant is let go by a set that plays out first', () => {
     const s = sceneOf({ a: 2 });
     const [held, kept] = [s.ask({ shared: ['a'] }), s.ask({ shared: ['a'] })];
     const last = s.ask({ exclusive: ['c'] });
@@ -469,7 +469,7 @@ describe('a cycle through units', () => {
     expect(s.end(other)).toEqual([asking]);
   });
 
-  it('is none when units pass from one waiting set to the next', () => {
+  it('is no deadlock when units pass from one waiting set to the next', () => {
     const s = sceneOf({ a: 2 });
     const [held, free] = [s.ask({ shared: ['a'] }), s.ask({ shared: ['a'] })];
     const first = s.ask({ shared: ['a'] });
@@ -512,7 +512,7 @@ describe('a cycle through units', () => {
     s.end(asking);
   });
 
-  it('is none when such a holder ends before another one', () => {
+  it('is no deadlock when such a holder ends before another one', () => {
     const s = sceneOf({ a: 3 });
     const [held, kept] = [s.ask({ shared: ['a'] }), s.ask({ shared: ['a'] })];
     s.ask({ shared: ['a'] });
@@ -526,7 +526,7 @@ describe('a cycle through units', () => {
     s.settle();
   });
 
-  it('is none for a link that its set ignores', () => {
+  it('is no deadlock for a link that its set ignores', () => {
     const s = sceneOf({ a: 2 });
     s.ask({ exclusive: ['q'] }, SYNC);
     const held = s.ask({ shared: ['a'] });

@@ -236,7 +236,7 @@ describe('a nested run of a grant', () => {
   const ends: readonly (readonly [string, (grant: SyncGrant) => unknown])[] = [
     ['is released', (grant) => grant.release()],
     ['is abandoned', (grant) => grant.abandon(new Error('half done'))],
-    ['is revoked', () => domain.acquire(a, { steal: true }).then((thief) => thief.release())],
+    ['is revoked', () => domain.acquire(a, { steal: true }).then((stealing) => stealing.release())],
     ['gives up the last part of its set', (grant) => grant.release('a')],
   ];
   it.each(ends)('ends when the grant around it %s', async (_, end) => {

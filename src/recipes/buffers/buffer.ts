@@ -98,14 +98,15 @@ export interface SharedBuffer {
    * @param cover - A grant of a local domain, a running job or a task whose set has the buffer.
    * @throws {@link GrantLostError} if the grant has ended.
    * @throws {@link InvalidSetError} if it does not hold this buffer.
-   * @throws TypeError if `cover` is none of these, as a grant of a remote backend.
+   * @throws TypeError if `cover` is another value, such as a grant of a remote backend.
    * @waits Never.
    */
   read(cover: Cover): ReadonlyView<Uint8Array>;
   /**
    * Returns a view of typed elements to read, valid until `cover` ends. Throws as the view of
-   * bytes; TypeError if `View` is no class of typed arrays, or a number is none; and RangeError if
-   * a number is not whole, or the part is outside of the buffer or not aligned to its elements.
+   * bytes; TypeError if `View` is no class of typed arrays, or an option is not a number;
+   * RangeError if a number is not whole, or the part is outside of the buffer or not aligned to its
+   * elements.
    *
    * @param cover - A grant of a local domain, a running job or a task whose set has the buffer.
    * @param View - Class of the view, for example `Float32Array`.
@@ -128,14 +129,15 @@ export interface SharedBuffer {
    * exclusive.
    * @throws {@link GrantLostError} if the grant has ended.
    * @throws {@link InvalidSetError} if it does not hold this buffer exclusive.
-   * @throws TypeError if `cover` is none of these, as a grant of a remote backend.
+   * @throws TypeError if `cover` is another value, such as a grant of a remote backend.
    * @waits Never.
    */
   write(cover: Cover): Uint8Array;
   /**
    * Returns a view of typed elements to write, valid until `cover` ends. Throws as the view of
-   * bytes; TypeError if `View` is no class of typed arrays, or a number is none; and RangeError if
-   * a number is not whole, or the part is outside of the buffer or not aligned to its elements.
+   * bytes; TypeError if `View` is no class of typed arrays, or an option is not a number;
+   * RangeError if a number is not whole, or the part is outside of the buffer or not aligned to its
+   * elements.
    *
    * @param cover - A grant of a local domain, a running job or a task that has the buffer
    * exclusive.

@@ -116,7 +116,7 @@ class TimerVsync implements Vsync {
 /**
  * Makes the vsync of a browser's page or worker, by requestAnimationFrame.
  *
- * @throws TypeError where there is none.
+ * @throws TypeError where the runtime does not have that function.
  * @waits Never.
  * @example
  * ```ts no-run
