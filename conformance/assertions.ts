@@ -22,6 +22,7 @@ const namesOf: Readonly<Record<KdsErrorCode, string>> = {
   KDS_GRANT_LOST: 'GrantLostError',
   KDS_DOMAIN_CLOSED: 'DomainClosedError',
   KDS_LIMIT: 'LimitError',
+  KDS_CAPACITY: 'CapacityError',
   KDS_UNAVAILABLE: 'UnavailableError',
   KDS_PROTOCOL: 'ProtocolError',
   KDS_UNSUPPORTED: 'UnsupportedError',

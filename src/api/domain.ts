@@ -11,17 +11,19 @@ import type {
   EnqueueOptions,
   SettledOptions,
 } from './options.ts';
-import type { PreparedSet, Resource, SetSpec } from './sets.ts';
+import type { PreparedSet, Resource, ResourceRef, SetSpec } from './sets.ts';
 import type { Snapshot } from './snapshot.ts';
+import type { Capacity, CapacitySpec } from './units.ts';
 
 /**
  * A feature that a backend may lack: `domain.capabilities` has those of a domain. `settled`,
  * `downgrade`, `part-release` and `steal` are the calls and options of that name. `blocking`:
- * `acquireSync` can wait, since other threads can release.
+ * `acquireSync` can wait, since other threads can release. `units`: capacities, sets that take
+ * units, and `tryUpgrade`.
  *
  * @since 0.1.0
  */
-export type Capability = 'settled' | 'downgrade' | 'part-release' | 'steal' | 'blocking';
+export type Capability = 'settled' | 'downgrade' | 'part-release' | 'steal' | 'blocking' | 'units';
 
 /**
  * A namespace of resources, which callers lock in sets. Two domains are independent of each other.
@@ -47,9 +49,10 @@ export interface Domain<G extends Grant = Grant> {
    * Requests a set and resolves with its grant. The caller releases the grant: prefer `run` or
    * `await using`. Options and set are read once, before the request begins.
    *
-   * @param set - The resources, each exclusive or shared; at most {@link setSizeMax}.
+   * @param set - The resources, at most {@link setSizeMax}, each exclusive, shared or units.
    * @param options - Time limit, signal, label and others; default: wait without a limit.
    * @throws {@link InvalidSetError} if the set is invalid, or `steal` names a shared resource.
+   * @throws {@link CapacityError} if the units of the set can never be granted.
    * @throws {@link WaitTimeoutError} if the set is not granted within `timeoutMs`.
    * @throws {@link LockedError} if `locked` is 'fail' and a synchronous caller uses the set.
    * @throws {@link DeadlockError} if the request would wait for a grant that its caller keeps.
@@ -74,9 +77,10 @@ export interface Domain<G extends Grant = Grant> {
    * Requests a set and resolves with its grant, or with null if a request ahead conflicts with it:
    * one that holds, or one that waits, as a try does not overtake.
    *
-   * @param set - The resources, each exclusive or shared; at most {@link setSizeMax}.
+   * @param set - The resources, at most {@link setSizeMax}, each exclusive, shared or units.
    * @param options - `label`: text for snapshots and errors, at most {@link labelLengthMax}.
    * @throws {@link InvalidSetError} if the set is invalid.
+   * @throws {@link CapacityError} if the units of the set can never be granted.
    * @throws {@link DomainClosedError} if the domain or session is closed.
    * @throws {@link LimitError} if the set, a name or the label is too long, or memory is full.
    * @throws {@link UnavailableError} or {@link ProtocolError} as `acquire` does.
@@ -102,7 +106,7 @@ export interface Domain<G extends Grant = Grant> {
    * computed in exclusion; `grant.signal` can stop `fn` earlier. A stream or an iterator that `fn`
    * returns is read after the release: let it acquire the set itself.
    *
-   * @param set - The resources, each exclusive or shared; at most {@link setSizeMax}.
+   * @param set - The resources, at most {@link setSizeMax}, each exclusive, shared or units.
    * @param fn - Called once, with the grant. No generator function.
    * @throws {@link GrantLostError} if the grant was lost before `fn` returned.
    * @throws TypeError if `fn` is no function, or a generator function; and the errors of `acquire`.
@@ -120,7 +124,7 @@ export interface Domain<G extends Grant = Grant> {
   /**
    * The same with options.
    *
-   * @param set - The resources, each exclusive or shared; at most {@link setSizeMax}.
+   * @param set - The resources, at most {@link setSizeMax}, each exclusive, shared or units.
    * @param options - Those of `acquire`.
    * @param fn - Called once, with the grant. No generator function.
    * @waits Resolves when the set was granted and `fn` has ended; it does not await the release.
@@ -139,7 +143,7 @@ export interface Domain<G extends Grant = Grant> {
    * `onGrant` throws, or is an async function that rejects, the grant is abandoned unless it was
    * released, and the error is reported as uncaught.
    *
-   * @param set - The resources, each exclusive or shared; at most {@link setSizeMax}.
+   * @param set - The resources, at most {@link setSizeMax}, each exclusive, shared or units.
    * @param onGrant - Receives the grant: from a queue, or within the call that causes the grant.
    * @param options - Those of `acquire`, `delivery` and `onRefused`.
    * @returns A waiter, which can cancel the request.
@@ -167,7 +171,7 @@ export interface Domain<G extends Grant = Grant> {
   /**
    * Checks a set once, for many requests of this domain. A prepared set holds nothing.
    *
-   * @param set - The resources, each exclusive or shared; at most {@link setSizeMax}.
+   * @param set - The resources, at most {@link setSizeMax}, each exclusive, shared or units.
    * @throws {@link InvalidSetError} if the set is invalid.
    * @throws {@link LimitError} if the set or a name is too long.
    * @throws {@link DomainClosedError} if the domain or session is closed.
@@ -189,6 +193,62 @@ export interface Domain<G extends Grant = Grant> {
   resource(name?: string): Resource;
 
   /**
+   * Declares how many units a resource has, or changes that. Sets can take units of it then; a
+   * shared one takes one, an exclusive one all. The capacity lasts as long as the domain.
+   *
+   * More capacity grants waiting sets in their order. With less, no grant is taken back, but a
+   * waiting set that takes more units than there are is refused with {@link CapacityError}. While
+   * units are in use, names can only be added or removed at the end of the list.
+   *
+   * @param ref - The resource: a name, or a handle of this domain.
+   * @param capacity - The number of units, or their names.
+   * @returns Nothing, or on a backend with a server a promise.
+   * @throws {@link CapacityError} if units are in use and the list would change their names.
+   * @throws {@link InvalidSetError} if the resource is no name and no open handle of this domain.
+   * @throws {@link DomainClosedError} if the domain or session is closed.
+   * @throws {@link LimitError} if a name or the list is too long, or memory is full.
+   * @throws {@link UnavailableError} if the backend cannot be reached in time.
+   * @throws {@link UnsupportedError} if the backend lacks the {@link Capability} `units`.
+   * @throws TypeError or RangeError if the capacity is invalid.
+   * @waits Never for other requests. A promise resolves when the server has the change.
+   * @example
+   * ```ts
+   * import { createDomain } from 'kds';
+   *
+   * const domain = createDomain();
+   * domain.setCapacity('gpu', ['gpu0', 'gpu1', 'gpu2', 'gpu3']);
+   * await domain.run({ units: { gpu: 2 }, shared: 'models' }, ({ units }) => {
+   *   console.log(units.gpu); // [ 'gpu0', 'gpu1' ]
+   * });
+   * ```
+   * @since 0.2.0
+   */
+  setCapacity(ref: ResourceRef, capacity: CapacitySpec): void | Promise<void>;
+
+  /**
+   * Returns the capacity of a resource and how much of it is taken at this moment, or undefined if
+   * it has none. Walks the queue of the resource.
+   *
+   * @param ref - The resource: a name, or a handle of this domain.
+   * @returns The capacity, or on a backend with a server a promise of it.
+   * @throws {@link InvalidSetError} if the resource is no name and no handle of this domain.
+   * @throws {@link LimitError} if a name is too long.
+   * @throws {@link UnavailableError} if the backend cannot be reached in time.
+   * @throws {@link UnsupportedError} if the backend lacks the {@link Capability} `units`.
+   * @waits Never for other requests. A promise resolves after a round trip to the server.
+   * @example
+   * ```ts
+   * import { createDomain } from 'kds';
+   *
+   * const domain = createDomain({ capacity: { ram: 64 } });
+   * using grant = await domain.acquire({ units: { ram: 16 } });
+   * console.log(domain.capacity('ram')); // { capacity: 64, taken: 16, waiting: 0 }
+   * ```
+   * @since 0.2.0
+   */
+  capacity(ref: ResourceRef): Capacity | undefined | Promise<Capacity | undefined>;
+
+  /**
    * Opens a session: a domain within this one, whose `close()` releases and cancels all that was
    * requested through it. Sessions can be nested to any depth.
    *
@@ -204,9 +264,10 @@ export interface Domain<G extends Grant = Grant> {
    * Resolves when all sets that conflict with this one *now*, held or waiting, have ended. Takes
    * nothing and blocks no other request. Later arrivals do not count; grants of the caller do.
    *
-   * @param set - The resources, each exclusive or shared; at most {@link setSizeMax}.
+   * @param set - The resources, at most {@link setSizeMax}, each exclusive, shared or units.
    * @param options - Time limit and signal; default: wait without a limit.
    * @throws {@link WaitTimeoutError} if the set is not settled within `timeoutMs`.
+   * @throws {@link CapacityError} if the units of the set can never be granted.
    * @throws {@link InvalidSetError} if the set is invalid.
    * @throws {@link DomainClosedError} if the domain or session is closed, before or meanwhile.
    * @throws {@link LimitError} if the set or a name is too long, or memory is full.
@@ -300,9 +361,10 @@ export interface SyncDomain extends Domain<SyncGrant> {
    * Requests a set and returns its grant, or null if a request ahead conflicts with it. The grant
    * counts as that of a synchronous caller for `locked`.
    *
-   * @param set - The resources, each exclusive or shared; at most {@link setSizeMax}.
+   * @param set - The resources, at most {@link setSizeMax}, each exclusive, shared or units.
    * @param options - `label`: text for snapshots and errors, at most {@link labelLengthMax}.
    * @throws {@link InvalidSetError} if the set is invalid.
+   * @throws {@link CapacityError} if the units of the set can never be granted.
    * @throws {@link DomainClosedError} if the domain or session is closed.
    * @throws {@link LimitError} if the set, a name or the label is too long, or memory is full.
    * @throws {@link UnavailableError} on threads, if the arena's lock is not free in time.
@@ -316,7 +378,7 @@ export interface SyncDomain extends Domain<SyncGrant> {
    * backend that cannot throws at once for a set that is not free. Request and grant count as those
    * of a synchronous caller for `locked`. (kds.h: kds_waitall.)
    *
-   * @param set - The resources, each exclusive or shared; at most {@link setSizeMax}.
+   * @param set - The resources, at most {@link setSizeMax}, each exclusive, shared or units.
    * @param options - Time limit, time to spin and label; default: wait without a limit.
    * @throws {@link WaitTimeoutError} if the set is not granted in time, or not free and the thread
    * may not block.
@@ -324,6 +386,7 @@ export interface SyncDomain extends Domain<SyncGrant> {
    * threads block on each other without a limit.
    * @throws {@link InterruptedError} if another thread interrupts the wait.
    * @throws {@link InvalidSetError} if the set is invalid.
+   * @throws {@link CapacityError} if the units of the set can never be granted.
    * @throws {@link DomainClosedError} if the domain or session is closed.
    * @throws {@link LimitError} if the set, a name or the label is too long, or memory is full.
    * @throws {@link UnavailableError} on threads, if the arena's lock is not free in time.
@@ -348,6 +411,10 @@ export interface SyncDomain extends Domain<SyncGrant> {
    * @waits Never. A large snapshot keeps the thread busy; `query()` lets its event loop run.
    */
   querySync(): Snapshot;
+
+  setCapacity(ref: ResourceRef, capacity: CapacitySpec): void;
+
+  capacity(ref: ResourceRef): Capacity | undefined;
 
   session(options?: { label?: string }): SyncSession;
 }

@@ -20,6 +20,7 @@ export type KdsErrorCode =
   | 'KDS_GRANT_LOST'
   | 'KDS_DOMAIN_CLOSED'
   | 'KDS_LIMIT'
+  | 'KDS_CAPACITY'
   | 'KDS_UNAVAILABLE'
   | 'KDS_PROTOCOL'
   | 'KDS_UNSUPPORTED'
@@ -74,6 +75,7 @@ type KdsErrorOf<Code extends KdsErrorCode> = Extract<
   | GrantLostError
   | DomainClosedError
   | LimitError
+  | CapacityError
   | UnavailableError
   | ProtocolError
   | UnsupportedError
@@ -161,6 +163,8 @@ export interface DeadlockStep {
     readonly exclusive: readonly string[];
     /** Those in shared mode. */
     readonly shared: readonly string[];
+    /** The units that it takes of others, by name; absent if there are none. */
+    readonly units?: Readonly<Record<string, number>>;
   };
 }
 
@@ -250,6 +254,20 @@ export class LimitError extends KdsError {
   /** The name of the class. */
   override readonly name = 'LimitError';
   readonly code = 'KDS_LIMIT';
+}
+
+/**
+ * The set takes units of a resource without a capacity, more units than there are, or asserts
+ * another capacity than the one in force; a smaller capacity was declared while the request waited;
+ * or the names of units that are in use would change. Declare the capacity first, by `setCapacity`
+ * or in the set, or take fewer units.
+ *
+ * @since 0.2.0
+ */
+export class CapacityError extends KdsError {
+  /** The name of the class. */
+  override readonly name = 'CapacityError';
+  readonly code = 'KDS_CAPACITY';
 }
 
 /**

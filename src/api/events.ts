@@ -145,6 +145,30 @@ export interface GrantWeakenEvent extends EventBase {
 }
 
 /**
+ * Resources of a grant have become exclusive: `set` has them.
+ *
+ * @since 0.2.0
+ */
+export interface GrantUpgradeEvent extends EventBase {
+  /** The fencing token of the grant. */
+  readonly token: number;
+}
+
+/**
+ * A capacity was declared or changed. `id` is 0, and `set` names the resource with all its units.
+ *
+ * @since 0.2.0
+ */
+export interface CapacityEvent extends EventBase {
+  /** The name of the resource. */
+  readonly resource: string;
+  /** Its number of units from now on. */
+  readonly capacity: number;
+  /** Whether a set has asserted it: it is forgotten when the resource is not in use any more. */
+  readonly isAsserted: boolean;
+}
+
+/**
  * A grant was lost before its holder released it.
  *
  * @since 0.1.0
@@ -205,6 +229,10 @@ export interface DomainEvents {
   readonly 'kds.grant.release': GrantReleaseEvent;
   /** A grant was downgraded or released in part. */
   readonly 'kds.grant.weaken': GrantWeakenEvent;
+  /** Resources of a grant have become exclusive. */
+  readonly 'kds.grant.upgrade': GrantUpgradeEvent;
+  /** A capacity was declared or changed. */
+  readonly 'kds.resource.capacity': CapacityEvent;
   /** A grant was lost before its holder released it. */
   readonly 'kds.grant.lost': GrantLostEvent;
   /** A grant has resources that may be half written. */
@@ -232,6 +260,8 @@ export const eventNames = [
   'kds.request.end',
   'kds.grant.release',
   'kds.grant.weaken',
+  'kds.grant.upgrade',
+  'kds.resource.capacity',
   'kds.grant.lost',
   'kds.grant.recovered',
   'kds.grant.held-long',

@@ -2,6 +2,18 @@
 
 import type { AcquireOptions } from './options.ts';
 import type { PreparedSet, ResourceRef, SetSpec } from './sets.ts';
+import type { Unit } from './units.ts';
+
+/**
+ * The units that a downgrade leaves, by resource: an object with names as keys, or a Map, whose
+ * keys may be handles too.
+ *
+ * @since 0.2.0
+ */
+export interface UnitsLeft {
+  /** The number of units that are left of each resource: at least one. */
+  readonly units: Readonly<Record<string, number>> | ReadonlyMap<ResourceRef, number>;
+}
 
 /**
  * A held set. Until it is released, no other grant conflicts with it, unless it is lost: revoked by
@@ -59,6 +71,24 @@ export interface Grant {
    */
   readonly ignored: readonly string[];
   /**
+   * The units that the grant has of each resource with a capacity: the lowest free ones at the time
+   * of the grant, ascending. Names as in snapshots. Empty once the grant has ended. On the broker
+   * and etcd those that it has as far as this client knows.
+   *
+   * @throws {@link UnavailableError} on threads, if the arena's lock is not free in time.
+   * @waits Never.
+   * @example
+   * ```ts
+   * import { createDomain } from 'kds';
+   *
+   * const domain = createDomain({ capacity: { gpu: ['gpu0', 'gpu1'], ram: 64 } });
+   * using grant = await domain.acquire({ units: { gpu: 1, ram: 2 } });
+   * console.log(grant.units); // { gpu: [ 'gpu0' ], ram: [ 0, 1 ] }
+   * ```
+   * @since 0.2.0
+   */
+  readonly units: Readonly<Record<string, readonly Unit[]>>;
+  /**
    * Releases the whole set. Does nothing if the grant was released before, or is lost. Later
    * requests of the same client come after it.
    *
@@ -91,6 +121,57 @@ export interface Grant {
    * @waits Never for other requests. A promise resolves when the server has the change.
    */
   downgrade(part?: ResourceRef | readonly ResourceRef[]): void | Promise<void>;
+  /**
+   * Leaves that many units of resources: of an exclusive one, or fewer than before. The grant gives
+   * back its highest units.
+   *
+   * @param part - The units that are left, by resource, each held by the grant.
+   * @throws {@link InvalidSetError} if the grant does not hold all of the part, or as many units:
+   * nothing is done.
+   * @throws {@link CapacityError} if a resource has no capacity, or fewer units.
+   * @throws {@link GrantLostError} if the grant has ended.
+   * @throws {@link LimitError} if a name is too long, or memory is full.
+   * @throws {@link UnavailableError} on threads, if the arena's lock is not free in time.
+   * @throws {@link UnsupportedError} if the backend lacks the {@link Capability} `units`.
+   * @throws TypeError or RangeError if a number of units is invalid.
+   * @returns Nothing, or on etcd a promise that never rejects.
+   * @waits Never for other requests. A promise resolves when the server has the change.
+   * @example
+   * ```ts
+   * import { createDomain } from 'kds';
+   *
+   * const domain = createDomain({ capacity: { gpu: 4 } });
+   * using grant = await domain.acquire({ exclusive: 'gpu' });
+   * grant.downgrade({ units: { gpu: 2 } });
+   * console.log(grant.units.gpu); // [ 0, 1 ]
+   * ```
+   * @since 0.2.0
+   */
+  downgrade(part: UnitsLeft): void | Promise<void>;
+  /**
+   * Makes shared resources, or those of which units are taken, exclusive, if no other set holds any
+   * of them or would be granted before: all of them, or none. Waits for nobody, so it cannot
+   * deadlock; on false, release the grant and request the set anew.
+   *
+   * @param part - A resource or a list of them, each held by the grant. Default: all.
+   * @returns Whether they are exclusive now, or on a backend with a server a promise of it.
+   * @throws {@link InvalidSetError} if the grant does not hold all of the part: nothing is done.
+   * @throws {@link GrantLostError} if the grant has ended.
+   * @throws {@link LimitError} if the list or a name is too long.
+   * @throws {@link UnavailableError} if the backend cannot be reached in time.
+   * @throws {@link UnsupportedError} if the backend lacks the {@link Capability} `units`.
+   * @waits Never for other requests. A promise resolves after a round trip to the server.
+   * @example
+   * ```ts
+   * import { createDomain } from 'kds';
+   *
+   * const domain = createDomain();
+   * using grant = await domain.acquire({ shared: 'config' });
+   * if (await grant.tryUpgrade('config')) console.log('nobody else reads it');
+   * ```
+   * @since 0.2.0
+   */
+  tryUpgrade(part?: ResourceRef | readonly ResourceRef[]): boolean | Promise<boolean>;
   /**
    * Releases the set and reports its exclusive resources as possibly half written: later grants
    * list them as `recovered`. Does nothing if the grant has ended.
@@ -163,10 +244,11 @@ export interface Grant {
  */
 export interface SyncGrant extends Grant {
   /**
-   * Returns whether the grant holds all of a set at this moment, in that mode or a stronger one:
-   * false for a part that was released, downgraded, lost or ignored. For guards of a resource.
+   * Returns whether the grant holds all of a set at this moment, in that mode or a stronger one, of
+   * units at least as many: false for a part that was released, downgraded, lost or ignored. For
+   * guards of a resource.
    *
-   * @param set - The resources, each exclusive or shared; at most {@link setSizeMax}.
+   * @param set - The resources, at most {@link setSizeMax}, each exclusive, shared or units.
    * @throws {@link InvalidSetError} if the set is invalid.
    * @throws {@link LimitError} if the set or a name is too long.
    * @throws {@link UnavailableError} on threads, if the arena's lock is not free in time.
@@ -190,7 +272,8 @@ export interface SyncGrant extends Grant {
    * @waits Never.
    */
   release(part?: ResourceRef | readonly ResourceRef[]): void;
-  downgrade(part?: ResourceRef | readonly ResourceRef[]): void;
+  downgrade(part?: ResourceRef | readonly ResourceRef[] | UnitsLeft): void;
+  tryUpgrade(part?: ResourceRef | readonly ResourceRef[]): boolean;
   abandon(reason?: unknown): void;
   /**
    * Calls `release()`: for `using`.

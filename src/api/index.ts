@@ -7,6 +7,7 @@ export {
 export type { Capability, Domain, Session, SyncDomain, SyncSession } from './domain.ts';
 export * from './errors.ts';
 export {
+  type CapacityEvent,
   type DomainEvents,
   type EventDomain,
   type EventName,
@@ -15,6 +16,7 @@ export {
   type GrantLostEvent,
   type GrantRecoveredEvent,
   type GrantReleaseEvent,
+  type GrantUpgradeEvent,
   type GrantWeakenEvent,
   type RequestEndEvent,
   type RequestGrantEvent,
@@ -23,7 +25,7 @@ export {
   type RequestStartEvent,
   watchEvents,
 } from './events.ts';
-export type { Grant, SyncGrant, Waiter } from './grant.ts';
+export type { Grant, SyncGrant, UnitsLeft, Waiter } from './grant.ts';
 export { labelLengthMax, nameLengthMax, setSizeMax } from './limits.ts';
 export type {
   AcquireOptions,
@@ -33,4 +35,5 @@ export type {
   SettledOptions,
 } from './options.ts';
 export type { NamedSet, PreparedSet, Resource, ResourceRef, SetSpec } from './sets.ts';
-export type { Snapshot, SnapshotEntry } from './snapshot.ts';
+export type { Snapshot, SnapshotCapacity, SnapshotEntry } from './snapshot.ts';
+export type { Capacity, CapacitySpec, Unit, UnitCount, UnitsSpec } from './units.ts';

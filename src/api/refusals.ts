@@ -1,6 +1,14 @@
 /** For domains: errors that local and remote ones throw for the same reason. */
 
-import { DomainClosedError, GrantLostError, InvalidSetError, ProtocolError } from './errors.ts';
+import {
+  CapacityError,
+  DomainClosedError,
+  GrantLostError,
+  InvalidSetError,
+  LimitError,
+  ProtocolError,
+  UnsupportedError,
+} from './errors.ts';
 import { describeSet } from './mode.ts';
 import { describe, type NamedSet } from './sets.ts';
 
@@ -30,6 +38,61 @@ export function foreignHolding(grant: unknown): TypeError {
 
 export function stealsShared(): InvalidSetError {
   return new InvalidSetError('steal takes exclusive resources only');
+}
+
+/** A set takes units of a resource that has none. `name` as snapshots have it. */
+export function noCapacity(name: string): CapacityError {
+  return new CapacityError(
+    `resource ${describe(name)} has no capacity: declare it by setCapacity(), or in the set by ` +
+      '{ take, of }',
+  );
+}
+
+export function overCapacity(name: string, units: number, capacity: number): CapacityError {
+  return new CapacityError(
+    `resource ${describe(name)} has ${capacity} units: ${units} can never be taken at once`,
+  );
+}
+
+/** A set asserts another capacity than the one in force; 0 if that is none. */
+export function otherCapacity(name: string, asserted: number, capacity: number): CapacityError {
+  const actual = capacity === 0 ? 'is in use without a capacity' : `has ${capacity} units`;
+  return new CapacityError(
+    `resource ${describe(name)} ${actual}, and the set asserts ${asserted}: use one capacity ` +
+      'everywhere',
+  );
+}
+
+/** A smaller capacity was declared while the request waited. `of`: of which resource, if known. */
+export function capacityReduced(of?: { readonly name: string; readonly capacity: number }) {
+  const what = of === undefined ? 'a resource' : `resource ${describe(of.name)}`;
+  const now = of === undefined ? 'fewer units than the set takes' : `${of.capacity} units`;
+  return new CapacityError(`${what} has ${now} now: the request can never be granted`);
+}
+
+export function unitsInUse(name: string): CapacityError {
+  return new CapacityError(
+    `units of resource ${describe(name)} are in use and keep their names: add or remove names at ` +
+      'the end of the list only',
+  );
+}
+
+/** A downgrade to more units than the grant holds. */
+export function notFewer(name: string, units: number, held: number): InvalidSetError {
+  return new InvalidSetError(
+    `a downgrade leaves at most as many units as before: ${units} of ${describe(name)}, and the ` +
+      `grant holds ${held}`,
+  );
+}
+
+export function numbersDoNotFit(): LimitError {
+  return new LimitError('no memory is left for the numbers of units: release some sets');
+}
+
+export function lacksUnits(backend: string): UnsupportedError {
+  return new UnsupportedError(
+    `the backend ${backend} has no units of resources: see domain.capabilities`,
+  );
 }
 
 export function partNotHeld(token: number): InvalidSetError {

@@ -1,10 +1,9 @@
-/**
- * The set of a request: resources, each exclusive or shared.
- */
+/** The set of a request: resources, each exclusive, shared or a number of units. */
 
 import { escaped, quote } from '../runtime/escape.ts';
 import { InvalidSetError, LimitError } from './errors.ts';
-import { nameLengthMax, setSizeMax } from './limits.ts';
+import { nameLengthMax } from './limits.ts';
+import type { UnitCount, UnitsSpec } from './units.ts';
 
 /**
  * A handle of a resource, made by {@link Domain.resource}; sets of its own domain may name it.
@@ -45,9 +44,10 @@ export interface Resource {
 export type ResourceRef = string | Resource;
 
 /**
- * The set of a request: at most {@link setSizeMax} resources. A resource named twice counts once,
- * and exclusive wins. Read once, when the request is made. `{}` is the empty set, which is granted
- * at once; a key whose value is undefined is an {@link InvalidSetError}.
+ * The set of a request: at most {@link setSizeMax} resources. A resource named twice counts once:
+ * exclusive wins, otherwise the greater number of units. Read once, when the request is made. `{}`
+ * is the empty set, which is granted at once; a key whose value is undefined is an
+ * {@link InvalidSetError}.
  *
  * @since 0.1.0
  */
@@ -56,6 +56,13 @@ export interface SetSpec {
   readonly exclusive?: ResourceRef | readonly ResourceRef[];
   /** Resources that other shared grants may hold too. Default: none. */
   readonly shared?: ResourceRef | readonly ResourceRef[];
+  /**
+   * Units of resources with a capacity: `{ gpu: 2 }`, or `{ gpu: { take: 2, of: 4 } }`, which
+   * asserts the capacity. Default: none. Needs the {@link Capability} `units`.
+   *
+   * @since 0.2.0
+   */
+  readonly units?: UnitsSpec;
 }
 
 /**
@@ -69,6 +76,12 @@ export interface PreparedSet {
   readonly exclusive: readonly ResourceRef[];
   /** The resources in shared mode. */
   readonly shared: readonly ResourceRef[];
+  /**
+   * The units that it takes, by resource.
+   *
+   * @since 0.2.0
+   */
+  readonly units: ReadonlyMap<ResourceRef, UnitCount>;
 }
 
 /**
@@ -81,153 +94,17 @@ export interface NamedSet {
   readonly exclusive: readonly string[];
   /** The resources in shared mode. */
   readonly shared: readonly string[];
-}
-
-/**
- * The resources that a caller names, read once and completely before an operation begins. A list
- * may be a proxy or have getters, so it is read element by element, and never again.
- */
-export class RequestedRefs {
-  /** The first {@link count} are valid, exclusive resources first. A resource may occur twice. */
-  readonly refs: ResourceRef[] = [];
-  count = 0;
-  exclusiveCount = 0;
-  /** A request uses it, so what is read meanwhile needs memory of its own. */
-  isTaken = false;
-  /** For backends: a prepared set has both of them. This one's queues are not known beforehand. */
-  readonly resolved: undefined = undefined;
-  readonly epoch: undefined = undefined;
-
-  /** Memory of its own, for a request that keeps it. */
-  copy(): RequestedRefs {
-    const copy = new RequestedRefs();
-    for (let index = 0; index < this.count; index++) copy.refs.push(this.refs[index] as string);
-    copy.count = this.count;
-    copy.exclusiveCount = this.exclusiveCount;
-    return copy;
-  }
-
-  get exclusive(): readonly ResourceRef[] {
-    return this.refs.slice(0, this.exclusiveCount);
-  }
-
-  get shared(): readonly ResourceRef[] {
-    return this.refs.slice(this.exclusiveCount, this.count);
-  }
+  /**
+   * The units that it takes of resources with a capacity, in shared mode too; absent if there are
+   * none.
+   *
+   * @since 0.2.0
+   */
+  readonly units?: Readonly<Record<string, number>>;
 }
 
 /** Returns a handle that a set may name; throws InvalidSetError for any other value. */
 export type AcceptHandle = (ref: unknown) => ResourceRef;
-
-/**
- * Reads a set. Runs code of the caller's (getters, proxies), so it is called outside of operations.
- *
- * @throws InvalidSetError, LimitError
- */
-export function readSpec(spec: SetSpec, into: RequestedRefs, accept: AcceptHandle): void {
-  if (typeof spec !== 'object' || spec === null) throw notASet(spec);
-  // A key that no set has would leave a resource unlocked.
-  let keyCount = 0;
-  for (const key in spec) {
-    keyCount++;
-    if (key !== 'exclusive' && key !== 'shared') throw unknownKey(key);
-  }
-  const { exclusive, shared } = spec;
-  // Of a set with one list nothing more is to be known: the other one is not undefined, but absent.
-  if (exclusive === undefined || shared === undefined) {
-    if (keyCount !== 1 || exclusive === shared) checkAbsent(spec, exclusive, shared);
-  }
-  let count = 0;
-  if (exclusive !== undefined) count = readList(exclusive, into.refs, 0, accept);
-  into.exclusiveCount = count;
-  if (shared !== undefined) count = readList(shared, into.refs, count, accept);
-  into.count = count;
-}
-
-/** Reads the resources of one list, or a single one. The same rules as {@link readSpec}. */
-export function readRefs(
-  named: ResourceRef | readonly ResourceRef[],
-  into: RequestedRefs,
-  accept: AcceptHandle,
-): void {
-  into.count = readList(named, into.refs, 0, accept);
-  into.exclusiveCount = into.count;
-}
-
-/** Returns how many there are then. */
-function readList(
-  named: ResourceRef | readonly ResourceRef[],
-  refs: ResourceRef[],
-  countBefore: number,
-  accept: AcceptHandle,
-): number {
-  if (!isRefList(named)) {
-    if (countBefore === setSizeMax) checkSetSize(setSizeMax + 1);
-    refs[countBefore] = typeof named === 'string' ? named : accept(named);
-    return countBefore + 1;
-  }
-  const { length } = named;
-  const count = countBefore + length;
-  if (!(length >= 0 && count <= setSizeMax)) refuseLength(length, count);
-  for (let index = 0; index < length; index++) {
-    const ref: unknown = named[index];
-    refs[countBefore + index] = typeof ref === 'string' ? ref : accept(ref);
-  }
-  return count;
-}
-
-function notASet(spec: unknown): InvalidSetError {
-  return new InvalidSetError(
-    `a set is an object like { exclusive: 'a', shared: ['b'] }, not ${describe(spec)}`,
-  );
-}
-
-function unknownKey(key: string): InvalidSetError {
-  return new InvalidSetError(
-    `a set has no ${describe(key)}: name resources under 'exclusive' or 'shared'`,
-  );
-}
-
-/** A list may be left out; a key whose value is undefined names nothing by mistake. */
-function checkAbsent(spec: SetSpec, exclusive: unknown, shared: unknown): void {
-  if (exclusive === undefined && 'exclusive' in spec) throw undefinedList('exclusive');
-  if (shared === undefined && 'shared' in spec) throw undefinedList('shared');
-  if (exclusive === undefined && shared === undefined) checkEmpty(spec);
-}
-
-function undefinedList(key: 'exclusive' | 'shared'): InvalidSetError {
-  return new InvalidSetError(
-    `'${key}' of a set is undefined: name a resource, or leave the key out`,
-  );
-}
-
-/**
- * Only a plain object without keys is the empty set: a promise, a list, a Map, an instance of a
- * class, or an object with symbols is not meant as a set of nothing.
- */
-function checkEmpty(spec: object): void {
-  const prototype: object | null = Object.getPrototypeOf(spec);
-  // By shape and not by identity, as an object of another realm is as good.
-  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
-  if (isPlain && Reflect.ownKeys(spec).length === 0) return;
-  if ('then' in spec) {
-    throw new InvalidSetError(
-      'a set is an object like { exclusive: "a" }, not a promise: await it',
-    );
-  }
-  if (Symbol.iterator in spec) {
-    throw new InvalidSetError("a set is an object like { exclusive: ['a', 'b'] }, not a list");
-  }
-  throw new InvalidSetError(
-    "a set names resources under 'exclusive' or 'shared', and is {} if not",
-  );
-}
-
-/** A proxy of a list may claim any length, also one that no list has. */
-function refuseLength(length: number, count: number): never {
-  checkSetSize(count);
-  throw new InvalidSetError(`a list of ${describe(length)} resources is no list`);
-}
 
 /** @throws InvalidSetError, LimitError */
 export function checkName(name: unknown): asserts name is string {
@@ -241,17 +118,6 @@ export function checkName(name: unknown): asserts name is string {
       `a resource's name of ${name.length} code units is over the limit of ${nameLengthMax}`,
     );
   }
-}
-
-/** @throws LimitError */
-function checkSetSize(size: number): void {
-  if (size > setSizeMax) {
-    throw new LimitError(`a set of ${size} resources is over the limit of ${setSizeMax}`);
-  }
-}
-
-function isRefList(refs: ResourceRef | readonly ResourceRef[]): refs is readonly ResourceRef[] {
-  return Array.isArray(refs);
 }
 
 /** A value in an error message, shortened. */

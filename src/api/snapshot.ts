@@ -1,6 +1,7 @@
 /** All requests and grants of a domain at one moment. Plain data: can be sent and compared. */
 
 import type { NamedSet } from './sets.ts';
+import type { Capacity, Unit } from './units.ts';
 
 /**
  * A held or waiting set in a {@link Snapshot}.
@@ -22,9 +23,27 @@ export interface SnapshotEntry {
   readonly since: number;
   /**
    * Ids of the sets that directly block this one: on each resource the nearest ones ahead that
-   * conflict. Their own blockers are in their entries. Empty once granted.
+   * conflict; on one with a capacity the one ahead in line, or, for the first in line, all that
+   * hold units. Their own blockers are in their entries. Empty once granted.
    */
   readonly waitingFor: readonly number[];
+  /**
+   * The units of a held set, by resource, as in {@link Grant.units}; absent without any. Left out
+   * of a resource of which it has more than 1,024.
+   *
+   * @since 0.2.0
+   */
+  readonly units?: Readonly<Record<string, readonly Unit[]>>;
+}
+
+/**
+ * A resource with a capacity in a {@link Snapshot}.
+ *
+ * @since 0.2.0
+ */
+export interface SnapshotCapacity extends Capacity {
+  /** The name of the resource. */
+  readonly resource: string;
 }
 
 /**
@@ -38,4 +57,10 @@ export interface Snapshot {
   readonly held: readonly SnapshotEntry[];
   /** The waiting sets, in arrival order. */
   readonly pending: readonly SnapshotEntry[];
+  /**
+   * The resources that have a capacity, by name; absent without any.
+   *
+   * @since 0.2.0
+   */
+  readonly capacities?: readonly SnapshotCapacity[];
 }

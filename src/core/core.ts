@@ -472,6 +472,16 @@ export class Core {
     return this.allSets(from, end).filter((set) => (w[set | L.FLAGS] & notSets) === 0);
   }
 
+  /** Every resource (in these words) that has a capacity, in no order. */
+  meteredResources(from: number, end: number): readonly number[] {
+    const w = this.memory.words;
+    const resources: number[] = [];
+    for (let slot = Math.max(from, L.HEADER_WORDS); slot < end; slot += L.SLOT_WORDS) {
+      if ((w[slot | L.FLAGS] & L.KIND) === L.RESOURCE && isMetered(w, slot)) resources.push(slot);
+    }
+    return resources;
+  }
+
   /** And every observer, and what was taken away and is not forgotten. */
   allSets(from = 0, end = this.memory.words[L.TOP]): readonly number[] {
     const w = this.memory.words;

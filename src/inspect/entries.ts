@@ -1,6 +1,6 @@
 /** The entries of a snapshot, of any backend, and their texts for people. */
 
-import { type Mode, modeOf as modeOfUnits, unitsIn } from '../api/mode.ts';
+import { type Mode, modeIn } from '../api/mode.ts';
 import type { NamedSet } from '../api/sets.ts';
 import type { Snapshot, SnapshotEntry } from '../api/snapshot.ts';
 import { escaped, printable } from '../runtime/escape.ts';
@@ -64,8 +64,7 @@ export const printedLengthMax = 80;
  * @since 0.1.0
  */
 export function modeOf({ set }: { readonly set: NamedSet }, name: string): Mode | undefined {
-  const units = unitsIn(set, name);
-  return units === 0 ? undefined : modeOfUnits(units);
+  return modeIn(set, name);
 }
 
 /**

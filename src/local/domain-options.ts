@@ -2,6 +2,7 @@
 
 import { checkFunction, checkIsObject, checkLabel, checkTimeout } from '../api/options.ts';
 import { describe } from '../api/sets.ts';
+import { type CapacitySpec, type ReadCapacity, readCapacities } from '../api/units.ts';
 import type { OpenInner } from './grant.ts';
 import { HeldContext } from './held-context.ts';
 import { type HoldWarning, HoldWatchdog, reportAsWarning } from './hold-watchdog.ts';
@@ -52,27 +53,39 @@ export interface DomainOptions {
    * Default: none.
    */
   readonly label?: string | undefined;
+  /**
+   * Capacities that are declared as the domain is opened, by name, as by
+   * {@link Domain.setCapacity}. Default: none.
+   *
+   * @since 0.2.0
+   */
+  readonly capacity?: Readonly<Record<string, CapacitySpec>> | undefined;
 }
 
 const policies: readonly NestedPolicy[] = ['independent', 'checked', 'reentrant'];
 
+/** Options that were read: nothing of the caller's is left in them. */
+export type ReadDomainOptions = Omit<DomainOptions, 'capacity'> & {
+  readonly capacity: ReadonlyMap<string, ReadCapacity>;
+};
+
 /** @throws TypeError, RangeError, LimitError */
-export function readDomainOptions(options: DomainOptions): DomainOptions {
+export function readDomainOptions(options: DomainOptions): ReadDomainOptions {
   checkIsObject(options);
-  const { nested, holdWarningMs, onHoldWarning, label } = options;
+  const { nested, holdWarningMs, onHoldWarning, label, capacity } = options;
   if (nested !== undefined && !policies.includes(nested)) {
     throw new TypeError(`nested is '${policies.join("', '")}', not ${describe(nested)}`);
   }
   if (onHoldWarning !== undefined) checkFunction(onHoldWarning, 'onHoldWarning');
   if (holdWarningMs !== undefined) checkTimeout(holdWarningMs, 'holdWarningMs');
   if (label !== undefined) checkLabel(label);
-  return { nested, holdWarningMs, onHoldWarning, label };
+  return { nested, holdWarningMs, onHoldWarning, label, capacity: readCapacities(capacity) };
 }
 
 /** @throws UnsupportedError for a `nested` that needs a missing AsyncLocalStorage. */
 export function applyOptions(
   backend: Operations,
-  options: DomainOptions,
+  options: ReadDomainOptions,
   openInner: OpenInner,
 ): void {
   backend.openInner = openInner;
@@ -85,6 +98,13 @@ export function applyOptions(
   }
 }
 
-export function requestsOf(backend: Operations, { nested }: DomainOptions): LocalRequests {
-  return nested === 'reentrant' ? new ReentrantRequests(backend) : new LocalRequests(backend);
+/** Declares the capacities among the options. @throws CapacityError, UnavailableError */
+export function requestsOf(
+  backend: Operations,
+  { nested, capacity }: ReadDomainOptions,
+): LocalRequests {
+  const requests =
+    nested === 'reentrant' ? new ReentrantRequests(backend) : new LocalRequests(backend);
+  for (const [name, each] of capacity) requests.declareCapacity(name, each);
+  return requests;
 }

@@ -10,6 +10,7 @@
  */
 
 import type { EventDomain, GrantLostEvent, RequestOutcome } from '../api/events.ts';
+import { namedSetOf } from '../api/mode.ts';
 import { PASS_LOCKED, SYNC } from '../core/index.ts';
 import { namesOf } from '../report/blockers.ts';
 import type { CoreReader } from '../report/core-reader.ts';
@@ -85,6 +86,23 @@ export class LocalEvents {
     const events = this.#of(set);
     events.set = namesOf(this.#source.reader, set);
     events.weakened(token);
+  }
+
+  /** A grant holds more than before. */
+  upgraded(set: number, token: number): void {
+    const events = this.#of(set);
+    events.set = namesOf(this.#source.reader, set);
+    events.upgraded(token);
+  }
+
+  /** A capacity was declared, or asserted by a set that is about to arrive. */
+  resized(queue: number, capacity: number, isAsserted: boolean): void {
+    const { reader, delivery } = this.#source;
+    const resource = reader.nameOf(queue);
+    const set = namedSetOf([{ resource, units: capacity, of: 0 }]);
+    const subject = { domain: this.#domain, id: 0, label: undefined, session: undefined };
+    const details = { resource, capacity, isAsserted };
+    new SetEvents(subject, set, delivery).emit('kds.resource.capacity', monotonicUs(), details);
   }
 
   /** A grant has been taken away, or is about to be. */

@@ -5,26 +5,29 @@
 
 import { GrantLostError } from '../api/errors.ts';
 import { eventFlags } from '../api/events.ts';
-import type { SyncGrant } from '../api/grant.ts';
+import type { SyncGrant, UnitsLeft } from '../api/grant.ts';
+import { ALL } from '../api/mode.ts';
 import type { AcquireOptions } from '../api/options.ts';
-import { partNotHeld } from '../api/refusals.ts';
-import type {
-  AcceptHandle,
-  PreparedSet,
-  RequestedRefs,
-  ResourceRef,
-  SetSpec,
-} from '../api/sets.ts';
+import { isUnitsLeft, listsOf, type ReadSet, type RequestedRefs } from '../api/read-set.ts';
+import {
+  noCapacity,
+  notFewer,
+  numbersDoNotFit,
+  overCapacity,
+  partNotHeld,
+} from '../api/refusals.ts';
+import type { AcceptHandle, PreparedSet, ResourceRef, SetSpec } from '../api/sets.ts';
+import type { Unit } from '../api/units.ts';
 import type { Core } from '../core/index.ts';
+import { type CapacityReader, unitsOfGrant, unitsOfLink } from '../report/capacities.ts';
 import type { Deliverable } from '../runtime/delivery.ts';
 import {
   endInner,
+  followOuter,
   type InnerDomain,
   type OuterGrant,
   type RunFunction,
   runWithin,
-  type SetLists,
-  weakenInner,
 } from '../session/inner-domain.ts';
 import type { HeldContext } from './held-context.ts';
 import type { RequestedSet, Resources } from './resources.ts';
@@ -59,7 +62,11 @@ export interface GrantSource {
   readonly heldContext: HeldContext | undefined;
   readonly openInner: OpenInner | undefined;
   readonly outer: { readonly token: number } | undefined;
-  readonly events: { weakened(set: number, token: number): void };
+  readonly events: {
+    weakened(set: number, token: number): void;
+    upgraded(set: number, token: number): void;
+  };
+  readonly reader: CapacityReader;
   readonly port: {
     readonly owners: { attach(grant: LocalGrant): void };
     readonly retries: { later(error: unknown, task: () => void): void };
@@ -82,6 +89,7 @@ interface GrantDetails {
 }
 
 const none: readonly string[] = Object.freeze([]);
+const noUnits: Readonly<Record<string, readonly Unit[]>> = Object.freeze({});
 
 export class LocalGrant implements SyncGrant, OuterGrant, Deliverable {
   /** @internal */
@@ -120,6 +128,15 @@ export class LocalGrant implements SyncGrant, OuterGrant, Deliverable {
     return this.own?.ignored ?? none;
   }
 
+  get units(): Readonly<Record<string, readonly Unit[]>> {
+    if (this.set === 0) return noUnits;
+    const { backend } = this.scope;
+    backend.begin();
+    const units = this.isHeld ? unitsOfGrant(backend.reader, this.set) : undefined;
+    backend.commit();
+    return units ?? noUnits;
+  }
+
   /** @internal */
   get label(): string | undefined {
     return this.own?.label;
@@ -154,20 +171,52 @@ export class LocalGrant implements SyncGrant, OuterGrant, Deliverable {
     else this.endInTime(false);
   }
 
-  downgrade(part?: ResourceRef | readonly ResourceRef[]): void {
+  downgrade(part?: ResourceRef | readonly ResourceRef[] | UnitsLeft): void {
+    const { backend } = this.scope;
+    if (isUnitsLeft(part)) {
+      const { requested, left } = backend.resources.readUnitsLeft(part);
+      this.#downgrade(requested, left);
+    } else {
+      this.#downgrade(part === undefined ? undefined : backend.resources.readPart(part));
+    }
+  }
+
+  tryUpgrade(part?: ResourceRef | readonly ResourceRef[]): boolean {
     const { backend } = this.scope;
     const requested = part === undefined ? undefined : backend.resources.readPart(part);
     backend.begin();
+    let isUpgraded: boolean;
     try {
       this.checkHeld();
       if (requested !== undefined) this.#choose(requested);
-      backend.core.downgrade(this.set, requested !== undefined);
+      isUpgraded = backend.core.tryUpgrade(this.set, requested !== undefined);
+      if (isUpgraded && eventFlags.hasSubscribers) {
+        backend.events.upgraded(this.set, this.ownToken);
+      }
+    } catch (error) {
+      throw backend.abort(error);
+    }
+    backend.commit();
+    if (isUpgraded) followOuter(this, this.own?.inner);
+    return isUpgraded;
+  }
+
+  /** To shared, or to the units that are `left` of each resource. */
+  #downgrade(requested: RequestedRefs | undefined, left?: readonly number[]): void {
+    const { backend } = this.scope;
+    const { core } = backend;
+    backend.begin();
+    try {
+      this.checkHeld();
+      const unitsFor = left && this.#unitsLeft(requested as RequestedRefs, left);
+      if (requested !== undefined) this.#choose(requested);
+      if (!core.downgrade(this.set, requested !== undefined, unitsFor)) throw numbersDoNotFit();
       if (eventFlags.hasSubscribers) backend.events.weakened(this.set, this.ownToken);
     } catch (error) {
       throw backend.abort(error);
     }
     backend.commit();
-    weakenInner(this, this.own?.inner);
+    followOuter(this, this.own?.inner);
   }
 
   run<R>(
@@ -192,9 +241,21 @@ export class LocalGrant implements SyncGrant, OuterGrant, Deliverable {
   }
 
   /** @internal */
-  listsOf(set: SetSpec | PreparedSet): SetLists {
-    const { exclusive, shared } = this.scope.backend.resources.read(set);
-    return { exclusive, shared };
+  listsOf(set: SetSpec | PreparedSet): ReadSet {
+    return listsOf(this.scope.backend.resources.read(set));
+  }
+
+  /** @internal */
+  unitsOf(ref: ResourceRef): readonly Unit[] | undefined {
+    const { backend } = this.scope;
+    const requested = backend.resources.readPart(ref);
+    backend.begin();
+    const queue = backend.resources.resolveExisting(requested)?.queues[0] ?? 0;
+    const link = queue === 0 || !this.isHeld ? 0 : this.#linkTo(queue);
+    const isMetered = link !== 0 && backend.core.isMetered(queue);
+    const units = isMetered ? unitsOfLink(backend.reader, link) : undefined;
+    backend.commit();
+    return units;
   }
 
   abandon(reason?: unknown): void {
@@ -277,27 +338,57 @@ export class LocalGrant implements SyncGrant, OuterGrant, Deliverable {
       throw backend.abort(error);
     }
     backend.commit();
-    weakenInner(this, this.own?.inner);
+    followOuter(this, this.own?.inner);
   }
 
   /** Whether it holds all of a set, or more. Within an operation. */
   #covers(wanted: RequestedSet): boolean {
     const part = this.scope.backend.resources.resolveExisting(wanted);
     if (part === undefined) return false;
-    const { queues, exclusiveCount, count } = part;
+    const { queues, exclusiveCount, count, counted } = part;
+    const unitsEnd = exclusiveCount + (counted?.asserted.length ?? 0);
     for (let index = 0; index < count; index++) {
-      if (!this.#holds(queues[index] as number, index < exclusiveCount)) return false;
+      const units = counted?.counts[index] ?? (index < exclusiveCount ? ALL : 1);
+      const isOfUnits = index >= exclusiveCount && index < unitsEnd;
+      if (!this.#holds(queues[index] as number, units, isOfUnits)) return false;
     }
     return true;
   }
 
-  #holds(queue: number, isExclusive: boolean): boolean {
+  #holds(queue: number, units: number, isOfUnits: boolean): boolean {
     const { core } = this.scope.backend;
-    for (let link = core.firstLink(this.set); link !== 0; link = core.nextLink(link)) {
-      if (core.resourceOf(link) !== queue) continue;
-      return !core.isIgnored(link) && (core.isExclusive(link) || !isExclusive);
+    const link = this.#linkTo(queue);
+    if (link === 0 || core.isIgnored(link) || core.units(link) < units) return false;
+    return !isOfUnits || (core.isMetered(queue) && units <= core.capacity(queue));
+  }
+
+  /** The link of its set to a resource, or 0. */
+  #linkTo(queue: number): number {
+    const { core } = this.scope.backend;
+    let link = core.firstLink(this.set);
+    while (link !== 0 && core.resourceOf(link) !== queue) link = core.nextLink(link);
+    return link;
+  }
+
+  /** The units that are left of each queue, once they have been checked. */
+  #unitsLeft(requested: RequestedRefs, left: readonly number[]): (queue: number) => number {
+    const { backend } = this.scope;
+    const { core, reader } = backend;
+    const resolved = backend.resources.resolveExisting(requested);
+    const unitsLeft = new Map<number, number>();
+    for (const [index, units] of left.entries()) {
+      const queue = resolved?.queues[index] ?? 0;
+      const link = queue === 0 ? 0 : this.#linkTo(queue);
+      if (link === 0) throw partNotHeld(this.token);
+      const name = reader.nameOf(queue);
+      const held = core.units(link);
+      if (!core.isMetered(queue)) throw noCapacity(name);
+      if (units > held) throw notFewer(name, units, held);
+      const capacity = core.capacity(queue);
+      if (core.isExclusive(link) && units > capacity) throw overCapacity(name, units, capacity);
+      if (!unitsLeft.has(queue)) unitsLeft.set(queue, units);
     }
-    return false;
+    return (queue) => unitsLeft.get(queue) as number;
   }
 
   #choose(part: RequestedRefs): void {

@@ -17,6 +17,7 @@ interface NoticeSource {
   readonly reader: Pick<CoreReader, 'nameOf'>;
   readonly delivery: { direct(item: Deliverable): void };
   readonly events: LocalEvents;
+  readonly capacities: { readonly reason: Error };
   readonly port: {
     readonly clock: { now(): number };
     readonly owners: Owners;
@@ -71,6 +72,10 @@ export class Notices {
   lost(set: number): void {
     const core = this.core;
     const { delivery, port } = this.#source;
+    if (!core.isGranted(set)) {
+      this.#refuse(set);
+      return;
+    }
     const token = core.token(set);
     if (eventFlags.hasSubscribers) this.#source.events.remember(set);
     const object = port.owners.end(set);
@@ -83,6 +88,16 @@ export class Notices {
       endWaiting(object);
       object.granted(new LocalGrant(object.scope, set, token));
     }
+  }
+
+  /** A smaller capacity than it takes was declared while it waited. */
+  #refuse(set: number): void {
+    const { events, port, capacities } = this.#source;
+    if (eventFlags.hasSubscribers) events.missed(set, 'refused');
+    const request = port.owners.end(set) as LocalRequest;
+    this.core.forget(set);
+    endWaiting(request);
+    request.refused(capacities.reason);
   }
 
   /** The grant of a set that core has granted, and that is in this state. */

@@ -11,12 +11,14 @@ import type { Capability } from '../api/domain.ts';
 import { type EventDomain, eventFlags, type RequestOutcome } from '../api/events.ts';
 import type { AcquireSyncOptions } from '../api/options.ts';
 import { stealsShared } from '../api/refusals.ts';
+import type { ReadCapacity } from '../api/units.ts';
 import { type Core, GRANTED } from '../core/index.ts';
 import { waitTimeout } from '../report/blockers.ts';
 import type { LocalReader } from '../report/core-reader.ts';
 import { AbortListeners } from '../runtime/abort-listeners.ts';
 import { Delivery } from '../runtime/delivery.ts';
 import { TimeLimits } from '../runtime/time-limits.ts';
+import { Capacities } from './capacities.ts';
 import { Endings } from './endings.ts';
 import { LocalEvents } from './events.ts';
 import type { LocalGrant, OpenInner } from './grant.ts';
@@ -91,6 +93,7 @@ export class Operations {
   readonly delivery = new Delivery();
   readonly notices: Notices;
   readonly endings: Endings;
+  readonly capacities: Capacities;
   readonly signals = new AbortListeners<LocalRequest>((requests, reason) => {
     this.endings.refuseInTime(requests, () => reason);
   });
@@ -117,6 +120,7 @@ export class Operations {
     this.resources = new Resources(this, port.queues);
     this.notices = new Notices(this);
     this.endings = new Endings(this);
+    this.capacities = new Capacities(this);
   }
 
   /** Used only while a channel has subscribers. */
@@ -159,11 +163,14 @@ export class Operations {
     holdingCount: number,
   ): LocalGrant | number {
     const { core } = this;
-    const userData = this.owners.userDataFor(resolved, label, scope.label, holdingCount);
-    const { queues, exclusiveCount, count } = resolved;
+    const { queues, exclusiveCount, count, counted } = resolved;
+    const userData =
+      counted === undefined
+        ? this.owners.userDataFor(resolved, label, scope.label, holdingCount)
+        : this.capacities.prepare(resolved, label, scope.label, holdingCount);
     const now = this.port.clock.now();
-    const set = core.enqueue(queues, exclusiveCount, count, bits, userData, now);
-    if (set === 0) throw this.#memoryIsFull(userData);
+    const set = core.enqueue(queues, exclusiveCount, count, bits, userData, now, counted?.counts);
+    if (set === 0) throw this.#memoryIsFull(userData, resolved);
     const state = core.state(set);
     if (eventFlags.hasSubscribers) return this.#emitArrival(scope, set, state, bits, label, false);
     return (state & GRANTED) === 0 ? set : this.notices.createGrant(scope, set, state, label);
@@ -186,14 +193,21 @@ export class Operations {
 
   /** Observes what conflicts with a set. Returns the observer, or 0 if nothing does. */
   observe(resolved: ResolvedSet, scope: RequestScope): number {
-    const { queues, exclusiveCount, count } = resolved;
+    const { queues, exclusiveCount, count, counted } = resolved;
     const { core } = this;
+    if (counted !== undefined) this.capacities.check(resolved);
     const userData = this.owners.userDataFor(resolved, undefined, scope.label, 0);
-    const observer = core.observe(queues, exclusiveCount, count, userData);
+    const observer = core.observe(queues, exclusiveCount, count, userData, counted?.counts);
     if (observer === 0) throw this.#memoryIsFull(userData);
     if (!core.isGranted(observer)) return observer;
     this.end(observer, false);
     return 0;
+  }
+
+  /** Declares a capacity; waiting sets that take more are refused, others granted. */
+  setCapacity(queue: number, capacity: ReadCapacity): void {
+    if (eventFlags.hasSubscribers) this.events.resized(queue, capacity.count, false);
+    this.capacities.declare(queue, capacity, () => this.report());
   }
 
   /** Ends the set of a grant; false if it had ended before. Within an operation. */
@@ -240,8 +254,9 @@ export class Operations {
     }
   }
 
-  #memoryIsFull(userData: number): Error {
+  #memoryIsFull(userData: number, resolved?: ResolvedSet): Error {
     this.owners.freeUserData(userData);
+    if (resolved !== undefined) this.capacities.dropAsserted(resolved);
     return memoryIsFull(this.port.queues);
   }
 }

@@ -5,6 +5,7 @@
  */
 
 import type { AcquireSyncOptions, RequestOptions } from '../api/options.ts';
+import { listsOf } from '../api/read-set.ts';
 import type { CallbackTerms } from '../session/callback-report.ts';
 import { LocalGrant } from './grant.ts';
 import { LocalRequests } from './requests.ts';
@@ -91,13 +92,14 @@ export class ReentrantRequests extends LocalRequests {
   }
 
   /** Undefined if no grant around the request covers its set. */
-  #innerOf(scope: LocalScope, { exclusive, shared }: RequestedSet): Inner | undefined {
+  #innerOf(scope: LocalScope, requested: RequestedSet): Inner | undefined {
     scope.checkOpen();
-    const lists = { exclusive, shared };
+    const lists = listsOf(requested);
     const around = this.heldContext?.around.findLast(
       (grant) => this.isOwn(grant) && grant.covers(lists),
     );
     if (around === undefined) return undefined;
+    around.inner.meter(lists);
     const { requests, scope: inner } = around.inner.domain as LocalSession;
     return { requests, scope: inner, set: requests.resources.read(lists) };
   }

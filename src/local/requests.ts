@@ -11,9 +11,12 @@ import { eventFlags, outcomeOf } from '../api/events.ts';
 import type { Waiter } from '../api/grant.ts';
 import type { AcquireSyncOptions, RequestOptions } from '../api/options.ts';
 import { throwIfAborted } from '../api/options.ts';
+import type { ResourceRef } from '../api/sets.ts';
 import type { Snapshot } from '../api/snapshot.ts';
+import type { Capacity, ReadCapacity } from '../api/units.ts';
 import { PASS_LOCKED, SYNC } from '../core/index.ts';
 import { cycleOf, usedSynchronously, waitTimeout } from '../report/blockers.ts';
+import { capacityIn } from '../report/capacities.ts';
 import { atOnce, inSlices } from '../runtime/slices.ts';
 import { type CallbackTerms, CallbackTermsReader } from '../session/callback-report.ts';
 import type { RequestPort } from '../session/request-port.ts';
@@ -182,6 +185,35 @@ export class LocalRequests implements RequestPort<LocalGrant, RequestedSet, Loca
 
   querySync(): Snapshot {
     return atOnce(takeSnapshot(this.operations));
+  }
+
+  setCapacity(scope: LocalScope, ref: ResourceRef, capacity: ReadCapacity): void {
+    scope.checkOpen();
+    this.declareCapacity(ref, capacity);
+  }
+
+  /** Also of an inner domain, whatever its sessions are. */
+  declareCapacity(ref: ResourceRef, capacity: ReadCapacity): void {
+    const { operations, resources } = this;
+    const requested = resources.readPart(ref);
+    operations.begin();
+    try {
+      const [queue] = resources.resolve(requested).queues;
+      operations.setCapacity(queue as number, capacity);
+    } catch (error) {
+      throw operations.abort(error);
+    }
+    operations.commit();
+  }
+
+  capacity(ref: ResourceRef): Capacity | undefined {
+    const { operations, resources } = this;
+    const requested = resources.readPart(ref);
+    operations.begin();
+    const queue = resources.resolveExisting(requested)?.queues[0];
+    const capacity = queue === undefined ? undefined : capacityIn(operations.reader, queue);
+    operations.commit();
+    return capacity;
   }
 
   async close(scope: LocalScope): Promise<void> {

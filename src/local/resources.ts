@@ -7,16 +7,21 @@
  */
 
 import { LimitError, ResourceBusyError } from '../api/errors.ts';
+import type { UnitsLeft } from '../api/grant.ts';
+import {
+  RequestedRefs,
+  type RequestedUnits,
+  readRefs,
+  readSpec,
+  readUnitsLeft,
+} from '../api/read-set.ts';
 import { closedResource, foreignSet } from '../api/refusals.ts';
 import {
   type AcceptHandle,
   checkName,
   describe,
   type PreparedSet,
-  RequestedRefs,
   type ResourceRef,
-  readRefs,
-  readSpec,
   type SetSpec,
 } from '../api/sets.ts';
 import type { Core } from '../core/index.ts';
@@ -35,6 +40,8 @@ export class LocalResource extends ResourceHandle {
   isHandle = false;
   /** In the list of those that may be idle. */
   isListed = false;
+  /** For a backend that keeps them here: the names of its units. */
+  unitNames: readonly string[] | undefined = undefined;
 }
 
 /** Queues in core, as they are asked for: `count` of them, exclusive ones first. */
@@ -42,6 +49,8 @@ export class ResolvedSet {
   readonly queues: number[] = [];
   count = 0;
   exclusiveCount = 0;
+  /** Present only if the set takes units. */
+  counted: RequestedUnits | undefined = undefined;
 }
 
 export class LocalPreparedSet extends OwnPreparedSet<Resources, LocalResource> {
@@ -77,8 +86,14 @@ export interface Queues {
   queueOf(resource: LocalResource, found: ResolvedSet): number;
   /** The queue of a resource, or 0. */
   existingQueueOf(resource: LocalResource): number;
+  /** The names of a resource's units; undefined if its capacity is a plain number. */
+  unitNamesOf(queue: number): readonly string[] | undefined;
+  /** @throws LimitError */
+  setUnitNames(queue: number, names: readonly string[] | undefined): void;
   /** Ends the queue of an unused resource. */
   drop(resource: LocalResource): void;
+  /** A handle of a name is closed; the queue, whose capacity was declared, stays. */
+  detach(resource: LocalResource): void;
   /** Drops queues that earlier sets left unused, before an operation finds any. */
   tidy(): void;
   /** A queue has fallen idle. */
@@ -172,6 +187,12 @@ export class Resources {
     return requested;
   }
 
+  /** The same for a downgrade to units: `left` are those that are left of each resource. */
+  readUnitsLeft(part: UnitsLeft): { requested: RequestedRefs; left: readonly number[] } {
+    const requested = new RequestedRefs();
+    return { requested, left: readUnitsLeft(part, requested, this.accept) };
+  }
+
   /** The queues of what is asked for; good until the next call. Within an operation. */
   resolve(requested: RequestedSet): ResolvedSet {
     const queues = this.queues;
@@ -189,6 +210,7 @@ export class Resources {
       scratch.count++;
     }
     scratch.exclusiveCount = requested.exclusiveCount;
+    scratch.counted = requested.counted;
     // What names much is kept no longer than its request needs it.
     if (count <= refsKept) requested.isTaken = false;
     return scratch;
@@ -199,16 +221,16 @@ export class Resources {
    * of them are not.
    */
   resolveExisting(requested: RequestedSet): ResolvedSet | undefined {
-    const { refs, exclusiveCount } = requested;
+    const { refs, count, exclusiveCount, counted } = requested;
     const scratch = this.#scratch;
     scratch.count = 0;
-    const count = requested instanceof LocalPreparedSet ? refs.length : requested.count;
     for (let index = 0; index < count; index++) {
       const queue = this.queues.existingQueueOf(this.#find(refs[index] as ResourceRef));
       if (queue === 0) return undefined;
       scratch.queues[scratch.count++] = queue;
     }
     scratch.exclusiveCount = exclusiveCount;
+    scratch.counted = counted;
     return scratch;
   }
 
@@ -232,13 +254,16 @@ export class Resources {
       const queue = queues.existingQueueOf(resource);
       if (queue !== 0) {
         if (source.core.isUsed(queue)) throw busy(resource);
-        queues.drop(resource);
+        if (resource.name !== undefined && source.core.isDeclared(queue)) queues.detach(resource);
+        else queues.drop(resource);
       }
     } catch (error) {
       throw source.abort(error);
     }
     resource.isOpen = false;
-    if (resource.name !== undefined) queues.names.delete(resource.name);
+    if (resource.name !== undefined && queues.names.get(resource.name) === resource) {
+      queues.names.delete(resource.name);
+    }
     source.commit();
   }
 
@@ -256,6 +281,7 @@ export class Resources {
       resolved.count++;
     }
     resolved.exclusiveCount = set.exclusiveCount;
+    resolved.counted = set.counted;
     set.epoch = this.queues.epoch;
     return resolved;
   }

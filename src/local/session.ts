@@ -3,8 +3,9 @@
 import type { SyncSession } from '../api/domain.ts';
 import type { SyncGrant } from '../api/grant.ts';
 import { type AcquireSyncOptions, checkIsObject, checkSpin } from '../api/options.ts';
-import type { PreparedSet, SetSpec } from '../api/sets.ts';
+import type { PreparedSet, ResourceRef, SetSpec } from '../api/sets.ts';
 import type { Snapshot } from '../api/snapshot.ts';
+import { type Capacity, type CapacitySpec, readCapacity } from '../api/units.ts';
 import { SYNC } from '../core/index.ts';
 import { labelOf, noOptions, noTerms, termsOf } from '../session/request-terms.ts';
 import { DomainSession } from '../session/session.ts';
@@ -36,6 +37,14 @@ export class LocalSession
     const terms = options === noOptions ? noTerms : termsOf({ timeoutMs, label });
     const requested = this.requests.resources.read(set);
     return this.requests.acquireSync(this.scope, requested, terms, { timeoutMs, label, spinUs });
+  }
+
+  override setCapacity(ref: ResourceRef, capacity: CapacitySpec): void {
+    this.requests.setCapacity(this.scope, ref, readCapacity(capacity));
+  }
+
+  override capacity(ref: ResourceRef): Capacity | undefined {
+    return this.requests.capacity(ref);
   }
 
   querySync(): Snapshot {

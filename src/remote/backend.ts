@@ -11,13 +11,15 @@
 import type { Capability } from '../api/domain.ts';
 import { type EventDomain, eventFlags } from '../api/events.ts';
 import type { RequestKey } from '../api/outer-grants.ts';
+import { lacksUnits } from '../api/refusals.ts';
 import type { Snapshot } from '../api/snapshot.ts';
+import type { Capacity, ReadCapacity } from '../api/units.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Delivery } from '../runtime/delivery.ts';
 import { callerTimer } from '../runtime/timer.ts';
 import { requestEvents } from './events.ts';
 import type { RemoteGrant } from './grant.ts';
-import type { Operation } from './protocol.ts';
+import type { GrantedUnits, Operation } from './protocol.ts';
 import type { RemoteRequest } from './request.ts';
 import type { PendingRequest, RequestTable } from './request-table.ts';
 import { type RemoteRef, RemoteResources } from './resources.ts';
@@ -56,6 +58,14 @@ export interface BackendPort<
 
   /** Rejects with ResourceBusyError if a resource is held or waited for. */
   closeResource(resource: RemoteRef): Promise<void>;
+
+  /** Of a backend with the capability `units`, as the next two. @throws CapacityError */
+  setCapacity?(resource: RemoteRef, capacity: ReadCapacity): Promise<void>;
+
+  capacityOf?(resource: RemoteRef): Promise<Capacity | undefined>;
+
+  /** See {@link ScopeBackend.tryUpgrade}. `id`: of a held grant. */
+  tryUpgrade?(id: number, part: readonly RemoteRef[]): Promise<readonly GrantedUnits[] | undefined>;
 
   /**
    * Of a backend with a lease: loses the grants if the lease is over by this client's own clock.
@@ -140,6 +150,28 @@ export class RemoteBackend<S extends Snapshot = Snapshot, P extends PendingReque
     const isWhole = operation.do === 'release' && operation.part === undefined;
     if (isWhole || operation.do === 'abandon') this.#requests.drop(operation.id);
     return done;
+  }
+
+  get hasUnits(): boolean {
+    return this.capabilities.has('units');
+  }
+
+  async setCapacity(resource: RemoteRef, capacity: ReadCapacity): Promise<void> {
+    if (this.#port.setCapacity === undefined) throw lacksUnits(this.eventDomain.backend);
+    await this.#port.setCapacity(resource, capacity);
+  }
+
+  async capacityOf(resource: RemoteRef): Promise<Capacity | undefined> {
+    if (this.#port.capacityOf === undefined) throw lacksUnits(this.eventDomain.backend);
+    return this.#port.capacityOf(resource);
+  }
+
+  async tryUpgrade(
+    { id }: { readonly id: number },
+    part: readonly RemoteRef[],
+  ): Promise<readonly GrantedUnits[] | undefined> {
+    if (this.#port.tryUpgrade === undefined) throw lacksUnits(this.eventDomain.backend);
+    return this.#port.tryUpgrade(id, part);
   }
 
   checkLease(): void {

@@ -7,7 +7,7 @@
  * call of another caller.
  */
 
-import { listsOf } from '../api/mode.ts';
+import { namedSetOf } from '../api/mode.ts';
 import type { Deliverable } from '../runtime/delivery.ts';
 import { queueRealMicrotask } from '../runtime/real-time.ts';
 import { SetEvents } from '../session/set-events.ts';
@@ -50,7 +50,7 @@ export function grantEvents(grant: DescribedGrant, request?: DescribedRequest): 
 
 function eventsOf(object: Described, set: RemoteSet, label: string | undefined): SetEvents {
   const { backend, label: session } = object.scope;
-  const named = listsOf(set.map((part) => ({ ...part, resource: nameOf(part.resource) })));
+  const named = namedSetOf(set.map((part) => ({ ...part, resource: nameOf(part.resource) })));
   const subject = { domain: backend.eventDomain, id: object.id, label, session };
   const events = known.get(object) ?? new SetEvents(subject, named, deliveryOf(backend));
   known.set(object, events);

@@ -5,29 +5,39 @@
  */
 
 import { eventFlags } from '../api/events.ts';
-import type { Grant } from '../api/grant.ts';
-import { downgraded } from '../api/mode.ts';
+import type { Grant, UnitsLeft } from '../api/grant.ts';
+import { ALL, downgraded, takesAll } from '../api/mode.ts';
 import type { AcquireOptions } from '../api/options.ts';
 import type { RequestKey } from '../api/outer-grants.ts';
-import { partNotHeld } from '../api/refusals.ts';
+import { isUnitsLeft, type ReadSet } from '../api/read-set.ts';
+import { lacksUnits, noCapacity, notFewer, overCapacity, partNotHeld } from '../api/refusals.ts';
 import type { AcceptHandle, PreparedSet, ResourceRef, SetSpec } from '../api/sets.ts';
+import type { Unit } from '../api/units.ts';
 import { openInner } from '../backends/process/inner-domain.ts';
 import type { Deliverable } from '../runtime/delivery.ts';
 import {
   endInner,
+  followOuter,
   type InnerDomain,
   type OuterGrant,
   type RunFunction,
   runWithin,
-  type SetLists,
-  weakenInner,
 } from '../session/inner-domain.ts';
 import { checkOnRead } from './checked-signal.ts';
 import { grantEvents } from './events.ts';
 import { lostError } from './lost-error.ts';
-import type { Granted } from './protocol.ts';
+import type { Granted, Operation } from './protocol.ts';
 import { nameOf, type RemoteRef, type RemoteSet } from './resources.ts';
 import type { RemoteScope, ScopeBackend } from './scope.ts';
+import {
+  countOf,
+  firstOf,
+  listOf,
+  noUnits,
+  type RemoteUnits,
+  readGrantedUnits,
+  unitsByName,
+} from './units.ts';
 
 const none: readonly string[] = Object.freeze([]);
 
@@ -51,6 +61,7 @@ export class RemoteGrant implements Grant, OuterGrant, Deliverable {
   readonly recovered: readonly string[];
   readonly ignored: readonly string[];
   #set: RemoteSet;
+  #units: RemoteUnits;
   #state: 'held' | 'released' | 'abandoned' | 'lost' = 'held';
   /** Why its signal aborts, once it is abandoned or lost. */
   #reason: unknown;
@@ -59,13 +70,14 @@ export class RemoteGrant implements Grant, OuterGrant, Deliverable {
 
   constructor(
     { id, scope, terms }: GrantedRequest,
-    { token, recovered = none, ignored = none }: Granted,
+    { token, recovered = none, ignored = none, units }: Granted,
   ) {
     this.id = id;
     this.scope = scope;
     this.label = terms.label;
     this.sinceMs = scope.backend.clock.epochMs();
     this.#set = terms.set;
+    this.#units = readGrantedUnits(units);
     this.token = token;
     this.recovered = recovered;
     this.ignored = ignored;
@@ -83,6 +95,15 @@ export class RemoteGrant implements Grant, OuterGrant, Deliverable {
   get isHeld(): boolean {
     this.#checkLease();
     return this.#state === 'held';
+  }
+
+  get units(): Readonly<Record<string, readonly Unit[]>> {
+    return unitsByName(this.isHeld ? this.#units : noUnits);
+  }
+
+  /** @internal For claiming them again. */
+  get unitsHeld(): RemoteUnits {
+    return this.#units;
   }
 
   /** @internal Lost before its holder has released it. */
@@ -111,11 +132,12 @@ export class RemoteGrant implements Grant, OuterGrant, Deliverable {
     const chosen = this.#choose(part);
     if (chosen.size === 0) return;
     this.#set = this.#set.filter(({ resource }) => !chosen.has(resource));
+    this.#keepUnits((ref) => (chosen.has(ref) ? 0 : ALL));
     // With its last part the grant ends.
     if (this.#set.length === 0) return this.#releaseAll();
     if (eventFlags.hasSubscribers) grantEvents(this).weakened(this.token);
     const done = this.#backend.send({ do: 'release', id: this.id, part: [...chosen] });
-    weakenInner(this, this.#inner);
+    followOuter(this, this.#inner);
     return done;
   }
 
@@ -127,19 +149,53 @@ export class RemoteGrant implements Grant, OuterGrant, Deliverable {
     return done;
   }
 
-  downgrade(part?: ResourceRef | readonly ResourceRef[]): void | Promise<void> {
-    const chosen = part === undefined ? this.#all() : this.#choose(part);
-    if (chosen.size === 0) return;
-    this.#set = downgraded(this.#set, (ref) => chosen.has(ref));
-    if (eventFlags.hasSubscribers) grantEvents(this).weakened(this.token);
+  downgrade(part?: ResourceRef | readonly ResourceRef[] | UnitsLeft): void | Promise<void> {
     const { id } = this;
-    const done = this.#backend.send({
-      do: 'downgrade',
-      id,
-      ...(part !== undefined && { part: [...chosen] }),
-    });
-    weakenInner(this, this.#inner);
+    if (isUnitsLeft(part)) {
+      const left = this.#chooseUnits(part);
+      const units = [...left];
+      return this.#downgrade((ref) => left.get(ref), true, { do: 'downgrade', id, units });
+    }
+    const chosen = part === undefined ? this.#all() : this.#choose(part);
+    const operation = part === undefined ? undefined : { part: [...chosen] };
+    const unitsLeft = (ref: RemoteRef) => (chosen.has(ref) ? 1 : undefined);
+    return this.#downgrade(unitsLeft, false, { do: 'downgrade', id, ...operation });
+  }
+
+  #downgrade(
+    unitsLeft: (ref: RemoteRef) => number | undefined,
+    isMetered: boolean,
+    operation: Operation,
+  ): void | Promise<void> {
+    if (!this.#set.some(({ resource }) => unitsLeft(resource) !== undefined)) return;
+    this.#set = downgraded(this.#set, unitsLeft, isMetered);
+    this.#keepUnits((ref) => unitsLeft(ref) ?? ALL);
+    if (eventFlags.hasSubscribers) grantEvents(this).weakened(this.token);
+    const done = this.#backend.send(operation);
+    followOuter(this, this.#inner);
     return done;
+  }
+
+  async tryUpgrade(part?: ResourceRef | readonly ResourceRef[]): Promise<boolean> {
+    const chosen = part === undefined ? this.#all() : this.#choose(part);
+    const units = await this.#backend.tryUpgrade(this, [...chosen]);
+    if (units === undefined || !this.isHeld) return false;
+    this.#set = this.#set.map((each) => {
+      return chosen.has(each.resource) ? { resource: each.resource, units: ALL } : each;
+    });
+    this.#units = new Map([...this.#units, ...units]);
+    if (eventFlags.hasSubscribers) grantEvents(this).upgraded(this.token);
+    followOuter(this, this.#inner);
+    return true;
+  }
+
+  /** The first units of each resource, at most that many, stay. */
+  #keepUnits(countOf: (ref: RemoteRef) => number): void {
+    if (this.#units.size === 0) return;
+    const kept = [...this.#units].map(
+      ([ref, units]) => [ref, firstOf(units, countOf(ref))] as const,
+    );
+    this.#units = new Map(kept.filter(([, units]) => units.length > 0));
   }
 
   run<R>(
@@ -162,8 +218,15 @@ export class RemoteGrant implements Grant, OuterGrant, Deliverable {
   }
 
   /** @internal */
-  listsOf(set: SetSpec | PreparedSet): SetLists {
+  listsOf(set: SetSpec | PreparedSet): ReadSet {
     return this.#backend.resources.listsOf(set);
+  }
+
+  /** @internal */
+  unitsOf(ref: ResourceRef): readonly Unit[] | undefined {
+    const [resource] = this.#backend.resources.refsOf(ref);
+    const units = this.#units.get(resource as RemoteRef);
+    return units && listOf(units);
   }
 
   /** @internal Whether it holds all of a set, or more. */
@@ -171,10 +234,11 @@ export class RemoteGrant implements Grant, OuterGrant, Deliverable {
     const wanted = this.#backend.resources.read(set);
     if (!this.isHeld) return false;
     const unitsOf = new Map(this.#set.map(({ resource, units }) => [resource, units]));
-    return wanted.every(
-      ({ resource, units }) =>
-        units <= (unitsOf.get(resource) ?? 0) && !this.ignored.includes(nameOf(resource)),
-    );
+    return wanted.every(({ resource, units, of }) => {
+      if (units > (unitsOf.get(resource) ?? 0)) return false;
+      if (this.ignored.includes(nameOf(resource))) return false;
+      return of === undefined || units <= countOf(this.#units.get(resource) ?? []);
+    });
   }
 
   abandon(reason?: unknown): void | Promise<void> {
@@ -244,6 +308,23 @@ export class RemoteGrant implements Grant, OuterGrant, Deliverable {
       if (!held.has(ref)) throw partNotHeld(this.token);
     }
     return chosen;
+  }
+
+  /** The units that are left of each resource, once they have been checked. */
+  #chooseUnits(part: UnitsLeft): ReadonlyMap<RemoteRef, number> {
+    const { resources } = this.#backend;
+    const left = resources.unitsLeftOf(part);
+    if (!this.#backend.hasUnits) throw lacksUnits(this.#backend.eventDomain.backend);
+    this.checkHeld();
+    for (const [ref, units] of left) {
+      const own = this.#set.find(({ resource }) => resource === ref);
+      if (own === undefined) throw partNotHeld(this.token);
+      if (units > own.units) throw notFewer(nameOf(ref), units, own.units);
+      const count = countOf(this.#units.get(ref) ?? []);
+      if (count === 0) throw noCapacity(nameOf(ref));
+      if (takesAll(own.units) && units > count) throw overCapacity(nameOf(ref), units, count);
+    }
+    return left;
   }
 
   /** @internal */

@@ -13,7 +13,13 @@ import type { RemoteRef } from './resources.ts';
 export type Operation =
   | { readonly do: 'cancel'; readonly ids: readonly number[] }
   | { readonly do: 'release'; readonly id: number; readonly part?: readonly RemoteRef[] }
-  | { readonly do: 'downgrade'; readonly id: number; readonly part?: readonly RemoteRef[] }
+  | {
+      readonly do: 'downgrade';
+      readonly id: number;
+      readonly part?: readonly RemoteRef[];
+      /** In place of a part: the units that are left of each resource. */
+      readonly units?: readonly (readonly [resource: RemoteRef, units: number])[];
+    }
   | { readonly do: 'abandon'; readonly id: number };
 
 /** What a backend reports of a grant when it is given. */
@@ -21,7 +27,16 @@ export interface Granted {
   readonly token: number;
   readonly recovered?: readonly string[];
   readonly ignored?: readonly string[];
+  readonly units?: readonly GrantedUnits[];
 }
+
+/** The units that a grant has of a resource, ascending: by their names, or ranges of numbers. */
+export type GrantedUnits = readonly [
+  resource: RemoteRef,
+  units: readonly string[] | readonly UnitRange[],
+];
+
+export type UnitRange = readonly [from: number, count: number];
 
 export type GrantedEvent = { readonly is: 'granted'; readonly id: number } & Granted;
 

@@ -5,8 +5,10 @@ import { eventFlags } from '../api/events.ts';
 import type { Waiter } from '../api/grant.ts';
 import { takesAll } from '../api/mode.ts';
 import type { RequestOptions } from '../api/options.ts';
-import { closedWhileWaiting, stealsShared } from '../api/refusals.ts';
+import { closedWhileWaiting, lacksUnits, stealsShared } from '../api/refusals.ts';
+import type { ResourceRef } from '../api/sets.ts';
 import type { Snapshot } from '../api/snapshot.ts';
+import type { Capacity, ReadCapacity } from '../api/units.ts';
 import {
   CallbackReport,
   type CallbackTerms,
@@ -99,6 +101,15 @@ export class RemoteRequests<S extends Snapshot>
     return this.#backend.query();
   }
 
+  async setCapacity(scope: RemoteScope, ref: ResourceRef, capacity: ReadCapacity): Promise<void> {
+    scope.checkOpen();
+    await this.#backend.setCapacity(this.resources.refOf(ref), capacity);
+  }
+
+  async capacity(ref: ResourceRef): Promise<Capacity | undefined> {
+    return this.#backend.capacityOf(this.resources.refOf(ref));
+  }
+
   close(scope: RemoteScope): Promise<void> {
     const before = this.#closed.get(scope);
     if (before !== undefined) return before;
@@ -116,6 +127,9 @@ export class RemoteRequests<S extends Snapshot>
     report: RequestReport<RemoteGrant>,
   ): RemoteRequest {
     scope.checkOpen();
+    if (!this.#backend.hasUnits && set.some(({ of }) => of !== undefined)) {
+      throw lacksUnits(this.#backend.eventDomain.backend);
+    }
     if (steal === true && !set.every(({ units }) => takesAll(units))) throw stealsShared();
     const limitMs = timeoutMs === Number.POSITIVE_INFINITY ? undefined : timeoutMs;
     const terms = { how, set, label, locked, steal, holding, timeoutMs: limitMs, signal };

@@ -1,18 +1,19 @@
 /** A client's handles and prepared sets, and the sets and parts as they are sent to the backend. */
 
+import type { UnitsLeft } from '../api/grant.ts';
 import { type Part, partsOf } from '../api/mode.ts';
-import { foreignSet } from '../api/refusals.ts';
 import {
-  checkName,
-  type PreparedSet,
+  listsOf,
+  type OrderedRefs,
+  type ReadSet,
   RequestedRefs,
-  type ResourceRef,
   readRefs,
   readSpec,
-  type SetSpec,
-} from '../api/sets.ts';
+  readUnitsLeft,
+} from '../api/read-set.ts';
+import { foreignSet } from '../api/refusals.ts';
+import { checkName, type PreparedSet, type ResourceRef, type SetSpec } from '../api/sets.ts';
 import { ResourceHandle } from '../session/handle.ts';
-import type { SetLists } from '../session/inner-domain.ts';
 import { OwnPreparedSet } from '../session/prepared-set.ts';
 
 /** A name; or, of a resource without a name, a number that this client has chosen. */
@@ -30,10 +31,21 @@ export type RemoteSet = readonly Part<RemoteRef>[];
 type Close = (resource: RemoteRef) => Promise<void>;
 
 class RemotePreparedSet extends OwnPreparedSet<RemoteResources, RemoteRef> {
-  readonly parts: RemoteSet = partsOf(
-    this.resources.slice(0, this.exclusiveCount),
-    this.resources.slice(this.exclusiveCount),
-  );
+  readonly parts: RemoteSet = partsIn(this, (_, index) => this.resources[index] as RemoteRef);
+}
+
+/** `find`: what a reference stands for. */
+function partsIn(
+  { refs, count, exclusiveCount, counted }: OrderedRefs,
+  find: (ref: ResourceRef, index: number) => RemoteRef,
+): RemoteSet {
+  const found = refs.slice(0, count).map(find);
+  const unitsEnd = exclusiveCount + (counted?.asserted.length ?? 0);
+  const units = (counted?.asserted ?? []).map((of, at): Part<RemoteRef> => {
+    const index = exclusiveCount + at;
+    return { resource: found[index] as RemoteRef, units: counted?.counts[index] as number, of };
+  });
+  return partsOf(found.slice(0, exclusiveCount), found.slice(unitsEnd), units);
 }
 
 export class RemoteResources {
@@ -77,14 +89,30 @@ export class RemoteResources {
       for (const ref of requested.refs) checkIfHandle(ref);
       return requested.parts;
     }
-    const open = (ref: ResourceRef): RemoteRef => this.#open(ref);
-    return partsOf(requested.exclusive.map(open), requested.shared.map(open));
+    return partsIn(requested, (ref) => this.#open(ref));
   }
 
   /** A set as its caller named it, read. */
-  listsOf(spec: SetSpec | PreparedSet): SetLists {
-    const { exclusive, shared } = this.#readSpec(spec);
-    return { exclusive, shared };
+  listsOf(spec: SetSpec | PreparedSet): ReadSet {
+    return listsOf(this.#readSpec(spec));
+  }
+
+  /** The units that a downgrade leaves, as they are sent to the backend. */
+  unitsLeftOf(part: UnitsLeft): ReadonlyMap<RemoteRef, number> {
+    const requested = new RequestedRefs();
+    const left = readUnitsLeft(part, requested, this.accept);
+    return new Map(
+      left.map((units, index) => {
+        return [this.#find(requested.refs[index] as ResourceRef), units];
+      }),
+    );
+  }
+
+  /** A resource whose capacity is declared or read. */
+  refOf(ref: ResourceRef): RemoteRef {
+    const [resource] = this.refsOf(ref);
+    checkIfHandle(ref);
+    return resource as RemoteRef;
   }
 
   /** A part of a grant as it is sent to the backend. */

@@ -2,24 +2,26 @@
 
 import { type DeadlockStep, LockedError, WaitTimeoutError } from '../api/errors.ts';
 import { labelLengthMax } from '../api/limits.ts';
-import { modeOf } from '../api/mode.ts';
+import { modeOf, namedSetOf, type Part } from '../api/mode.ts';
 import type { NamedSet } from '../api/sets.ts';
 import { quote } from '../runtime/escape.ts';
 import type { CoreReader } from './core-reader.ts';
-import { describeCycle, describeOwner } from './messages.ts';
+import { describeCycle, describeNeed, describeOwner, type UnitsOfSet } from './messages.ts';
 
 /** Number of resources that an error describes one by one. */
 const describedCountMax = 3;
+/** Number of sets at the front of a queue that an error counts units of. */
+const frontLength = 100;
 
 export function namesOf(reader: Pick<CoreReader, 'core' | 'nameOf'>, set: number): NamedSet {
   const { core } = reader;
-  const exclusive: string[] = [];
-  const shared: string[] = [];
+  const parts: Part[] = [];
   for (let link = core.firstLink(set); link !== 0; link = core.nextLink(link)) {
-    const names = core.isExclusive(link) ? exclusive : shared;
-    names.push(reader.nameOf(core.resourceOf(link)));
+    const queue = core.resourceOf(link);
+    const part = { resource: reader.nameOf(queue), units: core.units(link) };
+    parts.push(core.isMetered(queue) ? { ...part, of: 0 } : part);
   }
-  return { exclusive, shared };
+  return namedSetOf(parts);
 }
 
 /** Describes what a waiting set waits for. Reads the head of each queue only. */
@@ -34,12 +36,38 @@ export function describeBlockers(reader: CoreReader, set: number): string {
       continue;
     }
     const queue = core.resourceOf(link);
-    const mode = modeOf(core.units(link));
+    if (core.isMetered(queue)) {
+      described.push(`${quote(reader.nameOf(queue))}: ${describeShortage(reader, link)}`);
+      continue;
+    }
+    const mode = modeOf({ units: core.units(link) });
     const head = core.setOf(core.firstInQueue(queue));
     described.push(`${mode} ${quote(reader.nameOf(queue))} is ${describeOwnerOf(reader, head)}`);
   }
   if (countMore > 0) described.push(`and ${countMore} more`);
   return described.join(', ');
+}
+
+/**
+ * Describes what a link that takes units waits for: `needs 2 of 4; 3 are held by "A" (2) and "B"
+ * (1); ahead in line: "C" (1)`. Reads the front of the queue only.
+ */
+function describeShortage(reader: CoreReader, waiting: number): string {
+  const { core } = reader;
+  const queue = core.resourceOf(waiting);
+  const capacity = core.capacity(queue);
+  const holders: UnitsOfSet[] = [];
+  const ahead: UnitsOfSet[] = [];
+  let count = 0;
+  let link = core.firstInQueue(queue);
+  for (; link !== 0 && link !== waiting && count < frontLength; link = core.nextInQueue(link)) {
+    const set = core.setOf(link);
+    const units = core.isExclusive(link) ? capacity : core.units(link);
+    (core.isGranted(set) ? holders : ahead).push({ owner: ownerOf(reader, set), units });
+    count++;
+  }
+  const own = core.isExclusive(waiting) ? capacity : core.units(waiting);
+  return describeNeed({ own, capacity, holders, ahead, isCut: link !== 0 && link !== waiting });
 }
 
 /** The error of a waiting set whose time limit has passed; it names the blockers. */
@@ -62,10 +90,14 @@ export function usedSynchronously(reader: CoreReader, queue: number): LockedErro
 
 /** Describes a set at the head of a queue: its label, and since when it holds or waits. */
 export function describeOwnerOf(reader: CoreReader, set: number): string {
-  const { core } = reader;
+  const isHeld = reader.core.isGranted(set);
+  return describeOwner(ownerOf(reader, set), isHeld, reader.clock.now() - reader.sinceOf(set));
+}
+
+/** The label of a set, or its number. */
+function ownerOf(reader: CoreReader, set: number): string {
   const label = reader.labelOf(set) ?? reader.sessionLabelOf(set);
-  const owner = label === undefined ? `request ${reader.idOf(set)}` : quote(label, labelLengthMax);
-  return describeOwner(owner, core.isGranted(set), reader.clock.now() - reader.sinceOf(set));
+  return label === undefined ? `request ${reader.idOf(set)}` : quote(label, labelLengthMax);
 }
 
 /** A cycle of core's sets, the refused one first, as data and as a message. */

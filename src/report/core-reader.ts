@@ -17,6 +17,8 @@ export interface CoreReader {
   sinceOf(set: number): number;
   /** The name of a queue's resource, for messages. */
   nameOf(queue: number): string;
+  /** The names of a queue's units; undefined if they have numbers only. */
+  unitNamesOf(queue: number): readonly string[] | undefined;
   /** A copy of the present state, which changes no more. Within an operation. */
   copy(): CoreReader;
 }

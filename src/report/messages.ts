@@ -14,6 +14,46 @@ export function describeOwner(owner: string, isHeld: boolean, forMs: number): st
     : `due to ${owner}, which has waited for ${forSeconds} s`;
 }
 
+/** A set in the way of one that takes units. */
+export interface UnitsOfSet {
+  readonly owner: string;
+  readonly units: number;
+}
+
+/** Number of sets that such a text names. */
+const namedCountMax = 3;
+
+/**
+ * Describes why a set does not get the units of a resource that it takes: `needs 2 of 4; 3 are held
+ * by "A" (2) and "B" (1); ahead in line: "C" (1)`. `isCut`: there are more sets than these.
+ */
+export function describeNeed(need: {
+  readonly own: number;
+  readonly capacity: number;
+  readonly holders: readonly UnitsOfSet[];
+  readonly ahead: readonly UnitsOfSet[];
+  readonly isCut: boolean;
+}): string {
+  const { own, capacity, holders, ahead, isCut } = need;
+  const parts = [own === capacity ? `needs all ${capacity}` : `needs ${own} of ${capacity}`];
+  if (holders.length > 0) {
+    const sum = holders.reduce((total, { units }) => total + units, 0);
+    const held = `${isCut ? 'at least ' : ''}${sum} ${sum === 1 ? 'is' : 'are'} held`;
+    parts.push(`${held} by ${listOf(holders)}`);
+  }
+  if (ahead.length > 0) parts.push(`ahead in line: ${listOf(ahead)}`);
+  if (isCut) parts.push('and more sets');
+  return parts.join('; ');
+}
+
+function listOf(sets: readonly UnitsOfSet[]): string {
+  const named = sets.slice(0, namedCountMax).map(({ owner, units }) => `${owner} (${units})`);
+  const countMore = sets.length - named.length;
+  if (countMore > 0) return `${named.join(', ')} and ${countMore} more`;
+  const last = named.pop() as string;
+  return named.length === 0 ? last : `${named.join(', ')} and ${last}`;
+}
+
 /**
  * Describes a cycle of sets, the refused one first. The caller of the first keeps the last. The
  * `id` of a step is 0 if its request has none.
@@ -47,8 +87,11 @@ function conflictOf(set: NamedSet, other: NamedSet): string {
   const theirs = new Set(namesIn(other));
   const excludes = (name: string): boolean =>
     theirs.has(name) && conflict(unitsIn(set, name), unitsIn(other, name));
+  // Units may be too few together, though these two sets alone would fit.
+  const units = Object.entries(set.units ?? {}).filter(([name]) => theirs.has(name));
   return describeSet({
     exclusive: set.exclusive.filter(excludes),
     shared: set.shared.filter(excludes),
+    ...(units.length > 0 && { units: Object.fromEntries(units) }),
   });
 }

@@ -4,11 +4,21 @@
  * made in slices, as a copy does not change.
  */
 
-import type { SnapshotEntry } from '../api/snapshot.ts';
+import type { Snapshot, SnapshotCapacity, SnapshotEntry } from '../api/snapshot.ts';
 import { itemsPerStep, mapInSteps } from '../runtime/slices.ts';
 import { namesOf } from './blockers.ts';
+import { capacityIn, unitsOfGrant } from './capacities.ts';
 import type { CoreReader } from './core-reader.ts';
 import { inSnapshotOrder } from './snapshot-order.ts';
+
+/** A snapshot whose entries have more than those of any domain. */
+export interface SnapshotOf<E extends SnapshotEntry> extends Snapshot {
+  readonly held: readonly E[];
+  readonly pending: readonly E[];
+}
+
+/** Units of one resource that an entry lists, at most. */
+const unitsListedMax = 1024;
 
 /** Words of memory that one step reads. */
 const wordsPerStep = 2 ** 14;
@@ -19,12 +29,30 @@ const wordsPerStep = 2 ** 14;
 export function* entriesOf<E extends SnapshotEntry>(
   reader: CoreReader,
   finish: (entry: SnapshotEntry, set: number) => E,
-): ReturnType<typeof inSnapshotOrder<E>> {
+): Generator<void, SnapshotOf<E>> {
   const sets = yield* setsOf(reader);
   const blockers = yield* blockersOf(reader, sets);
   const toEntry = entryMaker(reader);
   const entries = yield* mapInSteps(sets, (set) => finish(toEntry(set, blockers[set >> 3]), set));
-  return yield* inSnapshotOrder(entries);
+  const capacities = yield* capacitiesOf(reader);
+  const lists = yield* inSnapshotOrder(entries);
+  return capacities.length === 0 ? lists : { ...lists, capacities };
+}
+
+/** By name. */
+function* capacitiesOf(reader: CoreReader): Generator<void, readonly SnapshotCapacity[]> {
+  const { core } = reader;
+  const capacities: SnapshotCapacity[] = [];
+  const wordCount = core.memory.words.length;
+  for (let from = 0; from < wordCount; from += wordsPerStep) {
+    for (const queue of core.meteredResources(from, Math.min(from + wordsPerStep, wordCount))) {
+      const capacity = capacityIn(reader, queue);
+      if (capacity !== undefined) capacities.push({ resource: reader.nameOf(queue), ...capacity });
+      yield;
+    }
+    yield;
+  }
+  return capacities.sort((one, other) => (one.resource < other.resource ? -1 : 1));
 }
 
 function* setsOf({ core }: CoreReader): Generator<void, number[]> {
@@ -48,7 +76,8 @@ function entryMaker(reader: CoreReader) {
     names.set(queue, name);
     return name;
   };
-  const named = { core, nameOf };
+  const unitNamesOf = (queue: number) => reader.unitNamesOf(queue);
+  const named = { core, nameOf, unitNamesOf };
   return (set: number, blockers: readonly number[] = []): SnapshotEntry => ({
     id: reader.idOf(set),
     set: namesOf(named, set),
@@ -57,7 +86,12 @@ function entryMaker(reader: CoreReader) {
     token: core.isGranted(set) ? reader.tokenOf(set) : undefined,
     since: clock.toEpochMs(reader.sinceOf(set)),
     waitingFor: blockers.length < 2 ? blockers : [...new Set(blockers)].sort((a, b) => a - b),
+    ...(core.isGranted(set) && unitsField(unitsOfGrant(named, set, unitsListedMax))),
   });
+}
+
+function unitsField(units: SnapshotEntry['units']) {
+  return units !== undefined && { units };
 }
 
 type Blockers = (readonly number[] | undefined)[];
@@ -85,6 +119,10 @@ function* blockersOf(reader: CoreReader, sets: readonly number[]): Generator<voi
 /** Adds the blockers that one queue has, in one walk. */
 function* blockersIn(reader: CoreReader, queue: number, blockers: Blockers): Generator<void> {
   const { core } = reader;
+  if (core.isMetered(queue)) {
+    yield* blockersOfUnits(reader, queue, blockers);
+    return;
+  }
   let lastExclusive: readonly number[] = [];
   let sharedSince: number[] = [];
   let count = 0;
@@ -93,9 +131,7 @@ function* blockersIn(reader: CoreReader, queue: number, blockers: Blockers): Gen
     const isExclusive = core.isExclusive(link);
     if (!core.isGranted(set) && !core.isIgnored(link)) {
       const nearest = isExclusive && sharedSince.length > 0 ? sharedSince : lastExclusive;
-      const before = blockers[set >> 3];
-      // Shared arrays: neither of them changes from here on.
-      blockers[set >> 3] = before === undefined ? nearest : [...before, ...nearest];
+      addBlockers(blockers, set, nearest);
     }
     if (isExclusive) {
       lastExclusive = [reader.idOf(set)];
@@ -105,4 +141,30 @@ function* blockersIn(reader: CoreReader, queue: number, blockers: Blockers): Gen
     }
     if (++count % itemsPerStep === 0) yield;
   }
+}
+
+/**
+ * The same with a capacity: the first set that does not fit waits for all that hold units, or are
+ * ahead of it and fit; each later one waits for the set ahead of it.
+ */
+function* blockersOfUnits(reader: CoreReader, queue: number, blockers: Blockers): Generator<void> {
+  const { core } = reader;
+  const ahead: number[] = [];
+  let nearest: readonly number[] = ahead;
+  let count = 0;
+  for (let link = core.firstInQueue(queue); link !== 0; link = core.nextInQueue(link)) {
+    const set = core.setOf(link);
+    const id = reader.idOf(set);
+    const isWaiting = !core.isTriggered(link) && !core.isGranted(set);
+    if (isWaiting && !core.isIgnored(link)) addBlockers(blockers, set, nearest);
+    if (isWaiting) nearest = [id];
+    else ahead.push(id);
+    if (++count % itemsPerStep === 0) yield;
+  }
+}
+
+function addBlockers(blockers: Blockers, set: number, nearest: readonly number[]): void {
+  const before = blockers[set >> 3];
+  // Shared arrays: neither of them changes from here on.
+  blockers[set >> 3] = before === undefined ? nearest : [...before, ...nearest];
 }

@@ -20,6 +20,11 @@ export class ResourceHandle implements Resource {
     this.number = number;
   }
 
+  /** The object that closes it. */
+  get owner(): HandleOwner {
+    return this.#owner;
+  }
+
   /**
    * Accepts names, and handles of one owner. No proxy of a handle, which has no private fields: it
    * would run code of the caller's within operations.

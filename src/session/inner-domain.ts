@@ -7,22 +7,22 @@
 import type { SyncSession } from '../api/domain.ts';
 import type { SyncGrant } from '../api/grant.ts';
 import type { AcquireOptions } from '../api/options.ts';
+import type { ReadSet } from '../api/read-set.ts';
 import { outerGrantEnded, setNotCovered } from '../api/refusals.ts';
 import type { AcceptHandle, PreparedSet, ResourceRef, SetSpec } from '../api/sets.ts';
+import type { Unit } from '../api/units.ts';
 import { printableName, ResourceHandle } from './handle.ts';
-
-/** A set as it was read: nothing of the caller's is left in it. */
-export interface SetLists {
-  readonly exclusive: readonly ResourceRef[];
-  readonly shared: readonly ResourceRef[];
-}
 
 export type RunFunction<R> = (grant: SyncGrant) => R | Promise<R>;
 
 export interface InnerDomain {
   readonly domain: Pick<SyncSession, 'run'>;
-  /** Ends what its grant does not cover any more, for this reason; without one, everything. */
-  end(reason: unknown, covers?: (set: SetSpec) => boolean): void;
+  /** Its resources have the units that the grant has of them. */
+  meter(set: ReadSet): void;
+  /** Ends everything, for this reason. */
+  end(reason: unknown): void;
+  /** The grant holds less or more than before: ends what it does not cover any more. */
+  follow(reason: unknown): void;
 }
 
 /** A grant as its inner domain knows it, and as nested runs use it. */
@@ -34,7 +34,9 @@ export interface OuterGrant {
   readonly accept: AcceptHandle;
   covers(set: SetSpec): boolean;
   /** Reads a set once and completely. @throws InvalidSetError, LimitError */
-  listsOf(set: SetSpec | PreparedSet): SetLists;
+  listsOf(set: SetSpec | PreparedSet): ReadSet;
+  /** The units that it has of a resource; undefined for one without a capacity. */
+  unitsOf(ref: ResourceRef): readonly Unit[] | undefined;
   /** @throws GrantLostError if it has ended. */
   checkHeld(): void;
 }
@@ -50,6 +52,7 @@ export async function runWithin<R>(
   outer.checkHeld();
   if (!outer.covers(lists)) throw notCovered(outer, lists);
   const { domain } = outer.inner;
+  outer.inner.meter(lists);
   return typeof optionsOrFn === 'function'
     ? domain.run(lists, optionsOrFn)
     : domain.run(lists, optionsOrFn, maybeFn as RunFunction<R>);
@@ -63,16 +66,24 @@ export function endInner(
   inner?.end(outerGrantEnded(token));
 }
 
-/** A grant holds less than before: nested sets that need more end. */
-export function weakenInner(outer: OuterGrant, inner: InnerDomain | undefined): void {
-  inner?.end(outerGrantEnded(outer.token), (set) => outer.covers(set));
+/** A grant holds less than before, or more: nested sets that it does not cover end. */
+export function followOuter(outer: OuterGrant, inner: InnerDomain | undefined): void {
+  inner?.follow(outerGrantEnded(outer.token));
 }
 
-function notCovered(outer: OuterGrant, { exclusive, shared }: SetLists): Error {
-  return setNotCovered(outer.token, {
+function notCovered(outer: OuterGrant, { exclusive, shared, units }: ReadSet): Error {
+  const missing = {
     exclusive: exclusive.filter((ref) => !outer.covers({ exclusive: ref })).map(nameOf),
     shared: shared.filter((ref) => !outer.covers({ shared: ref })).map(nameOf),
+  };
+  if (units === undefined) return setNotCovered(outer.token, missing);
+  const lacking = [...units].filter(([ref, count]) => {
+    return !outer.covers({ units: new Map([[ref, count]]) });
   });
+  const counts = lacking.map(([ref, count]): [string, number] => {
+    return [nameOf(ref), typeof count === 'number' ? count : count.take];
+  });
+  return setNotCovered(outer.token, { ...missing, units: Object.fromEntries(counts) });
 }
 
 function nameOf(ref: ResourceRef): string {

@@ -1,9 +1,11 @@
 /** The sets that a domain has prepared. */
 
-import type { PreparedSet, RequestedRefs, ResourceRef } from '../api/sets.ts';
+import { listsOf, type OrderedRefs, type RequestedUnits } from '../api/read-set.ts';
+import type { PreparedSet, ResourceRef } from '../api/sets.ts';
+import type { UnitCount } from '../api/units.ts';
 
-/** Resources without doubles, exclusive ones first. `O`: its owner. `R`: what a name stands for. */
-export class OwnPreparedSet<O, R> implements PreparedSet {
+/** Resources without doubles. `O`: its owner. `R`: what a name stands for. */
+export class OwnPreparedSet<O, R> implements PreparedSet, OrderedRefs {
   readonly owner: O;
   /** Itself: a proxy of it shows another object here than it is. */
   readonly self: OwnPreparedSet<O, R>;
@@ -11,27 +13,52 @@ export class OwnPreparedSet<O, R> implements PreparedSet {
   /** What {@link refs} stood for when the set was last used. */
   readonly resources: R[];
   readonly exclusiveCount: number;
+  readonly counted: RequestedUnits | undefined;
 
-  constructor(owner: O, requested: RequestedRefs, find: (ref: ResourceRef) => R) {
-    const exclusive = new Map<R, ResourceRef>();
-    for (const ref of requested.exclusive) exclusive.set(find(ref), ref);
-    const named = new Map(exclusive);
-    for (const ref of requested.shared) {
-      const resource = find(ref);
-      if (!exclusive.has(resource)) named.set(resource, ref);
+  constructor(owner: O, requested: OrderedRefs, find: (ref: ResourceRef) => R) {
+    const { refs, count, exclusiveCount, counted } = requested;
+    const named = new Map<R, number>();
+    for (let index = 0; index < count; index++) {
+      const resource = find(refs[index] as ResourceRef);
+      // Named first, it takes the most units.
+      if (!named.has(resource)) named.set(resource, index);
     }
+    const kept = [...named.values()];
     this.owner = owner;
     this.self = this;
-    this.refs = [...named.values()];
+    this.refs = kept.map((index) => refs[index] as ResourceRef);
     this.resources = [...named.keys()];
-    this.exclusiveCount = exclusive.size;
+    this.exclusiveCount = kept.filter((index) => index < exclusiveCount).length;
+    this.counted = counted && keptOf(counted, exclusiveCount, kept);
+  }
+
+  get count(): number {
+    return this.refs.length;
   }
 
   get exclusive(): readonly ResourceRef[] {
-    return this.refs.slice(0, this.exclusiveCount);
+    return listsOf(this).exclusive;
   }
 
   get shared(): readonly ResourceRef[] {
-    return this.refs.slice(this.exclusiveCount);
+    return listsOf(this).shared;
   }
+
+  get units(): ReadonlyMap<ResourceRef, UnitCount> {
+    return listsOf(this).units ?? new Map();
+  }
+}
+
+/** The units of the resources that are kept, by their index. */
+function keptOf(
+  { counts, asserted }: RequestedUnits,
+  exclusiveCount: number,
+  kept: readonly number[],
+): RequestedUnits {
+  const isOfUnits = (index: number): boolean =>
+    index >= exclusiveCount && index < exclusiveCount + asserted.length;
+  return {
+    counts: kept.map((index) => counts[index] as number),
+    asserted: kept.filter(isOfUnits).map((index) => asserted[index - exclusiveCount] as number),
+  };
 }

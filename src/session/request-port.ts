@@ -3,8 +3,9 @@
 import type { Capability } from '../api/domain.ts';
 import type { Grant, Waiter } from '../api/grant.ts';
 import type { RequestOptions } from '../api/options.ts';
-import type { PreparedSet, Resource, SetSpec } from '../api/sets.ts';
+import type { PreparedSet, Resource, ResourceRef, SetSpec } from '../api/sets.ts';
 import type { Snapshot } from '../api/snapshot.ts';
+import type { Capacity, ReadCapacity } from '../api/units.ts';
 import type { CallbackTerms, CallbackTermsReader } from './callback-report.ts';
 
 /** A grant as its own session has it. */
@@ -50,5 +51,8 @@ export interface RequestPort<G extends OwnGrant, Q, C, S extends Snapshot> {
   ): Waiter;
   settled(scope: C, set: Q, terms: RequestOptions): Promise<void>;
   query(): Promise<S>;
+  /** Declares a capacity. */
+  setCapacity(scope: C, ref: ResourceRef, capacity: ReadCapacity): void | Promise<void>;
+  capacity(ref: ResourceRef): Capacity | undefined | Promise<Capacity | undefined>;
   close(scope: C): Promise<void>;
 }

@@ -21,8 +21,9 @@ import {
   throwIfAborted,
 } from '../api/options.ts';
 import { foreignHolding } from '../api/refusals.ts';
-import type { PreparedSet, Resource, SetSpec } from '../api/sets.ts';
+import type { PreparedSet, Resource, ResourceRef, SetSpec } from '../api/sets.ts';
 import type { Snapshot } from '../api/snapshot.ts';
+import { type Capacity, type CapacitySpec, readCapacity } from '../api/units.ts';
 import type { OwnGrant, RequestPort } from './request-port.ts';
 import { labelOf, noneHeld, noOptions, termsOf } from './request-terms.ts';
 import type { SessionOptions } from './session-tree.ts';
@@ -135,6 +136,14 @@ export class DomainSession<G extends OwnGrant, Q, C extends Scope<C>, S extends 
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  setCapacity(ref: ResourceRef, capacity: CapacitySpec): void | Promise<void> {
+    return this.requests.setCapacity(this.scope, ref, readCapacity(capacity));
+  }
+
+  capacity(ref: ResourceRef): Capacity | undefined | Promise<Capacity | undefined> {
+    return this.requests.capacity(ref);
   }
 
   /** A closed session can be asked as well. */

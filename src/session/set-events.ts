@@ -82,6 +82,10 @@ export class SetEvents {
     this.emit('kds.grant.weaken', monotonicUs(), { token });
   }
 
+  upgraded(token: number): void {
+    this.emit('kds.grant.upgrade', monotonicUs(), { token });
+  }
+
   lost(token: number, cause: GrantLostEvent['cause'], timeUs = monotonicUs()): void {
     this.emit('kds.grant.lost', timeUs, { token, heldMs: this.#msUntil(timeUs), cause });
   }

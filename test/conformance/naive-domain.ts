@@ -18,11 +18,13 @@ import {
   type SettledOptions,
   type Snapshot,
   setSizeMax,
+  UnsupportedError,
   type Waiter,
 } from 'kds';
 import type { OracleSpec } from 'kds/conformance';
 import { checkFunction, checkLabel, readOptions, throwIfAborted } from '../../src/api/options.ts';
-import { checkName, RequestedRefs, readRefs, readSpec } from '../../src/api/sets.ts';
+import { listsOf, RequestedRefs, readRefs, readSpec } from '../../src/api/read-set.ts';
+import { checkName } from '../../src/api/sets.ts';
 import { NaiveGrant, NaiveRequest } from './naive-request.ts';
 import type { NaiveServer, Terms } from './naive-server.ts';
 import { runHeld } from './run-held.ts';
@@ -110,12 +112,15 @@ class NaiveClient {
     if (isPrepared && !this.prepared.has(set)) {
       throw new InvalidSetError('a prepared set of another domain');
     }
-    const exclusive = this.keysOf(requested.exclusive);
-    const shared = this.keysOf(requested.shared);
+    const lists = listsOf(requested);
+    if (lists.units !== undefined) throw new UnsupportedError('the naive backend has no units');
+    const exclusive = this.keysOf(lists.exclusive);
+    const shared = this.keysOf(lists.shared);
     for (const key of exclusive.keys()) shared.delete(key);
     const size = exclusive.size + shared.size;
     if (size > setSizeMax) throw new LimitError(`a set of ${size} resources is too large`);
-    const refs = { exclusive: [...exclusive.values()], shared: [...shared.values()] };
+    const units: ReadonlyMap<ResourceRef, number> = new Map();
+    const refs = { exclusive: [...exclusive.values()], shared: [...shared.values()], units };
     return { exclusive: [...exclusive.keys()], shared: [...shared.keys()], refs };
   }
 }
@@ -207,6 +212,16 @@ export class NaiveDomain implements Session {
     const session = new NaiveDomain(this.server, this, label);
     this.#children.add(session);
     return session;
+  }
+
+  /** Not offered. */
+  async setCapacity(): Promise<never> {
+    throw new UnsupportedError('the naive backend has no units');
+  }
+
+  /** Not offered. */
+  async capacity(): Promise<never> {
+    throw new UnsupportedError('the naive backend has no units');
   }
 
   async settled(set: SetSpec | PreparedSet, options: SettledOptions = {}): Promise<void> {

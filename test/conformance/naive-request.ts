@@ -7,6 +7,7 @@ import {
   GrantLostError,
   InvalidSetError,
   type ResourceRef,
+  type UnitsLeft,
   UnsupportedError,
   type Waiter,
 } from 'kds';
@@ -173,9 +174,18 @@ export class NaiveGrant implements Grant {
     await this.#leave(false);
   }
 
-  async downgrade(part?: ResourceRef | readonly ResourceRef[]): Promise<void> {
+  get units(): Readonly<Record<string, never>> {
+    return {};
+  }
+
+  /** Not offered. */
+  async tryUpgrade(): Promise<never> {
+    throw new UnsupportedError('the naive backend has no units');
+  }
+
+  async downgrade(part?: ResourceRef | readonly ResourceRef[] | UnitsLeft): Promise<void> {
     const { server } = this.domain;
-    const refs = part === undefined ? undefined : part;
+    const refs = part as ResourceRef | readonly ResourceRef[] | undefined;
     await this.#weaken(refs, (keys) =>
       server.downgrade(this.set, refs === undefined ? undefined : keys),
     );

@@ -6,7 +6,7 @@ testConformance(
   { describe, it },
   {
     name: 'the process backend',
-    capabilities: ['settled', 'downgrade', 'part-release', 'steal'],
+    capabilities: ['settled', 'downgrade', 'part-release', 'steal', 'units'],
     sync: true,
     direct: true,
     open: async () => {

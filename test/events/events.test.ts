@@ -201,6 +201,8 @@ describe('events', () => {
     const robber = await domain.acquire({ exclusive: 'a' }, { steal: true });
     robber.release();
     (await waiting).release();
+    domain.setCapacity('c', 2);
+    (await domain.acquire({ shared: 'c' })).tryUpgrade();
     expect(new Set(heard.map(({ name }) => name))).toEqual(new Set(eventNames));
     for (const { name, event } of heard) {
       for (const word of [name, ...Object.keys(event)]) expect(documented).toContain(`\`${word}\``);

@@ -1,7 +1,7 @@
 /** Sessions that speak to the scripts as they are, a call at a time, and what the keys then say. */
 
 import { Redis } from 'ioredis';
-import { encodeUnits, modeOf, takesAll } from '../../src/api/mode.ts';
+import { encodeUnits, type Mode, modeOf, takesAll } from '../../src/api/mode.ts';
 import { connectIoredis } from '../../src/backends/redis/ioredis.ts';
 import { layoutVersion } from '../../src/backends/redis/leased-session.ts';
 import { readLink, readLinks, rootOf } from '../../src/backends/redis/names.ts';
@@ -102,7 +102,7 @@ export interface SetSeen {
   readonly id: string;
   readonly session: string;
   readonly number: number;
-  readonly modes: ReadonlyMap<string, 'exclusive' | 'shared'>;
+  readonly modes: ReadonlyMap<string, Mode>;
   readonly token: number | undefined;
   readonly isObserver: boolean;
 }
@@ -153,11 +153,11 @@ async function readSet(
   expected: Set<string>,
   due: ReadonlySet<string>,
 ): Promise<SetSeen> {
-  const modes = new Map<string, 'exclusive' | 'shared'>();
+  const modes = new Map<string, Mode>();
   let pendingCount = 0;
   const isObserver = set['observe'] !== undefined;
   for (const { units, resource: keyName } of readLinks(set['links'] ?? '')) {
-    modes.set(keyName, modeOf(units));
+    modes.set(keyName, modeOf({ units }));
     const link = `${encodeUnits(units)}${id}`;
     if (isObserver) {
       const list = `o${encodeUnits(units)}:${keyName}`;

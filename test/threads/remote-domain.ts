@@ -21,6 +21,7 @@ import {
   type SettledOptions,
   type Snapshot,
   setSizeMax,
+  type UnitsLeft,
   UnsupportedError,
   type Waiter,
 } from 'kds';
@@ -32,7 +33,8 @@ import {
   readOptions,
   throwIfAborted,
 } from '../../src/api/options.ts';
-import { checkName, RequestedRefs, readRefs, readSpec } from '../../src/api/sets.ts';
+import { listsOf, RequestedRefs, readRefs, readSpec } from '../../src/api/read-set.ts';
+import { checkName } from '../../src/api/sets.ts';
 import { AbortListeners } from '../../src/runtime/abort-listeners.ts';
 import { captureContext, detectContext, runInContext } from '../../src/runtime/async-context.ts';
 import { deliver } from '../../src/runtime/delivery.ts';
@@ -215,8 +217,17 @@ class RemoteGrant implements Grant {
     return this.#change('release', part);
   }
 
-  downgrade(part?: ResourceRef | readonly ResourceRef[]): Promise<void> {
-    return this.#change('downgrade', part);
+  get units(): Readonly<Record<string, never>> {
+    return {};
+  }
+
+  /** Not offered. */
+  async tryUpgrade(): Promise<never> {
+    throw new UnsupportedError('grants of this backend cannot be upgraded');
+  }
+
+  downgrade(part?: ResourceRef | readonly ResourceRef[] | UnitsLeft): Promise<void> {
+    return this.#change('downgrade', part as ResourceRef | readonly ResourceRef[] | undefined);
   }
 
   async abandon(reason?: unknown): Promise<void> {
@@ -337,14 +348,16 @@ export class RemoteDomain implements Session {
     if (client.prepared.has(set)) return set as PreparedSet;
     const requested = requestedIn(client, set) as RequestedRefs;
     const setSent = sentSet(client, requested);
-    const exclusive = [...new Set(requested.exclusive.map((ref) => named(client, ref)))];
-    const shared = [...new Set(requested.shared.map((ref) => named(client, ref)))].filter(
+    const lists = listsOf(requested);
+    const exclusive = [...new Set(lists.exclusive.map((ref) => named(client, ref)))];
+    const shared = [...new Set(lists.shared.map((ref) => named(client, ref)))].filter(
       (ref) => !exclusive.includes(ref),
     );
     if (exclusive.length + shared.length > setSizeMax) {
       throw new LimitError(`a set of ${exclusive.length + shared.length} resources is too large`);
     }
-    const prepared = Object.freeze({ exclusive, shared });
+    const units: ReadonlyMap<ResourceRef, number> = new Map();
+    const prepared = Object.freeze({ exclusive, shared, units });
     const id = client.nextId();
     client.prepared.set(prepared, id);
     client.post({ do: 'prepare', id, set: setSent });
@@ -367,6 +380,16 @@ export class RemoteDomain implements Session {
     const { label } = options;
     if (label !== undefined) checkLabel(label);
     return new RemoteDomain(this.#client, this, label);
+  }
+
+  /** Not offered. */
+  async setCapacity(): Promise<never> {
+    throw new UnsupportedError('this backend has no units');
+  }
+
+  /** Not offered. */
+  async capacity(): Promise<never> {
+    throw new UnsupportedError('this backend has no units');
   }
 
   async settled(set: SetSpec | PreparedSet, options: SettledOptions = {}): Promise<void> {
@@ -461,9 +484,11 @@ function requestedIn(client: RemoteClient, set: SetSpec | PreparedSet): Requeste
 
 function sentSet(client: RemoteClient, requested: RequestedRefs | number): SetSent {
   if (typeof requested === 'number') return requested;
+  const { exclusive, shared, units } = listsOf(requested);
+  if (units !== undefined) throw new UnsupportedError('this backend has no units');
   return {
-    exclusive: requested.exclusive.map((ref) => sent(client, ref)),
-    shared: requested.shared.map((ref) => sent(client, ref)),
+    exclusive: exclusive.map((ref) => sent(client, ref)),
+    shared: shared.map((ref) => sent(client, ref)),
   };
 }
 

@@ -7,7 +7,7 @@
  */
 
 import { LimitError } from '../../api/errors.ts';
-import { ALL, conflict, listsOf, modeOf } from '../../api/mode.ts';
+import { ALL, conflict, modeOf, wholesIn } from '../../api/mode.ts';
 import { Core, Memory } from '../../core/index.ts';
 import { nameOf, type RemoteRef, type RemoteSet } from '../../remote/resources.ts';
 import { describeOwnerOf } from '../../report/blockers.ts';
@@ -33,10 +33,12 @@ export class DerivedState implements CoreReader {
 
   /** Adds the set that came last. */
   add(live: LiveSet): void {
-    const { exclusive, shared } = listsOf(live.entry.parts);
-    const refs = [...exclusive, ...shared].map((ref) => this.#queueOf(ref, live.session));
+    // Exclusive ones first.
+    const parts = [...live.entry.parts].sort((one, other) => other.units - one.units);
+    const refs = parts.map(({ resource }) => this.#queueOf(resource, live.session));
+    const exclusiveCount = wholesIn(parts).length;
     // The tag is not used: a map finds the set, which has more than a word has room for.
-    live.set = this.core.enqueue(refs, exclusive.length, refs.length, 0, 0, 0);
+    live.set = this.core.enqueue(refs, exclusiveCount, refs.length, 0, 0, 0);
     if (live.set === 0) throw new LimitError('the sets of this domain take too much memory');
     this.#live.set(live.set, live);
   }
@@ -138,7 +140,7 @@ export class DerivedState implements CoreReader {
   describeInTheWay(set: RemoteSet, session: string): string {
     for (const part of set) {
       for (const live of this.inTheWay([part], session)) {
-        const what = `${modeOf(part.units)} ${quote(nameOf(part.resource))}`;
+        const what = `${modeOf(part)} ${quote(nameOf(part.resource))}`;
         return `${what} is ${describeOwnerOf(this, live.set)}`;
       }
     }
@@ -174,6 +176,8 @@ export class DerivedState implements CoreReader {
   nameOf(queue: number): string {
     return this.#names.get(queue)?.name ?? '';
   }
+
+  unitNamesOf(_: number): undefined {}
 
   /** For reading only: it does not find the queues of new sets. */
   copy(): DerivedState {

@@ -19,6 +19,7 @@ const capabilities: ReadonlySet<Capability> = new Set<Capability>([
   'downgrade',
   'part-release',
   'steal',
+  'units',
 ]);
 
 /** An operation can always begin, so a failure is final. */

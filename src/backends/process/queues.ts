@@ -4,7 +4,7 @@
  */
 
 import type { Core } from '../../core/index.ts';
-import { type LocalResource, memoryIsFull, type Queues } from '../../local/resources.ts';
+import { LocalResource, memoryIsFull, type Queues } from '../../local/resources.ts';
 import { Fifo } from '../../runtime/fifo.ts';
 import { Registry } from './registry.ts';
 
@@ -64,10 +64,31 @@ export class ProcessQueues implements Queues {
     return resource.queue === 0 ? this.#open(resource) : resource.queue;
   }
 
+  unitNamesOf(queue: number): readonly string[] | undefined {
+    return this.#of(queue).unitNames;
+  }
+
+  setUnitNames(queue: number, names: readonly string[] | undefined): void {
+    this.#of(queue).unitNames = names;
+  }
+
+  detach(resource: LocalResource): void {
+    const { name, queue, owner } = resource;
+    const successor = new LocalResource(owner, name, 0);
+    successor.queue = queue;
+    successor.unitNames = resource.unitNames;
+    resource.queue = 0;
+    this.epoch++;
+    this.used.replace(this.#core.resourceUserData(queue), successor);
+    this.names.set(name as string, successor);
+    this.#list(successor);
+  }
+
   drop(resource: LocalResource): void {
     this.used.delete(this.#core.resourceUserData(resource.queue));
     this.#core.destroyResource(resource.queue);
     resource.queue = 0;
+    resource.unitNames = undefined;
     this.epoch++;
     if (resource.name !== undefined && !resource.isHandle) this.names.delete(resource.name);
   }
@@ -95,7 +116,8 @@ export class ProcessQueues implements Queues {
       if (resource.queue === 0) continue;
       const core = this.#core;
       core.keep(resource.queue, false);
-      if (!core.isUsed(resource.queue) && !core.isRecovered(resource.queue)) this.drop(resource);
+      if (core.isUsed(resource.queue) || core.isRecovered(resource.queue)) continue;
+      if (!core.isDeclared(resource.queue)) this.drop(resource);
     }
   }
 

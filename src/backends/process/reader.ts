@@ -57,6 +57,10 @@ export class ProcessReader implements LocalReader {
     return String(this.#objects.resources.get(this.core.resourceUserData(queue)));
   }
 
+  unitNamesOf(queue: number): readonly string[] | undefined {
+    return this.#objects.resources.get(this.core.resourceUserData(queue)).unitNames;
+  }
+
   copy(): ProcessReader {
     const { owners, resources, label } = this.#objects;
     const objects = { owners: owners.copy(), resources: resources.copy(), label };

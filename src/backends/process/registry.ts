@@ -20,6 +20,11 @@ export class Registry<T extends object> {
     return number;
   }
 
+  /** Gives the number of an object to another one. */
+  replace(number: number, item: T): void {
+    this.#items[number] = item;
+  }
+
   get(number: number): T {
     return this.#items[number] as T;
   }

@@ -2,7 +2,7 @@
 
 import { DeadlockError, type DeadlockStep } from '../../api/errors.ts';
 import { labelLengthMax } from '../../api/limits.ts';
-import { listsOf, modeOf } from '../../api/mode.ts';
+import { modeOf, namedSetOf } from '../../api/mode.ts';
 import type { NamedSet } from '../../api/sets.ts';
 import { describeCycle, describeOwner } from '../../report/messages.ts';
 import { cut, escaped, quote } from '../../runtime/escape.ts';
@@ -48,7 +48,7 @@ function describeBlocker(line: string, epochMs: number): string {
   const name = quote(nameOf(resource));
   const client = describeClient(readLabel(label) ?? readLabel(scope), readAbout(about), id);
   const forMs = Math.max(0, epochMs - Number(sinceMs));
-  return `${modeOf(units)} ${name} is ${describeOwner(client, how === 'held', forMs)}`;
+  return `${modeOf({ units })} ${name} is ${describeOwner(client, how === 'held', forMs)}`;
 }
 
 function describeClient(label: string | undefined, about: About, id: string | undefined): string {
@@ -92,5 +92,5 @@ function readStep(line: string): DeadlockStep {
 
 export function namedSet(links: string): NamedSet {
   const parts = readLinks(links);
-  return listsOf(parts.map((part) => ({ ...part, resource: nameOf(part.resource) })));
+  return namedSetOf(parts.map((part) => ({ ...part, resource: nameOf(part.resource) })));
 }

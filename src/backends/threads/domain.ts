@@ -5,6 +5,7 @@ import { describe } from '../../api/sets.ts';
 import {
   applyOptions,
   type DomainOptions,
+  type ReadDomainOptions,
   readDomainOptions,
   requestsOf,
 } from '../../local/domain-options.ts';
@@ -141,7 +142,7 @@ class ThreadsSession extends LocalSession implements ThreadsDomain {
   readonly #backend: ThreadsBackend;
   readonly arena: Arena;
 
-  constructor(backend: ThreadsBackend, own: DomainOptions, arena: Arena) {
+  constructor(backend: ThreadsBackend, own: ReadDomainOptions, arena: Arena) {
     const { operations } = backend;
     super(requestsOf(operations, own), SessionScope.ofDomain(operations, own.label));
     this.#backend = backend;

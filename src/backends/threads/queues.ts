@@ -106,6 +106,16 @@ export class ArenaQueues implements Queues {
     return this.existingQueueOf(resource) || this.#open(resource, found);
   }
 
+  unitNamesOf(_: number): undefined {}
+
+  setUnitNames(_: number, names: readonly string[] | undefined): void {
+    if (names !== undefined) throw memoryIsFull(this);
+  }
+
+  detach(resource: LocalResource): void {
+    this.names.delete(resource.name as string);
+  }
+
   drop(resource: LocalResource): void {
     this.#drop(resource.queue);
     this.follow();
@@ -158,7 +168,8 @@ export class ArenaQueues implements Queues {
     const core = this.#core;
     const flags = this.#words[slot | L.FLAGS];
     const isUnobserved = (flags & (L.KIND | L.RESOURCE_OBSERVED)) === L.RESOURCE;
-    return isUnobserved && !core.isUsed(slot) && !core.isRecovered(slot);
+    if (!isUnobserved || core.isUsed(slot) || core.isRecovered(slot)) return false;
+    return !core.isDeclared(slot);
   }
 
   #drop(queue: number): void {

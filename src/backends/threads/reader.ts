@@ -42,6 +42,8 @@ export class ArenaReader implements LocalReader {
     return isNameless ? `#${text}` : text;
   }
 
+  unitNamesOf(_: number): undefined {}
+
   copy(): ArenaReader {
     return new ArenaReader(this.core.copy(), this.clock);
   }

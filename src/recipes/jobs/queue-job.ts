@@ -6,6 +6,7 @@
  */
 
 import type { Grant, Waiter } from '../../api/grant.ts';
+import { listsOf } from '../../api/read-set.ts';
 import type { SetSpec } from '../../api/sets.ts';
 import type { CapturedContext } from '../../runtime/async-context.ts';
 import { Deferred } from './deferred.ts';
@@ -148,7 +149,7 @@ export class QueueJob implements Job, RunningJob {
   }
 
   covers(set: SetSpec): boolean {
-    const { exclusive, shared } = wantedIn(set);
+    const { exclusive, shared } = listsOf(wantedIn(set));
     if (this.state !== 'running' || !this.#hasAll) return false;
     return isWithin(this.spec, exclusive, shared);
   }

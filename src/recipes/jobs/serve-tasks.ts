@@ -2,6 +2,7 @@
 
 import { UnsupportedError } from '../../api/errors.ts';
 import { checkFunction } from '../../api/options.ts';
+import { listsOf } from '../../api/read-set.ts';
 import { describe, type SetSpec } from '../../api/sets.ts';
 import { isWithin, wantedIn } from './spec.ts';
 import { type FromWorker, isToWorker, type NamedSet, type ToWorker } from './task-messages.ts';
@@ -158,7 +159,7 @@ class Task implements RunningTask {
   }
 
   covers(set: SetSpec): boolean {
-    const { exclusive, shared } = wantedIn(set);
+    const { exclusive, shared } = listsOf(wantedIn(set));
     return this.isRunning && isWithin(this.#set, exclusive, shared);
   }
 }

@@ -1,14 +1,8 @@
 /** Reads and checks what a job declares, and compares sets with it. */
 
 import { checkLabel, checkSignal } from '../../api/options.ts';
-import {
-  describe,
-  RequestedRefs,
-  type ResourceRef,
-  readRefs,
-  readSpec,
-  type SetSpec,
-} from '../../api/sets.ts';
+import { RequestedRefs, readRefs, readSpec } from '../../api/read-set.ts';
+import { describe, type ResourceRef, type SetSpec } from '../../api/sets.ts';
 import type { Job, JobSpec, RunSpec, TaskSpec } from './job.ts';
 
 const none: readonly ResourceRef[] = Object.freeze([]);

@@ -1,8 +1,10 @@
 /** The resources of one client that have no name: the client numbers them. */
 
 import { LimitError } from '../../../api/errors.ts';
-import { decodedLists, type EncodedPart } from '../../../api/mode.ts';
+import { decodePart, type EncodedPart, modeOf } from '../../../api/mode.ts';
+import type { ReadSet } from '../../../api/read-set.ts';
 import type { Resource, ResourceRef } from '../../../api/sets.ts';
+import type { UnitCount } from '../../../api/units.ts';
 import type { RemoteRef } from '../../../remote/resources.ts';
 import { privateCountMax } from '../wire/limits.ts';
 
@@ -14,12 +16,19 @@ export class PrivateResources {
     this.#create = create;
   }
 
-  setOf(parts: readonly EncodedPart<RemoteRef>[]) {
-    const { exclusive, shared } = decodedLists(parts);
-    return {
-      exclusive: exclusive.map((ref) => this.refOf(ref)),
-      shared: shared.map((ref) => this.refOf(ref)),
-    };
+  setOf(parts: readonly EncodedPart<RemoteRef>[]): ReadSet {
+    const exclusive: ResourceRef[] = [];
+    const shared: ResourceRef[] = [];
+    const taken = new Map<ResourceRef, UnitCount>();
+    for (const encoded of parts) {
+      const part = decodePart(encoded);
+      const ref = this.refOf(part.resource);
+      const mode = modeOf(part);
+      const { units, of = 0 } = part;
+      if (mode === 'units') taken.set(ref, of === 0 ? units : { take: units, of });
+      else (mode === 'exclusive' ? exclusive : shared).push(ref);
+    }
+    return taken.size === 0 ? { exclusive, shared } : { exclusive, shared, units: taken };
   }
 
   /** @throws LimitError */

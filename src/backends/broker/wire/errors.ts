@@ -1,6 +1,7 @@
 /** Errors on their way from the broker to a client: code, message, and of a cycle its steps. */
 
 import {
+  CapacityError,
   DeadlockError,
   type DeadlockStep,
   DomainClosedError,
@@ -42,6 +43,7 @@ const classes: Readonly<Record<KdsErrorCode, ErrorClass>> = {
   KDS_GRANT_LOST: GrantLostError,
   KDS_DOMAIN_CLOSED: DomainClosedError,
   KDS_LIMIT: LimitError,
+  KDS_CAPACITY: CapacityError,
   KDS_UNAVAILABLE: UnavailableError,
   KDS_PROTOCOL: ProtocolError,
   KDS_UNSUPPORTED: UnsupportedError,

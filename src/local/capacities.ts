@@ -1,0 +1,127 @@
+/** Capacities of the resources of a local domain: declared, asserted by sets, and checked. */
+
+import { eventFlags } from '../api/events.ts';
+import {
+  capacityReduced,
+  noCapacity,
+  otherCapacity,
+  overCapacity,
+  unitsInUse,
+} from '../api/refusals.ts';
+import type { ReadCapacity } from '../api/units.ts';
+import type { Core } from '../core/index.ts';
+import type { CoreReader } from '../report/core-reader.ts';
+import type { Owners } from './owners.ts';
+import { memoryIsFull, type Queues, type ResolvedSet } from './resources.ts';
+
+/** What capacities need of the operations that change them. */
+interface CapacitySource {
+  readonly core: Core;
+  readonly reader: CoreReader;
+  readonly events: { resized(queue: number, capacity: number, isAsserted: boolean): void };
+  readonly port: { readonly owners: Owners; readonly queues: Queues };
+}
+
+/** Within an operation. */
+export class Capacities {
+  readonly #source: CapacitySource;
+  /** While a capacity is being reduced: why waiting sets are refused. */
+  #reduced: { readonly name: string; readonly capacity: number } | undefined;
+
+  constructor(source: CapacitySource) {
+    this.#source = source;
+  }
+
+  /** Why a waiting set is refused, as a capacity was reduced. */
+  get reason(): Error {
+    return capacityReduced(this.#reduced);
+  }
+
+  /** Declares a capacity. What it refuses and grants is reported by `report`. */
+  declare(queue: number, { count, names }: ReadCapacity, report: () => void): void {
+    const { core, reader, port } = this.#source;
+    const before = port.queues.unitNamesOf(queue);
+    const isUsed = core.isUsed(queue) && core.isMetered(queue);
+    if (isUsed && !isContinued(before, names)) throw unitsInUse(reader.nameOf(queue));
+    if (!core.setCapacity(queue, count)) throw memoryIsFull(port.queues);
+    port.queues.setUnitNames(queue, names);
+    this.#reduced = { name: reader.nameOf(queue), capacity: count };
+    report();
+    this.#reduced = undefined;
+  }
+
+  /**
+   * Checks the units of a set, declares the capacities that it asserts, and returns its user data.
+   *
+   * @throws CapacityError, LimitError: then nothing has changed.
+   */
+  prepare(
+    resolved: ResolvedSet,
+    label: string | undefined,
+    sessionLabel: string | undefined,
+    holdingCount: number,
+  ): number {
+    this.check(resolved);
+    const { core, port } = this.#source;
+    const userData = port.owners.userDataFor(resolved, label, sessionLabel, holdingCount);
+    const isDone = forEachAsserted(resolved, (queue, asserted) => {
+      if (core.isMetered(queue)) return true;
+      if (!core.assertCapacity(queue, asserted)) return false;
+      if (eventFlags.hasSubscribers) this.#source.events.resized(queue, asserted, true);
+      return true;
+    });
+    if (isDone) return userData;
+    port.owners.freeUserData(userData);
+    this.dropAsserted(resolved);
+    throw memoryIsFull(port.queues);
+  }
+
+  /** @throws CapacityError */
+  check({ queues, exclusiveCount, counted }: ResolvedSet): void {
+    const { core, reader } = this.#source;
+    const { counts, asserted } = counted as NonNullable<typeof counted>;
+    for (let index = 0; index < asserted.length; index++) {
+      const queue = queues[exclusiveCount + index] as number;
+      const units = counts[exclusiveCount + index] as number;
+      const of = asserted[index] as number;
+      const inForce = core.isMetered(queue) ? core.capacity(queue) : 0;
+      if (of === 0 && inForce === 0) throw noCapacity(reader.nameOf(queue));
+      if (of !== 0 && of !== inForce && (inForce !== 0 || core.isUsed(queue))) {
+        throw otherCapacity(reader.nameOf(queue), of, inForce);
+      }
+      const capacity = inForce === 0 ? of : inForce;
+      if (units > capacity) throw overCapacity(reader.nameOf(queue), units, capacity);
+    }
+  }
+
+  /** A set that has asserted capacities did not arrive after all. */
+  dropAsserted(resolved: ResolvedSet): void {
+    const { core } = this.#source;
+    if (resolved.counted === undefined) return;
+    forEachAsserted(resolved, (queue) => {
+      core.dropAsserted(queue);
+      return true;
+    });
+  }
+}
+
+/** Whether units keep their names: one list is the beginning of the other one. */
+function isContinued(
+  before: readonly string[] | undefined,
+  names: readonly string[] | undefined,
+): boolean {
+  if (before === undefined || names === undefined) return before === names;
+  const count = Math.min(before.length, names.length);
+  for (let index = 0; index < count; index++) if (before[index] !== names[index]) return false;
+  return true;
+}
+
+/** Until `visit` returns false; then this does too. */
+function forEachAsserted(
+  { queues, exclusiveCount, counted }: ResolvedSet,
+  visit: (queue: number, asserted: number) => boolean,
+): boolean {
+  return (counted?.asserted ?? []).every((of, index) => {
+    return of === 0 || visit(queues[exclusiveCount + index] as number, of);
+  });
+}

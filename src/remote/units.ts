@@ -1,0 +1,61 @@
+/** The units of a grant as its client knows them. */
+
+import type { Unit } from '../api/units.ts';
+import type { GrantedUnits, UnitRange } from './protocol.ts';
+import { nameOf, type RemoteRef } from './resources.ts';
+
+/** By resource: names, or ranges of numbers, ascending. */
+export type RemoteUnits = ReadonlyMap<RemoteRef, GrantedUnits[1]>;
+
+export const noUnits: RemoteUnits = new Map();
+
+export function readGrantedUnits(units: readonly GrantedUnits[] | undefined): RemoteUnits {
+  return units === undefined ? noUnits : new Map(units);
+}
+
+/** Ascending numbers as ranges. */
+export function rangesOf(numbers: readonly number[]): readonly UnitRange[] {
+  const ranges: [from: number, count: number][] = [];
+  for (const number of numbers) {
+    const last = ranges.at(-1);
+    if (last !== undefined && number === last[0] + last[1]) last[1]++;
+    else ranges.push([number, 1]);
+  }
+  return ranges;
+}
+
+export function countOf(units: GrantedUnits[1]): number {
+  let count = 0;
+  for (const unit of units) count += typeof unit === 'string' ? 1 : unit[1];
+  return count;
+}
+
+/** The first units of some. */
+export function firstOf(units: GrantedUnits[1], count: number): GrantedUnits[1] {
+  if (isNamed(units)) return units.slice(0, count);
+  const kept: UnitRange[] = [];
+  let left = count;
+  for (const [from, length] of units) {
+    if (left === 0) break;
+    kept.push([from, Math.min(length, left)]);
+    left -= Math.min(length, left);
+  }
+  return kept;
+}
+
+/** One by one. */
+export function listOf(units: GrantedUnits[1]): readonly Unit[] {
+  if (isNamed(units)) return units;
+  return units.flatMap(([from, count]) =>
+    Array.from({ length: count }, (_, index) => from + index),
+  );
+}
+
+/** As {@link Grant.units} has them. */
+export function unitsByName(units: RemoteUnits): Readonly<Record<string, readonly Unit[]>> {
+  return Object.fromEntries([...units].map(([ref, own]) => [nameOf(ref), listOf(own)]));
+}
+
+function isNamed(units: GrantedUnits[1]): units is readonly string[] {
+  return typeof units[0] === 'string';
+}
