@@ -28,6 +28,12 @@ export type Operation =
   | { readonly do: 'steal'; readonly by: number; readonly spec: OracleSpec }
   | { readonly do: 'observe'; readonly by: number; readonly spec: OracleSpec }
   | { readonly do: 'close'; readonly by: number }
+  | {
+      readonly do: 'resize';
+      readonly by: number;
+      readonly name: string;
+      readonly capacity: number;
+    }
   | Change;
 
 /** What is done to a live set. */
@@ -35,6 +41,12 @@ type Change =
   | { readonly do: 'cancel'; readonly index: number }
   | { readonly do: 'release'; readonly index: number; readonly isAbandoned: boolean }
   | { readonly do: 'downgrade'; readonly index: number; readonly part?: readonly string[] }
+  | {
+      readonly do: 'downgrade units';
+      readonly index: number;
+      readonly units: Readonly<Record<string, number>>;
+    }
+  | { readonly do: 'upgrade'; readonly index: number; readonly part?: readonly string[] }
   | { readonly do: 'release part'; readonly index: number; readonly part: readonly string[] };
 
 type Live = OracleSet<Standing>;
@@ -44,6 +56,7 @@ const refusals = {
   locked: 'KDS_LOCKED',
   deadlock: 'KDS_DEADLOCK',
   waiting: 'KDS_WAIT_TIMEOUT',
+  capacity: 'KDS_CAPACITY',
 } as const;
 
 export class Pair {
@@ -118,6 +131,13 @@ export class Pair {
         return this.#steal(operation.by, operation.spec);
       case 'close':
         return this.#close(operation.by);
+      case 'resize': {
+        const { name, capacity } = operation;
+        const { refused } = this.oracle.setCapacity(name, capacity);
+        await this.#participant(operation.by).setCapacity(name, capacity);
+        for (const { tag } of refused) isError(await tag?.refusal(), 'KDS_CAPACITY', tag?.label);
+        return [];
+      }
       case 'observe': {
         const { by, spec } = operation;
         const set = this.oracle.observe(spec);
@@ -148,6 +168,16 @@ export class Pair {
         oracle.downgrade(set, change.part);
         await grant().downgrade(change.part);
         break;
+      case 'downgrade units':
+        oracle.downgrade(set, Object.keys(change.units), change.units);
+        await grant().downgrade({ units: change.units });
+        break;
+      case 'upgrade': {
+        const isUpgraded = oracle.tryUpgrade(set, change.part);
+        const label = set.tag?.label;
+        equal(await grant().tryUpgrade(change.part), isUpgraded, `whether ${label} is upgraded`);
+        break;
+      }
       case 'release part':
         oracle.releasePart(set, change.part);
         if (set.modes.size === 0) oracle.remove(set);
@@ -158,11 +188,18 @@ export class Pair {
   async #ask({ way, by, spec, locked, holding }: Asking): Promise<void> {
     const label = this.#label();
     if (way === 'sync' || way === 'try') {
-      const set = this.oracle.tryArrive(spec, { sync: way === 'sync' });
-      const grant =
+      const arrival = this.oracle.arrive(spec, { sync: way === 'sync' });
+      const set = arrival.outcome === 'granted' ? arrival.set : undefined;
+      if ('set' in arrival && set === undefined) this.oracle.remove(arrival.set);
+      const request = async () =>
         way === 'sync'
           ? this.#world.sync.tryAcquireSync(spec, { label })
-          : await this.#participant(by).tryAcquire(spec, { label });
+          : this.#participant(by).tryAcquire(spec, { label });
+      if (arrival.outcome === 'capacity') {
+        isError(await failureOf(request), 'KDS_CAPACITY', label);
+        return;
+      }
+      const grant = await request();
       equal(grant !== null, set !== undefined, `whether ${label} is granted`);
       if (grant !== null && set) set.tag = grantedAtOnce(label, way === 'sync' ? -1 : by, grant);
       return;
@@ -195,8 +232,8 @@ export class Pair {
       throw await request.refusal();
     });
     // For a deadlock without a wait both errors are right: a deadlock, and a time-out.
-    const isNow = way === 'now' && outcome !== 'locked';
-    const refusal = outcome === 'locked' || outcome === 'deadlock' ? outcome : 'waiting';
+    const isNow = way === 'now' && outcome !== 'locked' && outcome !== 'capacity';
+    const refusal = outcome === 'granted' ? 'waiting' : outcome;
     isError(reason, refusals[isNow ? 'waiting' : refusal], label);
   }
 
@@ -243,6 +280,7 @@ export class Pair {
   #seeGrant(set: Live): void {
     const { label, grant } = set.tag as Standing;
     const { recovered, ignored } = grant();
+    equal(grant().units, this.#numbersOf(set), `the units granted to ${label}`);
     const marked = [...set.modes.keys()].filter((name) => this.oracle.recovered.has(name));
     equal([...recovered].sort(), marked.sort(), `recovered by ${label}`);
     equal([...ignored].sort(), [...this.oracle.ignored(set)].sort(), `ignored by ${label}`);
@@ -278,15 +316,38 @@ export class Pair {
     for (const [index, set] of sets.entries()) {
       const entry = entries[index];
       const { label } = set.tag as Standing;
-      const namesIn = (mode: string) =>
-        [...set.modes].flatMap(([name, each]) => (each === mode ? [name] : [])).sort();
-      const { exclusive = [], shared = [] } = entry?.set ?? {};
-      equal([...exclusive].sort(), namesIn('exclusive'), `exclusive of ${label}`);
-      equal([...shared].sort(), namesIn('shared'), `shared of ${label}`);
+      const { exclusive = [], shared = [], units = {} } = entry?.set ?? {};
+      const expected = this.#listsOf(set);
+      equal([...exclusive].sort(), expected.exclusive, `exclusive of ${label}`);
+      equal([...shared].sort(), expected.shared, `shared of ${label}`);
+      equal(units, expected.units, `the numbers of units of ${label}`);
+      equal(entry?.units ?? {}, this.#numbersOf(set), `the units of ${label}`);
       equal(entry?.token !== undefined, set.granted, `whether ${label} has a token`);
       const blockers = this.oracle.nearestInTheWay(set).map((other) => ids.get(other));
       equal(entry?.waitingFor, blockers.sort(byNumber), `whom ${label} waits for`);
     }
+  }
+
+  /** Its resources, as a snapshot has them. */
+  #listsOf(set: Live) {
+    const { oracle } = this;
+    const names = [...set.modes.keys()].sort();
+    const isExclusive = (name: string) => set.modes.get(name) === 'exclusive';
+    const isOfUnits = (name: string) => !isExclusive(name) && oracle.capacities.has(name);
+    const units = names.filter(isOfUnits).map((name) => [name, oracle.units(set, name)]);
+    return {
+      exclusive: names.filter(isExclusive),
+      shared: names.filter((name) => !isExclusive(name) && !isOfUnits(name)),
+      units: Object.fromEntries(units) as Readonly<Record<string, number>>,
+    };
+  }
+
+  /** The units that it has, by resource. */
+  #numbersOf(set: Live): Readonly<Record<string, readonly number[]>> {
+    if (!set.granted) return {};
+    const names = [...set.modes.keys()].filter((name) => this.oracle.capacities.has(name));
+    const numbers = names.map((name) => [name, this.oracle.numbers(set, name)] as const);
+    return Object.fromEntries(numbers.filter(([, own]) => own.length > 0));
   }
 
   #participant(by: number): Domain {

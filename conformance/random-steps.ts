@@ -5,7 +5,7 @@
 
 import type * as FastCheck from 'fast-check';
 import { type ConformanceBackend, type Need, offers } from './backend.ts';
-import type { Oracle, OracleSpec } from './oracle.ts';
+import type { Oracle, OracleSet, OracleSpec, OracleUnits } from './oracle.ts';
 import { clientOf, type Operation, type Way } from './pair.ts';
 import type { Standing } from './standing.ts';
 
@@ -13,7 +13,10 @@ export interface Step {
   readonly kind: Operation['do'];
   readonly way: Way;
   readonly by: number;
-  /** Resources by number; from the count of names on, shared. The same one may come again. */
+  /**
+   * Resources by number; from the count of names on, shared; then units. The same one may come
+   * again.
+   */
   readonly wanted: readonly number[];
   /** Which set. */
   readonly index: number;
@@ -23,6 +26,8 @@ export interface Step {
 }
 
 const names: readonly string[] = ['a', 'b', 'c', 'd'];
+/** Capacities that resources get. */
+const capacityMax = 4;
 const setSizeMax = 4;
 /** So many sets live at a time: enough for long queues, few enough to be compared often. */
 const setCountMax = 12;
@@ -37,6 +42,9 @@ const kinds: readonly (readonly [Operation['do'], number, Need?])[] = [
   ['steal', 2, 'steal'],
   ['observe', 3, 'settled'],
   ['close', 1],
+  ['resize', 6, 'units'],
+  ['downgrade units', 3, 'units'],
+  ['upgrade', 3, 'units'],
 ];
 const ways: readonly (readonly [Way, number, Need?])[] = [
   ['promise', 6],
@@ -62,7 +70,10 @@ export function aStep(
     kind: oneOf(kinds),
     way: oneOf(ways),
     by: fc.nat(participantCount - 1),
-    wanted: fc.array(fc.nat(2 * names.length - 1), { maxLength: setSizeMax, size: 'max' }),
+    wanted: fc.array(fc.nat((offers(backend, 'units') ? 3 : 2) * names.length - 1), {
+      maxLength: setSizeMax,
+      size: 'max',
+    }),
     index: fc.nat(999),
     yes: fc.boolean(),
     locked: fc.constantFrom('wait', 'wait', 'fail', 'ignore'),
@@ -80,6 +91,10 @@ export function operationOf(step: Step, oracle: Oracle<Standing>): Operation | u
       return oracle.live.length < setCountMax ? arrivalOf(step, oracle) : undefined;
     case 'close':
       return { do: 'close', by };
+    case 'resize': {
+      const name = names[step.index % names.length] as string;
+      return { do: 'resize', by, name, capacity: 1 + (step.index % capacityMax) };
+    }
     default:
       return changeOf(step, oracle);
   }
@@ -89,7 +104,7 @@ function arrivalOf(step: Step, oracle: Oracle<Standing>): Operation {
   const { kind, way, by, locked } = step;
   const spec = specOf(step);
   if (kind === 'steal') return { do: 'steal', by, spec: { exclusive: spec.exclusive ?? [] } };
-  if (kind === 'observe') return { do: 'observe', by, spec };
+  if (kind === 'observe') return { do: 'observe', by, spec: observable(spec, oracle) };
   // A grant is of use only with the client that it was granted to.
   const holders = indexesOf(oracle, true).filter(
     (index) => clientOf(oracle.live[index]?.tag?.by) === clientOf(by),
@@ -109,6 +124,12 @@ function changeOf(step: Step, oracle: Oracle<Standing>): Operation | undefined {
   const wanted = step.wanted.map((number) => names[number % names.length]);
   const part = own.filter((name) => wanted.includes(name));
   if (kind === 'downgrade') return yes ? { do: kind, index } : { do: kind, index, part };
+  if (kind === 'upgrade') return yes ? { do: kind, index } : { do: kind, index, part };
+  if (kind === 'downgrade units') {
+    const set = oracle.live[index] as OracleSet<Standing>;
+    const units = unitsLeft(set, oracle, own, step.index);
+    return Object.keys(units).length === 0 ? undefined : { do: kind, index, units };
+  }
   return part.length > 0 ? { do: 'release part', index, part } : undefined;
 }
 
@@ -117,10 +138,42 @@ function indexesOf(oracle: Oracle<Standing>, granted: boolean): readonly number[
   return oracle.live.flatMap((set, index) => (set.granted === granted ? [index] : []));
 }
 
-function specOf({ wanted }: Step): OracleSpec {
+function specOf({ wanted, index, yes }: Step): OracleSpec {
   const name = (number: number) => names[number % names.length] ?? '';
+  const isUnits = (number: number) => number >= 2 * names.length;
+  const take = 1 + (index % 3);
+  const units = wanted.filter(isUnits).map((number): [string, OracleUnits] => {
+    return [name(number), yes ? take : { take, of: 1 + ((index >> 2) % capacityMax) }];
+  });
   return {
     exclusive: wanted.filter((number) => number < names.length).map(name),
-    shared: wanted.filter((number) => number >= names.length).map(name),
+    shared: wanted.filter((number) => number >= names.length && !isUnits(number)).map(name),
+    ...(units.length > 0 && { units: Object.fromEntries(units) }),
   };
+}
+
+/** Without the units that no capacity has: an observer of them is refused. */
+function observable({ units = {}, ...spec }: OracleSpec, oracle: Oracle<Standing>): OracleSpec {
+  const possible = Object.entries(units).flatMap(([name, each]) => {
+    const take = typeof each === 'number' ? each : each.take;
+    return take <= (oracle.capacities.get(name) ?? 0) ? [[name, take] as const] : [];
+  });
+  return possible.length === 0 ? spec : { ...spec, units: Object.fromEntries(possible) };
+}
+
+/** Of some resources, as many units as a downgrade may leave. */
+function unitsLeft(
+  set: OracleSet<Standing>,
+  oracle: Oracle<Standing>,
+  own: readonly string[],
+  seed: number,
+): Readonly<Record<string, number>> {
+  const left = own.flatMap((name, index): [string, number][] => {
+    const capacity = oracle.capacities.get(name);
+    // Where it was granted before the resource had a capacity, a client may not know of it.
+    if (capacity === undefined || oracle.numbers(set, name).length === 0) return [];
+    const held = Math.min(oracle.units(set, name), capacity);
+    return (seed >> index) % 3 === 0 ? [] : [[name, 1 + (seed % held)]];
+  });
+  return Object.fromEntries(left);
 }

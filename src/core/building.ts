@@ -27,7 +27,7 @@ export function finishBuilding(
   w[set | L.SET_PENDING] = pending;
   if (pending === 0) {
     setGranted(w, set);
-    if ((w[set | L.FLAGS] & L.SET_METERED) !== 0) takeNumbers(w, set);
+    if ((w[set | L.FLAGS] & L.SET_SPARES) !== 0) takeNumbers(w, set);
   }
   d[(set | L.SET_STAMP) >> 1] = stamp;
 }

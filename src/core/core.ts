@@ -6,8 +6,9 @@
  * It reads no clock, does no I/O and calls nobody. All of its state is in the words of a Memory, so
  * anything that orders the calls (one event loop, a lock in shared memory, a broker) is a backend.
  *
- * Each operation fills three lists, which the backend empties before the next operation: sets
- * newly granted, in arrival order (I6); sets whose grant was taken back; resources that fell idle.
+ * Each operation fills three lists, which the backend empties: sets newly granted, in arrival order
+ * (I6); sets whose grant was taken back, or that are refused; resources that fell idle. Several
+ * operations may come before that, as parts of one of the backend's.
  * The rule itself is in queue.ts; every operation here that changes a queue ends in it (I2).
  */
 

@@ -32,14 +32,17 @@ export function setGranted(w: Int32Array, set: number): void {
   w[set | L.FLAGS] |= L.SET_GRANTED | (w[L.RECOVERED_COUNT] === 0 ? 0 : L.SET_HAS_DETAILS);
 }
 
-/** Gives each of the newly granted its token and its numbers, in arrival order (I6). */
+/**
+ * Gives each of the newly granted its token and its numbers, in arrival order (I6). Again for those
+ * that the backend has not taken yet: they get another token, and keep their numbers.
+ */
 export function giveTokens(w: Int32Array, d: Float64Array): void {
   if (w[L.GRANTED_UNSORTED] !== 0) sortGranted(w, d);
   for (let set = w[L.GRANTED_FIRST]; set !== L.NOBODY; set = w[set | L.SET_AFTER]) {
     d[(set | L.SET_STAMP) >> 1] = tick(d);
     // Again: a death in this operation may have set a flag after this set was granted.
     setGranted(w, set);
-    if ((w[set | L.FLAGS] & L.SET_METERED) !== 0) takeNumbers(w, set);
+    if ((w[set | L.FLAGS] & L.SET_SPARES) !== 0) takeNumbers(w, set);
   }
 }
 

@@ -83,6 +83,8 @@ export const SET_OBSERVER = 1 << 6;
 export const SET_LOST = 1 << 7;
 /** It has LINK_METERED links. */
 export const SET_METERED = 1 << 9;
+/** Its LINK_METERED links have spare slots: it has not taken its numbers yet. */
+export const SET_SPARES = 1 << 10;
 /** Its owner is not yet notified that it is granted, or lost; PENDING is the backend's then. */
 export const SET_POSTED = 1 << 8;
 

@@ -52,11 +52,12 @@ export function bringSpare(w: Int32Array, link: number): void {
   w[spare | L.CHAIN] = w[annex | L.ANNEX_SPARE];
   w[annex | L.ANNEX_SPARE] = spare;
   w[link | L.FLAGS] |= L.LINK_METERED;
-  w[w[link | L.LINK_SET] | L.FLAGS] |= L.SET_METERED;
+  w[w[link | L.LINK_SET] | L.FLAGS] |= L.SET_METERED | L.SET_SPARES;
 }
 
-/** A set is granted: each link that it has waited for gets its numbers. */
+/** A set is granted: each link that it has waited for gets its numbers. The set is saved. */
 export function takeNumbers(w: Int32Array, set: number): void {
+  w[set | L.FLAGS] &= ~L.SET_SPARES;
   for (let link = w[set | L.CHAIN]; link !== L.NOBODY; link = w[link | L.CHAIN]) {
     const flags = w[link | L.FLAGS];
     if ((flags & L.LINK_METERED) === 0) continue;

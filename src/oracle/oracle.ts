@@ -348,7 +348,8 @@ export class Oracle<Tag = unknown> {
   }
 
   /**
-   * Lists the nearest blockers on each resource: one exclusive, or shared ones.
+   * Lists the nearest blockers on each resource: one exclusive, or shared ones; with a capacity,
+   * the next one ahead in line, or all that hold units or are due to them.
    *
    * @param set - The set.
    * @waits Never.
@@ -360,6 +361,14 @@ export class Oracle<Tag = unknown> {
     for (const name of set.modes.keys()) {
       if (set.passedOver.has(name)) continue;
       const inTheWay = ahead.filter((other) => this.#collide(other, set, name));
+      if (this.capacities.has(name)) {
+        if (!this.isBehind(set, name)) continue;
+        const isInLine = (other: OracleSet<Tag>): boolean =>
+          !other.granted && this.isBehind(other, name);
+        const next = inTheWay.find(isInLine);
+        for (const other of next === undefined ? inTheWay : [next]) nearest.add(other);
+        continue;
+      }
       const sharedCount = inTheWay.findIndex(({ modes }) => modes.get(name) === 'exclusive');
       const count = sharedCount < 0 ? inTheWay.length : Math.max(1, sharedCount);
       for (const other of inTheWay.slice(0, count)) nearest.add(other);

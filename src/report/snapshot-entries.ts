@@ -150,13 +150,13 @@ function* blockersIn(reader: CoreReader, queue: number, blockers: Blockers): Gen
 function* blockersOfUnits(reader: CoreReader, queue: number, blockers: Blockers): Generator<void> {
   const { core } = reader;
   const ahead: number[] = [];
-  let nearest: readonly number[] = ahead;
+  let nearest: readonly number[] | undefined;
   let count = 0;
   for (let link = core.firstInQueue(queue); link !== 0; link = core.nextInQueue(link)) {
     const set = core.setOf(link);
     const id = reader.idOf(set);
     const isWaiting = !core.isTriggered(link) && !core.isGranted(set);
-    if (isWaiting && !core.isIgnored(link)) addBlockers(blockers, set, nearest);
+    if (isWaiting && !core.isIgnored(link)) addBlockers(blockers, set, nearest ?? [...ahead]);
     if (isWaiting) nearest = [id];
     else ahead.push(id);
     if (++count % itemsPerStep === 0) yield;

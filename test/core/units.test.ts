@@ -1,7 +1,7 @@
 /** Short stories of resources with a capacity: how many units a set gets, and which. */
 
 import { describe, expect, it } from 'vitest';
-import { PASS_LOCKED, SYNC } from '../../src/core/index.ts';
+import { findFaults, PASS_LOCKED, SYNC } from '../../src/core/index.ts';
 import { HEADER_WORDS, SLOT_WORDS } from '../../src/core/layout.ts';
 import { Scene } from './scene.ts';
 
@@ -79,6 +79,18 @@ describe('units', () => {
 });
 
 describe('numbers of units', () => {
+  it('are given once, though more operations come before the grant is taken', () => {
+    const s = sceneOf({ a: 2 });
+    const holder = s.ask({ exclusive: ['b'] });
+    const waiting = s.ask({ units: { a: 2 }, shared: ['b'] });
+    const other = s.ask({ exclusive: ['c'] });
+    s.core.remove(holder, false);
+    s.core.remove(other, false);
+    expect(s.numbers(waiting, 'a')).toEqual([0, 1]);
+    expect(s.settle()).toEqual([waiting]);
+    expect(findFaults(s.memory)).toEqual([]);
+  });
+
   it('are the lowest that are free', () => {
     const s = sceneOf({ a: 6 });
     const [one, two] = [s.ask({ units: { a: 2 } }), s.ask({ shared: ['a'] })];
