@@ -30,6 +30,7 @@ import { testSignals } from './signals.ts';
 import { testSnapshots } from './snapshots.ts';
 import { testSteal } from './steal.ts';
 import { type Runner, Suite } from './suite.ts';
+import { testUnits } from './units.ts';
 import { testWaiting } from './waiting.ts';
 import { testWeakening } from './weakening.ts';
 
@@ -84,6 +85,7 @@ export function testConformance(runner: Runner, backend: ConformanceBackend): vo
     testLocked(suite);
     testHolding(suite);
     testNested(suite);
+    testUnits(suite);
     testSessions(suite);
     testEnding(suite);
     testSnapshots(suite);
