@@ -13,17 +13,22 @@ import { createDomain, type SyncGrant } from 'kds';
 import { collectGarbage, type Subject } from './sampling.ts';
 
 /** Queues so many behind a holder; `letGo` resolves when the last has been through. */
-type Queueing = (count: number) => Promise<{ letGo(): unknown }>;
+export type Queueing = (count: number) => Promise<{ letGo(): unknown }>;
 
 const waiterCount = 100_000;
 const sizes = [1_000, 100_000, 1_000_000];
 const directly = { delivery: 'direct' } as const;
 
 /** Row 4: both forms of kds next to one peer, whose queue may have to be shorter. */
-export function handover(peer: string, queueing: Queueing, count = waiterCount): Subject[] {
+export function handover(
+  peer: string,
+  queueing: Queueing,
+  count = waiterCount,
+  kds = { promises, direct },
+): Subject[] {
   return [
-    queueSubject('kds, promises', promises, waiterCount),
-    queueSubject('kds, direct', direct, waiterCount),
+    queueSubject('kds, promises', kds.promises, waiterCount),
+    queueSubject('kds, direct', kds.direct, waiterCount),
     queueSubject(peer, queueing, count),
   ];
 }
@@ -59,7 +64,7 @@ function queueSubject(name: string, queueing: Queueing, count: number, repeats =
 }
 
 /** Resolves at the last of so many calls of `pass`. */
-function turnstile(count: number): { pass(): void; through: Promise<void> } {
+export function turnstile(count: number): { pass(): void; through: Promise<void> } {
   let passed = 0;
   let open: () => void;
   const through = new Promise<void>((resolve) => {

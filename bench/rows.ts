@@ -14,6 +14,7 @@ import { redisRows } from './redis-rows.ts';
 import type { Subject } from './sampling.ts';
 import { betweenShells, hasFlock } from './shells.ts';
 import { freeInArena, handOver, workerToWorker } from './threads.ts';
+import { unitsRows } from './units-rows.ts';
 import * as waiting from './waiting.ts';
 import { freeWebLock, queuedWebLocks } from './web-locks.ts';
 
@@ -408,4 +409,5 @@ export const rows: readonly Row[] = [
   fenceRow(),
   ...redisRows(19),
   ...etcdRows(24),
+  ...unitsRows(27),
 ];

@@ -8,19 +8,18 @@ import type { UnitsLeft } from './grant.ts';
 import { setSizeMax } from './limits.ts';
 import { ALL } from './mode.ts';
 import { type AcceptHandle, describe, type ResourceRef, type SetSpec } from './sets.ts';
-import { readUnits, type UnitCount, type UnitsOf } from './units.ts';
+import { readUnits, type UnitCount } from './units.ts';
 
 /** The resources that a caller names. The memory may be used for one set after the other. */
-export class RequestedRefs {
-  /**
-   * The first {@link count} are valid: exclusive resources, those of which units are taken (from
-   * the most units to the fewest), and shared ones. A resource may occur twice.
-   */
+export class RequestedRefs implements OrderedRefs {
+  /** In the order of {@link OrderedRefs}. A resource may occur twice. */
   readonly refs: ResourceRef[] = [];
   count = 0;
   exclusiveCount = 0;
-  /** Present only if the set takes units. */
-  counted: RequestedUnits | undefined = undefined;
+  /** Number of resources of which units are taken. If there are some, as of {@link OrderedRefs}: */
+  unitsCount = 0;
+  readonly counts: number[] = [];
+  readonly asserted: number[] = [];
   /** A request uses it, so what is read meanwhile needs memory of its own. */
   isTaken = false;
   /** For backends: a prepared set has both of them. This one's queues are not known beforehand. */
@@ -33,42 +32,45 @@ export class RequestedRefs {
     for (let index = 0; index < this.count; index++) copy.refs.push(this.refs[index] as string);
     copy.count = this.count;
     copy.exclusiveCount = this.exclusiveCount;
-    copy.counted = this.counted;
+    copy.unitsCount = this.unitsCount;
+    if (this.unitsCount > 0) {
+      copy.counts.push(...this.counts.slice(0, this.count));
+      copy.asserted.push(...this.asserted.slice(0, this.count));
+    }
     return copy;
   }
 }
 
-/** The units of each resource of a set. Never changed. */
-export interface RequestedUnits {
-  /** In the order of the resources: ALL, then numbers of units, then 1. */
-  readonly counts: readonly number[];
-  /** Of the resources of which units are taken: the capacity that each asserts, or 0. */
-  readonly asserted: readonly number[];
-}
-
-/** Resources in that order, with their units. */
+/**
+ * Resources as a set names them: the first `count` are valid. The exclusive ones come first, then
+ * those of which units are taken, from the most units to the fewest, then the shared ones.
+ */
 export interface OrderedRefs {
   readonly refs: readonly ResourceRef[];
   readonly count: number;
   readonly exclusiveCount: number;
-  readonly counted: RequestedUnits | undefined;
+  readonly unitsCount: number;
+  /** By index, valid only if units are taken: ALL, the number of units, or 1. */
+  readonly counts: readonly number[];
+  /** By index, valid only where units are taken: the capacity that is asserted, or 0. */
+  readonly asserted: readonly number[];
 }
 
 /** The lists of a set that was read, as a set that can be read again. */
-export function listsOf({ refs, count, exclusiveCount, counted }: OrderedRefs): ReadSet {
-  const unitsEnd = exclusiveCount + (counted?.asserted.length ?? 0);
+export function listsOf(set: OrderedRefs): ReadSet {
+  const { refs, count, exclusiveCount, unitsCount, counts, asserted } = set;
+  const unitsEnd = exclusiveCount + unitsCount;
   const lists = {
     exclusive: refs.slice(0, exclusiveCount),
     shared: refs.slice(unitsEnd, count),
   };
-  if (counted === undefined) return lists;
-  const counts = new Map<ResourceRef, UnitCount>();
-  for (const [at, of] of counted.asserted.entries()) {
-    const index = exclusiveCount + at;
-    const take = counted.counts[index] as number;
-    counts.set(refs[index] as ResourceRef, of === 0 ? take : { take, of });
+  if (unitsCount === 0) return lists;
+  const units = new Map<ResourceRef, UnitCount>();
+  for (let index = exclusiveCount; index < unitsEnd; index++) {
+    const [take, of] = [counts[index] as number, asserted[index] as number];
+    units.set(refs[index] as ResourceRef, of === 0 ? take : { take, of });
   }
-  return { ...lists, units: counts };
+  return { ...lists, units };
 }
 
 /** A set as it was read: nothing of the caller's is left in it. */
@@ -99,29 +101,22 @@ export function readSpec(spec: SetSpec, into: RequestedRefs, accept: AcceptHandl
   let count = 0;
   if (exclusive !== undefined) count = readList(exclusive, into.refs, 0, accept);
   into.exclusiveCount = count;
-  into.counted = undefined;
-  let taken: readonly UnitsOf<ResourceRef>[] | undefined;
+  into.unitsCount = 0;
   if (units !== undefined) {
-    taken = readUnits(units, accept);
-    checkSetSize(count + taken.length);
-    for (const { resource } of taken) into.refs[count++] = resource;
+    into.count = count;
+    readUnits(units, into, accept);
+    into.unitsCount = into.count - count;
+    count = into.count;
   }
   if (shared !== undefined) count = readList(shared, into.refs, count, accept);
   into.count = count;
-  if (taken !== undefined && taken.length > 0) {
-    into.counted = unitsOf(into.exclusiveCount, taken, count);
-  }
+  if (into.unitsCount > 0) countOthers(into);
 }
 
-function unitsOf(
-  exclusiveCount: number,
-  taken: readonly UnitsOf<ResourceRef>[],
-  count: number,
-): RequestedUnits {
-  const counts = new Array<number>(count).fill(1);
-  counts.fill(ALL, 0, exclusiveCount);
-  for (const [at, { units }] of taken.entries()) counts[exclusiveCount + at] = units;
-  return { counts, asserted: taken.map(({ of }) => of) };
+/** The units of the resources of which none are named. */
+function countOthers({ counts, exclusiveCount, unitsCount, count }: RequestedRefs): void {
+  for (let index = 0; index < exclusiveCount; index++) counts[index] = ALL;
+  for (let index = exclusiveCount + unitsCount; index < count; index++) counts[index] = 1;
 }
 
 /** Reads the resources of one list, or a single one. The same rules as {@link readSpec}. */
@@ -132,7 +127,7 @@ export function readRefs(
 ): void {
   into.count = readList(named, into.refs, 0, accept);
   into.exclusiveCount = into.count;
-  into.counted = undefined;
+  into.unitsCount = 0;
 }
 
 /** Reads the units that a downgrade leaves. The same rules as {@link readSpec}. */
@@ -141,14 +136,11 @@ export function readUnitsLeft(
   into: RequestedRefs,
   accept: AcceptHandle,
 ): readonly number[] {
-  const left = readUnits(units, accept);
-  if (left.some(({ of }) => of !== 0)) {
+  readUnits(units, into, accept);
+  if (into.asserted.some((of) => of !== 0)) {
     throw new TypeError('a downgrade asserts no capacity: name the number of units');
   }
-  into.count = left.length;
-  into.exclusiveCount = 0;
-  for (const [index, { resource }] of left.entries()) into.refs[index] = resource;
-  return left.map((each) => each.units);
+  return into.counts;
 }
 
 /** A downgrade to units: handles are of a class, and lists have no such key. */

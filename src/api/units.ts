@@ -53,11 +53,14 @@ export interface Capacity {
   readonly names?: readonly string[];
 }
 
-/** Units of a resource, as a set names them. `of`: the asserted capacity, or 0. */
-export interface UnitsOf<Ref> {
-  readonly resource: Ref;
-  readonly units: number;
-  readonly of: number;
+/** Where the units of a set are read to: the first `count` are valid. */
+export interface UnitsMemory {
+  readonly refs: ResourceRef[];
+  /** The units of each. */
+  readonly counts: number[];
+  /** The capacity that each asserts, or 0. */
+  readonly asserted: number[];
+  count: number;
 }
 
 /** A capacity that was read. */
@@ -67,35 +70,66 @@ export interface ReadCapacity {
 }
 
 /**
- * Reads the units of a set, once and completely: those with the most units first.
+ * Reads the units of a set, once and completely, to behind what has been read: those with the most
+ * units first.
  *
  * @throws InvalidSetError, LimitError, TypeError, RangeError
  */
-export function readUnits(units: UnitsSpec, accept: AcceptHandle): readonly UnitsOf<ResourceRef>[] {
+export function readUnits(units: UnitsSpec, into: UnitsMemory, accept: AcceptHandle): void {
   if (typeof units !== 'object' || units === null) throw notUnits(units);
-  const read: UnitsOf<ResourceRef>[] = [];
-  const add = (ref: unknown, count: unknown): void => {
-    if (read.length === setSizeMax) {
-      throw new LimitError(`a set of over ${setSizeMax} resources is over the limit`);
+  const from = into.count;
+  if (isRecord(units)) {
+    const names = Object.keys(units);
+    for (let index = 0; index < names.length; index++) {
+      const name = names[index] as string;
+      readUnit(name, units[name], into, accept);
     }
-    const resource = typeof ref === 'string' ? ref : accept(ref);
-    read.push({ resource, ...readCount(count, ref) });
-  };
-  if (units instanceof Map) {
-    for (const [ref, count] of units) add(ref, count);
+  } else if (units instanceof Map) {
+    for (const [ref, count] of units) readUnit(ref, count, into, accept);
   } else {
-    checkIsRecord(units);
-    const record = units as Readonly<Record<string, UnitCount>>;
-    for (const name of Object.keys(record)) add(name, record[name]);
+    throw notUnits(units);
   }
-  return read.sort((one, other) => other.units - one.units);
+  if (into.count - from > 1) sortUnits(into, from);
+}
+
+function readUnit(ref: unknown, count: unknown, into: UnitsMemory, accept: AcceptHandle): void {
+  const index = into.count;
+  if (index >= setSizeMax) {
+    throw new LimitError(`a set of over ${setSizeMax} resources is over the limit`);
+  }
+  const resource = typeof ref === 'string' ? ref : accept(ref);
+  let take = count;
+  let of: unknown = 0;
+  if (typeof count === 'object' && count !== null) {
+    ({ take, of } = count as { readonly take?: unknown; readonly of?: unknown });
+    if (!isCount(of)) throw notACount(of, `'of' of the units of ${nameIn(ref)}`);
+  }
+  if (!isCount(take)) {
+    throw notACount(take, `${take === count ? 'units' : "'take' of the units"} of ${nameIn(ref)}`);
+  }
+  into.refs[index] = resource;
+  into.counts[index] = take;
+  into.asserted[index] = of as number;
+  into.count = index + 1;
+}
+
+/** Puts those with the most units first. */
+function sortUnits({ refs, counts, asserted, count }: UnitsMemory, from: number): void {
+  const order = Array.from({ length: count - from }, (_, index) => from + index);
+  order.sort((one, other) => (counts[other] as number) - (counts[one] as number));
+  const sorted = order.map((index) => [refs[index], counts[index], asserted[index]] as const);
+  for (const [at, [ref, units, of]] of sorted.entries()) {
+    refs[from + at] = ref as ResourceRef;
+    counts[from + at] = units as number;
+    asserted[from + at] = of as number;
+  }
 }
 
 /** @throws TypeError, RangeError, LimitError */
 export function readCapacity(capacity: CapacitySpec): ReadCapacity {
   if (!Array.isArray(capacity)) {
-    checkCount(capacity, 'a capacity');
-    return { count: capacity as number, names: undefined };
+    if (!isCount(capacity)) throw notACount(capacity, 'the units of a capacity');
+    return { count: capacity, names: undefined };
   }
   const names: string[] = [];
   const { length } = capacity;
@@ -133,32 +167,25 @@ export function readCapacities(
   return read;
 }
 
-function readCount(count: unknown, ref: unknown): { units: number; of: number } {
-  const what = `units of ${typeof ref === 'string' ? describe(ref) : 'a resource'}`;
-  if (typeof count !== 'object' || count === null) {
-    checkCount(count, what);
-    return { units: count, of: 0 };
-  }
-  const { take, of } = count as { readonly take?: unknown; readonly of?: unknown };
-  checkCount(take, `'take' of the ${what}`);
-  checkCount(of, `'of' of the ${what}`);
-  return { units: take, of };
+function isCount(count: unknown): count is number {
+  return Number.isInteger(count) && (count as number) >= 1 && (count as number) <= ALL;
 }
 
-function checkCount(count: unknown, what: string): asserts count is number {
-  if (typeof count !== 'number') {
-    throw new TypeError(`${what} are a number, not ${describe(count)}`);
-  }
-  if (!Number.isInteger(count) || count < 1 || count > ALL) {
-    throw new RangeError(`${what} are a whole number from 1 to ${ALL}, not ${count}`);
-  }
+function notACount(count: unknown, what: string): Error {
+  return typeof count === 'number'
+    ? new RangeError(`${what} are a whole number from 1 to ${ALL}, not ${count}`)
+    : new TypeError(`${what} are a number, not ${describe(count)}`);
 }
 
-/** By shape and not by identity, as an object of another realm is as good. */
-function checkIsRecord(units: object): void {
+function nameIn(ref: unknown): string {
+  return typeof ref === 'string' ? describe(ref) : 'a resource';
+}
+
+/** An object of another realm is as good. */
+function isRecord(units: object): units is Readonly<Record<string, unknown>> {
   const prototype: object | null = Object.getPrototypeOf(units);
-  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
-  if (!isPlain || Symbol.iterator in units) throw notUnits(units);
+  if (prototype === Object.prototype || prototype === null) return true;
+  return Object.getPrototypeOf(prototype) === null;
 }
 
 function notUnits(units: unknown): InvalidSetError {

@@ -95,12 +95,28 @@ export function dropNumbers(w: Int32Array, set: number): void {
 /** A granted link keeps the lowest of its numbers, and gives back the others. Takes one slot. */
 export function keepNumbers(w: Int32Array, link: number, count: number): void {
   if ((w[link | L.FLAGS] & L.LINK_METERED) === 0) return;
+  if (count === 0) {
+    giveAll(w, link);
+    return;
+  }
   let left = count;
   for (const range of rangesOf(w, link)) {
     const own = w[range | L.RANGE_COUNT];
     if (left === 0) give(w, range);
     else if (own > left) give(w, splitOff(w, range, left));
     left = Math.max(0, left - own);
+  }
+}
+
+/** Gives back all numbers of a granted link, in any order. */
+function giveAll(w: Int32Array, link: number): void {
+  const resource = w[link | L.LINK_RESOURCE];
+  let edge = w[w[link | L.LINK_SET] | L.SET_EDGES];
+  while (edge !== L.NOBODY) {
+    const next = w[edge | L.EDGE_NEXT_OF_HELD];
+    const isRange = (w[edge | L.FLAGS] & L.EDGE_RANGE) !== 0;
+    if (isRange && w[edge | L.RANGE_RESOURCE] === resource) give(w, edge);
+    edge = next;
   }
 }
 

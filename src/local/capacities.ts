@@ -62,27 +62,33 @@ export class Capacities {
     holdingCount: number,
   ): number {
     this.check(resolved);
-    const { core, port } = this.#source;
+    const { port } = this.#source;
     const userData = port.owners.userDataFor(resolved, label, sessionLabel, holdingCount);
-    const isDone = forEachAsserted(resolved, (queue, asserted) => {
-      if (core.isMetered(queue)) return true;
-      if (!core.assertCapacity(queue, asserted)) return false;
-      if (eventFlags.hasSubscribers) this.#source.events.resized(queue, asserted, true);
-      return true;
-    });
-    if (isDone) return userData;
+    if (this.#assertAll(resolved)) return userData;
     port.owners.freeUserData(userData);
     this.dropAsserted(resolved);
     throw memoryIsFull(port.queues);
   }
 
+  /** False if memory is at its end. */
+  #assertAll({ queues, exclusiveCount, unitsCount, asserted }: ResolvedSet): boolean {
+    const { core } = this.#source;
+    for (let index = exclusiveCount; index < exclusiveCount + unitsCount; index++) {
+      const of = asserted[index] as number;
+      const queue = queues[index] as number;
+      if (of === 0 || core.isMetered(queue)) continue;
+      if (!core.assertCapacity(queue, of)) return false;
+      if (eventFlags.hasSubscribers) this.#source.events.resized(queue, of, true);
+    }
+    return true;
+  }
+
   /** @throws CapacityError */
-  check({ queues, exclusiveCount, counted }: ResolvedSet): void {
+  check({ queues, exclusiveCount, unitsCount, counts, asserted }: ResolvedSet): void {
     const { core, reader } = this.#source;
-    const { counts, asserted } = counted as NonNullable<typeof counted>;
-    for (let index = 0; index < asserted.length; index++) {
-      const queue = queues[exclusiveCount + index] as number;
-      const units = counts[exclusiveCount + index] as number;
+    for (let index = exclusiveCount; index < exclusiveCount + unitsCount; index++) {
+      const queue = queues[index] as number;
+      const units = counts[index] as number;
       const of = asserted[index] as number;
       const inForce = core.isMetered(queue) ? core.capacity(queue) : 0;
       if (of === 0 && inForce === 0) throw noCapacity(reader.nameOf(queue));
@@ -95,13 +101,10 @@ export class Capacities {
   }
 
   /** A set that has asserted capacities did not arrive after all. */
-  dropAsserted(resolved: ResolvedSet): void {
-    const { core } = this.#source;
-    if (resolved.counted === undefined) return;
-    forEachAsserted(resolved, (queue) => {
-      core.dropAsserted(queue);
-      return true;
-    });
+  dropAsserted({ queues, exclusiveCount, unitsCount, asserted }: ResolvedSet): void {
+    for (let index = exclusiveCount; index < exclusiveCount + unitsCount; index++) {
+      if (asserted[index] !== 0) this.#source.core.dropAsserted(queues[index] as number);
+    }
   }
 }
 
@@ -114,14 +117,4 @@ function isContinued(
   const count = Math.min(before.length, names.length);
   for (let index = 0; index < count; index++) if (before[index] !== names[index]) return false;
   return true;
-}
-
-/** Until `visit` returns false; then this does too. */
-function forEachAsserted(
-  { queues, exclusiveCount, counted }: ResolvedSet,
-  visit: (queue: number, asserted: number) => boolean,
-): boolean {
-  return (counted?.asserted ?? []).every((of, index) => {
-    return of === 0 || visit(queues[exclusiveCount + index] as number, of);
-  });
 }

@@ -345,10 +345,11 @@ export class LocalGrant implements SyncGrant, OuterGrant, Deliverable {
   #covers(wanted: RequestedSet): boolean {
     const part = this.scope.backend.resources.resolveExisting(wanted);
     if (part === undefined) return false;
-    const { queues, exclusiveCount, count, counted } = part;
-    const unitsEnd = exclusiveCount + (counted?.asserted.length ?? 0);
+    const { queues, exclusiveCount, unitsCount, counts, count } = part;
+    const unitsEnd = exclusiveCount + unitsCount;
     for (let index = 0; index < count; index++) {
-      const units = counted?.counts[index] ?? (index < exclusiveCount ? ALL : 1);
+      const simple = index < exclusiveCount ? ALL : 1;
+      const units = unitsCount === 0 ? simple : (counts[index] as number);
       const isOfUnits = index >= exclusiveCount && index < unitsEnd;
       if (!this.#holds(queues[index] as number, units, isOfUnits)) return false;
     }

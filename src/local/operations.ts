@@ -163,13 +163,14 @@ export class Operations {
     holdingCount: number,
   ): LocalGrant | number {
     const { core } = this;
-    const { queues, exclusiveCount, count, counted } = resolved;
+    const { queues, exclusiveCount, count, unitsCount } = resolved;
+    const counts = unitsCount === 0 ? undefined : resolved.counts;
     const userData =
-      counted === undefined
+      counts === undefined
         ? this.owners.userDataFor(resolved, label, scope.label, holdingCount)
         : this.capacities.prepare(resolved, label, scope.label, holdingCount);
     const now = this.port.clock.now();
-    const set = core.enqueue(queues, exclusiveCount, count, bits, userData, now, counted?.counts);
+    const set = core.enqueue(queues, exclusiveCount, count, bits, userData, now, counts);
     if (set === 0) throw this.#memoryIsFull(userData, resolved);
     const state = core.state(set);
     if (eventFlags.hasSubscribers) return this.#emitArrival(scope, set, state, bits, label, false);
@@ -193,11 +194,12 @@ export class Operations {
 
   /** Observes what conflicts with a set. Returns the observer, or 0 if nothing does. */
   observe(resolved: ResolvedSet, scope: RequestScope): number {
-    const { queues, exclusiveCount, count, counted } = resolved;
+    const { queues, exclusiveCount, count } = resolved;
     const { core } = this;
-    if (counted !== undefined) this.capacities.check(resolved);
+    const counts = resolved.unitsCount === 0 ? undefined : resolved.counts;
+    if (counts !== undefined) this.capacities.check(resolved);
     const userData = this.owners.userDataFor(resolved, undefined, scope.label, 0);
-    const observer = core.observe(queues, exclusiveCount, count, userData, counted?.counts);
+    const observer = core.observe(queues, exclusiveCount, count, userData, counts);
     if (observer === 0) throw this.#memoryIsFull(userData);
     if (!core.isGranted(observer)) return observer;
     this.end(observer, false);

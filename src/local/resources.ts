@@ -9,8 +9,8 @@
 import { LimitError, ResourceBusyError } from '../api/errors.ts';
 import type { UnitsLeft } from '../api/grant.ts';
 import {
+  type OrderedRefs,
   RequestedRefs,
-  type RequestedUnits,
   readRefs,
   readSpec,
   readUnitsLeft,
@@ -27,6 +27,8 @@ import {
 import type { Core } from '../core/index.ts';
 import { printableName, ResourceHandle } from '../session/handle.ts';
 import { OwnPreparedSet } from '../session/prepared-set.ts';
+
+const none: readonly number[] = Object.freeze([]);
 
 /** Names of this many resources are kept from one request to the next. */
 const refsKept = 64;
@@ -49,8 +51,10 @@ export class ResolvedSet {
   readonly queues: number[] = [];
   count = 0;
   exclusiveCount = 0;
-  /** Present only if the set takes units. */
-  counted: RequestedUnits | undefined = undefined;
+  /** Number of those of which units are taken. If there are some, as of {@link OrderedRefs}: */
+  unitsCount = 0;
+  counts: readonly number[] = none;
+  asserted: readonly number[] = none;
 }
 
 export class LocalPreparedSet extends OwnPreparedSet<Resources, LocalResource> {
@@ -210,7 +214,7 @@ export class Resources {
       scratch.count++;
     }
     scratch.exclusiveCount = requested.exclusiveCount;
-    scratch.counted = requested.counted;
+    copyUnits(scratch, requested);
     // What names much is kept no longer than its request needs it.
     if (count <= refsKept) requested.isTaken = false;
     return scratch;
@@ -221,7 +225,7 @@ export class Resources {
    * of them are not.
    */
   resolveExisting(requested: RequestedSet): ResolvedSet | undefined {
-    const { refs, count, exclusiveCount, counted } = requested;
+    const { refs, count, exclusiveCount } = requested;
     const scratch = this.#scratch;
     scratch.count = 0;
     for (let index = 0; index < count; index++) {
@@ -230,7 +234,7 @@ export class Resources {
       scratch.queues[scratch.count++] = queue;
     }
     scratch.exclusiveCount = exclusiveCount;
-    scratch.counted = counted;
+    copyUnits(scratch, requested);
     return scratch;
   }
 
@@ -281,7 +285,7 @@ export class Resources {
       resolved.count++;
     }
     resolved.exclusiveCount = set.exclusiveCount;
-    resolved.counted = set.counted;
+    copyUnits(resolved, set);
     set.epoch = this.queues.epoch;
     return resolved;
   }
@@ -307,6 +311,13 @@ export class Resources {
     resource.isHandle = true;
     return resource;
   }
+}
+
+function copyUnits(to: ResolvedSet, { unitsCount, counts, asserted }: OrderedRefs): void {
+  to.unitsCount = unitsCount;
+  if (unitsCount === 0) return;
+  to.counts = counts;
+  to.asserted = asserted;
 }
 
 function busy(resource: LocalResource): ResourceBusyError {

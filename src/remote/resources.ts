@@ -36,14 +36,14 @@ class RemotePreparedSet extends OwnPreparedSet<RemoteResources, RemoteRef> {
 
 /** `find`: what a reference stands for. */
 function partsIn(
-  { refs, count, exclusiveCount, counted }: OrderedRefs,
+  { refs, count, exclusiveCount, unitsCount, counts, asserted }: OrderedRefs,
   find: (ref: ResourceRef, index: number) => RemoteRef,
 ): RemoteSet {
   const found = refs.slice(0, count).map(find);
-  const unitsEnd = exclusiveCount + (counted?.asserted.length ?? 0);
-  const units = (counted?.asserted ?? []).map((of, at): Part<RemoteRef> => {
+  const unitsEnd = exclusiveCount + unitsCount;
+  const units = found.slice(exclusiveCount, unitsEnd).map((resource, at): Part<RemoteRef> => {
     const index = exclusiveCount + at;
-    return { resource: found[index] as RemoteRef, units: counted?.counts[index] as number, of };
+    return { resource, units: counts[index] as number, of: asserted[index] as number };
   });
   return partsOf(found.slice(0, exclusiveCount), found.slice(unitsEnd), units);
 }

@@ -1,6 +1,6 @@
 /** The sets that a domain has prepared. */
 
-import { listsOf, type OrderedRefs, type RequestedUnits } from '../api/read-set.ts';
+import { listsOf, type OrderedRefs } from '../api/read-set.ts';
 import type { PreparedSet, ResourceRef } from '../api/sets.ts';
 import type { UnitCount } from '../api/units.ts';
 
@@ -13,10 +13,13 @@ export class OwnPreparedSet<O, R> implements PreparedSet, OrderedRefs {
   /** What {@link refs} stood for when the set was last used. */
   readonly resources: R[];
   readonly exclusiveCount: number;
-  readonly counted: RequestedUnits | undefined;
+  readonly unitsCount: number;
+  readonly counts: readonly number[];
+  readonly asserted: readonly number[];
 
   constructor(owner: O, requested: OrderedRefs, find: (ref: ResourceRef) => R) {
-    const { refs, count, exclusiveCount, counted } = requested;
+    const { refs, count, exclusiveCount, unitsCount, counts, asserted } = requested;
+    const unitsEnd = exclusiveCount + unitsCount;
     const named = new Map<R, number>();
     for (let index = 0; index < count; index++) {
       const resource = find(refs[index] as ResourceRef);
@@ -29,7 +32,9 @@ export class OwnPreparedSet<O, R> implements PreparedSet, OrderedRefs {
     this.refs = kept.map((index) => refs[index] as ResourceRef);
     this.resources = [...named.keys()];
     this.exclusiveCount = kept.filter((index) => index < exclusiveCount).length;
-    this.counted = counted && keptOf(counted, exclusiveCount, kept);
+    this.unitsCount = kept.filter((index) => index < unitsEnd).length - this.exclusiveCount;
+    this.counts = unitsCount === 0 ? [] : kept.map((index) => counts[index] as number);
+    this.asserted = unitsCount === 0 ? [] : kept.map((index) => asserted[index] as number);
   }
 
   get count(): number {
@@ -47,18 +52,4 @@ export class OwnPreparedSet<O, R> implements PreparedSet, OrderedRefs {
   get units(): ReadonlyMap<ResourceRef, UnitCount> {
     return listsOf(this).units ?? new Map();
   }
-}
-
-/** The units of the resources that are kept, by their index. */
-function keptOf(
-  { counts, asserted }: RequestedUnits,
-  exclusiveCount: number,
-  kept: readonly number[],
-): RequestedUnits {
-  const isOfUnits = (index: number): boolean =>
-    index >= exclusiveCount && index < exclusiveCount + asserted.length;
-  return {
-    counts: kept.map((index) => counts[index] as number),
-    asserted: kept.filter(isOfUnits).map((index) => asserted[index - exclusiveCount] as number),
-  };
 }
