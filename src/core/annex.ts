@@ -19,6 +19,7 @@ export function openAnnex(w: Int32Array, resource: number): number {
   w[annex | L.ANNEX_OBSERVE_EXCLUSIVE] = L.NOBODY;
   w[annex | L.ANNEX_FREE] = L.NOBODY;
   w[annex | L.ANNEX_SPARE] = L.NOBODY;
+  w[annex | L.ANNEX_USER_DATA] = 0;
   w[resource | L.RESOURCE_ANNEX] = annex;
   return annex;
 }

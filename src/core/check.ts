@@ -124,6 +124,10 @@ function checkAnnex(w: Int32Array, resource: number, claim: Claim, fault: Fault)
   if (!metered && capacity !== L.ALL) fault(`${resource} has a capacity that is not in force`);
   const asserted = (flags & L.ANNEX_ASSERTED) !== 0;
   if (asserted && !metered) fault(`${resource} has an asserted capacity that is not in force`);
+  const isDeclared = metered && !asserted;
+  if (!isDeclared && w[annex | L.ANNEX_USER_DATA] !== 0) {
+    fault(`${resource} has user data of a capacity that is not declared`);
+  }
   const hasFlag = (w[resource | L.FLAGS] & L.RESOURCE_IGNORED) !== 0;
   if (asserted && !hasFlag) fault(`${resource} does not know of its asserted capacity`);
   checkNumbers(w, resource, claim, fault);
@@ -255,7 +259,10 @@ function checkSet(w: Int32Array, set: number, claim: Claim, fault: Fault): void 
   const isPosted = (flags & L.SET_POSTED) !== 0;
   if (w[set | L.SET_PENDING] !== pending && !isPosted)
     fault(`${set} counts its pending links wrong`);
-  if (granted !== (pending === 0)) fault(`${set} is ${granted ? '' : 'not '}granted`);
+  // One that was refused keeps no link until its owner is notified.
+  const isRefused = (flags & (L.SET_LOST | L.SET_GRANTED)) === L.SET_LOST;
+  if (isRefused ? pending !== 0 : granted !== (pending === 0))
+    fault(`${set} is ${granted ? '' : 'not '}granted`);
   if ((flags & L.SET_LOST) !== 0 && !isPosted) fault(`${set} is lost and not forgotten`);
   const end = granted ? L.EDGE_HELD : L.EDGE_WAITER;
   const next = granted ? L.EDGE_NEXT_OF_HELD : L.EDGE_NEXT_OF_WAITER;

@@ -104,11 +104,19 @@ export class Core {
     return true;
   }
 
-  /** Slots for a capacity: an annex, and the range of all numbers. */
   #reserveAnnex(resource: number): boolean {
+    return reserve(this.memory, this.slotsOfCapacity(resource));
+  }
+
+  /** How many slots a capacity of a resource takes: an annex, and the range of all numbers. */
+  slotsOfCapacity(resource: number): number {
     const isNew = !this.isMetered(resource);
-    const count = countAnnexesMissing(this.memory.words, [resource], 1) + (isNew ? 1 : 0);
-    return reserve(this.memory, count);
+    return countAnnexesMissing(this.memory.words, [resource], 1) + (isNew ? 1 : 0);
+  }
+
+  /** How many slots more than one and one for each resource a set of these takes. */
+  slotsOfNumbers(refs: Refs, count: number): number {
+    return countMetered(this.memory.words, refs, count);
   }
 
   /** Forgets an asserted capacity of a resource that has not come into use after all. */
@@ -524,6 +532,21 @@ export class Core {
     const w = this.memory.words;
     save(w, resource);
     w[resource | L.RESOURCE_USER_DATA] = userData;
+  }
+
+  /** Of a declared capacity; 0 for none. */
+  capacityUserData(resource: number): number {
+    const w = this.memory.words;
+    const annex = w[resource | L.RESOURCE_ANNEX];
+    return annex === L.NOBODY ? 0 : w[annex | L.ANNEX_USER_DATA];
+  }
+
+  /** The resource has a declared capacity. The backend frees what this leads to before it ends. */
+  setCapacityUserData(resource: number, userData: number): void {
+    const w = this.memory.words;
+    const annex = w[resource | L.RESOURCE_ANNEX];
+    save(w, annex);
+    w[annex | L.ANNEX_USER_DATA] = userData;
   }
 
   /** The first link of a set, or 0; {@link nextLink} leads on, in the order they were named. */

@@ -153,6 +153,8 @@ export const ANNEX_OBSERVE_EXCLUSIVE = 4;
 export const ANNEX_FREE = 5;
 /** First of the spare slots of waiting links, by CHAIN. */
 export const ANNEX_SPARE = 6;
+/** The backend's word for a declared capacity; 0 for none. */
+export const ANNEX_USER_DATA = 7;
 
 // Edge.
 export const EDGE_WAITER = 2;
