@@ -43,6 +43,7 @@ export class Capacities {
     const before = port.queues.unitNamesOf(queue);
     const isUsed = core.isUsed(queue) && core.isMetered(queue);
     if (isUsed && !isContinued(before, names)) throw unitsInUse(reader.nameOf(queue));
+    port.queues.reserveCapacity(queue, names);
     if (!core.setCapacity(queue, count)) throw memoryIsFull(port.queues);
     port.queues.setUnitNames(queue, names);
     this.#reduced = { name: reader.nameOf(queue), capacity: count };

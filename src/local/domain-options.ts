@@ -98,13 +98,14 @@ export function applyOptions(
   }
 }
 
-/** Declares the capacities among the options. @throws CapacityError, UnavailableError */
-export function requestsOf(
-  backend: Operations,
-  { nested, capacity }: ReadDomainOptions,
-): LocalRequests {
-  const requests =
-    nested === 'reentrant' ? new ReentrantRequests(backend) : new LocalRequests(backend);
+export function requestsOf(backend: Operations, { nested }: ReadDomainOptions): LocalRequests {
+  return nested === 'reentrant' ? new ReentrantRequests(backend) : new LocalRequests(backend);
+}
+
+/** Declares the capacities among the options. @throws CapacityError, LimitError, UnavailableError */
+export function declareCapacities(
+  requests: LocalRequests,
+  { capacity }: Pick<ReadDomainOptions, 'capacity'>,
+): void {
   for (const [name, each] of capacity) requests.declareCapacity(name, each);
-  return requests;
 }

@@ -69,6 +69,7 @@ export interface GrantSource {
   readonly reader: CapacityReader;
   readonly port: {
     readonly owners: { attach(grant: LocalGrant): void };
+    readonly queues: { reserveDowngrade(set: number): void };
     readonly retries: { later(error: unknown, task: () => void): void };
   };
   begin(): void;
@@ -208,6 +209,7 @@ export class LocalGrant implements SyncGrant, OuterGrant, Deliverable {
     backend.begin();
     try {
       this.checkHeld();
+      backend.port.queues.reserveDowngrade(this.set);
       const unitsFor = left && this.#unitsLeft(requested as RequestedRefs, left);
       if (requested !== undefined) this.#choose(requested);
       if (!core.downgrade(this.set, requested !== undefined, unitsFor)) throw numbersDoNotFit();

@@ -198,7 +198,7 @@ export class Operations {
     const { core } = this;
     const counts = resolved.unitsCount === 0 ? undefined : resolved.counts;
     if (counts !== undefined) this.capacities.check(resolved);
-    const userData = this.owners.userDataFor(resolved, undefined, scope.label, 0);
+    const userData = this.owners.userDataFor(resolved, undefined, scope.label, count);
     const observer = core.observe(queues, exclusiveCount, count, userData, counts);
     if (observer === 0) throw this.#memoryIsFull(userData);
     if (!core.isGranted(observer)) return observer;
@@ -208,8 +208,10 @@ export class Operations {
 
   /** Declares a capacity; waiting sets that take more are refused, others granted. */
   setCapacity(queue: number, capacity: ReadCapacity): void {
-    if (eventFlags.hasSubscribers) this.events.resized(queue, capacity.count, false);
-    this.capacities.declare(queue, capacity, () => this.report());
+    this.capacities.declare(queue, capacity, () => {
+      if (eventFlags.hasSubscribers) this.events.resized(queue, capacity.count, false);
+      this.report();
+    });
   }
 
   /** Ends the set of a grant; false if it had ended before. Within an operation. */

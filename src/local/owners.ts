@@ -9,8 +9,9 @@ export type OwnObject = LocalRequest | LocalGrant;
 /** Within an operation, but for {@link Owners.attach}. Only {@link Owners.userDataFor} throws. */
 export interface Owners {
   /**
-   * The user data of a set that is about to arrive, and memory for the set, with this many
-   * holdings to be declared: what could not be undone later is refused now.
+   * The user data of a set that is about to arrive, and memory for the set, with the capacities
+   * that it asserts, and this much more: for each holding to be declared, or annex of a resource.
+   * What could not be undone later is refused now.
    *
    * @throws LimitError
    */
@@ -18,7 +19,7 @@ export interface Owners {
     set: ResolvedSet,
     label: string | undefined,
     sessionLabel: string | undefined,
-    holdingCount: number,
+    moreCount: number,
   ): number;
   /** The set for which user data was made did not arrive. */
   freeUserData(userData: number): void;

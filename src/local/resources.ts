@@ -73,7 +73,7 @@ export type RequestedSet = RequestedRefs | LocalPreparedSet;
 
 /**
  * The queues of resources, as a backend keeps them. All functions run within an operation, on a
- * consistent core; only {@link Queues.queueOf} throws.
+ * consistent core; only those that need memory throw.
  */
 export interface Queues {
   /** The last names used, and all with an open handle. */
@@ -90,9 +90,17 @@ export interface Queues {
   queueOf(resource: LocalResource, found: ResolvedSet): number;
   /** The queue of a resource, or 0. */
   existingQueueOf(resource: LocalResource): number;
+  /**
+   * Memory for a capacity that is about to be declared, and for the names of its units.
+   *
+   * @throws LimitError
+   */
+  reserveCapacity(queue: number, names: readonly string[] | undefined): void;
+  /** Memory for a downgrade of a granted set. @throws LimitError */
+  reserveDowngrade(set: number): void;
   /** The names of a resource's units; undefined if its capacity is a plain number. */
   unitNamesOf(queue: number): readonly string[] | undefined;
-  /** @throws LimitError */
+  /** Once {@link reserveCapacity} has made sure of memory. */
   setUnitNames(queue: number, names: readonly string[] | undefined): void;
   /** Ends the queue of an unused resource. */
   drop(resource: LocalResource): void;

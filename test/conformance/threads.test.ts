@@ -6,7 +6,7 @@ testConformance(
   { describe, it },
   {
     name: 'threads',
-    capabilities: ['settled', 'downgrade', 'part-release', 'steal', 'blocking'],
+    capabilities: ['settled', 'downgrade', 'part-release', 'steal', 'blocking', 'units'],
     sync: true,
     connects: true,
     open: async () => {

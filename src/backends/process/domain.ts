@@ -6,6 +6,7 @@ import type { SnapshotEntry } from '../../api/snapshot.ts';
 import {
   applyOptions,
   type DomainOptions,
+  declareCapacities,
   readDomainOptions,
   requestsOf,
 } from '../../local/domain-options.ts';
@@ -39,10 +40,9 @@ export function createDomain(options: DomainOptions = {}): SyncDomain {
   const own = readDomainOptions(options);
   const { operations } = new ProcessBackend(own.label);
   applyOptions(operations, own, openInner);
-  return new LocalSession(
-    requestsOf(operations, own),
-    SessionScope.ofDomain(operations, own.label),
-  );
+  const requests = requestsOf(operations, own);
+  declareCapacities(requests, own);
+  return new LocalSession(requests, SessionScope.ofDomain(operations, own.label));
 }
 
 /** For a server: a domain that reports which of the server's sessions has a set. */

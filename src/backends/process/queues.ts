@@ -64,6 +64,11 @@ export class ProcessQueues implements Queues {
     return resource.queue === 0 ? this.#open(resource) : resource.queue;
   }
 
+  /** Memory that cannot be had is noticed as it is used. */
+  reserveCapacity(): void {}
+
+  reserveDowngrade(): void {}
+
   unitNamesOf(queue: number): readonly string[] | undefined {
     return this.#of(queue).unitNames;
   }

@@ -43,8 +43,8 @@ export interface ArenaOptions {
 }
 
 const magic = 0x6b647361;
-/** Of the layout: of control.ts, root.ts, names.ts, labels.ts, and of core. */
-const version = 3;
+/** Of the layout: of control.ts, root.ts, names.ts, labels.ts, unit-names.ts, and of core. */
+const version = 4;
 const bytesMaxDefault = 2 ** 26;
 const bytesMinLimit = 2 ** 16;
 const bytesMaxLimit = 2 ** 30;

@@ -27,6 +27,7 @@ import { ArenaRetries } from './retries.ts';
 import { Section } from './section.ts';
 import { mustShowLife } from './signs.ts';
 import { capabilities } from './thread.ts';
+import { UnitNames } from './unit-names.ts';
 
 export class ThreadsBackend implements Port {
   readonly capabilities = capabilities;
@@ -50,12 +51,13 @@ export class ThreadsBackend implements Port {
     const core = new Core(memory);
     const clock = new ArenaClock(control);
     const doorbells = new Doorbells(agent, () => this.#membership.onNotified());
-    const queues = new ArenaQueues(core, memory, control[SEED] as number);
+    const unitNames = new UnitNames(core);
+    const queues = new ArenaQueues(core, memory, control[SEED] as number, unitNames);
     const isWithin = (): boolean => this.#section.isOpen;
     this.#label = label;
     this.agent = agent;
     this.clock = clock;
-    this.reader = new ArenaReader(core, clock);
+    this.reader = new ArenaReader(core, clock, unitNames);
     this.queues = queues;
     this.owners = new ArenaOwners({ core, agent, queues, doorbells, clock, isWithin });
     this.retries = new ArenaRetries(agent, this);

@@ -16,6 +16,7 @@ import type { Agent } from './agent.ts';
 import { agentsIn, declareDead, stateOf } from './agents.ts';
 import { checkCount } from './arena.ts';
 import * as C from './control.ts';
+import { isPosted } from './inbox.ts';
 import { hasGoneThread } from './liveness.ts';
 import { thread } from './thread.ts';
 
@@ -42,11 +43,15 @@ class BlockedRequest implements LocalRequest {
   readonly terms: RequestOptions;
   set: number;
   grant: LocalGrant | undefined = undefined;
+  /** Why another thread has refused it. */
+  refusal: Error | undefined = undefined;
+  readonly #onRefused: () => void;
 
-  constructor(scope: RequestScope, set: number, label: string | undefined) {
+  constructor(scope: RequestScope, set: number, label: string | undefined, onRefused: () => void) {
     this.scope = scope;
     this.set = set;
     this.terms = { ...noTerms, label };
+    this.#onRefused = onRefused;
   }
 
   granted(grant: LocalGrant): void {
@@ -54,7 +59,10 @@ class BlockedRequest implements LocalRequest {
   }
 
   /** The error is thrown where the thread goes on. */
-  refused(): void {}
+  refused(reason: unknown): void {
+    this.refusal = reason as Error;
+    this.#onRefused();
+  }
   settled(): void {}
   endWaiting(): void {}
 }
@@ -75,7 +83,9 @@ export class Blocking {
     if (!thread.maySleep) return this.#refuse(set);
     const { delivery, port } = this.#source.operations;
     const startMs = realNowMs();
-    const request = new BlockedRequest(scope, set, label);
+    // At once: the set is being freed, and other threads must not look it up.
+    const onRefused = (): void => this.#setBlocked(0, timeoutMs);
+    const request = new BlockedRequest(scope, set, label, onRefused);
     port.owners.attach(request);
     this.#setBlocked(set, timeoutMs);
     this.#source.operations.commit();
@@ -105,7 +115,9 @@ export class Blocking {
     const set = control[at + C.BLOCKED_SET] as number;
     // A thread that ended while it was blocked has left its set in the entry.
     const isLive = stateOf(control, agent) === C.LIVE;
-    const isBlocked = isLive && set !== 0 && !operations.core.isGranted(set);
+    const { core } = operations;
+    const isWaiting = set !== 0 && !core.isGranted(set) && !isPosted(core.memory.words, set);
+    const isBlocked = isLive && isWaiting;
     if (isBlocked) {
       control[at + C.INTERRUPTED] = 1;
       doorbells.notifyAfter(agent);
@@ -130,7 +142,8 @@ export class Blocking {
         return grant;
       }
       operations.begin();
-      const error = request.grant ?? this.#whyNoLonger(request, startMs, timeoutMs, turn);
+      const outcome = request.grant ?? request.refusal;
+      const error = outcome ?? this.#whyNoLonger(request, startMs, timeoutMs, turn);
       if (error === undefined) {
         operations.commit();
         continue;

@@ -5,6 +5,7 @@ import { describe } from '../../api/sets.ts';
 import {
   applyOptions,
   type DomainOptions,
+  declareCapacities,
   type ReadDomainOptions,
   readDomainOptions,
   requestsOf,
@@ -50,7 +51,8 @@ export interface ThreadsDomain extends SyncDomain {
    * page has called `attachWorker`. There it takes some ms, as the end of the thread cannot be
    * detected before: requests that return promises, and `enqueue`, wait for it; calls that answer
    * at once, as `acquireSync`, throw UnavailableError until then. Rejects with UnavailableError (no
-   * Web Locks), LimitError or DomainClosedError if the domain never is ready.
+   * Web Locks), LimitError or DomainClosedError if the domain never is ready, and with
+   * CapacityError if the option `capacity` is refused: then the domain is closed.
    *
    * @example
    * ```ts
@@ -105,10 +107,13 @@ export interface ThreadsDomain extends SyncDomain {
  * domain or a held grant does not.
  *
  * @param arena - Made by {@link createArena}, in this thread or another one.
- * @param options - Nesting, reports of long holds, and label. Default: none of them.
+ * @param options - Nesting, reports of long holds, label, and capacities. Default: none of them. A
+ * capacity outlives the domain: it lasts as long as the arena, or until another one is declared.
  * @throws TypeError if the value is no arena; TypeError or RangeError if an option is invalid.
  * @throws {@link ProtocolError} if the arena is damaged, or of another version of kds.
- * @throws {@link LimitError} if `agentsMax` domains are open, or the label is too long.
+ * @throws {@link LimitError} if `agentsMax` domains are open, the label is too long, or the arena
+ * has no memory for the capacities.
+ * @throws {@link CapacityError} if names of units of a resource that is in use are to change.
  * @throws {@link UnavailableError} if the arena's lock is not free in time.
  * @throws {@link UnsupportedError} for a `nested` that needs a missing AsyncLocalStorage,
  * and in a page that is not cross-origin isolated.
@@ -131,30 +136,36 @@ export function openThreadsDomain(arena: Arena, options: DomainOptions = {}): Th
   const backend = new ThreadsBackend(control, own.label);
   try {
     applyOptions(backend.operations, own, openInner);
+    return new ThreadsSession(backend, own, arena);
   } catch (error) {
     backend.close();
     throw error;
   }
-  return new ThreadsSession(backend, own, arena);
 }
 
 class ThreadsSession extends LocalSession implements ThreadsDomain {
   readonly #backend: ThreadsBackend;
   readonly arena: Arena;
+  readonly ready: Promise<void>;
 
+  /** @throws CapacityError, LimitError, UnavailableError */
   constructor(backend: ThreadsBackend, own: ReadDomainOptions, arena: Arena) {
     const { operations } = backend;
     super(requestsOf(operations, own), SessionScope.ofDomain(operations, own.label));
     this.#backend = backend;
     this.arena = arena;
+    if (backend.joined === undefined) {
+      declareCapacities(this.requests, own);
+      this.ready = backend.ready;
+    } else {
+      // Before requests of the caller, which wait for longer.
+      this.ready = backend.ready.then(() => this.#declareInTime(own));
+      this.ready.catch(() => undefined);
+    }
   }
 
   get agent(): number {
     return this.#backend.agent.number;
-  }
-
-  get ready(): Promise<void> {
-    return this.#backend.ready;
   }
 
   attachWorker(worker: AttachableWorker): void {
@@ -166,5 +177,16 @@ class ThreadsSession extends LocalSession implements ThreadsDomain {
 
   interrupt(agent: number): boolean {
     return this.#backend.interrupt(agent);
+  }
+
+  /** If the capacities are refused, the domain is closed. */
+  async #declareInTime(own: ReadDomainOptions): Promise<void> {
+    try {
+      declareCapacities(this.requests, own);
+    } catch (error) {
+      const again = this.#backend.retries.again(error, () => this.#declareInTime(own));
+      await again.catch(() => this.close());
+      return again;
+    }
   }
 }

@@ -47,10 +47,11 @@ export class ArenaOwners implements Owners {
     set: ResolvedSet,
     label: string | undefined,
     sessionLabel: string | undefined,
-    holdingCount: number,
+    moreCount: number,
   ): number {
     const { agent, queues } = this.#source;
-    queues.makeRoom(1 + set.count + slotsOfLabels(label, sessionLabel) + holdingCount, set);
+    const slotCount = 1 + set.count + slotsOfLabels(label, sessionLabel) + moreCount;
+    queues.makeRoom(slotCount + this.#slotsOfUnits(set), set);
     return writeLabels(this.#words, agent.number, label, sessionLabel);
   }
 
@@ -113,6 +114,17 @@ export class ArenaOwners implements Owners {
     post(this.#words, owner, set);
     this.#source.doorbells.notifyAfter(owner);
     return owner;
+  }
+
+  /** What its numbers of units take, and the capacities that it asserts. */
+  #slotsOfUnits({ queues, count, exclusiveCount, counted }: ResolvedSet): number {
+    const core = this.#core;
+    let slotCount = core.slotsOfNumbers(queues, count);
+    for (const [index, of] of (counted?.asserted ?? []).entries()) {
+      const queue = queues[exclusiveCount + index] as number;
+      if (of !== 0 && !core.isMetered(queue)) slotCount += 1 + core.slotsOfCapacity(queue);
+    }
+    return slotCount;
   }
 
   get #words(): Int32Array {

@@ -15,11 +15,12 @@ import {
   type LocalResource,
   memoryIsFull,
   type Queues,
-  type ResolvedSet,
+  ResolvedSet,
 } from '../../local/resources.ts';
 import type { ArenaMemory } from './arena.ts';
 import { addName, findName, hashOf, type Key, removeName, slotsOfName } from './names.ts';
 import * as R from './root.ts';
+import { slotsOfUnitNames, type UnitNames } from './unit-names.ts';
 
 /** Number kept, used or not, before idle ones are searched for. */
 const keptCountMax = 1024;
@@ -38,11 +39,13 @@ export class ArenaQueues implements Queues {
   readonly #memory: ArenaMemory;
   /** What names are hashed with. */
   readonly #seed: number;
+  readonly #unitNames: UnitNames;
 
-  constructor(core: Core, memory: ArenaMemory, seed: number) {
+  constructor(core: Core, memory: ArenaMemory, seed: number, unitNames: UnitNames) {
     this.#core = core;
     this.#memory = memory;
     this.#seed = seed;
+    this.#unitNames = unitNames;
   }
 
   /** All are kept, so core reports none. */
@@ -81,6 +84,7 @@ export class ArenaQueues implements Queues {
   /** What an operation found that has been undone may not be there. */
   forgetQueues(): void {
     this.epoch++;
+    this.#unitNames.forget();
   }
 
   tidy(): void {
@@ -106,14 +110,34 @@ export class ArenaQueues implements Queues {
     return this.existingQueueOf(resource) || this.#open(resource, found);
   }
 
-  unitNamesOf(_: number): undefined {}
-
-  setUnitNames(_: number, names: readonly string[] | undefined): void {
-    if (names !== undefined) throw memoryIsFull(this);
+  reserveCapacity(queue: number, names: readonly string[] | undefined): void {
+    const found = new ResolvedSet();
+    found.queues[found.count++] = queue;
+    this.makeRoom(this.#core.slotsOfCapacity(queue) + slotsOfUnitNames(names), found);
   }
 
-  detach(resource: LocalResource): void {
-    this.names.delete(resource.name as string);
+  reserveDowngrade(set: number): void {
+    const core = this.#core;
+    const held: number[] = [];
+    for (let link = core.firstLink(set); link !== 0; link = core.nextLink(link)) {
+      held.push(core.resourceOf(link));
+    }
+    const slotCount = core.slotsOfNumbers(held, held.length);
+    // What is held is not idle, so none of it is dropped.
+    if (slotCount > 0) this.makeRoom(slotCount, new ResolvedSet());
+  }
+
+  unitNamesOf(queue: number): readonly string[] | undefined {
+    return this.#unitNames.of(queue);
+  }
+
+  setUnitNames(queue: number, names: readonly string[] | undefined): void {
+    this.#unitNames.set(queue, names);
+  }
+
+  /** Its name stays in the arena. Prepared sets with the handle are resolved again, and refused. */
+  detach(): void {
+    this.epoch++;
   }
 
   drop(resource: LocalResource): void {
@@ -174,6 +198,7 @@ export class ArenaQueues implements Queues {
 
   #drop(queue: number): void {
     const w = this.#words;
+    this.#unitNames.set(queue, undefined);
     removeName(w, R.ROOT | R.NAMES, this.#core.resourceUserData(queue));
     this.#core.destroyResource(queue);
     R.change(w, R.RESOURCE_COUNT, -1);

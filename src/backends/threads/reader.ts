@@ -5,14 +5,17 @@ import type { LocalReader, StampClock } from '../../report/core-reader.ts';
 import { isPosted } from './inbox.ts';
 import { labelIn, sessionIn } from './labels.ts';
 import { keyOf } from './names.ts';
+import { UnitNames } from './unit-names.ts';
 
 export class ArenaReader implements LocalReader {
   readonly core: Core;
   readonly clock: StampClock;
+  readonly #unitNames: UnitNames;
 
-  constructor(core: Core, clock: StampClock) {
+  constructor(core: Core, clock: StampClock, unitNames = new UnitNames(core)) {
     this.core = core;
     this.clock = clock;
+    this.#unitNames = unitNames;
   }
 
   idOf(set: number): number {
@@ -42,7 +45,9 @@ export class ArenaReader implements LocalReader {
     return isNameless ? `#${text}` : text;
   }
 
-  unitNamesOf(_: number): undefined {}
+  unitNamesOf(queue: number): readonly string[] | undefined {
+    return this.#unitNames.of(queue);
+  }
 
   copy(): ArenaReader {
     return new ArenaReader(this.core.copy(), this.clock);

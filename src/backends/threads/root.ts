@@ -4,6 +4,8 @@ import { save } from '../../core/journal.ts';
 import * as L from '../../core/layout.ts';
 
 export const ROOT = L.HEADER_WORDS;
+/** Counts the changes of names of units. */
+export const UNIT_NAME_CHANGES = 1;
 /** Leads to the root of the tree of names. */
 export const NAMES = 2;
 /** Counts the resources dropped. */

@@ -31,6 +31,7 @@ export const capabilities: ReadonlySet<Capability> = new Set<Capability>([
   'downgrade',
   'part-release',
   'steal',
+  'units',
   ...(thread.maySleep ? (['blocking'] as const) : []),
 ]);
 

@@ -9,6 +9,7 @@ import { type Arena, ArenaMemory, controlOf } from '../../../src/backends/thread
 import * as C from '../../../src/backends/threads/control.ts';
 import { findName, hashOf, keyOf } from '../../../src/backends/threads/names.ts';
 import * as R from '../../../src/backends/threads/root.ts';
+import { readText } from '../../../src/backends/threads/text.ts';
 import { findFaults } from '../../../src/core/index.ts';
 import * as L from '../../../src/core/layout.ts';
 
@@ -19,6 +20,7 @@ const NODE_RESOURCE = 2;
 const NODE_CHILD = 4;
 const LABELS_AGENT = 2;
 const LABELS_TEXTS = [3, 4];
+const ANNEX_UNIT_NAMES = 7;
 
 /** What is wrong, a line each. Nobody may be at work in the arena. */
 export function findArenaFaults(arena: Arena): readonly string[] {
@@ -86,10 +88,21 @@ class Inspection {
     }
     const resources = this.#slotsOfKind(L.RESOURCE);
     for (const resource of resources) {
+      this.#inspectUnitNames(resource);
       if (!named.has(resource)) faults.push(`the resource at ${resource} has no name`);
     }
     const count = w[R.ROOT | R.RESOURCE_COUNT];
     if (count !== resources.length) faults.push(`${count} resources counted`);
+  }
+
+  #inspectUnitNames(resource: number): void {
+    const w = this.#w;
+    const annex = w[resource | L.RESOURCE_ANNEX]!;
+    const first = annex === L.NOBODY ? L.NOBODY : w[annex | ANNEX_UNIT_NAMES]!;
+    if (first === L.NOBODY) return;
+    this.#claimText(first, `the names of units of ${resource}`);
+    const names = JSON.parse(readText(w, first));
+    if (names.length !== w[annex | L.ANNEX_CAPACITY]) this.faults.push(`${names} are other units`);
   }
 
   #inspectAgents(): void {
