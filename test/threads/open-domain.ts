@@ -13,6 +13,7 @@ import type {
 } from '../../src/index.ts';
 import {
   abortReason,
+  type ChangedGrant,
   type Envelope,
   type FromWorker,
   type OptionsSent,
@@ -23,6 +24,8 @@ import {
 } from './remote-messages.ts';
 
 type Message<Do extends ToWorker['do']> = Extract<ToWorker, { readonly do: Do }>;
+
+type GrantMessage = Message<'release' | 'downgrade' | 'upgrade' | 'abandon'>;
 
 class OpenDomain {
   readonly #send: (message: FromWorker) => void;
@@ -79,8 +82,19 @@ class OpenDomain {
       case 'close resource':
         this.#reply(message.id, () => this.#resources.get(message.resource)?.close());
         break;
+      case 'set capacity': {
+        const { id, session, of, capacity } = message;
+        this.#reply(id, () => this.#session(session).setCapacity(this.#ref(of), capacity));
+        break;
+      }
+      case 'capacity':
+        this.#reply(message.id, () =>
+          this.#session(message.session).capacity(this.#ref(message.of)),
+        );
+        break;
       case 'release':
       case 'downgrade':
+      case 'upgrade':
       case 'abandon':
         this.#reply(message.id, () => this.#change(message));
         break;
@@ -89,18 +103,16 @@ class OpenDomain {
     }
   }
 
-  /** Whether the grant is held after that. */
-  async #change({
-    do: change,
-    grant: id,
-    part,
-  }: Message<'release' | 'downgrade' | 'abandon'>): Promise<boolean> {
+  async #change({ do: change, grant: id, part, left }: GrantMessage): Promise<ChangedGrant> {
     const grant = this.#grants.get(id) as Grant;
     const refs = part?.map((ref) => this.#ref(ref));
+    let isUpgraded = false;
     if (change === 'abandon') await grant.abandon();
+    else if (change === 'upgrade') isUpgraded = await grant.tryUpgrade(refs);
+    else if (left !== undefined) await grant.downgrade({ units: this.#byRef(left) });
     else if (change === 'downgrade') await grant.downgrade(refs);
     else await (refs === undefined ? grant.release() : grant.release(refs));
-    return grant.isHeld;
+    return { isHeld: grant.isHeld, isUpgraded, units: grant.units };
   }
 
   #ask({ id, how, session: sessionId, set: setSent, options }: Message<'ask'>): void {
@@ -132,8 +144,8 @@ class OpenDomain {
       return;
     }
     this.#grants.set(id, grant);
-    const { token, recovered, ignored, signal } = grant;
-    this.#send({ id, value: { token, recovered, ignored } });
+    const { token, recovered, ignored, units, signal } = grant;
+    this.#send({ id, value: { token, recovered, ignored, units } });
     const lost = (): void => this.#send({ lost: id, error: sendError(signal.reason) });
     if (signal.aborted) lost();
     else signal.addEventListener('abort', lost, { once: true });
@@ -167,11 +179,16 @@ class OpenDomain {
 
   #set(set: SetSent): SetSpec | PreparedSet {
     if (typeof set === 'number') return this.#prepared.get(set) as PreparedSet;
-    const { exclusive, shared } = set;
+    const { exclusive, shared, units } = set;
     return {
+      ...(units && { units: this.#byRef(units) }),
       ...(exclusive && { exclusive: exclusive.map((ref) => this.#ref(ref)) }),
       ...(shared && { shared: shared.map((ref) => this.#ref(ref)) }),
     };
+  }
+
+  #byRef<T>(each: readonly (readonly [RefSent, T])[]): ReadonlyMap<ResourceRef, T> {
+    return new Map(each.map(([ref, value]) => [this.#ref(ref), value]));
   }
 
   #ref(ref: RefSent): ResourceRef {

@@ -8,6 +8,8 @@ import {
   type AcquireOptions,
   Callback,
   type Capability,
+  type Capacity,
+  type CapacitySpec,
   DomainClosedError,
   type EnqueueOptions,
   type Grant,
@@ -33,14 +35,23 @@ import {
   readOptions,
   throwIfAborted,
 } from '../../src/api/options.ts';
-import { listsOf, RequestedRefs, readRefs, readSpec } from '../../src/api/read-set.ts';
+import {
+  isUnitsLeft,
+  listsOf,
+  RequestedRefs,
+  readRefs,
+  readSpec,
+  readUnitsLeft,
+} from '../../src/api/read-set.ts';
 import { checkName } from '../../src/api/sets.ts';
+import { readCapacity } from '../../src/api/units.ts';
 import { AbortListeners } from '../../src/runtime/abort-listeners.ts';
 import { captureContext, detectContext, runInContext } from '../../src/runtime/async-context.ts';
 import { deliver } from '../../src/runtime/delivery.ts';
 import { runHeld } from '../conformance/run-held.ts';
 import {
   type Asking,
+  type ChangedGrant,
   type ErrorSent,
   type FromWorker,
   type GrantSent,
@@ -49,6 +60,8 @@ import {
   receiveError,
   type SetSent,
   type ToWorker,
+  type UnitsSent,
+  type ValueSent,
 } from './remote-messages.ts';
 
 export const capabilities: readonly Capability[] = [
@@ -57,12 +70,13 @@ export const capabilities: readonly Capability[] = [
   'part-release',
   'steal',
   'blocking',
+  'units',
 ];
 
 /** What hears how a call or a request has ended. */
 interface Answered {
   readonly signal?: AbortSignal | undefined;
-  settle(value: Snapshot | GrantSent | null | undefined): void;
+  settle(value: ValueSent): void;
   refuse(reason: unknown): void;
 }
 
@@ -120,6 +134,12 @@ export class RemoteClient {
     const id = this.#signalIds.get(signal) ?? this.nextId();
     this.#signalIds.set(signal, id);
     return id;
+  }
+
+  /** @throws UnsupportedError */
+  checkOffers(capability: Capability): void {
+    if (this.offered.includes(capability)) return;
+    throw new UnsupportedError(`this backend has no ${capability}`);
   }
 
   /** Nobody waits for it any more. */
@@ -191,15 +211,18 @@ class RemoteGrant implements Grant {
   readonly ignored: readonly string[];
   readonly #controller = new AbortController();
   #reason: unknown;
+  #units: UnitsSent;
   #isOver = false;
   isLost = false;
 
-  constructor(client: RemoteClient, id: number, { token, recovered, ignored }: GrantSent) {
+  constructor(client: RemoteClient, id: number, sent: GrantSent) {
+    const { token, recovered, ignored, units } = sent;
     this.client = client;
     this.id = id;
     this.token = token;
     this.recovered = recovered;
     this.ignored = ignored;
+    this.#units = units;
     client.grants.set(id, this);
   }
 
@@ -212,22 +235,34 @@ class RemoteGrant implements Grant {
     return !this.#isOver && !this.isLost;
   }
 
-  release(part?: ResourceRef | readonly ResourceRef[]): Promise<void> {
+  async release(part?: ResourceRef | readonly ResourceRef[]): Promise<void> {
     if (part === undefined) this.#isOver = true;
-    return this.#change('release', part);
+    const { isHeld } = await this.#change('release', part);
+    if (!isHeld) this.#isOver = true;
   }
 
-  get units(): Readonly<Record<string, never>> {
-    return {};
+  get units(): UnitsSent {
+    return this.isHeld ? this.#units : {};
   }
 
-  /** Not offered. */
-  async tryUpgrade(): Promise<never> {
-    throw new UnsupportedError('grants of this backend cannot be upgraded');
+  async tryUpgrade(part?: ResourceRef | readonly ResourceRef[]): Promise<boolean> {
+    this.client.checkOffers('units');
+    return (await this.#change('upgrade', part)).isUpgraded;
   }
 
-  downgrade(part?: ResourceRef | readonly ResourceRef[] | UnitsLeft): Promise<void> {
-    return this.#change('downgrade', part as ResourceRef | readonly ResourceRef[] | undefined);
+  async downgrade(part?: ResourceRef | readonly ResourceRef[] | UnitsLeft): Promise<void> {
+    if (!isUnitsLeft(part)) {
+      await this.#change('downgrade', part);
+      return;
+    }
+    const { client } = this;
+    client.checkOffers('units');
+    const requested = new RequestedRefs();
+    const units = readUnitsLeft(part, requested, acceptHandle);
+    const left = units.map((count, index) => {
+      return [sent(client, requested.refs[index] as ResourceRef), count] as const;
+    });
+    await this.#send({ do: 'downgrade', grant: this.id, left });
   }
 
   async abandon(reason?: unknown): Promise<void> {
@@ -251,13 +286,17 @@ class RemoteGrant implements Grant {
   }
 
   async #change(
-    change: 'release' | 'downgrade',
+    change: 'release' | 'downgrade' | 'upgrade',
     refs: ResourceRef | readonly ResourceRef[] | undefined,
-  ): Promise<void> {
-    const { client, id } = this;
-    const part = refs === undefined ? {} : { part: sentPart(client, refs) };
-    const isHeld = await client.call<boolean>({ do: change, grant: id, ...part });
-    if (change === 'release' && !isHeld) this.#isOver = true;
+  ): Promise<ChangedGrant> {
+    const part = refs === undefined ? {} : { part: sentPart(this.client, refs) };
+    return this.#send({ do: change, grant: this.id, ...part });
+  }
+
+  async #send(message: WithoutId<ToWorker>): Promise<ChangedGrant> {
+    const changed = await this.client.call<ChangedGrant>(message);
+    this.#units = changed.units;
+    return changed;
   }
 }
 
@@ -350,13 +389,17 @@ export class RemoteDomain implements Session {
     const setSent = sentSet(client, requested);
     const lists = listsOf(requested);
     const exclusive = [...new Set(lists.exclusive.map((ref) => named(client, ref)))];
-    const shared = [...new Set(lists.shared.map((ref) => named(client, ref)))].filter(
-      (ref) => !exclusive.includes(ref),
+    // Those with the most units come first, and the first one counts.
+    const counts = [...(lists.units ?? [])].map(
+      ([ref, count]) => [named(client, ref), count] as const,
     );
-    if (exclusive.length + shared.length > setSizeMax) {
-      throw new LimitError(`a set of ${exclusive.length + shared.length} resources is too large`);
-    }
-    const units: ReadonlyMap<ResourceRef, number> = new Map();
+    const taken = counts.filter(([ref]) => !exclusive.includes(ref));
+    const units = new Map([...taken].reverse());
+    const shared = [...new Set(lists.shared.map((ref) => named(client, ref)))].filter(
+      (ref) => !exclusive.includes(ref) && !units.has(ref),
+    );
+    const size = exclusive.length + units.size + shared.length;
+    if (size > setSizeMax) throw new LimitError(`a set of ${size} resources is too large`);
     const prepared = Object.freeze({ exclusive, shared, units });
     const id = client.nextId();
     client.prepared.set(prepared, id);
@@ -382,14 +425,20 @@ export class RemoteDomain implements Session {
     return new RemoteDomain(this.#client, this, label);
   }
 
-  /** Not offered. */
-  async setCapacity(): Promise<never> {
-    throw new UnsupportedError('this backend has no units');
+  async setCapacity(ref: ResourceRef, spec: CapacitySpec): Promise<void> {
+    const client = this.#client;
+    client.checkOffers('units');
+    const { count, names } = readCapacity(spec);
+    const of = sent(client, acceptHandle(ref));
+    this.#checkOpen();
+    await client.call({ do: 'set capacity', session: this.#id, of, capacity: names ?? count });
   }
 
-  /** Not offered. */
-  async capacity(): Promise<never> {
-    throw new UnsupportedError('this backend has no units');
+  async capacity(ref: ResourceRef): Promise<Capacity | undefined> {
+    const client = this.#client;
+    client.checkOffers('units');
+    const of = sent(client, acceptHandle(ref));
+    return client.call({ do: 'capacity', session: this.#id, of });
   }
 
   async settled(set: SetSpec | PreparedSet, options: SettledOptions = {}): Promise<void> {
@@ -485,8 +534,10 @@ function requestedIn(client: RemoteClient, set: SetSpec | PreparedSet): Requeste
 function sentSet(client: RemoteClient, requested: RequestedRefs | number): SetSent {
   if (typeof requested === 'number') return requested;
   const { exclusive, shared, units } = listsOf(requested);
-  if (units !== undefined) throw new UnsupportedError('this backend has no units');
+  if (units !== undefined) client.checkOffers('units');
+  const counts = [...(units ?? [])].map(([ref, count]) => [sent(client, ref), count] as const);
   return {
+    ...(units !== undefined && { units: counts }),
     exclusive: exclusive.map((ref) => sent(client, ref)),
     shared: shared.map((ref) => sent(client, ref)),
   };

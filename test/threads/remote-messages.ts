@@ -7,6 +7,9 @@
 
 import type { Arena } from '../../src/backends/threads/index.ts';
 import {
+  type Capacity,
+  CapacityError,
+  type CapacitySpec,
   DeadlockError,
   type DeadlockStep,
   DomainClosedError,
@@ -20,6 +23,8 @@ import {
   ResourceBusyError,
   type Snapshot,
   UnavailableError,
+  type Unit,
+  type UnitCount,
   UnsupportedError,
   WaitTimeoutError,
 } from '../../src/index.ts';
@@ -30,7 +35,11 @@ export type RefSent = string | number;
 /** A set, or the number of a prepared one. */
 export type SetSent =
   | number
-  | { readonly exclusive?: readonly RefSent[]; readonly shared?: readonly RefSent[] };
+  | {
+      readonly exclusive?: readonly RefSent[];
+      readonly shared?: readonly RefSent[];
+      readonly units?: readonly (readonly [RefSent, UnitCount])[];
+    };
 
 export interface OptionsSent {
   readonly signal?: number;
@@ -59,10 +68,25 @@ export type ToWorker =
   | { readonly do: 'abort'; readonly signal: number }
   | { readonly do: 'cancel'; readonly request: number }
   | {
-      readonly do: 'release' | 'downgrade' | 'abandon';
+      readonly do: 'release' | 'downgrade' | 'upgrade' | 'abandon';
       readonly id: number;
       readonly grant: number;
       readonly part?: readonly RefSent[];
+      /** Of a downgrade to units: those that are left. */
+      readonly left?: readonly (readonly [RefSent, number])[];
+    }
+  | {
+      readonly do: 'set capacity';
+      readonly id: number;
+      readonly session: number;
+      readonly of: RefSent;
+      readonly capacity: CapacitySpec;
+    }
+  | {
+      readonly do: 'capacity';
+      readonly id: number;
+      readonly session: number;
+      readonly of: RefSent;
     }
   | {
       readonly do: 'session';
@@ -76,14 +100,26 @@ export type ToWorker =
   | { readonly do: 'close'; readonly id: number; readonly session: number }
   | { readonly do: 'close resource'; readonly id: number; readonly resource: number };
 
+export type UnitsSent = Readonly<Record<string, readonly Unit[]>>;
+
+/** A grant after a change of it. */
+export interface ChangedGrant {
+  readonly isHeld: boolean;
+  readonly isUpgraded: boolean;
+  readonly units: UnitsSent;
+}
+
 export interface GrantSent {
+  readonly units: UnitsSent;
   readonly token: number;
   readonly recovered: readonly string[];
   readonly ignored: readonly string[];
 }
 
+export type ValueSent = Snapshot | GrantSent | ChangedGrant | Capacity | null | undefined;
+
 export type FromWorker =
-  | { readonly id: number; readonly value: Snapshot | GrantSent | null | undefined }
+  | { readonly id: number; readonly value: ValueSent }
   | { readonly id: number; readonly error: ErrorSent }
   /** A grant has been taken away. */
   | { readonly lost: number; readonly error: ErrorSent };
@@ -136,4 +172,5 @@ const kdsErrors: { readonly [code in KdsErrorCode]?: new (message: string) => Er
   KDS_LIMIT: LimitError,
   KDS_UNAVAILABLE: UnavailableError,
   KDS_UNSUPPORTED: UnsupportedError,
+  KDS_CAPACITY: CapacityError,
 };
