@@ -15,7 +15,7 @@ import {
   type LocalResource,
   memoryIsFull,
   type Queues,
-  ResolvedSet,
+  type ResolvedSet,
 } from '../../local/resources.ts';
 import type { ArenaMemory } from './arena.ts';
 import { addName, findName, hashOf, type Key, removeName, slotsOfName } from './names.ts';
@@ -28,6 +28,8 @@ const keptCountMax = 1024;
 const slotsPerResource = 16;
 /** Number of names remembered. */
 const rememberedCountMax = 2 ** 16;
+
+type Found = Pick<ResolvedSet, 'queues' | 'count'>;
 
 export class ArenaQueues implements Queues {
   readonly names = new Map<string, LocalResource>();
@@ -60,7 +62,7 @@ export class ArenaQueues implements Queues {
    *
    * @throws LimitError if the arena is full.
    */
-  makeRoom(slotCount: number, found: ResolvedSet): void {
+  makeRoom(slotCount: number, found: Found): void {
     const memory = this.#memory;
     while (!reserve(memory, slotCount)) {
       // Where the journal is now there will be slots.
@@ -111,9 +113,8 @@ export class ArenaQueues implements Queues {
   }
 
   reserveCapacity(queue: number, names: readonly string[] | undefined): void {
-    const found = new ResolvedSet();
-    found.queues[found.count++] = queue;
-    this.makeRoom(this.#core.slotsOfCapacity(queue) + slotsOfUnitNames(names), found);
+    const slotCount = this.#core.slotsOfCapacity(queue) + slotsOfUnitNames(names);
+    this.makeRoom(slotCount, { queues: [queue], count: 1 });
   }
 
   reserveDowngrade(set: number): void {
@@ -123,8 +124,7 @@ export class ArenaQueues implements Queues {
       held.push(core.resourceOf(link));
     }
     const slotCount = core.slotsOfNumbers(held, held.length);
-    // What is held is not idle, so none of it is dropped.
-    if (slotCount > 0) this.makeRoom(slotCount, new ResolvedSet());
+    if (slotCount > 0) this.makeRoom(slotCount, { queues: held, count: held.length });
   }
 
   unitNamesOf(queue: number): readonly string[] | undefined {
@@ -167,7 +167,7 @@ export class ArenaQueues implements Queues {
   }
 
   /** Drops all that is idle, but what the operation has found; false if nothing was. */
-  #sweepAll({ queues, count }: ResolvedSet): boolean {
+  #sweepAll({ queues, count }: Found): boolean {
     const dropsBefore = this.#dropsSeen;
     const spared = new Set(queues.slice(0, count));
     this.#sweep((this.#words[L.TOP] - R.ROOT) / L.SLOT_WORDS, spared);

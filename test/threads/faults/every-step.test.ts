@@ -162,6 +162,85 @@ const scenarios: Record<string, Scenario> = {
       a.tryAcquireSync({ exclusive: 'newest' });
     };
   },
+  'takes units': (scene) => {
+    scene.declare('b', 'x', units(4));
+    return () => {
+      scene.domains.a.tryAcquireSync({ units: { x: 2 } });
+      scene.domains.a.tryAcquireSync({ units: { y: { take: 2, of: 3 } }, shared: 'x' });
+    };
+  },
+  'waits for units': async (scene) => {
+    scene.declare('b', 'x', units(4));
+    await scene.take('b', 'holder', { units: { x: 3 } });
+    scene.ask('c', 'before', { units: { x: 2 } });
+    return () => dying(scene.domains.a.acquire({ units: { x: 2 }, exclusive: ['y'] }));
+  },
+  'releases units that others wait for': async (scene) => {
+    scene.declare('b', 'x', units(4));
+    await scene.take('c', 'stays', { units: { x: 1 } });
+    const grant = await scene.take('a', 'dies', { units: { x: 3 } });
+    scene.ask('b', 'two', { units: { x: 2 } });
+    scene.ask('c', 'one', { shared: ['x', 'y'] });
+    scene.ask('c', 'all', { exclusive: ['x'] });
+    return () => grant.release();
+  },
+  'leaves fewer units': async (scene) => {
+    scene.declare('b', 'x', units(4));
+    const grant = await scene.take('a', 'dies', { exclusive: ['x', 'y'] });
+    scene.ask('b', 'two', { units: { x: 2 } });
+    scene.ask('c', 'one', { shared: ['x'] });
+    return () => {
+      grant.downgrade({ units: { x: 3 } });
+      grant.downgrade({ units: { x: 1 } });
+    };
+  },
+  'upgrades units to all': async (scene) => {
+    scene.declare('b', 'x', units(4));
+    const first = await scene.take('b', 'first', { units: { x: 1 } });
+    const grant = await scene.take('a', 'dies', { units: { x: 2 }, shared: ['y'] });
+    await scene.take('c', 'other', { units: { x: 1 } });
+    scene.release('other');
+    scene.release('first');
+    scene.ask('c', 'waits', { units: { x: 4 } });
+    expect(first.isHeld).toBe(false);
+    return () => void grant.tryUpgrade();
+  },
+  'declares names of units': (scene) => {
+    scene.ask('b', 'holder', { shared: ['x'] });
+    return () => {
+      scene.domains.a.setCapacity('x', [long, `${long}!`]);
+      scene.domains.a.setCapacity('x', [long, `${long}!`, 'third']);
+    };
+  },
+  'declares fewer units than are waited for': async (scene) => {
+    scene.declare('b', 'x', units(4));
+    await scene.take('b', 'holder', { units: { x: 2 } });
+    scene.ask('b', 'four', { units: { x: 4 }, shared: ['y'] });
+    scene.ask('c', 'four, too', { units: { x: 4 }, exclusive: ['y', 'z'] });
+    scene.ask('a', 'its own', { units: { x: 4 } });
+    scene.ask('c', 'two', { units: { x: 2 }, exclusive: ['z'] });
+    return () => scene.domains.a.setCapacity('x', units(3));
+  },
+  'declares more units': async (scene) => {
+    scene.declare('b', 'x', units(2));
+    await scene.take('b', 'holder', { units: { x: 2 } });
+    scene.ask('b', 'one', { units: { x: 1 } });
+    scene.ask('c', 'two', { units: { x: 2 } });
+    return () => scene.domains.a.setCapacity('x', units(5));
+  },
+  'is notified that it is refused': async (scene) => {
+    scene.declare('b', 'x', units(4));
+    await scene.take('b', 'holder', { units: { x: 4 } });
+    scene.ask('a', 'three', { units: { x: 3 } }, { label: long });
+    scene.ask('c', 'two', { units: { x: 2 } });
+    scene.declare('b', 'x', units(2));
+    return () => void scene.domains.a.querySync();
+  },
+  'closes a resource with names of units': (scene) => {
+    const pool = scene.domains.a.resource();
+    scene.domains.a.setCapacity(pool, [long, `${long}!`]);
+    return () => void pool.close();
+  },
   'makes the arena larger': async (scene) => {
     await scene.take('b', 'holder', { exclusive: ['x'] });
     scene.ask('c', 'waits', { exclusive: ['x', 'y'] });
@@ -169,6 +248,11 @@ const scenarios: Record<string, Scenario> = {
     return () => void scene.domains.a.tryAcquireSync({ shared: fill, exclusive: 'z' });
   },
 };
+
+/** Names of units. */
+function units(count: number): readonly string[] {
+  return many(count, 'unit ');
+}
 
 /** Nobody hears any more of what a dead one asked for. */
 function dying(promise: Promise<unknown>): void {

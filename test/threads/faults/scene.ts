@@ -46,7 +46,7 @@ export class Scene {
   /** Asks, for an arena and for the rule. */
   ask(who: Who, label: string, spec: OracleSpec, options: AcquireOptions = {}): Ask {
     const arrival = this.#oracle.arrive(spec);
-    if (!('set' in arrival)) throw new Error('no caller is synchronous, and no set names units');
+    if (!('set' in arrival)) throw new Error(`${label}: ${arrival.outcome}`);
     const ask: Ask = { label, who, set: arrival.set, state: 'waiting', grant: undefined };
     this.#asks.push(ask);
     this.domains[who].acquire(spec, { label, ...options }).then(
@@ -67,6 +67,12 @@ export class Scene {
     await settle();
     if (ask.grant === undefined) throw new Error(`${label} is ${ask.state}`);
     return ask.grant;
+  }
+
+  /** Declares a capacity, for an arena and for the rule. */
+  declare(who: Who, name: string, names: readonly string[]): void {
+    this.domains[who].setCapacity(name, names);
+    this.#oracle.setCapacity(name, names.length);
   }
 
   /** Releases what is held, so that it is news for others that they have not heard of. */
@@ -144,6 +150,7 @@ export class Scene {
   async see(living: readonly Who[], lost: readonly string[] = []): Promise<void> {
     for (const who of living) this.domains[who].querySync();
     await settle();
+    for (const name of this.#oracle.capacities.keys()) this.#follow(name, living[0] as Who);
     const { held, pending } = this.domains[living[0] as Who].querySync();
     const isLost = (label: string): boolean =>
       lost.includes(label) && !held.some((entry) => entry.label === label);
@@ -174,6 +181,18 @@ export class Scene {
     }
     for (const who of living) await this.domains[who].close();
     expect(findArenaFaults(this.arena)).toEqual([]);
+  }
+
+  /** The capacity is the one before, or the one after what died. */
+  #follow(name: string, living: Who): void {
+    const capacity = this.domains[living].capacity(name);
+    const before = this.#oracle.capacities.get(name);
+    if (capacity === undefined || capacity.capacity === before) return;
+    const { refused } = this.#oracle.setCapacity(name, capacity.capacity);
+    for (const ask of this.#asks.filter(({ set }) => refused.includes(set))) {
+      expect([ask.label, ask.state]).toEqual([ask.label, 'refused']);
+      this.#asks.splice(this.#asks.indexOf(ask), 1);
+    }
   }
 
   #find(label: string): Ask {
