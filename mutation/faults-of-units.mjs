@@ -226,31 +226,49 @@ export const faultsOfUnits = [
   {
     name: 'a set granted at once gets no numbers',
     in: 'finishBuilding',
-    find: 'if ((w[set | L.FLAGS] & L.SET_METERED) !== 0) takeNumbers(w, set);',
+    find: 'if (isMetered) takeNumbers(w, set);',
+    replace: '',
+  },
+  {
+    name: 'a set that waits brings no spares',
+    in: 'finishBuilding',
+    find: 'bringSpares(w, set);',
     replace: '',
   },
   {
     name: 'a set granted after a wait gets no numbers',
     in: 'giveTokens',
-    find: 'if ((w[set | L.FLAGS] & L.SET_METERED) !== 0) takeNumbers(w, set);',
+    find: 'if ((w[set | L.FLAGS] & L.SET_SPARES) !== 0) takeNumbersBySpares(w, set);',
+    replace: '',
+  },
+  {
+    name: 'a set gets numbers at each operation until it is taken',
+    in: 'takeNumbersBySpares',
+    find: 'w[set | L.FLAGS] &= ~L.SET_SPARES;',
     replace: '',
   },
   {
     name: 'a link granted without its turn gets numbers',
     in: 'takeNumbers',
-    find: '(flags & L.LINK_TRIGGERED) !== 0 && take(',
+    find: '(flags & (L.LINK_METERED | L.LINK_TRIGGERED)) !== (L.LINK_METERED | L.LINK_TRIGGERED)',
+    replace: '(flags & L.LINK_METERED) !== L.LINK_METERED',
+  },
+  {
+    name: 'a link granted without its turn after a wait gets numbers',
+    in: 'takeNumbersBySpares',
+    find: '(flags & L.LINK_TRIGGERED) === 0 ? 0 : take(',
     replace: 'take(',
   },
   {
     name: 'numbers cut from a range stay in it, too',
-    in: 'take',
-    find: 'w[range | L.RANGE_FROM] += missing;',
+    in: 'split',
+    find: 'w[range | L.RANGE_FROM] += count;',
     replace: '',
   },
   {
     name: 'a range that numbers are cut from is as long as before',
-    in: 'take',
-    find: 'w[range | L.RANGE_COUNT] = count - missing;',
+    in: 'split',
+    find: 'w[range | L.RANGE_COUNT] -= count;',
     replace: '',
   },
   {
@@ -261,12 +279,12 @@ export const faultsOfUnits = [
   },
   {
     name: 'the highest numbers of a range are given',
-    in: 'take',
-    find: `w[spare | L.RANGE_FROM] = w[range | L.RANGE_FROM];
-      w[spare | L.RANGE_COUNT] = missing;
-      w[range | L.RANGE_FROM] += missing;`,
-    replace: `w[spare | L.RANGE_FROM] = w[range | L.RANGE_FROM] + count - missing;
-      w[spare | L.RANGE_COUNT] = missing;`,
+    in: 'split',
+    find: `w[slot | L.RANGE_FROM] = w[range | L.RANGE_FROM];
+  w[slot | L.RANGE_COUNT] = count;
+  w[range | L.RANGE_FROM] += count;`,
+    replace: `w[slot | L.RANGE_FROM] = w[range | L.RANGE_FROM] + w[range | L.RANGE_COUNT] - count;
+  w[slot | L.RANGE_COUNT] = count;`,
   },
   {
     name: 'the ranges of a grant are not sorted',
@@ -300,30 +318,60 @@ export const faultsOfUnits = [
   {
     name: 'numbers that come back are not joined with the next ones',
     in: 'give',
-    find: 'join(w, range, after);',
-    replace: '',
+    find: 'after !== L.NOBODY && touch(w, range, after)',
+    replace: 'false',
   },
   {
     name: 'numbers that come back are not joined with those before them',
     in: 'give',
-    find: 'join(w, before, range);',
+    find: 'before !== L.NOBODY && touch(w, before, range)',
+    replace: 'false',
+  },
+  {
+    name: 'numbers that fill a gap are not joined with both sides',
+    in: 'give',
+    find: 'before !== L.NOBODY && touch(w, before, after)',
+    replace: 'false',
+  },
+  {
+    name: 'numbers that come back are lost as they are joined with the next ones',
+    in: 'give',
+    find: 'w[after | L.RANGE_COUNT] += w[range | L.RANGE_COUNT];',
+    replace: '',
+  },
+  {
+    name: 'the next range begins where it did, though numbers came before it',
+    in: 'give',
+    find: 'w[after | L.RANGE_FROM] = w[range | L.RANGE_FROM];',
+    replace: '',
+  },
+  {
+    name: 'the slot of numbers that are joined with the next ones is leaked',
+    in: 'give',
+    find: 'free(w, range, range);',
+    replace: '',
+  },
+  {
+    name: 'a range that is joined with the one before stays in the list',
+    in: 'give',
+    find: 'unlist(w, after);',
     replace: '',
   },
   {
     name: 'numbers that come back are joined across a gap',
-    in: 'join',
-    find: 'if (end !== w[second | L.RANGE_FROM]) return;',
-    replace: 'if (end > w[second | L.RANGE_FROM]) return;',
+    in: 'touch',
+    find: '=== w[second | L.RANGE_FROM]',
+    replace: '<= w[second | L.RANGE_FROM]',
   },
   {
     name: 'the second of two ranges is lost when they are joined',
-    in: 'join',
+    in: 'absorb',
     find: 'w[first | L.RANGE_COUNT] += w[second | L.RANGE_COUNT];',
     replace: '',
   },
   {
     name: 'the slot of a joined range is leaked',
-    in: 'join',
+    in: 'absorb',
     find: 'free(w, second, second);',
     replace: '',
   },
@@ -360,7 +408,7 @@ export const faultsOfUnits = [
   {
     name: 'a stealing set takes no numbers',
     in: 'stealNumbers',
-    find: 'take(w, link, L.ALL, L.NOBODY);',
+    find: 'take(w, link, L.ALL);',
     replace: '',
   },
   {
@@ -426,9 +474,9 @@ export const faultsOfUnits = [
   },
   {
     name: 'a spare that is not needed is leaked',
-    in: 'takeNumbers',
-    find: 'if (!isUsed) free(w, spare, spare);',
-    replace: 'if (isUsed) continue;',
+    in: 'takeNumbersBySpares',
+    find: 'else free(w, spare, spare);',
+    replace: '',
   },
   {
     name: 'no room is made for spares',
@@ -438,7 +486,7 @@ export const faultsOfUnits = [
   },
   {
     name: 'no room is made for the numbers of another capacity',
-    in: '#reserveAnnex',
+    in: 'slotsOfCapacity',
     find: '(isNew ? 1 : 0)',
     replace: '(isNew ? 0 : 0)',
   },
@@ -643,7 +691,7 @@ export const faultsOfUnits = [
   // The journal.
   {
     name: 'an annex that gets a spare is not saved',
-    in: 'bringSpare',
+    in: 'bringSpares',
     find: 'save(w, annex);',
     replace: '',
   },
@@ -660,8 +708,20 @@ export const faultsOfUnits = [
     replace: '',
   },
   {
-    name: 'a range that is taken or cut is not saved',
-    in: 'take',
+    name: 'a range that gains numbers before its own is not saved',
+    in: 'give',
+    find: 'save(w, after);',
+    replace: '',
+  },
+  {
+    name: 'a range that gains numbers behind its own is not saved',
+    in: 'absorb',
+    find: 'save(w, first);',
+    replace: '',
+  },
+  {
+    name: 'a range that is cut is not saved',
+    in: 'split',
     find: 'save(w, range);',
     replace: '',
   },

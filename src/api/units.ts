@@ -148,7 +148,7 @@ export function readCapacity(capacity: CapacitySpec): ReadCapacity {
     names.push(name);
   }
   if (new Set(names).size < length) throw new TypeError('two units have the same name');
-  return { count: length, names };
+  return { count: length, names: Object.freeze(names) };
 }
 
 /** Reads the option `capacity` of a domain. @throws TypeError, RangeError, LimitError */

@@ -2,7 +2,7 @@
 
 import { setGranted } from './granted.ts';
 import * as L from './layout.ts';
-import { takeNumbers } from './numbers.ts';
+import { bringSpares, takeNumbers } from './numbers.ts';
 import { allocate, type Refs } from './slots.ts';
 
 export function createSet(w: Int32Array, flags: number, userData: number): number {
@@ -25,9 +25,12 @@ export function finishBuilding(
   stamp: number,
 ): void {
   w[set | L.SET_PENDING] = pending;
+  const isMetered = (w[set | L.FLAGS] & L.SET_METERED) !== 0;
   if (pending === 0) {
     setGranted(w, set);
-    if ((w[set | L.FLAGS] & L.SET_SPARES) !== 0) takeNumbers(w, set);
+    if (isMetered) takeNumbers(w, set);
+  } else if (isMetered) {
+    bringSpares(w, set);
   }
   d[(set | L.SET_STAMP) >> 1] = stamp;
 }

@@ -3,7 +3,7 @@
 import { dropEdges } from './edges.ts';
 import { save } from './journal.ts';
 import * as L from './layout.ts';
-import { takeNumbers } from './numbers.ts';
+import { takeNumbersBySpares } from './numbers.ts';
 
 /** One thing less that `set` waits for; the last one grants it. */
 export function countDown(w: Int32Array, d: Float64Array, set: number): void {
@@ -42,7 +42,7 @@ export function giveTokens(w: Int32Array, d: Float64Array): void {
     d[(set | L.SET_STAMP) >> 1] = tick(d);
     // Again: a death in this operation may have set a flag after this set was granted.
     setGranted(w, set);
-    if ((w[set | L.FLAGS] & L.SET_SPARES) !== 0) takeNumbers(w, set);
+    if ((w[set | L.FLAGS] & L.SET_SPARES) !== 0) takeNumbersBySpares(w, set);
   }
 }
 

@@ -43,40 +43,60 @@ export function forgetNumbers(w: Int32Array, annex: number): void {
   if (range !== L.NOBODY) free(w, range, range);
 }
 
-/** A link of a set being built brings its spare, which has been reserved. */
-export function bringSpare(w: Int32Array, link: number): void {
-  const annex = w[w[link | L.LINK_RESOURCE] | L.RESOURCE_ANNEX];
-  const spare = allocate(w);
-  save(w, annex);
-  w[spare | L.FLAGS] = L.EDGE | L.EDGE_RANGE;
-  w[spare | L.CHAIN] = w[annex | L.ANNEX_SPARE];
-  w[annex | L.ANNEX_SPARE] = spare;
+/** A link of a set being built takes units of a resource with a capacity. */
+export function markMetered(w: Int32Array, link: number): void {
   w[link | L.FLAGS] |= L.LINK_METERED;
-  w[w[link | L.LINK_SET] | L.FLAGS] |= L.SET_METERED | L.SET_SPARES;
+  w[w[link | L.LINK_SET] | L.FLAGS] |= L.SET_METERED;
 }
 
-/** A set is granted: each link that it has waited for gets its numbers. The set is saved. */
+/** The set waits: each link brings its spare, which has been reserved. */
+export function bringSpares(w: Int32Array, set: number): void {
+  w[set | L.FLAGS] |= L.SET_SPARES;
+  for (let link = w[set | L.CHAIN]; link !== L.NOBODY; link = w[link | L.CHAIN]) {
+    if ((w[link | L.FLAGS] & L.LINK_METERED) === 0) continue;
+    const annex = w[w[link | L.LINK_RESOURCE] | L.RESOURCE_ANNEX];
+    const spare = allocate(w);
+    save(w, annex);
+    w[spare | L.FLAGS] = L.EDGE | L.EDGE_RANGE;
+    w[spare | L.CHAIN] = w[annex | L.ANNEX_SPARE];
+    w[annex | L.ANNEX_SPARE] = spare;
+  }
+}
+
+/** A set is granted as it arrives: each link gets its numbers. Slots have been reserved. */
 export function takeNumbers(w: Int32Array, set: number): void {
+  for (let link = w[set | L.CHAIN]; link !== L.NOBODY; link = w[link | L.CHAIN]) {
+    const flags = w[link | L.FLAGS];
+    if ((flags & (L.LINK_METERED | L.LINK_TRIGGERED)) !== (L.LINK_METERED | L.LINK_TRIGGERED)) {
+      continue;
+    }
+    const rest = take(w, link, unitsOf(w, link));
+    if (rest > 0) split(w, link, rest, allocate(w));
+  }
+}
+
+/** The same of a set that has waited, with the spares that it brought. The set is saved. */
+export function takeNumbersBySpares(w: Int32Array, set: number): void {
   w[set | L.FLAGS] &= ~L.SET_SPARES;
   for (let link = w[set | L.CHAIN]; link !== L.NOBODY; link = w[link | L.CHAIN]) {
     const flags = w[link | L.FLAGS];
     if ((flags & L.LINK_METERED) === 0) continue;
     const spare = takeSpare(w, link);
-    const isUsed = (flags & L.LINK_TRIGGERED) !== 0 && take(w, link, unitsOf(w, link), spare);
-    if (!isUsed) free(w, spare, spare);
+    const rest = (flags & L.LINK_TRIGGERED) === 0 ? 0 : take(w, link, unitsOf(w, link));
+    if (rest > 0) split(w, link, rest, spare);
+    else free(w, spare, spare);
   }
 }
 
 /** The exclusive link of a stealing set takes all that are free. */
 export function stealNumbers(w: Int32Array, link: number): void {
-  w[link | L.FLAGS] |= L.LINK_METERED;
-  w[w[link | L.LINK_SET] | L.FLAGS] |= L.SET_METERED;
-  take(w, link, L.ALL, L.NOBODY);
+  markMetered(w, link);
+  take(w, link, L.ALL);
 }
 
 /** A granted link has become exclusive, and takes all that are free, if it has any. */
 export function takeRest(w: Int32Array, link: number): void {
-  if (rangesOf(w, link).length > 0) take(w, link, L.ALL, L.NOBODY);
+  if (rangesOf(w, link).length > 0) take(w, link, L.ALL);
 }
 
 /** A set ends: a granted one gives back its numbers, a waiting one its spares. */
@@ -146,30 +166,38 @@ function rangesOf(w: Int32Array, link: number): number[] {
   return ranges.sort((one, other) => w[one | L.RANGE_FROM] - w[other | L.RANGE_FROM]);
 }
 
-/** Takes the lowest free numbers, for ALL all of them. Returns whether the spare was needed. */
-function take(w: Int32Array, link: number, units: number, spare: number): boolean {
+/**
+ * Takes the lowest free numbers, for ALL all of them, range by range. Returns how many are missing
+ * of the first free range, which has more than these.
+ */
+function take(w: Int32Array, link: number, units: number): number {
   const set = w[link | L.LINK_SET];
   const annex = w[w[link | L.LINK_RESOURCE] | L.RESOURCE_ANNEX];
   let missing = units;
   while (missing > 0) {
     const range = w[annex | L.ANNEX_FREE];
-    if (range === L.NOBODY) break;
+    if (range === L.NOBODY) return 0;
     const count = w[range | L.RANGE_COUNT];
-    if (count > missing) {
-      save(w, range);
-      w[spare | L.RANGE_RESOURCE] = w[range | L.RANGE_RESOURCE];
-      w[spare | L.RANGE_FROM] = w[range | L.RANGE_FROM];
-      w[spare | L.RANGE_COUNT] = missing;
-      w[range | L.RANGE_FROM] += missing;
-      w[range | L.RANGE_COUNT] = count - missing;
-      hold(w, spare, set);
-      return true;
-    }
+    if (count > missing) return missing;
     missing -= count;
     unlist(w, range);
     hold(w, range, set);
   }
-  return false;
+  return 0;
+}
+
+/** Takes the first numbers of the first free range, with a slot for them. */
+function split(w: Int32Array, link: number, count: number, slot: number): void {
+  const resource = w[link | L.LINK_RESOURCE];
+  const range = w[w[resource | L.RESOURCE_ANNEX] | L.ANNEX_FREE];
+  save(w, range);
+  w[slot | L.FLAGS] = L.EDGE | L.EDGE_RANGE;
+  w[slot | L.RANGE_RESOURCE] = resource;
+  w[slot | L.RANGE_FROM] = w[range | L.RANGE_FROM];
+  w[slot | L.RANGE_COUNT] = count;
+  w[range | L.RANGE_FROM] += count;
+  w[range | L.RANGE_COUNT] -= count;
+  hold(w, slot, w[link | L.LINK_SET]);
 }
 
 /** Puts a saved range that is in no list on that of a grant. */
@@ -210,18 +238,31 @@ function give(w: Int32Array, range: number): void {
     before = after;
     after = w[after | L.RANGE_NEXT];
   }
-  enlist(w, range, before, after);
-  join(w, range, after);
-  join(w, before, range);
+  if (after !== L.NOBODY && touch(w, range, after)) {
+    save(w, after);
+    w[after | L.RANGE_FROM] = w[range | L.RANGE_FROM];
+    w[after | L.RANGE_COUNT] += w[range | L.RANGE_COUNT];
+    free(w, range, range);
+    if (before !== L.NOBODY && touch(w, before, after)) {
+      unlist(w, after);
+      absorb(w, before, after);
+    }
+  } else if (before !== L.NOBODY && touch(w, before, range)) {
+    absorb(w, before, range);
+  } else {
+    enlist(w, range, before, after);
+  }
 }
 
-/** Of two ranges in a row, the second becomes part of the first if they touch. */
-function join(w: Int32Array, first: number, second: number): void {
-  if (first === L.NOBODY || second === L.NOBODY) return;
-  const end = w[first | L.RANGE_FROM] + w[first | L.RANGE_COUNT];
-  if (end !== w[second | L.RANGE_FROM]) return;
+/** Whether the second of two ranges begins where the first one ends. */
+function touch(w: Int32Array, first: number, second: number): boolean {
+  return w[first | L.RANGE_FROM] + w[first | L.RANGE_COUNT] === w[second | L.RANGE_FROM];
+}
+
+/** A range that is in no list becomes part of the one that it touches. */
+function absorb(w: Int32Array, first: number, second: number): void {
+  save(w, first);
   w[first | L.RANGE_COUNT] += w[second | L.RANGE_COUNT];
-  unlist(w, second);
   free(w, second, second);
 }
 

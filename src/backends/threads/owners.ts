@@ -117,11 +117,11 @@ export class ArenaOwners implements Owners {
   }
 
   /** What its numbers of units take, and the capacities that it asserts. */
-  #slotsOfUnits({ queues, count, exclusiveCount, counted }: ResolvedSet): number {
+  #slotsOfUnits({ queues, count, exclusiveCount, unitsCount, asserted }: ResolvedSet): number {
     const core = this.#core;
     let slotCount = core.slotsOfNumbers(queues, count);
-    for (const [index, of] of (counted?.asserted ?? []).entries()) {
-      const queue = queues[exclusiveCount + index] as number;
+    for (let index = exclusiveCount; index < exclusiveCount + unitsCount; index++) {
+      const [queue, of] = [queues[index] as number, asserted[index] as number];
       if (of !== 0 && !core.isMetered(queue)) slotCount += 1 + core.slotsOfCapacity(queue);
     }
     return slotCount;
