@@ -8,7 +8,7 @@ export { durationText, modeOf, ownerText, setText } from '../inspect/index.ts';
 /** An entry with its client, as far as that is known. */
 export type Entry = InspectedEntry;
 
-export type Listing = Pick<InspectedSnapshot, 'held' | 'pending'>;
+export type Listing = Pick<InspectedSnapshot, 'held' | 'pending' | 'capacities'>;
 
 /** The label of the request, or else of its session or client; empty if it has none. */
 export function labelOf({ label, session, client }: Entry): string {

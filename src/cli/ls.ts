@@ -5,7 +5,7 @@ import { readNone, readOptions, UsageError } from './arguments.ts';
 import { readAddress } from './domain-address.ts';
 import type { Listing } from './entries.ts';
 import { exitCode } from './exit-codes.ts';
-import { plainLineOf, tableOf } from './listing.ts';
+import { plainLineOf, poolLines, tableOf } from './listing.ts';
 import { printable } from './messages.ts';
 import { columnCount, isForPeople, print } from './output.ts';
 import { watchReader } from './reader-gone.ts';
@@ -78,6 +78,8 @@ function allNames({ held, pending }: Listing): readonly string[] {
 function listingOf(snapshot: Listing): string {
   const { held, pending } = snapshot;
   if (!isForPeople) return [...held, ...pending].map(plainLineOf).join('\n');
-  if (held.length + pending.length === 0) return 'no held or waiting sets';
-  return tableOf(snapshot, columnCount()).join('\n');
+  const columns = columnCount();
+  const pools = poolLines(snapshot, columns);
+  if (held.length + pending.length > 0) return [...tableOf(snapshot, columns), ...pools].join('\n');
+  return ['no held or waiting sets', ...pools].join('\n');
 }

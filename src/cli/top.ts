@@ -4,7 +4,7 @@ import { readDelay, readNone, readOptions, readPort, UsageError } from './argume
 import { addressText, readAddress } from './domain-address.ts';
 import { exitCode } from './exit-codes.ts';
 import { FullScreen } from './full-screen.ts';
-import { tableOf } from './listing.ts';
+import { poolLines, tableOf } from './listing.ts';
 import { escaped, inShellWords } from './messages.ts';
 import { columnCount, isForPeople } from './output.ts';
 import { type Snapshots, snapshotsAt } from './snapshots.ts';
@@ -12,6 +12,8 @@ import { cutTo } from './text-width.ts';
 import { topWeb } from './top-web.ts';
 
 const refreshMsMin = 100;
+/** Lines for resources with a capacity, at most: the sets are below them. */
+const poolCountMax = 5;
 
 const ctrlC = '\x03';
 const ctrlD = '\x04';
@@ -79,7 +81,9 @@ async function linesOf(snapshots: Snapshots): Promise<readonly string[]> {
     const { held, pending } = snapshot;
     const counts = `${held.length} held, ${pending.length} waiting`;
     const title = `kds  ${counts}  ${escaped(snapshots.address)}`;
-    return [cutTo(title, columnCount()), '', ...tableOf(snapshot, columnCount())];
+    const columns = columnCount();
+    const pools = poolLines(snapshot, columns).slice(0, poolCountMax);
+    return [cutTo(title, columns), ...pools, '', ...tableOf(snapshot, columns)];
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     return [cutTo(`kds  ${escaped(inShellWords(reason))}`, columnCount())];

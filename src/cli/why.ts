@@ -23,7 +23,12 @@ export async function why(args: readonly string[]): Promise<number | undefined> 
   const name = readName(positionals);
   const all = await readSnapshot(readAddress(values.domain, values.socket));
   const isAbout = (entry: Entry): boolean => modeOf(entry, name) !== undefined;
-  const about = { held: all.held.filter(isAbout), pending: all.pending.filter(isAbout) };
+  const capacities = all.capacities?.filter(({ resource }) => resource === name) ?? [];
+  const about = {
+    held: all.held.filter(isAbout),
+    pending: all.pending.filter(isAbout),
+    ...(capacities.length > 0 && { capacities }),
+  };
   const entries = [...about.held, ...about.pending];
   if (values.json) print(snapshotJson(about));
   else if (isForPeople) print(explanation(name, all));

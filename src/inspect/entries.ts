@@ -1,6 +1,6 @@
 /** The entries of a snapshot, of any backend, and their texts for people. */
 
-import { type Mode, modeIn } from '../api/mode.ts';
+import { type Mode, modeIn, unitsIn } from '../api/mode.ts';
 import type { NamedSet } from '../api/sets.ts';
 import type { Snapshot, SnapshotEntry } from '../api/snapshot.ts';
 import { escaped, printable } from '../runtime/escape.ts';
@@ -67,6 +67,28 @@ export function modeOf({ set }: { readonly set: NamedSet }, name: string): Mode 
   return modeIn(set, name);
 }
 
+/** Units of a grant that are listed by name in a text for people. */
+const unitsListedMax = 8;
+
+/** Describes how an entry has a resource: `exclusive`, `shared`, or `2 units (gpu0, gpu1)`. */
+export function modeText(entry: SnapshotEntry, name: string): string {
+  const mode = modeOf(entry, name);
+  if (mode !== 'units') return String(mode);
+  const count = unitCountText(unitsIn(entry.set, name));
+  const { units = {} } = entry;
+  const own = Object.hasOwn(units, name) ? (units[name] ?? []) : [];
+  if (own.length === 0) return count;
+  const listed = own
+    .slice(0, unitsListedMax)
+    .map((unit) => printable(String(unit), printedLengthMax));
+  if (own.length > listed.length) listed.push(`and ${own.length - listed.length} more`);
+  return `${count} (${listed.join(', ')})`;
+}
+
+export function unitCountText(count: number): string {
+  return count === 1 ? '1 unit' : `${count} units`;
+}
+
 /**
  * Describes the owner of an entry, as far as it is known: `nightly (pid 4711: node import.js)`.
  *
@@ -120,7 +142,7 @@ function commandText({ command }: InspectedClient): string {
 }
 
 /**
- * Describes a set as options of `kds run`: `-x db -s config`.
+ * Describes a set as options of `kds run`: `-x db -u gpu=2 -s config`.
  *
  * @param set - The set of an entry.
  * @param countMax - Names that are listed, at most. Default 8.
@@ -133,14 +155,18 @@ function commandText({ command }: InspectedClient): string {
  * ```
  * @since 0.2.0
  */
-export function setText({ exclusive, shared: others }: NamedSet, countMax = 8): string {
-  const parts = [
-    ...exclusive.slice(0, countMax).map((name) => `-x ${printable(name, printedLengthMax)}`),
-    ...others
-      .slice(0, Math.max(0, countMax - exclusive.length))
-      .map((name) => `-s ${printable(name, printedLengthMax)}`),
-  ];
-  const moreCount = exclusive.length + others.length - parts.length;
+export function setText({ exclusive, shared, units = {} }: NamedSet, countMax = 8): string {
+  const parts: string[] = [];
+  const add = (option: string, names: readonly string[], after = (_: string) => ''): void => {
+    for (const name of names.slice(0, Math.max(0, countMax - parts.length))) {
+      parts.push(`${option} ${printable(name, printedLengthMax)}${after(name)}`);
+    }
+  };
+  const counted = Object.keys(units);
+  add('-x', exclusive);
+  add('-u', counted, (name) => `=${units[name]}`);
+  add('-s', shared);
+  const moreCount = exclusive.length + counted.length + shared.length - parts.length;
   if (moreCount > 0) parts.push(`and ${moreCount} more`);
   return parts.length === 0 ? 'nothing' : parts.join(' ');
 }

@@ -1,15 +1,16 @@
 /**
  * Findings in a snapshot: the longest waits and holds, the resources with the longest queues,
  * suspected deadlocks, and convoys: waiting sets that delay others while their own resources lie
- * idle.
+ * idle. Of resources with a capacity also those whose grants exceed it, and units of two grants.
  *
- * The last two are suspicions. kds refuses deadlocks of declared nested requests (`holding`); an
+ * Deadlocks and convoys are suspicions. kds refuses deadlocks of declared nested requests (`holding`); an
  * undeclared one is guessed here from the owner: the same client of a broker, or the same session.
  * A client may do several things at the same time, and then such a cycle can end; so a cycle of one
  * owner alone is left out.
  */
 
 import { namesIn } from '../api/mode.ts';
+import type { Unit } from '../api/units.ts';
 import type { InspectedEntry, InspectedSnapshot } from './entries.ts';
 import { SnapshotIndex } from './snapshot-index.ts';
 
@@ -36,6 +37,13 @@ export interface HotResource {
 export interface SuspectedDeadlock {
   /** Each waits for the next, or is a grant of the owner of the next; the last one of the first. */
   readonly cycle: readonly InspectedEntry[];
+  /**
+   * Whether a set in it waits for units that holders outside of the cycle may release: then the
+   * cycle may resolve itself.
+   *
+   * @since 0.2.0
+   */
+  readonly mayResolve: boolean;
 }
 
 /**
@@ -50,6 +58,43 @@ export interface Convoy {
   readonly delayedCount: number;
   /** Its resources that are not held: they lie idle until it has the rest. */
   readonly idleNames: readonly string[];
+  /**
+   * Its resources with a capacity of which some units are held and others are free: the number of
+   * the free ones.
+   *
+   * @since 0.2.0
+   */
+  readonly idleUnits: ReadonlyMap<string, number>;
+}
+
+/**
+ * A resource whose grants take more units than it has. That is no fault: a capacity can be reduced
+ * while more units are held, and the rest comes back as they are released.
+ *
+ * @since 0.2.0
+ */
+export interface OverCapacity {
+  /** The resource. */
+  readonly name: string;
+  /** Its number of units. */
+  readonly capacity: number;
+  /** Units that its grants hold. */
+  readonly taken: number;
+}
+
+/**
+ * A unit that two grants have at the same time: a fault of the backend, or of a snapshot that was
+ * assembled from several moments.
+ *
+ * @since 0.2.0
+ */
+export interface SharedUnit {
+  /** The resource. */
+  readonly name: string;
+  /** The unit. */
+  readonly unit: Unit;
+  /** Two of the grants that have it. */
+  readonly entries: readonly [InspectedEntry, InspectedEntry];
 }
 
 /**
@@ -68,6 +113,18 @@ export interface Findings {
   readonly suspectedDeadlocks: readonly SuspectedDeadlock[];
   /** Sets that delay `delayedCountMin` waiters or more, the most first. */
   readonly convoys: readonly Convoy[];
+  /**
+   * Resources whose grants take more units than they have, the most first.
+   *
+   * @since 0.2.0
+   */
+  readonly overCapacity: readonly OverCapacity[];
+  /**
+   * Units that two grants have at the same time.
+   *
+   * @since 0.2.0
+   */
+  readonly sharedUnits: readonly SharedUnit[];
 }
 
 /**
@@ -119,6 +176,8 @@ export function findingsOf(
     hotResources: hotResourcesOf(index, countMax),
     suspectedDeadlocks: suspectedDeadlocksOf(index, countMax, Date.now() - stuckMsMin),
     convoys: convoysOf(index, countMax, delayedCountMin),
+    overCapacity: overCapacityOf(index, countMax),
+    sharedUnits: sharedUnitsOf(snapshot, countMax),
   };
 }
 
@@ -172,9 +231,24 @@ function suspectedDeadlocksOf(
   for (const start of stuck) {
     if (found.length >= countMax) break;
     const cycle = done.has(start) ? undefined : cycleFrom(start, next, done);
-    if (cycle !== undefined && hasSeveralOwners(cycle)) found.push({ cycle });
+    if (cycle === undefined || !hasSeveralOwners(cycle)) continue;
+    found.push({ cycle, mayResolve: mayResolve(index, cycle) });
   }
   return found;
+}
+
+/**
+ * Whether a set in a cycle waits for units of several holders, of which the next one in the cycle
+ * need not be the one that releases enough: their units fit together. Behind a set that waits there
+ * is no other way.
+ */
+function mayResolve(index: SnapshotIndex, cycle: readonly InspectedEntry[]): boolean {
+  return cycle.some((entry, at) => {
+    const next = cycle[(at + 1) % cycle.length] as InspectedEntry;
+    if (entry.token !== undefined || next.token === undefined) return false;
+    const shared = namesIn(entry.set).filter((name) => index.isBlockedOn(entry, next, name));
+    return shared.length > 0 && !shared.some((name) => index.collide(entry, next, name));
+  });
 }
 
 function hasSeveralOwners(cycle: readonly InspectedEntry[]): boolean {
@@ -222,9 +296,51 @@ function convoysOf(
     const idleNames = namesIn(entry.set).filter(
       (name) => index.byName.get(name)?.held.length === 0,
     );
-    if (idleNames.length > 0) found.push({ entry, delayedCount, idleNames });
+    const idleUnits = idleUnitsOf(index, entry);
+    if (idleNames.length + idleUnits.size === 0) continue;
+    found.push({ entry, delayedCount, idleNames, idleUnits });
   }
   return found.sort((a, b) => b.delayedCount - a.delayedCount).slice(0, countMax);
+}
+
+/** Of the resources that are held in part. */
+function idleUnitsOf(
+  { capacities }: SnapshotIndex,
+  { set }: InspectedEntry,
+): ReadonlyMap<string, number> {
+  if (capacities.size === 0) return new Map();
+  const free = namesIn(set).map((name) => {
+    const { capacity = 0, taken = 0 } = capacities.get(name) ?? {};
+    return [name, taken === 0 ? 0 : capacity - taken] as const;
+  });
+  return new Map(free.filter(([, count]) => count > 0));
+}
+
+function overCapacityOf(index: SnapshotIndex, countMax: number): readonly OverCapacity[] {
+  const all = [...index.capacities].map(([name, { capacity }]) => {
+    const { held } = index.useOf(name);
+    const taken = held.reduce((sum, entry) => sum + index.unitsOf(entry, name), 0);
+    return { name, capacity, taken };
+  });
+  const over = all.filter(({ capacity, taken }) => taken > capacity);
+  return over.sort((a, b) => b.taken - b.capacity - (a.taken - a.capacity)).slice(0, countMax);
+}
+
+function sharedUnitsOf({ held }: InspectedSnapshot, countMax: number): readonly SharedUnit[] {
+  const found: SharedUnit[] = [];
+  const holders = new Map<string, Map<Unit, InspectedEntry>>();
+  for (const entry of held) {
+    for (const [name, units] of Object.entries(entry.units ?? {})) {
+      const known = holders.get(name) ?? new Map<Unit, InspectedEntry>();
+      holders.set(name, known);
+      for (const unit of units) {
+        const other = known.get(unit);
+        if (other === undefined) known.set(unit, entry);
+        else if (found.push({ name, unit, entries: [other, entry] }) === countMax) return found;
+      }
+    }
+  }
+  return found;
 }
 
 /**

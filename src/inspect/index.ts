@@ -23,6 +23,8 @@ export {
   type FindingsOptions,
   findingsOf,
   type HotResource,
+  type OverCapacity,
+  type SharedUnit,
   type SuspectedDeadlock,
 } from './findings.ts';
 export { type WaitGraphOptions, waitGraphAsDot, waitGraphAsMermaid } from './wait-graph.ts';

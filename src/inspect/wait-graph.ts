@@ -1,6 +1,6 @@
 /** The wait-for graph, in the languages of Graphviz and of Mermaid. */
 
-import { conflict, namesIn, unitsIn } from '../api/mode.ts';
+import { namesIn } from '../api/mode.ts';
 import { escaped, inDot, inMermaid, printable } from '../runtime/escape.ts';
 import {
   type InspectedEntry,
@@ -9,6 +9,7 @@ import {
   printedLengthMax,
   setText,
 } from './entries.ts';
+import { SnapshotIndex } from './snapshot-index.ts';
 
 /**
  * Options of a wait-for graph.
@@ -31,7 +32,8 @@ interface WaitGraph {
 
 /**
  * Draws the wait-for graph for `dot -Tsvg`: a box for each set, and an arrow from a waiter to each
- * of its direct blockers, with the resource that they conflict on. Names may be any text.
+ * of its direct blockers, with the resource that they conflict on, and the units that the blocker
+ * takes where the resource has a capacity. Names may be any text.
  *
  * @param snapshot - The result of `query()`.
  * @param options - A limit of the sets that are drawn.
@@ -88,10 +90,11 @@ export function waitGraphAsMermaid(
 }
 
 function waitGraphOf(
-  { held, pending }: InspectedSnapshot,
+  snapshot: InspectedSnapshot,
   { entryCountMax = 200 }: WaitGraphOptions = {},
 ): WaitGraph {
-  const byId = new Map([...held, ...pending].map((entry) => [entry.id, entry]));
+  const { held, pending } = snapshot;
+  const index = new SnapshotIndex(snapshot);
   const chosen = new Map<number, InspectedEntry>();
   const choose = (entry: InspectedEntry | undefined): void => {
     if (entry !== undefined && chosen.size < entryCountMax) chosen.set(entry.id, entry);
@@ -99,7 +102,7 @@ function waitGraphOf(
   for (const entry of pending) {
     if (chosen.size >= entryCountMax) break;
     choose(entry);
-    for (const id of entry.waitingFor) choose(byId.get(id));
+    for (const id of entry.waitingFor) choose(index.byId.get(id));
   }
   for (const entry of held) choose(entry);
   const entries = [...chosen.values()].sort((a, b) => a.id - b.id);
@@ -108,7 +111,7 @@ function waitGraphOf(
       const blocker = chosen.get(to);
       return blocker === undefined
         ? []
-        : { from: entry.id, to, text: conflictText(entry, blocker) };
+        : { from: entry.id, to, text: conflictText(index, entry, blocker) };
     }),
   );
   return { entries, edges, omittedCount: held.length + pending.length - entries.length };
@@ -119,11 +122,17 @@ function titleOf(entry: InspectedEntry): string {
 }
 
 /** A few of the resources that two entries conflict on. */
-function conflictText(waiting: InspectedEntry, blocker: InspectedEntry): string {
-  const names = namesIn(waiting.set).filter((name) => {
-    const taken = unitsIn(blocker.set, name);
-    return taken > 0 && conflict(taken, unitsIn(waiting.set, name));
+function conflictText(
+  index: SnapshotIndex,
+  waiting: InspectedEntry,
+  blocker: InspectedEntry,
+): string {
+  const names = namesIn(waiting.set).filter((name) => index.isBlockedOn(waiting, blocker, name));
+  const texts = names.slice(0, 3).map((name) => {
+    const text = printable(name, printedLengthMax);
+    const { capacity } = index.capacities.get(name) ?? {};
+    if (capacity === undefined) return text;
+    return `${text} (${index.unitsOf(blocker, name)} of ${capacity})`;
   });
-  const texts = names.slice(0, 3).map((name) => printable(name, printedLengthMax));
   return names.length > texts.length ? `${texts.join(', ')}, …` : texts.join(', ');
 }

@@ -1,11 +1,12 @@
 /** Texts, graphs and findings made of a snapshot. */
 
-import { createDomain } from 'kds';
+import { createDomain, type SyncDomain } from 'kds';
 import {
   explain,
   findingsOf,
   type InspectedEntry,
   type InspectedSnapshot,
+  setText,
   waitGraphAsDot,
   waitGraphAsMermaid,
 } from 'kds/inspect';
@@ -98,6 +99,79 @@ describe('an explanation', () => {
   });
 });
 
+/** A holds gpu0 and gpu1, B gpu2; C waits for two, and D, behind it, for one. */
+async function busyPool(): Promise<{ domain: SyncDomain; snapshot: InspectedSnapshot }> {
+  const domain = createDomain({ capacity: { gpu: ['gpu0', 'gpu1', 'gpu2', 'gpu3'] } });
+  domain.acquireSync({ units: { gpu: 2 }, exclusive: 'db' }, { label: 'A' });
+  domain.acquireSync({ shared: 'gpu' }, { label: 'B' });
+  domain.acquire({ units: { gpu: 2 } }, { label: 'C' }).catch(() => undefined);
+  domain.acquire({ units: { gpu: 1 } }, { label: 'D' }).catch(() => undefined);
+  return { domain, snapshot: await domain.query() };
+}
+
+describe('an explanation of a resource with a capacity', () => {
+  it('has its units, their holders, and what each waiter needs', async () => {
+    const { domain, snapshot } = await busyPool();
+    const nowMs = Math.max(...[...snapshot.held, ...snapshot.pending].map(({ since }) => since));
+    const lines = explain(snapshot, 'gpu', { nowMs }).split('\n');
+    expect(lines).toEqual([
+      'gpu has 4 units: 3 taken, 1 free',
+      'gpu is held, 2 units (gpu0, gpu1), for 0.0 s, by A',
+      '  set: -x db -u gpu=2; token 1',
+      'gpu is held, 1 unit (gpu2), for 0.0 s, by B',
+      '  set: -u gpu=1; token 2',
+      'Queue (2 ahead of you, 3 units):',
+      '  1. 2 units, for 0.0 s: C',
+      '     needs 2 of 4; 3 are held by A (2) and B (1)',
+      '  2. 1 unit, for 0.0 s: D',
+      '     needs 1 of 4; 3 are held by A (2) and B (1); ahead in line: C (2)',
+    ]);
+    await domain.close();
+  });
+
+  it('has no need for a waiter whose units fit, and that waits for something else', async () => {
+    const { domain } = await busyPool();
+    const set = { exclusive: 'db', units: { ram: 1 } };
+    domain.setCapacity('ram', 8);
+    domain.acquire(set, { label: 'E' }).catch(() => undefined);
+    const text = explain(await domain.query(), 'ram');
+    expect(text).toContain('ram has 8 units: 0 taken, 8 free\nram is not held\n');
+    expect(text).not.toContain('needs');
+    expect(text).toMatch(/for:\n {2}A, which has held -x db -u gpu=2 for/);
+    await domain.close();
+  });
+
+  it('of an exclusive waiter needs all, and a reduced capacity is exceeded', async () => {
+    const domain = createDomain({ capacity: { gpu: 4 } });
+    domain.acquireSync({ units: { gpu: 3 } }, { label: 'A' });
+    domain.acquire({ exclusive: 'gpu' }, { label: 'all' }).catch(() => undefined);
+    domain.setCapacity('gpu', 2);
+    const text = explain(await domain.query(), 'gpu');
+    expect(text).toMatch(/^gpu has 2 units: 3 taken, 1 over capacity\n/);
+    expect(text).toContain('held, 3 units (0, 1, 2), for');
+    expect(text).toMatch(/1\. exclusive, .*\n {5}needs all 2; 3 are held by A \(3\)$/);
+    await domain.close();
+  });
+
+  it('lists a few of many units, and a few of many holders', async () => {
+    const domain = createDomain({ capacity: { disk: 2000 } });
+    domain.acquireSync({ units: { disk: 1000 } }, { label: 'A' });
+    for (let count = 0; count < 500; count++) domain.acquireSync({ units: { disk: 2 } });
+    domain.acquire({ units: { disk: 7 } }).catch(() => undefined);
+    const text = explain(await domain.query(), 'disk');
+    expect(text).toContain('(0, 1, 2, 3, 4, 5, 6, 7, and 992 more)');
+    expect(text).toMatch(/needs 7 of 2000; 2000 are held by A \(1000\), .* and 498 more$/);
+    expect(text.split('\n')).toHaveLength(1 + 2 * 50 + 1 + 3);
+    await domain.close();
+  });
+});
+
+it('a set is described as options of kds run, those with units too', () => {
+  const set = { exclusive: ['a'], shared: ['b', 'c'], units: { gpu: 2, 'two words': 1 } };
+  expect(setText(set)).toBe('-x a -u gpu=2 -u "two words"=1 -s b -s c');
+  expect(setText(set, 2)).toBe('-x a -u gpu=2 and 3 more');
+});
+
 describe('a graph of waiting', () => {
   async function snapshotOf(names: readonly string[]): Promise<InspectedSnapshot> {
     const domain = createDomain();
@@ -115,6 +189,25 @@ describe('a graph of waiting', () => {
     expect(waitGraphAsDot(snapshot)).toContain(`${waits} -> ${held} [label="a, b"];`);
     expect(waitGraphAsDot(snapshot)).toContain('-x a -x b", style=bold];');
     expect(waitGraphAsMermaid(snapshot)).toContain(`s${waits} -->|"a, b"| s${held}`);
+  });
+
+  it('has the units that are in the way, and no arrow for units that fit', async () => {
+    const { domain } = await busyPool();
+    domain.setCapacity('ram', 8);
+    domain.acquireSync({ units: { ram: 1 }, exclusive: 'disk' }, { label: 'E' });
+    domain.acquire({ units: { ram: 1 }, exclusive: 'disk' }).catch(() => undefined);
+    const snapshot = await domain.query();
+    const ids = [...snapshot.held, ...snapshot.pending].map(({ id }) => id);
+    const [a, b, e, c, d, f] = ids;
+    const edges = waitGraphAsDot(snapshot).match(/\d+ -> \d+ .*(?=;)/g);
+    expect(edges).toEqual([
+      `${c} -> ${a} [label="gpu (2 of 4)"]`,
+      `${c} -> ${b} [label="gpu (1 of 4)"]`,
+      `${d} -> ${c} [label="gpu (2 of 4)"]`,
+      `${f} -> ${e} [label="disk"]`,
+    ]);
+    expect(waitGraphAsMermaid(snapshot)).toContain(`s${c} -->|"gpu (2 of 4)"| s${a}`);
+    await domain.close();
   });
 
   it('nothing in a name ends a string of it', async () => {
@@ -218,6 +311,62 @@ describe('findings', () => {
       domain.acquire({ exclusive: 'a' }).catch(() => undefined);
     }
     expect(findingsOf(await domain.query()).convoys).toEqual([]);
+    await domain.close();
+  });
+
+  /** Two sessions, each of which holds units of one pool and waits for some of the other one. */
+  async function cycleOfUnits(own: number, wanted: number): Promise<InspectedSnapshot> {
+    const domain = createDomain({ capacity: { gpu: 4, ram: 4 } });
+    const [one, two] = [domain.session({ label: 'one' }), domain.session({ label: 'two' })];
+    one.acquireSync({ units: { gpu: own } });
+    two.acquireSync({ units: { ram: own } });
+    domain.acquireSync({ units: { gpu: 4 - own, ram: 4 - own } }, { label: 'passing' });
+    for (const request of [
+      one.acquire({ units: { ram: wanted } }),
+      two.acquire({ units: { gpu: wanted } }),
+    ]) {
+      request.catch(() => undefined);
+    }
+    const snapshot = await domain.query();
+    await domain.close();
+    return snapshot;
+  }
+
+  it('a cycle through units may resolve itself where another holder has enough', async () => {
+    const possible = findingsOf(await cycleOfUnits(2, 2), { stuckMsMin: 0 }).suspectedDeadlocks;
+    expect(possible).toMatchObject([{ mayResolve: true }]);
+    const certain = findingsOf(await cycleOfUnits(2, 3), { stuckMsMin: 0 }).suspectedDeadlocks;
+    expect(certain).toMatchObject([{ mayResolve: false }]);
+  });
+
+  it('a set that waits for many units while some are free, and others behind it', async () => {
+    const domain = createDomain({ capacity: { gpu: 4 } });
+    domain.acquireSync({ units: { gpu: 1 } });
+    const sets = [4, 1, 1, 1].map((gpu) => ({ units: { gpu } }));
+    for (const set of sets) domain.acquire(set).catch(() => undefined);
+    const { convoys } = findingsOf(await domain.query());
+    expect(convoys).toMatchObject([{ delayedCount: 3, idleNames: [] }]);
+    expect(convoys[0]?.idleUnits).toEqual(new Map([['gpu', 3]]));
+    await domain.close();
+  });
+
+  it('a capacity is exceeded after a reduction, which is no fault', async () => {
+    const domain = createDomain({ capacity: { gpu: 4, ram: 4 } });
+    domain.acquireSync({ units: { gpu: 3, ram: 4 } });
+    domain.setCapacity('gpu', 2);
+    const { overCapacity, sharedUnits } = findingsOf(await domain.query());
+    expect(overCapacity).toEqual([{ name: 'gpu', capacity: 2, taken: 3 }]);
+    expect(sharedUnits).toEqual([]);
+    await domain.close();
+  });
+
+  it('a unit that two grants have is found', async () => {
+    const { domain, snapshot } = await busyPool();
+    expect(findingsOf(snapshot)).toMatchObject({ overCapacity: [], sharedUnits: [] });
+    const [a, b] = snapshot.held as [InspectedEntry, InspectedEntry];
+    const copied = { ...b, units: { gpu: ['gpu1'] } };
+    const { sharedUnits } = findingsOf({ ...snapshot, held: [a, copied] });
+    expect(sharedUnits).toEqual([{ name: 'gpu', unit: 'gpu1', entries: [a, copied] }]);
     await domain.close();
   });
 
