@@ -13,6 +13,7 @@
 import { throwUncaught } from '../runtime/uncaught.ts';
 import { isKdsError } from './errors.ts';
 import type { NamedSet } from './sets.ts';
+import type { Unit } from './units.ts';
 
 /**
  * The domain of an event.
@@ -30,6 +31,12 @@ export interface EventDomain {
   readonly name: string;
   /** The label that the domain was opened with. */
   readonly label: string | undefined;
+  /**
+   * Present for the inner domain of a grant, in which its nested runs share what it holds.
+   *
+   * @since 0.2.0
+   */
+  readonly isInner?: true;
 }
 
 interface EventBase {
@@ -71,12 +78,22 @@ export interface RequestStartEvent extends EventBase {
  */
 export type RequestMissEvent = EventBase;
 
+interface WithUnits extends EventBase {
+  /**
+   * The units of the grant from now on, by resource, as in {@link Grant.units}; absent without any.
+   * Left out of a resource of which it has more than 1,024.
+   *
+   * @since 0.2.0
+   */
+  readonly units?: Readonly<Record<string, readonly Unit[]>>;
+}
+
 /**
  * A request was granted.
  *
  * @since 0.1.0
  */
-export interface RequestGrantEvent extends EventBase {
+export interface RequestGrantEvent extends WithUnits {
   /** The fencing token of the grant. */
   readonly token: number;
   /** Time from the request to the grant, ms. */
@@ -139,7 +156,7 @@ export interface GrantReleaseEvent extends EventBase {
  *
  * @since 0.1.0
  */
-export interface GrantWeakenEvent extends EventBase {
+export interface GrantWeakenEvent extends WithUnits {
   /** The fencing token of the grant. */
   readonly token: number;
 }
@@ -149,7 +166,7 @@ export interface GrantWeakenEvent extends EventBase {
  *
  * @since 0.2.0
  */
-export interface GrantUpgradeEvent extends EventBase {
+export interface GrantUpgradeEvent extends WithUnits {
   /** The fencing token of the grant. */
   readonly token: number;
 }
@@ -164,6 +181,8 @@ export interface CapacityEvent extends EventBase {
   readonly resource: string;
   /** Its number of units from now on. */
   readonly capacity: number;
+  /** The names of the units; absent if the capacity is a plain number. */
+  readonly names?: readonly string[];
   /** Whether a set has asserted it: it is forgotten when the resource is not in use any more. */
   readonly isAsserted: boolean;
 }

@@ -53,6 +53,9 @@ export interface Capacity {
   readonly names?: readonly string[];
 }
 
+/** Units of one resource that an entry of a snapshot, or an event, lists at most. */
+export const unitsListedMax = 1024;
+
 /** Where the units of a set are read to: the first `count` are valid. */
 export interface UnitsMemory {
   readonly refs: ResourceRef[];

@@ -27,8 +27,13 @@ export async function checkTraceFile(args: readonly string[]): Promise<number | 
   if (values.json) {
     print(jsonText(checked));
   } else {
-    for (const { name, requestCount, grantCount, olderCount, faults } of checked.domains) {
-      const older = olderCount === 0 ? '' : `, ${olderCount} requests older than the trace`;
+    for (const domain of checked.domains) {
+      const { name, requestCount, grantCount, olderCount, olderCapacityCount, faults } = domain;
+      const olderTexts = [
+        olderCount === 0 ? '' : `, ${olderCount} requests older than the trace`,
+        olderCapacityCount === 0 ? '' : `, ${olderCapacityCount} capacities older than the trace`,
+      ];
+      const older = olderTexts.join('');
       const counts = `${requestCount} requests, ${grantCount} grants, ${faults.length} faults`;
       print(escaped(`${name}: ${counts}${older}`));
     }

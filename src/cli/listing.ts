@@ -42,7 +42,8 @@ export function tableOf({ held, pending }: Listing, columns: number): string[] {
 }
 
 /**
- * For people: a line for each resource with a capacity, with its units and their holders: `gpu: 3 of 4 units taken, 1 waiting: gpu0, gpu1 by A; gpu2 by B`.
+ * For people: a line for each resource with a capacity, with its units and their holders:
+ * `gpu: 3 of 4 units taken, 1 waiting: gpu0, gpu1 by A; gpu2 by B`.
  */
 export function poolLines({ held, capacities = [] }: Listing, columns: number): string[] {
   const index = new Map(capacities.map(({ resource }) => [resource, [] as string[]]));

@@ -3,10 +3,11 @@
  * the naive rule of the oracle, and each grant is compared with the oracle's.
  *
  * In a local domain the order of operations is known, so all is checked: no set is granted while an
- * earlier set in conflict lives, each grant is reported (in one event loop: before the next
- * operation), tokens grow, and `recovered` and `ignored` are right. A client of a remote domain
- * does not know the order; what two clients held, from the report of the grant to the call of
- * release, must still not overlap.
+ * earlier set in conflict lives or its units do not fit, each grant is reported and each set that a
+ * reduced capacity excludes refused (in one event loop: before the next operation), tokens grow,
+ * and `recovered`, `ignored` and units are right. A client of a remote domain does not know the
+ * order; what two clients held, from the report of the grant to the call of release, must still not
+ * overlap, and no unit may be in two of these grants.
  */
 
 import { printable } from '../runtime/escape.ts';
@@ -31,6 +32,13 @@ export interface CheckedDomain {
   readonly grantCount: number;
   /** Requests that began before the trace: their effects may be reported as faults. */
   readonly olderCount: number;
+  /**
+   * Resources whose capacity was declared before the trace: it is not known, so that the sums of
+   * their units are not checked.
+   *
+   * @since 0.2.0
+   */
+  readonly olderCapacityCount: number;
   /** Its faults, in words, 100 at most. */
   readonly faults: readonly string[];
 }
@@ -104,6 +112,7 @@ function checkDomain(name: string, events: readonly TracedEvent[]): CheckedDomai
     requestCount: count('kds.request.start'),
     grantCount: count('kds.request.grant'),
     olderCount: checker.olderCount,
+    olderCapacityCount: checker.olderCapacityCount,
     faults,
   };
 }
@@ -112,5 +121,6 @@ function checkDomain(name: string, events: readonly TracedEvent[]): CheckedDomai
 function olderIds(events: readonly TracedEvent[]): ReadonlySet<number> {
   const starts = events.filter(({ name }) => name === 'kds.request.start');
   const started = new Set(starts.map(({ id }) => id));
-  return new Set(events.map(({ id }) => id).filter((id) => !started.has(id)));
+  const ofRequests = events.filter(({ name }) => name !== 'kds.resource.capacity');
+  return new Set(ofRequests.map(({ id }) => id).filter((id) => !started.has(id)));
 }

@@ -5,6 +5,8 @@ import type { TracedEvent } from './read-trace.ts';
 export interface Checker {
   /** Requests that began before the trace, whose events cannot be checked. */
   readonly olderCount: number;
+  /** Resources whose capacity was declared before the trace. */
+  readonly olderCapacityCount: number;
   add(event: TracedEvent): void;
   end(): void;
 }

@@ -1,5 +1,5 @@
 /**
- * Checks whether clients of a remote domain ever held sets in conflict.
+ * Checks whether clients of a remote domain ever held sets in conflict, or one unit.
  *
  * A client receives its grant after the grant was given, and records its release before the release
  * takes effect, so the recorded time is within the real one. Grants that were lost, or whose end is
@@ -7,9 +7,13 @@
  */
 
 import { conflict, namesIn, unitsIn } from '../api/mode.ts';
+import type { Unit } from '../api/units.ts';
 import { printable } from '../runtime/escape.ts';
 import type { Checker, ReportFault } from './checker.ts';
 import type { TracedEvent } from './read-trace.ts';
+
+/** From here on, the grant has the set of the event. */
+const changes: ReadonlySet<string> = new Set(['kds.grant.weaken', 'kds.grant.upgrade']);
 
 interface Held {
   readonly event: TracedEvent;
@@ -18,9 +22,11 @@ interface Held {
 
 export class Exclusion implements Checker {
   readonly olderCount = 0;
+  /** No sums are checked here: no unit may be in two grants. */
+  readonly olderCapacityCount = 0;
   readonly #report: ReportFault;
   readonly #open = new Map<string, TracedEvent>();
-  /** Sets that were held from a grant to a release or a downgrade. */
+  /** Sets that were held from a grant to a release or a change. */
   readonly #closed: Held[] = [];
 
   constructor(report: ReportFault) {
@@ -32,10 +38,10 @@ export class Exclusion implements Checker {
     const open = this.#open.get(key);
     if (event.name === 'kds.request.grant') {
       this.#open.set(key, event);
-    } else if (event.name === 'kds.grant.release' || event.name === 'kds.grant.weaken') {
+    } else if (event.name === 'kds.grant.release' || changes.has(event.name)) {
       if (open !== undefined) this.#closed.push({ event: open, untilUs: event.timeUs });
       this.#open.delete(key);
-      if (event.name === 'kds.grant.weaken') this.#open.set(key, event);
+      if (changes.has(event.name)) this.#open.set(key, event);
     } else if (event.name === 'kds.grant.lost') {
       this.#open.delete(key);
     }
@@ -56,9 +62,20 @@ export class Exclusion implements Checker {
   }
 
   #compare(name: string, one: TracedEvent, other: TracedEvent): void {
-    if (!conflict(unitsIn(one.set, name), unitsIn(other.set, name)) || one.token === other.token)
-      return;
+    if (one.token === other.token) return;
+    const unit = sharedUnit(one, other, name);
+    const isConflict = conflict(unitsIn(one.set, name), unitsIn(other.set, name));
+    if (!isConflict && unit === undefined) return;
     const holder = `${one.label ?? one.token} of process ${one.pid}`;
-    this.#report(other, `${printable(name, 80)} was still held by ${printable(holder)}`);
+    const of = isConflict ? '' : `unit ${printable(String(unit), 80)} of `;
+    this.#report(other, `${of}${printable(name, 80)} was still held by ${printable(holder)}`);
   }
+}
+
+function sharedUnit(one: TracedEvent, other: TracedEvent, name: string): Unit | undefined {
+  const [units, others] = [one, other].map(({ units = {} }) => {
+    return Object.hasOwn(units, name) ? (units[name] ?? []) : [];
+  });
+  const known = new Set(others);
+  return units?.find((unit) => known.has(unit));
 }

@@ -36,7 +36,8 @@ type Settings = Required<{ [Key in keyof ExplainOptions]: NonNullable<ExplainOpt
  * Describes a resource: its holders, with times and sets; its queue, in order; and the grants that
  * the first waiter waits for, directly or through other waiters, on this resource or another one of
  * its set. Of a resource with a capacity also the units that are taken, and for each waiter that
- * waits for some, how many it needs, and which sets have them. Lines of text without control characters, whatever the names are.
+ * waits for some, how many it needs, and which sets have them. Lines of text without control
+ * characters, whatever the names are.
  *
  * @param snapshot - The result of `query()`.
  * @param name - Name of the resource.

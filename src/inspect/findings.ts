@@ -3,10 +3,10 @@
  * suspected deadlocks, and convoys: waiting sets that delay others while their own resources lie
  * idle. Of resources with a capacity also those whose grants exceed it, and units of two grants.
  *
- * Deadlocks and convoys are suspicions. kds refuses deadlocks of declared nested requests (`holding`); an
- * undeclared one is guessed here from the owner: the same client of a broker, or the same session.
- * A client may do several things at the same time, and then such a cycle can end; so a cycle of one
- * owner alone is left out.
+ * Deadlocks and convoys are suspicions. kds refuses deadlocks of declared nested requests
+ * (`holding`); an undeclared one is guessed here from the owner: the same client of a broker, or
+ * the same session. A client may do several things at the same time, and then such a cycle can end;
+ * so a cycle of one owner alone is left out.
  */
 
 import { namesIn } from '../api/mode.ts';

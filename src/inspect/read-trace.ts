@@ -5,6 +5,7 @@ import { type EventName, eventNames, type RequestOutcome } from '../api/events.t
 import { decodeSet } from '../api/mode.ts';
 import { versionMismatch } from '../api/refusals.ts';
 import type { NamedSet } from '../api/sets.ts';
+import type { Unit } from '../api/units.ts';
 import { eventCategory, traceVersion, versionName } from './trace-format.ts';
 
 /** An event as it was written; optional fields depend on its kind. */
@@ -27,6 +28,11 @@ export interface TracedEvent {
   readonly isAbandoned?: boolean;
   readonly recovered?: readonly string[];
   readonly ignored?: readonly string[];
+  readonly units?: Readonly<Record<string, readonly Unit[]>>;
+  readonly resource?: string;
+  readonly capacity?: number;
+  readonly isAsserted?: boolean;
+  readonly names?: readonly Unit[];
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -99,9 +105,26 @@ function tracedOf({ name, ts, pid, tid, args }: Json): TracedEvent {
     isObject(domain) &&
     typeof domain['backend'] === 'string' &&
     typeof domain['name'] === 'string' &&
-    set !== undefined;
+    set !== undefined &&
+    areUnits(rest['units'], rest['names']) &&
+    (name !== 'kds.resource.capacity' || isCapacity(rest));
   if (!isWhole) throw new ProtocolError(`an event of the trace is incomplete: ${String(name)}`);
   return { ...rest, domain, id, set, name, timeUs: ts, pid, threadId: tid } as TracedEvent;
+}
+
+function areUnits(units: unknown = {}, names: unknown = []): boolean {
+  return isObject(units) && [names, ...Object.values(units)].every(isUnitList);
+}
+
+function isUnitList(list: unknown): boolean {
+  return (
+    Array.isArray(list) &&
+    list.every((unit) => typeof unit === 'string' || (Number.isInteger(unit) && unit >= 0))
+  );
+}
+
+function isCapacity({ resource, capacity }: Json): boolean {
+  return typeof resource === 'string' && Number.isInteger(capacity) && (capacity as number) > 0;
 }
 
 function isObject(value: unknown): value is Json {

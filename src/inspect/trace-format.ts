@@ -20,7 +20,7 @@ import { printedLengthMax, setText } from './entries.ts';
 /** Category of the instants with all fields of an event. */
 export const eventCategory = 'kds';
 /** Of the instants: of their names and arguments. */
-export const traceVersion = 2;
+export const traceVersion = 3;
 /** The line that states it. */
 export const versionName = 'kds_trace';
 /** Resources are a process of their own in the viewer, with a number that no process has. */

@@ -11,8 +11,10 @@
 
 import type { EventDomain, GrantLostEvent, RequestOutcome } from '../api/events.ts';
 import { namedSetOf } from '../api/mode.ts';
+import { unitsListedMax } from '../api/units.ts';
 import { PASS_LOCKED, SYNC } from '../core/index.ts';
 import { namesOf } from '../report/blockers.ts';
+import { unitsOfGrant } from '../report/capacities.ts';
 import type { CoreReader } from '../report/core-reader.ts';
 import { monotonicUs } from '../runtime/clock.ts';
 import type { Deliverable } from '../runtime/delivery.ts';
@@ -68,7 +70,8 @@ export class LocalEvents {
     const events = this.#of(grant.set);
     // A nested grant has the token of the grant around it; this domain knows it by its own one.
     const { ownToken: token, recovered, ignored } = grant;
-    events.granted({ token, recovered, ignored }, events.hasWaited ? undefined : events.sinceUs);
+    const details = { token, recovered, ignored, ...this.#unitsOf(grant.set) };
+    events.granted(details, events.hasWaited ? undefined : events.sinceUs);
   }
 
   /** A request is about to end, or has ended, without a grant. */
@@ -85,14 +88,14 @@ export class LocalEvents {
   weakened(set: number, token: number): void {
     const events = this.#of(set);
     events.set = namesOf(this.#source.reader, set);
-    events.weakened(token);
+    events.weakened(token, this.#unitsOf(set)?.units);
   }
 
   /** A grant holds more than before. */
   upgraded(set: number, token: number): void {
     const events = this.#of(set);
     events.set = namesOf(this.#source.reader, set);
-    events.upgraded(token);
+    events.upgraded(token, this.#unitsOf(set)?.units);
   }
 
   /** A capacity was declared, or asserted by a set that is about to arrive. */
@@ -101,7 +104,8 @@ export class LocalEvents {
     const resource = reader.nameOf(queue);
     const set = namedSetOf([{ resource, units: capacity, of: 0 }]);
     const subject = { domain: this.#domain, id: 0, label: undefined, session: undefined };
-    const details = { resource, capacity, isAsserted };
+    const names = reader.unitNamesOf(queue);
+    const details = { resource, capacity, isAsserted, ...(names !== undefined && { names }) };
     new SetEvents(subject, set, delivery).emit('kds.resource.capacity', monotonicUs(), details);
   }
 
@@ -113,6 +117,11 @@ export class LocalEvents {
   heldLong(set: number, token: number, heldMs: number, pendingCount: number): void {
     const details = { token, heldMs, pendingCount };
     this.#of(set).emit('kds.grant.held-long', monotonicUs(), details);
+  }
+
+  #unitsOf(set: number) {
+    const units = unitsOfGrant(this.#source.reader, set, unitsListedMax);
+    return units && { units };
   }
 
   /** Of a set that ends. */

@@ -125,7 +125,7 @@ export class Operations {
 
   /** Used only while a channel has subscribers. */
   get events(): LocalEvents {
-    this.#events ??= new LocalEvents(this, this.port.eventDomain());
+    this.#events ??= new LocalEvents(this, this.#eventDomain());
     return this.#events;
   }
 
@@ -204,6 +204,11 @@ export class Operations {
     if (!core.isGranted(observer)) return observer;
     this.end(observer, false);
     return 0;
+  }
+
+  #eventDomain(): EventDomain {
+    const domain = this.port.eventDomain();
+    return this.outer === undefined ? domain : { ...domain, isInner: true };
   }
 
   /** Declares a capacity; waiting sets that take more are refused, others granted. */

@@ -50,6 +50,8 @@ export class Oracle<Tag = unknown> {
   readonly capacities = new Map<string, number>();
   /** Resources whose capacity came with a request, and is forgotten with the last set. */
   readonly asserted = new Set<string>();
+  /** Resources with a greater capacity have no numbers, which are listed one by one. */
+  numberedCapacityMax = all;
 
   /**
    * Adds a set; no other set is granted by this.
@@ -432,6 +434,7 @@ export class Oracle<Tag = unknown> {
       copies.push({ ...set, holding, passedOver: new Set(set.passedOver) });
     }
     oracle.live = copies;
+    oracle.numberedCapacityMax = this.numberedCapacityMax;
     for (const name of this.recovered) oracle.recovered.add(name);
     for (const [name, capacity] of this.capacities) oracle.capacities.set(name, capacity);
     for (const name of this.asserted) oracle.asserted.add(name);
@@ -459,7 +462,10 @@ export class Oracle<Tag = unknown> {
 
   /** Units of these resources have numbers for this set. */
   #enter(set: OracleSet<Tag>): void {
-    const names = [...set.modes.keys()].filter((name) => this.capacities.has(name));
+    const names = [...set.modes.keys()].filter((name) => {
+      const capacity = this.capacities.get(name);
+      return capacity !== undefined && capacity <= this.numberedCapacityMax;
+    });
     set.numbers = new Map(names.map((name) => [name, []]));
   }
 

@@ -8,11 +8,13 @@
  */
 
 import { namedSetOf } from '../api/mode.ts';
+import { unitsListedMax } from '../api/units.ts';
 import type { Deliverable } from '../runtime/delivery.ts';
 import { queueRealMicrotask } from '../runtime/real-time.ts';
 import { SetEvents } from '../session/set-events.ts';
 import { nameOf, type RemoteSet } from './resources.ts';
 import type { RemoteScope, ScopeBackend } from './scope.ts';
+import { countOf, type RemoteUnits, unitsByName } from './units.ts';
 
 /** A request or a grant, as its events describe it. */
 interface Described {
@@ -33,6 +35,13 @@ interface DescribedGrant extends Described {
   readonly label: string | undefined;
 }
 
+interface GrantedSet extends DescribedGrant {
+  readonly token: number;
+  readonly recovered: readonly string[];
+  readonly ignored: readonly string[];
+  readonly unitsHeld: RemoteUnits;
+}
+
 /** Of those that had an event; a grant goes on with the events of its request. */
 const known = new WeakMap<Described, SetEvents>();
 
@@ -48,6 +57,13 @@ export function grantEvents(grant: DescribedGrant, request?: DescribedRequest): 
   return eventsOf(grant, grant.set, grant.label);
 }
 
+export function emitGranted(grant: GrantedSet, request: DescribedRequest): void {
+  const { token, recovered, ignored } = grant;
+  const units = unitsOfEvent(grant);
+  const details = { token, recovered, ignored, ...(units !== undefined && { units }) };
+  grantEvents(grant, request).granted(details);
+}
+
 function eventsOf(object: Described, set: RemoteSet, label: string | undefined): SetEvents {
   const { backend, label: session } = object.scope;
   const named = namedSetOf(set.map((part) => ({ ...part, resource: nameOf(part.resource) })));
@@ -57,6 +73,12 @@ function eventsOf(object: Described, set: RemoteSet, label: string | undefined):
   // A part may have been released while events had no subscriber.
   events.set = named;
   return events;
+}
+
+/** The units of a grant, as its events list them. */
+export function unitsOfEvent({ unitsHeld }: Pick<GrantedSet, 'unitsHeld'>) {
+  const listed = [...unitsHeld].filter(([, units]) => countOf(units) <= unitsListedMax);
+  return listed.length === 0 ? undefined : unitsByName(new Map(listed));
 }
 
 function deliveryOf({ delivery }: ScopeBackend) {

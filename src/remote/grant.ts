@@ -24,7 +24,7 @@ import {
   runWithin,
 } from '../session/inner-domain.ts';
 import { checkOnRead } from './checked-signal.ts';
-import { grantEvents } from './events.ts';
+import { grantEvents, unitsOfEvent } from './events.ts';
 import { lostError } from './lost-error.ts';
 import type { Granted, Operation } from './protocol.ts';
 import { nameOf, type RemoteRef, type RemoteSet } from './resources.ts';
@@ -135,7 +135,7 @@ export class RemoteGrant implements Grant, OuterGrant, Deliverable {
     this.#keepUnits((ref) => (chosen.has(ref) ? 0 : ALL));
     // With its last part the grant ends.
     if (this.#set.length === 0) return this.#releaseAll();
-    if (eventFlags.hasSubscribers) grantEvents(this).weakened(this.token);
+    if (eventFlags.hasSubscribers) grantEvents(this).weakened(this.token, unitsOfEvent(this));
     const done = this.#backend.send({ do: 'release', id: this.id, part: [...chosen] });
     followOuter(this, this.#inner);
     return done;
@@ -170,7 +170,7 @@ export class RemoteGrant implements Grant, OuterGrant, Deliverable {
     if (!this.#set.some(({ resource }) => unitsLeft(resource) !== undefined)) return;
     this.#set = downgraded(this.#set, unitsLeft, isMetered);
     this.#keepUnits((ref) => unitsLeft(ref) ?? ALL);
-    if (eventFlags.hasSubscribers) grantEvents(this).weakened(this.token);
+    if (eventFlags.hasSubscribers) grantEvents(this).weakened(this.token, unitsOfEvent(this));
     const done = this.#backend.send(operation);
     followOuter(this, this.#inner);
     return done;
@@ -184,7 +184,7 @@ export class RemoteGrant implements Grant, OuterGrant, Deliverable {
       return chosen.has(each.resource) ? { resource: each.resource, units: ALL } : each;
     });
     this.#units = new Map([...this.#units, ...units]);
-    if (eventFlags.hasSubscribers) grantEvents(this).upgraded(this.token);
+    if (eventFlags.hasSubscribers) grantEvents(this).upgraded(this.token, unitsOfEvent(this));
     followOuter(this, this.#inner);
     return true;
   }

@@ -12,7 +12,7 @@ import { eventFlags, type GrantLostEvent, outcomeOf } from '../api/events.ts';
 import { AbortListeners } from '../runtime/abort-listeners.ts';
 import { Delivery } from '../runtime/delivery.ts';
 import { throwUncaught } from '../runtime/uncaught.ts';
-import { grantEvents, requestEvents } from './events.ts';
+import { emitGranted, grantEvents, requestEvents } from './events.ts';
 import { RemoteGrant } from './grant.ts';
 import type { BackendEvent, Granted, Operation } from './protocol.ts';
 import type { RemoteRequest } from './request.ts';
@@ -161,7 +161,7 @@ export class RequestTable<P extends PendingRequest> {
     this.end(request);
     this.#held.set(grant.id, { grant, key: key as KeyOf<P> });
     grant.scope.tracked?.add(grant);
-    if (eventFlags.hasSubscribers) grantEvents(grant, request).granted(grant);
+    if (eventFlags.hasSubscribers) emitGranted(grant, request);
     request.report.granted(grant);
   }
 

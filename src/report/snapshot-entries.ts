@@ -5,6 +5,7 @@
  */
 
 import type { Snapshot, SnapshotCapacity, SnapshotEntry } from '../api/snapshot.ts';
+import { unitsListedMax } from '../api/units.ts';
 import { itemsPerStep, mapInSteps } from '../runtime/slices.ts';
 import { namesOf } from './blockers.ts';
 import { capacityIn, unitsOfGrant } from './capacities.ts';
@@ -16,9 +17,6 @@ export interface SnapshotOf<E extends SnapshotEntry> extends Snapshot {
   readonly held: readonly E[];
   readonly pending: readonly E[];
 }
-
-/** Units of one resource that an entry lists, at most. */
-const unitsListedMax = 1024;
 
 /** Words of memory that one step reads. */
 const wordsPerStep = 2 ** 14;

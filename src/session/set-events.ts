@@ -8,6 +8,7 @@ import {
   type EventDomain,
   type EventName,
   type GrantLostEvent,
+  type GrantWeakenEvent,
   publish,
   type RequestMissEvent,
   type RequestOutcome,
@@ -22,6 +23,12 @@ interface Subject {
   readonly id: number;
   readonly label: string | undefined;
   readonly session: string | undefined;
+}
+
+type EventUnits = GrantWeakenEvent['units'] | undefined;
+
+function unitsField(units: EventUnits) {
+  return units !== undefined && { units };
 }
 
 type Details<Name extends EventName> = Omit<DomainEvents[Name], keyof RequestMissEvent>;
@@ -57,13 +64,14 @@ export class SetEvents {
   }
 
   granted(
-    { token, recovered, ignored }: Omit<Details<'kds.request.grant'>, 'waitMs'>,
+    { token, recovered, ignored, units }: Omit<Details<'kds.request.grant'>, 'waitMs'>,
     timeUs = monotonicUs(),
   ): void {
     const waitMs = this.#msUntil(timeUs);
     this.sinceUs = timeUs;
     this.token = token;
-    this.emit('kds.request.grant', timeUs, { token, waitMs, recovered, ignored });
+    const details = { token, waitMs, recovered, ignored };
+    this.emit('kds.request.grant', timeUs, { ...details, ...unitsField(units) });
     if (recovered.length > 0) this.emit('kds.grant.recovered', timeUs, { token, recovered });
     this.emit('kds.request.end', timeUs, { outcome: 'granted', waitMs });
   }
@@ -78,12 +86,12 @@ export class SetEvents {
     this.emit('kds.grant.release', timeUs, { token, heldMs, isAbandoned });
   }
 
-  weakened(token: number): void {
-    this.emit('kds.grant.weaken', monotonicUs(), { token });
+  weakened(token: number, units: EventUnits): void {
+    this.emit('kds.grant.weaken', monotonicUs(), { token, ...unitsField(units) });
   }
 
-  upgraded(token: number): void {
-    this.emit('kds.grant.upgrade', monotonicUs(), { token });
+  upgraded(token: number, units: EventUnits): void {
+    this.emit('kds.grant.upgrade', monotonicUs(), { token, ...unitsField(units) });
   }
 
   lost(token: number, cause: GrantLostEvent['cause'], timeUs = monotonicUs()): void {

@@ -84,6 +84,46 @@ async function anything(domain: SyncDomain, seed: number): Promise<void> {
   await domain.close();
 }
 
+/** Units of two pools, one of which is resized, with upgrades, downgrades and steals. */
+async function anyUnits(domain: SyncDomain, seed: number): Promise<void> {
+  const random = randomFrom(seed);
+  const upTo = (most: number): number => 1 + Math.floor(random() * most);
+  const gpus = ['gpu0', 'gpu1', 'gpu2', 'gpu3', 'gpu4', 'gpu5'];
+  domain.setCapacity('gpu', gpus.slice(0, 4));
+  const sets = [
+    () => ({ units: { gpu: upTo(4) } }),
+    () => ({ units: { gpu: upTo(2), ram: { take: upTo(8), of: 8 } }, shared: 'a' }),
+    () => ({ exclusive: 'gpu', shared: 'a' }),
+    () => ({ shared: ['gpu', 'a'] }),
+    () => ({ exclusive: 'a', units: { ram: { take: 8, of: 8 } } }),
+  ];
+  const one = async (): Promise<void> => {
+    const set = (sets[upTo(5) - 1] as (typeof sets)[0])();
+    if (random() < 0.1) domain.setCapacity('gpu', gpus.slice(0, upTo(6)));
+    const steal = random() < 0.1;
+    const grant = steal
+      ? await domain.acquire({ exclusive: 'gpu' }, { steal: true })
+      : await domain.acquire(set, { timeoutMs: 5 });
+    await new Promise((resolve) => setImmediate(resolve));
+    if (grant.isHeld && random() < 0.3) grant.tryUpgrade();
+    if (grant.isHeld && random() < 0.3) grant.downgrade({ units: { gpu: 1 } });
+    if (grant.isHeld && random() < 0.3) await grant.run({ units: { gpu: 1 } }, () => undefined);
+    if (grant.isHeld && random() < 0.2) grant.downgrade();
+    if (random() < 0.2) grant.abandon();
+    else grant.release();
+  };
+  const worker = async (): Promise<void> => {
+    for (let turn = 0; turn < 40; turn++) {
+      await one().catch((error) => {
+        const isExpected = String(error.code).startsWith('KDS_') || error instanceof TypeError;
+        if (!isExpected) throw error;
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: 6 }, worker));
+  await domain.close();
+}
+
 describe('a trace of one event loop', () => {
   it('of a run that does everything passes', async () => {
     const seed = Number(process.env['KDS_SEED'] ?? Date.now() % 2 ** 31);
@@ -93,6 +133,58 @@ describe('a trace of one event loop', () => {
     expect(domains).toMatchObject([{ backend: 'process', olderCount: 0 }]);
     expect(domains[0]?.requestCount).toBeGreaterThan(100);
     expect(domains[0]?.grantCount).toBeGreaterThan(50);
+  });
+
+  it('of a run that takes units in every way passes', async () => {
+    const seed = Number(process.env['KDS_SEED'] ?? Date.now() % 2 ** 31);
+    console.info(`traced run of units: KDS_SEED=${seed}`);
+    const text = await traced(() => anyUnits(createDomain(), seed));
+    const { domains, faults } = checkTrace(text);
+    expect(faults).toEqual([]);
+    expect(domains[0]).toMatchObject({ olderCount: 0, olderCapacityCount: 0 });
+    expect(domains[0]?.grantCount).toBeGreaterThan(20);
+    const names = new Set(eventsOf(text).map(({ name }) => name));
+    for (const kind of ['grant.upgrade', 'grant.weaken', 'resource.capacity', 'grant.lost']) {
+      expect(names).toContain(`kds.${kind}`);
+    }
+  });
+
+  it('counts capacities that are older than it, and checks what it can', async () => {
+    const domain = createDomain({ capacity: { gpu: 4 } });
+    const text = await traced(async () => {
+      const two = domain.acquireSync({ units: { gpu: 2 } });
+      const three = domain.acquire({ units: { gpu: 3 } });
+      two.release();
+      (await three).release();
+    });
+    const { domains, faults } = checkTrace(text);
+    expect(faults).toEqual([]);
+    expect(domains).toMatchObject([{ olderCount: 0, olderCapacityCount: 1 }]);
+    const twice = text.replace('"units":{"gpu":[0,1,2]}', '"units":{"gpu":[0,0,2]}');
+    expect(checkTrace(twice).faults.join()).toContain('unit 0 of "gpu" is in the grants of');
+  });
+
+  it('has a capacity only where it was declared', async () => {
+    const text = await traced(async () => {
+      const domain = createDomain({ capacity: { gpu: ['a', 'b'] } });
+      domain.acquireSync({ units: { gpu: 1 } });
+      expect(() => domain.setCapacity('gpu', 3)).toThrow('are in use');
+    });
+    const declared = eventsOf(text).filter(({ name }) => name === 'kds.resource.capacity');
+    expect(declared.map(({ args }) => [args['capacity'], args['names']])).toEqual([
+      [2, ['a', 'b']],
+    ]);
+  });
+
+  it('with a capacity of millions is checked too', async () => {
+    const text = await traced(async () => {
+      const domain = createDomain({ capacity: { bytes: 2 ** 26 - 1 } });
+      for (let turn = 0; turn < 50; turn++) {
+        const grant = domain.acquireSync({ units: { bytes: 1 + turn * 1000 } });
+        if (turn % 2 === 0) grant.release();
+      }
+    });
+    expect(checkTrace(text).faults).toEqual([]);
   });
 
   it('of requests that end together passes: each has in its way what ends with it', async () => {
@@ -273,9 +365,153 @@ describe('a trace that was altered by hand fails', () => {
 
   it('an incomplete event is refused', () => {
     const event = { name: 'kds.request.start', cat: 'kds', ph: 'i', ts: 1, pid: 1, tid: 0 };
-    const version = { name: 'kds_trace', ph: 'M', pid: 1, tid: 0, args: { version: 2 } };
+    const version = { name: 'kds_trace', ph: 'M', pid: 1, tid: 0, args: { version: 3 } };
     const text = JSON.stringify({ traceEvents: [version, event] });
     expect(() => checkTrace(text)).toThrow(/incomplete: kds.request.start/);
+  });
+});
+
+describe('a trace with units that was altered by hand fails', () => {
+  /** Two of four are held; three and one wait in line; a resize refuses one that wants four. */
+  async function honest(): Promise<string[]> {
+    const text = await traced(async () => {
+      const domain = createDomain({ capacity: { gpu: ['a', 'b', 'c', 'd'] } });
+      const two = domain.acquireSync({ units: { gpu: 2 } }, { label: 'two' });
+      const three = domain.acquire({ units: { gpu: 3 } }, { label: 'three' });
+      const one = domain.acquire({ units: { gpu: 1 } }, { label: 'one' });
+      const four = domain.acquire({ units: { gpu: 4 } }, { label: 'four' });
+      two.downgrade({ units: { gpu: 1 } });
+      two.release();
+      (await three).release();
+      four.catch(() => undefined);
+      domain.setCapacity('gpu', ['a', 'b', 'c']);
+      (await one).tryUpgrade();
+      (await one).release();
+    });
+    expect(checkTrace(text).faults).toEqual([]);
+    return text.split('\n');
+  }
+
+  const altered = (line: string, args: (args: TraceEvent['args']) => object): string => {
+    const event = JSON.parse(line.replace(/,$/, '')) as TraceEvent;
+    return `${JSON.stringify({ ...event, args: { ...event.args, ...args(event.args) } })},`;
+  };
+  const is = (line: string, event: string, label?: string): boolean =>
+    line.includes(`"kds.${event}"`) && (label === undefined || line.includes(`"label":"${label}"`));
+
+  it.each<[string, (lines: readonly string[]) => readonly string[], string]>([
+    [
+      'a capacity that was greater than its grants had it',
+      (lines) =>
+        lines.map((line) =>
+          is(line, 'resource.capacity') ? altered(line, () => ({ capacity: 6 })) : line,
+        ),
+      'should have been granted before',
+    ],
+    [
+      'a capacity that its grants exceed',
+      (lines) =>
+        lines.map((line) =>
+          line.includes('"capacity":4') ? altered(line, () => ({ capacity: 3 })) : line,
+        ),
+      'takes more units than there are',
+    ],
+    [
+      'a set that took more',
+      (lines) =>
+        lines.map((line) =>
+          is(line, 'request.start', 'two')
+            ? altered(line, () => ({ parts: [['gpu', 3, 0]] }))
+            : line,
+        ),
+      'the units of "gpu" of request 1 are [0,1], not [0,1,2]',
+    ],
+    [
+      'the grants of two sets in the other order',
+      (lines) => {
+        const [three, one] = ['three', 'one'].map((label) =>
+          lines.findIndex((line) => is(line, 'request.grant', label)),
+        ) as [number, number];
+        const copy = [...lines];
+        const ts = (line: string): number => (JSON.parse(line.replace(/,$/, '')) as TraceEvent).ts;
+        const swap = (line: string, other: string): string =>
+          line.replace(`"ts":${ts(line)}`, `"ts":${ts(other)}`);
+        copy[three] = swap(lines[three] as string, lines[one] as string);
+        copy[one] = swap(lines[one] as string, lines[three] as string);
+        return copy;
+      },
+      'is not greater than before',
+    ],
+    [
+      'a unit that two grants have',
+      (lines) =>
+        lines.map((line) =>
+          is(line, 'request.grant', 'one')
+            ? altered(line, () => ({ units: { gpu: ['b'] } }))
+            : line,
+        ),
+      'unit 1 of "gpu" is in the grants of requests 2 and 3',
+    ],
+    [
+      'units that were not listed',
+      (lines) =>
+        lines.map((line) =>
+          is(line, 'request.grant', 'one') ? altered(line, () => ({ units: undefined })) : line,
+        ),
+      'the units of "gpu" of request 3 are [], not [0]',
+    ],
+    [
+      'a set that was not refused by a resize',
+      (lines) =>
+        lines.filter((line) => !is(line, 'request.end', 'four') || !line.includes('refused')),
+      'request 4 should have been refused before',
+    ],
+    [
+      'a downgrade that was left out',
+      (lines) => lines.filter((line) => !is(line, 'grant.weaken', 'two')),
+      'request 2 is granted, though 1 came earlier and is live',
+    ],
+    [
+      'an upgrade while another set holds units',
+      (lines) => {
+        const copy = lines.filter((line) => !is(line, 'grant.release', 'three'));
+        return copy.filter((line) => !is(line, 'grant.release', 'one'));
+      },
+      'is upgraded, though another set is in the way',
+    ],
+    [
+      'an assertion of what is in use',
+      (lines) =>
+        lines.map((line) =>
+          line.includes('"capacity":3') ? altered(line, () => ({ isAsserted: true })) : line,
+        ),
+      'a set asserts 3 units of what is in use',
+    ],
+  ])('%s', async (_, alter, fault) => {
+    const { faults } = checkTrace(alter(await honest()).join('\n'));
+    expect(faults.join('\n')).toContain(fault);
+  });
+
+  it.each([{ units: { gpu: 1 } }, { units: [1] }, { units: { gpu: [-1] } }, { names: 'a' }])(
+    'an event with no list of units is refused: %j',
+    async (args) => {
+      const lines = (await honest()).map((line) =>
+        is(line, 'request.grant', 'one') ? altered(line, () => args) : line,
+      );
+      expect(() => checkTrace(lines.join('\n'))).toThrow(/incomplete: kds.request.grant/);
+    },
+  );
+
+  it('of clients that know no order: a unit in two grants at the same time', async () => {
+    const lines = (await honest()).map((line) =>
+      line.replaceAll('"backend":"process"', '"backend":"broker"'),
+    );
+    expect(checkTrace(lines.join('\n')).faults).toEqual([]);
+    const twice = lines.map((line) =>
+      is(line, 'request.grant', 'one') ? altered(line, () => ({ units: { gpu: ['b'] } })) : line,
+    );
+    const fault = 'unit b of gpu was still held by "three of process';
+    expect(checkTrace(twice.join('\n')).faults.join()).toContain(fault);
   });
 });
 
@@ -340,15 +576,15 @@ describe('a trace of another version', () => {
 
   it('that states none is refused by both versions', () => {
     expect(() => checkTrace(`[\n${event},\n`)).toThrow(
-      'the trace is of version 1 or earlier, and this copy of kds uses version 2: check it with',
+      'the trace is of version 1 or earlier, and this copy of kds uses version 3: check it with',
     );
   });
 
   it('that is later is refused, though others have written to the file', () => {
     const version = (pid: number, number: number): string =>
       JSON.stringify({ name: 'kds_trace', ph: 'M', pid, tid: 0, args: { version: number } });
-    expect(() => checkTrace(`[\n${version(1, 2)},\n${version(2, 3)},\n`)).toThrow(
-      'the trace is of version 3, and this copy of kds uses version 2',
+    expect(() => checkTrace(`[\n${version(1, 3)},\n${version(2, 4)},\n`)).toThrow(
+      'the trace is of version 4, and this copy of kds uses version 3',
     );
   });
 });
