@@ -3,7 +3,8 @@
  *
  * The names follow those of database connection pools (`db.client.connection.*`), as the questions
  * are the same: numbers in use, numbers waiting, waiting times and time-outs. Names of resources
- * are not attributes: each would be a series of its own.
+ * are not attributes, since each would be a series of its own; but those of resources with a
+ * capacity are, of 100 at most.
  */
 
 import { type Attributes, type MeterProvider, metrics } from '@opentelemetry/api';
@@ -32,7 +33,10 @@ export interface OtelOptions {
  * - `kds.grant.timeouts` {timeout}: requests that timed out;
  * - `kds.grant.wait_time` s: from a request to its end, by `kds.outcome`;
  * - `kds.grant.use_time` s: from a grant to its end;
- * - `kds.grant.lost` {grant}: lost grants, by `kds.cause`.
+ * - `kds.grant.lost` {grant}: lost grants, by `kds.cause`;
+ * - `kds.resource.capacity` {unit}, `kds.resource.taken` {unit} and `kds.resource.waiting`
+ *   {request}: the units of a resource with a capacity, those that are held, and the sets that wait
+ *   for it, by `kds.resource`. The first 100 resources are counted.
  *
  * Each has `kds.backend`, and `kds.domain` if the domain has a label.
  *
@@ -77,6 +81,20 @@ export function recordMetrics({ meterProvider, attributes }: OtelOptions = {}): 
     unit: '{grant}',
     description: descriptions.lost,
   });
+  const pools = {
+    capacity: meter.createUpDownCounter('kds.resource.capacity', {
+      unit: '{unit}',
+      description: descriptions.capacity,
+    }),
+    taken: meter.createUpDownCounter('kds.resource.taken', {
+      unit: '{unit}',
+      description: descriptions.taken,
+    }),
+    waiting: meter.createUpDownCounter('kds.resource.waiting', {
+      unit: '{request}',
+      description: descriptions.waiting,
+    }),
+  };
   const about = (event: AnyEvent): Attributes => ({
     ...attributes?.(event),
     'kds.backend': event.domain.backend,
@@ -92,5 +110,8 @@ export function recordMetrics({ meterProvider, attributes }: OtelOptions = {}): 
     },
     used: (event) => useTime.record(event.heldMs / 1000, about(event)),
     lost: (event) => lost.add(1, { ...about(event), 'kds.cause': event.cause }),
+    pool: (event, resource, count, change) => {
+      pools[count].add(change, { ...about(event), 'kds.resource': resource });
+    },
   });
 }

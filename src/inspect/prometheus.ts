@@ -101,6 +101,18 @@ async function record(): Promise<{ readonly registry: Registry; readonly stop: (
     labelNames: ['cause'],
     registers,
   });
+  const poolGauge = (name: 'capacity' | 'taken' | 'waiting') =>
+    new Gauge({
+      name: `kds_resource_${name}`,
+      help: descriptions[name],
+      labelNames: ['resource'],
+      registers,
+    });
+  const pools = {
+    capacity: poolGauge('capacity'),
+    taken: poolGauge('taken'),
+    waiting: poolGauge('waiting'),
+  };
   const stop = tally({
     held: (_, mode, change) => held.inc({ mode }, change),
     pending: (_, mode, change) => pending.inc({ mode }, change),
@@ -110,6 +122,7 @@ async function record(): Promise<{ readonly registry: Registry; readonly stop: (
     },
     used: ({ heldMs }) => useTime.observe(heldMs / 1000),
     lost: ({ cause }) => lost.inc({ cause }),
+    pool: (_, resource, count, change) => pools[count].inc({ resource }, change),
   });
   return { registry, stop };
 }

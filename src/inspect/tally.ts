@@ -2,6 +2,7 @@
 
 import { type DomainEvents, type EventDomain, type EventName, watchEvents } from '../api/events.ts';
 import { type SetMode, setModeOf } from '../api/mode.ts';
+import { type PoolCount, PoolTally } from './pool-tally.ts';
 
 export type AnyEvent = DomainEvents[EventName];
 
@@ -16,6 +17,9 @@ export const descriptions = {
   waitTime: 'From a request to its grant, or to its end without one',
   useTime: 'From a grant to its end',
   lost: 'Grants that were lost: stolen, or ended with their session',
+  capacity: 'Units of a resource with a capacity',
+  taken: 'Units of it that grants hold',
+  waiting: 'Sets that wait for it',
 } as const;
 
 /** Each call has the event that caused it. */
@@ -29,6 +33,8 @@ export interface TallySink {
   /** A grant has ended. */
   used(event: DomainEvents['kds.grant.release'] | DomainEvents['kds.grant.lost']): void;
   lost(event: DomainEvents['kds.grant.lost']): void;
+  /** A count of a resource with a capacity changes. */
+  pool(event: AnyEvent, resource: string, count: PoolCount, change: number): void;
 }
 
 interface Known {
@@ -42,6 +48,7 @@ interface Known {
  * only its durations are reported.
  */
 export function tally(sink: TallySink): () => void {
+  const pools = new PoolTally((...change) => sink.pool(...change));
   const domains = new Map<EventDomain, Map<number, Known & { event: AnyEvent }>>();
   const knownOf = (event: AnyEvent): (Known & { event: AnyEvent }) | undefined =>
     domains.get(event.domain)?.get(event.id);
@@ -58,10 +65,18 @@ export function tally(sink: TallySink): () => void {
     if (known === undefined) return;
     if (known.state === 'pending') sink.pending(event, known.mode, -1);
     if (known.state === 'held') sink.held(event, known.mode, -1);
-    if (state === 'pending') sink.pending(event, known.mode, 1);
-    if (state === 'held') sink.held(event, known.mode, 1);
-    if (state === 'over') forget(event);
-    else known.state = state;
+    if (state === 'pending') {
+      sink.pending(event, known.mode, 1);
+      pools.waits(event);
+    }
+    if (state === 'held') {
+      sink.held(event, known.mode, 1);
+      pools.holds(event);
+    }
+    if (state === 'over') {
+      pools.ends(event);
+      forget(event);
+    } else known.state = state;
   };
   const forget = ({ domain, id }: AnyEvent): void => {
     const known = domains.get(domain);
@@ -85,6 +100,13 @@ export function tally(sink: TallySink): () => void {
         sink.waited(ended);
         break;
       }
+      case 'kds.grant.weaken':
+      case 'kds.grant.upgrade':
+        if (knownOf(event)?.state === 'held') pools.holds(event);
+        break;
+      case 'kds.resource.capacity':
+        pools.resized(event as DomainEvents['kds.resource.capacity']);
+        break;
       case 'kds.grant.release':
       case 'kds.grant.lost': {
         const ended = event as DomainEvents['kds.grant.release'];
@@ -101,5 +123,6 @@ export function tally(sink: TallySink): () => void {
     for (const known of domains.values()) {
       for (const { event } of [...known.values()]) become(event, 'over');
     }
+    pools.stop();
   };
 }

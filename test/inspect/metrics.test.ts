@@ -28,6 +28,29 @@ async function happenings(): Promise<() => Promise<void>> {
   return () => domain.close();
 }
 
+/** Three of four units are held, and one set waits; ram was asserted, and is idle again. */
+async function poolHappenings(): Promise<() => Promise<void>> {
+  const domain = createDomain({ label: 'shop', capacity: { gpu: 2 } });
+  domain.setCapacity('gpu', 4);
+  const all = domain.acquireSync({ exclusive: 'gpu' });
+  const two = domain.acquire({ units: { gpu: 2, ram: { take: 3, of: 8 } } });
+  domain.acquire({ units: { gpu: 3 } }).catch(() => undefined);
+  all.downgrade({ units: { gpu: 3 } });
+  all.downgrade({ units: { gpu: 1 } });
+  await (await two).run({ units: { gpu: 1 } }, () => undefined);
+  (await two).release('ram');
+  domain.acquireSync({ exclusive: 'db' });
+  return () => domain.close();
+}
+
+/** More resources with a capacity than are counted. */
+function tooMany(): () => Promise<void> {
+  const domain = createDomain({ label: 'shop' });
+  for (let index = 0; index < 150; index++) domain.setCapacity(`pool ${index}`, 2);
+  for (let index = 0; index < 150; index++) domain.acquireSync({ exclusive: `pool ${index}` });
+  return () => domain.close();
+}
+
 async function read(text: string): Promise<string> {
   return (await fetch(text)).text();
 }
@@ -81,7 +104,79 @@ describe('metrics by OpenTelemetry', () => {
   });
 });
 
+describe('metrics of resources with a capacity, by OpenTelemetry', () => {
+  const counts = ['capacity', 'taken', 'waiting'] as const;
+
+  async function collectPools(run: () => Promise<() => Promise<void>> | (() => Promise<void>)) {
+    const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+    const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 1e8 });
+    const meterProvider = new MeterProvider({ readers: [reader] });
+    const stop = recordMetrics({ meterProvider });
+    const collect = async (): Promise<Record<string, Record<string, unknown>>> => {
+      exporter.reset();
+      await meterProvider.forceFlush();
+      const [scope] = exporter.getMetrics().at(-1)?.scopeMetrics ?? [];
+      const found = counts.map((count) => {
+        const name = `kds.resource.${count}`;
+        expect(documented).toContain(`\`${name}\``);
+        const metric = scope?.metrics.find(({ descriptor }) => descriptor.name === name);
+        const points = (metric?.dataPoints ?? []).map(({ attributes, value }) => {
+          expect(attributes).toMatchObject({ 'kds.backend': 'process', 'kds.domain': 'shop' });
+          return [String(attributes['kds.resource']), value] as const;
+        });
+        return [count, Object.fromEntries(points)] as const;
+      });
+      return Object.fromEntries(found);
+    };
+    const end = await run();
+    const during = await collect();
+    stop();
+    const after = await collect();
+    await end();
+    await meterProvider.shutdown();
+    return { during, after };
+  }
+
+  it('count units, those that are held, and sets that wait, and end at 0', async () => {
+    const { during, after } = await collectPools(poolHappenings);
+    expect(during).toEqual({
+      capacity: { gpu: 4, ram: 0 },
+      taken: { gpu: 3, ram: 0 },
+      waiting: { gpu: 1, ram: 0 },
+    });
+    expect(after).toEqual({
+      capacity: { gpu: 0, ram: 0 },
+      taken: { gpu: 0, ram: 0 },
+      waiting: { gpu: 0, ram: 0 },
+    });
+  });
+
+  it('have the first 100 resources', async () => {
+    const { during } = await collectPools(() => tooMany());
+    for (const count of ['capacity', 'taken'] as const) {
+      expect(Object.keys(during[count] ?? {})).toHaveLength(100);
+    }
+  });
+});
+
 describe('metrics for Prometheus', () => {
+  it('have the units of resources with a capacity', async () => {
+    const metrics = await serveMetrics(0);
+    const end = await poolHappenings();
+    const text = await read(metrics.url);
+    expect(text.split('\n')).toEqual(
+      expect.arrayContaining([
+        'kds_resource_capacity{resource="gpu"} 4',
+        'kds_resource_taken{resource="gpu"} 3',
+        'kds_resource_waiting{resource="gpu"} 1',
+        'kds_resource_capacity{resource="ram"} 0',
+      ]),
+    );
+    expect(text).not.toContain('"db"');
+    await end();
+    await metrics.close();
+  });
+
   it('are served on loopback, in its format, without the names of resources', async () => {
     const metrics = await serveMetrics(0);
     const end = await happenings();
@@ -98,7 +193,7 @@ describe('metrics for Prometheus', () => {
     );
     expect(text).not.toContain('"a"');
     const names = [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name);
-    expect(names).toHaveLength(6);
+    expect(names).toHaveLength(9);
     for (const name of names) expect(documented).toContain(`\`${name}\``);
     await end();
     expect(await read(metrics.url)).toContain('kds_grants{mode="exclusive"} 0');
