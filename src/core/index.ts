@@ -1,4 +1,5 @@
 export { findFaults } from './check.ts';
+export { claimNumbers, type NumberRange, numberRanges, restoreCapacity } from './claim-numbers.ts';
 export {
   Core,
   GRANTED,

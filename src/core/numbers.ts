@@ -155,7 +155,7 @@ export function numbersOf(w: Int32Array, link: number): readonly number[] {
 }
 
 /** Ranges that a granted link has of its resource, by number. */
-function rangesOf(w: Int32Array, link: number): number[] {
+export function rangesOf(w: Int32Array, link: number): number[] {
   const ranges: number[] = [];
   const resource = w[link | L.LINK_RESOURCE];
   let edge = w[w[link | L.LINK_SET] | L.SET_EDGES];
@@ -201,7 +201,7 @@ function split(w: Int32Array, link: number, count: number, slot: number): void {
 }
 
 /** Puts a saved range that is in no list on that of a grant. */
-function hold(w: Int32Array, range: number, set: number): void {
+export function hold(w: Int32Array, range: number, set: number): void {
   w[range | L.RANGE_SET] = set;
   linkEdge(w, range, set, L.EDGE_NEXT_OF_HELD, L.EDGE_PREVIOUS_OF_HELD);
 }
@@ -217,6 +217,13 @@ function takeSpare(w: Int32Array, link: number): number {
 
 /** Cuts a range of a grant after its first numbers; the rest is a range of the grant too. */
 function splitOff(w: Int32Array, range: number, countKept: number): number {
+  const rest = cut(w, range, countKept);
+  hold(w, rest, w[range | L.RANGE_SET]);
+  return rest;
+}
+
+/** Cuts a range after its first numbers; the rest is in no list. Takes a slot. */
+function cut(w: Int32Array, range: number, countKept: number): number {
   const rest = allocate(w);
   save(w, range);
   w[rest | L.FLAGS] = w[range | L.FLAGS];
@@ -224,7 +231,13 @@ function splitOff(w: Int32Array, range: number, countKept: number): number {
   w[rest | L.RANGE_FROM] = w[range | L.RANGE_FROM] + countKept;
   w[rest | L.RANGE_COUNT] = w[range | L.RANGE_COUNT] - countKept;
   w[range | L.RANGE_COUNT] = countKept;
-  hold(w, rest, w[range | L.RANGE_SET]);
+  return rest;
+}
+
+/** Cuts a free range after its first numbers, and returns the rest. Takes a slot. */
+export function cutFree(w: Int32Array, range: number, countKept: number): number {
+  const rest = cut(w, range, countKept);
+  enlist(w, rest, range, w[range | L.RANGE_NEXT]);
   return rest;
 }
 
@@ -273,7 +286,7 @@ function enlist(w: Int32Array, range: number, before: number, after: number): vo
   connect(w, range, range, after);
 }
 
-function unlist(w: Int32Array, range: number): void {
+export function unlist(w: Int32Array, range: number): void {
   save(w, range);
   connect(w, range, w[range | L.RANGE_PREVIOUS], w[range | L.RANGE_NEXT]);
 }

@@ -1,0 +1,104 @@
+/**
+ * Numbers of units that grants had before the memory was lost: a server whose state is new restores
+ * what its clients still hold. Apart from Core, as other bundles do without it.
+ */
+
+import { countAnnexesMissing } from './annex.ts';
+import { isDeclared, putCapacity } from './capacity.ts';
+import type { Core } from './core.ts';
+import { giveTokens } from './granted.ts';
+import * as L from './layout.ts';
+import { cutFree, hold, keepNumbers, rangesOf, unlist } from './numbers.ts';
+import { advance } from './queue.ts';
+import { capacityOf, isMetered, unitsOf } from './rule.ts';
+import { reserve } from './slots.ts';
+
+/** Flags of a set that may have numbers. */
+const numbered = L.SET_GRANTED | L.SET_METERED;
+
+/** Numbers in a row. */
+export type NumberRange = readonly [from: number, count: number];
+
+/** The numbers of the units of a granted link in ranges, ascending: see {@link Core.numbers}. */
+export function numberRanges({ memory }: Core, link: number): readonly NumberRange[] {
+  const w = memory.words;
+  const set = w[link | L.LINK_SET];
+  if ((w[set | L.FLAGS] & numbered) !== numbered) return [];
+  const isExclusive = unitsOf(w, link) === L.ALL;
+  const end = isExclusive ? capacityOf(w, w[link | L.LINK_RESOURCE]) : L.ALL;
+  const ranges: [from: number, count: number][] = [];
+  for (const range of rangesOf(w, link)) {
+    const from = w[range | L.RANGE_FROM];
+    const count = Math.min(end - from, w[range | L.RANGE_COUNT]);
+    if (count <= 0) break;
+    const last = ranges.at(-1);
+    if (last !== undefined && last[0] + last[1] === from) last[1] += count;
+    else ranges.push([from, count]);
+  }
+  return ranges;
+}
+
+/**
+ * At least this capacity is in force from now on, and is declared if `declares`. No set waits for
+ * the resource. False if memory is at its end.
+ */
+export function restoreCapacity(
+  { memory }: Core,
+  resource: number,
+  capacity: number,
+  declares: boolean,
+): boolean {
+  if (!reserve(memory, countAnnexesMissing(memory.words, [resource], 1) + 1)) return false;
+  const { words: w, doubles: d } = memory;
+  const isFirst = !isMetered(w, resource);
+  const wasDeclared = isDeclared(w, resource);
+  const before = isFirst ? 0 : capacityOf(w, resource);
+  if (capacity <= before && (wasDeclared || !declares)) return true;
+  putCapacity(w, resource, Math.max(capacity, before), !declares && !wasDeclared);
+  advance(w, d, resource);
+  giveTokens(w, d);
+  return true;
+}
+
+/**
+ * Gives a granted link that is not exclusive these numbers, ascending, in place of its own. False,
+ * and it has none, if one of them is not free, or they are not as many as its units; or if memory
+ * is at its end.
+ */
+export function claimNumbers(
+  { memory }: Core,
+  link: number,
+  ranges: readonly NumberRange[],
+): boolean {
+  // At each end of a range a free one may be cut.
+  if (!reserve(memory, 2 * ranges.length)) return false;
+  const w = memory.words;
+  if ((w[link | L.FLAGS] & L.LINK_METERED) === 0) return false;
+  keepNumbers(w, link, 0);
+  const count = ranges.reduce((sum, [, each]) => sum + each, 0);
+  if (count === unitsOf(w, link) && takeRanges(w, link, ranges)) return true;
+  keepNumbers(w, link, 0);
+  return false;
+}
+
+/** Takes these, in one walk over the free ones, up to the first that is not free. */
+function takeRanges(w: Int32Array, link: number, ranges: readonly NumberRange[]): boolean {
+  const annex = w[w[link | L.LINK_RESOURCE] | L.RESOURCE_ANNEX];
+  let free = w[annex | L.ANNEX_FREE];
+  for (const [from, count] of ranges) {
+    while (free !== L.NOBODY && endOf(w, free) <= from) free = w[free | L.RANGE_NEXT];
+    if (free === L.NOBODY || w[free | L.RANGE_FROM] > from) return false;
+    if (endOf(w, free) < from + count) return false;
+    const before = from - w[free | L.RANGE_FROM];
+    const range = before === 0 ? free : cutFree(w, free, before);
+    if (w[range | L.RANGE_COUNT] > count) cutFree(w, range, count);
+    free = w[range | L.RANGE_NEXT];
+    unlist(w, range);
+    hold(w, range, w[link | L.LINK_SET]);
+  }
+  return true;
+}
+
+function endOf(w: Int32Array, range: number): number {
+  return w[range | L.RANGE_FROM] + w[range | L.RANGE_COUNT];
+}
