@@ -109,13 +109,18 @@ export class Capacities {
   }
 }
 
-/** Whether units keep their names: one list is the beginning of the other one. */
+/**
+ * Whether units keep their names: one list is the beginning of the other one. A server that has
+ * lost its state knows the names of some units only.
+ */
 function isContinued(
   before: readonly string[] | undefined,
   names: readonly string[] | undefined,
 ): boolean {
   if (before === undefined || names === undefined) return before === names;
   const count = Math.min(before.length, names.length);
-  for (let index = 0; index < count; index++) if (before[index] !== names[index]) return false;
+  for (let index = 0; index < count; index++) {
+    if (before[index] !== undefined && before[index] !== names[index]) return false;
+  }
   return true;
 }

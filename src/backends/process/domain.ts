@@ -1,8 +1,9 @@
 /** A domain in one event loop. */
 
 import type { SyncDomain, SyncSession } from '../../api/domain.ts';
-import type { ResourceRef } from '../../api/sets.ts';
-import type { SnapshotEntry } from '../../api/snapshot.ts';
+import type { SyncGrant } from '../../api/grant.ts';
+import type { ResourceRef, SetSpec } from '../../api/sets.ts';
+import type { SnapshotCapacity, SnapshotEntry } from '../../api/snapshot.ts';
 import {
   applyOptions,
   type DomainOptions,
@@ -11,7 +12,7 @@ import {
   requestsOf,
 } from '../../local/domain-options.ts';
 import { LocalRequests } from '../../local/requests.ts';
-import { ServedSession } from '../../local/served-session.ts';
+import { type HeldUnits, ServedSession } from '../../local/served-session.ts';
 import { LocalSession } from '../../local/session.ts';
 import { SessionScope } from '../../session/session-tree.ts';
 import { ProcessBackend } from './backend.ts';
@@ -52,6 +53,10 @@ export interface ServedDomain extends SyncDomain {
   query(): Promise<OwnedSnapshot>;
   /** Whether a set holds a resource or waits for it. Changes nothing, never waits. */
   isUsed(ref: ResourceRef): boolean;
+  /** See {@link ServedSession.heldUnits}. */
+  heldUnits(grant: SyncGrant): readonly HeldUnits[];
+  /** See {@link ServedSession.claim}. */
+  claim(set: SetSpec, units: readonly HeldUnits[], label: string | undefined): SyncGrant | null;
 }
 
 export interface OwnedEntry extends SnapshotEntry {
@@ -64,9 +69,15 @@ export interface OwnedSnapshot {
   readonly held: readonly OwnedEntry[];
   /** In arrival order. */
   readonly pending: readonly OwnedEntry[];
+  /** By name; absent without any. */
+  readonly capacities?: readonly SnapshotCapacity[];
 }
 
 export function createServedDomain(): ServedDomain {
-  const { operations } = new ProcessBackend();
-  return new ServedSession(new LocalRequests(operations), SessionScope.ofDomain(operations));
+  const { operations, queues } = new ProcessBackend();
+  return new ServedSession(
+    new LocalRequests(operations),
+    SessionScope.ofDomain(operations),
+    (queue) => queues.used.get(operations.core.resourceUserData(queue)),
+  );
 }
