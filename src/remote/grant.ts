@@ -67,6 +67,8 @@ export class RemoteGrant implements Grant, OuterGrant, Deliverable {
   #reason: unknown;
   #controller: AbortController | undefined;
   #inner: InnerDomain | undefined;
+  /** Changes that are to be made once an upgrade has been answered. */
+  #later: (() => void)[] | undefined;
 
   constructor(
     { id, scope, terms }: GrantedRequest,
@@ -129,7 +131,12 @@ export class RemoteGrant implements Grant, OuterGrant, Deliverable {
   /** Done when it returns, as far as this client's further requests go. */
   release(part?: ResourceRef | readonly ResourceRef[]): void | Promise<void> {
     if (part === undefined) return this.#releaseAll();
-    const chosen = this.#choose(part);
+    const chosen = this.#read(part);
+    return this.#afterUpgrade(() => this.#releasePart(chosen));
+  }
+
+  #releasePart(chosen: ReadonlySet<RemoteRef>): void | Promise<void> {
+    this.#checkHolds(chosen);
     if (chosen.size === 0) return;
     this.#set = this.#set.filter(({ resource }) => !chosen.has(resource));
     this.#keepUnits((ref) => (chosen.has(ref) ? 0 : ALL));
@@ -152,14 +159,20 @@ export class RemoteGrant implements Grant, OuterGrant, Deliverable {
   downgrade(part?: ResourceRef | readonly ResourceRef[] | UnitsLeft): void | Promise<void> {
     const { id } = this;
     if (isUnitsLeft(part)) {
-      const left = this.#chooseUnits(part);
-      const units = [...left];
-      return this.#downgrade((ref) => left.get(ref), true, { do: 'downgrade', id, units });
+      const left = this.#backend.resources.unitsLeftOf(part);
+      return this.#afterUpgrade(() => {
+        this.#checkLeft(left);
+        const units = [...left];
+        return this.#downgrade((ref) => left.get(ref), true, { do: 'downgrade', id, units });
+      });
     }
-    const chosen = part === undefined ? this.#all() : this.#choose(part);
-    const operation = part === undefined ? undefined : { part: [...chosen] };
-    const unitsLeft = (ref: RemoteRef) => (chosen.has(ref) ? 1 : undefined);
-    return this.#downgrade(unitsLeft, false, { do: 'downgrade', id, ...operation });
+    const named = part === undefined ? undefined : this.#read(part);
+    return this.#afterUpgrade(() => {
+      const chosen = named === undefined ? this.#all() : this.#checkHolds(named);
+      const operation = named === undefined ? undefined : { part: [...named] };
+      const unitsLeft = (ref: RemoteRef) => (chosen.has(ref) ? 1 : undefined);
+      return this.#downgrade(unitsLeft, false, { do: 'downgrade', id, ...operation });
+    });
   }
 
   #downgrade(
@@ -177,16 +190,49 @@ export class RemoteGrant implements Grant, OuterGrant, Deliverable {
   }
 
   async tryUpgrade(part?: ResourceRef | readonly ResourceRef[]): Promise<boolean> {
-    const chosen = part === undefined ? this.#all() : this.#choose(part);
-    const units = await this.#backend.tryUpgrade(this, [...chosen]);
-    if (units === undefined || !this.isHeld) return false;
-    this.#set = this.#set.map((each) => {
-      return chosen.has(each.resource) ? { resource: each.resource, units: ALL } : each;
+    const named = part === undefined ? undefined : this.#read(part);
+    const isUpgraded = await this.#afterUpgrade(() => this.#tryUpgrade(named));
+    return isUpgraded === true;
+  }
+
+  async #tryUpgrade(named: ReadonlySet<RemoteRef> | undefined): Promise<boolean> {
+    const chosen = named === undefined ? this.#all() : this.#checkHolds(named);
+    const later: (() => void)[] = [];
+    this.#later = later;
+    try {
+      const units = await this.#backend.tryUpgrade(this, [...chosen]);
+      if (units === undefined || !this.isHeld) return false;
+      this.#set = this.#set.map((each) => {
+        return chosen.has(each.resource) ? { resource: each.resource, units: ALL } : each;
+      });
+      this.#units = new Map([...this.#units, ...units]);
+      if (eventFlags.hasSubscribers) grantEvents(this).upgraded(this.token, unitsOfEvent(this));
+      followOuter(this, this.#inner);
+      return true;
+    } finally {
+      this.#later = undefined;
+      for (const change of later) change();
+    }
+  }
+
+  /**
+   * While the backend answers to an upgrade it is not known what a change leaves, so the change
+   * comes after it; if the grant has ended by then, it is nothing.
+   */
+  #afterUpgrade<T>(change: () => T | Promise<T>): T | Promise<T | undefined> {
+    const later = this.#later;
+    if (later === undefined) return change();
+    return new Promise((resolve, reject) => {
+      const run = (): void => {
+        try {
+          if (this.#later !== undefined) this.#later.push(run);
+          else resolve(this.isHeld ? change() : undefined);
+        } catch (error) {
+          reject(error);
+        }
+      };
+      later.push(run);
     });
-    this.#units = new Map([...this.#units, ...units]);
-    if (eventFlags.hasSubscribers) grantEvents(this).upgraded(this.token, unitsOfEvent(this));
-    followOuter(this, this.#inner);
-    return true;
   }
 
   /** The first units of each resource, at most that many, stay. */
@@ -300,9 +346,12 @@ export class RemoteGrant implements Grant, OuterGrant, Deliverable {
     return new Set(this.#set.map(({ resource }) => resource));
   }
 
-  #choose(part: ResourceRef | readonly ResourceRef[]): ReadonlySet<RemoteRef> {
-    // First, as it runs code of the caller, which may change what is held.
-    const chosen = new Set(this.#backend.resources.refsOf(part));
+  /** Not while anything is checked, as it runs code of the caller, which may change it. */
+  #read(part: ResourceRef | readonly ResourceRef[]): ReadonlySet<RemoteRef> {
+    return new Set(this.#backend.resources.refsOf(part));
+  }
+
+  #checkHolds(chosen: ReadonlySet<RemoteRef>): ReadonlySet<RemoteRef> {
     const held = this.#all();
     for (const ref of chosen) {
       if (!held.has(ref)) throw partNotHeld(this.token);
@@ -310,10 +359,8 @@ export class RemoteGrant implements Grant, OuterGrant, Deliverable {
     return chosen;
   }
 
-  /** The units that are left of each resource, once they have been checked. */
-  #chooseUnits(part: UnitsLeft): ReadonlyMap<RemoteRef, number> {
-    const { resources } = this.#backend;
-    const left = resources.unitsLeftOf(part);
+  /** Checks the units that are to be left of each resource. */
+  #checkLeft(left: ReadonlyMap<RemoteRef, number>): void {
     if (!this.#backend.hasUnits) throw lacksUnits(this.#backend.eventDomain.backend);
     this.checkHeld();
     for (const [ref, units] of left) {
@@ -324,7 +371,6 @@ export class RemoteGrant implements Grant, OuterGrant, Deliverable {
       if (count === 0) throw noCapacity(nameOf(ref));
       if (takesAll(own.units) && units > count) throw overCapacity(nameOf(ref), units, count);
     }
-    return left;
   }
 
   /** @internal */
