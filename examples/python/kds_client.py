@@ -42,12 +42,36 @@ def check_directory(path):
         raise PermissionError(f"{folder} is no directory that only you can write to")
 
 
+def units_of(answer):
+    """Names or numbers of units, by resource."""
+    return {
+        each["resource"]: each.get("names")
+        or [number for first, count in each["ranges"] for number in range(first, first + count)]
+        for each in answer.get("units", [])
+    }
+
+
 class Grant:
     def __init__(self, domain, request, answer):
         self._domain = domain
         self._request = request
         self.token = answer["token"]
         self.recovered = answer.get("recovered", [])
+        self.units = units_of(answer)
+
+    def try_upgrade(self, *part):
+        """Makes these resources exclusive, or none of them if others are in the way: False."""
+        members = {"grant": self._request, "part": part}
+        answer = self._domain._call("upgrade", ("upgraded", "denied"), **members)
+        self.units.update(units_of(answer))
+        return answer["is"] == "upgraded"
+
+    def downgrade(self, **units):
+        """Leaves so many units of each resource, and gives back the highest."""
+        left = list(units.items())
+        self._domain._send({"do": "downgrade", "id": self._request, "units": left})
+        for name, count in left:
+            self.units[name] = self.units[name][:count]
 
     def release(self):
         """Releases the set, without an answer. A second call does nothing."""
@@ -73,35 +97,47 @@ class Domain:
         self._send({"do": "hello", "version": 2, "pid": os.getpid(), "label": label or "python"})
         self._receive("hello")
 
-    def acquire(self, exclusive=(), shared=(), timeout_ms=None, label=None):
-        """Waits until the whole set is granted. Raises RefusedError, e.g. after timeout_ms."""
-        return self._request("acquire", exclusive, shared, timeoutMs=timeout_ms, label=label)
+    def acquire(self, exclusive=(), shared=(), units=None, timeout_ms=None, label=None):
+        """Waits until the whole set is granted. Raises RefusedError, e.g. after timeout_ms.
 
-    def try_acquire(self, exclusive=(), shared=(), label=None):
+        units: a number for each resource, or a pair of that and the capacity to assert.
+        """
+        terms = {"timeoutMs": timeout_ms, "label": label}
+        return self._request("acquire", exclusive, shared, units or {}, terms)
+
+    def try_acquire(self, exclusive=(), shared=(), units=None, label=None):
         """The grant, or None if the set is not free."""
-        return self._request("try", exclusive, shared, label=label)
+        return self._request("try", exclusive, shared, units or {}, {"label": label})
+
+    def set_capacity(self, resource, capacity):
+        """Declares a number of units, or the list of their names."""
+        self._call("declare", ("declared",), resource=resource, capacity=capacity)
+
+    def capacity(self, resource):
+        """A dict with capacity, taken, waiting, and names if there are some; or None."""
+        return self._call("capacity", ("capacity",), resource=resource).get("capacity")
 
     def query(self):
         """The held and the waiting sets."""
-        self._last_id += 1
-        self._send({"do": "query", "id": self._last_id})
-        return self._receive("snapshot")
+        return self._call("query", ("snapshot",))
 
     def close(self):
         """Releases all grants in good order: no recovered flag is set."""
-        self._last_id += 1
-        self._send({"do": "end", "id": self._last_id})
-        self._receive("ended")
+        self._call("end", ("ended",))
         self._socket.close()
 
-    def _request(self, verb, exclusive, shared, **terms):
-        self._last_id += 1
-        request = {"do": verb, "id": self._last_id}
-        request["parts"] = [[name, "all"] for name in exclusive] + [[name, 1] for name in shared]
-        request.update({key: value for key, value in terms.items() if value is not None})
-        self._send(request)
-        answer = self._receive("granted", "denied")
+    def _request(self, verb, exclusive, shared, units, terms):
+        parts = [[name, "all"] for name in exclusive] + [[name, 1] for name in shared]
+        for name, count in units.items():
+            parts.append([name, *(count if isinstance(count, tuple) else (count, 0))])
+        given = {key: value for key, value in terms.items() if value is not None}
+        answer = self._call(verb, ("granted", "denied"), parts=parts, **given)
         return None if answer["is"] == "denied" else Grant(self, self._last_id, answer)
+
+    def _call(self, verb, kinds, **members):
+        self._last_id += 1
+        self._send({"do": verb, "id": self._last_id, **members})
+        return self._receive(*kinds)
 
     def _send(self, frame):
         # ensure_ascii keeps all names different, also those that are not valid Unicode.

@@ -82,6 +82,8 @@ describe('docs/protocol.md', () => {
       inWords(limits.requestCountMax),
       inWords(limits.sessionCountMax),
       inWords(limits.privateCountMax),
+      inWords(limits.capacityCountMax),
+      mebibytes(limits.capacityBytesMax),
       inWords(limits.connectionCountMax),
       `Version ${limits.protocolVersion}.`,
     ]) {
@@ -140,5 +142,34 @@ describe('the client in Python', () => {
     expect(lines.slice(0, 4)).toEqual(['None', '[]', 'node', 'KDS_WAIT_TIMEOUT']);
     expect(Number(lines[4])).toBeGreaterThan(grant.token);
     expect((await domain.acquire({ exclusive: 'a' })).recovered).toEqual([]);
+  });
+
+  test(`${missing.python}declares capacities, and takes, upgrades and gives back units`, async () => {
+    const script = [
+      'with Domain() as domain:',
+      '    domain.set_capacity("gpu", ["gpu0", "gpu1", "gpu2"])',
+      '    with domain.acquire(units={"gpu": 2, "ram": (3, 8)}) as grant:',
+      '        print(grant.units)',
+      '        print(domain.capacity("gpu")["taken"], domain.capacity("other"))',
+      '        print(domain.try_acquire(units={"gpu": 2}))',
+      '        print(grant.try_upgrade("gpu"), grant.units["gpu"])',
+      '        grant.downgrade(gpu=1)',
+      '        print(grant.units["gpu"], domain.acquire(units={"gpu": 2}).units)',
+      '        print(grant.try_upgrade("gpu"), grant.units["gpu"])',
+      '    try:',
+      '        domain.acquire(units={"gpu": 4})',
+      '    except RefusedError as error:',
+      '        print(error.code)',
+    ];
+    expect((await run(script.join('\n'))).split('\n')).toEqual([
+      "{'ram': [0, 1, 2], 'gpu': ['gpu0', 'gpu1']}",
+      '2 None',
+      'None',
+      "True ['gpu0', 'gpu1', 'gpu2']",
+      "['gpu0'] {'gpu': ['gpu1', 'gpu2']}",
+      "False ['gpu0']",
+      'KDS_CAPACITY',
+    ]);
+    expect(await domain.capacity('gpu')).toMatchObject({ capacity: 3, taken: 0 });
   });
 });

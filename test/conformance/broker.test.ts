@@ -10,7 +10,7 @@ testConformance(
   { describe, it },
   {
     name: 'the broker',
-    capabilities: ['settled', 'downgrade', 'part-release', 'steal'],
+    capabilities: ['settled', 'downgrade', 'part-release', 'steal', 'units'],
     sync: false,
     connects: true,
     // A client has at most 10,000 sessions at the broker.

@@ -10,11 +10,18 @@
  */
 
 import type { Capability } from '../../../api/domain.ts';
-import { DomainClosedError, type KdsError, WaitTimeoutError } from '../../../api/errors.ts';
+import {
+  DomainClosedError,
+  type KdsError,
+  LimitError,
+  WaitTimeoutError,
+} from '../../../api/errors.ts';
 import type { EventDomain } from '../../../api/events.ts';
 import { decodeSet } from '../../../api/mode.ts';
+import type { Capacity, ReadCapacity } from '../../../api/units.ts';
 import type { BackendPort } from '../../../remote/backend.ts';
-import type { GrantedEvent, Operation } from '../../../remote/protocol.ts';
+import type { RemoteGrant } from '../../../remote/grant.ts';
+import type { GrantedEvent, GrantedUnits, Operation } from '../../../remote/protocol.ts';
 import type { RemoteRequest } from '../../../remote/request.ts';
 import { RequestTable } from '../../../remote/request-table.ts';
 import type { RemoteRef } from '../../../remote/resources.ts';
@@ -27,14 +34,19 @@ import type {
   BrokerSnapshot,
   BrokerSnapshotEntry,
   ClientMessage,
+  Declare,
   Hello,
   SentEntry,
   SentSnapshot,
+  SentUnits,
+  Upgrade,
 } from '../wire/messages.ts';
 import type { BrokerAddress } from './connect.ts';
+import { DeclaredCapacities } from './declared-capacities.ts';
 import {
   askMessage,
   claimMessage,
+  encodeClaim,
   encodeMessage,
   explainMessage,
   type PendingBrokerRequest,
@@ -53,6 +65,13 @@ const patienceMs = 100;
 const silenceMsMax = 5000;
 const brokersTime = { keepsAlive: true, isReal: true };
 
+/** A call, but for its id. */
+type CallMessage =
+  | { readonly do: 'query' }
+  | { readonly do: 'close' | 'capacity'; readonly resource: RemoteRef }
+  | Omit<Declare, 'id'>
+  | Omit<Upgrade, 'id'>;
+
 /** A call, answered once; requests are apart. It is repeated at the next broker. */
 interface Call {
   readonly id: number;
@@ -68,6 +87,7 @@ const capabilities: ReadonlySet<Capability> = new Set<Capability>([
   'downgrade',
   'part-release',
   'steal',
+  'units',
 ]);
 
 export class BrokerBackend implements BackendPort<BrokerSnapshot, PendingBrokerRequest> {
@@ -83,6 +103,9 @@ export class BrokerBackend implements BackendPort<BrokerSnapshot, PendingBrokerR
   readonly #hello: Hello;
   readonly #calls = new Map<number, Call>();
   readonly #sessions = new SentSessions();
+  readonly #capacities = new DeclaredCapacities();
+  /** With their numbers, by which the next broker knows them. */
+  readonly #units = new WeakMap<RemoteGrant, readonly SentUnits[]>();
   readonly #connection: ReconnectingConnection;
 
   constructor(address: BrokerAddress, hello: Hello, clock: Clock) {
@@ -92,7 +115,8 @@ export class BrokerBackend implements BackendPort<BrokerSnapshot, PendingBrokerR
     this.#connection = new ReconnectingConnection(address, clock, {
       hello: () =>
         this.#tokenSeen === 0 ? this.#hello : { ...this.#hello, seen: this.#tokenSeen },
-      isNeeded: () => this.#isAnswerAwaited || this.requests.heldCount > 0,
+      isNeeded: () =>
+        this.#isAnswerAwaited || this.requests.heldCount > 0 || this.#capacities.count > 0,
       onOpen: () => this.#adopt(),
       onFrame: (frame) => this.#receiveFrame(frame),
       onRead: () => this.requests.delivery.runDirect(),
@@ -201,22 +225,48 @@ export class BrokerBackend implements BackendPort<BrokerSnapshot, PendingBrokerR
 
   /** Of other clients too. A closed session works as well. */
   async query(): Promise<BrokerSnapshot> {
-    const { held, pending } = (await this.#call({ do: 'query' })) as unknown as SentSnapshot;
-    return { held: held.map(entryOf), pending: pending.map(entryOf) };
+    const answer = (await this.#call({ do: 'query' })) as unknown as SentSnapshot;
+    const { held, pending, capacities } = answer;
+    const lists = { held: held.map(entryOf), pending: pending.map(entryOf) };
+    return capacities === undefined ? lists : { ...lists, capacities };
   }
 
   async closeResource(resource: RemoteRef): Promise<void> {
     await this.#call({ do: 'close', resource });
+    if (typeof resource === 'number') this.#capacities.delete(resource);
   }
 
-  #call(operation: { do: 'query' } | { do: 'close'; resource: RemoteRef }): Promise<Frame> {
+  async setCapacity(resource: RemoteRef, { count, names }: ReadCapacity): Promise<void> {
+    const capacity = names ?? count;
+    const { order } = await this.#call({ do: 'declare', resource, capacity });
+    this.#capacities.add({ resource, capacity, order: order as number });
+  }
+
+  async capacityOf(resource: RemoteRef): Promise<Capacity | undefined> {
+    const { capacity } = await this.#call({ do: 'capacity', resource });
+    return capacity as Capacity | undefined;
+  }
+
+  async tryUpgrade(
+    id: number,
+    part: readonly RemoteRef[],
+  ): Promise<readonly GrantedUnits[] | undefined> {
+    const answer = await this.#call({ do: 'upgrade', grant: id, part });
+    if (answer['is'] !== 'upgraded') return undefined;
+    const units = (answer['units'] ?? []) as readonly SentUnits[];
+    const grant = this.requests.heldOf(id)?.grant;
+    if (grant !== undefined) this.#keepUnits(grant, units);
+    return units.map(grantedUnitsOf);
+  }
+
+  #call(operation: CallMessage): Promise<Frame> {
     const { isClosed } = this.#connection;
     if (isClosed) return Promise.reject(new DomainClosedError('the domain is closed'));
     return new Promise((resolve, reject) => {
       const id = this.requests.nextId();
       const call: Call = {
         id,
-        message: () => ({ ...operation, id }),
+        message: () => ({ ...operation, id }) as ClientMessage,
         receive: (frame) => {
           this.#forget(call);
           if (frame['is'] === 'refused') reject(errorReceived(frame));
@@ -295,13 +345,19 @@ export class BrokerBackend implements BackendPort<BrokerSnapshot, PendingBrokerR
 
   // ---- The connection
 
-  /** Claims what is held, and asks again for all that is awaited, in the order it was made. */
+  /**
+   * Declares its capacities again, claims what is held, and asks again for all that is awaited, in
+   * the order it was made.
+   */
   #adopt(): void {
     this.#sessions.clear();
     this.#keepAlive();
+    this.#declareAgain();
     for (const { grant } of this.requests.held) {
-      const claim = claimMessage(grant, this.#sendSession(grant.scope));
-      this.#connection.write(encodeFrame(claim));
+      const session = this.#sendSession(grant.scope);
+      const claim = encodeClaim(claimMessage(grant, session, this.#units.get(grant) ?? []));
+      if (claim === undefined) this.requests.lose(grant);
+      else this.#connection.write(claim);
     }
     const calls = [...this.#calls.values()];
     for (const pending of this.requests.pending) {
@@ -313,6 +369,19 @@ export class BrokerBackend implements BackendPort<BrokerSnapshot, PendingBrokerR
     for (const call of calls) this.#sendCall(call);
   }
 
+  /** The answers are not awaited: one that is refused now is not in force. */
+  #declareAgain(): void {
+    for (const declaration of this.#capacities.all) {
+      const message: Declare = { do: 'declare', id: this.requests.nextId(), ...declaration };
+      try {
+        this.#connection.write(encodeMessage(message));
+      } catch (error) {
+        // With its order it is just too long: it is known to those that have its units.
+        if (!(error instanceof LimitError)) throw error;
+      }
+    }
+  }
+
   #receiveFrame(frame: Frame): void {
     const { is } = frame;
     const id = frame['id'] as number;
@@ -321,7 +390,7 @@ export class BrokerBackend implements BackendPort<BrokerSnapshot, PendingBrokerR
     if (call !== undefined) call.receive(frame);
     // What is not awaited any more was cancelled, or is a grant that was claimed.
     else if (is === 'lost') this.requests.receive({ is, id });
-    else if (is === 'granted') this.#receiveGrant(frame as unknown as GrantedEvent);
+    else if (is === 'granted') this.#receiveGrant(frame);
     else if (is === 'refused') this.requests.receive({ is, id, reason: errorReceived(frame) });
     else if (is === 'waiting') {
       const pending = this.requests.pendingOf(id);
@@ -332,10 +401,24 @@ export class BrokerBackend implements BackendPort<BrokerSnapshot, PendingBrokerR
     this.requests.delivery.runDirect();
   }
 
-  #receiveGrant(event: GrantedEvent): void {
-    const isAwaited = this.requests.pendingOf(event.id) !== undefined;
-    if (isAwaited) this.#tokenSeen = Math.max(this.#tokenSeen, event.token);
-    this.requests.receive(event);
+  #receiveGrant({ units, ...frame }: Frame): void {
+    const event = frame as unknown as GrantedEvent;
+    if (this.requests.pendingOf(event.id) === undefined) return;
+    this.#tokenSeen = Math.max(this.#tokenSeen, event.token);
+    if (units === undefined) {
+      this.requests.receive(event);
+      return;
+    }
+    const sent = units as readonly SentUnits[];
+    this.requests.receive({ ...event, units: sent.map(grantedUnitsOf) });
+    const held = this.requests.heldOf(event.id);
+    if (held !== undefined) this.#keepUnits(held.grant, sent);
+  }
+
+  #keepUnits(grant: RemoteGrant, units: readonly SentUnits[]): void {
+    const byResource = new Map(this.#units.get(grant)?.map((each) => [each.resource, each]));
+    for (const each of units) byResource.set(each.resource, each);
+    this.#units.set(grant, [...byResource.values()]);
   }
 
   /** Nothing is kept for a next broker. */
@@ -354,9 +437,14 @@ export class BrokerBackend implements BackendPort<BrokerSnapshot, PendingBrokerR
 
 /** What JSON leaves out is there, and undefined. */
 function entryOf(entry: SentEntry): BrokerSnapshotEntry {
-  const { id, parts, label, session, token, since, waitingFor, client } = entry;
+  const { id, parts, label, session, token, since, waitingFor, units, client } = entry;
   const { number = 0, label: name, pid, command } = client ?? {};
   const owner = client && { number, label: name, pid, command };
   const set = decodeSet(parts) ?? { exclusive: [], shared: [] };
-  return { id, set, label, session, token, since, waitingFor, client: owner };
+  const named = { id, set, label, session, token, since, waitingFor };
+  return { ...named, ...(units !== undefined && { units }), client: owner };
+}
+
+function grantedUnitsOf({ resource, ranges, names }: SentUnits): GrantedUnits {
+  return [resource, names ?? ranges];
 }

@@ -5,6 +5,7 @@ import type { Domain } from '../../../api/domain.ts';
 import { checkIsObject, checkLabel, checkTimeout } from '../../../api/options.ts';
 import { outerGrants } from '../../../api/outer-grants.ts';
 import { describe } from '../../../api/sets.ts';
+import { type CapacitySpec, type ReadCapacity, readCapacities } from '../../../api/units.ts';
 import { RemoteBackend } from '../../../remote/backend.ts';
 import { RemoteSession } from '../../../remote/session.ts';
 import { systemClock } from '../../../runtime/clock.ts';
@@ -47,6 +48,13 @@ export interface BrokerOptions {
    * another broker has died, so that clients can reclaim their grants. From 0; default 2,000.
    */
   readonly graceMs?: number | undefined;
+  /**
+   * Capacities that are declared before the domain is returned, by name, as by
+   * {@link Domain.setCapacity}. Default: none.
+   *
+   * @since 0.2.0
+   */
+  readonly capacity?: Readonly<Record<string, CapacitySpec>> | undefined;
 }
 
 const idleMsDefault = 10_000;
@@ -103,9 +111,12 @@ class ConnectedDomain extends RemoteSession<BrokerSnapshot> implements BrokerDom
  * the socket is not safe.
  * @throws {@link ProtocolError} if the broker is of another version of kds.
  * @throws {@link UnsupportedError} on a system without Unix sockets.
- * @throws {@link LimitError} if the label is too long.
+ * @throws {@link LimitError} if the label or a list of names is too long, or the broker has too many
+ * declared capacities.
+ * @throws {@link CapacityError} if units are in use and would lose their names.
  * @throws TypeError or RangeError if an option is invalid.
- * @waits Resolves when a broker has answered, which may have to start first: at most some 20 s.
+ * @waits Resolves when a broker has answered, which may have to start first: at most some 20 s; with
+ * `capacity`, after a time of grace.
  * @example
  * ```ts
  * import { openBrokerDomain } from 'kds/broker';
@@ -117,17 +128,25 @@ class ConnectedDomain extends RemoteSession<BrokerSnapshot> implements BrokerDom
  * @since 0.1.0
  */
 export async function openBrokerDomain(options: BrokerOptions = {}): Promise<BrokerDomain> {
-  const { address, hello } = checkBrokerOptions(options);
+  const { address, hello, capacities } = checkBrokerOptions(options);
   const backend = new BrokerBackend(address, hello, systemClock);
   await backend.open();
+  try {
+    await Promise.all([...capacities].map(([name, each]) => backend.setCapacity(name, each)));
+  } catch (error) {
+    await backend.close();
+    throw error;
+  }
   return new ConnectedDomain(backend, hello.label);
 }
 
 function checkBrokerOptions(options: BrokerOptions): {
   address: BrokerAddress;
   hello: Hello;
+  capacities: ReadonlyMap<string, ReadCapacity>;
 } {
   checkIsObject(options);
+  const capacities = readCapacities(options.capacity);
   const { start = true, idleMs = idleMsDefault, graceMs = graceMsDefault, label } = options;
   const { socket: socketPath = defaultSocketPath(), command = commandLine() } = options;
   if (typeof start !== 'boolean') throw new TypeError(`start is a boolean, not ${describe(start)}`);
@@ -147,7 +166,8 @@ function checkBrokerOptions(options: BrokerOptions): {
     ...(label !== undefined && { label }),
     ...(under.length > 0 && { under }),
   };
-  return { address: { socketPath, start, program: defaultProgram(), idleMs, graceMs }, hello };
+  const address = { socketPath, start, program: defaultProgram(), idleMs, graceMs };
+  return { address, hello, capacities };
 }
 
 function commandLine(): string {

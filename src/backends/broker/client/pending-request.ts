@@ -3,10 +3,12 @@
 import { LimitError } from '../../../api/errors.ts';
 import { encodeParts } from '../../../api/mode.ts';
 import type { RemoteGrant } from '../../../remote/grant.ts';
+import type { UnitRange } from '../../../remote/protocol.ts';
 import type { PendingRequest } from '../../../remote/request-table.ts';
+import { countOf, firstOf } from '../../../remote/units.ts';
 import { encodeFrame } from '../wire/frames.ts';
 import { frameBytesMax } from '../wire/limits.ts';
-import type { Ask, ClientMessage, Reclaim } from '../wire/messages.ts';
+import type { Ask, ClientMessage, Reclaim, SentUnits } from '../wire/messages.ts';
 
 export interface PendingBrokerRequest extends PendingRequest<undefined> {
   /** When it was made, on the clock, ms. */
@@ -37,13 +39,38 @@ export function askMessage(
   };
 }
 
-/** Claims a grant at the broker that follows the one that gave it. */
+/** Claims a grant at the broker that follows the one that gave it, with the units it has of these. */
 export function claimMessage(
-  { id, token, label, sinceMs, set }: RemoteGrant,
+  { id, token, label, sinceMs, set, unitsHeld }: RemoteGrant,
   session: number,
+  granted: readonly SentUnits[],
 ): Reclaim {
-  const named = label === undefined ? {} : { label };
-  return { do: 'reclaim', id, session, token, since: sinceMs, ...named, parts: encodeParts(set) };
+  const units = granted.flatMap(({ resource, ranges, names, ...rest }): SentUnits[] => {
+    const count = countOf(unitsHeld.get(resource) ?? []);
+    if (count === 0) return [];
+    const kept = firstOf(ranges, count) as readonly UnitRange[];
+    return [{ resource, ranges: kept, ...rest, ...(names && { names: names.slice(0, count) }) }];
+  });
+  return {
+    ...{ do: 'reclaim', id, session, token, since: sinceMs },
+    ...(label !== undefined && { label }),
+    parts: encodeParts(set),
+    ...(units.length > 0 && { units }),
+  };
+}
+
+/** Undefined if it is too long for the broker, even without the names of units. */
+export function encodeClaim(claim: Reclaim): string | undefined {
+  const { units, ...rest } = claim;
+  const unnamed = units?.map(({ names: _, ...each }) => each);
+  for (const message of [claim, { ...rest, ...(unnamed && { units: unnamed }) }]) {
+    try {
+      return encodeMessage(message);
+    } catch (error) {
+      if (!(error instanceof LimitError)) throw error;
+    }
+  }
+  return undefined;
 }
 
 /**

@@ -10,6 +10,7 @@ import type { ServedDomain } from '../../process/domain.ts';
 import { allUnreadBytesMax, unreadMsMax } from '../wire/limits.ts';
 import { checkSocketPath } from '../wire/socket-path.ts';
 import { connectionsPossible, turnAway } from './admission.ts';
+import { Capacities } from './capacities.ts';
 import { type ConnectedBroker, Connection } from './connection.ts';
 import { Grace } from './grace.ts';
 import { Registry } from './registry.ts';
@@ -80,6 +81,7 @@ class Broker implements RunningBroker, ConnectedBroker {
   readonly ended: Promise<void>;
   readonly unreadMsMax: number;
   readonly registry = new Registry();
+  readonly capacities: Capacities;
   readonly tokens: Tokens;
   readonly grace: Grace;
   readonly snapshots: Snapshots;
@@ -112,6 +114,7 @@ class Broker implements RunningBroker, ConnectedBroker {
     this.unreadMsMax = options.unreadMsMax ?? unreadMsMax;
     this.tokens = new Tokens(term, clock.epochMs());
     this.grace = new Grace(clock);
+    this.capacities = new Capacities(domain);
     this.snapshots = new Snapshots(domain, this.registry);
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;

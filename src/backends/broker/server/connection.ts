@@ -11,7 +11,6 @@ import type { Socket } from 'node:net';
 import { endTogether } from '../../../api/ending.ts';
 import {
   DomainClosedError,
-  InvalidSetError,
   isKdsError,
   KdsError,
   LimitError,
@@ -51,12 +50,15 @@ import {
   type Reclaim,
   readClientMessage,
 } from '../wire/messages.ts';
+import type { Capacities } from './capacities.ts';
 import type { Grace } from './grace.ts';
+import { changeGrant, endsGrant, type GrantChange } from './grant-changes.ts';
 import { describeSession, LiveRequest, type Owner, type ServedSession } from './live-request.ts';
 import { PrivateResources } from './private-resources.ts';
 import type { Registry } from './registry.ts';
 import type { Snapshots } from './snapshots.ts';
 import type { Tokens } from './tokens.ts';
+import { UnitCalls } from './unit-calls.ts';
 
 type Message<Do extends ClientMessage['do']> = Extract<ClientMessage, { readonly do: Do }>;
 
@@ -65,6 +67,7 @@ export interface ConnectedBroker {
   readonly clock: Clock;
   readonly domain: ServedDomain;
   readonly registry: Registry;
+  readonly capacities: Capacities;
   readonly tokens: Tokens;
   readonly grace: Grace;
   readonly snapshots: Snapshots;
@@ -87,6 +90,7 @@ export class Connection implements Owner {
   readonly #decoder = new FrameDecoder(frameBytesMax);
   readonly #sessions = new Map<number, ServedSession>();
   readonly #privates: PrivateResources;
+  readonly #unitCalls: UnitCalls;
   /** Grants it was started under, as its hello has them; those found, after its first request. */
   #under: readonly OuterGrant[] = [];
   #outer: readonly LiveRequest[] | undefined = undefined;
@@ -102,7 +106,11 @@ export class Connection implements Owner {
     this.#broker = broker;
     this.#socket = socket;
     this.number = number;
-    this.#privates = new PrivateResources(() => broker.domain.resource());
+    this.#privates = new PrivateResources(
+      () => broker.domain.resource(),
+      (resource) => broker.capacities.forget(resource),
+    );
+    this.#unitCalls = new UnitCalls(broker, this, this.#privates);
     this.#stopTimer = broker.clock.after(helloMsMax, () => {
       this.#cutOff(new ProtocolError(`no hello came within ${helloMsMax} ms`));
     });
@@ -241,6 +249,13 @@ export class Connection implements Owner {
       case 'close':
         this.#close(message);
         break;
+      case 'declare':
+        this.#unitCalls.declare(message, byteCount);
+        break;
+      case 'capacity':
+      case 'upgrade':
+        this.#unitCalls.call(message);
+        break;
       default:
         throw new ProtocolError(`a client sends ${message.do} once, at the beginning`);
     }
@@ -257,7 +272,7 @@ export class Connection implements Owner {
     const { term, grace, tokens } = this.#broker;
     if (seen !== undefined && grace.isOn) tokens.passSeen(seen);
     const broker = { term, pid: process.pid, graceMs: grace.leftMs };
-    this.#send({ is: 'hello', version, client: this.number, ...broker });
+    this.send({ is: 'hello', version, client: this.number, ...broker });
   }
 
   #arrive(ask: Ask, byteCount: number): void {
@@ -283,7 +298,7 @@ export class Connection implements Owner {
     const fault = this.#overLimit(byteCount);
     if (fault !== undefined || served.isEnded) {
       const reason = fault ?? new DomainClosedError(`session ${session} has ended`);
-      this.#sendRefusal(id, reason);
+      this.sendRefusal(id, reason);
       return undefined;
     }
     this.requests.set(id, request);
@@ -333,7 +348,7 @@ export class Connection implements Owner {
     }
     if (request.grant !== undefined || !this.requests.has(request.id)) return;
     request.queuePosition = this.#broker.tokens.nextPosition();
-    this.#send({ is: 'waiting', id: request.id, queuePosition: request.queuePosition });
+    this.send({ is: 'waiting', id: request.id, queuePosition: request.queuePosition });
   }
 
   #observe(request: LiveRequest, set: SetSpec, timeoutMs: number | undefined): void {
@@ -342,7 +357,7 @@ export class Connection implements Owner {
     const { signal } = observing;
     request.served.session.settled(set, { signal, timeoutMs }).then(
       () => {
-        if (this.#forget(request)) this.#send({ is: 'settled', id: request.id });
+        if (this.#forget(request)) this.send({ is: 'settled', id: request.id });
       },
       (reason) => this.#refuse(request, reason),
     );
@@ -358,74 +373,63 @@ export class Connection implements Owner {
     registry.held.set(grant.token, request);
     const { id, token } = request;
     const { recovered, ignored } = grant;
-    this.#send({
+    const units = this.#unitCalls.unitsOf(grant);
+    this.send({
       is: 'granted',
       id,
       token,
       ...(recovered.length > 0 && { recovered }),
       ...(ignored.length > 0 && { ignored }),
+      ...(units.length > 0 && { units }),
     });
   }
 
   #refuse(request: LiveRequest, reason: unknown): void {
     if (!this.#forget(request) || request.served.isEnded) return;
-    this.#sendRefusal(request.id, reason);
+    this.sendRefusal(request.id, reason);
   }
 
-  #sendRefusal(id: number, reason: unknown): void {
-    this.#send({ is: 'refused', id, ...errorSent(reason) });
+  sendRefusal(id: number, reason: unknown): void {
+    this.send({ is: 'refused', id, ...errorSent(reason) });
   }
 
   #deny(request: LiveRequest): void {
-    if (this.#forget(request)) this.#send({ is: 'denied', id: request.id });
+    if (this.#forget(request)) this.send({ is: 'denied', id: request.id });
   }
 
   /** Its grant was revoked, or cannot be claimed any more. */
   lose(request: LiveRequest): void {
     if (!this.#forget(request) || request.served.isEnded) return;
     const { id, token } = request;
-    this.#send({ is: 'lost', id, ...errorSent(lostError(token)) });
+    this.send({ is: 'lost', id, ...errorSent(lostError(token)) });
   }
 
   #reclaim(reclaim: Reclaim, byteCount: number): void {
     const request = this.#addRequest(reclaim, byteCount);
     if (request === undefined) return;
-    const { token, since, label } = reclaim;
+    const { token, since, label, parts, units = [] } = reclaim;
     request.token = token;
     request.sinceMs = since;
     try {
       if (!this.#broker.grace.isOn) throw lostError(token);
       this.#broker.tokens.pass(token);
-      const set = this.#privates.setOf(reclaim.parts);
-      const { reclaims } = this.#broker.grace;
-      reclaims.grant(request, set, label, (grant) => this.#granted(request, grant));
+      const claimed = this.#unitCalls.claimed(this.#privates.setOf(parts), units);
+      this.#granted(request, this.#broker.grace.reclaims.grant(request, claimed, label));
     } catch {
       this.lose(request);
     }
   }
 
   /** Has no answer. Without such a grant it is ignored: the loss has been or will be reported. */
-  #change(message: Message<'release' | 'downgrade' | 'abandon'>): void {
-    const request = this.requests.get(message.id);
+  #change(change: GrantChange): void {
+    const request = this.requests.get(change.id);
     const grant = request?.grant;
     if (request === undefined || grant === undefined) return;
-    const part =
-      'part' in message ? message.part?.map((ref) => this.#privates.refOf(ref)) : undefined;
-    try {
-      if (message.do === 'downgrade') {
-        grant.downgrade(part);
-      } else if (part !== undefined) {
-        grant.release(part);
-        // The grant ends with its last part.
-        if (!grant.isHeld) this.#forget(request);
-      } else if (this.#forget(request)) {
-        if (message.do === 'abandon') grant.abandon();
-        else grant.release();
-      }
-    } catch (error) {
-      if (!(error instanceof InvalidSetError)) throw error;
-      throw new ProtocolError(`grant ${message.id} does not hold all of that part`);
-    }
+    this.#unitCalls.denyUpgradesOf(change.id);
+    if (endsGrant(change)) this.#forget(request);
+    changeGrant(grant, change, this.#privates);
+    // The grant ends with its last part.
+    if (!grant.isHeld) this.#forget(request);
   }
 
   #cancel(ids: readonly number[]): void {
@@ -479,7 +483,7 @@ export class Connection implements Owner {
     for (const request of this.requests.values()) {
       if (request.served.isEnded) this.#forget(request);
     }
-    this.#send({ is: 'ended', id });
+    this.send({ is: 'ended', id });
   }
 
   #forgetSession(number: number, { owner }: ServedSession): void {
@@ -491,14 +495,14 @@ export class Connection implements Owner {
   #query(id: number): void {
     if (this.#queryCount >= queryCountMax) {
       const reason = `one client has at most ${queryCountMax} queries at the broker`;
-      this.#sendRefusal(id, new LimitError(reason));
+      this.sendRefusal(id, new LimitError(reason));
       return;
     }
     this.#queryCount++;
     this.#broker.snapshots.query((result) => {
       this.#queryCount--;
       if (result instanceof Error) {
-        this.#sendRefusal(id, result);
+        this.sendRefusal(id, result);
         return;
       }
       this.flush();
@@ -511,11 +515,11 @@ export class Connection implements Owner {
     if (this.#broker.domain.isUsed(handle)) {
       const what = `resource ${describe(String(handle))}`;
       const error = `${what} is held or waited for: release or cancel first`;
-      this.#sendRefusal(id, new ResourceBusyError(error));
+      this.sendRefusal(id, new ResourceBusyError(error));
       return;
     }
     this.#privates.close(resource);
-    this.#send({ is: 'closed', id });
+    this.send({ is: 'closed', id });
   }
 
   #session(number: number): ServedSession {
@@ -545,7 +549,7 @@ export class Connection implements Owner {
     return true;
   }
 
-  #send(message: BrokerMessage): void {
+  send(message: BrokerMessage): void {
     if (this.#isOpen) this.#sendFrame(encodeFrame(message));
   }
 
@@ -564,7 +568,7 @@ export class Connection implements Owner {
 
   /** Sends the reason; what the client sends from now on is ignored. */
   #cutOff(error: KdsError): void {
-    this.#send({ is: 'error', version: protocolVersion, ...errorSent(error) });
+    this.send({ is: 'error', version: protocolVersion, ...errorSent(error) });
     this.flush();
     this.#socket.destroySoon();
     this.#die();
@@ -590,6 +594,7 @@ export class Connection implements Owner {
       this.#forgetSession(number, served);
       if (served.parent === undefined) void served.session.close();
     }
+    this.#unitCalls.end();
     this.#privates.closeAll();
   }
 }

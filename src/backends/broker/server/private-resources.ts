@@ -10,10 +10,14 @@ import { privateCountMax } from '../wire/limits.ts';
 
 export class PrivateResources {
   readonly #create: () => Resource;
+  readonly #forget: (resource: Resource) => void;
   readonly #resources = new Map<number, Resource>();
+  readonly #numbers = new Map<ResourceRef, number>();
 
-  constructor(create: () => Resource) {
+  /** `forget` is called as a resource ends. */
+  constructor(create: () => Resource, forget: (resource: Resource) => void) {
     this.#create = create;
+    this.#forget = forget;
   }
 
   setOf(parts: readonly EncodedPart<RemoteRef>[]): ReadSet {
@@ -41,17 +45,29 @@ export class PrivateResources {
     }
     const resource = this.#create();
     this.#resources.set(ref, resource);
+    this.#numbers.set(resource, ref);
     return resource;
+  }
+
+  /** As the client names it. */
+  sentRefOf(resource: ResourceRef): RemoteRef {
+    return typeof resource === 'string' ? resource : (this.#numbers.get(resource) as number);
   }
 
   /** The number of a resource can be used afresh; a name has nothing to close. */
   close(ref: RemoteRef): void {
-    if (typeof ref === 'string') return;
-    void this.#resources.get(ref)?.close();
-    this.#resources.delete(ref);
+    const resource = typeof ref === 'string' ? undefined : this.#resources.get(ref);
+    if (resource === undefined) return;
+    void resource.close();
+    this.#resources.delete(ref as number);
+    this.#numbers.delete(resource);
+    this.#forget(resource);
   }
 
   closeAll(): void {
-    for (const resource of this.#resources.values()) void resource.close();
+    for (const resource of this.#resources.values()) {
+      void resource.close();
+      this.#forget(resource);
+    }
   }
 }

@@ -5,49 +5,50 @@
  * one, whichever is reclaimed first.
  */
 
-import { isKdsError } from '../../../api/errors.ts';
 import type { SyncGrant } from '../../../api/grant.ts';
+import type { ReadSet } from '../../../api/read-set.ts';
 import type { ResourceRef } from '../../../api/sets.ts';
+import type { HeldUnits } from '../../../local/served-session.ts';
+import { lostError } from '../../../remote/lost-error.ts';
+import type { UnitRange } from '../../../remote/protocol.ts';
 import type { LiveRequest } from './live-request.ts';
 
+/** `units`: those that the grant had. */
 interface ReclaimedSet {
-  readonly exclusive: readonly ResourceRef[];
-  readonly shared: readonly ResourceRef[];
+  readonly set: ReadSet;
+  readonly units: readonly HeldUnits[];
 }
 
 export class Reclaims {
   /** Those that are held, by resource. */
   readonly #holders = new Map<ResourceRef, Set<LiveRequest>>();
-  readonly #sets = new Map<LiveRequest, ReclaimedSet>();
+  readonly #sets = new Map<LiveRequest, ReadSet>();
 
   /**
    * Grants a set with the token of its request, and takes away the grants in conflict. The freed
    * resources cannot be granted to a waiter, as grace defers all of those.
    *
-   * @throws WaitTimeoutError if a grant in conflict has a greater token, or the same: then nothing
+   * @throws GrantLostError if a grant in conflict has a greater token, or the same: then nothing
    * has changed. What the domain refuses the set with.
    */
-  grant(
-    request: LiveRequest,
-    set: ReclaimedSet,
-    label: string | undefined,
-    onGranted: (grant: SyncGrant) => void,
-  ): void {
+  grant(request: LiveRequest, claimed: ReclaimedSet, label: string | undefined): SyncGrant {
     const { session } = request.served;
-    const options = { delivery: 'direct', timeoutMs: 0, label } as const;
-    try {
-      session.enqueue(set, onGranted, options);
-    } catch (error) {
-      if (!isKdsError(error, 'KDS_WAIT_TIMEOUT')) throw error;
-      const conflicting = this.#inConflictWith(set);
-      for (const { token } of conflicting) if (token >= request.token) throw error;
+    const { set, units } = claimed;
+    let grant = session.claim(set, units, label);
+    if (grant === null) {
+      const conflicting = this.#inConflictWith(claimed);
+      for (const { token } of conflicting) {
+        if (token >= request.token) throw lostError(request.token);
+      }
       for (const each of conflicting) {
         each.owner.lose(each);
         each.grant?.abandon();
       }
-      session.enqueue(set, onGranted, options);
+      grant = session.claim(set, units, label);
+      if (grant === null) throw lostError(request.token);
     }
     this.#add(request, set);
+    return grant;
   }
 
   /** A request that has ended. */
@@ -64,7 +65,7 @@ export class Reclaims {
     this.#sets.clear();
   }
 
-  #add(request: LiveRequest, set: ReclaimedSet): void {
+  #add(request: LiveRequest, set: ReadSet): void {
     this.#sets.set(request, set);
     for (const ref of refsOf(set)) {
       const holders = this.#holders.get(ref);
@@ -74,19 +75,46 @@ export class Reclaims {
   }
 
   /** Parts may have been released or downgraded since, so what each grant covers is checked. */
-  #inConflictWith({ exclusive, shared }: ReclaimedSet): ReadonlySet<LiveRequest> {
+  #inConflictWith({ set, units }: ReclaimedSet): ReadonlySet<LiveRequest> {
     const found = new Set<LiveRequest>();
-    const add = (ref: ResourceRef, part: Partial<ReclaimedSet>): void => {
+    const add = (ref: ResourceRef, isInConflict: (holder: LiveRequest) => boolean): void => {
       for (const holder of this.#holders.get(ref) ?? []) {
-        if (holder.grant?.covers(part) === true) found.add(holder);
+        if (isInConflict(holder)) found.add(holder);
       }
     };
-    for (const ref of exclusive) add(ref, { shared: [ref] });
-    for (const ref of shared) add(ref, { exclusive: [ref] });
+    for (const ref of set.exclusive) {
+      add(ref, ({ grant }) => grant?.covers({ shared: [ref] }) === true);
+    }
+    for (const ref of [...set.shared, ...(set.units?.keys() ?? [])]) {
+      add(ref, ({ grant }) => grant?.covers({ exclusive: [ref] }) === true);
+    }
+    for (const { resource, ranges } of units) {
+      add(resource, (holder) => overlap(ranges, rangesOf(holder, resource)));
+    }
     return found;
   }
 }
 
-function refsOf({ exclusive, shared }: ReclaimedSet): readonly ResourceRef[] {
-  return [...exclusive, ...shared];
+function rangesOf({ grant, served }: LiveRequest, resource: ResourceRef): readonly UnitRange[] {
+  const held = grant === undefined ? [] : served.session.heldUnits(grant);
+  return held.find((each) => each.resource === resource)?.ranges ?? [];
+}
+
+/** Whether two ascending lists have a number in common. */
+function overlap(ranges: readonly UnitRange[], others: readonly UnitRange[]): boolean {
+  let at = 0;
+  for (const [from, count] of ranges) {
+    while (at < others.length && endOf(others[at] as UnitRange) <= from) at++;
+    const other = others[at];
+    if (other !== undefined && other[0] < from + count) return true;
+  }
+  return false;
+}
+
+function endOf([from, count]: UnitRange): number {
+  return from + count;
+}
+
+function refsOf({ exclusive, shared, units }: ReadSet): readonly ResourceRef[] {
+  return [...exclusive, ...shared, ...(units?.keys() ?? [])];
 }

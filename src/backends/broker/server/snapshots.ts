@@ -12,6 +12,7 @@ import { replyBytesMax } from '../wire/limits.ts';
 import type { SentEntry } from '../wire/messages.ts';
 import type { LiveRequest } from './live-request.ts';
 import type { Registry } from './registry.ts';
+import { withoutGaps } from './unit-calls.ts';
 
 /** Number of entries that are encoded at once. */
 const partCount = 100;
@@ -81,7 +82,7 @@ function entryMaker(sessions: Registry['sessions'], requests: ReadonlyMap<number
 
 /** In parts that are bytes already: to join them, or write them out, would stop all for long. */
 function* encoded(
-  { held, pending }: OwnedSnapshot,
+  { held, pending, capacities }: OwnedSnapshot,
   toSent: (entry: OwnedEntry) => SentEntry,
 ): Generator<void, readonly Buffer[]> {
   const parts: Buffer[] = [];
@@ -107,6 +108,10 @@ function* encoded(
   yield* addList(yield* sortInSteps(heldSent, ({ token }) => token as number));
   add('],"pending":[');
   yield* addList(yield* mapInSteps(pending, toSent));
+  for (const [index, capacity] of (capacities ?? []).entries()) {
+    add(`${index === 0 ? '],"capacities":[' : ','}${JSON.stringify(withoutGaps(capacity))}`);
+    yield;
+  }
   add(']}\n');
   return parts;
 }

@@ -32,6 +32,10 @@ export const allLiveBytesMax = 512 * 2 ** 20;
 export const requestBytes = 512;
 export const resourceBytes = 256;
 
+/** Declared capacities of a broker, at most, and bytes of their names and those of units. */
+export const capacityCountMax = 10_000;
+export const capacityBytesMax = 8 * 2 ** 20;
+
 /** Queries that have not been answered yet, of one connection, at most. */
 export const queryCountMax = 1000;
 

@@ -4,12 +4,14 @@
  */
 
 import { ProtocolError } from '../../../api/errors.ts';
-import { areParts, type EncodedPart } from '../../../api/mode.ts';
+import { nameLengthMax, setSizeMax } from '../../../api/limits.ts';
+import { ALL, areParts, type EncodedPart } from '../../../api/mode.ts';
 import type { LockedPolicy } from '../../../api/options.ts';
 import { areOuterGrants, type OuterGrant, outerGrantCountMax } from '../../../api/outer-grants.ts';
 import { describe } from '../../../api/sets.ts';
-import type { SnapshotEntry } from '../../../api/snapshot.ts';
-import type { GrantedEvent, Operation, SettledEvent } from '../../../remote/protocol.ts';
+import type { SnapshotCapacity, SnapshotEntry } from '../../../api/snapshot.ts';
+import type { Capacity } from '../../../api/units.ts';
+import type { GrantedEvent, Operation, SettledEvent, UnitRange } from '../../../remote/protocol.ts';
 import type { RemoteRef } from '../../../remote/resources.ts';
 import type { ErrorSent } from './errors.ts';
 import type { Frame } from './frames.ts';
@@ -44,6 +46,19 @@ export interface Ask {
   readonly queuePosition?: number;
 }
 
+/** The units that a grant has of a resource. */
+export interface SentUnits {
+  readonly resource: RemoteRef;
+  /** Numbers, ascending. */
+  readonly ranges: readonly UnitRange[];
+  /** Their names; absent where units have none. */
+  readonly names?: readonly string[];
+  /** The capacity of the resource when they were granted. */
+  readonly capacity: number;
+  /** That the capacity was declared, and not asserted by a set. */
+  readonly declared?: true;
+}
+
 /** Claims a grant of a broker that has died. */
 export interface Reclaim {
   readonly do: 'reclaim';
@@ -54,6 +69,26 @@ export interface Reclaim {
   readonly token: number;
   /** When it was granted: ms since 1970. */
   readonly since?: number;
+  readonly units?: readonly SentUnits[];
+}
+
+/** Declares the capacity of a resource: its number of units, or their names. */
+export interface Declare {
+  readonly do: 'declare';
+  readonly id: number;
+  readonly resource: RemoteRef;
+  readonly capacity: number | readonly string[];
+  /** Of a declaration that is repeated: as the broker that has died had it. */
+  readonly order?: number;
+}
+
+/** Makes parts of a grant exclusive, or none. */
+export interface Upgrade {
+  readonly do: 'upgrade';
+  readonly id: number;
+  /** The id of the grant. */
+  readonly grant: number;
+  readonly part: readonly RemoteRef[];
 }
 
 export type ClientMessage =
@@ -69,7 +104,10 @@ export type ClientMessage =
     }
   | { readonly do: 'end'; readonly id: number; readonly session?: number }
   | { readonly do: 'query'; readonly id: number }
-  | { readonly do: 'close'; readonly id: number; readonly resource: RemoteRef };
+  | { readonly do: 'close'; readonly id: number; readonly resource: RemoteRef }
+  | { readonly do: 'capacity'; readonly id: number; readonly resource: RemoteRef }
+  | Declare
+  | Upgrade;
 
 /**
  * The client of a set, as it described itself when it connected.
@@ -107,6 +145,12 @@ export interface BrokerSnapshot {
   readonly held: readonly BrokerSnapshotEntry[];
   /** The waiting sets, in arrival order. */
   readonly pending: readonly BrokerSnapshotEntry[];
+  /**
+   * The resources that have a capacity, by name; absent without any.
+   *
+   * @since 0.2.0
+   */
+  readonly capacities?: readonly SnapshotCapacity[];
 }
 
 /** The same in a message. */
@@ -117,6 +161,7 @@ export type SentEntry = Omit<BrokerSnapshotEntry, 'set'> & {
 export interface SentSnapshot {
   readonly held: readonly SentEntry[];
   readonly pending: readonly SentEntry[];
+  readonly capacities?: readonly SnapshotCapacity[];
 }
 
 export type BrokerMessage =
@@ -128,10 +173,13 @@ export type BrokerMessage =
       readonly pid: number;
       readonly graceMs: number;
     }
-  | GrantedEvent
+  | (Omit<GrantedEvent, 'units'> & { readonly units?: readonly SentUnits[] })
   | SettledEvent
   | { readonly is: 'waiting'; readonly id: number; readonly queuePosition: number }
   | { readonly is: 'ended' | 'closed'; readonly id: number }
+  | { readonly is: 'declared'; readonly id: number; readonly order: number }
+  | { readonly is: 'capacity'; readonly id: number; readonly capacity?: Capacity }
+  | { readonly is: 'upgraded'; readonly id: number; readonly units?: readonly SentUnits[] }
   | ({ readonly is: 'refused' | 'lost'; readonly id: number } & ErrorSent)
   | ({ readonly is: 'snapshot'; readonly id: number } & SentSnapshot)
   | ({ readonly is: 'error'; readonly version: number } & ErrorSent);
@@ -145,9 +193,13 @@ export function readClientMessage(frame: Frame): ClientMessage {
       checkAsk(frame);
       break;
     case 'release':
+      checkId(frame, 'id');
+      checkRefs(frame, 'part');
+      break;
     case 'downgrade':
       checkId(frame, 'id');
       checkRefs(frame, 'part');
+      checkUnitsLeft(frame);
       break;
     case 'cancel':
       checkIds(frame, 'ids');
@@ -166,8 +218,18 @@ export function readClientMessage(frame: Frame): ClientMessage {
       checkText(frame, 'label');
       break;
     case 'close':
+    case 'capacity':
       checkId(frame, 'id');
-      if (!isRef(frame['resource'])) throw wrong(frame, 'resource', 'a name or a number');
+      checkResource(frame);
+      break;
+    case 'declare':
+      checkDeclare(frame);
+      break;
+    case 'upgrade':
+      checkId(frame, 'id');
+      checkId(frame, 'grant');
+      if (frame['part'] === undefined) throw wrong(frame, 'part', 'a list of names');
+      checkRefs(frame, 'part');
       break;
     case 'reclaim':
       checkReclaim(frame);
@@ -196,10 +258,64 @@ function checkAsk(frame: Frame): void {
 }
 
 function checkReclaim(frame: Frame): void {
-  const { token, since } = frame;
+  const { token, since, units } = frame;
   checkSet(frame);
+  if (units !== undefined && !(Array.isArray(units) && units.every(areHeldUnits))) {
+    throw wrong(frame, 'units', 'a list of the units that the grant has of each resource');
+  }
   if (!isCount(token) || token > tokenMax) throw wrong(frame, 'token', 'a token');
   if (since !== undefined && !isAmount(since)) throw wrong(frame, 'since', 'a time');
+}
+
+function checkDeclare(frame: Frame): void {
+  const { capacity } = frame;
+  checkId(frame, 'id');
+  checkCount(frame, 'order');
+  checkResource(frame);
+  // What the domain checks too, it refuses: here only what it could not be given.
+  const isKnown = Array.isArray(capacity) ? capacity.every(isText) : isUnitCount(capacity);
+  if (!isKnown) throw wrong(frame, 'capacity', `a number from 1 to ${ALL}, or a list of names`);
+}
+
+/** In place of a part, that is. */
+function checkUnitsLeft(frame: Frame): void {
+  const { units, part } = frame;
+  if (units === undefined) return;
+  const isLeft = (each: unknown): boolean => {
+    return Array.isArray(each) && each.length === 2 && isRef(each[0]) && isUnitCount(each[1]);
+  };
+  if (part !== undefined || !Array.isArray(units) || !units.every(isLeft)) {
+    throw wrong(frame, 'units', 'a list of [name, units], without a part');
+  }
+}
+
+/** Whether it is one of {@link SentUnits}. */
+function areHeldUnits(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { resource, ranges, names, capacity, declared } = value as Record<string, unknown>;
+  if (!isRef(resource) || !isUnitCount(capacity)) return false;
+  if (declared !== undefined && declared !== true) return false;
+  const count = countIn(ranges);
+  if (count === 0) return false;
+  if (names === undefined) return true;
+  if (!Array.isArray(names) || names.length !== count || !names.every(isText)) return false;
+  const [from, length] = (ranges as readonly UnitRange[]).at(-1) as UnitRange;
+  return from + length <= setSizeMax && names.every(({ length: size }) => size <= nameLengthMax);
+}
+
+/** The number of units in a list of ranges that ascend and are apart; 0 for anything else. */
+function countIn(ranges: unknown): number {
+  if (!Array.isArray(ranges)) return 0;
+  let count = 0;
+  let end = 0;
+  for (const range of ranges as readonly unknown[]) {
+    if (!Array.isArray(range) || range.length !== 2) return 0;
+    const [from, length] = range as readonly unknown[];
+    if (!isCount(from) || from < end || !isUnitCount(length)) return 0;
+    end = from + length;
+    count += length;
+  }
+  return end <= ALL ? count : 0;
 }
 
 function checkHello(frame: Frame): void {
@@ -223,7 +339,7 @@ function checkSet(frame: Frame): void {
   checkText(frame, 'label');
   // Required: a client that names its resources in another way would lock none of them.
   if (!areParts(frame['parts'], isRef)) {
-    throw wrong(frame, 'parts', "a list of [name, units], with units 1 or 'all'");
+    throw wrong(frame, 'parts', "a list of [name, 1], [name, 'all'] or [name, units, of]");
   }
 }
 
@@ -247,6 +363,10 @@ function checkText(frame: Frame, key: string): void {
   if (value !== undefined && typeof value !== 'string') throw wrong(frame, key, 'a text');
 }
 
+function checkResource(frame: Frame): void {
+  if (!isRef(frame['resource'])) throw wrong(frame, 'resource', 'a name or a number');
+}
+
 function checkRefs(frame: Frame, key: string): void {
   const value = frame[key];
   if (value === undefined) return;
@@ -259,6 +379,14 @@ function isRef(value: unknown): value is RemoteRef {
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isUnitCount(value: unknown): value is number {
+  return isCount(value) && value > 0 && value <= ALL;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
 }
 
 function isAmount(value: unknown): value is number {
