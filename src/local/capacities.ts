@@ -27,14 +27,20 @@ export class Capacities {
   readonly #source: CapacitySource;
   /** While a capacity is being reduced: why waiting sets are refused. */
   #reduced: { readonly name: string; readonly capacity: number } | undefined;
+  #reason: Error | undefined;
 
   constructor(source: CapacitySource) {
     this.#source = source;
   }
 
-  /** Why a waiting set is refused, as a capacity was reduced. */
+  /**
+   * Why a waiting set is refused, as a capacity was reduced: one error for all sets of a resize, as
+   * to make one takes longer than all else that is done for a set.
+   */
   get reason(): Error {
-    return capacityReduced(this.#reduced);
+    if (this.#reduced === undefined) return capacityReduced();
+    this.#reason ??= capacityReduced(this.#reduced);
+    return this.#reason;
   }
 
   /** Declares a capacity. What it refuses and grants is reported by `report`. */
@@ -49,6 +55,7 @@ export class Capacities {
     this.#reduced = { name: reader.nameOf(queue), capacity: count };
     report();
     this.#reduced = undefined;
+    this.#reason = undefined;
   }
 
   /**
