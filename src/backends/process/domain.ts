@@ -46,6 +46,8 @@ export function createDomain(options: DomainOptions = {}): SyncDomain {
   return new LocalSession(requests, SessionScope.ofDomain(operations, own.label));
 }
 
+export type { HeldUnits };
+
 /** For a server: a domain that reports which of the server's sessions has a set. */
 export interface ServedDomain extends SyncDomain {
   /** `owner` is an id of the server's choice, which snapshots contain. */

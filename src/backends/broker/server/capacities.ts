@@ -5,8 +5,8 @@
 
 import { LimitError } from '../../../api/errors.ts';
 import type { ResourceRef } from '../../../api/sets.ts';
-import type { HeldUnits } from '../../../local/served-session.ts';
-import type { ServedDomain } from '../../process/domain.ts';
+
+import type { HeldUnits, ServedDomain } from '../../process/domain.ts';
 import { capacityBytesMax, capacityCountMax } from '../wire/limits.ts';
 import type { Declare } from '../wire/messages.ts';
 

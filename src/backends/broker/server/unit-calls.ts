@@ -7,9 +7,9 @@ import { InvalidSetError, LimitError, ProtocolError } from '../../../api/errors.
 import type { SyncGrant } from '../../../api/grant.ts';
 import type { ReadSet } from '../../../api/read-set.ts';
 import type { ResourceRef } from '../../../api/sets.ts';
-import type { HeldUnits } from '../../../local/served-session.ts';
+
 import type { RemoteRef } from '../../../remote/resources.ts';
-import type { ServedDomain } from '../../process/domain.ts';
+import type { HeldUnits, ServedDomain } from '../../process/domain.ts';
 import { queryCountMax } from '../wire/limits.ts';
 import type {
   BrokerMessage,
