@@ -144,7 +144,7 @@ describe('the client in Python', () => {
     expect((await domain.acquire({ exclusive: 'a' })).recovered).toEqual([]);
   });
 
-  test(`${missing.python}declares capacities, and takes, upgrades and gives back units`, async () => {
+  test(`${missing.python}declares capacities; takes, upgrades and gives back units`, async () => {
     const script = [
       'with Domain() as domain:',
       '    domain.set_capacity("gpu", ["gpu0", "gpu1", "gpu2"])',

@@ -111,12 +111,12 @@ class ConnectedDomain extends RemoteSession<BrokerSnapshot> implements BrokerDom
  * the socket is not safe.
  * @throws {@link ProtocolError} if the broker is of another version of kds.
  * @throws {@link UnsupportedError} on a system without Unix sockets.
- * @throws {@link LimitError} if the label or a list of names is too long, or the broker has too many
- * declared capacities.
+ * @throws {@link LimitError} if the label or a list of names is too long, or the broker has too
+ * many declared capacities.
  * @throws {@link CapacityError} if units are in use and would lose their names.
  * @throws TypeError or RangeError if an option is invalid.
- * @waits Resolves when a broker has answered, which may have to start first: at most some 20 s; with
- * `capacity`, after a time of grace.
+ * @waits Resolves when a broker has answered, which may have to start first: at most some 20 s;
+ * with `capacity`, after a time of grace.
  * @example
  * ```ts
  * import { openBrokerDomain } from 'kds/broker';

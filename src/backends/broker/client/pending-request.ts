@@ -39,7 +39,7 @@ export function askMessage(
   };
 }
 
-/** Claims a grant at the broker that follows the one that gave it, with the units it has of these. */
+/** Claims a grant at the next broker. `granted`: the units that it was given. */
 export function claimMessage(
   { id, token, label, sinceMs, set, unitsHeld }: RemoteGrant,
   session: number,

@@ -1,6 +1,6 @@
 /**
  * The capacities that clients have declared: bounded, since they last as long as the broker. A
- * client repeats its own at the next broker; of several, the one that was declared last is in force.
+ * client repeats its own at the next broker; of several, the last one is in force.
  */
 
 import { LimitError } from '../../../api/errors.ts';
