@@ -19,8 +19,8 @@ export const brokerFaults: readonly BrokerFault[] = [
   {
     name: 'requests of the last broker are repeated in the order of their arrival',
     file: 'server/grace.ts',
-    find: 'positionOf(a.request) - positionOf(b.request) || 0',
-    replace: '(positionOf(a.request) - positionOf(b.request)) * 0 || 0',
+    find: 'order(one) - order(other) || 0',
+    replace: '(order(one) - order(other)) * 0 || 0',
     profile: 'failing',
   },
   {
@@ -33,8 +33,8 @@ export const brokerFaults: readonly BrokerFault[] = [
   {
     name: 'a client that only holds does not reach the next broker',
     file: 'client/backend.ts',
-    find: 'isNeeded: () => this.#isAnswerAwaited || this.requests.heldCount > 0,',
-    replace: 'isNeeded: () => this.#isAnswerAwaited,',
+    find: 'this.#isAnswerAwaited || this.requests.heldCount > 0 || this.#capacities.count > 0,',
+    replace: 'this.#isAnswerAwaited,',
     profile: 'failing',
   },
   {
