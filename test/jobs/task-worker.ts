@@ -16,6 +16,12 @@ const tasks = {
     task.covers({ exclusive: 'b' }),
     task.covers({ shared: 'c' }),
   ],
+  units: (_: unknown, task: RunningTask) => [
+    task.units,
+    task.covers({ units: { gpu: 2 }, shared: 'gpu' }),
+    task.covers({ units: { gpu: 3 } }),
+    task.covers({ exclusive: 'gpu' }),
+  ],
   fail: () => {
     throw new RangeError('no canvas');
   },

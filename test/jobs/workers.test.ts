@@ -1,7 +1,7 @@
 /** Jobs whose work is done by workers: real ones, that fail in every way. */
 
 import { Worker } from 'node:worker_threads';
-import { createDomain } from 'kds';
+import { createDomain, type Resource } from 'kds';
 import { createJobQueue, type JobQueue } from 'kds/jobs';
 import { createArena, openThreadsDomain } from 'kds/threads';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -36,7 +36,8 @@ describe.each(backends)('a task of a queue on the backend %s', (_, open) => {
   afterEach(async () => {
     await Promise.all(queues.splice(0).map((queue) => queue.close()));
     workers.length = 0;
-    expect(domain.querySync()).toEqual(nothing);
+    const { held, pending } = domain.querySync();
+    expect({ held, pending }).toEqual(nothing);
   });
 
   it('gets its data, and its result comes back', async () => {
@@ -55,6 +56,26 @@ describe.each(backends)('a task of a queue on the backend %s', (_, open) => {
     });
     expect(await job.done).toEqual([true, false, false]);
   });
+
+  if (domain.capabilities.has('units')) {
+    it('gets the units of its job', async () => {
+      domain.setCapacity('gpu', ['gpu0', 'gpu1', 'gpu2', 'gpu3']);
+      const queue = makeQueue(2);
+      const units = new Map<Resource | string, number>([
+        ['gpu', 2],
+        [domain.resource(), 1],
+      ]);
+      domain.setCapacity([...units.keys()][1] as Resource, 1);
+      const jobs = [1, 2].map(() => queue.submit({ units, task: 'units' }));
+      const plain = queue.submit({ reads: 'a', task: 'units' });
+      const results = await Promise.all(jobs.map(({ done }) => done));
+      expect(results).toEqual([
+        [expect.objectContaining({ gpu: ['gpu0', 'gpu1'] }), true, false, false],
+        [expect.objectContaining({ gpu: expect.any(Array) }), true, false, false],
+      ]);
+      expect(await plain.done).toEqual([{}, false, false, false]);
+    });
+  }
 
   it('that fails, or whose result cannot be cloned, is a failed job', async () => {
     const queue = makeQueue();

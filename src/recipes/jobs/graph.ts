@@ -3,14 +3,15 @@
  *
  * On each resource an edge joins a job to the nearest earlier jobs that it conflicts with: the last
  * writer to the readers after it; these readers, or else the writer, to the next writer. All other
- * orders follow from those.
+ * orders follow from those. A job that takes units is one of the readers, and has an edge from the
+ * one ahead of it that takes some: whether it waits for that one depends on the capacity.
  */
 
 import type { ResourceRef } from '../../api/sets.ts';
 import { inDot, inMermaid } from '../../runtime/escape.ts';
 import type { JobState } from './job.ts';
 import type { QueueJob } from './queue-job.ts';
-import { keyOf, listOf } from './spec.ts';
+import { keyOf, listOf, takenOf } from './spec.ts';
 
 /**
  * A job in a {@link JobGraph}.
@@ -28,6 +29,12 @@ export interface GraphJob {
   readonly reads: readonly string[];
   /** Resources that the job writes, named likewise. */
   readonly writes: readonly string[];
+  /**
+   * Units that the job takes, by resource, named likewise; absent without any.
+   *
+   * @since 0.2.0
+   */
+  readonly units?: Readonly<Record<string, number>>;
   /** Id of the job whose sub-job this is; undefined for a job of the queue itself. */
   readonly parent: number | undefined;
 }
@@ -42,8 +49,12 @@ export interface GraphEdge {
   readonly from: number;
   /** Id of the later job. */
   readonly to: number;
-  /** Declared by `after`; or a resource that one writes and the other reads or writes. */
-  readonly kind: 'after' | 'write-read' | 'read-write' | 'write-write';
+  /**
+   * Declared by `after`; or a resource that one writes and the other reads or writes, or of which
+   * both take units: then `to` is behind `from` in line, and waits if too few units are left.
+   * Otherwise a job that takes units counts as one that reads.
+   */
+  readonly kind: 'after' | 'write-read' | 'read-write' | 'write-write' | 'units';
   /** The resource; undefined for `after`. `#` and a number for a resource without a name. */
   readonly resource: string | undefined;
 }
@@ -61,7 +72,8 @@ export interface JobGraph {
 }
 
 /**
- * Two jobs that conflict, and whose order only their submission determines.
+ * Two jobs of which one writes a resource that the other uses, and whose order only their submission
+ * determines.
  *
  * @since 0.1.0
  */
@@ -95,12 +107,19 @@ class Names {
 export function graphOf(jobs: readonly QueueJob[]): JobGraph {
   const names = new Names();
   const nodes = jobs.map((job): GraphJob => {
+    const units = [...(job.spec.units ?? [])].map(([ref, taken]) => [
+      names.of(ref),
+      takenOf(taken),
+    ]);
+    // Of a name and its handle the greater number is first.
+    units.reverse();
     return {
       id: job.id,
       label: job.label,
       state: job.state,
       reads: listOf(job.spec.reads).map((ref) => names.of(ref)),
       writes: listOf(job.spec.writes).map((ref) => names.of(ref)),
+      ...(units.length > 0 && { units: Object.fromEntries(units) }),
       parent: job.scope.parent?.id,
     };
   });
@@ -122,27 +141,27 @@ function edgesOf(jobs: readonly QueueJob[], names: Names): GraphEdge[] {
       uses.set(job.scope, ofScope);
     }
     const writes = new Set(listOf(job.spec.writes).map(keyOf));
-    const reads = new Set(
-      listOf(job.spec.reads)
-        .map(keyOf)
-        .filter((key) => !writes.has(key)),
-    );
+    const isNotWritten = (key: ResourceRef): boolean => !writes.has(key);
+    const taken = new Set([...(job.spec.units?.keys() ?? [])].map(keyOf).filter(isNotWritten));
+    const reads = new Set([...taken, ...listOf(job.spec.reads).map(keyOf).filter(isNotWritten)]);
     for (const key of writes) write(edges, useOf(ofScope, key), to, names.of(key));
     for (const key of reads) read(edges, useOf(ofScope, key), to, names.of(key));
+    for (const key of taken) take(edges, useOf(ofScope, key), to, names.of(key));
   }
   return edges;
 }
 
-/** The last writer of a resource, and the readers since. */
+/** The last writer of a resource; the readers since, and the last of them that takes units. */
 interface Use {
   writer: number | undefined;
   readers: number[];
+  taker: number | undefined;
 }
 
 function useOf(uses: Map<ResourceRef, Use>, key: ResourceRef): Use {
   let use = uses.get(key);
   if (use === undefined) {
-    use = { writer: undefined, readers: [] };
+    use = { writer: undefined, readers: [], taker: undefined };
     uses.set(key, use);
   }
   return use;
@@ -153,10 +172,17 @@ function read(edges: GraphEdge[], use: Use, to: number, resource: string): void 
   if (use.writer !== undefined) edges.push({ from: use.writer, to, kind: 'write-read', resource });
 }
 
+/** After {@link read}. */
+function take(edges: GraphEdge[], use: Use, to: number, resource: string): void {
+  if (use.taker !== undefined) edges.push({ from: use.taker, to, kind: 'units', resource });
+  use.taker = to;
+}
+
 function write(edges: GraphEdge[], use: Use, to: number, resource: string): void {
   const { writer, readers } = use;
   use.writer = to;
   use.readers = [];
+  use.taker = undefined;
   for (const from of readers) edges.push({ from, to, kind: 'read-write', resource });
   if (readers.length > 0 || writer === undefined) return;
   edges.push({ from: writer, to, kind: 'write-write', resource });
@@ -167,7 +193,7 @@ export function findUnordered(jobs: readonly QueueJob[]): UnorderedPair[] {
   const byId = new Map(jobs.map((job) => [job.id, job]));
   const pairs: UnorderedPair[] = [];
   for (const { from, to, kind, resource } of edgesOf(jobs, new Names())) {
-    if (resource === undefined || comesAfter(byId, to, from)) continue;
+    if (resource === undefined || kind === 'units' || comesAfter(byId, to, from)) continue;
     pairs.push({ first: from, second: to, kind, resource });
   }
   return pairs;

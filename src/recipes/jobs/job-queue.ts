@@ -50,6 +50,10 @@ export interface JobQueue {
    * @throws TypeError if the declaration is invalid, `after` names another job than one of this
    * queue, or a `task` is submitted to a queue without workers.
    * @throws {@link InvalidSetError} if the set is invalid, or has a handle of another domain.
+   * @throws {@link CapacityError} if the units of the set can never be granted.
+   * @throws {@link UnsupportedError} if the set has units, and the domain lacks the {@link
+   * Capability} `units`.
+   * @throws RangeError if a number of units is out of its bounds.
    * @throws {@link LimitError} if as many jobs wait for room as the ring holds, or the set or label
    * is too long.
    * @throws {@link DomainClosedError} if the queue or its domain is closed.
@@ -112,7 +116,8 @@ export interface JobQueue {
   /**
    * Lists pairs of jobs whose order only their submission determines: they conflict, and no path of
    * `after` leads from one to the other. Jobs that have ended are left out, and only the nearest
-   * pairs are listed: the list is empty exactly if there is no such pair.
+   * pairs are listed: the list is empty exactly if there is no such pair. Jobs that only share the
+   * units of a resource do not conflict.
    *
    * @waits Never.
    */

@@ -6,15 +6,17 @@
  * room that only the end of their parent would make.
  *
  * What a parent has declared is delegated to its sub-jobs under names of the scope's own, in the
- * same domain: so sub-jobs wait for each other by the one rule, and for no other caller.
+ * same domain: so sub-jobs wait for each other by the one rule, and for no other caller. Where it
+ * has declared units, each sub-job asserts their number as the capacity of the name.
  */
 
 import type { Domain } from '../../api/domain.ts';
 import { type Grant, isLost } from '../../api/grant.ts';
 import type { ResourceRef, SetSpec } from '../../api/sets.ts';
+import type { Unit, UnitCount } from '../../api/units.ts';
 import { type Linked, LinkedList } from '../../runtime/linked-list.ts';
 import type { Job, JobSpec, JobState } from './job.ts';
-import { hasResources, type JobSet, keyOf, listOf } from './spec.ts';
+import { hasResources, type JobSet, keyOf, listOf, takenOf } from './spec.ts';
 import { WaitQueue } from './wait-queue.ts';
 
 const delegatedNameLengthMax = 100;
@@ -36,6 +38,7 @@ interface ScopedJob<J extends ScopedJob<J>> extends Linked<J> {
   readonly scope: JobScope<J>;
   readonly state: JobState;
   readonly held: Grant | undefined;
+  readonly units: Readonly<Record<string, readonly Unit[]>>;
   readonly slot: Slot | undefined;
   /** Its set is being released; nothing else happens to it but its end. */
   readonly isEnding: boolean;
@@ -69,6 +72,8 @@ export class JobScope<J extends ScopedJob<J>> {
   readonly #prefix: string;
   #writable: ReadonlySet<ResourceRef> | undefined;
   #readable: ReadonlySet<ResourceRef> | undefined;
+  /** The units of the parent, by resource, that are not writable as a whole. */
+  #metered: ReadonlyMap<ResourceRef, number> | undefined;
   /** Names of delegated resources in the domain, and the names that users know them by. */
   readonly #delegated = new Map<ResourceRef, string>();
   readonly #declaredNames = new Map<string, string>();
@@ -86,27 +91,69 @@ export class JobScope<J extends ScopedJob<J>> {
   }
 
   /** The request that gets a job its set. */
-  requestFor({ spec: { reads, writes } }: J): SetRequest {
+  requestFor({ spec: { reads, writes, units } }: J): SetRequest {
     const { parent } = this;
     if (parent === undefined) {
-      return { set: { exclusive: writes, shared: reads }, holding: undefined };
+      const set = { exclusive: writes, shared: reads };
+      return { set: units === undefined ? set : { ...set, units }, holding: undefined };
     }
     this.#writable ??= new Set(listOf(parent.spec.writes).map(keyOf));
     this.#readable ??= new Set(listOf(parent.spec.reads).map(keyOf));
-    const [writable, readable] = [this.#writable, this.#readable];
+    this.#metered ??= this.#unitsOf(parent);
+    const [writable, readable, metered] = [this.#writable, this.#readable, this.#metered];
     let isAllDelegated = true;
-    const map = (isDeclared: (key: ResourceRef) => boolean) => {
-      return (ref: ResourceRef): ResourceRef => {
-        if (isDeclared(keyOf(ref))) return this.#delegate(ref);
-        isAllDelegated = false;
-        return ref;
-      };
+    const taken = new Map<ResourceRef, UnitCount>();
+    const keep = (ref: ResourceRef): ResourceRef => {
+      isAllDelegated = false;
+      return ref;
     };
-    const set = {
-      exclusive: listOf(writes).map(map((key) => writable.has(key))),
-      shared: listOf(reads).map(map((key) => writable.has(key) || readable.has(key))),
+    const exclusive = listOf(writes).map((ref) => {
+      return writable.has(keyOf(ref)) ? this.#delegate(ref) : keep(ref);
+    });
+    for (const [ref, count] of units ?? []) {
+      const [take, of] = [takenOf(count), metered.get(keyOf(ref)) ?? 0];
+      const isDelegated = take <= of;
+      const key = isDelegated ? this.#delegate(ref) : keep(ref);
+      // Of a name and its handle the greater number is first.
+      if (!taken.has(key)) taken.set(key, isDelegated ? { take, of } : count);
+    }
+    const shared: ResourceRef[] = [];
+    for (const ref of listOf(reads)) {
+      const key = keyOf(ref);
+      const of = metered.get(key);
+      if (of !== undefined) {
+        const name = this.#delegate(ref);
+        if (!taken.has(name)) taken.set(name, { take: 1, of });
+      } else shared.push(writable.has(key) || readable.has(key) ? this.#delegate(ref) : keep(ref));
+    }
+    const set = { exclusive, shared };
+    return {
+      set: taken.size === 0 ? set : { ...set, units: taken },
+      holding: isAllDelegated ? undefined : this.#ancestorGrants(),
     };
-    return { set, holding: isAllDelegated ? undefined : this.#ancestorGrants() };
+  }
+
+  #unitsOf({ spec }: J): ReadonlyMap<ResourceRef, number> {
+    const metered = new Map<ResourceRef, number>();
+    for (const [ref, count] of spec.units ?? []) {
+      const key = keyOf(ref);
+      if (!this.#writable?.has(key) && !metered.has(key)) metered.set(key, takenOf(count));
+    }
+    return metered;
+  }
+
+  /** The units of a sub-job: of a delegated resource those of the parent's, by number. */
+  delegatedUnits(
+    units: Readonly<Record<string, readonly Unit[]>>,
+  ): Readonly<Record<string, readonly Unit[]>> {
+    const ofParent = new Map(Object.entries(this.parent?.units ?? {}));
+    const entries = Object.entries(units).map(([name, own]): [string, readonly Unit[]] => {
+      const declared = this.#declaredNames.get(name);
+      if (declared === undefined) return [name, own];
+      const lent = ofParent.get(declared);
+      return [declared, lent === undefined ? own : own.flatMap((at) => lent[at as number] ?? [])];
+    });
+    return Object.fromEntries(entries);
   }
 
   /** The name that the parent declared, for the name under which it was delegated. */

@@ -2,6 +2,7 @@
 
 import type { Grant } from '../../api/grant.ts';
 import type { ResourceRef, SetSpec } from '../../api/sets.ts';
+import type { Unit, UnitsSpec } from '../../api/units.ts';
 
 /**
  * State of a job. It only moves forward; `done`, `failed`, `skipped` and `cancelled` are ends.
@@ -42,6 +43,13 @@ interface JobDeclaration {
    * none.
    */
   readonly writes?: ResourceRef | readonly ResourceRef[] | undefined;
+  /**
+   * Units of resources with a capacity that the job takes while it runs, as in {@link SetSpec}: `{
+   * gpu: 1 }`. Default: none. Needs a domain with the {@link Capability} `units`.
+   *
+   * @since 0.2.0
+   */
+  readonly units?: UnitsSpec | undefined;
   /**
    * Jobs of the same queue (a sub-job: of the same parent) that must end before it starts. Default:
    * none.
@@ -200,8 +208,26 @@ export interface RunningJob {
   /** Resources whose last writer failed, or died, while it ran: they may be half written. */
   readonly recovered: readonly string[];
   /**
-   * Checks whether the job declared all of a set, in that mode or a stronger one, still runs, and
-   * holds its grant and those of its ancestors.
+   * The units that the job has of each resource with a capacity, by the name of the resource: as
+   * {@link Grant.units}, and for a sub-job also those that its parent delegates.
+   *
+   * @throws {@link UnavailableError} on threads, if the arena's lock is not free in time.
+   * @waits Never.
+   * @example
+   * ```ts
+   * import { createDomain } from 'kds';
+   * import { createJobQueue } from 'kds/jobs';
+   *
+   * const queue = createJobQueue(createDomain({ capacity: { gpu: ['gpu0', 'gpu1'] } }));
+   * const { done } = queue.submit({ units: { gpu: 1 }, run: (job) => job.units });
+   * console.log(await done); // { gpu: [ 'gpu0' ] }
+   * ```
+   * @since 0.2.0
+   */
+  readonly units: Readonly<Record<string, readonly Unit[]>>;
+  /**
+   * Checks whether the job declared all of a set, in that mode or a stronger one and units at least
+   * as many, still runs, and holds its grant and those of its ancestors.
    *
    * @param set - The set. `{}` asks only whether the job runs and holds its grants.
    * @throws {@link InvalidSetError} or {@link LimitError} if the set is invalid.
@@ -210,8 +236,8 @@ export interface RunningJob {
   covers(set: SetSpec): boolean;
   /**
    * Submits a sub-job. The part of its set that this job has declared is *delegated*: sub-jobs take
-   * turns in the order of submission, and no other caller gets in between. The rest is requested
-   * while this job keeps its set. One sub-job at a time runs in this job's slot; others need slots
+   * turns in the order of submission, and no other caller gets in between. Units are delegated
+   * from the units that this job has declared. The rest is requested while this job keeps its set. One sub-job at a time runs in this job's slot; others need slots
    * of their own. The job ends when all of its sub-jobs have ended.
    *
    * @param spec - The declaration of the sub-job.

@@ -6,8 +6,8 @@
  */
 
 import type { Grant, Waiter } from '../../api/grant.ts';
-import { listsOf } from '../../api/read-set.ts';
 import type { SetSpec } from '../../api/sets.ts';
+import type { Unit } from '../../api/units.ts';
 import type { CapturedContext } from '../../runtime/async-context.ts';
 import { Deferred } from './deferred.ts';
 import type { Job, JobSpec, JobState, RunningJob } from './job.ts';
@@ -135,6 +135,11 @@ export class QueueJob implements Job, RunningJob {
     return scope.parent === undefined ? recovered : recovered.map((name) => scope.nameOf(name));
   }
 
+  get units(): Readonly<Record<string, readonly Unit[]>> {
+    const { units } = this.grant;
+    return this.scope.parent === undefined ? units : this.scope.delegatedUnits(units);
+  }
+
   get signal(): AbortSignal {
     const details = this.details();
     if (details.controller === undefined) {
@@ -149,9 +154,9 @@ export class QueueJob implements Job, RunningJob {
   }
 
   covers(set: SetSpec): boolean {
-    const { exclusive, shared } = listsOf(wantedIn(set));
+    const wanted = wantedIn(set);
     if (this.state !== 'running' || !this.#hasAll) return false;
-    return isWithin(this.spec, exclusive, shared);
+    return isWithin(this.spec, wanted);
   }
 
   cancel(reason: unknown = new DOMException('the job was cancelled', 'AbortError')): boolean {

@@ -2,8 +2,8 @@
 
 import { UnsupportedError } from '../../api/errors.ts';
 import { checkFunction } from '../../api/options.ts';
-import { listsOf } from '../../api/read-set.ts';
 import { describe, type SetSpec } from '../../api/sets.ts';
+import type { Unit } from '../../api/units.ts';
 import { isWithin, wantedIn } from './spec.ts';
 import { type FromWorker, isToWorker, type NamedSet, type ToWorker } from './task-messages.ts';
 
@@ -28,8 +28,21 @@ export interface RunningTask {
   /** Aborts if the job is cancelled, in a turn of the worker's event loop. */
   readonly signal: AbortSignal;
   /**
-   * Checks whether the job declared all of a set, by name and in that mode or a stronger one, and
-   * the task still runs. The loss of the grant is not known here.
+   * The units that the job takes, by the name of the resource, as {@link RunningJob.units} when the
+   * task began; of a job that declares no units none.
+   *
+   * @example
+   * ```ts no-run
+   * import { serveTasks } from 'kds/jobs';
+   *
+   * serveTasks({ train: (_, task) => console.log(task.units['gpu']) }); // [ 'gpu0' ]
+   * ```
+   * @since 0.2.0
+   */
+  readonly units: Readonly<Record<string, readonly Unit[]>>;
+  /**
+   * Checks whether the job declared all of a set, by name and in that mode or a stronger one and
+   * units at least as many, and the task still runs. The loss of the grant is not known here.
    *
    * @param set - The set.
    * @throws {@link InvalidSetError} or {@link LimitError} if the set is invalid.
@@ -109,7 +122,7 @@ export function serveTasks(
 
   const run = async (message: ToWorker & { kds: 'run task' }): Promise<void> => {
     const { id } = message;
-    const task = new Task(id, message.set);
+    const task = new Task(id, message.set, message.units);
     running.set(id, task);
     try {
       const fn = functions.get(message.task);
@@ -146,12 +159,14 @@ function sendable(error: unknown): unknown {
 class Task implements RunningTask {
   readonly id: number;
   readonly controller = new AbortController();
+  readonly units: RunningTask['units'];
   isRunning = true;
   readonly #set: NamedSet;
 
-  constructor(id: number, set: NamedSet) {
+  constructor(id: number, set: NamedSet, units: RunningTask['units'] = {}) {
     this.id = id;
     this.#set = set;
+    this.units = units;
   }
 
   get signal(): AbortSignal {
@@ -159,8 +174,8 @@ class Task implements RunningTask {
   }
 
   covers(set: SetSpec): boolean {
-    const { exclusive, shared } = listsOf(wantedIn(set));
-    return this.isRunning && isWithin(this.#set, exclusive, shared);
+    const wanted = wantedIn(set);
+    return this.isRunning && isWithin(this.#set, wanted);
   }
 }
 

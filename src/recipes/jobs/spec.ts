@@ -1,8 +1,10 @@
 /** Reads and checks what a job declares, and compares sets with it. */
 
+import { ALL } from '../../api/mode.ts';
 import { checkLabel, checkSignal } from '../../api/options.ts';
-import { RequestedRefs, readRefs, readSpec } from '../../api/read-set.ts';
+import { listsOf, RequestedRefs, readRefs, readSpec } from '../../api/read-set.ts';
 import { describe, type ResourceRef, type SetSpec } from '../../api/sets.ts';
+import type { UnitCount, UnitsSpec } from '../../api/units.ts';
 import type { Job, JobSpec, RunSpec, TaskSpec } from './job.ts';
 
 const none: readonly ResourceRef[] = Object.freeze([]);
@@ -12,12 +14,15 @@ const noItems: readonly never[] = Object.freeze([]);
 export interface JobSet {
   readonly reads: ResourceRef | readonly ResourceRef[];
   readonly writes: ResourceRef | readonly ResourceRef[];
+  /** Undefined if there are none. */
+  readonly units?: ReadonlyMap<ResourceRef, UnitCount> | undefined;
 }
 
 /** A job's specification, read once: the caller's own object is not read again. */
 export type ReadSpec = JobSpec<unknown> & {
   readonly reads: ResourceRef | readonly ResourceRef[];
   readonly writes: ResourceRef | readonly ResourceRef[];
+  readonly units: ReadonlyMap<ResourceRef, UnitCount> | undefined;
   readonly after: readonly Job<unknown>[];
   /** The `this` of `run`. */
   readonly self: object;
@@ -26,12 +31,20 @@ export type ReadSpec = JobSpec<unknown> & {
 /** The resources of a set that is compared with a job's, read once. */
 export function wantedIn(set: SetSpec): RequestedRefs {
   const wanted = new RequestedRefs();
-  const accept = (ref: unknown): ResourceRef => ref as ResourceRef;
-  const hasBoth = typeof set === 'object' && set !== null && 'exclusive' in set && 'shared' in set;
-  // A prepared set has more keys than these two.
-  if (hasBoth) readSpec({ exclusive: set.exclusive, shared: set.shared }, wanted, accept);
-  else readSpec(set, wanted, accept);
+  const isPrepared =
+    typeof set === 'object' && set !== null && 'exclusive' in set && 'shared' in set;
+  // A prepared set has more keys than these.
+  if (isPrepared) {
+    const { exclusive, shared } = set;
+    const units = 'units' in set ? { units: set.units } : {};
+    readSpec({ exclusive, shared, ...units } as SetSpec, wanted, acceptAny);
+  } else readSpec(set, wanted, acceptAny);
   return wanted;
+}
+
+/** The domain decides which handles are valid. */
+function acceptAny(ref: unknown): ResourceRef {
+  return ref as ResourceRef;
 }
 
 /** Each job keeps the result, so it is as small as possible. */
@@ -41,10 +54,17 @@ function namesOf(
   if (refs === undefined) return none;
   if (typeof refs === 'string') return refs;
   const read = new RequestedRefs();
-  // The domain decides which handles are valid.
-  readRefs(refs, read, (ref) => ref as ResourceRef);
+  readRefs(refs, read, acceptAny);
   // A list that grew has spare capacity; its copy has none.
   return read.refs.slice();
+}
+
+/** @throws TypeError, RangeError, InvalidSetError, LimitError */
+function countsOf(units: UnitsSpec | undefined): ReadSpec['units'] {
+  if (units === undefined) return undefined;
+  const read = new RequestedRefs();
+  readSpec({ units }, read, acceptAny);
+  return listsOf(read).units;
 }
 
 /** Read by index: a list may have no iterator, or one of its own. */
@@ -61,8 +81,8 @@ export function listOf<T>(items: T | readonly T[] | undefined): readonly T[] {
 }
 
 /** Whether a job declared any resource. */
-export function hasResources({ reads, writes }: JobSet): boolean {
-  return listOf(reads).length > 0 || listOf(writes).length > 0;
+export function hasResources({ reads, writes, units }: JobSet): boolean {
+  return listOf(reads).length > 0 || listOf(writes).length > 0 || units !== undefined;
 }
 
 function isList<T>(items: T | readonly T[]): items is readonly T[] {
@@ -72,7 +92,7 @@ function isList<T>(items: T | readonly T[]): items is readonly T[] {
 /**
  * Reads a job's specification. Runs code of the caller (getters, proxies).
  *
- * @throws TypeError, LimitError
+ * @throws TypeError, RangeError, InvalidSetError, LimitError
  */
 export function readJobSpec(spec: JobSpec<unknown>): ReadSpec {
   if (typeof spec !== 'object' || spec === null) {
@@ -100,6 +120,7 @@ export function readJobSpec(spec: JobSpec<unknown>): ReadSpec {
   if (signal !== undefined) checkSignal(signal);
   const reads = namesOf(spec.reads);
   const writes = namesOf(spec.writes);
+  const units = countsOf(spec.units);
   const after = itemsOf(spec.after);
   const self = spec;
   // Written out: a copy of a copy took half of the time of a submission.
@@ -109,6 +130,7 @@ export function readJobSpec(spec: JobSpec<unknown>): ReadSpec {
           run,
           reads,
           writes,
+          units,
           after,
           afterFailure,
           afterLoss,
@@ -119,7 +141,7 @@ export function readJobSpec(spec: JobSpec<unknown>): ReadSpec {
           data,
           transfer,
         }
-      : { run, reads, writes, after, afterFailure, afterLoss, label, signal, self, task };
+      : { run, reads, writes, units, after, afterFailure, afterLoss, label, signal, self, task };
   return own as ReadSpec;
 }
 
@@ -128,16 +150,27 @@ export function keyOf(ref: ResourceRef): ResourceRef {
   return typeof ref === 'string' ? ref : (ref.name ?? ref);
 }
 
+/** The number of units that a set names of a resource. */
+export function takenOf(count: UnitCount): number {
+  return typeof count === 'number' ? count : count.take;
+}
+
 /** Whether a job's set has all of these, in these modes or stronger ones. */
 export function isWithin(
-  { reads, writes }: JobSet,
-  exclusive: readonly ResourceRef[],
-  shared: readonly ResourceRef[],
+  { reads, writes, units }: JobSet,
+  { refs, count, exclusiveCount, unitsCount, counts }: RequestedRefs,
 ): boolean {
-  const writable = listOf(writes).map(keyOf);
-  const readable = [...writable, ...listOf(reads).map(keyOf)];
-  return (
-    exclusive.every((ref) => writable.includes(keyOf(ref))) &&
-    shared.every((ref) => readable.includes(keyOf(ref)))
-  );
+  const has = new Map<ResourceRef, number>();
+  const add = (ref: ResourceRef, taken: number): void => {
+    const key = keyOf(ref);
+    has.set(key, Math.max(taken, has.get(key) ?? 0));
+  };
+  for (const ref of listOf(writes)) add(ref, ALL);
+  for (const [ref, taken] of units ?? []) add(ref, takenOf(taken));
+  for (const ref of listOf(reads)) add(ref, 1);
+  for (let index = 0; index < count; index++) {
+    const wanted = unitsCount > 0 ? (counts[index] as number) : index < exclusiveCount ? ALL : 1;
+    if ((has.get(keyOf(refs[index] as ResourceRef)) ?? 0) < wanted) return false;
+  }
+  return true;
 }

@@ -1,8 +1,11 @@
 /** Messages between a queue and its workers; other messages may use the same port. */
 
+import type { Unit } from '../../api/units.ts';
+
 export interface NamedSet {
   readonly reads: readonly string[];
   readonly writes: readonly string[];
+  readonly units?: ReadonlyMap<string, number>;
 }
 
 export type ToWorker =
@@ -12,6 +15,8 @@ export type ToWorker =
       readonly task: string;
       readonly data: unknown;
       readonly set: NamedSet;
+      /** Those that its job has; absent if it declares none. */
+      readonly units?: Readonly<Record<string, readonly Unit[]>>;
     }
   | { readonly kds: 'abort task'; readonly id: number; readonly reason: unknown };
 

@@ -11,7 +11,7 @@ import { checkFunction } from '../../api/options.ts';
 import { describe, type ResourceRef } from '../../api/sets.ts';
 import type { TaskSpec } from './job.ts';
 import type { QueueJob } from './queue-job.ts';
-import { keyOf, listOf } from './spec.ts';
+import { keyOf, listOf, takenOf } from './spec.ts';
 import { type FromWorker, isFromWorker, type NamedSet, type ToWorker } from './task-messages.ts';
 import { WaitQueue } from './wait-queue.ts';
 
@@ -211,7 +211,9 @@ class Member {
 
   run(job: QueueJob, { task, data, transfer = [] }: TaskSpec): Promise<unknown> {
     if (this.#end !== undefined) return Promise.reject(this.#end);
-    const message: ToWorker = { kds: 'run task', id: job.id, task, data, set: namesOf(job) };
+    const units = job.spec.units === undefined ? {} : { units: job.units };
+    const set = namesOf(job);
+    const message: ToWorker = { kds: 'run task', id: job.id, task, data, set, ...units };
     // First, as data that cannot be cloned throws.
     this.#worker.postMessage(message, transfer as readonly never[]);
     setKeepsAlive(this.#worker, true);
@@ -286,13 +288,20 @@ function setKeepsAlive(
 }
 
 /** The part of the set that a worker can know: resources without a name mean nothing there. */
-function namesOf({ spec: { reads, writes } }: QueueJob): NamedSet {
+function namesOf({ spec: { reads, writes, units } }: QueueJob): NamedSet {
   const named = (refs: ResourceRef | readonly ResourceRef[]): readonly string[] => {
     return listOf(refs)
       .map(keyOf)
       .filter((key) => typeof key === 'string');
   };
-  return { reads: named(reads), writes: named(writes) };
+  const set = { reads: named(reads), writes: named(writes) };
+  if (units === undefined) return set;
+  const counts = new Map<string, number>();
+  for (const [ref, count] of units) {
+    const key = keyOf(ref);
+    if (typeof key === 'string') counts.set(key, takenOf(count));
+  }
+  return { ...set, units: counts };
 }
 
 function cloneable(reason: unknown): unknown {
