@@ -102,7 +102,7 @@ describe('arguments', () => {
       },
     );
     await open().request(name, options, nothing);
-    expect(order).toEqual(['toString', 'ifAvailable', 'mode', 'signal', 'steal']);
+    expect(order).toEqual(['toString', 'ifAvailable', 'mode', 'signal', 'steal', 'units']);
   });
 
   it.each([

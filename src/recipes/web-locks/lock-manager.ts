@@ -11,17 +11,12 @@ import type { Domain, Session } from '../../api/domain.ts';
 import { checkIsObject, checkLabel } from '../../api/options.ts';
 import { describe } from '../../api/sets.ts';
 import type { SnapshotEntry } from '../../api/snapshot.ts';
+import type { CapacitySpec } from '../../api/units.ts';
 import { AbortListeners } from '../../runtime/abort-listeners.ts';
 import { domException } from './dom-exception.ts';
 import type { Lock } from './lock.ts';
 import { type LockAgent, LockRequest } from './lock-request.ts';
-import {
-  asInterface,
-  convertArguments,
-  type LockMode,
-  type LockOptions,
-  type LockTerms,
-} from './web-idl.ts';
+import { asInterface, convertArguments, type LockOptions, type LockTerms } from './web-idl.ts';
 
 /**
  * Called when the lock is granted. The lock is held until the promise that this returns is
@@ -48,8 +43,14 @@ export type LockSetGrantedCallback<R> = (locks: readonly Lock[] | null) => R;
 export interface LockInfo {
   /** Name of the resource. */
   readonly name: string;
-  /** Mode of the request. */
+  /** Mode of the request; 'shared' of one with units. */
   readonly mode: LockMode;
+  /**
+   * Number of units of a resource with a capacity: 1 of a shared lock; absent of an exclusive one.
+   *
+   * @since 0.2.0
+   */
+  readonly units?: number;
   /**
    * Identifies the manager. Of a request not made by one: the label of its session, or its own, or
    * ''.
@@ -199,6 +200,34 @@ export class LockManager {
   }
 
   /**
+   * Declares the capacity of a resource, an extension by kds: locks with `units` take that many of
+   * them, a shared one takes one, an exclusive one all. See {@link Domain.setCapacity}.
+   *
+   * @param name - Any string that does not begin with '-'.
+   * @param capacity - The number of units, or their names.
+   * @throws DOMException: NotSupportedError for a reserved name; InvalidStateError if the manager is
+   * closed.
+   * @throws {@link CapacityError}, {@link UnsupportedError}, TypeError or RangeError as the
+   * domain's `setCapacity`, and {@link DomainClosedError} or {@link UnavailableError}.
+   * @waits Never for a lock. Resolves after one round trip to a remote backend.
+   * @example
+   * ```ts
+   * import { createDomain } from 'kds';
+   * import { LockManager } from 'kds/web-locks';
+   *
+   * const locks = new LockManager(createDomain());
+   * await locks.setCapacity('connections', 10);
+   * await locks.request('connections', { units: 2 }, (lock) => console.log(lock?.units)); // [ 0, 1 ]
+   * ```
+   * @since 0.2.0
+   */
+  async setCapacity(name: string, capacity: CapacitySpec): Promise<void> {
+    this.#checkOpen();
+    if (isReserved(name)) throw reservedName();
+    await this.#session.setCapacity(name, capacity);
+  }
+
+  /**
    * Lists locks that are held and requests that wait, in the order of the requests: all of the
    * domain's, from any thread, process or machine.
    *
@@ -241,16 +270,21 @@ export class LockManager {
 
 /** Steps 5 to 9 of the request() method, in their order. */
 function checkTerms({ names, mode, ifAvailable, steal, signal }: LockTerms): void {
-  const isReserved = (name: string): boolean => name.startsWith('-');
-  if (typeof names === 'string' ? isReserved(names) : names.some(isReserved)) {
-    throw notSupported("names that begin with '-' are reserved");
-  }
+  if (typeof names === 'string' ? isReserved(names) : names.some(isReserved)) throw reservedName();
   if (steal && ifAvailable) throw notSupported('steal and ifAvailable exclude each other');
   if (steal && mode !== 'exclusive') throw notSupported('steal is for exclusive locks');
   if (signal !== undefined && (steal || ifAvailable)) {
     throw notSupported('signal goes neither with steal nor with ifAvailable: these never wait');
   }
   if (signal?.aborted) throw signal.reason;
+}
+
+function isReserved(name: unknown): boolean {
+  return typeof name === 'string' && name.startsWith('-');
+}
+
+function reservedName(): DOMException {
+  return notSupported("names that begin with '-' are reserved");
 }
 
 function notSupported(message: string): DOMException {
@@ -260,5 +294,10 @@ function notSupported(message: string): DOMException {
 function infoOf({ set, session, label }: SnapshotEntry): LockInfo[] {
   const clientId = session ?? label ?? '';
   const infoIn = (mode: LockMode) => (name: string) => ({ clientId, mode, name });
-  return [...set.exclusive.map(infoIn('exclusive')), ...set.shared.map(infoIn('shared'))];
+  const infos = [...set.exclusive.map(infoIn('exclusive')), ...set.shared.map(infoIn('shared'))];
+  if (set.units === undefined) return infos;
+  const counted = Object.entries(set.units).map(([name, units]): LockInfo => {
+    return { ...infoIn('shared')(name), units };
+  });
+  return [...infos, ...counted];
 }

@@ -14,6 +14,7 @@
 import type { Domain } from '../../api/domain.ts';
 import { isKdsError } from '../../api/errors.ts';
 import type { Grant, Waiter } from '../../api/grant.ts';
+import type { SetSpec } from '../../api/sets.ts';
 import type { AbortListeners } from '../../runtime/abort-listeners.ts';
 import {
   type CapturedContext,
@@ -69,10 +70,10 @@ export class LockRequest {
   /** "Request a lock". Delivery is direct, as the callback has a task of its own to wait for. */
   #start(): void {
     const { domain } = this.#agent;
-    const { names, mode, ifAvailable, steal, signal } = this.#terms;
+    const { ifAvailable, steal, signal } = this.#terms;
     publishStart(this.#terms);
-    const set = mode === 'shared' ? { shared: names } : { exclusive: names };
     if (signal !== undefined && !this.#follow(signal)) return;
+    const set = this.#set();
     if (ifAvailable) {
       domain.tryAcquire(set).then(this.#onGrant, this.#onNotTaken);
       return;
@@ -85,6 +86,15 @@ export class LockRequest {
     }
     // The request may have been aborted within that call.
     if (this.#isOver) this.#waiter?.cancel();
+  }
+
+  #set(): SetSpec {
+    const { names, mode, units } = this.#terms;
+    if (units !== undefined) {
+      const list = typeof names === 'string' ? [names] : names;
+      return { units: new Map(list.map((name) => [name, units])) };
+    }
+    return mode === 'shared' ? { shared: names } : { exclusive: names };
   }
 
   /** False if the request is over by the time that the signal has its listener. */

@@ -2,6 +2,7 @@
 
 import type { Grant } from '../../api/grant.ts';
 import { describe } from '../../api/sets.ts';
+import type { Unit } from '../../api/units.ts';
 import { asInterface, type LockMode } from './web-idl.ts';
 
 /** Known to this module only, so that no other code makes locks. */
@@ -52,9 +53,31 @@ export class Lock {
     return this.#name;
   }
 
-  /** The mode that was requested. */
+  /** The mode that was requested; 'shared' of a request with units. */
   get mode(): LockMode {
     return this.#mode;
+  }
+
+  /**
+   * The units that the lock has of a resource with a capacity, an extension by kds: their names, or
+   * numbers from 0 for a plain capacity. Empty without a capacity, and once the lock has ended.
+   *
+   * @throws {@link UnavailableError} on threads, if the arena's lock is not free in time.
+   * @waits Never.
+   * @example
+   * ```ts
+   * import { createDomain } from 'kds';
+   * import { LockManager } from 'kds/web-locks';
+   *
+   * const locks = new LockManager(createDomain());
+   * await locks.setCapacity('gpu', ['gpu0', 'gpu1']);
+   * console.log(await locks.request('gpu', { units: 1 }, (lock) => lock?.units)); // [ 'gpu0' ]
+   * ```
+   * @since 0.2.0
+   */
+  get units(): readonly Unit[] {
+    const units = this.#grant?.units ?? {};
+    return Object.hasOwn(units, this.#name) ? (units[this.#name] as readonly Unit[]) : [];
   }
 }
 

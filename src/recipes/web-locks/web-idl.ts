@@ -7,6 +7,8 @@
 import { LimitError } from '../../api/errors.ts';
 import { setSizeMax } from '../../api/limits.ts';
 import { describe } from '../../api/sets.ts';
+import type { UnitCount } from '../../api/units.ts';
+import { domException } from './dom-exception.ts';
 
 /**
  * 'exclusive', or 'shared' with other shared locks.
@@ -32,6 +34,13 @@ export interface LockOptions {
   readonly steal?: boolean | undefined;
   /** Ends the wait: rejects with `signal.reason` itself. No effect once the callback is called. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Units of a resource with a capacity, or of each resource of a set, an extension by kds. Neither
+   * with `mode` nor with `steal`. Default: none.
+   *
+   * @since 0.2.0
+   */
+  readonly units?: UnitCount | undefined;
 }
 
 type Callback = (lock: unknown) => unknown;
@@ -41,6 +50,8 @@ export interface LockTerms {
   /** One name, or those of a set. */
   readonly names: string | readonly string[];
   readonly mode: LockMode;
+  /** Of each name; then the mode is 'shared'. */
+  readonly units: UnitCount | undefined;
   readonly ifAvailable: boolean;
   readonly steal: boolean;
   readonly signal: AbortSignal | undefined;
@@ -90,15 +101,23 @@ function convertOptions(value: unknown): Omit<LockTerms, 'names' | 'callback'> {
   }
   const options = value as Record<keyof LockOptions, unknown>;
   const ifAvailable = Boolean(options.ifAvailable);
-  const mode = toMode(options.mode);
+  const given = options.mode;
+  const mode = toMode(given);
   const signal = toSignal(options.signal);
   const steal = Boolean(options.steal);
-  return { ifAvailable, mode, signal, steal };
+  // The domain reads it, and refuses invalid numbers.
+  const units = options.units as UnitCount | undefined;
+  if (units === undefined) return { ifAvailable, mode, units, signal, steal };
+  if (given !== undefined) {
+    throw domException('NotSupportedError', 'units and mode exclude each other');
+  }
+  return { ifAvailable, mode: 'shared', units, signal, steal };
 }
 
 const defaults = Object.freeze({
   ifAvailable: false,
   mode: 'exclusive',
+  units: undefined,
   signal: undefined,
   steal: false,
 } as const);
