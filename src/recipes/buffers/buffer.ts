@@ -10,6 +10,7 @@ import { GrantLostError, InvalidSetError } from '../../api/errors.ts';
 import { checkIsObject, checkLabel } from '../../api/options.ts';
 import { describe, type SetSpec } from '../../api/sets.ts';
 import { checkCanShareMemory } from '../../api/shared-memory.ts';
+import type { Unit } from '../../api/units.ts';
 import {
   guardView,
   type ReadonlyView,
@@ -41,6 +42,12 @@ export interface Cover {
    * @waits Never.
    */
   covers(set: SetSpec): boolean;
+  /**
+   * The units that it has: buffers of a {@link BufferPool}, which are units of the pool's resource.
+   *
+   * @since 0.2.0
+   */
+  readonly units?: Readonly<Record<string, readonly Unit[]>>;
 }
 
 /**
@@ -183,16 +190,27 @@ const byteLengthLimit = 2 ** 31 - 1;
  * @since 0.1.0
  */
 export function createBuffer(options: BufferOptions): SharedBuffer {
+  return createMemory(options);
+}
+
+/** `pool`: the buffer's pool, and its number in there. */
+export function createMemory(options: BufferOptions, pool?: BufferHandle['pool']): SharedBuffer {
   checkIsObject(options);
   const { byteLength, label, isGuarded = false } = options;
   checkWhole('byteLength', byteLength, byteLengthLimit);
   if (label !== undefined) checkLabel(label);
   checkGuarded(isGuarded);
-  const [a, b, c, d] = globalThis.crypto.getRandomValues(new Uint32Array(4)).map((n) => n >>> 0);
-  const resource = `${label ?? 'buffer'} ${[a, b, c, d].map((n) => n?.toString(36)).join('-')}`;
+  const resource = uniqueName(label ?? 'buffer');
   checkCanShareMemory();
   const memory = new SharedArrayBuffer(byteLength);
-  return new MemoryBuffer({ kind: 'kds-buffer', resource, label, memory }, isGuarded);
+  const handle: BufferHandle = { kind: 'kds-buffer', resource, label, memory };
+  return new MemoryBuffer(pool === undefined ? handle : { ...handle, pool }, isGuarded);
+}
+
+/** A name of a resource that is globally unique. */
+export function uniqueName(label: string): string {
+  const [a, b, c, d] = globalThis.crypto.getRandomValues(new Uint32Array(4)).map((n) => n >>> 0);
+  return `${label} ${[a, b, c, d].map((n) => n?.toString(36)).join('-')}`;
 }
 
 /**
@@ -287,7 +305,7 @@ class MemoryBuffer implements SharedBuffer {
         `a view needs a grant of a local domain, or a running job, not ${describe(cover)}`,
       );
     }
-    if (cover.covers(set)) return;
+    if (cover.covers(set) || isUnitOf(cover, this.handle)) return;
     const name = describe(this.label ?? this.resource);
     if (!cover.covers({})) {
       throw new GrantLostError(`buffer ${name}: the grant has ended, and views of it with it`);
@@ -297,6 +315,15 @@ class MemoryBuffer implements SharedBuffer {
       `buffer ${name} is not held ${mode} by this grant: request its resource in the same set`,
     );
   }
+}
+
+/** Whether a cover has the buffer as a unit of its pool: by number, or by its label as name. */
+export function isUnitOf(cover: Cover, { pool, label }: BufferHandle): boolean {
+  if (pool === undefined || !cover.covers({})) return false;
+  const { resource, number } = pool;
+  const { units = {} } = cover;
+  const own = Object.hasOwn(units, resource) ? units[resource] : undefined;
+  return own?.some((unit) => unit === number || unit === label) ?? false;
 }
 
 /** @throws TypeError, RangeError */

@@ -16,6 +16,12 @@ export interface BufferHandle {
   readonly resource: string;
   /** See {@link SharedBuffer.label}. */
   readonly label: string | undefined;
+  /**
+   * The resource of its pool, and its number in there; absent of a buffer without a pool.
+   *
+   * @since 0.2.0
+   */
+  readonly pool?: { readonly resource: string; readonly number: number };
   /** The bytes. Access them by views of the buffer, which check the grant. */
   readonly memory: SharedArrayBuffer;
 }
@@ -28,6 +34,12 @@ export interface BufferHandle {
 export interface BufferPoolHandle {
   /** Identifies handles of pools. */
   readonly kind: 'kds-buffer-pool';
+  /**
+   * See {@link BufferPool.resource}.
+   *
+   * @since 0.2.0
+   */
+  readonly resource: string;
   /** Handles of the buffers, in their order. */
   readonly buffers: readonly BufferHandle[];
 }

@@ -10,6 +10,7 @@ export {
 export type { ReadonlyView, TypedView, ViewConstructor } from './guarded-view.ts';
 export type { BufferHandle, BufferPoolHandle } from './handle.ts';
 export {
+  type AcquireBuffersOptions,
   type BufferPool,
   type BufferPoolOptions,
   createBufferPool,
