@@ -8,7 +8,10 @@
 import { test as base } from '@playwright/test';
 import { InvalidSetError } from '../api/errors.ts';
 import type { Grant } from '../api/grant.ts';
-import { domainOfTests, labelOf, specOf, type TestedSet } from './tested-set.ts';
+import type { ResourceRef } from '../api/sets.ts';
+import type { UnitCount } from '../api/units.ts';
+import { quote } from '../runtime/escape.ts';
+import { domainOfTests, labelOf, specOf, type TestedSet, type TestedSpec } from './tested-set.ts';
 
 export type { TestedSet } from './tested-set.ts';
 
@@ -39,8 +42,9 @@ export interface HoldingFixtures {
 
 /**
  * Playwright's `test`, whose tests hold the sets that they declare while they run: by `test.use`,
- * or one by one by annotations `reads` and `writes`, each with one name. The two add up, and are
- * acquired at once; a `test.use` within another one replaces it. A test that declares nothing waits
+ * or one by one by annotations `reads` and `writes`, each with one name, and `units`, with a number
+ * and a name: `1 gpu`, or `1 of 4 gpu`, which asserts the capacity. They add up, and are acquired at
+ * once; a `test.use` within another one replaces it. A test that declares nothing waits
  * for nothing. Each attempt of a retried test has a grant of its own. A test waits 10 minutes at
  * most, apart from its own time, and fails with InvalidSetError if a declaration is invalid.
  *
@@ -67,8 +71,12 @@ export const test = base.extend<HoldingFixtures & HoldingOptions>({
         exclusive: [...spec.exclusive, ...declared('writes')],
         shared: [...spec.shared, ...declared('reads')],
       };
+      const units = unitsWith(spec.units, declared('units'));
       const domain = await domainOfTests('playwright');
-      const grant = await domain.acquire(set, { timeoutMs, label: labelOf(titlePath) });
+      const grant = await domain.acquire(units.size === 0 ? set : { ...set, units }, {
+        timeoutMs,
+        label: labelOf(titlePath),
+      });
       try {
         await use(grant);
       } finally {
@@ -78,6 +86,25 @@ export const test = base.extend<HoldingFixtures & HoldingOptions>({
     { auto: true, timeout: timeoutMs + fixtureMarginMs },
   ],
 });
+
+/** Units by annotation replace those of `holds` for the same name. */
+function unitsWith(
+  units: TestedSpec['units'],
+  annotations: readonly string[],
+): ReadonlyMap<ResourceRef, UnitCount> {
+  const all = new Map(units);
+  for (const text of annotations) {
+    const [, take, of, name] = /^(\d+) (?:of (\d+) )?(.+)$/s.exec(text) ?? [];
+    if (take === undefined || name === undefined) {
+      throw new InvalidSetError(
+        `an annotation of type "units" has a number and a name, like "1 gpu" or "1 of 4 gpu", ` +
+          `not ${quote(text)}`,
+      );
+    }
+    all.set(name, of === undefined ? Number(take) : { take: Number(take), of: Number(of) });
+  }
+  return all;
+}
 
 /** @throws InvalidSetError where the name is missing: the test would run without its lock. */
 function nameIn({ type, description }: { type: string; description?: string }): string {

@@ -3,7 +3,8 @@
  *
  * A test asks for a set while it holds those of the declarations around it. A name that stands in
  * two of them, written in one, would wait for itself: that is refused before anything is requested.
- * A name that both only read is not requested again. All else is refused by the broker where it
+ * A name that both only read is not requested again. Nor may two of them take units of the same
+ * name, as another test could take units in between. All else is refused by the broker where it
  * would close a cycle, as the request declares what the test holds.
  */
 
@@ -129,13 +130,19 @@ function outerOf(task: TestTask): TestTask | undefined {
 
 /** The part of a set that is to be requested. */
 function withoutHeld(spec: TestedSpec, around: readonly TestHolding[]): TestedSpec {
-  const keysOf = (mode: keyof TestedSpec): ReadonlySet<ResourceRef> =>
-    new Set(around.flatMap((holding) => holding.spec[mode].map(keyOf)));
-  const [written, read] = [keysOf('exclusive'), keysOf('shared')];
-  for (const ref of spec.exclusive) {
-    if (written.has(keyOf(ref)) || read.has(keyOf(ref))) throw waitsForItself(ref);
-  }
-  for (const ref of spec.shared) if (written.has(keyOf(ref))) throw waitsForItself(ref);
+  const keysOf = (refsOf: (spec: TestedSpec) => Iterable<ResourceRef>): ReadonlySet<ResourceRef> =>
+    new Set(around.flatMap((holding) => [...refsOf(holding.spec)].map(keyOf)));
+  const unitsOf = ({ units }: TestedSpec): Iterable<ResourceRef> => units?.keys() ?? [];
+  const written = keysOf(({ exclusive }) => exclusive);
+  const read = keysOf(({ shared }) => shared);
+  const taken = keysOf(unitsOf);
+  const refuse = (refs: Iterable<ResourceRef>, held: readonly ReadonlySet<ResourceRef>[]): void => {
+    for (const ref of refs)
+      if (held.some((keys) => keys.has(keyOf(ref)))) throw waitsForItself(ref);
+  };
+  refuse(spec.exclusive, [written, read, taken]);
+  refuse(unitsOf(spec), [written, read, taken]);
+  refuse(spec.shared, [written, taken]);
   return { ...spec, shared: spec.shared.filter((ref) => !read.has(keyOf(ref))) };
 }
 

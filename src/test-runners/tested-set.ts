@@ -6,7 +6,9 @@
 import { basename } from 'node:path';
 import { InvalidSetError } from '../api/errors.ts';
 import { labelLengthMax } from '../api/limits.ts';
+import { listsOf, RequestedRefs, readSpec } from '../api/read-set.ts';
 import { describe, type ResourceRef } from '../api/sets.ts';
+import type { UnitCount, UnitsSpec } from '../api/units.ts';
 import { type BrokerDomain, openBrokerDomain } from '../backends/broker/index.ts';
 import { quote } from '../runtime/escape.ts';
 
@@ -20,12 +22,22 @@ export interface TestedSet {
   readonly reads?: ResourceRef | readonly ResourceRef[] | undefined;
   /** Resources that it writes: no other test uses them meanwhile. Default: none. */
   readonly writes?: ResourceRef | readonly ResourceRef[] | undefined;
+  /**
+   * Units of resources with a capacity that it takes: `{ gpu: { take: 1, of: 4 } }`, which asserts
+   * the capacity, or `{ gpu: 1 }` where it is declared elsewhere. Default: none. The grant of the
+   * test has them as {@link Grant.units}.
+   *
+   * @since 0.2.0
+   */
+  readonly units?: UnitsSpec | undefined;
 }
 
 /** A set of a test, as lists of its own. */
 export interface TestedSpec {
   readonly exclusive: readonly ResourceRef[];
   readonly shared: readonly ResourceRef[];
+  /** Absent if there are none. */
+  readonly units?: ReadonlyMap<ResourceRef, UnitCount>;
 }
 
 let opened: Promise<BrokerDomain> | undefined;
@@ -47,7 +59,7 @@ export function domainOfTests(runner: string): Promise<BrokerDomain> {
  * Reads a set once.
  *
  * @throws InvalidSetError for a mistyped key, an empty name, or a set of which nothing is defined:
- * the tests would run without the locks they need.
+ * the tests would run without the locks they need. LimitError, TypeError and RangeError for units.
  */
 export function specOf(set: TestedSet): TestedSpec {
   if (typeof set !== 'object' || set === null) {
@@ -57,22 +69,31 @@ export function specOf(set: TestedSet): TestedSpec {
   }
   const keys = Object.keys(set);
   for (const key of keys) {
-    if (key === 'reads' || key === 'writes') continue;
+    if (key === 'reads' || key === 'writes' || key === 'units') continue;
     throw new InvalidSetError(
-      `a test's set has no ${quote(key)}: name resources under "reads" or "writes"`,
+      `a test's set has no ${quote(key)}: name resources under "reads", "writes" or "units"`,
     );
   }
-  const { reads, writes } = set;
-  if (keys.length > 0 && reads === undefined && writes === undefined) {
+  const { reads, writes, units } = set;
+  if (keys.length > 0 && reads === undefined && writes === undefined && units === undefined) {
     throw new InvalidSetError(
-      '"reads" or "writes" of a test\'s set is undefined: pass {} for none',
+      '"reads", "writes" or "units" of a test\'s set is undefined: pass {} for none',
     );
   }
-  const spec = { exclusive: listOf(writes), shared: listOf(reads) };
-  if ([...spec.exclusive, ...spec.shared].includes('')) {
+  const counts = units === undefined ? undefined : countsOf(units);
+  const lists = { exclusive: listOf(writes), shared: listOf(reads) };
+  const spec = counts === undefined ? lists : { ...lists, units: counts };
+  if ([...spec.exclusive, ...spec.shared, ...(counts?.keys() ?? [])].includes('')) {
     throw new InvalidSetError("a resource of a test's set has an empty name");
   }
   return spec;
+}
+
+/** Read once; the domain decides which handles are valid. */
+function countsOf(units: UnitsSpec): TestedSpec['units'] {
+  const read = new RequestedRefs();
+  readSpec({ units }, read, (ref) => ref as ResourceRef);
+  return listsOf(read).units;
 }
 
 function listOf(refs: TestedSet['reads']): readonly ResourceRef[] {
