@@ -250,8 +250,8 @@ export class Pair {
     const own = this.oracle.live.filter((set) => set.tag?.by === by);
     const held = own.filter((set) => set.granted);
     const waiting = own.filter((set) => !set.granted);
-    // The last ones first, so that none of its own is granted what another one leaves.
-    for (const set of [...waiting.reverse(), ...held]) this.oracle.remove(set);
+    // At one moment, so that none of its own is granted what another one leaves.
+    this.oracle.removeAll([...waiting, ...held]);
     await this.#participant(by).close();
     for (const set of waiting) isError(await set.tag?.refusal(), 'KDS_DOMAIN_CLOSED');
     const client = clientOf(by) === 1 ? await this.#world.participant() : this.#world.domain;

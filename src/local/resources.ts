@@ -223,6 +223,7 @@ export class Resources {
     }
     scratch.exclusiveCount = requested.exclusiveCount;
     copyUnits(scratch, requested);
+    if (scratch.unitsCount > 0 && count > 1) dropRepeated(scratch);
     // What names much is kept no longer than its request needs it.
     if (count <= refsKept) requested.isTaken = false;
     return scratch;
@@ -326,6 +327,29 @@ function copyUnits(to: ResolvedSet, { unitsCount, counts, asserted }: OrderedRef
   if (unitsCount === 0) return;
   to.counts = counts;
   to.asserted = asserted;
+}
+
+/**
+ * A resource of which units are taken, and that was named before with more of them, counts as it
+ * was named first: what it asserts beside that is nothing.
+ */
+function dropRepeated(set: ResolvedSet): void {
+  const { queues, exclusiveCount, unitsCount, count } = set;
+  const seen = new Set(queues.slice(0, exclusiveCount));
+  const unitsEnd = exclusiveCount + unitsCount;
+  const kept: number[] = [];
+  for (let index = 0; index < count; index++) {
+    const isOfUnits = index >= exclusiveCount && index < unitsEnd;
+    if (isOfUnits && seen.has(queues[index] as number)) set.unitsCount--;
+    else kept.push(index);
+    if (isOfUnits) seen.add(queues[index] as number);
+  }
+  if (kept.length === count) return;
+  const { counts, asserted } = set;
+  set.counts = kept.map((index) => counts[index] as number);
+  set.asserted = kept.map((index) => asserted[index] as number);
+  for (const [at, index] of kept.entries()) queues[at] = queues[index] as number;
+  set.count = kept.length;
 }
 
 function busy(resource: LocalResource): ResourceBusyError {

@@ -445,8 +445,10 @@ export class Oracle<Tag = unknown> {
    * Whether the capacities that a request needs are in force. Asserted ones come into force where a
    * resource is unused and has none.
    */
-  #declareFor({ units = {} }: OracleSpec): boolean {
-    const wanted = Object.entries(units).map(([name, each]) => ({ name, ...termsOf(each) }));
+  #declareFor({ exclusive = [], units = {} }: OracleSpec): boolean {
+    const wanted = Object.entries(units)
+      .filter(([name]) => !exclusive.includes(name))
+      .map(([name, each]) => ({ name, ...termsOf(each) }));
     const isMet = wanted.every(({ name, take, of }) => {
       const capacity = this.capacities.get(name) ?? (this.isUsed(name) ? undefined : of);
       return capacity !== undefined && take <= capacity && (of ?? capacity) === capacity;

@@ -163,6 +163,12 @@ describe('the journal', () => {
     end(rest[0]);
     end(four);
     step(() => core.steal([a], 1, 0, 0));
+    // Numbers come back behind free ones, and before those of another grant.
+    step(() => core.setCapacity(b, 3));
+    const [first, second, third] = [ask(b, 1), ask(b, 1), ask(b, 1)] as const;
+    end(first);
+    end(second);
+    end(third);
     // An asserted capacity, and a part let go.
     step(() => core.assertCapacity(c, 3));
     const last = ask(c, 2);

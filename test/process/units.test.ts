@@ -526,3 +526,22 @@ it('refuses a wait that would be a deadlock, and only then', async () => {
 function until(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
 }
+
+it('counts a resource once, as it was named with the most units', () => {
+  const domain = createDomain();
+  const named: SetSpec = { exclusive: 'a', units: { a: { take: 1, of: 2 } } };
+  for (const set of [named, domain.prepare(named)]) {
+    const grant = domain.acquireSync(set);
+    expect(domain.capacity('a')).toBeUndefined();
+    expect(grant.covers({ exclusive: 'a' })).toBe(true);
+    grant.release();
+  }
+  const handle = domain.resource('b');
+  const units = new Map<string | typeof handle, number | { take: number; of: number }>([
+    [handle, { take: 3, of: 4 }],
+    ['b', { take: 2, of: 9 }],
+  ]);
+  const grant = domain.acquireSync({ units, shared: ['b', 'c'], exclusive: ['d'] });
+  expect(domain.capacity('b')).toEqual({ capacity: 4, taken: 3, waiting: 0 });
+  expect(grant.covers({ shared: 'c', exclusive: 'd', units: { b: 3 } })).toBe(true);
+});
