@@ -91,7 +91,7 @@ function checkOption({ name, rawName, value, inlineValue }: OptionToken, options
 }
 
 /** A user's word in messages: always in quotes. */
-function quoted(text: string): string {
+export function quoted(text: string): string {
   return escaped(JSON.stringify(text));
 }
 

@@ -3,10 +3,11 @@
  * runs, so that a mistake in the last one does not leave the work half done.
  */
 
-import { nameLengthMax, setSizeMax } from '../api/limits.ts';
+import { isUsageError } from './arguments.ts';
 import { didYouMean } from './near-words.ts';
+import { type CommandSet, type CommandUnits, checkSet, readUnits } from './units-argument.ts';
 
-/** One line: a command, and what it reads and writes. */
+/** One line: a command, and its set. */
 export interface BatchLine {
   /** Counted from 1. */
   readonly number: number;
@@ -15,8 +16,8 @@ export interface BatchLine {
   /** Its id in `after` of later lines. */
   readonly id: string | undefined;
   readonly label: string;
-  readonly reads: readonly string[];
-  readonly writes: readonly string[];
+  /** Of `writes`, `reads` and `units`. */
+  readonly set: CommandSet;
   /** Numbers of earlier lines. */
   readonly after: readonly number[];
   readonly cwd: string | undefined;
@@ -33,13 +34,16 @@ export interface BatchPlan {
   readonly faults: readonly LineFault[];
 }
 
-const keys = ['run', 'id', 'label', 'reads', 'writes', 'after', 'cwd', 'env'];
+const keys = ['run', 'id', 'label', 'reads', 'writes', 'units', 'after', 'cwd', 'env'];
 const printedLengthMax = 80;
 
 class Fault extends Error {}
 
-/** Ignores empty lines and lines starting with #. */
-export function readLines(text: string): BatchPlan {
+/**
+ * Ignores empty lines and lines starting with #. `capacities`: all that are declared, if that is
+ * known.
+ */
+export function readLines(text: string, capacities?: ReadonlyMap<string, number>): BatchPlan {
   const lines: BatchLine[] = [];
   const faults: LineFault[] = [];
   const numbers = new Map<string, number>();
@@ -49,10 +53,11 @@ export function readLines(text: string): BatchPlan {
     const number = index + 1;
     try {
       const read = readLine(trimmed, number, numbers);
+      if (capacities !== undefined) checkDeclared(read.set.units, capacities);
       lines.push(read);
       if (read.id !== undefined) numbers.set(read.id, number);
     } catch (error) {
-      if (!(error instanceof Fault)) throw error;
+      if (!(error instanceof Fault) && !isUsageError(error)) throw error;
       faults.push({ number, message: error.message });
     }
   }
@@ -73,17 +78,12 @@ function readLine(text: string, number: number, numbers: ReadonlyMap<string, num
     throw new Fault(`duplicate id ${JSON.stringify(id)}: line ${numbers.get(id)} has the same`);
   }
   const command = typeof run === 'string' ? run : run.join(' ');
-  const [reads, writes] = [readNames(object, 'reads'), readNames(object, 'writes')];
-  if (reads.length + writes.length > setSizeMax) {
-    throw new Fault(`reads and writes together have over ${setSizeMax} names`);
-  }
   return {
     number,
     run,
     id,
     label: readText(object, 'label') ?? id ?? command.slice(0, printedLengthMax),
-    reads,
-    writes,
+    set: readSet(object),
     after: readTexts(object, 'after').map((each) => numberOf(each, numbers)),
     cwd: readFolder(object),
     env: readEnvironment(object['env']),
@@ -133,11 +133,47 @@ function readTexts(object: Readonly<Record<string, unknown>>, key: string): read
   throw new Fault(`${key} must be a string, or a list of strings`);
 }
 
+/** @throws Fault, UsageError */
+function readSet(object: Readonly<Record<string, unknown>>): CommandSet {
+  const set = {
+    exclusive: readNames(object, 'writes'),
+    shared: readNames(object, 'reads'),
+    units: readUnitsOf(object['units']),
+  };
+  checkSet(set);
+  return set;
+}
+
+function readUnitsOf(units: unknown = {}): readonly CommandUnits[] {
+  if (typeof units !== 'object' || units === null || Array.isArray(units)) {
+    throw new Fault('units must be an object like {"gpu": 1} or {"gpu": "1/4:VARIABLE"}');
+  }
+  return Object.entries(units).map(([name, count]: readonly [string, unknown]) => {
+    if (name === '') throw new Fault('units has an empty name');
+    if (typeof count !== 'number' && typeof count !== 'string') {
+      throw new Fault(`units of ${JSON.stringify(name)} must be a number or a string`);
+    }
+    return readUnits(name, String(count));
+  });
+}
+
+function checkDeclared(
+  units: readonly CommandUnits[],
+  capacities: ReadonlyMap<string, number>,
+): void {
+  for (const { name, capacity } of units) {
+    if (capacity !== undefined || capacities.has(name)) continue;
+    throw new Fault(
+      `${JSON.stringify(name)} has no capacity: declare it by --capacity NAME=COUNT, or state it ` +
+        'with the units: "COUNT/CAPACITY"',
+    );
+  }
+}
+
 function readNames(object: Readonly<Record<string, unknown>>, key: string): readonly string[] {
   const names = readTexts(object, key);
-  if (names.includes('')) throw new Fault(`${key} has an empty name`);
-  if (names.every((name) => name.length <= nameLengthMax)) return names;
-  throw new Fault(`${key} has a name over the limit of ${nameLengthMax} characters`);
+  if (!names.includes('')) return names;
+  throw new Fault(`${key} has an empty name`);
 }
 
 function numberOf(id: string, numbers: ReadonlyMap<string, number>): number {

@@ -52,9 +52,9 @@ async function runProgram(
   grant: Grant,
   onStart: (child: ChildProcess) => void,
 ): Promise<void> {
-  const env = environmentUnder(grant, line.writes, line.reads, { ...process.env, ...line.env });
-  const start = { program, args, stdin: 'ignore', env, cwd: line.cwd } as const;
   try {
+    const env = environmentUnder(grant, line.set, { ...process.env, ...line.env });
+    const start = { program, args, stdin: 'ignore', env, cwd: line.cwd } as const;
     const { code, signal } = await runCommand(start, onStart);
     if (signal !== null) {
       throw new CommandFailedError(`ended by ${signal}`, exitCodeOfSignal(signal));

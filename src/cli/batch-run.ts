@@ -5,6 +5,7 @@
 
 import type { ChildProcess } from 'node:child_process';
 import type { Domain } from '../api/domain.ts';
+import { isKdsError } from '../api/errors.ts';
 import { labelLengthMax } from '../api/limits.ts';
 import { createJobQueue, type Job, type JobQueue } from '../recipes/jobs/index.ts';
 import { jsonText } from '../runtime/escape.ts';
@@ -16,6 +17,7 @@ import { endWhenLost, type LostPolicy } from './lost-command.ts';
 import { inShellWords, printable } from './messages.ts';
 import { print } from './output.ts';
 import { SignalsCaught } from './terminal-signals.ts';
+import { firstNameOf, unitsSpecOf } from './units-argument.ts';
 
 /** As of make: something failed. */
 export const somethingFailed = 2;
@@ -68,9 +70,7 @@ class Batch {
         this.#progress.skipped(line.label);
         continue;
       }
-      const spec = specOf(line, this.#jobs, (own) => this.#runLine(line, own));
-      // `#runLine` handles the loss of its set.
-      const job = this.#queue.submit({ ...spec, afterLoss: 'ignore' });
+      const job = this.#submit(line);
       this.#jobs.set(line.number, job);
       ends.push(this.#follow(line, job));
       // The ring is full: this job enters it before the next line is submitted.
@@ -82,6 +82,28 @@ class Batch {
     this.#progress.close();
     if (this.#stoppedBy !== undefined) return exitCodeOfSignal(this.#stoppedBy);
     return this.#isFailed ? somethingFailed : exitCode.done;
+  }
+
+  #submit(line: BatchLine): Job {
+    const spec = specOf(line, this.#jobs, (own) => this.#runLine(line, own));
+    try {
+      // `#runLine` handles the loss of its set.
+      return this.#queue.submit({ ...spec, afterLoss: 'ignore' });
+    } catch (error) {
+      if (!isKdsError(error, 'KDS_CAPACITY')) throw error;
+      // Without --local the job would fail later: the effect on other lines is the same.
+      const run = (): void => {
+        this.#fail();
+        throw error;
+      };
+      return this.#queue.submit({ after: spec.after, label: spec.label, run });
+    }
+  }
+
+  /** Called before the job ends, as its end starts the next one. */
+  #fail(): void {
+    this.#isFailed = true;
+    if (!this.#options.keepsGoing) this.#stop();
   }
 
   /** Signals are forwarded to running commands; some also end the batch. */
@@ -117,9 +139,7 @@ class Batch {
       });
       if (isLost) throw new CommandFailedError('exit code 0', 0);
     } catch (error) {
-      // Before the job ends, as its end starts the next one.
-      this.#isFailed = true;
-      if (!this.#options.keepsGoing) this.#stop();
+      this.#fail();
       // Whatever its exit code: it may have worked without the set.
       if (!isLost || !(error instanceof CommandFailedError)) throw error;
       const what = `its set was lost: ${error.message}`;
@@ -150,19 +170,24 @@ class Batch {
 /** A line as a job of a queue, to which the jobs of earlier lines were submitted. */
 export function specOf(line: BatchLine, jobs: ReadonlyMap<number, Job>, run: JobRun) {
   return {
-    reads: line.reads,
-    writes: line.writes,
+    reads: line.set.shared,
+    writes: line.set.exclusive,
+    ...unitsOf(line),
     after: line.after.flatMap((number) => jobs.get(number) ?? []),
     label: line.label.slice(0, labelLengthMax),
     run,
   };
 }
 
+function unitsOf({ set: { units } }: BatchLine) {
+  return units.length > 0 && { units: unitsSpecOf(units) };
+}
+
 type JobRun = (job: { readonly grant: Parameters<typeof runLine>[1] }) => Promise<void>;
 
 function messageOf(line: BatchLine, reason: unknown): string {
   const what = reason instanceof Error ? reason.message : String(reason);
-  return lineText(line, inShellWords(what, line.writes[0] ?? line.reads[0]));
+  return lineText(line, inShellWords(what, firstNameOf(line.set)));
 }
 
 function lineText({ number, label }: BatchLine, text: string): string {

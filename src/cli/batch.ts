@@ -9,6 +9,8 @@
 
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import type { SyncDomain } from '../api/domain.ts';
+import { ALL } from '../api/mode.ts';
 import { createDomain } from '../index.ts';
 import {
   createJobQueue,
@@ -18,7 +20,15 @@ import {
   type JobQueue,
 } from '../recipes/jobs/index.ts';
 import { jsonText } from '../runtime/escape.ts';
-import { readChoice, readOnly, readOptions, UsageError } from './arguments.ts';
+import {
+  checkNameLengths,
+  checkNames,
+  quoted,
+  readChoice,
+  readOnly,
+  readOptions,
+  UsageError,
+} from './arguments.ts';
 import { type BatchLine, type BatchPlan, readLines } from './batch-lines.ts';
 import { runBatch, somethingFailed, specOf } from './batch-run.ts';
 import { readAddress } from './domain-address.ts';
@@ -27,6 +37,7 @@ import { lostOptions, readLostPolicy } from './lost-command.ts';
 import { printable, report } from './messages.ts';
 import { openAt } from './open-domain.ts';
 import type { OpenedDomain } from './opened-domain.ts';
+import { readCount } from './units-argument.ts';
 
 const options = {
   jobs: { type: 'string', short: 'j' },
@@ -36,6 +47,7 @@ const options = {
   check: { type: 'boolean' },
   json: { type: 'boolean' },
   local: { type: 'boolean' },
+  capacity: { type: 'string', multiple: true },
   domain: { type: 'string' },
   socket: { type: 'string' },
   label: { type: 'string' },
@@ -49,7 +61,10 @@ const concurrencyMax = 2 ** 16;
 export async function batch(args: readonly string[]): Promise<number | undefined> {
   const { values, positionals } = readOptions(args, options);
   if (values.help === true) return undefined;
-  const plan = readPlan(readOnly(positionals, 'FILE, or - for standard input,'));
+  const isLocal = values.local === true;
+  const capacities = readCapacities(values.capacity ?? [], isLocal);
+  const file = readOnly(positionals, 'FILE, or - for standard input,');
+  const plan = readPlan(file, isLocal ? capacities : undefined);
   const concurrency = readConcurrency(values.jobs);
   const lostPolicy = readLostPolicy(values);
   const graph =
@@ -67,16 +82,15 @@ export async function batch(args: readonly string[]): Promise<number | undefined
     await printPlan(plan.lines, graph, values.check === true);
     return plan.faults.length > 0 ? somethingFailed : exitCode.done;
   }
-  const isLocal = values.local === true;
   if (isLocal && values.domain !== undefined) {
     throw new UsageError('--local and --domain cannot be used together');
   }
   const opened = isLocal
-    ? openHere()
+    ? openHere(capacities)
     : await openAt(readAddress(values.domain, values.socket), {
         label: values.label ?? 'kds batch',
         // Without its options: a URL among them may have a password.
-        command: `kds batch ${positionals[0]}`,
+        command: `kds batch ${file}`,
       });
   try {
     const isJson = values.json === true;
@@ -88,17 +102,35 @@ export async function batch(args: readonly string[]): Promise<number | undefined
   }
 }
 
-function openHere(): OpenedDomain {
-  const domain = createDomain();
+function openHere(capacities: ReadonlyMap<string, number>): OpenedDomain {
+  const domain = createDomain({ capacity: Object.fromEntries(capacities) });
   return { domain, close: () => domain.close() };
 }
 
-function readPlan(file: string): BatchPlan {
+function readPlan(file: string, capacities?: ReadonlyMap<string, number>): BatchPlan {
   try {
-    return readLines(readFileSync(file === '-' ? 0 : file, 'utf8'));
+    return readLines(readFileSync(file === '-' ? 0 : file, 'utf8'), capacities);
   } catch (error) {
     throw new UsageError(`cannot read ${printable(file)}: ${(error as Error).message}`);
   }
+}
+
+/** The values of `--capacity`: the name ends at the last `=`. @throws UsageError */
+function readCapacities(texts: readonly string[], isLocal: boolean): ReadonlyMap<string, number> {
+  if (texts.length > 0 && !isLocal) {
+    throw new UsageError('--capacity requires --local: with the broker, use kds capacity');
+  }
+  const capacities = new Map<string, number>();
+  for (const text of texts) {
+    const end = text.lastIndexOf('=');
+    if (end === -1) throw new UsageError(`--capacity must be NAME=COUNT, got ${quoted(text)}`);
+    const name = text.slice(0, end);
+    checkNames([name], '--capacity');
+    checkNameLengths([name]);
+    if (capacities.has(name)) throw new UsageError(`--capacity names ${quoted(name)} twice`);
+    capacities.set(name, readCount(text.slice(end + 1), `the capacity of ${quoted(name)}`));
+  }
+  return capacities;
 }
 
 function readConcurrency(text: string | undefined): number {
@@ -116,13 +148,13 @@ async function printPlan(
   graph: 'dot' | 'mermaid' | 'json' | undefined,
   isCheck: boolean,
 ): Promise<void> {
-  const queue = createJobQueue(createDomain(), {
+  const domain = createDomain();
+  const queue = createJobQueue(domain, {
     capacity: Math.max(1, lines.length),
     isPaused: true,
     onFailure: () => undefined,
   });
-  const jobs = new Map<number, Job>();
-  for (const line of lines) jobs.set(line.number, queue.submit(specOf(line, jobs, async () => {})));
+  submitAll(queue, domain, lines);
   if (graph !== undefined) {
     const plan = queue.graph();
     if (graph === 'json') process.stdout.write(`${jsonText(plan)}\n`);
@@ -137,6 +169,17 @@ async function printPlan(
     }
   }
   await queue.close();
+}
+
+/** A job for each line, of which none runs: capacities are not known, and do not matter. */
+function submitAll(queue: JobQueue, domain: SyncDomain, lines: readonly BatchLine[]): void {
+  const jobs = new Map<number, Job>();
+  for (const line of lines) {
+    const units = line.set.units.map(({ name, count }): [string, number] => [name, count]);
+    for (const [name] of units) domain.setCapacity(name, ALL);
+    const spec = { ...specOf(line, jobs, async () => {}), units: new Map(units) };
+    jobs.set(line.number, queue.submit(spec));
+  }
 }
 
 /** Jobs are numbered as they are submitted, from 1 on. */

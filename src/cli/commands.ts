@@ -6,6 +6,7 @@
 
 import { batch } from './batch.ts';
 import { breakGrants } from './break.ts';
+import { capacity } from './capacity.ts';
 import { checkTraceFile } from './check-trace.ts';
 import { completion } from './completion.ts';
 import { ls } from './ls.ts';
@@ -21,6 +22,7 @@ export const commands: Readonly<Record<string, Command>> = {
   ls,
   why,
   break: breakGrants,
+  capacity,
   top,
   serve,
   'check-trace': checkTraceFile,

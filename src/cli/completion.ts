@@ -14,13 +14,20 @@ export async function completion(args: readonly string[]): Promise<number | unde
   return exitCode.done;
 }
 
-const commands = 'run batch ls why break top serve check-trace completion help';
+const commands = 'run batch ls why break capacity top serve check-trace completion help';
 
 /** Options by command; those that end in `=` take a value. */
 const optionsOf = {
   run: [
-    ...['-x=', '-s=', '-e=', '-n', '-w=', '-E=', '-o', '-c='],
-    ...['--exclusive=', '--shared=', '--nonblock', '--timeout=', '--conflict-exit-code='],
+    ...['-x=', '-s=', '-e=', '-u=', '-n', '-w=', '-E=', '-o', '-c='],
+    ...[
+      '--exclusive=',
+      '--shared=',
+      '--units=',
+      '--nonblock',
+      '--timeout=',
+      '--conflict-exit-code=',
+    ],
     ...[
       '--close',
       '--command=',
@@ -34,11 +41,12 @@ const optionsOf = {
   ],
   batch: [
     ...['-j=', '-k', '-n', '--jobs=', '--keep-going', '--dry-run', '--graph=', '--check'],
-    ...['--json', '--local', '--label=', '--on-lost=', '--kill-after='],
+    ...['--json', '--local', '--capacity=', '--label=', '--on-lost=', '--kill-after='],
     ...['--domain=', '--socket=', '--help'],
   ],
   ls: ['--json', '--names', '-0', '--null', '--watch', '--domain=', '--socket=', '--help'],
   why: ['--json', '--domain=', '--socket=', '--help'],
+  capacity: ['--names=', '--json', '--domain=', '--socket=', '--help'],
   break: ['--yes', '--domain=', '--socket=', '--help'],
   top: ['--interval=', '--web', '--port=', '--domain=', '--socket=', '--help'],
   serve: ['--idle=', '--grace=', '--metrics=', '--socket=', '--help'],
@@ -76,8 +84,12 @@ _kds() {
       word=\${COMP_WORDS[at]}
       case $word in
         --) at=$((at + 1)); break ;;
-        -x|-s|-e|-w|-E|-c|--exclusive|--shared|--timeout|--wait|--conflict-exit-code|--command|\\
-        --label|--on-lost|--kill-after|--domain|--socket) at=$((at + 2)) ;;
+        -x|-s|-e|-u|-w|-E|-c|--exclusive|--shared|--units|--timeout|--wait|\\
+        --conflict-exit-code|--command|--label|--on-lost|--kill-after|--domain|--socket)
+          # bash separates words at = and : too.
+          if [ "\${COMP_WORDS[at+1]-}" = '=' ]; then at=$((at + 1)); fi
+          at=$((at + 2))
+          while [[ \${COMP_WORDS[at]-} == [=:] ]]; do at=$((at + 2)); done ;;
         -*) at=$((at + 1)) ;;
         *) break ;;
       esac
@@ -93,7 +105,7 @@ _kds() {
     fi
   fi
   case $previous in
-    -x|-s|-e|--exclusive|--shared)
+    -x|-s|-e|-u|--exclusive|--shared|--units)
       _kds_names "$current"
       return ;;
     --on-lost)
@@ -103,7 +115,7 @@ _kds() {
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return ;;
     -w|-E|-c|-d|--timeout|--wait|--conflict-exit-code|--command|--label|--kill-after|--interval|\\
-    --idle|--grace|--domain|--metrics|--port) return ;;
+    --idle|--grace|--domain|--metrics|--port|--names|--capacity) return ;;
   esac
   case $command in
 ${completed.map((name) => `    ${name}) options='${words(name)}' ;;`).join('\n')}
@@ -111,7 +123,7 @@ ${completed.map((name) => `    ${name}) options='${words(name)}' ;;`).join('\n')
     help) options='${commands}' ;;
   esac
   case $command in
-    why|break)
+    why|break|capacity)
       if [ "\${current#-}" = "$current" ]; then
         _kds_names "$current"
         return
@@ -144,6 +156,7 @@ _kds() {
       _arguments -S $domain \\
         '*'{-x,-e,--exclusive}'[hold exclusive]:name:_kds_names' \\
         '*'{-s,--shared}'[hold shared]:name:_kds_names' \\
+        '*'{-u,--units}'[take units]:name=count:_kds_names' \\
         '(-n --nonblock)'{-n,--nonblock}'[do not wait]' \\
         '(-w --timeout)'{-w,--timeout}'[limit of the wait]:time:' \\
         '(-E --conflict-exit-code)'{-E,--conflict-exit-code}'[exit code if not granted]:code:' \\
@@ -163,10 +176,13 @@ _kds() {
         '--json[print each command as it ends]' \\
         '--on-lost[if the set is lost]:action:(term kill ignore)' \\
         '--kill-after[from TERM to KILL]:time:' \\
-        '--local[without the broker]' '--label[label of the batch]:text:' ':file:_files' ;;
+        '--local[without the broker]' '*--capacity[of a local resource]:name=count:' \\
+        '--label[label of the batch]:text:' ':file:_files' ;;
     ls) _arguments $domain '--json[JSON]' '--names[only names]' \\
         '(-0 --null)'{-0,--null}'[end names with NUL]' '--watch[print each change]' ;;
     why) _arguments $domain '--json[JSON]' ':name:_kds_names' ;;
+    capacity) _arguments $domain '--names[of the units]:names:' '--json[JSON]' \\
+        ':name:_kds_names' ':count:' ;;
     break) _arguments $domain '(-y --yes)'{-y,--yes}'[do not ask]' ':name:_kds_names' ;;
     top)
       _arguments $domain '(-d --interval)'{-d,--interval}'[time between refreshes]:time:' \\
@@ -196,7 +212,7 @@ complete -c kds -n __kds_first -a '${commands}'
 complete -c kds -n __kds_first -l help
 complete -c kds -n __kds_first -l version
 ${completed.flatMap((name) => optionsOf[name].map((option) => fishOption(name, option))).join('\n')}
-complete -c kds -n '__kds_at why break' -a '${fishNames}'
+complete -c kds -n '__kds_at why break capacity' -a '${fishNames}'
 complete -c kds -n '__kds_at completion' -a 'bash zsh fish'
 complete -c kds -n '__kds_at run' -a '(__fish_complete_subcommand)'`;
 
@@ -207,7 +223,7 @@ function fishOption(command: Completed, option: string): string {
   if (!option.endsWith('=')) return line;
   if (name === '--on-lost') return `${line} -xa 'term kill ignore'`;
   if (name === '--socket') return `${line} -rF`;
-  const isName = ['-x', '-s', '-e', '--exclusive', '--shared'].includes(name);
+  const isName = ['-x', '-s', '-e', '-u', '--exclusive', '--shared', '--units'].includes(name);
   return isName ? `${line} -xa '${fishNames}'` : `${line} -x`;
 }
 

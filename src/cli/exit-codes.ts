@@ -4,7 +4,7 @@ import { constants } from 'node:os';
 
 export const exitCode = {
   done: 0,
-  /** The answer is no: no holder, nothing to break, or the question was answered with no. */
+  /** No holder, no capacity, nothing to break, or the question was answered with no. */
   no: 1,
   usage: 64,
   /** The file is no trace, or one of another version. */
@@ -13,6 +13,8 @@ export const exitCode = {
   /** A fault of kds itself. */
   internal: 70,
   notGranted: 75,
+  /** Units without a capacity, more than there are, or of another capacity; as EX_CONFIG. */
+  capacity: 78,
   cannotRun: 126,
   notFound: 127,
 } as const;

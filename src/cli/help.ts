@@ -18,9 +18,10 @@ function optionLine(option: string, text: string, width: number): string {
 const texts: Readonly<Record<string, string>> = {
   '': `kds: take several locks at once, or none
 
-usage: kds run [-x NAME]... [-s NAME]... [options] [--] COMMAND [ARG]...
+usage: kds run [-x NAME]... [-s NAME]... [-u UNITS]... [options] [--] COMMAND [ARG]...
        kds batch [options] FILE | -
        kds ls | why NAME | break NAME | top
+       kds capacity NAME [COUNT]
        kds serve | check-trace FILE
        kds completion bash | zsh | fish
 
@@ -29,6 +30,7 @@ usage: kds run [-x NAME]... [-s NAME]... [options] [--] COMMAND [ARG]...
   ls          list held and waiting sets
   why         explain a resource: its holders and its queue
   break       revoke the grants that hold a resource
+  capacity    print the number of units of a resource, or declare it
   top         list held and waiting sets, refreshed on the whole terminal
   serve       run the broker in the foreground instead of on demand
   check-trace check a trace, recorded by KDS_TRACE, against the rule
@@ -36,14 +38,18 @@ usage: kds run [-x NAME]... [-s NAME]... [options] [--] COMMAND [ARG]...
 
 kds COMMAND --help prints the options of a command. kds --version prints the version.`,
 
-  run: `usage: kds run [-x NAME]... [-s NAME]... [options] [--] COMMAND [ARG]...
-       kds run [-x NAME]... [-s NAME]... [options] -c STRING
+  run: `usage: kds run [-x NAME]... [-s NAME]... [-u UNITS]... [options] [--] COMMAND [ARG]...
+       kds run [-x NAME]... [-s NAME]... [-u UNITS]... [options] -c STRING
 
 Runs COMMAND while the whole set is held. The set is granted at once, first come, first served.
-At least one NAME is required, and no NAME is empty.
+At least one of -x, -s and -u is required, and no NAME is empty.
 
   -x, --exclusive NAME  hold NAME exclusive; also -e
   -s, --shared NAME     hold NAME shared
+  -u, --units NAME=COUNT[/CAPACITY][:VARIABLE]
+                        take COUNT units of NAME. /CAPACITY states how many there are: it is
+                        declared while NAME is in use, or must be the one that is declared.
+                        VARIABLE is set to the units, as in 0,1. NAME ends at the last =
   -n, --nonblock        do not wait; also --nb
   -w, --timeout TIME    wait at most TIME: seconds, or 500ms, 5s, 2m, 1h, 1d; also --wait
   -E, --conflict-exit-code N
@@ -58,8 +64,9 @@ ${addressLines(17)}
 
 Exit code: that of the command; 128+N if signal N ended the command or the wait; 75 not
 granted in time; 64 wrong usage, or a deadlock with an outer kds run; 69 the broker or Redis
-is unavailable; 70 an internal error; 126 the command cannot be run; 127 the command does not
-exist. A message gives the reason for each of 64 to 127, except for 75 with -n.`,
+is unavailable, or has no units; 70 an internal error; 78 NAME has no capacity, fewer units, or
+another capacity; 126 the command cannot be run; 127 the command does not exist. A message
+gives the reason for each of 64 to 127, except for 75 with -n.`,
 
   batch: `usage: kds batch [options] FILE | -
 
@@ -71,6 +78,7 @@ and lines starting with # are ignored.
   run     a command for the shell, or a list of a program and its arguments
   reads, writes
           a name, or a list of names: held shared, or exclusive, while the command runs
+  units   an object of names, with a number or "COUNT[/CAPACITY][:VARIABLE]" as of kds run -u
   id, after
           a name of the line; ids of earlier lines that must have succeeded
   label   printed by ls and why, and in errors of other callers (default: id, or the command)
@@ -89,6 +97,8 @@ and lines starting with # are ignored.
       --kill-after TIME
                      time from TERM to KILL, with --on-lost=term (default 10s)
       --local        do not use the broker: only commands of this batch exclude each other
+      --capacity NAME=COUNT
+                     number of units of NAME, with --local
       --label TEXT   label of the whole batch, printed by ls --json (default "kds batch")
 ${addressLines()}
 
@@ -124,6 +134,20 @@ except with --on-lost=ignore. Asks for confirmation first.
 ${addressLines()}
 
 Exit code: 0 if NAME was held; 1 if NAME was not held, or the answer was no.`,
+
+  capacity: `usage: kds capacity [--json] [--domain URL | --socket PATH] NAME
+       kds capacity [--domain URL | --socket PATH] NAME COUNT
+       kds capacity [--domain URL | --socket PATH] NAME --names LIST
+
+Prints the capacity of NAME, or declares it or changes it, for as long as the broker runs.
+
+      --names LIST   names of the units, separated by commas, instead of COUNT
+      --json         print one line of JSON: { "version": 1, "resource": NAME, "capacity": 4,
+                     "taken": 3, "waiting": 0 }, with "names" if the units have names
+${addressLines()}
+
+Exit code: 0 if NAME has a capacity, or it was declared; 1 if NAME has none; 69 the broker is
+unavailable, or the domain has no units; 78 units in use would get other names.`,
 
   top: `usage: kds top [-d TIME] [--web [--port PORT]] [--domain URL | --socket PATH]
 

@@ -77,6 +77,7 @@ function codeOfError(error: unknown): number {
     report('this command runs within an outer kds run: name all resources in the outer one, or,');
     report('if the outer one does not wait for this command, start it with env -u KDS_UNDER');
   }
+  if (isKdsError(error, 'KDS_CAPACITY')) return exitCode.capacity;
   return codesOfCaller.has(error.code) ? exitCode.usage : exitCode.unavailable;
 }
 

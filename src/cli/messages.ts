@@ -18,13 +18,19 @@ export function report(text: string): void {
   }
 }
 
+/** Also in `units` of a line of `kds batch`. */
+const declaration = 'kds capacity NAME COUNT, or state it with the units: COUNT/CAPACITY';
+
 /**
  * A message for programs, with calls replaced by commands of the shell. `name` is one of the
  * resources in it.
  */
 export function inShellWords(message: string, name?: string): string {
   const command = name === undefined ? 'kds ls' : `kds why ${inShell(name)}`;
-  return message.replaceAll('query()', command);
+  return message
+    .replaceAll('query()', command)
+    .replace('setCapacity(), or in the set by { take, of }', declaration)
+    .replace('see domain.capabilities', 'use the broker');
 }
 
 /** Quotes a text for a POSIX shell, with control characters escaped, as it is printed. */

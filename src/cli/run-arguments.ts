@@ -1,8 +1,7 @@
 /** The arguments of `kds run`. Options that flock(1) has too have the same letters. */
 
-import { labelLengthMax, setSizeMax } from '../api/limits.ts';
+import { labelLengthMax } from '../api/limits.ts';
 import {
-  checkNameLengths,
   checkNames,
   readDuration,
   readExitCode,
@@ -12,10 +11,10 @@ import {
 import { type DomainAddress, readAddress } from './domain-address.ts';
 import { exitCode } from './exit-codes.ts';
 import { type LostPolicy, lostOptions, readLostPolicy } from './lost-command.ts';
+import { type CommandSet, checkSet, readUnitsOption } from './units-argument.ts';
 
 export interface RunArguments {
-  readonly exclusive: readonly string[];
-  readonly shared: readonly string[];
+  readonly set: CommandSet;
   /** 0: do not wait; undefined: no limit. */
   readonly timeoutMs: number | undefined;
   readonly notGrantedCode: number;
@@ -31,6 +30,7 @@ const options = {
   // A letter without an option of its own stands for itself.
   e: { type: 'string', multiple: true },
   shared: { type: 'string', short: 's', multiple: true },
+  units: { type: 'string', short: 'u', multiple: true },
   nonblock: { type: 'boolean', short: 'n' },
   nb: { type: 'boolean' },
   timeout: { type: 'string', short: 'w' },
@@ -54,7 +54,9 @@ export function readRunArguments(args: readonly string[]): RunArguments | undefi
   const { label } = values;
   checkNames(exclusive, '-x');
   checkNames(shared, '-s');
-  checkLengths([...exclusive, ...shared], label);
+  const set = { exclusive, shared, units: (values.units ?? []).map(readUnitsOption) };
+  checkSet(set);
+  checkLabel(label);
   const wait = values.timeout ?? values.wait;
   const isNow = values.nonblock === true || values.nb === true;
   const timeoutMs = wait === undefined ? undefined : readDuration(wait, '-w');
@@ -63,12 +65,13 @@ export function readRunArguments(args: readonly string[]): RunArguments | undefi
   const lostPolicy = readLostPolicy(values);
   const address = readAddress(values.domain, values.socket);
   const command = commandOf(values.command, positionals);
-  if (exclusive.length + shared.length === 0) {
-    throw new UsageError('no resource is named: use at least one -x NAME or -s NAME');
+  if (exclusive.length + shared.length + set.units.length === 0) {
+    throw new UsageError(
+      'no resource is named: use at least one -x NAME, -s NAME or -u NAME=COUNT',
+    );
   }
   return {
-    exclusive,
-    shared,
+    set,
     timeoutMs: isNow ? 0 : timeoutMs,
     notGrantedCode,
     label,
@@ -92,11 +95,7 @@ function commandOf(script: string | undefined, positionals: readonly string[]): 
   return [process.env['SHELL'] || '/bin/sh', '-c', script];
 }
 
-function checkLengths(names: readonly string[], label: string | undefined): void {
-  if (names.length > setSizeMax) {
-    throw new UsageError(`set too large: ${names.length} resources, the limit is ${setSizeMax}`);
-  }
-  checkNameLengths(names);
+function checkLabel(label: string | undefined): void {
   if (label !== undefined && label.length > labelLengthMax) {
     throw new UsageError(
       `label too long: ${label.length} characters, the limit is ${labelLengthMax}`,

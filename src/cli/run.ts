@@ -18,6 +18,7 @@ import { inShellWords, printable, report } from './messages.ts';
 import type { OpenedDomain } from './opened-domain.ts';
 import { type RunArguments, readRunArguments } from './run-arguments.ts';
 import { dieInterrupted, SignalsCaught } from './terminal-signals.ts';
+import { firstNameOf, setSpecOf } from './units-argument.ts';
 
 /** Time until a wait is explained on a terminal, ms. */
 const noticeMs = 1000;
@@ -71,10 +72,10 @@ async function open({ address, label, command }: RunArguments): Promise<OpenedDo
 /** @throws Stopped, and what `acquire` rejects with. */
 async function take(
   domain: Domain,
-  { exclusive, shared, timeoutMs, label }: RunArguments,
+  { set, timeoutMs, label }: RunArguments,
   signal: AbortSignal,
 ): Promise<Grant> {
-  const acquiring = domain.acquire({ exclusive, shared }, { timeoutMs, label, signal });
+  const acquiring = domain.acquire(setSpecOf(set), { timeoutMs, label, signal });
   const notice = setTimeout(() => void reportWait(domain), noticeMs);
   try {
     const grant = await acquiring;
@@ -97,8 +98,8 @@ async function codeOfCommand(
   signals: SignalsCaught,
 ): Promise<number> {
   const [program = '', ...args] = wanted.command;
-  const env = environmentUnder(grant, wanted.exclusive, wanted.shared);
   try {
+    const env = environmentUnder(grant, wanted.set);
     const { code, signal } = await runCommand({ program, args, stdin: 'inherit', env }, (child) => {
       signals.forwardTo(() => [child]);
       endWhenLost(child, grant.signal, wanted.lostPolicy, report);
@@ -114,12 +115,11 @@ async function codeOfCommand(
 }
 
 /** @throws any error other than a set that was not granted. */
-function codeOfEnd(error: unknown, wanted: RunArguments): number {
-  const { exclusive, shared, notGrantedCode, timeoutMs } = wanted;
+function codeOfEnd(error: unknown, { set, notGrantedCode, timeoutMs }: RunArguments): number {
   if (error instanceof Stopped) return exitCodeOfSignal(error.signal);
   if (!isKdsError(error, 'KDS_WAIT_TIMEOUT')) throw error;
   // As with flock, a request that never waits reports by the exit code alone.
-  if (timeoutMs !== 0) report(inShellWords(error.message, exclusive[0] ?? shared[0]));
+  if (timeoutMs !== 0) report(inShellWords(error.message, firstNameOf(set)));
   return notGrantedCode;
 }
 

@@ -103,7 +103,7 @@ class RemoteSnapshots implements Snapshots {
 }
 
 /** False if no broker listens there: that is no error, kds is just not in use. */
-function isServed(socketPath: string): Promise<boolean> {
+export function isServed(socketPath: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(socketPath, () => {
       socket.destroy();

@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const mayBeLong = ['KDS_RESOURCES', 'KDS_RECOVERED'] as const;
+const mayBeLong = ['KDS_RESOURCES', 'KDS_UNITS', 'KDS_RECOVERED'] as const;
 
 /** Limit of `NAME=VALUE` and its NUL in Linux: MAX_ARG_STRLEN. */
 const variableBytesMax = 128 * 1024;

@@ -229,7 +229,10 @@ describe('an invalid line', () => {
     ['{"run": "true", "colour": "a"}', 'unknown key "colour": the keys are run, id'],
     ['{"run": "true", "reads": ""}', 'reads has an empty name'],
     ['{"run": "true", "writes": ["a", ""]}', 'writes has an empty name'],
-    [`{"run": "true", "writes": ${JSON.stringify(tooMany)}}`, 'together have over 65536 names'],
+    [
+      `{"run": "true", "writes": ${JSON.stringify(tooMany)}}`,
+      'set too large: 65537 resources, the limit is 65536',
+    ],
     ['{"run": "true", "cwd": ""}', 'cwd must be the path of a directory'],
     ['{"run": "true", "cwd": "a\\u0000"}', 'cwd must be the path of a directory'],
     ['{"run": "true", "env": {"A": "\\u0000"}}', 'env must be an object of strings'],
@@ -237,7 +240,10 @@ describe('an invalid line', () => {
     ['{"run": "true", "reads": 1}', 'reads must be a string, or a list'],
     ['{"run": "true", "after": "nobody"}', 'after names "nobody", but no earlier line'],
     ['{"run": "true", "env": {"A": 1}}', 'env must be an object of strings'],
-    [`{"run": "true", "writes": "${'x'.repeat(65_537)}"}`, 'over the limit of 65536'],
+    [
+      `{"run": "true", "writes": "${'x'.repeat(65_537)}"}`,
+      'name too long: 65537 characters, the limit is 65536',
+    ],
   ];
 
   it.each(bad)('is reported with its number, and nothing is run: %.40s', async (line, message) => {

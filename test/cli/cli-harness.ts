@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { type BrokerDomain, type BrokerSnapshotEntry, openBrokerDomain } from 'kds/broker';
 import { type Plugin, rolldown } from 'rolldown';
 import { luaText } from '../../lua-text.ts';
+import { namesIn } from '../../src/api/mode.ts';
 import { until } from '../broker/programs.ts';
 import { cachedBundle } from '../bundle-cache.ts';
 import { removeFolder } from '../temporary-folder.ts';
@@ -161,7 +162,7 @@ export class CliHarness {
     let found: readonly BrokerSnapshotEntry[] = [];
     await until(async () => {
       const { pending } = await this.domain.query();
-      found = pending.filter(({ set }) => [...set.exclusive, ...set.shared].includes(name));
+      found = pending.filter(({ set }) => namesIn(set).includes(name));
       return found.length === count;
     }, `${count} wait for ${name}`);
     return found;
@@ -171,7 +172,7 @@ export class CliHarness {
   async free(name: string): Promise<void> {
     await until(async () => {
       const { held } = await this.domain.query();
-      return !held.some(({ set }) => [...set.exclusive, ...set.shared].includes(name));
+      return !held.some(({ set }) => namesIn(set).includes(name));
     }, `${name} is free`);
   }
 }

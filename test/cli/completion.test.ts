@@ -42,6 +42,10 @@ describe('the completion', () => {
     ['kds break t', /^two$/],
     ['kds run -x one -- mkfif', /^mkfifo$/],
     ['kds run -n -w 5 mkfif', /^mkfifo$/],
+    ['kds run -u on', /^one$/],
+    ['kds run -u one = 1/2 : A mkfif', /^mkfifo$/],
+    ['kds run --units = one = 1 -x one mkfif', /^mkfifo$/],
+    ['kds capacity on', /^one$/],
     ['kds completion f', /^fish$/],
     ['kds run -w ', /^$/],
   ])(`of bash completes %j${withoutBash}`, async (line, expected) => {
@@ -100,6 +104,7 @@ describe('each option', () => {
     ['ls', 'src/cli/ls.ts'],
     ['why', 'src/cli/why.ts'],
     ['break', 'src/cli/break.ts'],
+    ['capacity', 'src/cli/capacity.ts'],
     ['top', 'src/cli/top.ts'],
     ['serve', 'src/cli/serve.ts'],
   ])(
