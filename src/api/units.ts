@@ -170,6 +170,22 @@ export function readCapacities(
   return read;
 }
 
+/**
+ * Whether units keep their names: one list is the beginning of the other one. A server that has
+ * lost its state knows the names of some units only.
+ */
+export function isContinued(
+  before: readonly string[] | undefined,
+  names: readonly string[] | undefined,
+): boolean {
+  if (before === undefined || names === undefined) return before === names;
+  const count = Math.min(before.length, names.length);
+  for (let index = 0; index < count; index++) {
+    if (before[index] !== undefined && before[index] !== names[index]) return false;
+  }
+  return true;
+}
+
 function isCount(count: unknown): count is number {
   return Number.isInteger(count) && (count as number) >= 1 && (count as number) <= ALL;
 }

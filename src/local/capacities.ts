@@ -8,7 +8,7 @@ import {
   overCapacity,
   unitsInUse,
 } from '../api/refusals.ts';
-import type { ReadCapacity } from '../api/units.ts';
+import { isContinued, type ReadCapacity } from '../api/units.ts';
 import type { Core } from '../core/index.ts';
 import type { CoreReader } from '../report/core-reader.ts';
 import type { Owners } from './owners.ts';
@@ -114,20 +114,4 @@ export class Capacities {
       if (asserted[index] !== 0) this.#source.core.dropAsserted(queues[index] as number);
     }
   }
-}
-
-/**
- * Whether units keep their names: one list is the beginning of the other one. A server that has
- * lost its state knows the names of some units only.
- */
-function isContinued(
-  before: readonly string[] | undefined,
-  names: readonly string[] | undefined,
-): boolean {
-  if (before === undefined || names === undefined) return before === names;
-  const count = Math.min(before.length, names.length);
-  for (let index = 0; index < count; index++) {
-    if (before[index] !== undefined && before[index] !== names[index]) return false;
-  }
-  return true;
 }

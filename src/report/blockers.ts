@@ -2,7 +2,7 @@
 
 import { type DeadlockStep, LockedError, WaitTimeoutError } from '../api/errors.ts';
 import { labelLengthMax } from '../api/limits.ts';
-import { modeOf, namedSetOf, type Part } from '../api/mode.ts';
+import { modeOf, namedSetOf, type Part, takesAll } from '../api/mode.ts';
 import type { NamedSet } from '../api/sets.ts';
 import { quote } from '../runtime/escape.ts';
 import type { CoreReader } from './core-reader.ts';
@@ -37,7 +37,7 @@ export function describeBlockers(reader: CoreReader, set: number): string {
     }
     const queue = core.resourceOf(link);
     if (core.isMetered(queue)) {
-      described.push(`${quote(reader.nameOf(queue))}: ${describeShortage(reader, link)}`);
+      described.push(describeShortage(reader, queue, core.units(link), link));
       continue;
     }
     const mode = modeOf({ units: core.units(link) });
@@ -49,12 +49,16 @@ export function describeBlockers(reader: CoreReader, set: number): string {
 }
 
 /**
- * Describes what a link that takes units waits for: `needs 2 of 4; 3 are held by "A" (2) and "B"
- * (1); ahead in line: "C" (1)`. Reads the front of the queue only.
+ * Describes what a link waits for, or one at the end of the queue would: `"gpu": needs 2 of 4; 3
+ * are held by "A" (2) and "B" (1); ahead in line: "C" (1)`. Reads the front of the queue only.
  */
-function describeShortage(reader: CoreReader, waiting: number): string {
+export function describeShortage(
+  reader: CoreReader,
+  queue: number,
+  wanted: number,
+  waiting = 0,
+): string {
   const { core } = reader;
-  const queue = core.resourceOf(waiting);
   const capacity = core.capacity(queue);
   const holders: UnitsOfSet[] = [];
   const ahead: UnitsOfSet[] = [];
@@ -66,8 +70,10 @@ function describeShortage(reader: CoreReader, waiting: number): string {
     (core.isGranted(set) ? holders : ahead).push({ owner: ownerOf(reader, set), units });
     count++;
   }
-  const own = core.isExclusive(waiting) ? capacity : core.units(waiting);
-  return describeNeed({ own, capacity, holders, ahead, isCut: link !== 0 && link !== waiting });
+  const own = takesAll(wanted) ? capacity : wanted;
+  const isCut = link !== 0 && link !== waiting;
+  const need = describeNeed({ own, capacity, holders, ahead, isCut });
+  return `${quote(reader.nameOf(queue))}: ${need}`;
 }
 
 /** The error of a waiting set whose time limit has passed; it names the blockers. */

@@ -5,7 +5,7 @@ import type { Capacity, Unit } from '../api/units.ts';
 import type { CoreReader } from './core-reader.ts';
 
 /** What is read of a state: that of a domain now, or a copy. */
-export type CapacityReader = Pick<CoreReader, 'core' | 'nameOf' | 'unitNamesOf'>;
+export type CapacityReader = Pick<CoreReader, 'core' | 'nameOf' | 'unitNamesOf' | 'numbersOf'>;
 
 /** Undefined for a resource that has no capacity. Walks its queue. */
 export function capacityIn(reader: CapacityReader, queue: number): Capacity | undefined {
@@ -24,7 +24,7 @@ export function capacityIn(reader: CapacityReader, queue: number): Capacity | un
 
 /** The units that a granted link has, by name or number. */
 export function unitsOfLink(reader: CapacityReader, link: number): readonly Unit[] {
-  const numbers = reader.core.numbers(link);
+  const numbers = reader.numbersOf?.(link) ?? reader.core.numbers(link);
   const names = reader.unitNamesOf(reader.core.resourceOf(link));
   return names === undefined ? numbers : numbers.map((number) => names[number] ?? number);
 }

@@ -19,6 +19,8 @@ export interface CoreReader {
   nameOf(queue: number): string;
   /** The names of a queue's units; undefined if they have numbers only. */
   unitNamesOf(queue: number): readonly string[] | undefined;
+  /** The numbers of the units of a granted link, where it is not core that gives them. */
+  numbersOf?(link: number): readonly number[];
   /** A copy of the present state, which changes no more. Within an operation. */
   copy(): CoreReader;
 }

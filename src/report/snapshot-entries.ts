@@ -75,7 +75,8 @@ function entryMaker(reader: CoreReader) {
     return name;
   };
   const unitNamesOf = (queue: number) => reader.unitNamesOf(queue);
-  const named = { core, nameOf, unitNamesOf };
+  const numbersOf = (link: number) => reader.numbersOf?.(link) ?? core.numbers(link);
+  const named = { core, nameOf, unitNamesOf, numbersOf };
   return (set: number, blockers: readonly number[] = []): SnapshotEntry => ({
     id: reader.idOf(set),
     set: namesOf(named, set),
