@@ -16,7 +16,7 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'on a real etcd' : 'skipped: no etcd', () =>
     { describe, it },
     {
       name: 'the etcd backend',
-      capabilities: ['settled', 'downgrade', 'part-release', 'steal'],
+      capabilities: ['settled', 'downgrade', 'part-release', 'steal', 'units'],
       sync: false,
       connects: true,
       // Each takes a few trips to the server.

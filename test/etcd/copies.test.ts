@@ -39,6 +39,7 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'all who follow the log' : 'skipped: no etcd
       await Follower.of(cluster.hosts, name),
     ];
     const clients: EtcdDomain[] = [];
+    await (await openEtcdDomain(cluster.hosts, { name, capacity: { gpu: 4 } })).close();
     for (let index = 0; index < 4; index++) {
       clients.push(await openEtcdDomain(cluster.hosts, { name, leaseSeconds: 60 }));
     }
@@ -87,6 +88,7 @@ async function useAtRandom(domain: EtcdDomain, random: () => number): Promise<vo
       else if (way < 0.3) await grant.downgrade(part);
       else if (way < 0.45) await grant.release(part);
       else if (way < 0.55) await grant.abandon();
+      else if (way < 0.7) await grant.tryUpgrade();
     } catch {
       // It has been revoked.
     }
@@ -94,13 +96,19 @@ async function useAtRandom(domain: EtcdDomain, random: () => number): Promise<vo
   };
   const ask = async (): Promise<void> => {
     const exclusive = some(0.25);
-    const set = { exclusive, shared: some(0.3) };
     const way = random();
+    if (random() < 0.08) await domain.setCapacity('gpu', 2 + Math.floor(random() * 4));
+    const units = {
+      ...(random() < 0.3 && { gpu: 1 + Math.floor(random() * 3) }),
+      ...(random() < 0.2 && { job: { take: 1, of: random() < 0.8 ? 2 : 3 } }),
+    };
+    const modes = random() < 0.1 ? ['gpu', 'job'] : [];
+    const set = { exclusive, shared: [...some(0.3), ...modes], units };
     if (way < 0.06) {
       const grant = await domain.acquire({ exclusive }, { steal: true });
       await use(grant, exclusive);
     } else if (way < 0.2) {
-      const grant = await domain.tryAcquire(set);
+      const grant = await domain.tryAcquire(set).catch(() => null);
       if (grant !== null) await use(grant, exclusive);
     } else {
       const options = way < 0.4 ? { timeoutMs: random() * 10 } : {};

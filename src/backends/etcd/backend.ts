@@ -10,11 +10,11 @@
 import type { Capability } from '../../api/domain.ts';
 import { DomainClosedError, ResourceBusyError } from '../../api/errors.ts';
 import type { EventDomain } from '../../api/events.ts';
-import { partsOf } from '../../api/mode.ts';
 import type { RequestKey } from '../../api/outer-grants.ts';
 import { describe } from '../../api/sets.ts';
+import type { Capacity, ReadCapacity } from '../../api/units.ts';
 import type { BackendPort, LeftBehind } from '../../remote/backend.ts';
-import type { Granted, Operation } from '../../remote/protocol.ts';
+import type { Granted, GrantedUnits, Operation } from '../../remote/protocol.ts';
 import type { RemoteRequest } from '../../remote/request.ts';
 import { RequestTable } from '../../remote/request-table.ts';
 import { nameOf, type RemoteRef } from '../../remote/resources.ts';
@@ -22,20 +22,26 @@ import type { RemoteScope } from '../../remote/scope.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { within } from '../../runtime/within.ts';
 import { assemble, type ClientParts } from './client-parts.ts';
+import { Declarations } from './declarations.ts';
 import { conditionsOf, GuardedGrant } from './grant.ts';
 import { KeepAlive } from './keep-alive.ts';
 import type { EtcdSessionConfig } from './leased-session.ts';
+import type { OwnSet } from './own-set.ts';
 import { isNow, type PendingEtcdRequest } from './pending-request.ts';
 import { type EtcdSnapshot, snapshotOfReplica } from './snapshot.ts';
+import { isAsserting, unitsOfGrant, unitsRefusal } from './units.ts';
 
 /** Time limit of etcd's answer to the end of a domain, ms. */
 const partingMsMax = 5000;
+/** Attempts to upgrade a grant, each with the present state of the log. */
+const upgradesMax = 20;
 
 const capabilities: ReadonlySet<Capability> = new Set<Capability>([
   'settled',
   'downgrade',
   'part-release',
   'steal',
+  'units',
 ]);
 
 export class EtcdBackend implements BackendPort<EtcdSnapshot, PendingEtcdRequest> {
@@ -50,6 +56,7 @@ export class EtcdBackend implements BackendPort<EtcdSnapshot, PendingEtcdRequest
   readonly #config: EtcdSessionConfig;
   readonly #keepAlive: KeepAlive;
   readonly #parts: ClientParts;
+  readonly #declarations: Declarations;
 
   constructor(config: EtcdSessionConfig) {
     const { keys, clock, entry } = config;
@@ -57,7 +64,13 @@ export class EtcdBackend implements BackendPort<EtcdSnapshot, PendingEtcdRequest
     this.eventDomain = { backend: 'etcd', name: keys.name, label: entry.label };
     this.#config = config;
     this.#keepAlive = new KeepAlive(clock);
-    this.#parts = assemble(config, this.requests, this.#keepAlive, () => this.#enterAll());
+    this.#parts = assemble(config, this.requests, this.#keepAlive, {
+      onOpenAgain: () => this.#enterAll(),
+      onUnfit: (own) => this.#enterAgain(own),
+    });
+    const { log, keeper, reads } = this.#parts;
+    const { connection } = config;
+    this.#declarations = new Declarations({ connection, keys, log, keeper, reads });
   }
 
   /** @throws UnavailableError, ProtocolError, LimitError */
@@ -100,6 +113,11 @@ export class EtcdBackend implements BackendPort<EtcdSnapshot, PendingEtcdRequest
   #observe(pending: PendingEtcdRequest): void {
     const { keeper, observers } = this.#parts;
     const { request, dispose } = pending;
+    const error = this.#unitsRefusalOf(request);
+    if (error !== undefined) {
+      this.requests.refuse(request, error);
+      return;
+    }
     pending.dispose = () => {
       dispose();
       observers.remove(request);
@@ -109,31 +127,61 @@ export class EtcdBackend implements BackendPort<EtcdSnapshot, PendingEtcdRequest
 
   /** Puts a new set at the end of the queues; one that is wanted now or never only if it fits. */
   #enter(pending: PendingEtcdRequest): void {
-    const { endings, keeper, reads, sets } = this.#parts;
+    const { endings, keeper, reads, replica, sets } = this.#parts;
     const { request } = pending;
     const session = keeper.id;
-    if (!isNow(request) || !this.#isInTheWayOf(request)) {
+    // A refusal, and a new capacity, need the present state.
+    const { set } = request.terms;
+    const areThere = !isAsserting(replica.state, set, session);
+    if (areThere && this.#unitsRefusalOf(request) === undefined && this.#mayFit(request)) {
       sets.put(pending);
       return;
     }
     reads.after(request, () => {
       // It has been entered anew, or will be.
-      if (keeper.id !== session) return;
-      if (this.#isInTheWayOf(request)) endings.deny(pending, undefined);
+      if (keeper.id !== session || pending.isLeaving) return;
+      const error = this.#unitsRefusalOf(request);
+      if (error !== undefined) this.requests.refuse(request, error);
+      else if (!this.#mayFit(request)) endings.deny(pending, undefined);
       else sets.put(pending);
     });
   }
 
+  /** The capacities that its set relies on have changed. */
+  #enterAgain({ number }: OwnSet): void {
+    const pending = this.requests.pendingOf(number);
+    if (pending === undefined || pending.isLeaving) return;
+    pending.key = undefined;
+    this.#enter(pending);
+  }
+
+  #unitsRefusalOf({ terms: { set } }: RemoteRequest): Error | undefined {
+    const { keeper, replica } = this.#parts;
+    return unitsRefusal(replica.state, set, keeper.id);
+  }
+
   /** By another session, at the end of the queues. */
   #enterAll(): void {
-    for (const pending of this.requests.pending) {
-      if (!pending.isLeaving && pending.request.terms.how !== 'settled') this.#enter(pending);
+    const waiting = [...this.requests.pending];
+    const again = this.#declarations.declareAgain();
+    if (again === undefined) this.#enterEach(waiting);
+    else void again.then(() => this.#enterEach(waiting));
+  }
+
+  #enterEach(waiting: readonly PendingEtcdRequest[]): void {
+    for (const pending of waiting) {
+      const { request, isLeaving } = pending;
+      if (isLeaving || request.terms.how === 'settled') continue;
+      if (this.#parts.keeper.isOpen && this.requests.isPending(request)) this.#enter(pending);
     }
   }
 
-  #isInTheWayOf({ terms: { set, steal } }: RemoteRequest): boolean {
+  /** Whether it may wait, or no set is in its way. */
+  #mayFit(request: RemoteRequest): boolean {
     const { keeper, replica } = this.#parts;
-    return steal !== true && replica.state.inTheWay(set, keeper.id).size > 0;
+    const { set, steal } = request.terms;
+    if (!isNow(request) || steal === true) return true;
+    return !set.some((part) => replica.state.isBlocked(part, keeper.id));
   }
 
   async send(operation: Operation): Promise<void> {
@@ -172,11 +220,43 @@ export class EtcdBackend implements BackendPort<EtcdSnapshot, PendingEtcdRequest
     const { keeper, reads, replica } = this.#parts;
     keeper.checkUsable();
     await this.#keepAlive.during(() => reads.read());
-    const inTheWay = replica.state.inTheWay(partsOf([resource]), keeper.id);
-    if (inTheWay.size === 0) return;
+    if (!replica.state.isUsed(resource, keeper.id)) {
+      this.#declarations.drop(resource);
+      return;
+    }
     throw new ResourceBusyError(
       `resource ${describe(nameOf(resource))} is held or waited for: release or cancel first`,
     );
+  }
+
+  async setCapacity(resource: RemoteRef, capacity: ReadCapacity): Promise<void> {
+    await this.#keepAlive.during(() => this.#declarations.set(resource, capacity));
+  }
+
+  capacityOf(resource: RemoteRef): Promise<Capacity | undefined> {
+    return this.#keepAlive.during(() => this.#declarations.read(resource));
+  }
+
+  /** Undefined also if the log changes too often. */
+  async tryUpgrade(
+    id: number,
+    part: readonly RemoteRef[],
+  ): Promise<readonly GrantedUnits[] | undefined> {
+    const { keeper, reads, replica } = this.#parts;
+    return this.#keepAlive.during(async () => {
+      for (let attempt = 0; attempt < upgradesMax; attempt++) {
+        await reads.read();
+        const own = this.requests.heldOf(id)?.key;
+        const outcome = own && (await keeper.present?.outbox.upgrade(own, part));
+        if (outcome === undefined || outcome === 'blocked') return undefined;
+        if (outcome === 'again') continue;
+        await reads.read();
+        const live = replica.sets.get(own?.key ?? '');
+        const upgraded = live?.entry.parts.filter(({ resource }) => part.includes(resource));
+        return live && unitsOfGrant(replica.state, live, upgraded);
+      }
+      return undefined;
+    });
   }
 
   async endSession(_: RemoteScope, left: LeftBehind): Promise<void> {

@@ -6,7 +6,6 @@
  * while the set is still there, so that nobody is granted what is flagged only later.
  */
 
-import { wholesIn } from '../../api/mode.ts';
 import {
   byteCountOf,
   type Compare,
@@ -17,10 +16,12 @@ import {
   type Operation,
   putOf,
 } from './calls.ts';
+import type { DerivedState } from './derived-state.ts';
 import { type LinkEntry, type SetEntry, writeEntry, writeSet } from './entries.ts';
 import { encodeResource, type Keys } from './keys.ts';
 import type { LiveSet } from './live-set.ts';
 import type { OwnSet } from './own-set.ts';
+import type { Needs } from './units.ts';
 
 /** By default etcd takes 128 operations in a transaction, and as many compares. */
 export const operationsMax = 120;
@@ -30,6 +31,7 @@ export const bytesMax = 1_000_000;
 /** The grants that a stealing request revokes, if that transaction is the last of the chain. */
 export interface Victims {
   readonly sets: readonly LiveSet[];
+  readonly state: DerivedState;
   readonly chainRevision: number;
 }
 
@@ -39,6 +41,8 @@ export interface Step {
   readonly flags: readonly (readonly [name: string, isSet: boolean])[];
   readonly put: SetEntry | undefined;
   readonly isDelete: boolean;
+  /** What was to be put before its needs were known; for a set that was there already. */
+  readonly changed: SetEntry | undefined;
 }
 
 export class Batch {
@@ -46,6 +50,8 @@ export class Batch {
   readonly compares: Compare[] = [];
   readonly operations: Operation[] = [];
   readonly #keys: Keys;
+  /** Values of other keys that it puts. */
+  readonly #puts = new Map<string, string>();
   #byteCount = 0;
   #isFull = false;
 
@@ -64,18 +70,19 @@ export class Batch {
    */
   addEnd(own: OwnSet): boolean {
     const isDeletion = own.isEnding && [...own.flags.values()].every((isSet) => !isSet);
-    if (!isDeletion || this.isFull || !this.add(own, undefined)) return false;
+    if (!isDeletion || this.isFull || !this.add(own, undefined, undefined)) return false;
     // It does nothing the second time, so that it ends no later chain.
     if (own.modRevision > 0) this.compares.push(changedAt(own.key, own.modRevision));
     return true;
   }
 
   /** What is due of a set; false, and nothing is added, if it does not fit here. */
-  add(own: OwnSet, victims: Victims | undefined): boolean {
+  add(own: OwnSet, victims: Victims | undefined, needs: Needs | undefined): boolean {
     const isFirst = this.steps.length === 0;
+    if (!isFirst && needs !== undefined && !this.#hasRoomFor(needs)) return false;
     const isStealing = own.entry.steal === true && own.modRevision === 0 && !own.isEnding;
     const flags = this.#flagsOf(own);
-    const entry = own.isEnding ? undefined : this.#entryOf(own);
+    const entry = own.isEnding ? undefined : this.#entryOf(own, needs);
     const value = entry === undefined ? '' : writeSet(entry);
     const putByteCount = own.key.length + Buffer.byteLength(value);
     // A large put has a transaction of its own, after the flags.
@@ -87,19 +94,43 @@ export class Batch {
     const byteCount = flags.byteCount + (isWhole ? putByteCount : 0);
     if (!isFirst && this.#byteCount + byteCount > bytesMax) return false;
     this.#byteCount += byteCount;
-    this.#isFull = own.isAlone || isStealing || !isWhole;
+    this.#isFull = own.isAlone || isStealing || !isWhole || needs?.isAlone === true;
     this.#compare(own, flags.names.length > 0);
     this.operations.push(...flags.operations);
     if (isStealing) this.#revoke(victims);
+    // What depends on the copy is known to be so only when etcd has it.
+    const changed = needs !== undefined && own.modRevision > 0 ? own.entry : undefined;
     if (put !== undefined) {
-      own.entry = put;
+      if (changed === undefined) own.entry = put;
+      else if (own.isRecording) own.hasSentRecord = true;
       own.isSent = true;
       this.operations.push(putOf(own.key, value));
+      if (needs !== undefined) this.#addNeeds(needs);
     }
     const isDelete = isWhole && own.isEnding;
     if (isDelete) this.operations.push(deleteOf(own.key));
-    this.steps.push({ own, flags: flags.names, put, isDelete });
+    this.steps.push({ own, flags: flags.names, put, isDelete, changed });
     return true;
+  }
+
+  /** A key is put once, and to one value. */
+  #hasRoomFor({ compares, puts, isAlone }: Needs): boolean {
+    if (isAlone) return false;
+    const areSame = puts.every(([key, value]) => (this.#puts.get(key) ?? value) === value);
+    const more = puts.length + 1;
+    return (
+      areSame &&
+      this.compares.length + compares.length + 1 < operationsMax &&
+      this.operations.length + more < operationsMax
+    );
+  }
+
+  #addNeeds({ compares, puts }: Needs): void {
+    this.compares.push(...compares);
+    for (const [key, value] of puts) {
+      if (!this.#puts.has(key)) this.operations.push(putOf(key, value));
+      this.#puts.set(key, value);
+    }
   }
 
   /** As many flags of a set as there is room for, by number and by size; one at least. */
@@ -120,7 +151,8 @@ export class Batch {
   }
 
   /** A new one has its ordinal among those of its transaction. */
-  #entryOf({ entry, modRevision }: OwnSet): SetEntry {
+  #entryOf({ entry: own, modRevision }: OwnSet, needs: Needs | undefined): SetEntry {
+    const entry = needs?.entry ?? own;
     return modRevision === 0 ? { ...entry, at: this.steps.length } : entry;
   }
 
@@ -134,10 +166,10 @@ export class Batch {
   #revoke(victims: Victims | undefined): void {
     this.operations.push(putOf(this.#keys.steal, '{}'));
     if (victims === undefined) return;
-    const { sets, chainRevision } = victims;
+    const { sets, state, chainRevision } = victims;
     this.compares.push(changedAt(this.#keys.chain, chainRevision));
     for (const live of sets) {
-      const removal = removalOf(this.#keys, live);
+      const removal = removalOf(this.#keys, live, state);
       const count = this.operations.length + removal.length + 1;
       const byteCount = byteCountOfAll(removal);
       if (count > operationsMax || this.compares.length >= operationsMax) continue;
@@ -187,11 +219,13 @@ export function uncounted(keys: Keys, deletions: readonly Operation[]): readonly
 
 /**
  * Removes a set that is revoked, or whose session has expired. The resources that it holds
- * exclusive, or held until it was revoked, are flagged, except those that no other client reaches.
+ * exclusive, or may hold, or held until it was revoked, are flagged, except those that no other
+ * client reaches.
  */
-export function removalOf(keys: Keys, live: LiveSet): Operation[] {
+export function removalOf(keys: Keys, live: LiveSet, state: DerivedState): Operation[] {
   const { key, session, entry, isGranted, isRevoked } = live;
-  const wholes = isGranted || isRevoked ? wholesIn(entry.parts) : [];
+  const isHeld = isGranted || isRevoked || state.mayHold(live);
+  const wholes = isHeld ? state.wholesOf(entry.parts, session) : [];
   const refs = wholes.filter((ref) => typeof ref === 'string');
   const flags = refs.map((ref) => flagOf(keys, encodeResource(ref, session), true));
   return [...flags, deleteOf(key)];

@@ -6,6 +6,7 @@ import type { KeepAlive } from './keep-alive.ts';
 import type { EtcdSessionConfig } from './leased-session.ts';
 import { Log } from './log.ts';
 import { Observers } from './observers.ts';
+import type { OwnSet } from './own-set.ts';
 import { OwnSets } from './own-sets.ts';
 import type { PendingEtcdRequest } from './pending-request.ts';
 import { Reads } from './reads.ts';
@@ -16,6 +17,7 @@ import { SessionKeeper } from './session-keeper.ts';
 import { SessionReaper } from './session-reaper.ts';
 
 export interface ClientParts {
+  readonly log: Log;
   readonly replica: Replica;
   readonly keeper: SessionKeeper;
   readonly sets: OwnSets;
@@ -24,12 +26,18 @@ export interface ClientParts {
   readonly endings: Endings;
 }
 
-/** `onOpenAgain`: another session is open, and has no sets yet. */
+export interface PartsEvents {
+  /** Another session is open, and has no sets yet. */
+  onOpenAgain(): void;
+  /** The set of a request is not put, as its units may not be there any more. */
+  onUnfit(own: OwnSet): void;
+}
+
 export function assemble(
   config: EtcdSessionConfig,
   requests: RequestTable<PendingEtcdRequest>,
   keepAlive: KeepAlive,
-  onOpenAgain: () => void,
+  { onOpenAgain, onUnfit }: PartsEvents,
 ): ClientParts {
   const { connection, keys, clock, outer = [] } = config;
   const replica: Replica = new Replica(keys, clock, (session) => session === keeper.id);
@@ -50,8 +58,10 @@ export function assemble(
     onOpenAgain,
     onRefused: (own, error) => receiver.refused(own, error),
     onMissed: (own) => receiver.missed(own),
+    onUnfit,
   });
-  const sets = new OwnSets({ requests, keeper, flags, keys, clock, outer });
+  const { state } = replica;
+  const sets = new OwnSets({ requests, keeper, flags, keys, clock, outer, state });
   const reads = new Reads(log, keeper, requests);
   const endings = new Endings({ clock, requests, replica, keeper, sets, reads });
   const receiver: Receiver = new Receiver({
@@ -64,5 +74,5 @@ export function assemble(
     reaper,
     endings,
   });
-  return { replica, keeper, sets, observers, reads, endings };
+  return { log, replica, keeper, sets, observers, reads, endings };
 }

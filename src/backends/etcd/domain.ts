@@ -7,6 +7,7 @@ import { LimitError, UnavailableError } from '../../api/errors.ts';
 import { checkIsObject, checkLabel } from '../../api/options.ts';
 import { outerKeys } from '../../api/outer-grants.ts';
 import { describe } from '../../api/sets.ts';
+import { type CapacitySpec, type ReadCapacity, readCapacities } from '../../api/units.ts';
 import { RemoteBackend } from '../../remote/backend.ts';
 import { RemoteSession } from '../../remote/session.ts';
 import { systemClock } from '../../runtime/clock.ts';
@@ -40,6 +41,13 @@ export interface EtcdOptions {
    * The label of this client, in snapshots and events. At most 1,024 code units. Default: none.
    */
   readonly label?: string | undefined;
+  /**
+   * Capacities that are declared as the domain is opened, by name, as by
+   * {@link Domain.setCapacity}. Default: none.
+   *
+   * @since 0.2.0
+   */
+  readonly capacity?: Readonly<Record<string, CapacitySpec>> | undefined;
 }
 
 /**
@@ -128,7 +136,7 @@ export async function openEtcdDomain(
   options: EtcdOptions,
 ): Promise<EtcdDomain> {
   const { members, auth } = checkCluster(cluster);
-  const { name, leaseSeconds, label } = checkEtcdOptions(options);
+  const { name, leaseSeconds, label, capacities } = checkEtcdOptions(options);
   const connection = new EtcdConnection({
     members,
     auth,
@@ -147,6 +155,7 @@ export async function openEtcdDomain(
   });
   try {
     await backend.open();
+    await declareAll(backend, capacities);
   } catch (error) {
     connection.close();
     if (!(error instanceof EtcdRefusal)) throw error;
@@ -157,6 +166,18 @@ export async function openEtcdDomain(
     new RemoteBackend(backend),
     label,
   ) as RemoteSession<EtcdSnapshot> as unknown as EtcdDomain;
+}
+
+async function declareAll(
+  backend: EtcdBackend,
+  capacities: ReadonlyMap<string, ReadCapacity>,
+): Promise<void> {
+  try {
+    for (const [resource, capacity] of capacities) await backend.setCapacity(resource, capacity);
+  } catch (error) {
+    await backend.close({ requests: [], grants: [] });
+    throw error;
+  }
 }
 
 /** Time limit, ms, of one member's answer to a call. */
@@ -202,7 +223,7 @@ function checkUrl(host: unknown): URL {
 
 function checkEtcdOptions(options: EtcdOptions) {
   checkIsObject(options);
-  const { name, label, leaseSeconds = leaseSecondsDefault } = options;
+  const { name, label, leaseSeconds = leaseSecondsDefault, capacity } = options;
   if (typeof name !== 'string' || name === '') {
     throw new TypeError(`name is that of the domain, not ${describe(name)}`);
   }
@@ -223,5 +244,5 @@ function checkEtcdOptions(options: EtcdOptions) {
     );
   }
   if (label !== undefined) checkLabel(label);
-  return { name, leaseSeconds, label };
+  return { name, leaseSeconds, label, capacities: readCapacities(capacity) };
 }

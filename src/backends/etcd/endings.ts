@@ -64,7 +64,8 @@ export class Endings {
   #timeOutError({ terms }: RemoteRequest, timeoutMs: number, live: LiveSet | undefined) {
     const { replica, keeper } = this.#options;
     const { state } = replica;
-    if (live !== undefined && !live.isGranted) return waitTimeout(state, live.set, timeoutMs);
+    const isWaiting = live !== undefined && live.set !== 0 && !live.isGranted;
+    if (isWaiting) return waitTimeout(state, live.set, timeoutMs);
     const inTheWay = state.describeInTheWay(terms.set, keeper.id);
     return new WaitTimeoutError(`not granted within ${timeoutMs} ms: ${inTheWay}`);
   }

@@ -5,7 +5,8 @@
 
 import { ProtocolError } from '../../api/errors.ts';
 import { labelLengthMax, nameLengthMax, setSizeMax } from '../../api/limits.ts';
-import { decodeParts, encodeParts } from '../../api/mode.ts';
+import { ALL, decodeParts, encodeParts } from '../../api/mode.ts';
+import type { UnitRange } from '../../remote/protocol.ts';
 import type { RemoteRef, RemoteSet } from '../../remote/resources.ts';
 import { quote } from '../../runtime/escape.ts';
 import type { Json } from './calls.ts';
@@ -27,6 +28,30 @@ export interface SetEntry {
   readonly holding?: readonly (number | string)[] | undefined;
   /** It comes before all that came before it. */
   readonly steal?: true | undefined;
+  /**
+   * Numbers of the units that it has. A set that takes units is granted only once it has recorded
+   * them; from then on it is, whatever the capacity.
+   */
+  readonly held?: readonly HeldNumbers[] | undefined;
+  /** Of its shared and exclusive resources, those with an asserted capacity when it came. */
+  readonly metered?: readonly RemoteRef[] | undefined;
+}
+
+/** Ranges are ascending. */
+export type HeldNumbers = readonly [resource: RemoteRef, ranges: readonly UnitRange[]];
+
+/** The capacity of a resource. */
+export interface CapacityEntry {
+  readonly resource: RemoteRef;
+  readonly count: number;
+  readonly names?: readonly string[] | undefined;
+  /** It came with a set, and is in force while a set is there that relies on it. */
+  readonly isAsserted?: true | undefined;
+  /**
+   * Smaller capacities that were in force before, each with its revision: a set that waited then
+   * for more units has been refused.
+   */
+  readonly falls?: readonly (readonly [revision: number, count: number])[] | undefined;
 }
 
 /** A client, as others see it. */
@@ -56,14 +81,14 @@ export function writeSet({ parts, ...entry }: SetEntry): string {
   return JSON.stringify({ parts: encodeParts(parts), ...entry });
 }
 
-export function writeEntry(entry: SessionEntry | LinkEntry): string {
+export function writeEntry(entry: SessionEntry | LinkEntry | CapacityEntry): string {
   return JSON.stringify(entry);
 }
 
 /** @throws ProtocolError */
 export function readSet(key: string, value: string): SetEntry {
   const json = parse(key, value);
-  const { at, since, label, session, holding, steal } = json;
+  const { at, since, label, session, holding, steal, held, metered } = json;
   const parts = decodeParts(json['parts'], isRef);
   const isRight =
     parts !== undefined &&
@@ -74,9 +99,25 @@ export function readSet(key: string, value: string): SetEntry {
     isLabel(label) &&
     isLabel(session) &&
     (holding === undefined || (Array.isArray(holding) && holding.every(isHolding))) &&
-    (steal === undefined || steal === true);
+    (steal === undefined || steal === true) &&
+    (held === undefined || (Array.isArray(held) && held.every(areHeld))) &&
+    (metered === undefined || (Array.isArray(metered) && metered.every(isRef)));
   if (!isRight) throw strange(key);
   return { ...(json as unknown as SetEntry), parts };
+}
+
+/** @throws ProtocolError */
+export function readCapacityEntry(key: string, value: string): CapacityEntry {
+  const json = parse(key, value);
+  const { resource, count, names, isAsserted, falls } = json;
+  const isRight =
+    isRef(resource) &&
+    isUnitCount(count) &&
+    (names === undefined || (isNameList(names) && names.length === count)) &&
+    (isAsserted === undefined || isAsserted === true) &&
+    (falls === undefined || (Array.isArray(falls) && falls.every(isFall)));
+  if (!isRight) throw strange(key);
+  return json as unknown as CapacityEntry;
 }
 
 /** @throws ProtocolError */
@@ -119,6 +160,28 @@ function parse(key: string, value: string): Json {
 
 function isRef(ref: unknown): ref is RemoteRef {
   return typeof ref === 'string' ? ref.length <= nameLengthMax : isNumber(ref);
+}
+
+function areHeld(value: unknown): boolean {
+  if (!Array.isArray(value) || value.length !== 2 || !isRef(value[0])) return false;
+  const ranges: unknown = value[1];
+  return Array.isArray(ranges) && ranges.every((range) => isPair(range) && range[1] > 0);
+}
+
+function isFall(value: unknown): boolean {
+  return isPair(value) && isUnitCount(value[1]);
+}
+
+function isPair(value: unknown): value is readonly [number, number] {
+  return Array.isArray(value) && value.length === 2 && value.every(isNumber);
+}
+
+function isNameList(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((name) => typeof name === 'string');
+}
+
+function isUnitCount(value: unknown): value is number {
+  return isNumber(value) && value > 0 && value <= ALL;
 }
 
 function isHolding(value: unknown): boolean {

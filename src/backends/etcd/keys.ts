@@ -4,6 +4,8 @@
  *     q/SESSION/NUMBER   a set that waits or is held: see entries.ts
  *     s/SESSION          a client, under its lease; without it, its session has expired
  *     m/RESOURCE         a recovered flag: its exclusive holder died, was revoked, or abandoned it
+ *     u/RESOURCE         its capacity, declared or asserted: see entries.ts
+ *     n/RESOURCE         put by each set that records numbers of units of it
  *     t                  put by each stealing request
  *     v                  the version of these keys and values, compared and put by each client
  *                        that opens a session
@@ -19,7 +21,7 @@
 import type { RemoteRef } from '../../remote/resources.ts';
 
 /** Of the keys of a domain and their values. */
-export const layoutVersion = 2;
+export const layoutVersion = 3;
 
 const numberLength = 16;
 
@@ -33,6 +35,8 @@ export class Keys {
   readonly sets: string;
   readonly sessions: string;
   readonly flags: string;
+  readonly capacities: string;
+  readonly numbers: string;
 
   constructor(name: string) {
     this.name = name;
@@ -40,6 +44,8 @@ export class Keys {
     this.sets = `${this.prefix}q/`;
     this.sessions = `${this.prefix}s/`;
     this.flags = `${this.prefix}m/`;
+    this.capacities = `${this.prefix}u/`;
+    this.numbers = `${this.prefix}n/`;
     this.steal = `${this.prefix}t`;
     this.version = `${this.prefix}v`;
     this.chain = `${this.prefix}c`;
@@ -61,6 +67,15 @@ export class Keys {
     return `${this.flags}${resource}`;
   }
 
+  capacity(resource: string): string {
+    return `${this.capacities}${resource}`;
+  }
+
+  /** Whose revision shows whether numbers of units have been recorded since. */
+  numbersOf(resource: string): string {
+    return `${this.numbers}${resource}`;
+  }
+
   /** Undefined for what is no set's key. */
   partsOfSet(key: string): { readonly session: string; readonly number: number } | undefined {
     const match = /^([0-9a-f]{1,32})\/(\d{16})$/.exec(key.slice(this.sets.length));
@@ -78,6 +93,11 @@ export function encodeResource(ref: RemoteRef, session: string): string {
   if (typeof ref === 'number') return `#${session}/${ref}`;
   if (plain.test(ref)) return ref;
   return Array.from(ref, encodeCharacter).join('');
+}
+
+/** The session that alone reaches a resource, as it has no name; undefined for one with a name. */
+export function sessionOfResource(resource: string): string | undefined {
+  return resource.startsWith('#') ? resource.slice(1, resource.indexOf('/')) : undefined;
 }
 
 /** Text that stands for itself, as most names do. */

@@ -40,6 +40,8 @@ export interface SessionEvents {
   onRefused(own: OwnSet, error: LimitError): void;
   /** Another client has deleted a set, and the log does not show that. */
   onMissed(own: OwnSet): void;
+  /** The units that a new set takes are not there any more. */
+  onUnfit(own: OwnSet): void;
 }
 
 /** @throws UnavailableError, EtcdRefusal */
@@ -111,6 +113,7 @@ function outboxOf(
     log,
     onRefused: (own, error) => events.onRefused(own, error),
     onMissed: (own) => events.onMissed(own),
+    onUnfit: (own) => events.onUnfit(own),
     onFailed: (why) => leased.lose(why),
   });
 }

@@ -1,6 +1,9 @@
 /** A set that waits or is held, as the log has it. */
 
+import type { UnitRange } from '../../remote/protocol.ts';
+import type { RemoteRef } from '../../remote/resources.ts';
 import { ordinalsMax, type SetEntry } from './entries.ts';
+import { encodeResource } from './keys.ts';
 
 /** Of the numbers that one revision has for tokens, those up to here are for sets that waited. */
 const waitedTokensMax = ordinalsMax - 129;
@@ -17,6 +20,10 @@ export class LiveSet {
   isGranted = false;
   /** It was held until a stealing request came, as far as this copy has seen it. */
   isRevoked = false;
+  /** It was granted until the capacity of a resource fell, and its holder has not recorded that. */
+  isDisplaced = false;
+  /** It waited for more units than the capacity has been since: it is refused, and blocks no set. */
+  isRefused = false;
   /** Once granted. See {@link tokenOfWaiter}. */
   token = 0;
   /** When it was granted, or, while it waits, requested: ms since 1970. */
@@ -43,6 +50,11 @@ export class LiveSet {
     return this.createRevision * ordinalsMax + this.entry.at;
   }
 
+  /** Recorded numbers of its units of a resource. */
+  numbersOf(ref: RemoteRef): readonly UnitRange[] {
+    return this.entry.held?.find(([resource]) => resource === ref)?.[1] ?? [];
+  }
+
   /** Its token, if it is granted as it arrives. */
   get tokenAtArrival(): number {
     const first = this.createRevision * ordinalsMax;
@@ -63,4 +75,14 @@ export function byArrival(one: LiveSet, other: LiveSet): number {
   const isStealing = one.entry.steal === true;
   if (isStealing !== (other.entry.steal === true)) return isStealing ? -1 : 1;
   return isStealing ? other.id - one.id : one.id - other.id;
+}
+
+/** Whether two sets have a resource in common. */
+export function haveCommon(one: LiveSet, other: LiveSet): boolean {
+  const refs = new Set(
+    one.entry.parts.map(({ resource }) => encodeResource(resource, one.session)),
+  );
+  return other.entry.parts.some(({ resource }) =>
+    refs.has(encodeResource(resource, other.session)),
+  );
 }

@@ -16,6 +16,8 @@
  */
 
 import { LimitError, UnavailableError } from '../../api/errors.ts';
+import type { UnitRange } from '../../remote/protocol.ts';
+import type { RemoteRef } from '../../remote/resources.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { queueRealMicrotask } from '../../runtime/real-time.ts';
 import { Batch, linked, uncounted, type Victims } from './batch.ts';
@@ -28,6 +30,7 @@ import type { Log } from './log.ts';
 import { OwnSet } from './own-set.ts';
 import { isOutOfSpace } from './refusal.ts';
 import type { Replica } from './replica.ts';
+import { type Needs, needsOfArrival, needsOfRecord, needsOfUpgrade } from './units.ts';
 
 /** Time limit of one transaction, ms; after it the changes are requeued. */
 const callMsMax = 5000;
@@ -47,6 +50,8 @@ export interface OutboxTerms {
   readonly onRefused: (own: OwnSet, error: LimitError) => void;
   /** Another client has deleted it, and the log, which was read anew since, does not show that. */
   readonly onMissed: (own: OwnSet) => void;
+  /** The units that a new set takes are not there any more: it is not put. */
+  readonly onUnfit: (own: OwnSet) => void;
   /** The session can send nothing any more. */
   readonly onFailed: (why: string) => void;
 }
@@ -62,6 +67,8 @@ export class Outbox {
   /** Etcd had no space for the last transaction with a put in it. */
   #isOutOfSpace = false;
   #endPause: () => void = () => undefined;
+  /** The last transaction that has recorded numbers of units. */
+  #recordRevision = 0;
 
   constructor(terms: OutboxTerms) {
     this.#terms = terms;
@@ -80,11 +87,22 @@ export class Outbox {
     return new Promise((resolve) => own.waiting.push(resolve));
   }
 
+  /** Takes all units of resources of a granted set, if no other set may hold any of them. */
+  upgrade(own: OwnSet, refs: readonly RemoteRef[]): Promise<'done' | 'blocked' | 'again'> {
+    return new Promise((end) => {
+      own.endUpgrade('again');
+      own.upgrade = { refs, end };
+      if (!this.#isOpen || own.isEnding || own.isDeleted) own.endUpgrade('blocked');
+      else void this.update(own);
+    });
+  }
+
   /** Another client has deleted it. */
   forget(own: OwnSet): void {
     own.isDeleted = true;
     this.#dirty.delete(own);
     own.resolveWaiters();
+    own.endUpgrade('blocked');
   }
 
   /** Whether another client has deleted it before this one's copy of the state was read anew. */
@@ -113,7 +131,10 @@ export class Outbox {
   close(): void {
     this.#isOpen = false;
     this.#endPause();
-    for (const own of this.#dirty) own.resolveWaiters();
+    for (const own of this.#dirty) {
+      own.resolveWaiters();
+      own.endUpgrade('blocked');
+    }
     this.#dirty.clear();
     this.#resolveIdle();
   }
@@ -152,13 +173,57 @@ export class Outbox {
   #plan(): Batch {
     const { keys, session, log } = this.#terms;
     const batch = new Batch(keys);
-    for (const own of this.#dirty) {
-      if (own.isDue && !batch.add(own, this.#victims(own, log.replica, session.id))) break;
+    const taken = new Map<string, UnitRange[]>();
+    for (const own of [...this.#dirty]) {
+      const needs = own.isDue ? this.#needsOf(own, taken) : undefined;
+      // Until its copy has the record, nothing else is put: the next step brings it up again.
+      const isUnknown = own.hasSentRecord && needs === undefined && !own.isEnding;
+      if (
+        own.isDue &&
+        !isUnknown &&
+        !batch.add(own, this.#victims(own, log.replica, session.id), needs)
+      )
+        break;
       this.#dirty.delete(own);
       if (!own.isDue) own.resolveWaiters();
       if (batch.isFull) break;
     }
     return batch;
+  }
+
+  /** For its units. What cannot be done now is not due any more. */
+  #needsOf(own: OwnSet, taken: Map<string, UnitRange[]>): Needs | undefined {
+    const { keys, session, log, onUnfit } = this.#terms;
+    const { replica } = log;
+    if (own.isEnding) own.endUpgrade('blocked');
+    if (own.isEnding || own.isDeleted) return undefined;
+    if (own.modRevision === 0) {
+      const needs = needsOfArrival(replica, keys, own.entry, session.id);
+      if (needs !== 'unfit') return needs;
+      own.isDeleted = true;
+      onUnfit(own);
+      return undefined;
+    }
+    const live = replica.sets.get(own.key);
+    const isPresent = live !== undefined && live.modRevision === own.modRevision;
+    if (own.hasSentRecord && isPresent) own.noteRecord(live.entry);
+    if (own.isRecording) {
+      // Numbers that this client has recorded last may not be in the copy yet.
+      const isKnown = isPresent && replica.revision >= this.#recordRevision;
+      own.isRecording = false;
+      if (!isKnown) return undefined;
+      const needs = needsOfRecord(replica, keys, live, taken);
+      own.isRecording = needs !== undefined;
+      return needs;
+    }
+    if (own.upgrade === undefined) return undefined;
+    if (!isPresent || own.entry !== own.written) {
+      own.endUpgrade('again');
+      return undefined;
+    }
+    const needs = needsOfUpgrade(replica, keys, live, own.upgrade.refs);
+    if (needs === undefined) own.endUpgrade('blocked');
+    return needs;
   }
 
   /** The grants to revoke; undefined if the copy has proved wrong too often. */
@@ -167,7 +232,7 @@ export class Outbox {
     own.stealCount++;
     const inTheWay = [...replica.state.inTheWay(own.entry.parts, session)];
     const sets = inTheWay.filter(({ isGranted }) => isGranted);
-    return { sets, chainRevision: replica.chainRevision };
+    return { sets, state: replica.state, chainRevision: replica.chainRevision };
   }
 
   async #send(batch: Batch): Promise<void> {
@@ -209,11 +274,19 @@ export class Outbox {
   }
 
   #done({ steps }: Batch, revision: number): void {
-    for (const { own, flags, put, isDelete } of steps) {
+    for (const { own, flags, put, isDelete, changed } of steps) {
       for (const [name, isSet] of flags) if (own.flags.get(name) === isSet) own.flags.delete(name);
       if (put !== undefined) {
         own.written = put;
         own.modRevision = revision;
+      }
+      if (put !== undefined && changed !== undefined) {
+        const isSame = own.entry === changed;
+        if (isSame) own.entry = put;
+        if (own.isRecording) this.#recordRevision = revision;
+        own.isRecording = false;
+        own.hasSentRecord = false;
+        own.endUpgrade(isSame ? 'done' : 'again');
       }
       if (isDelete) own.isSent = false;
       if (put !== undefined && this.isMissed(own)) this.#terms.onMissed(own);
@@ -238,8 +311,14 @@ export class Outbox {
       if (modRevision === 0 && own.modRevision !== 0) over.push(own);
       else own.modRevision = modRevision;
     }
+    for (const { own } of batch.steps) {
+      if (own.upgrade === undefined) continue;
+      // It may be exclusive there, by a call that was not answered.
+      own.written = undefined;
+      own.endUpgrade('again');
+    }
     this.#requeue(batch);
-    // The grants to revoke, and the flags, are read from the replica.
+    // The grants to revoke, the units and the flags are read from the replica.
     const isKnown = await log.reach(callMsMax).then(
       () => true,
       () => false,
@@ -260,8 +339,13 @@ export class Outbox {
       this.#requeue(batch);
     } else if (first !== undefined) {
       const { own } = first;
+      own.endUpgrade('blocked');
       if (own.modRevision === 0) {
         own.isSent = false;
+        this.#terms.onRefused(own, error);
+      } else if (own.isRecording) {
+        own.isEnding = true;
+        this.#dirty.add(own);
         this.#terms.onRefused(own, error);
       } else {
         // Etcd has it, and goes on to have it as it is: others wait for more than they must, until
@@ -281,7 +365,10 @@ export class Outbox {
   }
 
   #drop({ steps }: Batch): void {
-    for (const { own } of steps) own.resolveWaiters();
+    for (const { own } of steps) {
+      own.resolveWaiters();
+      own.endUpgrade('blocked');
+    }
   }
 
   #resolveIdle(): void {

@@ -1,10 +1,10 @@
 /** The sets of this client's requests and grants, as it changes them in the log. */
 
-import { wholesIn } from '../../api/mode.ts';
 import type { RemoteGrant } from '../../remote/grant.ts';
 import type { RequestTable } from '../../remote/request-table.ts';
-import type { RemoteRef } from '../../remote/resources.ts';
+import type { RemoteRef, RemoteSet } from '../../remote/resources.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import type { DerivedState } from './derived-state.ts';
 import type { SetEntry } from './entries.ts';
 import { encodeResource, type Keys } from './keys.ts';
 import type { LiveSet } from './live-set.ts';
@@ -12,6 +12,7 @@ import { OwnSet } from './own-set.ts';
 import type { PendingEtcdRequest } from './pending-request.ts';
 import type { RecoveredFlags } from './recovered-flags.ts';
 import type { SessionKeeper } from './session-keeper.ts';
+import { weakened } from './units.ts';
 
 export interface OwnSetsOptions {
   readonly requests: RequestTable<PendingEtcdRequest>;
@@ -19,6 +20,7 @@ export interface OwnSetsOptions {
   readonly flags: RecoveredFlags;
   readonly keys: Keys;
   readonly clock: Clock;
+  readonly state: DerivedState;
   /** SESSION/NUMBER of grants of other clients, kept while a request of this client waits. */
   readonly outer: readonly string[];
 }
@@ -69,9 +71,11 @@ export class OwnSets {
 
   /** A grant holds less than before. */
   async weaken(own: OwnSet, grant: RemoteGrant): Promise<void> {
-    const left = new Set(wholesIn(grant.set));
-    for (const ref of wholesIn(own.entry.parts)) if (!left.has(ref)) this.flag(own, ref, false);
-    own.entry = { ...own.entry, parts: grant.set };
+    const left = new Set(this.#wholesOf(grant.set));
+    for (const ref of this.#wholesOf(own.entry.parts)) {
+      if (!left.has(ref)) this.flag(own, ref, false);
+    }
+    own.entry = weakened(own.entry, grant.set, (ref) => grant.unitsHeld.has(ref));
     await this.#update(own);
   }
 
@@ -85,7 +89,7 @@ export class OwnSets {
     if (pending !== undefined) pending.key = undefined;
     // An exclusive holder that ends in good order leaves its resources whole.
     if (held !== undefined) {
-      for (const ref of wholesIn(own.entry.parts)) {
+      for (const ref of this.#wholesOf(own.entry.parts)) {
         if (!own.flags.has(encodeResource(ref, keeper.id))) this.flag(own, ref, false);
       }
     }
@@ -95,11 +99,29 @@ export class OwnSets {
 
   /** A grant is revoked, or given up: what it holds exclusive is flagged. */
   flagAll(own: OwnSet): void {
-    for (const ref of wholesIn(own.entry.parts)) this.flag(own, ref, true);
+    for (const ref of this.#wholesOf(own.entry.parts)) this.flag(own, ref, true);
   }
 
   flag(own: OwnSet, ref: RemoteRef, isSet: boolean): void {
     this.#options.flags.flag(own, ref, isSet, this.#options.keeper.id);
+  }
+
+  /** The set of a request is granted: it records the numbers of its units. */
+  record(own: OwnSet): void {
+    if (own.isEnding) return;
+    own.isRecording = true;
+    void this.#update(own);
+  }
+
+  /** A grant goes on, though the capacity has changed. */
+  keep(own: OwnSet): void {
+    if (own.isEnding || own.entry.held !== undefined) return;
+    own.entry = { ...own.entry, held: [] };
+    void this.#update(own);
+  }
+
+  #wholesOf(parts: RemoteSet): readonly RemoteRef[] {
+    return this.#options.state.wholesOf(parts, this.#options.keeper.id);
   }
 
   async #update(own: OwnSet): Promise<void> {

@@ -5,7 +5,8 @@
 
 import { DeadlockError, GrantLostError, type LimitError } from '../../api/errors.ts';
 import type { GrantLostEvent } from '../../api/events.ts';
-import { wholesIn } from '../../api/mode.ts';
+import { takesAll } from '../../api/mode.ts';
+import { capacityReduced } from '../../api/refusals.ts';
 import { lostError } from '../../remote/lost-error.ts';
 import type { RequestTable } from '../../remote/request-table.ts';
 import { nameOf } from '../../remote/resources.ts';
@@ -20,6 +21,7 @@ import type { RecoveredFlags } from './recovered-flags.ts';
 import type { Replica, ReplicaDelta } from './replica.ts';
 import type { SessionKeeper } from './session-keeper.ts';
 import type { SessionReaper } from './session-reaper.ts';
+import { tooManyParts, unitPartsMax, unitsOfGrant } from './units.ts';
 
 export interface ReceiverOptions {
   readonly requests: RequestTable<PendingEtcdRequest>;
@@ -34,6 +36,8 @@ export interface ReceiverOptions {
 
 export class Receiver {
   readonly #options: ReceiverOptions;
+  /** Sets of requests that are granted, and have not recorded their numbers of units. */
+  readonly #unrecorded = new Set<LiveSet>();
 
   constructor(options: ReceiverOptions) {
     this.#options = options;
@@ -48,8 +52,11 @@ export class Receiver {
     requests.delivery.asOne(() => {
       for (const live of delta.removed) this.#removed(live);
       for (const live of delta.revoked) this.#revoked(live);
+      for (const live of delta.displaced) this.#displaced(live);
+      for (const live of delta.refused) this.#refused(live);
       for (const live of delta.added) this.#added(live, delta);
       for (const live of delta.granted) this.#granted(live, delta);
+      for (const live of this.#unrecorded) this.#record(live, delta);
       if (replica.resetRevision === replica.revision) this.#findMissed();
       for (const { live, message, steps } of delta.cycles) {
         const pending = sets.pendingOf(live);
@@ -109,9 +116,37 @@ export class Receiver {
     void keeper.present?.outbox.update(own);
   }
 
-  #lose({ number: id, entry }: LiveSet, own: OwnSet, cause: GrantLostEvent['cause']): void {
-    const { requests, sets } = this.#options;
-    for (const ref of wholesIn(entry.parts)) {
+  /** A grant goes on, and a request waits again. */
+  #displaced(live: LiveSet): void {
+    const { endings, sets } = this.#options;
+    const own = sets.of(live);
+    const pending = sets.pendingOf(live);
+    if (pending === undefined) {
+      if (own !== undefined) sets.keep(own);
+    } else if (isNow(pending.request)) endings.deny(pending, live);
+  }
+
+  /** There are fewer units than it waits for. */
+  #refused(live: LiveSet): void {
+    const { endings, replica, sets } = this.#options;
+    const pending = sets.pendingOf(live);
+    if (pending === undefined) return;
+    for (const { resource, units } of live.entry.parts) {
+      const capacity = replica.state.countOf(resource, live.session) ?? units;
+      if (capacity >= units || takesAll(units)) continue;
+      endings.end(pending, capacityReduced({ name: nameOf(resource), capacity }));
+    }
+    // It is enough again, and was not in between.
+    endings.end(pending, capacityReduced());
+  }
+
+  #lose(
+    { number: id, session, entry }: LiveSet,
+    own: OwnSet,
+    cause: GrantLostEvent['cause'],
+  ): void {
+    const { requests, replica, sets } = this.#options;
+    for (const ref of replica.state.wholesOf(entry.parts, session)) {
       if (typeof ref === 'number') sets.flag(own, ref, true);
     }
     requests.receive({ is: 'lost', id, cause });
@@ -134,15 +169,39 @@ export class Receiver {
     else requests.receive({ is: 'waiting', id: pending.request.id });
   }
 
-  #granted(live: LiveSet, { revoked, gaveWay }: ReplicaDelta): void {
-    const { flags, requests, sets } = this.#options;
-    if (sets.pendingOf(live) === undefined) return;
+  #granted(live: LiveSet, delta: ReplicaDelta): void {
+    const { endings, replica, sets } = this.#options;
+    const pending = sets.pendingOf(live);
+    if (pending === undefined) return;
+    const { length } = live.entry.held === undefined ? replica.state.numberedOf(live) : [];
+    if (length === 0) this.#report(live, delta);
+    else if (length <= unitPartsMax) this.#unrecorded.add(live);
+    else endings.end(pending, tooManyParts());
+  }
+
+  /** Its numbers are recorded, or are to be while it is granted. */
+  #record(live: LiveSet, delta: ReplicaDelta): void {
+    const { sets } = this.#options;
+    const own = sets.of(live);
+    if (own === undefined || sets.pendingOf(live) === undefined || !live.isGranted) {
+      this.#unrecorded.delete(live);
+    } else if (live.entry.held !== undefined) {
+      this.#unrecorded.delete(live);
+      this.#report(live, delta);
+    } else if (!own.isRecording) sets.record(own);
+  }
+
+  #report(live: LiveSet, { revoked, gaveWay }: ReplicaDelta): void {
+    const { flags, replica, requests, sets } = this.#options;
+    sets.of(live)?.noteRecord(live.entry);
     const recovered = flags.recovered(live, [...revoked, ...gaveWay]).map(nameOf);
+    const units = unitsOfGrant(replica.state, live);
     requests.receive({
       is: 'granted',
       id: live.number,
       token: live.token,
       ...(recovered.length > 0 && { recovered }),
+      ...(units.length > 0 && { units }),
     });
   }
 
@@ -160,6 +219,7 @@ export class Receiver {
     const { flags, requests } = this.#options;
     for (const pending of requests.pending) pending.key = undefined;
     flags.forgetPrivate();
+    this.#unrecorded.clear();
     const why = `was lost with this client's session: ${message}`;
     requests.delivery.asOne(() => {
       for (const { grant } of requests.held) {

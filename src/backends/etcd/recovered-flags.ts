@@ -3,7 +3,6 @@
  * other client reaches.
  */
 
-import { wholesIn } from '../../api/mode.ts';
 import type { RemoteRef } from '../../remote/resources.ts';
 import { encodeResource } from './keys.ts';
 import type { LiveSet } from './live-set.ts';
@@ -31,7 +30,11 @@ export class RecoveredFlags {
 
   /** The flagged resources of a granted set, to which `revoked` gave way. */
   recovered({ entry, session }: LiveSet, revoked: readonly LiveSet[]): readonly RemoteRef[] {
-    const taken = entry.steal === true ? revoked.flatMap(({ entry }) => wholesIn(entry.parts)) : [];
+    const { state } = this.#replica;
+    const taken =
+      entry.steal === true
+        ? revoked.flatMap((other) => state.wholesOf(other.entry.parts, other.session))
+        : [];
     const refs = entry.parts.map(({ resource }) => resource);
     return refs.filter((ref) => {
       const name = encodeResource(ref, session);

@@ -15,10 +15,17 @@ import { encodeParts } from '../../api/mode.ts';
 import { cycleOf } from '../../report/blockers.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { KeyValue, LogEvent } from './calls.ts';
-import { DerivedState } from './derived-state.ts';
-import { readLink, readSession, readSet, type SessionEntry, strange } from './entries.ts';
-import { encodeResource, type Keys } from './keys.ts';
-import { byArrival, LiveSet, tokenOfWaiter } from './live-set.ts';
+import { DerivedState, isStolen } from './derived-state.ts';
+import {
+  readCapacityEntry,
+  readLink,
+  readSession,
+  readSet,
+  type SessionEntry,
+  strange,
+} from './entries.ts';
+import type { Keys } from './keys.ts';
+import { byArrival, haveCommon, LiveSet, tokenOfWaiter } from './live-set.ts';
 
 /** The watch has left something out: the copy is of the past, but right. */
 class LogGap extends Error {}
@@ -34,6 +41,10 @@ export interface ReplicaDelta {
   readonly granted: readonly LiveSet[];
   /** Grants that a stealing request has revoked; their keys are still there. */
   readonly revoked: readonly LiveSet[];
+  /** Sets that were granted, and are not any more, as the capacity of a resource has changed. */
+  readonly displaced: readonly LiveSet[];
+  /** Sets that have waited for more units than there were, perhaps reported before. */
+  readonly refused: readonly LiveSet[];
   /**
    * Sets that this copy read together with a stealing request of its own client that came after
    * them: as far as it can know, they were held until then.
@@ -100,6 +111,7 @@ export class Replica {
     this.chainRevision = 0;
     this.#chainLength = 0;
     for (const known of [this.sets, this.sessions, this.flags, this.#keys]) known.clear();
+    this.state.capacities.clear();
     for (const { key, value, createRevision, modRevision, version } of items) {
       this.#keys.add(key);
       if (!key.startsWith(this.#layout.sets)) {
@@ -158,13 +170,13 @@ export class Replica {
     const updated = changes.map(({ live }) => live);
     for (const { key } of removed) this.sets.delete(key);
     for (const live of added.sort(byArrival)) this.sets.set(live.key, live);
-    if (added.some(({ entry }) => entry.steal)) {
-      for (const { live, event } of changes) this.#weaken(live, event, false);
+    const isFollowed = !this.state.isStale && !this.#hasStealing(added, removed);
+    if (isFollowed) this.state.removeAll(removed.sort(byArrival).reverse());
+    for (const { live, event } of changes) this.#weaken(live, event, isFollowed);
+    if (isFollowed) for (const live of added) this.state.add(live);
+    if (!isFollowed || this.state.isStale) {
       return this.#rebuild({ added, removed, updated, gaveWay: [], haveSessionsEnded });
     }
-    this.state.removeAll(removed.sort(byArrival).reverse());
-    for (const { live, event } of changes) this.#weaken(live, event, true);
-    for (const live of added) this.state.add(live);
     const cycles = added.flatMap((live) => this.#cycleOf(live));
     const waited = this.state.takeGranted();
     const atOnce = added.filter((live) => this.state.isGranted(live));
@@ -173,8 +185,23 @@ export class Replica {
     this.#grant(waited, atOnce);
     this.state.dropIdle();
     const none: readonly LiveSet[] = [];
-    const lost = { revoked: none, gaveWay: none };
+    const refused = added.filter(({ isRefused }) => isRefused);
+    const lost = { revoked: none, gaveWay: none, displaced: none, refused };
     return { granted, ...lost, removed, added, updated, cycles, haveSessionsEnded };
+  }
+
+  /** Whether a stealing set comes, or one goes that others have recorded their grants beside. */
+  #hasStealing(added: readonly LiveSet[], removed: readonly LiveSet[]): boolean {
+    if (added.some(({ entry }) => entry.steal === true)) return true;
+    if (!removed.some(({ entry }) => entry.steal === true)) return false;
+    return [...this.sets.values()].some(({ entry }) => entry.held !== undefined);
+  }
+
+  /** The revision of the oldest set that is there. */
+  get oldestRevision(): number {
+    let oldest = this.revision;
+    for (const { createRevision } of this.sets.values()) oldest = Math.min(oldest, createRevision);
+    return oldest;
   }
 
   /** How many keys there are. */
@@ -201,35 +228,46 @@ export class Replica {
       key: live.key,
       isGranted: live.isGranted,
       parts: encodeParts(live.entry.parts).toSorted(),
+      held: live.entry.held,
     }));
-    return JSON.stringify({ sets, flags: [...this.flags].sort() });
+    const capacities = this.state.capacities.describe();
+    return JSON.stringify({ sets, flags: [...this.flags].sort(), capacities });
   }
 
-  #rebuild(known: Omit<ReplicaDelta, 'granted' | 'revoked' | 'cycles'>): ReplicaDelta {
-    this.state.rebuild(this.sets.values());
+  #rebuild(
+    known: Omit<ReplicaDelta, 'granted' | 'revoked' | 'displaced' | 'refused' | 'cycles'>,
+  ): ReplicaDelta {
+    const sorted = [...this.sets.values()].sort(byArrival);
+    this.state.rebuild(sorted);
     this.state.takeGranted();
     const addedSets = new Set(known.added);
+    const stealing = sorted.filter(({ entry }) => entry.steal === true);
     const waited: LiveSet[] = [];
     const atOnce: LiveSet[] = [];
     const revoked: LiveSet[] = [];
-    for (const live of [...this.sets.values()].sort(byArrival)) {
+    const displaced: LiveSet[] = [];
+    for (const live of sorted) {
       const isGranted = this.state.isGranted(live);
-      if (isGranted && !live.isGranted)
+      if (isGranted && live.isDisplaced && live.entry.held !== undefined) {
+        // Its holder has recorded that it holds it.
+        live.isDisplaced = false;
+        live.isGranted = true;
+      } else if (isGranted && !live.isGranted) {
         (this.#isAtOnce(live, addedSets) ? atOnce : waited).push(live);
-      if (live.isGranted && !isGranted) revoked.push(live);
+      }
+      if (live.isGranted && !isGranted) (isStolen(live, stealing) ? revoked : displaced).push(live);
     }
-    for (const live of revoked) {
-      live.isGranted = false;
-      live.isRevoked = true;
-    }
-    const waiting = [...this.sets.values()].sort(byArrival);
-    const cycles = waiting.flatMap((live) => {
+    for (const live of revoked) live.isRevoked = true;
+    for (const live of displaced) live.isDisplaced = true;
+    for (const live of [...revoked, ...displaced]) live.isGranted = false;
+    const refused = sorted.filter(({ isRefused }) => isRefused);
+    const cycles = sorted.flatMap((live) => {
       const cycle = this.#cycleOf(live);
       return addedSets.has(live) ? cycle : [];
     });
     this.#grant(waited, atOnce);
     const granted = [...waited, ...atOnce].sort(byArrival);
-    return { ...known, granted, revoked, cycles };
+    return { ...known, granted, revoked, displaced, refused, cycles };
   }
 
   /**
@@ -266,6 +304,7 @@ export class Replica {
   #grant(waited: readonly LiveSet[], atOnce: readonly LiveSet[]): void {
     for (const [index, live] of waited.entries()) {
       live.isGranted = true;
+      live.isDisplaced = false;
       live.token = tokenOfWaiter(this.revision, index);
       live.since = this.#clock.epochMs();
     }
@@ -277,7 +316,7 @@ export class Replica {
 
   #weaken(live: LiveSet, { value, revision }: LogEvent, isFollowed: boolean): void {
     const entry = readSet(live.key, value);
-    if (isFollowed) this.state.weaken(live, entry);
+    if (isFollowed) this.state.update(live, entry);
     live.entry = entry;
     live.modRevision = revision;
   }
@@ -299,7 +338,7 @@ export class Replica {
 
   /** A key other than a set's. Keys that later versions may add are ignored. */
   #put({ isDelete, key, value, createRevision, version, revision }: LogEvent): void {
-    const { sessions, flags, steal, chain } = this.#layout;
+    const { sessions, flags, capacities, numbers, steal, chain } = this.#layout;
     if (key.startsWith(sessions)) {
       const name = key.slice(sessions.length);
       if (isDelete) this.sessions.delete(name);
@@ -308,6 +347,14 @@ export class Replica {
       const name = key.slice(flags.length);
       if (isDelete) this.flags.delete(name);
       else this.flags.add(name);
+    } else if (key.startsWith(capacities)) {
+      const entry = isDelete ? undefined : readCapacityEntry(key, value);
+      const capacity = entry && { entry, modRevision: revision };
+      const isChange = this.state.capacities.set(key.slice(capacities.length), capacity);
+      if (isChange) this.state.isStale = true;
+    } else if (key.startsWith(numbers)) {
+      const name = key.slice(numbers.length);
+      this.state.capacities.setNumbersRevision(name, isDelete ? 0 : revision);
     } else if (key === steal) {
       this.stealRevision = revision;
     } else if (key === chain) {
@@ -338,16 +385,6 @@ export class Replica {
     if (parts === undefined) throw strange(key);
     return new LiveSet(key, parts, createRevision, modRevision, readSet(key, value));
   }
-}
-
-/** Whether two sets have a resource in common. */
-function haveCommon(one: LiveSet, other: LiveSet): boolean {
-  const refs = new Set(
-    one.entry.parts.map(({ resource }) => encodeResource(resource, one.session)),
-  );
-  return other.entry.parts.some(({ resource }) =>
-    refs.has(encodeResource(resource, other.session)),
-  );
 }
 
 /** The keys that the last transaction has deleted, by the chain. */

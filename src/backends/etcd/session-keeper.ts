@@ -138,13 +138,21 @@ export class SessionKeeper {
       onHeartbeat: () => this.#catchUp(),
       onRefused: (own, error) => events.onRefused(own, error),
       onMissed: (own) => events.onMissed(own),
+      onUnfit: (own) => events.onUnfit(own),
     });
   }
 
   #catchUp(): void {
     // A log that is out of reach is read at the next heartbeat.
-    const reached = this.#options.log.reach(readMsMax);
-    reached.then(() => this.reap()).catch(() => undefined);
+    const { log, reaper } = this.#options;
+    const caughtUp = (): void => {
+      this.reap();
+      if (this.#state === 'open') void reaper.dropCapacities(this.id);
+    };
+    log
+      .reach(readMsMax)
+      .then(caughtUp)
+      .catch(() => undefined);
   }
 
   #lost(reason: Error): void {

@@ -8,7 +8,6 @@
  * client that came first reaps at once, the others in turn if it does not.
  */
 
-import { wholesIn } from '../../api/mode.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import {
   byteCountOfAll,
@@ -19,8 +18,9 @@ import {
   removalOf,
   uncounted,
 } from './batch.ts';
-import { type Compare, changedAt, createdAt, type Operation } from './calls.ts';
+import { type Compare, changedAt, createdAt, deleteOf, type Operation } from './calls.ts';
 import type { EtcdConnection } from './connection.ts';
+import type { DerivedState } from './derived-state.ts';
 import type { Keys } from './keys.ts';
 import type { LiveSet } from './live-set.ts';
 import type { Log } from './log.ts';
@@ -32,6 +32,8 @@ const turnsMax = 10;
 /** Pause before another attempt after a failed one, ms. */
 const retryMs = 1000;
 const callMsMax = 5000;
+/** Capacities that one transaction deletes, at most. */
+const droppedMax = 50;
 
 export class SessionReaper {
   readonly #connection: EtcdConnection;
@@ -62,6 +64,26 @@ export class SessionReaper {
     } catch {
       // Their own clients delete them when they reach etcd, or the reaper of an expired session.
     }
+  }
+
+  /**
+   * Deletes the keys of capacities that no set relies on any more, if this client has come first.
+   * Never rejects: what stays is deleted at a later heartbeat.
+   */
+  async dropCapacities(own: string): Promise<void> {
+    const { replica } = this.#log;
+    const { capacities } = replica.state;
+    if (!this.#isOpen || replica.chainRevision === 0 || this.#turnOf(own) > 0) return;
+    const unused = [...capacities.unused(replica.sessions)].slice(0, droppedMax);
+    if (unused.length === 0) return;
+    // No set has come that relies on one of them.
+    const compares = [changedAt(this.#keys.chain, replica.chainRevision)];
+    const operations: Operation[] = [];
+    for (const [id] of unused) {
+      operations.push(deleteOf(this.#keys.capacity(id)));
+      if (capacities.numbersRevision(id) > 0) operations.push(deleteOf(this.#keys.numbersOf(id)));
+    }
+    await this.#send(compares, linked(this.#keys, operations)).catch(() => undefined);
   }
 
   close(): void {
@@ -99,7 +121,7 @@ export class SessionReaper {
   /** @throws the error of any part; a lack of space for one part does not stop the others. */
   async #reapAll(expired: readonly LiveSet[]): Promise<void> {
     let refusal: unknown;
-    for (const some of inParts(this.#keys, expired)) {
+    for (const some of inParts(this.#keys, expired, this.#log.replica.state)) {
       try {
         await this.#reap(some, true);
       } catch (error) {
@@ -116,7 +138,9 @@ export class SessionReaper {
     } catch (error) {
       if (!isOutOfSpace(error)) throw error;
       // What needs a flag stays, so that the next holder is warned; all else needs no space.
-      const unflagged = sets.filter((live) => removalOf(this.#keys, live).length === 1);
+      const unflagged = sets.filter(
+        (live) => removalOf(this.#keys, live, this.#log.replica.state).length === 1,
+      );
       if (unflagged.length > 0) await this.#reapWhole(unflagged, areExpired, uncounted);
       if (unflagged.length < sets.length) throw error;
     }
@@ -135,7 +159,7 @@ export class SessionReaper {
     for (const live of sets) {
       const there = changedAt(live.key, live.modRevision);
       compares.push(there);
-      const removal = removalOf(this.#keys, live);
+      const removal = removalOf(this.#keys, live, this.#log.replica.state);
       const isLarge = inTransactions(removal).length > 1;
       if (isLarge) await this.#flagFirst(live, there);
       operations.push(...(isLarge ? removal.slice(-1) : removal));
@@ -150,7 +174,7 @@ export class SessionReaper {
 
   /** More than one transaction can do: nobody is granted any of it while the set is there. */
   async #flagFirst(live: LiveSet, there: Compare): Promise<void> {
-    const flags = removalOf(this.#keys, live).slice(0, -1);
+    const flags = removalOf(this.#keys, live, this.#log.replica.state).slice(0, -1);
     for (const some of inTransactions(flags)) await this.#send([there], linked(this.#keys, some));
   }
 
@@ -170,12 +194,17 @@ export class SessionReaper {
 }
 
 /** The removals of each part fit into one transaction, but for single sets that are larger. */
-function inParts(keys: Keys, sets: readonly LiveSet[]): readonly (readonly LiveSet[])[] {
+function inParts(
+  keys: Keys,
+  sets: readonly LiveSet[],
+  state: DerivedState,
+): readonly (readonly LiveSet[])[] {
   const parts: LiveSet[][] = [];
   let [count, byteCount] = [operationsMax, 0];
   for (const live of sets) {
-    const more = 3 + wholesIn(live.entry.parts).length;
-    const moreBytes = byteCountOfAll(removalOf(keys, live));
+    const removal = removalOf(keys, live, state);
+    const more = 2 + removal.length;
+    const moreBytes = byteCountOfAll(removal);
     if (count + more > operationsMax || byteCount + moreBytes > bytesMax) {
       parts.push([]);
       [count, byteCount] = [0, 0];
