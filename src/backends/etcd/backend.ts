@@ -22,19 +22,14 @@ import type { RemoteScope } from '../../remote/scope.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { within } from '../../runtime/within.ts';
 import { assemble, type ClientParts } from './client-parts.ts';
-import { Declarations } from './declarations.ts';
 import { conditionsOf, GuardedGrant } from './grant.ts';
 import { KeepAlive } from './keep-alive.ts';
 import type { EtcdSessionConfig } from './leased-session.ts';
-import type { OwnSet } from './own-set.ts';
 import { isNow, type PendingEtcdRequest } from './pending-request.ts';
 import { type EtcdSnapshot, snapshotOfReplica } from './snapshot.ts';
-import { isAsserting, unitsOfGrant, unitsRefusal } from './units.ts';
 
 /** Time limit of etcd's answer to the end of a domain, ms. */
 const partingMsMax = 5000;
-/** Attempts to upgrade a grant, each with the present state of the log. */
-const upgradesMax = 20;
 
 const capabilities: ReadonlySet<Capability> = new Set<Capability>([
   'settled',
@@ -56,7 +51,6 @@ export class EtcdBackend implements BackendPort<EtcdSnapshot, PendingEtcdRequest
   readonly #config: EtcdSessionConfig;
   readonly #keepAlive: KeepAlive;
   readonly #parts: ClientParts;
-  readonly #declarations: Declarations;
 
   constructor(config: EtcdSessionConfig) {
     const { keys, clock, entry } = config;
@@ -66,11 +60,8 @@ export class EtcdBackend implements BackendPort<EtcdSnapshot, PendingEtcdRequest
     this.#keepAlive = new KeepAlive(clock);
     this.#parts = assemble(config, this.requests, this.#keepAlive, {
       onOpenAgain: () => this.#enterAll(),
-      onUnfit: (own) => this.#enterAgain(own),
+      onUnfit: ({ number }) => this.#enterAgain(number),
     });
-    const { log, keeper, reads } = this.#parts;
-    const { connection } = config;
-    this.#declarations = new Declarations({ connection, keys, log, keeper, reads });
   }
 
   /** @throws UnavailableError, ProtocolError, LimitError */
@@ -111,9 +102,9 @@ export class EtcdBackend implements BackendPort<EtcdSnapshot, PendingEtcdRequest
   }
 
   #observe(pending: PendingEtcdRequest): void {
-    const { keeper, observers } = this.#parts;
+    const { keeper, observers, units } = this.#parts;
     const { request, dispose } = pending;
-    const error = this.#unitsRefusalOf(request);
+    const error = units.refusalOf(request);
     if (error !== undefined) {
       this.requests.refuse(request, error);
       return;
@@ -127,20 +118,18 @@ export class EtcdBackend implements BackendPort<EtcdSnapshot, PendingEtcdRequest
 
   /** Puts a new set at the end of the queues; one that is wanted now or never only if it fits. */
   #enter(pending: PendingEtcdRequest): void {
-    const { endings, keeper, reads, replica, sets } = this.#parts;
+    const { endings, keeper, reads, sets, units } = this.#parts;
     const { request } = pending;
     const session = keeper.id;
     // A refusal, and a new capacity, need the present state.
-    const { set } = request.terms;
-    const areThere = !isAsserting(replica.state, set, session);
-    if (areThere && this.#unitsRefusalOf(request) === undefined && this.#mayFit(request)) {
+    if (units.areThere(request) && this.#mayFit(request)) {
       sets.put(pending);
       return;
     }
     reads.after(request, () => {
       // It has been entered anew, or will be.
       if (keeper.id !== session || pending.isLeaving) return;
-      const error = this.#unitsRefusalOf(request);
+      const error = units.refusalOf(request);
       if (error !== undefined) this.requests.refuse(request, error);
       else if (!this.#mayFit(request)) endings.deny(pending, undefined);
       else sets.put(pending);
@@ -148,22 +137,17 @@ export class EtcdBackend implements BackendPort<EtcdSnapshot, PendingEtcdRequest
   }
 
   /** The capacities that its set relies on have changed. */
-  #enterAgain({ number }: OwnSet): void {
-    const pending = this.requests.pendingOf(number);
+  #enterAgain(id: number): void {
+    const pending = this.requests.pendingOf(id);
     if (pending === undefined || pending.isLeaving) return;
     pending.key = undefined;
     this.#enter(pending);
   }
 
-  #unitsRefusalOf({ terms: { set } }: RemoteRequest): Error | undefined {
-    const { keeper, replica } = this.#parts;
-    return unitsRefusal(replica.state, set, keeper.id);
-  }
-
   /** By another session, at the end of the queues. */
   #enterAll(): void {
     const waiting = [...this.requests.pending];
-    const again = this.#declarations.declareAgain();
+    const again = this.#parts.units.declareAgain();
     if (again === undefined) this.#enterEach(waiting);
     else void again.then(() => this.#enterEach(waiting));
   }
@@ -217,11 +201,11 @@ export class EtcdBackend implements BackendPort<EtcdSnapshot, PendingEtcdRequest
   }
 
   async closeResource(resource: RemoteRef): Promise<void> {
-    const { keeper, reads, replica } = this.#parts;
+    const { keeper, reads, replica, units } = this.#parts;
     keeper.checkUsable();
     await this.#keepAlive.during(() => reads.read());
     if (!replica.state.isUsed(resource, keeper.id)) {
-      this.#declarations.drop(resource);
+      units.drop(resource);
       return;
     }
     throw new ResourceBusyError(
@@ -230,33 +214,19 @@ export class EtcdBackend implements BackendPort<EtcdSnapshot, PendingEtcdRequest
   }
 
   async setCapacity(resource: RemoteRef, capacity: ReadCapacity): Promise<void> {
-    await this.#keepAlive.during(() => this.#declarations.set(resource, capacity));
+    await this.#keepAlive.during(() => this.#parts.units.setCapacity(resource, capacity));
   }
 
   capacityOf(resource: RemoteRef): Promise<Capacity | undefined> {
-    return this.#keepAlive.during(() => this.#declarations.read(resource));
+    return this.#keepAlive.during(() => this.#parts.units.capacityOf(resource));
   }
 
-  /** Undefined also if the log changes too often. */
   async tryUpgrade(
     id: number,
     part: readonly RemoteRef[],
   ): Promise<readonly GrantedUnits[] | undefined> {
-    const { keeper, reads, replica } = this.#parts;
-    return this.#keepAlive.during(async () => {
-      for (let attempt = 0; attempt < upgradesMax; attempt++) {
-        await reads.read();
-        const own = this.requests.heldOf(id)?.key;
-        const outcome = own && (await keeper.present?.outbox.upgrade(own, part));
-        if (outcome === undefined || outcome === 'blocked') return undefined;
-        if (outcome === 'again') continue;
-        await reads.read();
-        const live = replica.sets.get(own?.key ?? '');
-        const upgraded = live?.entry.parts.filter(({ resource }) => part.includes(resource));
-        return live && unitsOfGrant(replica.state, live, upgraded);
-      }
-      return undefined;
-    });
+    const { units } = this.#parts;
+    return this.#keepAlive.during(() => units.tryUpgrade(this.requests.heldOf(id)?.key, part));
   }
 
   async endSession(_: RemoteScope, left: LeftBehind): Promise<void> {

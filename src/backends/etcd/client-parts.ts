@@ -15,15 +15,16 @@ import { RecoveredFlags } from './recovered-flags.ts';
 import { Replica } from './replica.ts';
 import { SessionKeeper } from './session-keeper.ts';
 import { SessionReaper } from './session-reaper.ts';
+import { UnitCalls } from './unit-calls.ts';
 
 export interface ClientParts {
-  readonly log: Log;
   readonly replica: Replica;
   readonly keeper: SessionKeeper;
   readonly sets: OwnSets;
   readonly observers: Observers;
   readonly reads: Reads;
   readonly endings: Endings;
+  readonly units: UnitCalls;
 }
 
 export interface PartsEvents {
@@ -74,5 +75,6 @@ export function assemble(
     reaper,
     endings,
   });
-  return { log, replica, keeper, sets, observers, reads, endings };
+  const units = new UnitCalls({ connection, keys, log, keeper, reads });
+  return { replica, keeper, sets, observers, reads, endings, units };
 }

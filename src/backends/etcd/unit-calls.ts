@@ -1,7 +1,9 @@
-/** Capacities that this client declares and reads. */
+/** What this client asks of units: capacities that it declares and reads, checks and upgrades. */
 
 import { unitsInUse } from '../../api/refusals.ts';
 import { type Capacity, isContinued, type ReadCapacity } from '../../api/units.ts';
+import type { GrantedUnits } from '../../remote/protocol.ts';
+import type { RemoteRequest } from '../../remote/request.ts';
 import { nameOf, type RemoteRef } from '../../remote/resources.ts';
 import { linked } from './batch.ts';
 import { changedAt, putOf, txnIn } from './calls.ts';
@@ -10,12 +12,16 @@ import type { EtcdConnection } from './connection.ts';
 import { writeEntry } from './entries.ts';
 import { encodeResource, type Keys } from './keys.ts';
 import type { Log } from './log.ts';
+import type { OwnSet } from './own-set.ts';
 import type { Reads } from './reads.ts';
 import type { SessionKeeper } from './session-keeper.ts';
+import { isAsserting, unitsOfGrant, unitsRefusal } from './units.ts';
 
 const callMsMax = 10_000;
+/** Attempts to upgrade a grant, each with the present state of the log. */
+const upgradesMax = 20;
 
-export interface DeclarationsOptions {
+export interface UnitCallsOptions {
   readonly connection: EtcdConnection;
   readonly keys: Keys;
   readonly log: Log;
@@ -23,17 +29,17 @@ export interface DeclarationsOptions {
   readonly reads: Reads;
 }
 
-export class Declarations {
-  readonly #options: DeclarationsOptions;
+export class UnitCalls {
+  readonly #options: UnitCallsOptions;
   /** Of resources that only the present session of this client reaches. */
   readonly #private = new Map<number, ReadCapacity>();
 
-  constructor(options: DeclarationsOptions) {
+  constructor(options: UnitCallsOptions) {
     this.#options = options;
   }
 
   /** @throws CapacityError, UnavailableError, DomainClosedError */
-  async set(resource: RemoteRef, capacity: ReadCapacity): Promise<void> {
+  async setCapacity(resource: RemoteRef, capacity: ReadCapacity): Promise<void> {
     this.#options.keeper.checkUsable();
     // A session that comes later declares it again.
     if (typeof resource === 'number') this.#private.set(resource, capacity);
@@ -66,11 +72,44 @@ export class Declarations {
     return succeeded;
   }
 
-  async read(resource: RemoteRef): Promise<Capacity | undefined> {
+  async capacityOf(resource: RemoteRef): Promise<Capacity | undefined> {
     const { keeper, log, reads } = this.#options;
     keeper.checkUsable();
     await reads.readAll();
     return log.replica.state.capacityOf(resource, keeper.id);
+  }
+
+  /** Why the set of a request can never be granted, by the copy of the state. */
+  refusalOf({ terms: { set } }: RemoteRequest): Error | undefined {
+    const { keeper, log } = this.#options;
+    return unitsRefusal(log.replica.state, set, keeper.id);
+  }
+
+  /** Whether the units of a set are there. A refusal, and a new capacity, need the present state. */
+  areThere(request: RemoteRequest): boolean {
+    const { keeper, log } = this.#options;
+    const declares = isAsserting(log.replica.state, request.terms.set, keeper.id);
+    return !declares && this.refusalOf(request) === undefined;
+  }
+
+  /** Undefined also if the log changes too often. */
+  async tryUpgrade(
+    own: OwnSet | undefined,
+    part: readonly RemoteRef[],
+  ): Promise<readonly GrantedUnits[] | undefined> {
+    const { keeper, log, reads } = this.#options;
+    const { sets, state } = log.replica;
+    for (let attempt = 0; own !== undefined && attempt < upgradesMax; attempt++) {
+      await reads.read();
+      const outcome = await keeper.present?.outbox.upgrade(own, part);
+      if (outcome === undefined || outcome === 'blocked') return undefined;
+      if (outcome === 'again') continue;
+      await reads.read();
+      const live = sets.get(own.key);
+      const upgraded = live?.entry.parts.filter(({ resource }) => part.includes(resource));
+      return live && unitsOfGrant(state, live, upgraded);
+    }
+    return undefined;
   }
 
   /**
@@ -79,7 +118,7 @@ export class Declarations {
    */
   declareAgain(): Promise<unknown> | undefined {
     if (this.#private.size === 0) return undefined;
-    return Promise.allSettled([...this.#private].map((each) => this.set(...each)));
+    return Promise.allSettled([...this.#private].map((each) => this.setCapacity(...each)));
   }
 
   /** A resource without a name is closed. */
