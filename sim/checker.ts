@@ -21,6 +21,11 @@ export interface Section {
   links: Links;
   /** Its user has let go of it, or was notified of its loss. */
   isOver: boolean;
+  /**
+   * It has taken all of a resource that it shared before. Its token is from before that, so a
+   * store that has seen a later reader refuses its writes.
+   */
+  isUpgraded: boolean;
 }
 
 export interface CheckerLimits {
@@ -34,6 +39,9 @@ export interface CheckerLimits {
 export class Checker {
   sectionCount = 0;
   overlapsExcused = 0;
+  unitLookCount = 0;
+  /** Of those, the ones with several units out. */
+  sharedLookCount = 0;
   readonly #world: World;
   readonly #monitor: GrantMonitor;
   readonly #limits: CheckerLimits;
@@ -61,7 +69,7 @@ export class Checker {
       return undefined;
     }
     if (grant.signal.aborted) return undefined;
-    const section: Section = { machine, grant, seen, links, isOver: false };
+    const section: Section = { machine, grant, seen, links, isOver: false, isUpgraded: false };
     this.#world.log(() => `${machine.name} begins ${grant.token}`);
     this.sectionCount++;
     for (const other of this.#open) this.#meet(section, other);
@@ -72,6 +80,32 @@ export class Checker {
       this.#over(section);
     });
     return section;
+  }
+
+  /** It has taken all of some resources. */
+  strengthen(section: Section, links: Links): void {
+    section.links = links;
+    section.isUpgraded = true;
+    if (section.isOver) return;
+    for (const other of this.#open) if (other !== section) this.#meet(section, other);
+  }
+
+  /**
+   * Looks at the units that are out: none is out twice, and there are never more of them than
+   * `countMax`. A holder whose grant was taken is left out.
+   */
+  lookAtUnits(name: string, countMax: number): void {
+    const out = new Set<unknown>();
+    for (const { machine, seen, grant } of this.#open) {
+      if (machine.life === 'dead' || seen.wasTaken) continue;
+      for (const unit of grant.units[name] ?? []) {
+        this.#world.check(!out.has(unit), () => `unit ${unit} of ${name} is out twice`);
+        out.add(unit);
+      }
+    }
+    this.#world.check(out.size <= countMax, () => `${out.size} units of ${name} are out`);
+    this.unitLookCount++;
+    if (out.size > 1) this.sharedLookCount++;
   }
 
   /** It is about to weaken its hold. */

@@ -28,6 +28,18 @@ export interface ClientSurroundings {
   readonly steals: boolean;
   /** Whether requests are made, and queries, while a grant is held. */
   readonly nests: boolean;
+  /** Units of resources among the names, if the backend has them. */
+  readonly units?: UnitsHabits | undefined;
+}
+
+/** What clients do with units: in place of a shared mode of these resources, sets take some. */
+interface UnitsHabits {
+  /** A resource whose capacity the clients declare. */
+  readonly declared: string;
+  readonly capacities: readonly number[];
+  /** A resource whose capacity sets assert. */
+  readonly asserted: string;
+  readonly assertions: readonly number[];
 }
 
 /** A backend's client in a process, with its network. */
@@ -47,6 +59,7 @@ const expected = new Set([
   'KDS_UNAVAILABLE',
   'KDS_DEADLOCK',
   'KDS_DOMAIN_CLOSED',
+  'KDS_CAPACITY',
 ]);
 
 const stopReason = new Error('not wanted any more');
@@ -114,6 +127,7 @@ export class SimulatedClient<H extends Host = Host> {
     const { machine } = this;
     const { roundCount } = this.#around;
     const domain = await this.#openDomain();
+    await this.#allow(this.#declare(domain));
     const tasks = Array.from({ length: this.#random.between(1, 3) }, async () => {
       for (let round = 0; round < roundCount; round++) {
         await machine.sleep(this.#random.real(0, 2 * this.#around.holdMsMax));
@@ -123,6 +137,12 @@ export class SimulatedClient<H extends Host = Host> {
     await Promise.all(tasks);
     this.waitingFor = 'the end of its domain';
     await domain.close();
+  }
+
+  async #declare(domain: RemoteSession): Promise<void> {
+    const { units } = this.#around;
+    if (units === undefined) return;
+    await domain.setCapacity(units.declared, this.#random.pick(units.capacities));
   }
 
   async #clearUp(isClear: () => boolean): Promise<void> {
@@ -160,7 +180,8 @@ export class SimulatedClient<H extends Host = Host> {
   async #round(domain: RemoteSession): Promise<void> {
     const random = this.#random;
     const links = this.#randomLinks();
-    const spec = specOf(links);
+    if (this.#around.units && random.chance(0.2)) await this.#declare(domain);
+    const spec = this.#specOf(links);
     this.waitingFor = describe(links);
     // Some give up while they are still on their way.
     const waitMs = random.real(0, random.chance(0.2) ? 10 : 4 * this.#around.holdMsMax);
@@ -183,7 +204,7 @@ export class SimulatedClient<H extends Host = Host> {
     else if (way < 10) await domain.settled(spec, { timeoutMs: waitMs });
     else {
       const strong: Links = new Map([...links.keys()].map((name) => [name, 'x']));
-      const grant = await domain.acquire(specOf(strong), { steal: true });
+      const grant = await domain.acquire(this.#specOf(strong), { steal: true });
       await this.#use(grant, strong, domain);
     }
   }
@@ -215,12 +236,15 @@ export class SimulatedClient<H extends Host = Host> {
       void grant.release();
       return;
     }
+    this.#look(section);
     await access(section);
     await this.machine.sleep(random.real(0, holdMsMax));
+    this.#look(section);
+    if (this.#around.units && !section.isOver && random.chance(0.2)) await this.#upgrade(section);
     if (nests && !section.isOver && random.chance(0.2)) await this.#nest(domain, section);
     if (!section.isOver && random.chance(0.2)) await this.#weaken(section);
     // Some notice only when they are done that the grant is lost: then the fence must.
-    if (!section.isOver || random.chance(0.5)) await access(section);
+    if ((!section.isOver || random.chance(0.5)) && !section.isUpgraded) await access(section);
     checker.end(section);
     if (!releases) return;
     const ended = random.chance(0.1) ? grant.abandon() : grant.release();
@@ -236,7 +260,7 @@ export class SimulatedClient<H extends Host = Host> {
         return;
       }
       const holding = this.#random.chance(0.7) ? { holding: grant } : { timeoutMs: 50 };
-      const inner = await domain.acquire(specOf(links), holding);
+      const inner = await domain.acquire(this.#specOf(links), holding);
       const { checker, holdMsMax } = this.#around;
       const section = checker.begin(machine, inner, this.host.seenOf(inner), links);
       await machine.sleep(this.#random.real(0, holdMsMax));
@@ -244,6 +268,48 @@ export class SimulatedClient<H extends Host = Host> {
       await inner.release();
     };
     await this.#allow(work());
+  }
+
+  #look(section: Section): void {
+    const { units, checker, world } = this.#around;
+    const { grant, links } = section;
+    if (units === undefined) return;
+    for (const [name, choices] of [
+      [units.declared, units.capacities],
+      [units.asserted, units.assertions],
+    ] as const) {
+      checker.lookAtUnits(name, Math.max(...choices));
+      const count = grant.units[name]?.length ?? 0;
+      const isRight = section.isOver || count > 0 || links.get(name) !== 's';
+      world.check(isRight, () => `${this.#id} has no units of ${name}`);
+    }
+  }
+
+  async #upgrade(section: Section): Promise<void> {
+    const { grant, links } = section;
+    const name = this.#random.pick([...links.keys()]);
+    if (!(await grant.tryUpgrade(name))) return;
+    this.#around.world.log(() => `${this.#id} has upgraded ${name}`);
+    this.#around.checker.strengthen(section, new Map([...links, [name, 'x']]));
+    this.#look(section);
+  }
+
+  /** In place of the shared mode of resources with units it takes some. */
+  #specOf(links: Links): SetSpec {
+    const { units } = this.#around;
+    const { exclusive, shared } = specOf(links);
+    const counted: Record<string, number | { take: number; of: number }> = {};
+    for (const name of shared) {
+      if (name === units?.declared) counted[name] = this.#random.between(1, 2);
+      if (name === units?.asserted) {
+        const of = this.#random.pick(units.assertions);
+        counted[name] = { take: this.#random.between(1, of), of };
+      }
+    }
+    const rest = shared.filter((name) => counted[name] === undefined);
+    return units === undefined
+      ? { exclusive, shared }
+      : { exclusive, shared: rest, units: counted };
   }
 
   async #weaken(section: Section): Promise<void> {
@@ -259,7 +325,7 @@ export class SimulatedClient<H extends Host = Host> {
     else checker.weaken(section, left);
     const done = isDowngrade ? grant.downgrade(name) : grant.release(name);
     if (this.#random.chance(0.5)) await done;
-    if (!section.isOver) await access(section);
+    if (!section.isOver && !section.isUpgraded) await access(section);
   }
 
   #randomLinks(): Links {
@@ -282,7 +348,7 @@ function describe(links: Links): string {
   return `{${[...links].map(([name, mode]) => mode + name).join(' ')}}`;
 }
 
-function specOf(links: Links): SetSpec {
+function specOf(links: Links): { exclusive: string[]; shared: string[] } {
   const named = (wanted: Mode): string[] =>
     [...links].flatMap(([name, mode]) => (mode === wanted ? [name] : []));
   return { exclusive: named('x'), shared: named('s') };

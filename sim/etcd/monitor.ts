@@ -1,9 +1,10 @@
 /**
  * Reads the keys of the simulated etcd after each revision and checks them against the rule: a set
- * is granted exactly when no live set that arrived earlier conflicts with it.
+ * is granted exactly when its units fit with those of all live sets that arrived earlier, or it has
+ * recorded that it was.
  *
  * It uses no code of the backend but the layout of keys: from the values of the keys it takes the
- * live sets, and compares all pairs. It keeps the outcome of each grant, which is the server's word
+ * live sets and the capacities, and adds up units. It keeps the outcome of each grant, which is the server's word
  * on whose loss excuses what (../checker.ts), and checks the requests to etcd: no client
  * deletes a set of a living other one unless that was stolen; what an expired session held
  * exclusive is flagged as recovered before it is given to another; a guarded write comes while its
@@ -26,6 +27,15 @@ import type { SimulatedStore, Step } from './store.ts';
 /** Tokens of one revision. */
 const tokensPerRevision = 1024;
 
+/** The units of an exclusive part, and of a resource without a capacity. */
+const all = 2 ** 26 - 1;
+
+interface CapacityValue {
+  readonly count: number;
+  readonly isAsserted?: true;
+  readonly falls?: readonly (readonly [revision: number, count: number])[];
+}
+
 /** Data that guarded writes put: the value is the key of the set. */
 export const dataPrefix = 'data/';
 
@@ -33,6 +43,12 @@ interface SetSeen {
   readonly key: string;
   readonly session: string;
   readonly links: Links;
+  /** What it takes of each: all, or a number. */
+  readonly units: ReadonlyMap<string, number>;
+  /** Resources of whose capacity it relies on. */
+  readonly metered: ReadonlySet<string>;
+  /** It has recorded that it is granted. */
+  readonly isRecorded: boolean;
   /** Its place in line: a stealing request comes before all that came before it. */
   readonly arrival: number;
   readonly isStealing: boolean;
@@ -52,6 +68,7 @@ export class EtcdMonitor implements GrantMonitor {
   takenCount = 0;
   reapedCount = 0;
   guardedWriteCount = 0;
+  displacedCount = 0;
   /** By session: the revision at which its key was deleted. */
   readonly #sessionEnds = new Map<string, number>();
   readonly #world: World;
@@ -130,8 +147,16 @@ export class EtcdMonitor implements GrantMonitor {
       const now = this.#sets.get(set.key);
       if (now === undefined || isNew(now, before)) this.#gone(set, stealing, client);
     }
+    const isResized = events.some(({ key }) => key.startsWith(this.#layout.capacities));
     for (const [key, grant] of this.#granted) {
       if (granted.has(key)) continue;
+      if (isResized && stealing.length === 0) {
+        // Its client cannot know of it yet: it records its units first.
+        this.#check(this.#sets.get(key)?.isRecorded === false, () => `${key} has lost its units`);
+        this.#granted.delete(key);
+        this.displacedCount++;
+        continue;
+      }
       this.#check(stealing.length > 0, () => `${key} was held, and waits again`);
       this.#revoked.add(key);
       this.#took(key, grant, 'revoked');
@@ -153,29 +178,66 @@ export class EtcdMonitor implements GrantMonitor {
         parts: taken,
         at,
         steal,
+        held,
+        metered = [],
       } = JSON.parse(value) as {
-        readonly parts: readonly (readonly [name: string, units: number | 'all'])[];
+        readonly parts: readonly (readonly [name: string, units: number | 'all', of?: number])[];
         readonly at: number;
         readonly steal?: true;
+        readonly held?: readonly unknown[];
+        readonly metered?: readonly string[];
       };
       const links = new Map<string, Mode>();
       for (const [name, units] of taken) links.set(name, units === 'all' ? 'x' : 's');
+      const units = new Map(taken.map(([name, n]) => [name, n === 'all' ? all : n]));
+      const relied = taken.filter(([name, , of]) => of !== undefined || metered.includes(name));
       const id = createRevision * tokensPerRevision + at;
       sets.set(key, {
-        ...{ key, session: parts.session, links, createRevision },
+        ...{ key, session: parts.session, links, createRevision, units },
+        ...{ isRecorded: held !== undefined, metered: new Set(relied.map(([name]) => name)) },
         ...{ isStealing: steal === true, arrival: steal === true ? -id : id },
       });
     }
     return sets;
   }
 
-  /** The rule, pair by pair. */
+  /** The rule, by the sum of each resource. */
   #grantedNow(): ReadonlySet<string> {
-    const sets = [...this.#sets.values()].sort((one, other) => one.arrival - other.arrival);
+    const sets = [...this.#sets.values()]
+      .filter((set) => !this.#isRefused(set))
+      .sort((one, other) => one.arrival - other.arrival);
     const granted = sets.filter((set, place) => {
-      return !sets.slice(0, place).some((other) => conflict(other.links, set.links));
+      const isStolen = sets.some((other) => {
+        const isLater = other.isStealing && Math.abs(other.arrival) > Math.abs(set.arrival);
+        return isLater && [...other.links.keys()].some((name) => set.links.has(name));
+      });
+      if (set.isRecorded && !isStolen) return true;
+      return [...set.units].every(([name, units]) => {
+        let used = 0;
+        for (const ahead of sets.slice(0, place)) used += ahead.units.get(name) ?? 0;
+        return used === 0 || used + units <= this.#capacityOf(name, sets);
+      });
     });
     return new Set(granted.map(({ key }) => key));
+  }
+
+  #capacityOf(name: string, sets: readonly SetSeen[]): number {
+    const stored = this.#store.keys.get(this.#layout.capacity(name));
+    if (stored === undefined) return all;
+    const { count, isAsserted } = JSON.parse(stored.value) as CapacityValue;
+    return isAsserted !== true || sets.some(({ metered }) => metered.has(name)) ? count : all;
+  }
+
+  /** Whether it has waited for more units than there were at some time. */
+  #isRefused({ units, metered, isRecorded, createRevision }: SetSeen): boolean {
+    if (isRecorded) return false;
+    return [...units].some(([name, taken]) => {
+      const stored = this.#store.keys.get(this.#layout.capacity(name));
+      if (stored === undefined || taken === all || !metered.has(name)) return false;
+      const { count, falls = [] } = JSON.parse(stored.value) as CapacityValue;
+      const since = [...falls, [stored.modRevision, count] as const];
+      return since.some(([revision, less]) => revision > createRevision && taken > less);
+    });
   }
 
   #grant({ key, session, links, isStealing }: SetSeen, revision: number): void {
@@ -199,8 +261,13 @@ export class EtcdMonitor implements GrantMonitor {
   /** Whether an exclusive holder other than that set has to give way to a stealing request. */
   #isTaken(name: string, but: string): boolean {
     return [...this.#revoked].some(
-      (key) => key !== but && this.#sets.get(key)?.links.get(name) === 'x',
+      (key) => key !== but && this.#isWhole(name, this.#sets.get(key)),
     );
+  }
+
+  #isWhole(name: string, set: SetSeen | undefined): boolean {
+    const units = set?.units.get(name);
+    return units !== undefined && units >= this.#capacityOf(name, [...this.#sets.values()]);
   }
 
   #gone(set: SetSeen, stealing: readonly SetSeen[], client: string | undefined): void {

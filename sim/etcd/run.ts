@@ -10,6 +10,7 @@ import { type ClientSurroundings, SimulatedClient } from '../client.ts';
 import { randomHabits, rateMin, SimulatedClients } from '../clients.ts';
 import { Disturbances } from '../disturbances.ts';
 import { FencedStore, plainFence } from '../fenced-store.ts';
+import type { SeededRandom } from '../random.ts';
 import { inVirtualTime, World, WorldFailure } from '../world.ts';
 import { type ClusterMember, leaseCheckMs, SimulatedCluster } from './cluster.ts';
 import { type FaultProfile, type ProfileName, profileOf } from './fault-profile.ts';
@@ -36,6 +37,9 @@ export interface Outcome {
   readonly guardedWriteCount: number;
   readonly overlapsExcused: number;
   readonly staleRefusedCount: number;
+  readonly unitLookCount: number;
+  readonly sharedLookCount: number;
+  readonly displacedCount: number;
 }
 
 export interface RunOptions {
@@ -53,6 +57,18 @@ export async function runEtcdWorld(seed: number, options: RunOptions = {}): Prom
   } catch (error) {
     throw new WorldFailure(error, world);
   }
+}
+
+/** In half of the worlds some of the resources have a capacity. */
+function unitsHabits(random: SeededRandom, habits: ReturnType<typeof randomHabits>) {
+  if (random.chance(0.5)) return habits;
+  const [declared, asserted] = ['gpu', 'job'];
+  const units = {
+    ...{ declared, asserted },
+    capacities: random.pick([[3], [2, 4], [1, 2, 5]]),
+    assertions: random.pick([[2], [3], [2, 3]]),
+  };
+  return { ...habits, names: [...habits.names.slice(0, 2), declared, asserted], units };
 }
 
 class EtcdWorld {
@@ -78,10 +94,11 @@ class EtcdWorld {
     this.#monitor = new EtcdMonitor(world, this.#cluster.store, this.#keys);
     this.#cluster.onStep = (step) => this.#monitor.after(step);
     this.#store = new FencedStore(world, plainFence());
+    const habits = unitsHabits(random, randomHabits(random, leaseMs));
     this.#checker = new Checker(world, this.#monitor, {
       leaseMs,
       undoneNotifiedMsMax: 0,
-      notifiedMsMax: this.#notifiedMsMax(leaseMs),
+      notifiedMsMax: this.#notifiedMsMax(leaseMs, 'units' in habits),
     });
     this.#disturbances = new Disturbances(world);
     this.#around = {
@@ -92,7 +109,7 @@ class EtcdWorld {
         await this.#store.accessAll(section);
         if (isGuarded) await client?.host.write(section);
       },
-      ...randomHabits(random, leaseMs),
+      ...habits,
     };
     this.#clients = new SimulatedClients(this.#around, (number, rate) =>
       this.#createClient(number, rate, this.#profile.quality),
@@ -122,6 +139,9 @@ class EtcdWorld {
       ...{ grantCount, takenCount, reapedCount, guardedWriteCount },
       overlapsExcused: this.#checker.overlapsExcused,
       staleRefusedCount: this.#store.refusedCount,
+      unitLookCount: this.#checker.unitLookCount,
+      sharedLookCount: this.#checker.sharedLookCount,
+      displacedCount: this.#monitor.displacedCount,
     };
   }
 
@@ -139,10 +159,11 @@ class EtcdWorld {
   }
 
   /** Where nothing is lost but messages of watches, a heartbeat and a late watch bound it. */
-  #notifiedMsMax(leaseMs: number): number | undefined {
+  #notifiedMsMax(leaseMs: number, hasUnits: boolean): number | undefined {
     const { name, quality, lagMsMax } = this.#profile;
     const deliveryMs = lagMsMax + 2 * quality.delayMsMax;
-    if (name === 'calm' || name === 'deadly') return deliveryMs;
+    // A set with units is reported when it has recorded them: after some attempts, at times.
+    if (name === 'calm' || name === 'deadly') return hasUnits ? 20 * deliveryMs : deliveryMs;
     if (name !== 'lossy' && name !== 'drowsy') return undefined;
     const noticedMs = leaseMs / 4 + 2 * lateMsMax + 500;
     return noticedMs / rateMin + 10 * deliveryMs;
@@ -259,8 +280,9 @@ class EtcdWorld {
     janitor.clearUp(() => keysFrom(this.#keys.sessions).length <= 1);
     await world.run(world.nowMs + 20 * leaseMs + 20_000, () => janitor.isOver);
     const left = keysFrom('').filter((key) => {
-      const { chain, steal, version } = this.#keys;
-      return ![chain, steal, version].includes(key) && !key.startsWith(dataPrefix);
+      const { chain, steal, version, capacities, numbers } = this.#keys;
+      const kept = [dataPrefix, capacities, numbers];
+      return ![chain, steal, version].includes(key) && !kept.some((each) => key.startsWith(each));
     });
     if (!janitor.isOver || left.length > 0)
       throw this.#world.violation(`left behind: ${left.join(' ')}`);

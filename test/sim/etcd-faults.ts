@@ -92,4 +92,22 @@ export const etcdFaults: readonly EtcdFault[] = [
     replace: 'if (modRevision === 0 && !isEnding) return;',
     profile: 'torn',
   },
+  {
+    name: 'two sets record the same units',
+    file: 'units.ts',
+    find: 'compares.push(changedAt(keys.numbersOf(id), state.capacities.numbersRevision(id)));',
+    replace: '',
+  },
+  {
+    name: 'a set is reported before its units are recorded',
+    file: 'receiver.ts',
+    find: 'if (length === 0) this.#report(live, delta);',
+    replace: 'if (length >= 0) this.#report(live, delta);',
+  },
+  {
+    name: 'an upgrade goes through beside other holders',
+    file: 'derived-state.ts',
+    find: 'if (other === live ? !isTriggered : isTriggered || this.mayHold(other)) return false;',
+    replace: 'if (other === live && !isTriggered) return false;',
+  },
 ];

@@ -22,6 +22,8 @@ it('nothing goes wrong in any of many worlds', async () => {
       guardedWrites: outcome.guardedWriteCount,
       overlapsExcused: outcome.overlapsExcused,
       stale: outcome.staleRefusedCount,
+      unitLooks: outcome.unitLookCount,
+      severalOut: outcome.sharedLookCount,
     }),
   });
 }, 3_600_000);
