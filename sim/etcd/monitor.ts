@@ -4,9 +4,9 @@
  * recorded that it was.
  *
  * It uses no code of the backend but the layout of keys: from the values of the keys it takes the
- * live sets and the capacities, and adds up units. It keeps the outcome of each grant, which is the server's word
- * on whose loss excuses what (../checker.ts), and checks the requests to etcd: no client
- * deletes a set of a living other one unless that was stolen; what an expired session held
+ * live sets and the capacities, and adds up units. It keeps the outcome of each grant, which is the
+ * server's word on whose loss excuses what (../checker.ts), and checks the requests to etcd: no
+ * client deletes a set of a living other one unless that was stolen; what an expired session held
  * exclusive is flagged as recovered before it is given to another; a guarded write comes while its
  * grant lives.
  */

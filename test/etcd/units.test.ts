@@ -152,7 +152,7 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'units in etcd' : 'skipped: no etcd', () => 
     await eight.release();
   });
 
-  it('asserted by two clients at once have one capacity, and the other set is refused', async () => {
+  it('asserted by two clients at once have one capacity, and one set is refused', async () => {
     const [one, other] = await pair();
     for (let round = 0; round < 10; round++) {
       const gpu = `gpu ${round}`;

@@ -90,7 +90,7 @@ export class Capacities {
     return first;
   }
 
-  /** A set has gone. Returns the asserted capacities that are not in force any more. */
+  /** A set was removed. Returns the asserted capacities that are not in force any more. */
   leave(live: Relying): readonly string[] {
     const last: string[] = [];
     for (const id of reliesOn(live)) {

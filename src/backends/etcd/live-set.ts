@@ -22,7 +22,7 @@ export class LiveSet {
   isRevoked = false;
   /** It was granted until the capacity of a resource fell, and its holder has not recorded that. */
   isDisplaced = false;
-  /** It waited for more units than the capacity has been since: it is refused, and blocks no set. */
+  /** It waited for more units than there were at some time: it is refused, and blocks no set. */
   isRefused = false;
   /** Once granted. See {@link tokenOfWaiter}. */
   token = 0;

@@ -85,7 +85,7 @@ export class UnitCalls {
     return unitsRefusal(log.replica.state, set, keeper.id);
   }
 
-  /** Whether the units of a set are there. A refusal, and a new capacity, need the present state. */
+  /** Whether the units of a set are there. To refuse it, or declare some, takes a read first. */
   areThere(request: RemoteRequest): boolean {
     const { keeper, log } = this.#options;
     const declares = isAsserting(log.replica.state, request.terms.set, keeper.id);
