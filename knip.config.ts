@@ -7,6 +7,7 @@ export default {
     'bench/run.ts',
     'bench/echo-server.ts',
     '.ci/*.mjs',
+    'examples/shared/panels.ts',
     'examples/globe/{main,page-worker,stage-worker,task-worker}.ts',
     'examples/globe/browser/{page,worker}.ts',
     'examples/globe/{screenshot,browser/start}.mjs',

@@ -7,13 +7,12 @@ import { type MessagePort, type Transferable, Worker } from 'node:worker_threads
 import type { DisplayStatistics } from 'kds/display';
 import { createJobQueue } from 'kds/jobs';
 import { type Arena, createArena, openThreadsDomain } from 'kds/threads';
-import { Buffers, hasWork, type Scene, type Stage, stages, Times } from './scene.ts';
+import { Buffers, hasWork, type Scene, type Stage, stages } from './scene.ts';
 import type { DisplayEnd, StageData } from './stage-worker.ts';
 import { createTimedDisplay } from './timed-display.ts';
 
 /** Frames that the main thread has submitted and that have not been displayed. */
 const framesAhead = 4;
-const busyTaskMs = 10;
 const workerUrl = (name: string): URL => new URL(`./${name}.mjs`, import.meta.url);
 
 export interface Pipeline {
@@ -120,16 +119,4 @@ export async function run(start: typeof startDirect, scene: Scene): Promise<Disp
   } finally {
     await pipeline.close();
   }
-}
-
-/**
- * Computes for 10 of every 20 ms on this thread, so that its event loop is busy half of the time.
- * Returns a function to stop.
- */
-export function keepHalfBusy(): () => void {
-  const timer = setInterval(() => {
-    const untilMs = Times.now() + busyTaskMs;
-    while (Times.now() < untilMs);
-  }, 2 * busyTaskMs);
-  return () => clearInterval(timer);
 }

@@ -7,7 +7,8 @@
 
 import { once } from 'node:events';
 import { MessageChannel, Worker } from 'node:worker_threads';
-import { keepHalfBusy, startBounced, startDirect } from './forms.ts';
+import { keepHalfBusy } from '../shared/half-busy.ts';
+import { startBounced, startDirect } from './forms.ts';
 import type { FormName, FromPage, PageData, Started } from './messages.ts';
 import { makeScene } from './scene.ts';
 

@@ -17,9 +17,10 @@ import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { traceIfAsked } from 'kds/inspect/trace';
 import { createArena, openThreadsDomain } from 'kds/threads';
+import { keepHalfBusy } from '../shared/half-busy.ts';
 import { encode } from './canvas.ts';
 import { type Figures, figuresOf, tableOf } from './figures.ts';
-import { keepHalfBusy, run, startBounced, startDirect } from './forms.ts';
+import { run, startBounced, startDirect } from './forms.ts';
 import { serve } from './live.ts';
 import { Buffers, makeScene, type Scene } from './scene.ts';
 

@@ -16,6 +16,7 @@ await build({
     'stage-worker': './examples/globe/stage-worker.ts',
     'task-worker': './examples/globe/task-worker.ts',
     'page-worker': './examples/globe/page-worker.ts',
+    panels: './examples/shared/panels.ts',
   },
   platform: 'node',
   resolve: {
