@@ -11,6 +11,8 @@ export default {
     'examples/globe/{main,page-worker,stage-worker,task-worker}.ts',
     'examples/globe/browser/{page,worker}.ts',
     'examples/globe/{screenshot,browser/start}.mjs',
+    'examples/video/{page,server}.ts',
+    'examples/video/{encoder,decoder,processor,display}-worker.ts',
     // Bundled by test/sim/worlds.ts, in place of what Node has.
     'sim/broker/{run,node-*}.ts',
     'sim/scale/run.{mjs,ts}',

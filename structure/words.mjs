@@ -44,7 +44,7 @@ const terms = [
     words: 'shown',
     phrases: /\bin-?words\b|InWords\b/g,
     // A frame is shown on a display.
-    only: /^(?!src\/recipes\/display\/|docs\/(display|guides\/frame-pipeline)|examples\/globe)/,
+    only: /^(?!src\/recipes\/display\/|docs\/(display|guides\/frame-pipeline)|examples\/(globe|video))/,
   },
   { write: 'emitStart, events', phrases: /\bnote(Start|Miss)|event-notes/g },
   { write: 'outcome, grantable, lazy, dropHolding', words: 'fate ripe seldom unkeep' },

@@ -1,0 +1,45 @@
+/** The queue of each turn, in the terms of the pipeline: one row each, always in one order. */
+
+import type { Snapshot, SnapshotEntry } from 'kds';
+import { make, write } from '../shared/panels.ts';
+import { allTurns, bufferInSet } from './pool.ts';
+
+interface Row {
+  readonly buffer: HTMLElement;
+  readonly holder: HTMLElement;
+  readonly queue: HTMLElement;
+}
+
+export class LineRows {
+  readonly #rows = new Map<string, Row>();
+
+  constructor(body: Element) {
+    for (const turn of allTurns) {
+      const head = make('th', '', turn);
+      head.setAttribute('scope', 'row');
+      const row = {
+        buffer: make('td', ''),
+        holder: make('div', 'uses'),
+        queue: make('div', 'uses'),
+      };
+      this.#rows.set(turn, row);
+      const cells = [row.holder, row.queue].map((box) => make('td', '', box));
+      body.append(make('tr', '', head, row.buffer, ...cells));
+    }
+  }
+
+  show({ held, pending }: Snapshot): void {
+    const isIn = (turn: string) => (entry: SnapshotEntry) => entry.set.exclusive.includes(turn);
+    const buffers = held.flatMap((entry) => bufferInSet(entry) ?? []);
+    for (const [turn, { buffer, holder, queue }] of this.#rows) {
+      holder.replaceChildren(...held.filter(isIn(turn)).map(chip));
+      queue.replaceChildren(...pending.filter(isIn(turn)).map(chip));
+      write(buffer, buffers.find((each) => each.turn === turn)?.buffer ?? '');
+    }
+  }
+}
+
+function chip({ label = '' }: SnapshotEntry): HTMLElement {
+  const [stage = ''] = label.split(' ');
+  return make('span', `chip exclusive ${stage}`, label);
+}
