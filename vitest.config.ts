@@ -17,7 +17,7 @@ const long = [
   'test/broker/{deleted-files,large-snapshot,term-record}.test.ts',
   'test/cli/{completion,exclusion}.test.ts',
   'test/etcd/{blocked-loop,large-sets,network,quota,secured}.test.ts',
-  'test/examples/globe.test.ts',
+  'test/examples/{globe,video}.test.ts',
   'test/{jobs,process}/leftovers.test.ts',
   'test/redis/large-snapshot.test.ts',
   'test/test-runners/runners.test.ts',

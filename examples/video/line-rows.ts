@@ -2,7 +2,7 @@
 
 import type { Snapshot, SnapshotEntry } from 'kds';
 import { make, write } from '../shared/panels.ts';
-import { allTurns, bufferInSet } from './pool.ts';
+import { allTurns, buffersByTurn } from './pool.ts';
 
 interface Row {
   readonly buffer: HTMLElement;
@@ -28,13 +28,14 @@ export class LineRows {
     }
   }
 
-  show({ held, pending }: Snapshot): void {
+  show(snapshot: Snapshot): void {
+    const { held, pending } = snapshot;
     const isIn = (turn: string) => (entry: SnapshotEntry) => entry.set.exclusive.includes(turn);
-    const buffers = held.flatMap((entry) => bufferInSet(entry) ?? []);
+    const buffers = buffersByTurn(snapshot);
     for (const [turn, { buffer, holder, queue }] of this.#rows) {
       holder.replaceChildren(...held.filter(isIn(turn)).map(chip));
       queue.replaceChildren(...pending.filter(isIn(turn)).map(chip));
-      write(buffer, buffers.find((each) => each.turn === turn)?.buffer ?? '');
+      write(buffer, String(buffers.get(turn) ?? ''));
     }
   }
 }

@@ -6,7 +6,7 @@
  * coordinator is needed.
  *
  * The decoder's set is the turn *and* a unit of the pool: it never waits with one of them in hand.
- * It releases the turn when the frame is decoded, and keeps the unit, whose name is the buffer,
+ * It releases the turn when the frame is decoded, and keeps the unit, which is the buffer's number,
  * until the sets that followed in the turn have ended: then the frame has been displayed.
  */
 
@@ -46,7 +46,7 @@ export class Line implements Source {
       grant.release(turn);
     };
     if (this.#stage === 'decoder') {
-      this.#scene.setBufferOf(number, bufferOfGrant(grant, number));
+      this.#scene.setBufferOf(number, bufferOfGrant(grant));
       // Of this frame alone, so before the next request for this turn.
       this.#keepUnit(grant, this.#session.settled({ exclusive: turn }));
     }

@@ -7,7 +7,7 @@ import { type Snapshot, UnavailableError } from 'kds';
 import { createArena, openThreadsDomain, type ThreadsDomain } from 'kds/threads';
 import type { Clip } from './clip.ts';
 import type { FromStage, RouteName } from './messages.ts';
-import { allTurns, setPoolSize, takenOf, wholePool } from './pool.ts';
+import { setPoolSize, takenOf, wholeLine } from './pool.ts';
 import { Relay } from './relay.ts';
 import { makeSceneMemory, Scene, type Stage, stages } from './scene.ts';
 import { StageHandle } from './stage-handle.ts';
@@ -97,8 +97,7 @@ export class Pipeline {
   async #lineUp(run: Run | undefined): Promise<void> {
     this.#run = undefined;
     await this.#request({ kind: 'leave' }, 'left');
-    const label = 'page lines up';
-    const grant = await this.domain.acquire({ exclusive: [...allTurns, ...wholePool] }, { label });
+    const grant = await this.domain.acquire(wholeLine, { label: 'page lines up' });
     this.#isBroken = false;
     if (this.#handles.get('decoder')?.isTerminated) this.#countOrphans();
     if (run === undefined) {

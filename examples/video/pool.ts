@@ -1,38 +1,45 @@
-/** The pool of frame buffers, and the turns of the line. */
+/** The turns of the line, and the pool of frame buffers: unit n of the pool is buffer n. */
 
-import type { SetSpec, Snapshot, SnapshotEntry, SyncGrant } from 'kds';
-import type { ThreadsDomain } from 'kds/threads';
-import { bufferCount, turnCount } from './scene.ts';
+import type { SetSpec, Snapshot, SyncDomain, SyncGrant } from 'kds';
+import { turnCount } from './scene.ts';
+
+const poolName = 'frames';
 
 export const turnOf = (number: number): string => `turn ${number % turnCount}`;
-const frameOf = (buffer: number): string => `frame ${buffer}`;
-
 export const allTurns = Array.from({ length: turnCount }, (_, turn) => turnOf(turn));
-export const wholePool = Array.from({ length: bufferCount }, (_, buffer) => frameOf(buffer));
 
-/** A turn and a buffer. */
+/** All turns, and all units of the pool. */
+export const wholeLine: SetSpec = { exclusive: [...allTurns, poolName] };
+
+/** The decoder's set: the turn of a frame, and a buffer. */
 export function decoderSet(number: number): SetSpec {
-  return { exclusive: [turnOf(number), frameOf(number % bufferCount)] };
+  return { exclusive: turnOf(number), units: { [poolName]: 1 } };
 }
 
-export function bufferOfGrant(_grant: SyncGrant, number: number): number {
-  return number % bufferCount;
+/** The buffer of the decoder's set. */
+export function bufferOfGrant({ units }: Pick<SyncGrant, 'units'>): number {
+  const [unit] = units[poolName] ?? [];
+  if (typeof unit !== 'number') throw new Error(`the unit of a buffer is a number, not ${unit}`);
+  return unit;
 }
 
-export function setPoolSize(_domain: ThreadsDomain, _size: number): void {}
-
-export function takenOf({ held }: Snapshot): number {
-  return held.filter(({ session }) => session === 'decoder').length;
+/** Buffers that are taken stay so; those beyond the size are not given out again. */
+export function setPoolSize(domain: SyncDomain, size: number): void {
+  domain.setCapacity(poolName, size);
 }
 
-/** The buffer of a frame, and its turn, by the set that the decoder keeps for it. */
-export function bufferInSet({ label = '' }: SnapshotEntry): BufferInTurn | undefined {
-  const [stage, number] = label.split(' ');
-  if (stage !== 'decoder') return undefined;
-  return { turn: turnOf(Number(number)), buffer: frameOf(Number(number) % bufferCount) };
+/** Buffers that are taken. */
+export function takenOf({ capacities }: Snapshot): number {
+  return capacities?.find(({ resource }) => resource === poolName)?.taken ?? 0;
 }
 
-export interface BufferInTurn {
-  readonly turn: string;
-  readonly buffer: string;
+/** Buffers by the turns of their frames, as the decoder keeps their units. */
+export function buffersByTurn({ held }: Snapshot): ReadonlyMap<string, number> {
+  const buffers = new Map<string, number>();
+  for (const { label, units } of held) {
+    const [, number] = /^decoder (\d+)$/.exec(label ?? '') ?? [];
+    if (number === undefined || units === undefined) continue;
+    buffers.set(turnOf(Number(number)), bufferOfGrant({ units }));
+  }
+  return buffers;
 }
