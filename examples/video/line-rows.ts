@@ -35,7 +35,7 @@ export class LineRows {
     for (const [turn, { buffer, holder, queue }] of this.#rows) {
       holder.replaceChildren(...held.filter(isIn(turn)).map(chip));
       queue.replaceChildren(...pending.filter(isIn(turn)).map(chip));
-      write(buffer, String(buffers.get(turn) ?? ''));
+      write(buffer, buffers.get(turn) ?? '');
     }
   }
 }

@@ -6,7 +6,7 @@
  * coordinator is needed.
  *
  * The decoder's set is the turn *and* a unit of the pool: it never waits with one of them in hand.
- * It releases the turn when the frame is decoded, and keeps the unit, which is the buffer's number,
+ * It releases the turn when the frame is decoded, and keeps the unit, whose name is the buffer,
  * until the sets that followed in the turn have ended: then the frame has been displayed.
  */
 
