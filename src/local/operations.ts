@@ -162,13 +162,31 @@ export class Operations {
     label: string | undefined,
     holdingCount: number,
   ): LocalGrant | number {
+    if (resolved.unitsCount !== 0) {
+      return this.#arriveWithUnits(resolved, bits, scope, label, holdingCount);
+    }
     const { core } = this;
-    const { queues, exclusiveCount, count, unitsCount } = resolved;
-    const counts = unitsCount === 0 ? undefined : resolved.counts;
-    const userData =
-      counts === undefined
-        ? this.owners.userDataFor(resolved, label, scope.label, holdingCount)
-        : this.capacities.prepare(resolved, label, scope.label, holdingCount);
+    const userData = this.owners.userDataFor(resolved, label, scope.label, holdingCount);
+    const { queues, exclusiveCount, count } = resolved;
+    const now = this.port.clock.now();
+    const set = core.enqueue(queues, exclusiveCount, count, bits, userData, now);
+    if (set === 0) throw this.#memoryIsFull(userData);
+    const state = core.state(set);
+    if (eventFlags.hasSubscribers) return this.#emitArrival(scope, set, state, bits, label, false);
+    return (state & GRANTED) === 0 ? set : this.notices.createGrant(scope, set, state, label);
+  }
+
+  /** Apart from where most sets pass, so that {@link arrive} is inlined there. */
+  #arriveWithUnits(
+    resolved: ResolvedSet,
+    bits: number,
+    scope: RequestScope,
+    label: string | undefined,
+    holdingCount: number,
+  ): LocalGrant | number {
+    const { core } = this;
+    const userData = this.capacities.prepare(resolved, label, scope.label, holdingCount);
+    const { queues, exclusiveCount, count, counts } = resolved;
     const now = this.port.clock.now();
     const set = core.enqueue(queues, exclusiveCount, count, bits, userData, now, counts);
     if (set === 0) throw this.#memoryIsFull(userData, resolved);
