@@ -13,17 +13,7 @@ export function readGrantedUnits(units: readonly GrantedUnits[] | undefined): Re
   return units === undefined ? noUnits : new Map(units);
 }
 
-/** Ascending numbers as ranges. */
-export function rangesOf(numbers: readonly number[]): readonly UnitRange[] {
-  const ranges: [from: number, count: number][] = [];
-  for (const number of numbers) {
-    const last = ranges.at(-1);
-    if (last !== undefined && number === last[0] + last[1]) last[1]++;
-    else ranges.push([number, 1]);
-  }
-  return ranges;
-}
-
+/** How many there are. */
 export function countOf(units: GrantedUnits[1]): number {
   let count = 0;
   for (const unit of units) count += typeof unit === 'string' ? 1 : unit[1];

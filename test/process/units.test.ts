@@ -545,3 +545,69 @@ it('counts a resource once, as it was named with the most units', () => {
   expect(domain.capacity('b')).toEqual({ capacity: 4, taken: 3, waiting: 0 });
   expect(grant.covers({ shared: 'c', exclusive: 'd', units: { b: 3 } })).toBe(true);
 });
+
+it('never has more units out than there are', async () => {
+  // KDS_LOOKS=360000 for a campaign.
+  const lookCount = Number(process.env['KDS_LOOKS'] ?? 20_000);
+  const domain = createDomain({ capacity: { gpu: 5 } });
+  const out = new Set<unknown>();
+  const random = xorshift(20_261_201);
+  let capacity = 5;
+  let looks = 0;
+  const look = (own: readonly unknown[]): void => {
+    looks++;
+    for (const unit of own) {
+      if (out.has(unit)) throw new Error(`unit ${unit} is out twice`);
+      out.add(unit);
+    }
+    // After a reduction there may be more, until those that hold them have released.
+    if (out.size > 7) throw new Error(`${out.size} of ${capacity} units are out`);
+    if (capacity === 7 && out.size > capacity) throw new Error(`${out.size} of 7 are out`);
+  };
+  const use = async (): Promise<void> => {
+    while (looks < lookCount) {
+      const kind = random(8);
+      const set: SetSpec =
+        kind === 0
+          ? { exclusive: 'gpu' }
+          : kind < 3
+            ? { shared: 'gpu' }
+            : { units: { gpu: kind - 2 } };
+      const grant = await domain.acquire(set).catch((error: CapacityError) => {
+        if (error.code !== 'KDS_CAPACITY') throw error;
+        return undefined;
+      });
+      if (grant === undefined) continue;
+      let own = grant.units['gpu'] ?? [];
+      look(own);
+      for (let turn = random(4); turn > 0; turn--) await null;
+      if (kind > 4 && random(2) === 0) {
+        grant.downgrade({ units: { gpu: 1 } });
+        const left = grant.units['gpu'] ?? [];
+        for (const unit of own) if (!left.includes(unit)) out.delete(unit);
+        own = left;
+        await null;
+      }
+      for (const unit of own) out.delete(unit);
+      grant.release();
+      if (random(500) === 0) {
+        capacity = 4 + random(4);
+        domain.setCapacity('gpu', capacity);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: 12 }, use));
+  expect(out.size).toBe(0);
+  expect(domain.capacity('gpu')?.taken).toBe(0);
+});
+
+/** Numbers from 0 to below `end`, the same in each run. */
+function xorshift(seed: number): (end: number) => number {
+  let state = seed;
+  return (end) => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) % end;
+  };
+}
