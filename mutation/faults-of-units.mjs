@@ -727,7 +727,7 @@ export const faultsOfUnits = [
   },
   {
     name: 'a range of a grant that is cut is not saved',
-    in: 'splitOff',
+    in: 'cut',
     find: 'save(w, range);',
     replace: '',
   },

@@ -67,7 +67,7 @@ class Grant:
         return answer["is"] == "upgraded"
 
     def downgrade(self, **units):
-        """Leaves so many units of each resource, and gives back the highest."""
+        """Leaves that many units of each resource, and gives back the highest."""
         left = list(units.items())
         self._domain._send({"do": "downgrade", "id": self._request, "units": left})
         for name, count in left:

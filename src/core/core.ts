@@ -22,7 +22,7 @@ import { giveTokens, tick } from './granted.ts';
 import { save } from './journal.ts';
 import * as L from './layout.ts';
 import type { Memory } from './memory.ts';
-import { countMetered, forgetNumbers, markMetered, numbersOf, stealNumbers } from './numbers.ts';
+import { countMetered, forgetNumbers, meter, numbersOf, stealNumbers } from './numbers.ts';
 import { addObservation } from './observations.ts';
 import { choose, downgrade, removeChosen, tryUpgrade, type UnitsFor } from './parts.ts';
 import { advance, append, putFirst, saveEnds } from './queue.ts';
@@ -191,7 +191,7 @@ export class Core {
       last = link;
       const taken = unitsAt(index, exclusiveCount, units);
       let isPending = !append(w, resource, set, link, tail, taken);
-      if (metered > 0 && isMetered(w, resource)) markMetered(w, link);
+      if (metered > 0 && isMetered(w, resource)) meter(w, link);
       if ((bits & PASS_LOCKED) !== 0 && isPending) isPending = !passLocked(w, set, resource, link);
       if ((bits & SYNC) !== 0) w[resource | L.FLAGS] += L.RESOURCE_SYNC_ONE;
       if (isPending) pending++;

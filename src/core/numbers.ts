@@ -44,7 +44,7 @@ export function forgetNumbers(w: Int32Array, annex: number): void {
 }
 
 /** A link of a set being built takes units of a resource with a capacity. */
-export function markMetered(w: Int32Array, link: number): void {
+export function meter(w: Int32Array, link: number): void {
   w[link | L.FLAGS] |= L.LINK_METERED;
   w[w[link | L.LINK_SET] | L.FLAGS] |= L.SET_METERED;
 }
@@ -90,7 +90,7 @@ export function takeNumbersBySpares(w: Int32Array, set: number): void {
 
 /** The exclusive link of a stealing set takes all that are free. */
 export function stealNumbers(w: Int32Array, link: number): void {
-  markMetered(w, link);
+  meter(w, link);
   take(w, link, L.ALL);
 }
 

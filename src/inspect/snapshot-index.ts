@@ -20,7 +20,7 @@ export class SnapshotIndex {
   readonly waitersOf = new Map<number, InspectedEntry[]>();
   /** By name: the resources that have a capacity. */
   readonly capacities: ReadonlyMap<string, SnapshotCapacity>;
-  /** By name: the place in line of the first waiter whose units do not fit. */
+  /** By name: the index in line of the first waiter whose units do not fit. */
   readonly #firstShort = new Map<string, number>();
 
   constructor(snapshot: InspectedSnapshot) {

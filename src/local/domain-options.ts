@@ -102,7 +102,11 @@ export function requestsOf(backend: Operations, { nested }: ReadDomainOptions): 
   return nested === 'reentrant' ? new ReentrantRequests(backend) : new LocalRequests(backend);
 }
 
-/** Declares the capacities among the options. @throws CapacityError, LimitError, UnavailableError */
+/**
+ * Declares the capacities among the options.
+ *
+ * @throws CapacityError, LimitError, UnavailableError
+ */
 export function declareCapacities(
   requests: LocalRequests,
   { capacity }: Pick<ReadDomainOptions, 'capacity'>,

@@ -43,9 +43,9 @@ export interface HoldingFixtures {
 /**
  * Playwright's `test`, whose tests hold the sets that they declare while they run: by `test.use`,
  * or one by one by annotations `reads` and `writes`, each with one name, and `units`, with a number
- * and a name: `1 gpu`, or `1 of 4 gpu`, which asserts the capacity. They add up, and are acquired at
- * once; a `test.use` within another one replaces it. A test that declares nothing waits
- * for nothing. Each attempt of a retried test has a grant of its own. A test waits 10 minutes at
+ * and a name: `1 gpu`, or `1 of 4 gpu`, which asserts the capacity. They add up, and are acquired
+ * at once; a `test.use` within another one replaces it. A test that declares nothing waits for
+ * nothing. Each attempt of a retried test has a grant of its own. A test waits 10 minutes at
  * most, apart from its own time, and fails with InvalidSetError if a declaration is invalid.
  *
  * @waits Never; each test waits for its set in a fixture.

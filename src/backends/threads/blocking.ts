@@ -83,7 +83,7 @@ export class Blocking {
     if (!thread.maySleep) return this.#refuse(set);
     const { delivery, port } = this.#source.operations;
     const startMs = realNowMs();
-    // At once: the set is being freed, and other threads must not look it up.
+    // At once: the set is being freed, and other threads must not find it.
     const onRefused = (): void => this.#setBlocked(0, timeoutMs);
     const request = new BlockedRequest(scope, set, label, onRefused);
     port.owners.attach(request);

@@ -72,8 +72,8 @@ export interface JobGraph {
 }
 
 /**
- * Two jobs of which one writes a resource that the other uses, and whose order only their submission
- * determines.
+ * Two jobs of which one writes a resource that the other uses, and whose order only their
+ * submission determines.
  *
  * @since 0.1.0
  */

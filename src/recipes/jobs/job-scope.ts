@@ -150,8 +150,9 @@ export class JobScope<J extends ScopedJob<J>> {
     const entries = Object.entries(units).map(([name, own]): [string, readonly Unit[]] => {
       const declared = this.#declaredNames.get(name);
       if (declared === undefined) return [name, own];
-      const lent = ofParent.get(declared);
-      return [declared, lent === undefined ? own : own.flatMap((at) => lent[at as number] ?? [])];
+      const delegated = ofParent.get(declared);
+      if (delegated === undefined) return [declared, own];
+      return [declared, own.flatMap((at) => delegated[at as number] ?? [])];
     });
     return Object.fromEntries(entries);
   }

@@ -237,8 +237,9 @@ export interface RunningJob {
   /**
    * Submits a sub-job. The part of its set that this job has declared is *delegated*: sub-jobs take
    * turns in the order of submission, and no other caller gets in between. Units are delegated
-   * from the units that this job has declared. The rest is requested while this job keeps its set. One sub-job at a time runs in this job's slot; others need slots
-   * of their own. The job ends when all of its sub-jobs have ended.
+   * from the units that this job has declared. The rest is requested while this job keeps its set.
+   * One sub-job at a time runs in this job's slot; others need slots of their own. The job ends
+   * when all of its sub-jobs have ended.
    *
    * @param spec - The declaration of the sub-job.
    * @throws {@link DeadlockError} if the rest would wait for this job. A remote backend rejects

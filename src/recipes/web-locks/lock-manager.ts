@@ -205,8 +205,8 @@ export class LockManager {
    *
    * @param name - Any string that does not begin with '-'.
    * @param capacity - The number of units, or their names.
-   * @throws DOMException: NotSupportedError for a reserved name; InvalidStateError if the manager is
-   * closed.
+   * @throws DOMException: NotSupportedError for a reserved name; InvalidStateError if the manager
+   * is closed.
    * @throws {@link CapacityError}, {@link UnsupportedError}, TypeError or RangeError as the
    * domain's `setCapacity`, and {@link DomainClosedError} or {@link UnavailableError}.
    * @waits Never for a lock. Resolves after one round trip to a remote backend.
@@ -217,7 +217,9 @@ export class LockManager {
    *
    * const locks = new LockManager(createDomain());
    * await locks.setCapacity('connections', 10);
-   * await locks.request('connections', { units: 2 }, (lock) => console.log(lock?.units)); // [ 0, 1 ]
+   * await locks.request('connections', { units: 2 }, (lock) => {
+   *   console.log(lock?.units); // [ 0, 1 ]
+   * });
    * ```
    * @since 0.2.0
    */
