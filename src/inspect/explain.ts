@@ -125,8 +125,8 @@ function demandText(index: SnapshotIndex, name: string): string {
 }
 
 /**
- * Describes why a waiter, by its index in line, does not get its units: `needs 2 of 4; 3 are held by A
- * (2) and B (1)`. Undefined if it does not wait for units.
+ * Describes why a waiter, by its index in line, does not get its units: `needs 2 of 4; 3 are held
+ * by A (2) and B (1)`. Undefined if it does not wait for units.
  */
 function needsOf(index: SnapshotIndex, name: string) {
   const { capacity } = index.capacities.get(name) ?? {};
