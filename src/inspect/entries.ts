@@ -3,6 +3,7 @@
 import { type Mode, modeIn, unitsIn } from '../api/mode.ts';
 import type { NamedSet } from '../api/sets.ts';
 import type { Snapshot, SnapshotEntry } from '../api/snapshot.ts';
+import type { Unit } from '../api/units.ts';
 import { escaped, printable } from '../runtime/escape.ts';
 
 /**
@@ -75,14 +76,18 @@ export function modeText(entry: SnapshotEntry, name: string): string {
   const mode = modeOf(entry, name);
   if (mode !== 'units') return String(mode);
   const count = unitCountText(unitsIn(entry.set, name));
-  const { units = {} } = entry;
-  const own = Object.hasOwn(units, name) ? (units[name] ?? []) : [];
+  const own = unitsOf(entry, name);
   if (own.length === 0) return count;
   const listed = own
     .slice(0, unitsListedMax)
     .map((unit) => printable(String(unit), printedLengthMax));
   if (own.length > listed.length) listed.push(`and ${own.length - listed.length} more`);
   return `${count} (${listed.join(', ')})`;
+}
+
+/** The units that an entry holds, as far as the snapshot lists them. */
+export function unitsOf({ units = {} }: SnapshotEntry, name: string): readonly Unit[] {
+  return Object.hasOwn(units, name) ? (units[name] ?? []) : [];
 }
 
 export function unitCountText(count: number): string {

@@ -4,15 +4,19 @@
  * it.
  */
 
+import type { Unit } from '../api/units.ts';
 import { escaped, printable } from '../runtime/escape.ts';
 import {
   durationText,
   type InspectedEntry,
   type InspectedSnapshot,
   modeOf,
+  modeText,
   ownerText,
   ownerTextUpTo,
   printedLengthMax,
+  unitCountText,
+  unitsOf,
 } from './entries.ts';
 import { explain } from './explain.ts';
 import { findingsOf } from './findings.ts';
@@ -35,8 +39,12 @@ const bucketCount = 20;
 /** The page knows names by number; numbers that are kept, also of unused names, at most. */
 const numberedCountMax = 20_000;
 
-/** `x` exclusive, `s` shared. */
-type ModeLetter = 'x' | 's';
+/** `x` exclusive, `s` shared, `u` units. */
+type ModeLetter = 'x' | 's' | 'u';
+const letters = { exclusive: 'x', shared: 's', units: 'u' } as const;
+/** Units that are drawn as cells; more are drawn as a bar. */
+const cellCountMax = 256;
+const unitLabelLengthMax = 40;
 type Chip = readonly [id: number, mode: ModeLetter];
 
 export interface ResourceView {
@@ -46,6 +54,18 @@ export interface ResourceView {
   readonly heldCount: number;
   readonly pending: readonly Chip[];
   readonly pendingCount: number;
+}
+
+/** A unit, and the mode and text of its holder; no letter if it is free. */
+type CellView = readonly [unit: string, letter: ModeLetter | '', holder: string];
+
+/** The units of a resource with a capacity. */
+interface PoolView {
+  readonly text: string;
+  /** Absent if there are too many. */
+  readonly cells?: readonly CellView[];
+  /** From 0 to 1. */
+  readonly takenShare: number;
 }
 
 /** A holder or a waiter. */
@@ -69,6 +89,7 @@ export interface ResourceDetails {
   readonly pending: readonly EntryView[];
   readonly pendingCount: number;
   readonly text: string;
+  readonly pool?: PoolView | undefined;
 }
 
 interface SessionView {
@@ -155,6 +176,7 @@ export class PageViews {
       heldCount: held.length,
       pending: viewsOf(pending),
       pendingCount: pending.length,
+      pool: poolView(this.#index, name),
       text: explain(this.#index.snapshot, name, { nowMs: timeMs, countMax: 5 }),
     };
   }
@@ -211,7 +233,36 @@ function count(buckets: number[], ms: number): void {
 }
 
 function letterOf(entry: InspectedEntry, name: string): ModeLetter {
-  return modeOf(entry, name) === 'exclusive' ? 'x' : 's';
+  return letters[modeOf(entry, name) ?? 'shared'];
+}
+
+function poolView(index: SnapshotIndex, name: string): PoolView | undefined {
+  const known = index.capacities.get(name);
+  if (known === undefined) return undefined;
+  const { capacity, taken, waiting, names } = known;
+  const free = Math.max(0, capacity - taken);
+  const over = taken > capacity ? `, ${taken - capacity} over capacity` : '';
+  const counts = `${taken} taken, ${free} free${over}, ${waiting} waiting`;
+  const view = {
+    text: `${unitCountText(capacity)}: ${counts}`,
+    takenShare: Math.min(1, taken / capacity),
+  };
+  if (capacity > cellCountMax) return view;
+  const holders = new Map<Unit, InspectedEntry>();
+  for (const entry of index.useOf(name).held) {
+    for (const unit of unitsOf(entry, name)) holders.set(unit, entry);
+  }
+  const units = names ?? Array.from({ length: capacity }, (_, number) => number);
+  // Units that are still held after the capacity was reduced come last.
+  const drawn = [...new Set([...units, ...holders.keys()])].slice(0, cellCountMax);
+  const cells = drawn.map((unit): CellView => {
+    const holder = holders.get(unit);
+    const label = printable(String(unit), unitLabelLengthMax);
+    return holder === undefined
+      ? [label, '', 'free']
+      : [label, letterOf(holder, name), ownerText(holder)];
+  });
+  return { ...view, cells };
 }
 
 function entryView(entry: InspectedEntry, name: string, timeMs: number): EntryView {
@@ -220,7 +271,7 @@ function entryView(entry: InspectedEntry, name: string, timeMs: number): EntryVi
   return {
     letter: letterOf(entry, name),
     owner: ownerTextUpTo(labelLengthMax, entry),
-    text: `${modeOf(entry, name)}, for ${durationText(timeMs - since)}`,
+    text: `${modeText(entry, name)}, for ${durationText(timeMs - since)}`,
     since,
     session: hasSession ? `, session ${printable(session, labelLengthMax)}` : '',
   };
@@ -275,20 +326,31 @@ function sessionText({ session, client, ...entry }: InspectedEntry): string {
 }
 
 function warningsOf(snapshot: InspectedSnapshot, timeMs: number): readonly string[] {
-  const { suspectedDeadlocks, convoys } = findingsOf(snapshot, { countMax: 3 });
+  const { suspectedDeadlocks, convoys, sharedUnits } = findingsOf(snapshot, { countMax: 3 });
   return [
-    ...suspectedDeadlocks.map(({ cycle }) => {
+    ...suspectedDeadlocks.map(({ cycle, mayResolve }) => {
       const owners = cycle.slice(0, 6).map((entry) => ownerText(entry));
-      return `suspected deadlock: ${owners.join(' ← ')}${cycle.length > 6 ? ' ← …' : ''}`;
+      const more = cycle.length > 6 ? ' ← …' : '';
+      return `${mayResolve ? 'possible' : 'suspected'} deadlock: ${owners.join(' ← ')}${more}`;
     }),
-    ...convoys.map(({ entry, delayedCount, idleNames }) => {
-      const idle = printable(idleNames[0] ?? '', printedLengthMax);
-      const more = idleNames.length > 1 ? ` and ${idleNames.length - 1} more` : '';
+    ...convoys.map(({ entry, delayedCount, idleNames, idleUnits }) => {
+      const idle = [
+        ...idleNames.map((name) => printable(name, printedLengthMax)),
+        ...[...idleUnits].map(
+          ([name, count]) => `${unitCountText(count)} of ${printable(name, printedLengthMax)}`,
+        ),
+      ];
+      const more = idle.length > 1 ? ` and ${idle.length - 1} more` : '';
       const duration = durationText(timeMs - entry.since);
       return (
-        `${ownerText(entry)} has waited for ${duration} and delays ${delayedCount}, ` +
-        `while ${idle}${more} is not in use`
+        `${ownerText(entry)} has waited for ${duration} and delays ${delayedCount}; ` +
+        `not in use: ${idle[0]}${more}`
       );
+    }),
+    ...sharedUnits.map(({ name, unit, entries }) => {
+      const owners = entries.map((entry) => ownerText(entry)).join(' and ');
+      const of = printable(name, printedLengthMax);
+      return `unit ${printable(String(unit), printedLengthMax)} of ${of} is held by ${owners}`;
     }),
   ];
 }
