@@ -408,6 +408,23 @@ function testInput({ needing }: Suite): void {
     await w.take('some', { units: { slots: 1000 } });
   });
 
+  test('2^26 - 1 units are as many of a capacity, and no exclusive access', async (w) => {
+    const all = 2 ** 26 - 1;
+    await fails(() => w.domain.acquire({ units: { slots: all } }), 'KDS_CAPACITY', 'none');
+    await w.domain.setCapacity('gpu', 4);
+    for (const gpu of [all, { take: all, of: all }]) {
+      await fails(() => w.domain.tryAcquire({ units: { gpu } }), 'KDS_CAPACITY', 'a capacity of 4');
+    }
+    const one = await w.take('one', { units: { slots: { take: all, of: all } } });
+    equal((await w.domain.capacity('slots'))?.capacity, all, 'the capacity');
+    const other = { units: { slots: { take: 1, of: 4 } } };
+    await fails(() => w.domain.tryAcquire(other), 'KDS_CAPACITY', 'another one');
+    equal(await w.domain.tryAcquire({ shared: 'slots' }), null, 'a try');
+    await one.release();
+    equal(await w.domain.capacity('slots'), undefined, 'the capacity afterwards');
+    await w.take('again', other);
+  });
+
   test('a resource named twice counts once, with the greater number', async (w) => {
     await w.domain.setCapacity('gpu', 4);
     const handle = w.domain.resource('gpu');

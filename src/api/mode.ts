@@ -159,8 +159,8 @@ function quoteAll(names: readonly string[]): string {
 
 export function encodeParts<Ref>(parts: readonly Part<Ref>[]): readonly EncodedPart<Ref>[] {
   return parts.map(({ resource, units, of }) => {
-    if (takesAll(units)) return [resource, 'all'];
-    return of === undefined ? [resource, units] : [resource, units, of];
+    if (of !== undefined) return [resource, units, of];
+    return [resource, takesAll(units) ? 'all' : units];
   });
 }
 

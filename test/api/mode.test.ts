@@ -64,6 +64,14 @@ describe('parts', () => {
     expect(mode.decodeParts(JSON.parse(json), isName)).toEqual(both);
   });
 
+  it('with units are never encoded as exclusive ones', () => {
+    const some = [0, ALL].map((of) => ({ resource: 'a', units: ALL, of }));
+    const json = JSON.stringify(mode.encodeParts(some));
+    expect(json).toBe(`[["a",${ALL},0],["a",${ALL},${ALL}]]`);
+    expect(mode.decodeParts(JSON.parse(json), isName)).toEqual(some);
+    expect(some.map(mode.modeOf)).toEqual(['exclusive', 'exclusive']);
+  });
+
   it('of a resource with the name of a property of objects are kept apart', () => {
     const named = mode.namedSetOf([{ resource: '__proto__', units: 2, of: 0 }]);
     expect(mode.unitsIn(named, '__proto__')).toBe(2);

@@ -1,7 +1,7 @@
 /** The resources of one client that have no name: the client numbers them. */
 
 import { LimitError } from '../../../api/errors.ts';
-import { decodePart, type EncodedPart, modeOf } from '../../../api/mode.ts';
+import { decodePart, type EncodedPart, takesAll } from '../../../api/mode.ts';
 import type { ReadSet } from '../../../api/read-set.ts';
 import type { Resource, ResourceRef } from '../../../api/sets.ts';
 import type { UnitCount } from '../../../api/units.ts';
@@ -27,10 +27,10 @@ export class PrivateResources {
     for (const encoded of parts) {
       const part = decodePart(encoded);
       const ref = this.refOf(part.resource);
-      const mode = modeOf(part);
-      const { units, of = 0 } = part;
-      if (mode === 'units') taken.set(ref, of === 0 ? units : { take: units, of });
-      else (mode === 'exclusive' ? exclusive : shared).push(ref);
+      const { units, of } = part;
+      // Also of a part with as many units as an exclusive one: their capacity is to be checked.
+      if (of !== undefined) taken.set(ref, of === 0 ? units : { take: units, of });
+      else (takesAll(units) ? exclusive : shared).push(ref);
     }
     return taken.size === 0 ? { exclusive, shared } : { exclusive, shared, units: taken };
   }
