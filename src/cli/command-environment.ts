@@ -2,7 +2,7 @@
 
 import type { Grant } from '../api/grant.ts';
 import { textOfOuterGrants } from '../api/outer-grants.ts';
-import type { Unit } from '../api/units.ts';
+import { type Unit, unitsListedMax } from '../api/units.ts';
 import { quoted } from './arguments.ts';
 import { CannotRunError } from './command-process.ts';
 import { exitCode } from './exit-codes.ts';
@@ -14,9 +14,15 @@ const inherited = [
   ...['KDS_UNITS', 'KDS_UNITS_FILE'],
 ];
 
+/** Grants of all backends have it. */
+interface UnitsReader {
+  unitsUpTo(countMax: number): Grant['units'];
+}
+
 /**
  * `base`, with KDS_TOKEN, KDS_RESOURCES, KDS_UNDER and the variables of `-u`; KDS_UNITS if the
- * grant has units, and KDS_RECOVERED if anything was recovered.
+ * grant has units, but for those of resources of which it has more than {@link unitsListedMax};
+ * KDS_RECOVERED if anything was recovered.
  *
  * @throws CannotRunError
  */
@@ -25,7 +31,8 @@ export function environmentUnder(
   set: CommandSet,
   base: NodeJS.ProcessEnv = process.env,
 ): NodeJS.ProcessEnv {
-  const { token, recovered, units } = grant;
+  const { token, recovered } = grant;
+  const units = (grant as Grant & UnitsReader).unitsUpTo(unitsListedMax);
   const env = { ...base };
   for (const name of inherited) delete env[name];
   return {

@@ -6,7 +6,7 @@
 import { setSizeMax } from '../api/limits.ts';
 import { ALL } from '../api/mode.ts';
 import type { SetSpec } from '../api/sets.ts';
-import type { UnitCount } from '../api/units.ts';
+import { type UnitCount, unitsListedMax } from '../api/units.ts';
 import { checkNameLengths, checkNames, quoted, UsageError } from './arguments.ts';
 
 /** Units of one resource, for a command. */
@@ -49,7 +49,7 @@ export function readUnits(name: string, text: string): CommandUnits {
   if (capacity !== undefined && units.count > capacity) {
     throw new UsageError(`${what}: ${units.count} of ${capacity} can never be taken`);
   }
-  if (variable !== undefined) checkVariable(variable, what);
+  if (variable !== undefined) checkVariable(variable, units.count, what);
   return units;
 }
 
@@ -63,7 +63,10 @@ export function readCount(text: string, what: string): number {
   );
 }
 
-function checkVariable(variable: string, what: string): void {
+function checkVariable(variable: string, count: number, what: string): void {
+  if (count > unitsListedMax) {
+    throw new UsageError(`the variable for ${what} would list ${count}, over ${unitsListedMax}`);
+  }
   if (!/^[a-z_]\w*$/i.test(variable)) {
     throw new UsageError(
       `the variable for ${what} must have letters, digits and underscores only, got ` +

@@ -130,10 +130,15 @@ export class LocalGrant implements SyncGrant, OuterGrant, Deliverable {
   }
 
   get units(): Readonly<Record<string, readonly Unit[]>> {
+    return this.unitsUpTo(ALL);
+  }
+
+  /** @internal But for those of resources of which it has more than `countMax`. */
+  unitsUpTo(countMax: number): Readonly<Record<string, readonly Unit[]>> {
     if (this.set === 0) return noUnits;
     const { backend } = this.scope;
     backend.begin();
-    const units = this.isHeld ? unitsOfGrant(backend.reader, this.set) : undefined;
+    const units = this.isHeld ? unitsOfGrant(backend.reader, this.set, countMax) : undefined;
     backend.commit();
     return units ?? noUnits;
   }

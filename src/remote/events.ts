@@ -14,7 +14,7 @@ import { queueRealMicrotask } from '../runtime/real-time.ts';
 import { SetEvents } from '../session/set-events.ts';
 import { nameOf, type RemoteSet } from './resources.ts';
 import type { RemoteScope, ScopeBackend } from './scope.ts';
-import { countOf, type RemoteUnits, unitsByName } from './units.ts';
+import { type RemoteUnits, unitsByName } from './units.ts';
 
 /** A request or a grant, as its events describe it. */
 interface Described {
@@ -77,8 +77,8 @@ function eventsOf(object: Described, set: RemoteSet, label: string | undefined):
 
 /** The units of a grant, as its events list them. */
 export function unitsOfEvent({ unitsHeld }: Pick<GrantedSet, 'unitsHeld'>) {
-  const listed = [...unitsHeld].filter(([, units]) => countOf(units) <= unitsListedMax);
-  return listed.length === 0 ? undefined : unitsByName(new Map(listed));
+  const units = unitsByName(unitsHeld, unitsListedMax);
+  return Object.keys(units).length === 0 ? undefined : units;
 }
 
 function deliveryOf({ delivery }: ScopeBackend) {

@@ -100,7 +100,12 @@ export class RemoteGrant implements Grant, OuterGrant, Deliverable {
   }
 
   get units(): Readonly<Record<string, readonly Unit[]>> {
-    return unitsByName(this.isHeld ? this.#units : noUnits);
+    return this.unitsUpTo(ALL);
+  }
+
+  /** @internal But for those of resources of which it has more than `countMax`. */
+  unitsUpTo(countMax: number): Readonly<Record<string, readonly Unit[]>> {
+    return unitsByName(this.isHeld ? this.#units : noUnits, countMax);
   }
 
   /** @internal For claiming them again. */

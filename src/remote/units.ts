@@ -41,9 +41,13 @@ export function listOf(units: GrantedUnits[1]): readonly Unit[] {
   );
 }
 
-/** As {@link Grant.units} has them. */
-export function unitsByName(units: RemoteUnits): Readonly<Record<string, readonly Unit[]>> {
-  return Object.fromEntries([...units].map(([ref, own]) => [nameOf(ref), listOf(own)]));
+/** As {@link Grant.units} has them, but for those of which there are more than `countMax`. */
+export function unitsByName(
+  units: RemoteUnits,
+  countMax: number,
+): Readonly<Record<string, readonly Unit[]>> {
+  const listed = [...units].filter(([, own]) => countOf(own) <= countMax);
+  return Object.fromEntries(listed.map(([ref, own]) => [nameOf(ref), listOf(own)]));
 }
 
 function isNamed(units: GrantedUnits[1]): units is readonly string[] {
