@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openBrokerDomain } from 'kds/broker';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { bundleBroker, removePrograms, until } from '../broker/programs.ts';
 import { freshSocketPath, removePlaces } from '../broker/socket-paths.ts';
 import { readJournal } from './journal.ts';
@@ -158,6 +158,46 @@ it('tests of Playwright that end badly or are tried again leave nothing held', {
   expect(readJournal(join(folder, 'journal'))).toEqual({ met: [], testCount: 8 });
   await until(async () => (await domain.query()).held.length === 0, 'nothing is held');
   await domain.close();
+});
+
+describe('tests that take units of a capacity have units of their own', () => {
+  const names = ['gpu0', 'gpu1'];
+  const openGpus = (socket: string) =>
+    openBrokerDomain({ socket, idleMs: 100, capacity: { gpu: names } });
+
+  it('in Vitest, also at once in one worker', { timeout }, async () => {
+    const report = join(folder, 'report.json');
+    const config = join(here, 'vitest-project/vitest.config.ts');
+    const reporter = ['--reporter', 'json', '--outputFile', report];
+    const socket = freshSocketPath();
+    const domain = await openGpus(socket);
+    const args = ['run', '--config', config, ...reporter, 'units-'];
+    await run(programOf('vitest', 'vitest.mjs'), args, socket).catch(() => undefined);
+    expect(splitByOutcome(readVitestReport(report)).others).toEqual({
+      'a would wait for itself': deadlockOn('gpu'),
+      'b would wait for itself': deadlockOn('gpu'),
+    });
+    expect(readJournal(join(folder, 'journal'))).toEqual({ met: [], testCount: 8 });
+    await until(async () => (await domain.query()).held.length === 0, 'nothing is held');
+    await domain.close();
+  });
+
+  it('in Playwright, by option and by annotation', { timeout }, async () => {
+    const report = join(folder, 'report.json');
+    process.env['PLAYWRIGHT_JSON_OUTPUT_NAME'] = report;
+    const config = join(here, 'playwright-project/playwright.config.ts');
+    const args = ['test', '--config', config, '--reporter', 'json', '--workers', '3', 'units.spec'];
+    const socket = freshSocketPath();
+    const domain = await openGpus(socket);
+    await run(programOf('@playwright/test', 'cli.js'), args, socket).catch(() => undefined);
+    delete process.env['PLAYWRIGHT_JSON_OUTPUT_NAME'];
+    expect(splitByOutcome(readPlaywrightReport(report)).others).toEqual({
+      'units wrong': expect.stringMatching(/^failed: InvalidSetError: .*"1 gpu" or "1 of 4 gpu"/),
+    });
+    expect(readJournal(join(folder, 'journal'))).toEqual({ met: [], testCount: 7 });
+    await until(async () => (await domain.query()).held.length === 0, 'nothing is held');
+    await domain.close();
+  });
 });
 
 it('the journal shows the overlaps', () => {
