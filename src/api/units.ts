@@ -12,7 +12,14 @@ import { type AcceptHandle, checkName, describe, type ResourceRef } from './sets
  *
  * @since 0.2.0
  */
-export type UnitCount = number | { readonly take: number; readonly of: number };
+export type UnitCount =
+  | number
+  | {
+      /** Number of units that the set takes. */
+      readonly take: number;
+      /** The capacity that the set asserts. */
+      readonly of: number;
+    };
 
 /**
  * The units that a set takes, by resource: an object with names as keys, or a Map, whose keys may

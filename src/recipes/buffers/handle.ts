@@ -21,7 +21,12 @@ export interface BufferHandle {
    *
    * @since 0.2.0
    */
-  readonly pool?: { readonly resource: string; readonly number: number };
+  readonly pool?: {
+    /** See {@link BufferPool.resource}. */
+    readonly resource: string;
+    /** The number of the buffer in its pool, from 0. */
+    readonly number: number;
+  };
   /** The bytes. Access them by views of the buffer, which check the grant. */
   readonly memory: SharedArrayBuffer;
 }

@@ -30,6 +30,14 @@ export interface AcquireBuffersOptions extends AcquireOptions {
 /**
  * Buffers of one size, made and sent together, for example for a swap chain.
  *
+ * @example
+ * ```ts
+ * import { type BufferPool, createBufferPool, openBufferPool } from 'kds/buffers';
+ *
+ * const pool: BufferPool = createBufferPool({ count: 3, byteLength: 1024, label: 'frame' });
+ * const opened = openBufferPool(pool.handle); // as another thread does
+ * console.log(opened.resource === pool.resource, opened.buffers.length); // true 3
+ * ```
  * @since 0.1.0
  */
 export interface BufferPool {
