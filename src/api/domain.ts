@@ -218,7 +218,7 @@ export interface Domain<G extends Grant = Grant> {
    * const domain = createDomain();
    * domain.setCapacity('gpu', ['gpu0', 'gpu1', 'gpu2', 'gpu3']);
    * await domain.run({ units: { gpu: 2 }, shared: 'models' }, ({ units }) => {
-   *   console.log(units.gpu); // [ 'gpu0', 'gpu1' ]
+   *   console.log(units['gpu']); // [ 'gpu0', 'gpu1' ]
    * });
    * ```
    * @since 0.2.0

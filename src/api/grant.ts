@@ -143,7 +143,7 @@ export interface Grant {
    * const domain = createDomain({ capacity: { gpu: 4 } });
    * using grant = await domain.acquire({ exclusive: 'gpu' });
    * grant.downgrade({ units: { gpu: 2 } });
-   * console.log(grant.units.gpu); // [ 0, 1 ]
+   * console.log(grant.units['gpu']); // [ 0, 1 ]
    * ```
    * @since 0.2.0
    */
