@@ -68,6 +68,8 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'units in etcd' : 'skipped: no etcd', () => 
     expect(order).toEqual([]);
     await two.release();
     await Promise.all([big, small]);
+    // A run does not await its release; a query comes after it.
+    await other.query();
     expect(await one.capacity('gpu')).toEqual({ capacity: 4, taken: 0, waiting: 0 });
   });
 
