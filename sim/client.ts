@@ -40,6 +40,8 @@ interface UnitsHabits {
   /** A resource whose capacity sets assert. */
   readonly asserted: string;
   readonly assertions: readonly number[];
+  /** Whether grants are downgraded to fewer units too. */
+  readonly isReducing?: boolean;
 }
 
 /** A backend's client in a process, with its network. */
@@ -316,6 +318,10 @@ export class SimulatedClient<H extends Host = Host> {
     const { checker, access } = this.#around;
     const { grant, links } = section;
     const name = this.#random.pick([...links.keys()]);
+    if (this.#around.units?.isReducing && this.#random.chance(0.5)) {
+      await this.#reduce(section, name);
+      return;
+    }
     const left = new Map(links);
     const isDowngrade = links.get(name) === 'x' && this.#random.chance(0.5);
     if (isDowngrade) left.set(name, 's');
@@ -326,6 +332,18 @@ export class SimulatedClient<H extends Host = Host> {
     const done = isDowngrade ? grant.downgrade(name) : grant.release(name);
     if (this.#random.chance(0.5)) await done;
     if (!section.isOver && !section.isUpgraded) await access(section);
+  }
+
+  /** Fewer units of a resource are left, where it has a capacity. */
+  async #reduce(section: Section, name: string): Promise<void> {
+    const { checker } = this.#around;
+    const { grant, links } = section;
+    const count = grant.units[name]?.length ?? 0;
+    if (count === 0) return;
+    checker.weaken(section, new Map([...links, [name, 's']]));
+    const done = grant.downgrade({ units: { [name]: this.#random.between(1, count) } });
+    if (this.#random.chance(0.5)) await done;
+    this.#look(section);
   }
 
   #randomLinks(): Links {

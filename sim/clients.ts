@@ -19,6 +19,18 @@ export function randomHabits(random: SeededRandom, leaseMs: number) {
   };
 }
 
+/** In half of the worlds some of the resources have a capacity. */
+export function withUnits(random: SeededRandom, habits: ReturnType<typeof randomHabits>) {
+  if (random.chance(0.5)) return habits;
+  const [declared, asserted] = ['gpu', 'job'];
+  const units = {
+    ...{ declared, asserted },
+    capacities: random.pick([[3], [2, 4], [1, 2, 5]]),
+    assertions: random.pick([[2], [3], [2, 3]]),
+  };
+  return { ...habits, names: [...habits.names.slice(0, 2), declared, asserted], units };
+}
+
 /** The faults of a world. */
 export interface Trouble {
   /** For how long faults occur, ms. */

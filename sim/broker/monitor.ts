@@ -20,14 +20,22 @@ import type { Machine } from '../machine.ts';
 import type { World } from '../world.ts';
 import type { Endpoint, System, Tap } from './system.ts';
 
+/** Numbers of units, ascending, by resource. */
+type Units = ReadonlyMap<string, readonly number[]>;
+
 interface GrantRecord extends GrantSeen {
   links: Map<string, Mode>;
+  units: Map<string, readonly number[]>;
   /** The broker that has it; undefined while it may be claimed from the next one. */
   broker: Term | undefined;
 }
 
 interface Request {
   readonly links: Map<string, Mode>;
+  /** The units that it takes where it names a number: of a capacity. */
+  readonly counts: ReadonlyMap<string, number>;
+  /** Of a grant that is claimed: those that it had. */
+  readonly unitsClaimed: Units;
   readonly isSteal: boolean;
   /** The token of a grant that is claimed. */
   readonly claims: number | undefined;
@@ -42,6 +50,9 @@ interface Peer {
   readonly term: Term;
   client: string;
   readonly requests: Map<number, Request>;
+  /** Capacities that it declares, until the broker answers. */
+  readonly declared: Map<number, { readonly name: string; readonly capacity: number }>;
+  readonly upgrades: Map<number, { readonly of: Request; readonly part: readonly string[] }>;
   unread: { received: string; sent: string };
 }
 
@@ -50,6 +61,12 @@ interface Term {
   readonly name: string;
   readonly startedAtMs: number;
   readonly flagged: Set<string>;
+  /** In force, by resource; not of those that have none any more. */
+  readonly capacities: Map<string, number>;
+  /** The greatest since units of a resource were last in use: see `#checkUnits`. */
+  readonly peaks: Map<string, number>;
+  /** Of the last declaration of each. */
+  readonly orders: Map<string, number>;
   /** Until then, ms, grants can be claimed. */
   graceEndsAtMs: number;
   isOver: boolean;
@@ -69,6 +86,7 @@ export class BrokerMonitor implements GrantMonitor, Tap {
   readonly grants = new Map<number, GrantRecord>();
   claimedCount = 0;
   recoveredCount = 0;
+  upgradedCount = 0;
   /** The greatest that any broker has given. */
   tokenLast = 0;
   readonly #world: World;
@@ -155,9 +173,19 @@ export class BrokerMonitor implements GrantMonitor, Tap {
   settle(): void {
     const noted = this.#noted;
     this.#noted = [];
-    for (const { peer, frame, isSent } of noted) if (!isSent) this.#receive(peer, frame);
     const sent = noted.filter(({ isSent, peer }) => isSent && !peer.term.isOver);
     const frames = sent.map(({ peer, frame }) => ({ peer, frame: frame as Frame }));
+    const answered = frames.filter(({ frame }) => frame['is'] === 'declared');
+    // Those of earlier events: they were deferred.
+    for (const { peer, frame } of answered) this.#declare(peer, frame);
+    for (const { peer, frame, isSent } of noted) {
+      if (isSent) continue;
+      this.#receive(peer, frame);
+      if (typeof frame !== 'object' || frame['do'] !== 'declare') continue;
+      const id = frame['id'];
+      const answer = answered.find((each) => each.peer === peer && each.frame['id'] === id);
+      if (answer !== undefined) this.#declare(peer, answer.frame);
+    }
     for (const { peer, frame } of frames) {
       if (frame['is'] !== 'hello') continue;
       peer.term.graceEndsAtMs = this.#world.nowMs + Number(frame['graceMs']);
@@ -183,11 +211,12 @@ export class BrokerMonitor implements GrantMonitor, Tap {
       // What it takes away may have been granted before it in the same event, too.
       const taking = peer.requests.get(Number(frame['id']));
       if (taking?.isSteal || taking?.claims !== undefined) {
-        lose(({ grant }) => grant !== undefined && conflict(grant.links, taking.links));
+        lose(({ grant }) => grant !== undefined && isInConflict(grant, taking));
       }
       this.#grant(peer, frame);
     }
     lose(() => true);
+    for (const { peer, frame } of of('upgraded')) this.#upgrade(peer, frame);
     for (const { peer, frame } of of('waiting')) this.#wait(peer, frame);
   }
 
@@ -215,7 +244,14 @@ export class BrokerMonitor implements GrantMonitor, Tap {
     if (known !== undefined) return known;
     const term = this.#termOf(socket.machine);
     const unread = { received: '', sent: '' };
-    const peer: Peer = { term, client: '?', requests: new Map(), unread };
+    const peer: Peer = {
+      term,
+      client: '?',
+      requests: new Map(),
+      upgrades: new Map(),
+      declared: new Map(),
+      unread,
+    };
     this.#peers.set(socket, peer);
     return peer;
   }
@@ -225,7 +261,14 @@ export class BrokerMonitor implements GrantMonitor, Tap {
     if (known !== undefined) return known;
     const { name } = machine;
     const term: Term = {
-      ...{ name, startedAtMs: this.#world.nowMs, flagged: new Set() },
+      ...{
+        name,
+        startedAtMs: this.#world.nowMs,
+        flagged: new Set(),
+        capacities: new Map(),
+        peaks: new Map(),
+        orders: new Map(),
+      },
       ...{ graceEndsAtMs: 0, isOver: false },
     };
     this.#terms.set(machine, term);
@@ -253,6 +296,8 @@ export class BrokerMonitor implements GrantMonitor, Tap {
       case 'reclaim':
         peer.requests.set(id, {
           links: linksOf(frame),
+          counts: countsOf(frame),
+          unitsClaimed: unitsOf(frame),
           isSteal: frame['steal'] === true,
           claims: frame['do'] === 'reclaim' ? Number(frame['token']) : undefined,
           queuePosition: frame['queuePosition'] as number | undefined,
@@ -260,6 +305,17 @@ export class BrokerMonitor implements GrantMonitor, Tap {
           grant: undefined,
         });
         break;
+      case 'declare':
+        peer.declared.set(id, {
+          name: String(frame['resource']),
+          capacity: Number(frame['capacity']),
+        });
+        break;
+      case 'upgrade': {
+        const of = peer.requests.get(Number(frame['grant']));
+        if (of !== undefined) peer.upgrades.set(id, { of, part: frame['part'] as string[] });
+        break;
+      }
       case 'cancel':
         for (const each of frame['ids'] as readonly number[]) this.#give(peer, each, 'release');
         break;
@@ -281,10 +337,21 @@ export class BrokerMonitor implements GrantMonitor, Tap {
       return;
     }
     if (grant === undefined) return;
-    for (const name of part ?? [...grant.links.keys()]) {
-      if (grant.links.get(name) === 'x') peer.term.flagged.delete(name);
-      if (what === 'downgrade') grant.links.set(name, 's');
-      else grant.links.delete(name);
+    const counts = frame['units'] as readonly (readonly [string, number])[] | undefined;
+    const left = new Map(counts ?? (part ?? [...grant.links.keys()]).map((name) => [name, 1]));
+    for (const [name, count] of left) {
+      const isFewer = grant.links.get(name) === 'x' || count < countIn(grant, name);
+      if (isWhole(peer.term, grant, name) && (isFewer || what === 'release')) {
+        peer.term.flagged.delete(name);
+      }
+      if (what === 'downgrade') {
+        grant.links.set(name, 's');
+        const units = grant.units.get(name);
+        if (units !== undefined) grant.units.set(name, units.slice(0, count));
+      } else {
+        grant.links.delete(name);
+        grant.units.delete(name);
+      }
     }
     if (grant.links.size === 0) this.#give(peer, id, 'release');
   }
@@ -300,12 +367,36 @@ export class BrokerMonitor implements GrantMonitor, Tap {
     grant.wasEnded = true;
   }
 
-  #flag({ flagged }: Term, { links }: GrantRecord, isFlagged: boolean): void {
-    for (const [name, mode] of links) {
-      if (mode !== 'x') continue;
-      if (isFlagged) flagged.add(name);
-      else flagged.delete(name);
+  #flag(term: Term, grant: GrantRecord, isFlagged: boolean): void {
+    for (const name of grant.links.keys()) {
+      if (!isWhole(term, grant, name)) continue;
+      if (isFlagged) term.flagged.add(name);
+      else term.flagged.delete(name);
     }
+  }
+
+  /** One that a client repeats is without effect if a later one is known. */
+  #declare({ term, declared }: Peer, answer: Frame): void {
+    const { name, capacity } = declared.get(Number(answer['id'])) ?? {};
+    declared.delete(Number(answer['id']));
+    if (name === undefined || capacity === undefined) return;
+    const order = Number(answer['order']);
+    if (order < (term.orders.get(name) ?? 0)) return;
+    term.orders.set(name, order);
+    this.#setCapacity(term, name, capacity);
+  }
+
+  #setCapacity(term: Term, name: string, capacity: number): void {
+    const before = this.#countTaken(term, name) === 0 ? 0 : (term.peaks.get(name) ?? 0);
+    term.capacities.set(name, capacity);
+    term.peaks.set(name, Math.max(before, capacity));
+  }
+
+  #countTaken(term: Term, name: string): number {
+    const held = [...this.grants.values()].filter(({ broker, outcome }) => {
+      return broker === term && outcome === 'live';
+    });
+    return held.reduce((sum, { units }) => sum + (units.get(name)?.length ?? 0), 0);
   }
 
   /** The socket of a client is closed: what it held is abandoned, whether or not it knows yet. */
@@ -353,15 +444,17 @@ export class BrokerMonitor implements GrantMonitor, Tap {
     const { term, client } = peer;
     const what = `${client} is granted ${token} by ${term.name}`;
     this.#checkRecovered(term, request, frame, what);
+    const units = new Map(unitsOf(frame));
+    this.#checkUnits(term, request, frame, what);
     let grant = this.grants.get(request.claims ?? 0);
     if (request.claims !== undefined) {
       this.#check(grant !== undefined && token === request.claims, `${what}, which it claims not`);
       if (grant === undefined) return;
       this.claimedCount++;
-      this.#meet(term, grant, request, `${client} claims ${token} from ${term.name}`);
+      this.#meet(term, grant, request, `${client} claims ${token} from ${term.name}`, units);
     } else {
       this.#check(token > this.tokenLast, `${what}, after ${this.tokenLast}`);
-      this.#checkTurn(term, request, what);
+      this.#checkTurn(term, request, frame, what);
       grant = {
         ...{ token, session: client, order: this.grants.size, grantedAtMs: this.#world.nowMs },
         ...{
@@ -369,23 +462,32 @@ export class BrokerMonitor implements GrantMonitor, Tap {
           wasTaken: false,
           wasEnded: false,
           links: request.links,
+          units,
           broker: term,
         },
       };
-      this.#meet(term, grant, request, what);
+      this.#meet(term, grant, request, what, units);
       this.grants.set(token, grant);
     }
     this.tokenLast = Math.max(this.tokenLast, token);
     grant.broker = term;
     grant.links = request.links;
+    grant.units = units;
     request.grant = grant;
     request.waitsSince = undefined;
   }
 
   /** No grant that conflicts is left; one that might have been claimed is taken away. */
-  #meet(term: Term, grant: GrantRecord, { links, claims }: Request, what: string): void {
+  #meet(
+    term: Term,
+    grant: GrantRecord,
+    { links, claims }: Pick<Request, 'links' | 'claims'>,
+    what: string,
+    units: Units,
+  ): void {
     for (const other of this.grants.values()) {
-      if (other === grant || other.outcome !== 'live' || !conflict(links, other.links)) continue;
+      if (other === grant || other.outcome !== 'live') continue;
+      if (!conflict(links, other.links) && !overlap(units, other.units)) continue;
       if (other.broker !== undefined) {
         this.#check(other.broker.isOver, `${what}, beside ${other.token} of ${other.session}`);
       }
@@ -397,7 +499,54 @@ export class BrokerMonitor implements GrantMonitor, Tap {
     }
   }
 
-  #checkTurn(term: Term, request: Request, what: string): void {
+  /** All units of some resources are taken. */
+  #upgrade(peer: Peer, frame: Frame): void {
+    const { of, part } = peer.upgrades.get(Number(frame['id'])) ?? {};
+    peer.upgrades.delete(Number(frame['id']));
+    const grant = of?.grant;
+    if (grant === undefined || part === undefined || grant.outcome !== 'live') return;
+    this.upgradedCount++;
+    const links = new Map(part.map((name) => [name, 'x' as const]));
+    const units = unitsOf(frame);
+    const what = `${peer.client} upgrades ${grant.token} at ${peer.term.name}`;
+    this.#meet(peer.term, grant, { links, claims: undefined }, what, units);
+    for (const name of part) grant.links.set(name, 'x');
+    for (const [name, own] of units) grant.units.set(name, own);
+  }
+
+  /**
+   * As many units as were asked for, and those that were claimed; with those of other grants no
+   * more than there are, or were: a set that is ahead of a grant in line has its units even if the
+   * capacity has fallen since that grant.
+   */
+  #checkUnits(term: Term, request: Request, frame: Frame, what: string): void {
+    const { links, counts, claims, unitsClaimed } = request;
+    const units = unitsOf(frame);
+    for (const name of counts.keys()) {
+      this.#check(claims !== undefined || units.has(name), `${what} without units of ${name}`);
+    }
+    for (const [name, own] of units) {
+      const capacity = capacityIn(frame, name);
+      this.#setCapacity(term, name, capacity);
+      const peak = term.peaks.get(name) ?? 0;
+      const wanted = links.get(name) === 'x' ? capacity : (counts.get(name) ?? 1);
+      const count = claims === undefined ? wanted : (unitsClaimed.get(name)?.length ?? 0);
+      this.#check(own.length === count, `${what} with units ${own} of ${name}, wants ${count}`);
+      if (claims !== undefined) {
+        const isKept = String(own) === String(unitsClaimed.get(name));
+        this.#check(isKept, `${what} with ${own}, claims ${unitsClaimed.get(name)} of ${name}`);
+        continue;
+      }
+      const taken = own.length + this.#countTaken(term, name);
+      this.#check(taken <= peak, `${what}: ${taken} of ${peak} units of ${name} are out`);
+      this.#check(
+        own.every((unit) => unit < peak),
+        `${what} with units ${own} of ${peak}`,
+      );
+    }
+  }
+
+  #checkTurn(term: Term, request: Request, frame: Frame, what: string): void {
     const { links, isSteal, queuePosition } = request;
     if (isSteal) return;
     for (const peer of this.#peers.values()) {
@@ -407,7 +556,8 @@ export class BrokerMonitor implements GrantMonitor, Tap {
         // One that has not been answered may have come later, unless both have a queue position.
         const isKnown = waitsSince !== undefined || (queuePosition ?? 0) > otherPosition;
         if (other === request || other.grant !== undefined || !isKnown) continue;
-        if (other.claims !== undefined || !conflict(links, other.links)) continue;
+        const isInWay = conflict(links, other.links) || exceeds(request, other, frame);
+        if (other.claims !== undefined || !isInWay) continue;
         const isLater = queuePosition !== undefined && queuePosition < otherPosition;
         this.#check(isLater, `${what}, before ${peer.client} at position ${otherPosition}`);
       }
@@ -461,11 +611,69 @@ export class BrokerMonitor implements GrantMonitor, Tap {
   }
 }
 
+type SentPart = readonly [name: string, units: number | 'all', of?: number];
+
+interface SentUnits {
+  readonly resource: string;
+  readonly ranges: readonly (readonly [from: number, count: number])[];
+  readonly capacity: number;
+}
+
 function linksOf(frame: Frame): Map<string, Mode> {
   const links = new Map<string, Mode>();
-  for (const [name, units] of frame['parts'] as readonly (readonly [string, 1 | 'all'])[]) {
+  for (const [name, units] of frame['parts'] as readonly SentPart[]) {
     if (units === 'all') links.set(name, 'x');
     else if (!links.has(name)) links.set(name, 's');
   }
   return links;
+}
+
+function countsOf(frame: Frame): ReadonlyMap<string, number> {
+  const parts = frame['parts'] as readonly SentPart[];
+  const counted = parts.filter(([, , of]) => of !== undefined);
+  return new Map(counted.map(([name, units]) => [name, Number(units)]));
+}
+
+function sentUnits(frame: Frame): readonly SentUnits[] {
+  return (frame['units'] ?? []) as readonly SentUnits[];
+}
+
+function unitsOf(frame: Frame): Units {
+  const numbersOf = ({ ranges }: SentUnits): readonly number[] =>
+    ranges.flatMap(([from, count]) => Array.from({ length: count }, (_, at) => from + at));
+  return new Map(sentUnits(frame).map((units) => [units.resource, numbersOf(units)]));
+}
+
+function capacityIn(frame: Frame, name: string): number {
+  return sentUnits(frame).find(({ resource }) => resource === name)?.capacity ?? 0;
+}
+
+function countIn({ links, units }: GrantRecord, name: string): number {
+  return links.get(name) === 'x' ? Number.POSITIVE_INFINITY : (units.get(name)?.length ?? 1);
+}
+
+/** Whether a grant has all units of a resource, so that no other one has any. */
+function isWhole({ capacities }: Term, grant: GrantRecord, name: string): boolean {
+  return countIn(grant, name) >= (capacities.get(name) ?? Number.POSITIVE_INFINITY);
+}
+
+/** Whether a unit is in both. */
+function overlap(one: Units, other: Units): boolean {
+  return [...one].some(([name, units]) => {
+    const others = other.get(name);
+    return others !== undefined && units.some((unit) => others.includes(unit));
+  });
+}
+
+function isInConflict({ links, units }: GrantRecord, taking: Request): boolean {
+  return conflict(links, taking.links) || overlap(units, taking.unitsClaimed);
+}
+
+/** Whether a set that is granted leaves fewer units than one ahead of it waits for. */
+function exceeds({ counts }: Request, ahead: Request, granted: Frame): boolean {
+  return [...ahead.links.keys()].some((name) => {
+    const capacity = capacityIn(granted, name);
+    if (capacity === 0) return false;
+    return (counts.get(name) ?? 1) + (ahead.counts.get(name) ?? 1) > capacity;
+  });
 }

@@ -10,7 +10,7 @@ import { serveDomain } from '../../src/backends/broker/server/broker.ts';
 import { createServedDomain } from '../../src/backends/process/domain.ts';
 import { Checker } from '../checker.ts';
 import { type ClientSurroundings, SimulatedClient } from '../client.ts';
-import { randomHabits, SimulatedClients } from '../clients.ts';
+import { randomHabits, SimulatedClients, withUnits } from '../clients.ts';
 import { Disturbances } from '../disturbances.ts';
 import { FencedStore, plainFence } from '../fenced-store.ts';
 import { Machine } from '../machine.ts';
@@ -34,6 +34,9 @@ interface Outcome {
   readonly takenCount: number;
   readonly overlapsExcused: number;
   readonly staleRefusedCount: number;
+  readonly unitLookCount: number;
+  readonly sharedLookCount: number;
+  readonly upgradedCount: number;
 }
 
 interface RunOptions {
@@ -100,10 +103,12 @@ class BrokerWorld {
       notifiedMsMax: this.#profile.name === 'calm' ? 4 * quality.delayMsMax : undefined,
     });
     this.#disturbances = new Disturbances(world);
+    const habits = withUnits(random, randomHabits(random, graceMs));
     this.#around = {
       ...{ world, leaseMs: graceMs, checker: this.#checker, nests: true },
       access: (section) => this.#store.accessAll(section),
-      ...randomHabits(random, graceMs),
+      ...habits,
+      ...('units' in habits && { units: { ...habits.units, isReducing: true } }),
     };
     this.#clients = new SimulatedClients(this.#around, (number) =>
       this.#createClient(`client-${number}`),
@@ -135,7 +140,7 @@ class BrokerWorld {
       describe: () => this.#monitor.describe(),
     });
     await this.#clearUp();
-    const { grants, claimedCount, recoveredCount } = this.#monitor;
+    const { grants, claimedCount, recoveredCount, upgradedCount } = this.#monitor;
     return {
       profile: this.#profile.name,
       lines: world.lines,
@@ -146,6 +151,9 @@ class BrokerWorld {
       takenCount: [...grants.values()].filter(({ wasTaken }) => wasTaken).length,
       overlapsExcused: this.#checker.overlapsExcused,
       staleRefusedCount: this.#store.refusedCount,
+      unitLookCount: this.#checker.unitLookCount,
+      sharedLookCount: this.#checker.sharedLookCount,
+      upgradedCount,
     };
   }
 

@@ -7,10 +7,9 @@
 import { Keys } from '../../src/backends/etcd/keys.ts';
 import { Checker } from '../checker.ts';
 import { type ClientSurroundings, SimulatedClient } from '../client.ts';
-import { randomHabits, rateMin, SimulatedClients } from '../clients.ts';
+import { randomHabits, rateMin, SimulatedClients, withUnits } from '../clients.ts';
 import { Disturbances } from '../disturbances.ts';
 import { FencedStore, plainFence } from '../fenced-store.ts';
-import type { SeededRandom } from '../random.ts';
 import { inVirtualTime, World, WorldFailure } from '../world.ts';
 import { type ClusterMember, leaseCheckMs, SimulatedCluster } from './cluster.ts';
 import { type FaultProfile, type ProfileName, profileOf } from './fault-profile.ts';
@@ -59,18 +58,6 @@ export async function runEtcdWorld(seed: number, options: RunOptions = {}): Prom
   }
 }
 
-/** In half of the worlds some of the resources have a capacity. */
-function unitsHabits(random: SeededRandom, habits: ReturnType<typeof randomHabits>) {
-  if (random.chance(0.5)) return habits;
-  const [declared, asserted] = ['gpu', 'job'];
-  const units = {
-    ...{ declared, asserted },
-    capacities: random.pick([[3], [2, 4], [1, 2, 5]]),
-    assertions: random.pick([[2], [3], [2, 3]]),
-  };
-  return { ...habits, names: [...habits.names.slice(0, 2), declared, asserted], units };
-}
-
 class EtcdWorld {
   readonly #world: World;
   readonly #profile: FaultProfile;
@@ -94,7 +81,7 @@ class EtcdWorld {
     this.#monitor = new EtcdMonitor(world, this.#cluster.store, this.#keys);
     this.#cluster.onStep = (step) => this.#monitor.after(step);
     this.#store = new FencedStore(world, plainFence());
-    const habits = unitsHabits(random, randomHabits(random, leaseMs));
+    const habits = withUnits(random, randomHabits(random, leaseMs));
     this.#checker = new Checker(world, this.#monitor, {
       leaseMs,
       undoneNotifiedMsMax: 0,

@@ -25,6 +25,9 @@ it('nothing goes wrong in any of many worlds', async () => {
       taken: outcome.takenCount,
       overlapsExcused: outcome.overlapsExcused,
       stale: outcome.staleRefusedCount,
+      unitLooks: outcome.unitLookCount,
+      severalOut: outcome.sharedLookCount,
+      upgraded: outcome.upgradedCount,
     }),
   });
 }, 3_600_000);
