@@ -31,6 +31,15 @@ export const brokerFaults: readonly BrokerFault[] = [
     profile: 'torn',
   },
   {
+    name: 'a grant that is claimed gets the lowest units',
+    file: 'server/unit-calls.ts',
+    find: 'this.#broker.capacities.restorable(each))',
+    replace:
+      'this.#broker.capacities.restorable({ ...each, ranges: each.ranges.map(([from, n]) => ' +
+      '[from - each.ranges[0][0], n] as const) }))',
+    profile: 'failing',
+  },
+  {
     name: 'a client that only holds does not reach the next broker',
     file: 'client/backend.ts',
     find: 'this.#isAnswerAwaited || this.requests.heldCount > 0 || this.#capacities.count > 0,',
