@@ -196,9 +196,10 @@ export interface Domain<G extends Grant = Grant> {
    * Declares how many units a resource has, or changes that. Sets can take units of it then; a
    * shared one takes one, an exclusive one all. The capacity lasts as long as the domain.
    *
-   * More capacity grants waiting sets in their order. With less, no grant is taken back, but a
-   * waiting set that takes more units than there are is refused with {@link CapacityError}. While
-   * units are in use, names can only be added or removed at the end of the list.
+   * More capacity grants waiting sets in their order. With less, no grant is taken back, and until
+   * such grants have ended more units than there are can be out; a waiting set that takes more
+   * units than there are is refused with {@link CapacityError}. While units are in use, names can
+   * only be added or removed at the end of the list.
    *
    * @param ref - The resource: a name, or a handle of this domain.
    * @param capacity - The number of units, or their names.
