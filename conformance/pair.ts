@@ -66,6 +66,11 @@ export class Pair {
   /** Those who hold, by token. */
   #held: readonly Live[] = [];
   readonly #seen = new WeakSet<Live>();
+  /**
+   * Resources that were in use when they got a capacity: sets that are older have no units, but on
+   * etcd those that waited have some, and so the next ones have others.
+   */
+  readonly #unnumbered = new Set<string>();
   #tokenLast = 0;
   #count = 0;
 
@@ -133,6 +138,8 @@ export class Pair {
         return this.#close(operation.by);
       case 'resize': {
         const { name, capacity } = operation;
+        const isOlder = this.oracle.isUsed(name) && !this.oracle.capacities.has(name);
+        if (isOlder) this.#unnumbered.add(name);
         const { refused } = this.oracle.setCapacity(name, capacity);
         await this.#participant(operation.by).setCapacity(name, capacity);
         for (const { tag } of refused) isError(await tag?.refusal(), 'KDS_CAPACITY', tag?.label);
@@ -345,10 +352,10 @@ export class Pair {
 
   #seeUnits(set: Live, units: Readonly<Record<string, readonly unknown[]>>): void {
     const expected = this.#numbersOf(set);
-    // An exclusive holder that is older than the capacity has all units, or knows of none.
-    const isOpen = (name: string) => expected[name] === undefined && isExclusive(set, name);
-    const seen = Object.entries(units).filter(([name]) => !isOpen(name));
-    equal(Object.fromEntries(seen), expected, `the units of ${set.tag?.label}`);
+    const isKnown = ([name]: readonly [string, unknown]) => !this.#unnumbered.has(name);
+    const seen = Object.fromEntries(Object.entries(units).filter(isKnown));
+    const known = Object.fromEntries(Object.entries(expected).filter(isKnown));
+    equal(seen, known, `the units of ${set.tag?.label}`);
   }
 
   /** The units that it has, by resource. */
@@ -374,10 +381,6 @@ export class Pair {
  */
 export function clientOf(by = -1): 0 | 1 {
   return by > 0 && by % 2 === 1 ? 1 : 0;
-}
-
-function isExclusive(set: Live, name: string): boolean {
-  return set.modes.get(name) === 'exclusive';
 }
 
 /** Puts those newly granted in the order of their tokens. */

@@ -26,14 +26,15 @@ export function numberRanges({ memory }: Core, link: number): readonly NumberRan
   if ((w[set | L.FLAGS] & numbered) !== numbered) return [];
   const isExclusive = unitsOf(w, link) === L.ALL;
   const end = isExclusive ? capacityOf(w, w[link | L.LINK_RESOURCE]) : L.ALL;
-  const ranges: [from: number, count: number][] = [];
+  const ranges: NumberRange[] = [];
   for (const range of rangesOf(w, link)) {
     const from = w[range | L.RANGE_FROM];
     const count = Math.min(end - from, w[range | L.RANGE_COUNT]);
     if (count <= 0) break;
     const last = ranges.at(-1);
-    if (last !== undefined && last[0] + last[1] === from) last[1] += count;
-    else ranges.push([from, count]);
+    const isJoined = last !== undefined && last[0] + last[1] === from;
+    if (isJoined) ranges.pop();
+    ranges.push(isJoined ? [last[0], last[1] + count] : [from, count]);
   }
   return ranges;
 }

@@ -29,7 +29,7 @@ export async function runSuite(): Promise<SuiteOutcome> {
     { describe, it },
     {
       name: 'threads, in a page',
-      capabilities: ['settled', 'downgrade', 'part-release', 'steal'],
+      capabilities: ['settled', 'downgrade', 'part-release', 'steal', 'units'],
       sync: true,
       connects: true,
       randomRunCount: 50,
