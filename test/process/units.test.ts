@@ -547,8 +547,8 @@ it('counts a resource once, as it was named with the most units', () => {
 });
 
 it('never has more units out than there are', async () => {
-  // KDS_LOOKS=360000 for a campaign.
-  const lookCount = Number(process.env['KDS_LOOKS'] ?? 20_000);
+  // KDS_CHECKS=360000 for a campaign.
+  const lookCount = Number(process.env['KDS_CHECKS'] ?? 20_000);
   const domain = createDomain({ capacity: { gpu: 5 } });
   const out = new Set<unknown>();
   const random = xorshift(20_261_201);
