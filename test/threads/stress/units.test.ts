@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Bundle, bundleWorker } from '../bundle.ts';
 import { takeUnits } from './units-run.ts';
 
-const lookCount = Number(process.env['KDS_STRESS_LOOKS'] ?? 360_000);
+const lookCount = Number(process.env['KDS_STRESS_LOOKS'] ?? 40_000);
 const seed = Number(process.env['KDS_SEED'] ?? Date.now() % 2 ** 31);
 
 let bundle: Bundle;
