@@ -111,7 +111,9 @@ export class CoreEngine implements Engine {
     const core = this.#core;
     const wanted = parts.flatMap(({ name, take, of }) => {
       const resource = this.#resources.get(name) as number;
-      return typeof take === 'number' ? [{ resource, take, of }] : [];
+      // A resource that is named exclusive, too, is exclusive, whatever its units assert.
+      const isExclusive = parts.some((part) => part.name === name && part.take === 'x');
+      return typeof take === 'number' && !isExclusive ? [{ resource, take, of }] : [];
     });
     const isMet = wanted.every(({ resource, take, of }) => {
       if (!core.isMetered(resource))

@@ -377,8 +377,10 @@ export class Pair {
   }
 
   /** Asserts the capacities that a request needs; returns why it is refused, if it is. */
-  #declareFor({ units = {} }: OracleSpec): 'capacity' | 'full' | undefined {
-    const wanted = Object.entries(units).map(([name, each]) => {
+  #declareFor({ exclusive = [], units = {} }: OracleSpec): 'capacity' | 'full' | undefined {
+    // A resource that is named exclusive, too, is exclusive, whatever its units assert.
+    const more = Object.entries(units).filter(([name]) => !exclusive.includes(name));
+    const wanted = more.map(([name, each]) => {
       const { take, of } = typeof each === 'number' ? { take: each, of: undefined } : each;
       return { ref: this.#refs.get(name) as number, take, of };
     });

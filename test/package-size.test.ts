@@ -8,9 +8,9 @@ import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 
 /** Compressed, in bytes: what a user downloads. A third of it are the pictures of docs/. */
-const packedBytesMax = 960_000;
+const packedBytesMax = 1_040_000;
 /** In bytes: what it takes in node_modules. */
-const unpackedBytesMax = 2_740_000;
+const unpackedBytesMax = 3_090_000;
 
 interface Pack {
   readonly size: number;

@@ -16,7 +16,13 @@ import { AbortListeners } from '../../runtime/abort-listeners.ts';
 import { domException } from './dom-exception.ts';
 import type { Lock } from './lock.ts';
 import { type LockAgent, LockRequest } from './lock-request.ts';
-import { asInterface, convertArguments, type LockOptions, type LockTerms } from './web-idl.ts';
+import {
+  asInterface,
+  convertArguments,
+  type LockMode,
+  type LockOptions,
+  type LockTerms,
+} from './web-idl.ts';
 
 /**
  * Called when the lock is granted. The lock is held until the promise that this returns is
