@@ -36,8 +36,11 @@ export interface ReceiverOptions {
 
 export class Receiver {
   readonly #options: ReceiverOptions;
-  /** Sets of requests that are granted, and have not recorded their numbers of units. */
-  readonly #unrecorded = new Set<LiveSet>();
+  /**
+   * Sets of requests that are granted, and have not recorded their numbers of units, with what they
+   * recover: a flag that is set or cleared from the grant on is not about what they got.
+   */
+  readonly #unrecorded = new Map<LiveSet, readonly string[]>();
 
   constructor(options: ReceiverOptions) {
     this.#options = options;
@@ -56,7 +59,7 @@ export class Receiver {
       for (const live of delta.refused) this.#refused(live);
       for (const live of delta.added) this.#added(live, delta);
       for (const live of delta.granted) this.#granted(live, delta);
-      for (const live of this.#unrecorded) this.#record(live, delta);
+      for (const [live, recovered] of this.#unrecorded) this.#record(live, recovered);
       if (replica.resetRevision === replica.revision) this.#findMissed();
       for (const { live, message, steps } of delta.cycles) {
         const pending = sets.pendingOf(live);
@@ -174,27 +177,31 @@ export class Receiver {
     const pending = sets.pendingOf(live);
     if (pending === undefined) return;
     const { length } = live.entry.held === undefined ? replica.state.numberedOf(live) : [];
-    if (length === 0) this.#report(live, delta);
-    else if (length <= unitPartsMax) this.#unrecorded.add(live);
+    const recovered = this.#recoveredBy(live, delta);
+    if (length === 0) this.#report(live, recovered);
+    else if (length <= unitPartsMax) this.#unrecorded.set(live, recovered);
     else endings.end(pending, tooManyParts());
   }
 
   /** Its numbers are recorded, or are to be while it is granted. */
-  #record(live: LiveSet, delta: ReplicaDelta): void {
+  #record(live: LiveSet, recovered: readonly string[]): void {
     const { sets } = this.#options;
     const own = sets.of(live);
     if (own === undefined || sets.pendingOf(live) === undefined || !live.isGranted) {
       this.#unrecorded.delete(live);
     } else if (live.entry.held !== undefined) {
       this.#unrecorded.delete(live);
-      this.#report(live, delta);
+      this.#report(live, recovered);
     } else if (!own.isRecording) sets.record(own);
   }
 
-  #report(live: LiveSet, { revoked, gaveWay }: ReplicaDelta): void {
-    const { flags, replica, requests, sets } = this.#options;
+  #recoveredBy(live: LiveSet, { revoked, gaveWay }: ReplicaDelta): readonly string[] {
+    return this.#options.flags.recovered(live, [...revoked, ...gaveWay]).map(nameOf);
+  }
+
+  #report(live: LiveSet, recovered: readonly string[]): void {
+    const { replica, requests, sets } = this.#options;
     sets.of(live)?.noteRecord(live.entry);
-    const recovered = flags.recovered(live, [...revoked, ...gaveWay]).map(nameOf);
     const units = unitsOfGrant(replica.state, live);
     requests.receive({
       is: 'granted',
