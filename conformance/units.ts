@@ -304,10 +304,10 @@ function testChanges({ needing }: Suite): void {
   steal('a steal revokes holders of units, and only one of all is recovered', async (w) => {
     await w.domain.setCapacity('gpu', 2);
     const one = await w.take('one', { units: { gpu: 1 } });
-    const thief = await w.take('operator', { exclusive: 'gpu' }, { steal: true });
+    const operator = await w.take('operator', { exclusive: 'gpu' }, { steal: true });
     await w.domain.query();
     check(!one.grant.isHeld, 'it is still held');
-    equal(thief.grant.recovered, [], 'recovered after one unit');
+    equal(operator.grant.recovered, [], 'recovered after one unit');
     const next = await w.take('next', { exclusive: 'gpu' }, { steal: true });
     equal(next.grant.recovered, ['gpu'], 'recovered after all');
     await fails(() => w.domain.acquire({ units: { gpu: 1 } }, { steal: true }), 'KDS_INVALID_SET');

@@ -163,7 +163,7 @@ export interface DeadlockStep {
     readonly exclusive: readonly string[];
     /** Those in shared mode. */
     readonly shared: readonly string[];
-    /** The units that it takes of others, by name; absent if there are none. */
+    /** The units that it takes of others, by name; absent without any. */
     readonly units?: Readonly<Record<string, number>>;
   };
 }

@@ -54,7 +54,7 @@ export function overCapacity(name: string, units: number, capacity: number): Cap
   );
 }
 
-/** A set asserts another capacity than the one in force; 0 if that is none. */
+/** A set asserts another capacity than the one in force; 0 without one. */
 export function otherCapacity(name: string, asserted: number, capacity: number): CapacityError {
   const actual = capacity === 0 ? 'is in use without a capacity' : `has ${capacity} units`;
   return new CapacityError(

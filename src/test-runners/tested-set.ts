@@ -36,7 +36,7 @@ export interface TestedSet {
 export interface TestedSpec {
   readonly exclusive: readonly ResourceRef[];
   readonly shared: readonly ResourceRef[];
-  /** Absent if there are none. */
+  /** Absent without any. */
   readonly units?: ReadonlyMap<ResourceRef, UnitCount>;
 }
 

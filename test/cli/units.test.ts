@@ -412,7 +412,7 @@ describe('kds capacity', () => {
     await held.release();
   });
 
-  it('of no broker is none, and starts none', async () => {
+  it('is absent without a broker, which is not started', async () => {
     const socket = cli.file('absent.sock');
     expect(await capacity('gpu', '--socket', socket)).toMatchObject({ code: 1, stderr: '' });
     expect(existsSync(socket)).toBe(false);

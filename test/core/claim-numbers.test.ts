@@ -92,7 +92,7 @@ describe('claimed numbers', () => {
     }
   });
 
-  it('need memory, and leave nothing behind where there is none', () => {
+  it('need memory, and leave nothing behind where it is missing', () => {
     const wordsMax = HEADER_WORDS + 7 * SLOT_WORDS;
     const core = new Core(new Memory({ wordsMin: wordsMax, wordsMax }));
     const pool = core.createResource(0);

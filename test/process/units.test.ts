@@ -255,10 +255,10 @@ describe('the units of a grant', () => {
   it('that are stolen are recovered only where all were taken', async () => {
     const domain = gpus();
     const two = domain.acquireSync({ units: { gpu: 2 } });
-    const thief = await domain.acquire({ exclusive: 'gpu' }, { steal: true });
+    const operator = await domain.acquire({ exclusive: 'gpu' }, { steal: true });
     expect(two.isHeld).toBe(false);
     expect(two.units).toEqual({});
-    expect(thief.recovered).toEqual([]);
+    expect(operator.recovered).toEqual([]);
     const next = await domain.acquire({ exclusive: 'gpu' }, { steal: true });
     expect(next.recovered).toEqual(['gpu']);
   });

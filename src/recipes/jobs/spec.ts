@@ -14,7 +14,7 @@ const noItems: readonly never[] = Object.freeze([]);
 export interface JobSet {
   readonly reads: ResourceRef | readonly ResourceRef[];
   readonly writes: ResourceRef | readonly ResourceRef[];
-  /** Undefined if there are none. */
+  /** Undefined without any. */
   readonly units?: ReadonlyMap<ResourceRef, UnitCount> | undefined;
 }
 
