@@ -38,8 +38,8 @@ export const etcdFaults: readonly EtcdFault[] = [
   {
     name: 'keys that are read anew are taken in the order of their names',
     file: 'derived-state.ts',
-    find: 'for (const live of [...sets].sort(byArrival)) this.add(live);',
-    replace: 'for (const live of sets) this.add(live);',
+    find: 'const sorted = [...sets].sort(byArrival);',
+    replace: 'const sorted = [...sets];',
     profile: 'torn',
   },
   {
@@ -101,8 +101,8 @@ export const etcdFaults: readonly EtcdFault[] = [
   {
     name: 'a set is reported before its units are recorded',
     file: 'receiver.ts',
-    find: 'if (length === 0) this.#report(live, delta);',
-    replace: 'if (length >= 0) this.#report(live, delta);',
+    find: 'if (length === 0) this.#report(live, recovered);',
+    replace: 'if (length >= 0) this.#report(live, recovered);',
   },
   {
     name: 'an upgrade goes through beside other holders',
