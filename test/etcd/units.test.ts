@@ -86,7 +86,7 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'units in etcd' : 'skipped: no etcd', () => 
     expect(await one.tryAcquire({ units: { db: 1 } })).toBeNull();
   });
 
-  it('have the same numbers for one who comes later, no matter which set had them before', async () => {
+  it('have the same numbers for a client that comes later, in any history', async () => {
     const [one, other] = await pair();
     await one.setCapacity('gpu', names);
     const [a, b] = [
