@@ -86,6 +86,18 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'units in etcd' : 'skipped: no etcd', () => 
     expect(await one.tryAcquire({ units: { db: 1 } })).toBeNull();
   });
 
+  it('are not waited for, as a query shows, by a request that has been refused', async () => {
+    const [one, other] = await pair();
+    const holding = await one.acquire({ exclusive: 'a' });
+    for (let round = 0; round < 30; round++) {
+      const set = { exclusive: 'a', units: { [`db ${round}`]: { take: 1, of: 2 } } };
+      const refused = refusal(one.acquire(set, { holding }));
+      expect((await one.query()).pending).toEqual([]);
+      expect((await other.query()).pending).toEqual([]);
+      expect((await refused).name).toBe('DeadlockError');
+    }
+  });
+
   it('have the same numbers for a client that comes later, in any history', async () => {
     const [one, other] = await pair();
     await one.setCapacity('gpu', names);

@@ -6,6 +6,9 @@ import type { Log } from './log.ts';
 import type { PendingEtcdRequest } from './pending-request.ts';
 import { readMsMax, type SessionKeeper } from './session-keeper.ts';
 
+/** Of a request at most: its units are read, its set is sent, and then it may be refused. */
+const stepsMax = 4;
+
 export class Reads {
   readonly #log: Log;
   readonly #keeper: SessionKeeper;
@@ -26,12 +29,15 @@ export class Reads {
     this.#keeper.checkUsable();
   }
 
-  /** The same, and the outcome of all work that was under way. */
+  /** The same, and the outcome of all work that was under way, and of what that has led to. */
   async readAll(): Promise<void> {
-    await this.read();
-    const underWay = [...this.#underWay];
-    await Promise.all(underWay);
-    if (underWay.length > 0) await this.read();
+    for (let step = 0; step < stepsMax; step++) {
+      // Those of before the read, too: what ends during it may have sent what the read has missed.
+      const underWay = [...this.#underWay];
+      await Promise.all(underWay);
+      await this.read();
+      if (underWay.length + this.#underWay.size === 0) return;
+    }
   }
 
   /** Does something after a read, unless the request is over. */
