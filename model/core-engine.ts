@@ -1,6 +1,6 @@
 /** Core as an engine of test vectors: it goes back by its words, copied after each step. */
 
-import { ALL, Core, Memory, PASS_LOCKED, SYNC } from '../src/core/index.ts';
+import { ALL, Core, Memory, numbersIn, PASS_LOCKED, SYNC } from '../src/core/index.ts';
 import * as L from '../src/core/layout.ts';
 import type { Engine } from './replay.ts';
 import {
@@ -203,7 +203,7 @@ export class CoreEngine implements Engine {
       const name = this.#names.get(resource) as string;
       if (core.isRecovered(resource)) recovered.push(name);
       if (core.isIgnored(link)) ignored.push(name);
-      numbers.push([name, core.numbers(link)]);
+      numbers.push([name, numbersIn(core.ranges(link))]);
     }
     return { set, recovered, ignored, numbers };
   }

@@ -20,6 +20,7 @@ import {
   layJournal,
   Memory,
   type MemorySize,
+  numbersIn,
   PASS_LOCKED,
   rollBack,
   SYNC,
@@ -527,7 +528,7 @@ export class Pair {
         core.units(link) === oracle.units(set, name) &&
         core.isTriggered(link) !== isBehind &&
         core.isIgnored(link) === isIgnored &&
-        core.numbers(link).join() === oracle.numbers(set, name).join();
+        numbersIn(core.ranges(link)).join() === oracle.numbers(set, name).join();
       if (!isSame) throw new Error(`${name} in set ${ref} is not as the oracle has it`);
       link = core.nextLink(link);
     }

@@ -294,8 +294,8 @@ export const faultsOfUnits = [
   },
   {
     name: 'a waiting set has the numbers of the grant that it keeps',
-    in: 'numbersOf',
-    find: 'if ((w[w[link | L.LINK_SET] | L.FLAGS] & L.SET_GRANTED) === 0) return numbers;',
+    in: 'numberRanges',
+    find: 'if ((w[w[link | L.LINK_SET] | L.FLAGS] & L.SET_GRANTED) === 0) return ranges;',
     replace: '',
   },
   {

@@ -60,6 +60,9 @@ export interface Capacity {
   readonly names?: readonly string[];
 }
 
+/** Numbers of units in a row. */
+export type UnitRange = readonly [from: number, count: number];
+
 /** Units of one resource that an entry of a snapshot, or an event, lists at most. */
 export const unitsListedMax = 1024;
 

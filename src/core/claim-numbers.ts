@@ -8,36 +8,10 @@ import { isDeclared, putCapacity } from './capacity.ts';
 import type { Core } from './core.ts';
 import { giveTokens } from './granted.ts';
 import * as L from './layout.ts';
-import { cutFree, hold, keepNumbers, rangesOf, unlist } from './numbers.ts';
+import { cutFree, hold, keepNumbers, type NumberRange, unlist } from './numbers.ts';
 import { advance } from './queue.ts';
 import { capacityOf, isMetered, unitsOf } from './rule.ts';
 import { reserve } from './slots.ts';
-
-/** Flags of a set that may have numbers. */
-const numbered = L.SET_GRANTED | L.SET_METERED;
-
-/** Numbers in a row. */
-export type NumberRange = readonly [from: number, count: number];
-
-/** The numbers of the units of a granted link in ranges, ascending: see {@link Core.numbers}. */
-export function numberRanges({ memory }: Core, link: number): readonly NumberRange[] {
-  const w = memory.words;
-  const set = w[link | L.LINK_SET];
-  if ((w[set | L.FLAGS] & numbered) !== numbered) return [];
-  const isExclusive = unitsOf(w, link) === L.ALL;
-  const end = isExclusive ? capacityOf(w, w[link | L.LINK_RESOURCE]) : L.ALL;
-  const ranges: NumberRange[] = [];
-  for (const range of rangesOf(w, link)) {
-    const from = w[range | L.RANGE_FROM];
-    const count = Math.min(end - from, w[range | L.RANGE_COUNT]);
-    if (count <= 0) break;
-    const last = ranges.at(-1);
-    const isJoined = last !== undefined && last[0] + last[1] === from;
-    if (isJoined) ranges.pop();
-    ranges.push(isJoined ? [last[0], last[1] + count] : [from, count]);
-  }
-  return ranges;
-}
 
 /**
  * At least this capacity is in force from now on, and is declared if `declares`. No set waits for

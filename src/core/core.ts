@@ -22,7 +22,14 @@ import { giveTokens, tick } from './granted.ts';
 import { save } from './journal.ts';
 import * as L from './layout.ts';
 import type { Memory } from './memory.ts';
-import { countMetered, forgetNumbers, meter, numbersOf, stealNumbers } from './numbers.ts';
+import {
+  countMetered,
+  forgetNumbers,
+  meter,
+  type NumberRange,
+  numberRanges,
+  stealNumbers,
+} from './numbers.ts';
 import { addObservation } from './observations.ts';
 import { choose, downgrade, removeChosen, tryUpgrade, type UnitsFor } from './parts.ts';
 import { advance, append, putFirst, saveEnds } from './queue.ts';
@@ -442,8 +449,8 @@ export class Core {
   }
 
   /** The numbers of the units of a granted link, ascending; none if it had no capacity then. */
-  numbers(link: number): readonly number[] {
-    return numbersOf(this.memory.words, link);
+  ranges(link: number): readonly NumberRange[] {
+    return numberRanges(this.memory.words, link);
   }
 
   isExclusive(link: number): boolean {

@@ -1,5 +1,5 @@
 export { findFaults } from './check.ts';
-export { claimNumbers, type NumberRange, numberRanges, restoreCapacity } from './claim-numbers.ts';
+export { claimNumbers, restoreCapacity } from './claim-numbers.ts';
 export {
   Core,
   GRANTED,
@@ -10,3 +10,4 @@ export {
 export { begin, commit, endOfSlots, isOpen, layJournal, rollBack } from './journal.ts';
 export { ALL } from './layout.ts';
 export { Memory, type MemorySize } from './memory.ts';
+export { type NumberRange, numbersIn } from './numbers.ts';

@@ -17,6 +17,9 @@ import * as L from './layout.ts';
 import { capacityOf, isMetered, unitsOf } from './rule.ts';
 import { allocate, free, type Refs } from './slots.ts';
 
+/** Numbers in a row. */
+export type NumberRange = readonly [from: number, count: number];
+
 /** How many of these resources have a capacity: as many slots does a set with them need more. */
 export function countMetered(w: Int32Array, refs: Refs, count: number): number {
   let metered = 0;
@@ -140,22 +143,34 @@ function giveAll(w: Int32Array, link: number): void {
   }
 }
 
-/** The numbers of the units that a granted link has, ascending. */
-export function numbersOf(w: Int32Array, link: number): readonly number[] {
-  const numbers: number[] = [];
+/** The numbers of the units that a granted link has, in ranges, ascending. */
+export function numberRanges(w: Int32Array, link: number): readonly NumberRange[] {
+  const ranges: NumberRange[] = [];
   // Only a grant has some; a waiting set has edges of another kind.
-  if ((w[w[link | L.LINK_SET] | L.FLAGS] & L.SET_GRANTED) === 0) return numbers;
+  if ((w[w[link | L.LINK_SET] | L.FLAGS] & L.SET_GRANTED) === 0) return ranges;
   const end = unitsOf(w, link) === L.ALL ? capacityOf(w, w[link | L.LINK_RESOURCE]) : L.ALL;
   for (const range of rangesOf(w, link)) {
     const from = w[range | L.RANGE_FROM];
-    const to = Math.min(end, from + w[range | L.RANGE_COUNT]);
-    for (let number = from; number < to; number++) numbers.push(number);
+    const count = Math.min(end - from, w[range | L.RANGE_COUNT]);
+    if (count <= 0) break;
+    const last = ranges.at(-1);
+    const isJoined = last !== undefined && last[0] + last[1] === from;
+    if (isJoined) ranges.pop();
+    ranges.push(isJoined ? [last[0], last[1] + count] : [from, count]);
+  }
+  return ranges;
+}
+
+export function numbersIn(ranges: readonly NumberRange[]): readonly number[] {
+  const numbers: number[] = [];
+  for (const [from, count] of ranges) {
+    for (let number = from; number < from + count; number++) numbers.push(number);
   }
   return numbers;
 }
 
 /** Ranges that a granted link has of its resource, by number. */
-export function rangesOf(w: Int32Array, link: number): number[] {
+function rangesOf(w: Int32Array, link: number): number[] {
   const ranges: number[] = [];
   const resource = w[link | L.LINK_RESOURCE];
   let edge = w[w[link | L.LINK_SET] | L.SET_EDGES];

@@ -26,6 +26,7 @@ import {
   followOuter,
   type InnerDomain,
   type OuterGrant,
+  type OuterUnits,
   type RunFunction,
   runWithin,
 } from '../session/inner-domain.ts';
@@ -253,14 +254,18 @@ export class LocalGrant implements SyncGrant, OuterGrant, Deliverable {
   }
 
   /** @internal */
-  unitsOf(ref: ResourceRef): readonly Unit[] | undefined {
+  unitsOf(ref: ResourceRef): OuterUnits | undefined {
     const { backend } = this.scope;
+    const { core, reader } = backend;
     const requested = backend.resources.readPart(ref);
     backend.begin();
     const queue = backend.resources.resolveExisting(requested)?.queues[0] ?? 0;
     const link = queue === 0 || !this.isHeld ? 0 : this.#linkTo(queue);
-    const isMetered = link !== 0 && backend.core.isMetered(queue);
-    const units = isMetered ? unitsOfLink(backend.reader, link) : undefined;
+    let units: OuterUnits | undefined;
+    if (link !== 0 && core.isMetered(queue)) {
+      const hasNames = reader.unitNamesOf(queue) !== undefined;
+      units = hasNames ? unitsOfLink(reader, link) : core.ranges(link);
+    }
     backend.commit();
     return units;
   }

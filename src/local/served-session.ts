@@ -3,7 +3,7 @@
 import { type Ended, type EndsTogether, endsTogether } from '../api/ending.ts';
 import type { SyncGrant } from '../api/grant.ts';
 import type { ResourceRef, SetSpec } from '../api/sets.ts';
-import { claimNumbers, type NumberRange, numberRanges, restoreCapacity } from '../core/index.ts';
+import { claimNumbers, type NumberRange, numbersIn, restoreCapacity } from '../core/index.ts';
 import type { SessionOptions } from '../session/session-tree.ts';
 import { LocalGrant } from './grant.ts';
 import { CallbackRequest } from './request.ts';
@@ -55,7 +55,7 @@ export class ServedSession extends LocalSession implements EndsTogether {
     for (let link = core.firstLink(grant.set); link !== 0; link = core.nextLink(link)) {
       const queue = core.resourceOf(link);
       if (!core.isMetered(queue)) continue;
-      const ranges = numberRanges(core, link);
+      const ranges = core.ranges(link);
       if (ranges.length === 0) continue;
       const resource = this.#resourceOf(queue);
       const names = namesIn(reader.unitNamesOf(queue), ranges);
@@ -163,10 +163,4 @@ function namesIn(
     names.push(name);
   }
   return names;
-}
-
-function* numbersIn(ranges: readonly NumberRange[]): Generator<number> {
-  for (const [from, count] of ranges) {
-    for (let number = from; number < from + count; number++) yield number;
-  }
 }

@@ -20,6 +20,7 @@ import {
   followOuter,
   type InnerDomain,
   type OuterGrant,
+  type OuterUnits,
   type RunFunction,
   runWithin,
 } from '../session/inner-domain.ts';
@@ -32,7 +33,6 @@ import type { RemoteScope, ScopeBackend } from './scope.ts';
 import {
   countOf,
   firstOf,
-  listOf,
   noUnits,
   type RemoteUnits,
   readGrantedUnits,
@@ -274,10 +274,9 @@ export class RemoteGrant implements Grant, OuterGrant, Deliverable {
   }
 
   /** @internal */
-  unitsOf(ref: ResourceRef): readonly Unit[] | undefined {
+  unitsOf(ref: ResourceRef): OuterUnits | undefined {
     const [resource] = this.#backend.resources.refsOf(ref);
-    const units = this.#units.get(resource as RemoteRef);
-    return units && listOf(units);
+    return this.#units.get(resource as RemoteRef);
   }
 
   /** @internal Whether it holds all of a set, or more. */

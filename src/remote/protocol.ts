@@ -8,6 +8,7 @@
  */
 
 import type { GrantLostEvent } from '../api/events.ts';
+import type { UnitRange } from '../api/units.ts';
 import type { RemoteRef } from './resources.ts';
 
 export type Operation =
@@ -35,8 +36,6 @@ export type GrantedUnits = readonly [
   resource: RemoteRef,
   units: readonly string[] | readonly UnitRange[],
 ];
-
-export type UnitRange = readonly [from: number, count: number];
 
 export type GrantedEvent = { readonly is: 'granted'; readonly id: number } & Granted;
 

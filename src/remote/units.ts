@@ -1,7 +1,7 @@
 /** The units of a grant as its client knows them. */
 
-import type { Unit } from '../api/units.ts';
-import type { GrantedUnits, UnitRange } from './protocol.ts';
+import type { Unit, UnitRange } from '../api/units.ts';
+import type { GrantedUnits } from './protocol.ts';
 import { nameOf, type RemoteRef } from './resources.ts';
 
 /** By resource: names, or ranges of numbers, ascending. */

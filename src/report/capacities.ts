@@ -2,6 +2,7 @@
 
 import { ALL } from '../api/mode.ts';
 import type { Capacity, Unit } from '../api/units.ts';
+import { numbersIn } from '../core/index.ts';
 import type { CoreReader } from './core-reader.ts';
 
 /** What is read of a state: that of a domain now, or a copy. */
@@ -24,7 +25,7 @@ export function capacityIn(reader: CapacityReader, queue: number): Capacity | un
 
 /** The units that a granted link has, by name or number. */
 export function unitsOfLink(reader: CapacityReader, link: number): readonly Unit[] {
-  const numbers = reader.numbersOf?.(link) ?? reader.core.numbers(link);
+  const numbers = reader.numbersOf?.(link) ?? numbersIn(reader.core.ranges(link));
   const names = reader.unitNamesOf(reader.core.resourceOf(link));
   return names === undefined ? numbers : numbers.map((number) => names[number] ?? number);
 }

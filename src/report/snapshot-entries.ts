@@ -6,6 +6,7 @@
 
 import type { Snapshot, SnapshotCapacity, SnapshotEntry } from '../api/snapshot.ts';
 import { unitsListedMax } from '../api/units.ts';
+import { numbersIn } from '../core/index.ts';
 import { itemsPerStep, mapInSteps } from '../runtime/slices.ts';
 import { namesOf } from './blockers.ts';
 import { capacityIn, unitsOfGrant } from './capacities.ts';
@@ -75,7 +76,7 @@ function entryMaker(reader: CoreReader) {
     return name;
   };
   const unitNamesOf = (queue: number) => reader.unitNamesOf(queue);
-  const numbersOf = (link: number) => reader.numbersOf?.(link) ?? core.numbers(link);
+  const numbersOf = (link: number) => reader.numbersOf?.(link) ?? numbersIn(core.ranges(link));
   const named = { core, nameOf, unitNamesOf, numbersOf };
   return (set: number, blockers: readonly number[] = []): SnapshotEntry => ({
     id: reader.idOf(set),

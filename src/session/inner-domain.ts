@@ -10,7 +10,7 @@ import type { AcquireOptions } from '../api/options.ts';
 import type { ReadSet } from '../api/read-set.ts';
 import { outerGrantEnded, setNotCovered } from '../api/refusals.ts';
 import type { AcceptHandle, PreparedSet, ResourceRef, SetSpec } from '../api/sets.ts';
-import type { Unit } from '../api/units.ts';
+import type { Unit, UnitRange } from '../api/units.ts';
 import { printableName, ResourceHandle } from './handle.ts';
 
 export type RunFunction<R> = (grant: SyncGrant) => R | Promise<R>;
@@ -25,6 +25,9 @@ export interface InnerDomain {
   follow(reason: unknown): void;
 }
 
+/** Units of a grant: their names, or ranges of their numbers, ascending. */
+export type OuterUnits = readonly Unit[] | readonly UnitRange[];
+
 /** A grant as its inner domain knows it, and as nested runs use it. */
 export interface OuterGrant {
   readonly token: number;
@@ -36,7 +39,7 @@ export interface OuterGrant {
   /** Reads a set once and completely. @throws InvalidSetError, LimitError */
   listsOf(set: SetSpec | PreparedSet): ReadSet;
   /** The units that it has of a resource; undefined for one without a capacity. */
-  unitsOf(ref: ResourceRef): readonly Unit[] | undefined;
+  unitsOf(ref: ResourceRef): OuterUnits | undefined;
   /** @throws GrantLostError if it has ended. */
   checkHeld(): void;
 }

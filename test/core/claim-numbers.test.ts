@@ -10,7 +10,7 @@ import {
   layJournal,
   Memory,
   type NumberRange,
-  numberRanges,
+  numbersIn,
   restoreCapacity,
   rollBack,
 } from '../../src/core/index.ts';
@@ -42,16 +42,16 @@ describe('claimed numbers', () => {
     const first = claimed(core, pool, [2, 1], [5, 2]);
     const second = claimed(core, pool, [3, 1]);
     const next = linkOf(core, pool, 4);
-    expect(core.numbers(first)).toEqual([2, 5, 6]);
-    expect(numberRanges(core, second)).toEqual([[3, 1]]);
-    expect(numberRanges(core, next)).toEqual([
+    expect(numbersIn(core.ranges(first))).toEqual([2, 5, 6]);
+    expect(core.ranges(second)).toEqual([[3, 1]]);
+    expect(core.ranges(next)).toEqual([
       [0, 2],
       [4, 1],
       [7, 1],
     ]);
     for (const link of [first, second, next]) core.remove(core.setOf(link), false);
     expect(findFaults(core.memory)).toEqual([]);
-    expect(core.numbers(linkOf(core, pool, 8))).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect(numbersIn(core.ranges(linkOf(core, pool, 8)))).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
   });
 
   it('are refused if another grant has one, or they are not as many as the units', () => {
@@ -70,7 +70,7 @@ describe('claimed numbers', () => {
     ]) {
       expect(claimNumbers(core, link, ranges as unknown as NumberRange[])).toBe(false);
       expect(findFaults(core.memory)).toEqual([]);
-      expect(numberRanges(core, link)).toEqual([]);
+      expect(core.ranges(link)).toEqual([]);
     }
     expect(claimNumbers(core, link, [[4, 2]])).toBe(true);
   });
@@ -78,7 +78,7 @@ describe('claimed numbers', () => {
   it('of an exclusive grant are all units that there are', () => {
     const { core, pool } = poolOf(3);
     const link = core.firstLink(core.enqueue([pool], 1, 1, 0, 0, 0));
-    expect(numberRanges(core, link)).toEqual([[0, 3]]);
+    expect(core.ranges(link)).toEqual([[0, 3]]);
   });
 
   it('are random ones, each of one grant only', () => {
@@ -88,7 +88,7 @@ describe('claimed numbers', () => {
     while (free.length > 0) {
       seed = (seed * 48271) % 2147483647;
       const [number] = free.splice(seed % free.length, 1) as [number];
-      expect(core.numbers(claimed(core, pool, [number, 1]))).toEqual([number]);
+      expect(numbersIn(core.ranges(claimed(core, pool, [number, 1])))).toEqual([number]);
     }
   });
 
@@ -99,7 +99,7 @@ describe('claimed numbers', () => {
     core.setCapacity(pool, 8);
     const link = linkOf(core, pool, 2);
     expect(claimNumbers(core, link, [[2, 2]])).toBe(false);
-    expect(core.numbers(link)).toEqual([0, 1]);
+    expect(numbersIn(core.ranges(link))).toEqual([0, 1]);
     expect(findFaults(core.memory)).toEqual([]);
   });
 
@@ -123,7 +123,7 @@ describe('claimed numbers', () => {
     ).toBe(true);
     rollBack(memory.words);
     expect(memory.words.slice(HEADER_WORDS, memory.words[TOP])).toEqual(before);
-    expect(core.numbers(link)).toEqual([0, 1]);
+    expect(numbersIn(core.ranges(link))).toEqual([0, 1]);
   });
 });
 
@@ -153,7 +153,7 @@ describe('a restored capacity', () => {
     const shared = core.firstLink(core.enqueue([pool], 0, 1, 0, 0, 0));
     restoreCapacity(core, pool, 2, false);
     claimed(core, pool, [0, 1]);
-    expect(numberRanges(core, shared)).toEqual([]);
+    expect(core.ranges(shared)).toEqual([]);
     expect(core.isGranted(core.setOf(linkOf(core, pool, 1)))).toBe(false);
     expect(findFaults(core.memory)).toEqual([]);
   });

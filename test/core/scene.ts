@@ -1,6 +1,6 @@
 /** A core to tell short stories with: resources by name, and each operation returns who it woke. */
 
-import { ALL, Core, findFaults, Memory, type MemorySize } from '../../src/core/index.ts';
+import { ALL, Core, findFaults, Memory, type MemorySize, numbersIn } from '../../src/core/index.ts';
 
 export interface Wanted {
   readonly exclusive?: readonly string[];
@@ -65,7 +65,7 @@ export class Scene {
     const ref = this.ref(name);
     let link = this.core.firstLink(set);
     while (this.core.resourceOf(link) !== ref) link = this.core.nextLink(link);
-    return this.core.numbers(link);
+    return numbersIn(this.core.ranges(link));
   }
 
   upgrade(set: number, part?: readonly string[]): boolean {

@@ -9,6 +9,7 @@ import {
   watchEvents,
 } from 'kds';
 import { describe, expect, it } from 'vitest';
+import { ChildProcesses } from './child.ts';
 
 const now = { timeoutMs: 0 };
 
@@ -468,6 +469,59 @@ describe('nested runs', () => {
     await outer.run({ exclusive: 'gpu' }, ({ units }) => {
       expect(units['gpu']?.toSorted()).toEqual(['gpu0', 'gpu1', 'gpu2', 'gpu3']);
     });
+  });
+
+  it('keep the numbers of the grant, whether these begin at 0 or not', async () => {
+    const domain = createDomain({ capacity: { gpu: 6 } });
+    const first = domain.acquireSync({ units: { gpu: 2 } });
+    const outer = domain.acquireSync({ units: { gpu: 2 } });
+    const all = { exclusive: 'gpu' };
+    const seen = (set: SetSpec) => outer.run(set, ({ units }) => units['gpu']);
+    expect(await seen({ units: { gpu: 2 } })).toEqual([2, 3]);
+    first.release();
+    let end = (): void => undefined;
+    const kept = outer.run({ units: { gpu: 1 } }, async (grant) => {
+      await new Promise<void>((done) => (end = done));
+      return grant.units['gpu'];
+    });
+    await Promise.resolve();
+    expect(outer.tryUpgrade()).toBe(true);
+    expect(await seen({ units: { gpu: 2 } })).toEqual([3, 0]);
+    end();
+    expect(await kept).toEqual([2]);
+    outer.downgrade({ units: { gpu: 3 } });
+    expect(await seen({ units: { gpu: 3 } })).toEqual([0, 1, 2]);
+    outer.downgrade({ units: { gpu: 1 } });
+    expect(outer.tryUpgrade()).toBe(true);
+    expect(await seen(all)).toEqual([0, 1, 2, 3, 4, 5]);
+    domain.setCapacity('gpu', 4);
+    outer.downgrade({ units: { gpu: 4 } });
+    expect(await seen({ units: { gpu: 4 } })).toEqual([0, 1, 2, 3]);
+  });
+
+  it('list no units but their own, however many the grant has', async () => {
+    const children = await ChildProcesses.prepare();
+    const program = `
+      import { createDomain } from './kds.js';
+      const slots = 2 ** 26 - 1;
+      const domain = createDomain({ capacity: { slots }, nested: 'reentrant' });
+      const seen = [];
+      const note = ({ units }) => seen.push(units.slots);
+      await domain.run({ exclusive: 'slots' }, async () => {
+        await domain.run({ units: { slots: 2 } }, () => domain.run({ shared: 'slots' }, note));
+      });
+      const outer = domain.acquireSync({ exclusive: 'slots' });
+      await outer.run({ exclusive: 'slots' }, ({ token }) => seen.push(token === outer.token));
+      const first = outer.run({ units: { slots: slots - 1 } }, async () => {
+        await outer.run({ units: { slots: 1 } }, note);
+        outer.downgrade({ units: { slots: slots - 1 } });
+      });
+      await first;
+      await outer.run({ shared: 'slots' }, note);
+      console.log(JSON.stringify(seen));`;
+    // A list of all would take 512 MB.
+    const seen = children.ask(program, ['--max-old-space-size=64']);
+    expect(seen).toEqual([[0], true, [2 ** 26 - 2], [0]]);
   });
 
   it('are reentrant for units too', async () => {

@@ -6,7 +6,7 @@
 import { ProtocolError } from '../../api/errors.ts';
 import { labelLengthMax, nameLengthMax, setSizeMax } from '../../api/limits.ts';
 import { ALL, decodeParts, encodeParts } from '../../api/mode.ts';
-import type { UnitRange } from '../../remote/protocol.ts';
+import type { UnitRange } from '../../api/units.ts';
 import type { RemoteRef, RemoteSet } from '../../remote/resources.ts';
 import { quote } from '../../runtime/escape.ts';
 import type { Json } from './calls.ts';

@@ -1,6 +1,6 @@
 /** A set that waits or is held, as the log has it. */
 
-import type { UnitRange } from '../../remote/protocol.ts';
+import type { UnitRange } from '../../api/units.ts';
 import type { RemoteRef } from '../../remote/resources.ts';
 import { ordinalsMax, type SetEntry } from './entries.ts';
 import { encodeResource } from './keys.ts';

@@ -16,7 +16,7 @@
  */
 
 import { LimitError, UnavailableError } from '../../api/errors.ts';
-import type { UnitRange } from '../../remote/protocol.ts';
+import type { UnitRange } from '../../api/units.ts';
 import type { RemoteRef } from '../../remote/resources.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { queueRealMicrotask } from '../../runtime/real-time.ts';

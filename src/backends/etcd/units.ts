@@ -7,7 +7,8 @@
 import { LimitError } from '../../api/errors.ts';
 import { ALL, takesAll } from '../../api/mode.ts';
 import { noCapacity, otherCapacity, overCapacity } from '../../api/refusals.ts';
-import type { GrantedUnits, UnitRange } from '../../remote/protocol.ts';
+import type { UnitRange } from '../../api/units.ts';
+import type { GrantedUnits } from '../../remote/protocol.ts';
 import { nameOf, type RemoteRef, type RemoteSet } from '../../remote/resources.ts';
 import { firstOf } from '../../remote/units.ts';
 import { type Compare, changedAt } from './calls.ts';

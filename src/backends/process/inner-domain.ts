@@ -2,7 +2,8 @@
 
 import { listsOf, type ReadSet } from '../../api/read-set.ts';
 import type { AcceptHandle, PreparedSet, ResourceRef, SetSpec } from '../../api/sets.ts';
-import type { Unit } from '../../api/units.ts';
+import type { Unit, UnitRange } from '../../api/units.ts';
+import { numbersIn } from '../../core/index.ts';
 import type { HeldContext } from '../../local/held-context.ts';
 import type { Operations } from '../../local/operations.ts';
 import type { OwnObject } from '../../local/owners.ts';
@@ -10,7 +11,7 @@ import { LocalRequests } from '../../local/requests.ts';
 import { LocalResource, type RequestedSet, Resources } from '../../local/resources.ts';
 import type { LocalScope } from '../../local/scope.ts';
 import { LocalSession } from '../../local/session.ts';
-import type { InnerDomain, OuterGrant } from '../../session/inner-domain.ts';
+import type { InnerDomain, OuterGrant, OuterUnits } from '../../session/inner-domain.ts';
 import { OwnPreparedSet } from '../../session/prepared-set.ts';
 import { SessionScope } from '../../session/session-tree.ts';
 import { ProcessBackend } from './backend.ts';
@@ -68,7 +69,7 @@ class ProcessInnerDomain implements InnerDomain {
       const key = this.#outer.accept(ref);
       if (this.#pools.has(key)) continue;
       const own = this.#outer.unitsOf(ref);
-      if (own !== undefined) this.#declare({ ref: key, units: own });
+      if (own !== undefined) this.#declare({ ref: key, units: poolOf(own) });
     }
   }
 
@@ -84,22 +85,31 @@ class ProcessInnerDomain implements InnerDomain {
    * were the last; only if that is not so, as it had been upgraded before, everything that uses
    * units ends.
    */
-  #resize(pool: Pool, reason: unknown): void {
-    const { ref } = pool;
-    const units = this.#outer.unitsOf(ref) ?? [];
-    if (units.length === 0) return;
-    const kept = pool.units.filter((unit) => units.includes(unit));
-    const isContinued = kept.every((unit, index) => unit === pool.units[index]);
-    const ending = this.#usersOf(ref, isContinued ? kept.length : 0);
-    this.#endAll(ending, reason);
-    this.#declare({ ref, units: [...kept, ...units.filter((unit) => !kept.includes(unit))] });
+  #resize({ ref, units: before }: Pool, reason: unknown): void {
+    const units = poolOf(this.#outer.unitsOf(ref) ?? []);
+    const count = countOf(units);
+    if (count === 0) return;
+    if (typeof before === 'number' && typeof units === 'number') {
+      this.#endAll(this.#usersOf(ref, count), reason);
+      this.#declare({ ref, units });
+      return;
+    }
+    const had = listOf(before);
+    const has = listOf(units);
+    const own = new Set(has);
+    const kept = had.filter((unit) => own.has(unit));
+    const isContinued = kept.every((unit, index) => unit === had[index]);
+    this.#endAll(this.#usersOf(ref, isContinued ? kept.length : 0), reason);
+    const isUsed = this.#usersOf(ref, 0).length > 0;
+    this.#declare({ ref, units: isUsed ? [...new Set([...kept, ...has])] : units });
   }
 
   #declare(pool: Pool): void {
-    this.#pools.set(pool.ref, pool);
+    const { ref, units } = pool;
+    this.#pools.set(ref, pool);
     // Numbers of the outer domain are names here.
-    const names = pool.units as readonly string[];
-    this.domain.requests.declareCapacity(pool.ref, { count: names.length, names });
+    const names = typeof units === 'number' ? undefined : (units as readonly string[]);
+    this.domain.requests.declareCapacity(ref, { count: countOf(units), names });
   }
 
   /** The sets that have a unit from this number on; from 0 also those that wait for some. */
@@ -109,7 +119,7 @@ class ProcessInnerDomain implements InnerDomain {
     return tracked.filter(({ set }) => {
       for (let link = core.firstLink(set); link !== 0; link = core.nextLink(link)) {
         if (this.#refOf(link) !== ref) continue;
-        return from === 0 || core.numbers(link).some((number) => number >= from);
+        return from === 0 || core.ranges(link).some(([first, count]) => first + count > from);
       }
       return false;
     });
@@ -140,7 +150,26 @@ class ProcessInnerDomain implements InnerDomain {
 /** The units that the grant around a domain has of a resource. */
 interface Pool {
   readonly ref: ResourceRef;
-  readonly units: readonly Unit[];
+  readonly units: PoolUnits;
+}
+
+/** One by one, in the order of their numbers here; or how many there are: 0, 1, and so on. */
+type PoolUnits = readonly Unit[] | number;
+
+/** A list of all numbers of a great capacity would take a second, and hundreds of megabytes. */
+function poolOf(units: OuterUnits): PoolUnits {
+  const [first] = units;
+  if (typeof first !== 'object') return units as readonly Unit[];
+  const ranges = units as readonly UnitRange[];
+  return ranges.length === 1 && first[0] === 0 ? first[1] : numbersIn(ranges);
+}
+
+function countOf(units: PoolUnits): number {
+  return typeof units === 'number' ? units : units.length;
+}
+
+function listOf(units: PoolUnits): readonly Unit[] {
+  return typeof units === 'number' ? numbersIn([[0, units]]) : units;
 }
 
 /** Stands for a handle without a name of the outer domain. */

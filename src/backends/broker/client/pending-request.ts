@@ -2,8 +2,8 @@
 
 import { LimitError } from '../../../api/errors.ts';
 import { encodeParts } from '../../../api/mode.ts';
+import type { UnitRange } from '../../../api/units.ts';
 import type { RemoteGrant } from '../../../remote/grant.ts';
-import type { UnitRange } from '../../../remote/protocol.ts';
 import type { PendingRequest } from '../../../remote/request-table.ts';
 import { countOf, firstOf } from '../../../remote/units.ts';
 import { encodeFrame } from '../wire/frames.ts';

@@ -8,9 +8,8 @@
 import type { SyncGrant } from '../../../api/grant.ts';
 import type { ReadSet } from '../../../api/read-set.ts';
 import type { ResourceRef } from '../../../api/sets.ts';
-
+import type { UnitRange } from '../../../api/units.ts';
 import { lostError } from '../../../remote/lost-error.ts';
-import type { UnitRange } from '../../../remote/protocol.ts';
 import type { HeldUnits } from '../../process/domain.ts';
 import type { LiveRequest } from './live-request.ts';
 
