@@ -13,6 +13,7 @@ import { connectionsPossible, turnAway } from './admission.ts';
 import { Capacities } from './capacities.ts';
 import { type ConnectedBroker, Connection } from './connection.ts';
 import { Grace } from './grace.ts';
+import { Pace } from './outbox.ts';
 import { Registry } from './registry.ts';
 import { Snapshots } from './snapshots.ts';
 import { startTerm, type Term } from './term.ts';
@@ -85,6 +86,7 @@ class Broker implements RunningBroker, ConnectedBroker {
   readonly tokens: Tokens;
   readonly grace: Grace;
   readonly snapshots: Snapshots;
+  readonly pace = new Pace();
   readonly #term: Term;
   readonly #idleMs: number;
   readonly #connections = new Set<Connection>();

@@ -26,7 +26,7 @@ import { lostError } from '../../../remote/lost-error.ts';
 import type { Clock } from '../../../runtime/clock.ts';
 import type { ServedDomain } from '../../process/domain.ts';
 import { errorSent } from '../wire/errors.ts';
-import { encodeFrame, type Frame, FrameDecoder } from '../wire/frames.ts';
+import { type Frame, FrameDecoder } from '../wire/frames.ts';
 import {
   frameBytesMax,
   helloMsMax,
@@ -54,6 +54,7 @@ import type { Capacities } from './capacities.ts';
 import type { Grace } from './grace.ts';
 import { changeGrant, endsGrant, type GrantChange } from './grant-changes.ts';
 import { describeSession, LiveRequest, type Owner, type ServedSession } from './live-request.ts';
+import { Outbox, type Pace } from './outbox.ts';
 import { PrivateResources } from './private-resources.ts';
 import type { Registry } from './registry.ts';
 import type { Snapshots } from './snapshots.ts';
@@ -71,6 +72,7 @@ export interface ConnectedBroker {
   readonly tokens: Tokens;
   readonly grace: Grace;
   readonly snapshots: Snapshots;
+  readonly pace: Pace;
   /** The name of its term. */
   readonly term: string;
   readonly unreadMsMax: number;
@@ -91,21 +93,23 @@ export class Connection implements Owner {
   readonly #sessions = new Map<number, ServedSession>();
   readonly #privates: PrivateResources;
   readonly #unitCalls: UnitCalls;
+  readonly #outbox: Outbox;
   /** Grants it was started under, as its hello has them; those found, after its first request. */
   #under: readonly OuterGrant[] = [];
   #outer: readonly LiveRequest[] | undefined = undefined;
   #liveBytes = 0;
   #queryCount = 0;
   #isOpen = true;
-  #unsent: string[] = [];
-  #unsentLength = 0;
-  #isFlushDue = false;
   #stopTimer: () => void;
 
   constructor(broker: ConnectedBroker, socket: Socket, number: number) {
     this.#broker = broker;
     this.#socket = socket;
     this.number = number;
+    this.#outbox = new Outbox(broker.pace, {
+      write: (parts) => this.#write(parts),
+      drop: () => this.drop(),
+    });
     this.#privates = new PrivateResources(
       () => broker.domain.resource(),
       (resource) => broker.capacities.forget(resource),
@@ -138,19 +142,15 @@ export class Connection implements Owner {
    * off, nothing may be granted to others that its client can still claim from the next broker.
    */
   destroy(): void {
-    this.flush();
+    this.#outbox.flushAll();
+    this.#outbox.close();
     this.#isOpen = false;
     this.#socket.destroy();
     this.#stopTimer();
   }
 
   flush(): void {
-    this.#isFlushDue = false;
-    if (this.#unsent.length === 0) return;
-    const frames = this.#unsent.length === 1 ? (this.#unsent[0] as string) : this.#unsent.join('');
-    this.#unsent = [];
-    this.#unsentLength = 0;
-    this.#write([frames]);
+    this.#outbox.flush();
   }
 
   #write(parts: readonly (string | Buffer)[]): void {
@@ -170,7 +170,6 @@ export class Connection implements Owner {
   drop(): void {
     this.#socket.destroy();
     this.#die();
-    this.#unsent = [];
     this.#countUnread(0);
   }
 
@@ -193,6 +192,7 @@ export class Connection implements Owner {
   }
 
   #receive(chunk: Buffer): void {
+    this.#broker.pace.begin();
     try {
       this.#decoder.push(chunk, (frame, byteCount) => {
         // Frames after one that was invalid are ignored.
@@ -372,21 +372,26 @@ export class Connection implements Owner {
     if (request.token === 0) request.token = tokens.of(grant);
     registry.held.set(grant.token, request);
     const { id, token } = request;
-    const { recovered, ignored } = grant;
-    const units = this.#unitCalls.unitsOf(grant);
-    this.send({
-      is: 'granted',
-      id,
-      token,
-      ...(recovered.length > 0 && { recovered }),
-      ...(ignored.length > 0 && { ignored }),
-      ...(units.length > 0 && { units }),
+    this.#outbox.add((): BrokerMessage => {
+      const { recovered, ignored } = grant;
+      const units = this.#unitCalls.unitsOf(grant);
+      return {
+        is: 'granted',
+        id,
+        token,
+        ...(recovered.length > 0 && { recovered }),
+        ...(ignored.length > 0 && { ignored }),
+        ...(units.length > 0 && { units }),
+      };
     });
   }
 
+  /** It is known until its refusal is encoded, unless it ends before: then there is none. */
   #refuse(request: LiveRequest, reason: unknown): void {
-    if (!this.#forget(request) || request.served.isEnded) return;
-    this.sendRefusal(request.id, reason);
+    this.#outbox.add((): BrokerMessage | undefined => {
+      if (!this.#forget(request) || request.served.isEnded) return undefined;
+      return { is: 'refused', id: request.id, ...errorSent(reason) };
+    });
   }
 
   sendRefusal(id: number, reason: unknown): void {
@@ -505,8 +510,7 @@ export class Connection implements Owner {
         this.sendRefusal(id, result);
         return;
       }
-      this.flush();
-      this.#write([`{"is":"snapshot","id":${id},`, ...result]);
+      this.#outbox.add([`{"is":"snapshot","id":${id},`, ...result]);
     });
   }
 
@@ -550,26 +554,13 @@ export class Connection implements Owner {
   }
 
   send(message: BrokerMessage): void {
-    if (this.#isOpen) this.#sendFrame(encodeFrame(message));
-  }
-
-  #sendFrame(frame: string): void {
-    this.#unsent.push(frame);
-    this.#unsentLength += frame.length;
-    // Many short requests with long answers, in one chunk.
-    if (this.#unsentLength > unreadBytesMax) {
-      this.drop();
-      return;
-    }
-    if (this.#isFlushDue) return;
-    this.#isFlushDue = true;
-    queueMicrotask(() => this.flush());
+    this.#outbox.add(message);
   }
 
   /** Sends the reason; what the client sends from now on is ignored. */
   #cutOff(error: KdsError): void {
     this.send({ is: 'error', version: protocolVersion, ...errorSent(error) });
-    this.flush();
+    this.#outbox.flushAll();
     this.#socket.destroySoon();
     this.#die();
     // The socket closes once the client has read all, or its time to do so is over.
@@ -588,6 +579,7 @@ export class Connection implements Owner {
   #die(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
+    this.#outbox.close();
     this.#stopTimer();
     this.#drop([...this.requests.values()], true);
     for (const [number, served] of this.#sessions) {
