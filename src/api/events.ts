@@ -173,6 +173,7 @@ export interface GrantUpgradeEvent extends WithUnits {
 
 /**
  * A capacity was declared or changed. `id` is 0, and `set` names the resource with all its units.
+ * Published where the state is: by the process and threads backends, not by clients of a server.
  *
  * @since 0.2.0
  */

@@ -1,6 +1,7 @@
 /** The page, metrics and traces of the command. */
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { watchEvents } from 'kds';
 import { openBrokerDomain } from 'kds/broker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CliHarness, freshName } from './cli-harness.ts';
@@ -57,6 +58,29 @@ describe('kds serve --metrics', () => {
     expect((await cli.kds(['run', '--socket', socket, '-x', 'a', 'true']).ended).code).toBe(0);
     const text = await (await fetch(url)).text();
     expect(text).toContain('kds_grant_wait_time_seconds_count{outcome="granted"} 1');
+    server.kill('SIGTERM');
+    expect((await server.ended).code).toBe(0);
+  });
+
+  it('has the capacities that clients declare, which do not count them as well', async () => {
+    const socket = cli.file('pools.sock');
+    const server = cli.kds(['serve', '--socket', socket, '--metrics', '0']);
+    const [, url = ''] = await server.prints(/metrics at (http:\S+)/);
+    await server.prints(/listening on/);
+    const events: string[] = [];
+    const stop = watchEvents((name) => events.push(name));
+    const domains = [1, 2].map(() => openBrokerDomain({ socket, capacity: { gpu: 4 } }));
+    const [first, second] = await Promise.all(domains);
+    const grant = await first?.acquire({ units: { gpu: 3 } });
+    await expect(second?.capacity('gpu')).resolves.toMatchObject({ capacity: 4, taken: 3 });
+    const lines = (await (await fetch(url)).text()).split('\n');
+    expect(lines).toContain('kds_resource_capacity{resource="gpu"} 4');
+    expect(lines).toContain('kds_resource_taken{resource="gpu"} 3');
+    await grant?.release();
+    await Promise.all([first?.close(), second?.close()]);
+    stop();
+    expect(events).toContain('kds.request.grant');
+    expect(events).not.toContain('kds.resource.capacity');
     server.kill('SIGTERM');
     expect((await server.ended).code).toBe(0);
   });
