@@ -296,6 +296,19 @@ const scenarios = {
     return granted === true ? { signCount: signs.length - 1, isHeld } : { refused, isHeld };
   },
 
+  /** A worker that is not ready takes units of a pool whose capacity it declares itself. */
+  async firstUnits(how: EarlyWay) {
+    const world = new World();
+    const worker = world.hire();
+    const set = { units: { pool: 2 } };
+    const capacity = { pool: ['a', 'b', 'c'] };
+    await worker.tell({ do: 'open and take', arena: world.arena, set, how, capacity });
+    const { granted, refused, units } = await worker.answer();
+    const declared = world.domain.capacity('pool');
+    await worker.tell({ do: 'close' });
+    return { granted, refused, units, declared };
+  },
+
   /** A worker ends while it waits between others. */
   async waiterEnds(how: 'block' | 'await') {
     const world = new World();

@@ -67,6 +67,17 @@ describe.skipIf(chromium === undefined)(
       },
     );
 
+    it.each(['await', 'await a try', 'enqueue'] as const)(
+      'the capacities of a worker are declared before any request of it (%s)',
+      async (how) => {
+        expect(await site.run('firstUnits', [how])).toEqual({
+          granted: true,
+          units: { pool: ['a', 'b'] },
+          declared: { capacity: 3, taken: 2, waiting: 0, names: ['a', 'b', 'c'] },
+        });
+      },
+    );
+
     it.each(['block', 'try'] as const)(
       'a worker that may not wait for that is refused (%s)',
       async (how) => {

@@ -1,7 +1,7 @@
 /** What the page and its workers say to each other. */
 
 import type { Arena } from '../../src/backends/threads/index.ts';
-import type { SetSpec } from '../../src/index.ts';
+import type { CapacitySpec, SetSpec, SyncGrant } from '../../src/index.ts';
 import type { SectionsMemory } from './sections.ts';
 
 /** How a worker asks for a set. */
@@ -27,6 +27,8 @@ export type Order =
       readonly arena: Arena;
       readonly set: SetSpec;
       readonly how: EarlyWay;
+      /** Declared by the worker as it opens its domain. */
+      readonly capacity?: Readonly<Record<string, CapacitySpec>>;
     }
   /** As one does that never comes back to its event loop once its domain is ready. */
   | {
@@ -46,6 +48,7 @@ export interface Answer {
   readonly agent?: number;
   readonly granted?: boolean;
   readonly recovered?: readonly string[];
+  readonly units?: SyncGrant['units'];
   /** The code of an error of kds, or its name. */
   readonly refused?: string;
   readonly stepCount?: number;

@@ -52,12 +52,12 @@ async function obey(order: Order): Promise<Answer> {
       return sleepForEver();
     }
     case 'open and take': {
-      domain = openThreadsDomain(order.arena);
+      domain = openThreadsDomain(order.arena, { capacity: order.capacity });
       const granted = takeEarly(order.set, order.how);
       answer({ agent: domain.agent });
       const grant = await granted;
       if (grant !== null) held.push(grant);
-      return { granted: grant !== null };
+      return { granted: grant !== null, ...(grant !== null && { units: grant.units }) };
     }
     case 'contend':
       await contend(order.durationMs);
@@ -103,7 +103,9 @@ async function takeEarly(set: SetSpec, how: EarlyWay): Promise<SyncGrant | null>
       return order.join() === 'first,second' ? grant : null;
     }
     case 'enqueue':
-      return new Promise((granted) => domain.enqueue(set, granted));
+      return new Promise((granted, onRefused) => {
+        domain.enqueue(set, granted, { onRefused });
+      });
     case 'block':
       return domain.acquireSync(set);
     case 'try':
