@@ -98,6 +98,24 @@ describe.skipIf(!hasEtcd)(hasEtcd ? 'units in etcd' : 'skipped: no etcd', () => 
     }
   });
 
+  it('are given in grant order where one end grants sets of several clients', async () => {
+    const [one, other] = await pair();
+    const third = await open();
+    await third.setCapacity('gpu', 8);
+    for (let round = 0; round < 10; round++) {
+      const gate = await third.acquire({ exclusive: 'gate' });
+      const waiting: Promise<Grant>[] = [];
+      for (const domain of [one, other, third, other, one]) {
+        waiting.push(domain.acquire({ shared: 'gate', units: { gpu: 1 } }));
+        await domain.query();
+      }
+      await gate.release();
+      const granted = await Promise.all(waiting);
+      expect(granted.map(({ units }) => units['gpu'])).toEqual([[0], [1], [2], [3], [4]]);
+      await Promise.all(granted.map((grant) => grant.release()));
+    }
+  });
+
   it('have the same numbers for a client that comes later, in any history', async () => {
     const [one, other] = await pair();
     await one.setCapacity('gpu', names);

@@ -21,7 +21,7 @@ import type { CoreReader } from '../../report/core-reader.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { quote } from '../../runtime/escape.ts';
 import { Capacities, isExceeded } from './capacities.ts';
-import { type SetEntry, strange } from './entries.ts';
+import { ordinalsMax, type SetEntry, strange } from './entries.ts';
 import { encodeResource } from './keys.ts';
 import { byArrival, haveCommon, type LiveSet } from './live-set.ts';
 
@@ -350,6 +350,22 @@ export class DerivedState implements CoreReader {
   numbersTaken(ref: RemoteRef, session: string) {
     const links = [...this.#linksOf(ref, session)];
     return links.flatMap(({ live }) => live.numbersOf(ref));
+  }
+
+  /**
+   * The units of each grant before this one that is yet to record its numbers, in grant order. One
+   * that is older than the capacity has none.
+   */
+  unitsToRecordBefore(live: LiveSet, ref: RemoteRef): readonly number[] {
+    const id = encodeResource(ref, live.session);
+    const first = (this.capacities.get(id)?.modRevision ?? 0) * ordinalsMax;
+    const earlier = [...this.#linksOf(ref, live.session)].filter(({ live: other, units }) => {
+      const isUnrecorded = other.isGranted && other.entry.held === undefined && !takesAll(units);
+      return isUnrecorded && other.token >= first && other.token < live.token;
+    });
+    return earlier
+      .toSorted((one, other) => one.live.token - other.live.token)
+      .map(({ units }) => units);
   }
 
   liveOf(set: number): LiveSet {

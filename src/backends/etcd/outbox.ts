@@ -16,7 +16,6 @@
  */
 
 import { LimitError, UnavailableError } from '../../api/errors.ts';
-import type { UnitRange } from '../../api/units.ts';
 import type { RemoteRef } from '../../remote/resources.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { queueRealMicrotask } from '../../runtime/real-time.ts';
@@ -173,9 +172,8 @@ export class Outbox {
   #plan(): Batch {
     const { keys, session, log } = this.#terms;
     const batch = new Batch(keys);
-    const taken = new Map<string, UnitRange[]>();
     for (const own of [...this.#dirty]) {
-      const needs = own.isDue ? this.#needsOf(own, taken) : undefined;
+      const needs = own.isDue ? this.#needsOf(own) : undefined;
       // Until its copy has the record, nothing else is put: the next step brings it up again.
       const isUnknown = own.hasSentRecord && needs === undefined && !own.isEnding;
       if (
@@ -192,7 +190,7 @@ export class Outbox {
   }
 
   /** For its units. What cannot be done now is not due any more. */
-  #needsOf(own: OwnSet, taken: Map<string, UnitRange[]>): Needs | undefined {
+  #needsOf(own: OwnSet): Needs | undefined {
     const { keys, session, log, onUnfit } = this.#terms;
     const { replica } = log;
     if (own.isEnding) own.endUpgrade('blocked');
@@ -212,7 +210,7 @@ export class Outbox {
       const isKnown = isPresent && replica.revision >= this.#recordRevision;
       own.isRecording = false;
       if (!isKnown) return undefined;
-      const needs = needsOfRecord(replica, keys, live, taken);
+      const needs = needsOfRecord(replica, keys, live);
       own.isRecording = needs !== undefined;
       return needs;
     }

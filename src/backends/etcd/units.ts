@@ -113,16 +113,10 @@ function withMetered(
 }
 
 /**
- * What a set needs to record its numbers, the lowest that are free; undefined if it is not granted
- * now. `taken`: numbers that other sets of the same transaction record, by resource; its own are
- * added.
+ * What a set needs to record its numbers, the lowest that are free and that no grant before it is
+ * to record; undefined if it is not granted now.
  */
-export function needsOfRecord(
-  replica: Replica,
-  keys: Keys,
-  live: LiveSet,
-  taken: Map<string, UnitRange[]>,
-): Needs | undefined {
+export function needsOfRecord(replica: Replica, keys: Keys, live: LiveSet): Needs | undefined {
   const { state } = replica;
   const parts = state.numberedOf(live);
   if (!live.isGranted || parts.length > unitPartsMax) return undefined;
@@ -130,9 +124,11 @@ export function needsOfRecord(
   const puts: [key: string, value: string][] = [];
   const held = parts.map(({ resource, units }): HeldNumbers => {
     const id = encodeResource(resource, live.session);
-    const others = taken.get(id) ?? [];
-    const ranges = lowestFree([...state.numbersTaken(resource, live.session), ...others], units);
-    taken.set(id, [...others, ...ranges]);
+    const taken: UnitRange[] = [...state.numbersTaken(resource, live.session)];
+    for (const earlier of state.unitsToRecordBefore(live, resource)) {
+      taken.push(...lowestFree(taken, earlier));
+    }
+    const ranges = lowestFree(taken, units);
     const { modRevision = 0 } = state.capacities.get(id) ?? {};
     compares.push(changedAt(keys.capacity(id), modRevision));
     compares.push(changedAt(keys.numbersOf(id), state.capacities.numbersRevision(id)));
