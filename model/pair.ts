@@ -611,14 +611,25 @@ export class Pair {
     return refs.filter((ref) => words[ref | L.RESOURCE_ANNEX] === L.NOBODY).length;
   }
 
+  /** One for each that has a capacity, and one for a link that is alone in such a queue. */
+  #countNumberSlots(refs: readonly number[]): number {
+    const { core } = this;
+    const metered = refs.filter((ref) => core.isMetered(ref));
+    const alone = metered.filter((ref) => {
+      const link = core.firstInQueue(ref);
+      return link !== L.NOBODY && core.nextInQueue(link) === L.NOBODY;
+    });
+    return metered.length + alone.length;
+  }
+
   /** What `enqueue` returns; if that is nobody, memory must be full and no word different. */
   #orFull(refs: readonly number[], enqueue: () => number, annexCount = 0): number {
     const before = this.memory.words.slice();
     const ref = enqueue();
     if (ref !== L.NOBODY) return ref;
     same('words', this.memory.words, before);
-    const meteredCount = refs.filter((each) => this.core.isMetered(each)).length;
-    this.#assertFull(1 + refs.length + annexCount + (annexCount === 0 ? meteredCount : 0));
+    const numberSlots = annexCount === 0 ? this.#countNumberSlots(refs) : 0;
+    this.#assertFull(1 + refs.length + annexCount + numberSlots);
     for (const each of refs) this.core.dropAsserted(each);
     this.#endUnused(refs);
     this.#compare('full');

@@ -250,8 +250,8 @@ export const faultsOfUnits = [
   {
     name: 'a link granted without its turn gets numbers',
     in: 'takeNumbers',
-    find: '(flags & (L.LINK_METERED | L.LINK_TRIGGERED)) !== (L.LINK_METERED | L.LINK_TRIGGERED)',
-    replace: '(flags & L.LINK_METERED) !== L.LINK_METERED',
+    find: '(flags & (L.LINK_METERED | L.LINK_TRIGGERED)) === (L.LINK_METERED | L.LINK_TRIGGERED)',
+    replace: '(flags & L.LINK_METERED) === L.LINK_METERED',
   },
   {
     name: 'a link granted without its turn after a wait gets numbers',
@@ -294,8 +294,8 @@ export const faultsOfUnits = [
   },
   {
     name: 'a waiting set has the numbers of the grant that it keeps',
-    in: 'numberRanges',
-    find: 'if ((w[w[link | L.LINK_SET] | L.FLAGS] & L.SET_GRANTED) === 0) return ranges;',
+    in: 'boundsOf',
+    find: 'if (!isGranted(w, link)) return [];',
     replace: '',
   },
   {
@@ -303,6 +303,74 @@ export const faultsOfUnits = [
     in: 'rangesOf',
     find: 'isRange && w[edge | L.RANGE_RESOURCE] === resource',
     replace: 'isRange',
+  },
+
+  // Links without ranges.
+  {
+    name: 'a set that arrives finds all numbers free, as the one that was alone gets no ranges',
+    in: 'meter',
+    find: 'if (isGranted(w, ahead) && hasFirst(w, ahead)) takeLowest(w, ahead);',
+    replace: '',
+  },
+  {
+    name: 'a set that was alone and waits gets ranges as another arrives',
+    in: 'meter',
+    find: 'isGranted(w, ahead) && ',
+    replace: '',
+  },
+  {
+    name: 'a set granted without its turn has the first numbers',
+    in: 'hasFirst',
+    find: '(L.LINK_METERED | L.LINK_IGNORED)',
+    replace: 'L.LINK_METERED',
+  },
+  {
+    name: 'a set granted before there was a capacity has the first numbers',
+    in: 'hasFirst',
+    find: 'flags === L.LINK_METERED',
+    replace: 'flags !== L.LINK_IGNORED',
+  },
+  {
+    name: 'a set with ranges has the first numbers',
+    in: 'hasFirst',
+    find: 'rangesOf(w, link).length === 0',
+    replace: 'rangesOf(w, link).length >= 0',
+  },
+  {
+    name: 'an exclusive set that is alone has numbers without end',
+    in: 'boundsOf',
+    find: 'return [[0, Math.min(max, units)]];',
+    replace: 'return [[0, units === L.ALL ? max + 1 : units]];',
+  },
+  {
+    name: 'a set that is alone gets ranges',
+    in: 'takeNumbers',
+    find: 'if (w[link | L.LINK_PREVIOUS] === L.NOBODY) continue;',
+    replace: '',
+  },
+  {
+    name: 'a set takes no numbers behind another one',
+    in: 'takeNumbers',
+    find: 'w[link | L.LINK_PREVIOUS] === L.NOBODY',
+    replace: 'w[link | L.LINK_NEXT] === L.NOBODY',
+  },
+  {
+    name: 'no room is made for the ranges of the set that was alone',
+    in: 'countSlots',
+    find: '? 2 : 1',
+    replace: '? 1 : 1',
+  },
+  {
+    name: 'a set that claims in vain has no numbers',
+    in: 'claimNumbers',
+    find: 'takeLowest(w, link);',
+    replace: '',
+  },
+  {
+    name: 'no room is made for the numbers of a set that claims in vain',
+    in: 'claimNumbers',
+    find: '2 * ranges.length + 1',
+    replace: '2 * ranges.length',
   },
 
   // Numbers that come back.
@@ -458,8 +526,8 @@ export const faultsOfUnits = [
   {
     name: 'the spare of a set that is cancelled stays with the resource',
     in: 'dropNumbers',
-    find: '(w[link | L.FLAGS] & L.LINK_METERED) !== 0',
-    replace: '(w[link | L.FLAGS] & L.LINK_METERED) < 0',
+    find: '(w[link | L.FLAGS] & L.LINK_METERED) === 0',
+    replace: '(w[link | L.FLAGS] & L.LINK_METERED) >= 0',
   },
   {
     name: 'a set that is cancelled takes the spare of another one',
@@ -481,7 +549,7 @@ export const faultsOfUnits = [
   {
     name: 'no room is made for spares',
     in: 'enqueue',
-    find: '1 + count + metered',
+    find: '1 + count + numberSlots',
     replace: '1 + count',
   },
   {

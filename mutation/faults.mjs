@@ -480,8 +480,8 @@ export const faults = [
   },
   {
     name: 'what is taken from the free list is not saved',
-    in: 'reserve',
-    find: 'if (w[L.JOURNAL] !== 0) saveFree(w, count);',
+    in: 'allocate',
+    find: 'save(w, slot);',
     replace: '',
   },
   {

@@ -133,7 +133,7 @@ function checkAnnex(w: Int32Array, resource: number, claim: Claim, fault: Fault)
   checkNumbers(w, resource, claim, fault);
 }
 
-/** Each number is free, retired, or of one grant; a waiting link has a spare. */
+/** Each number is free, or of one grant; a waiting link has a spare, and one alone no ranges. */
 function checkNumbers(w: Int32Array, resource: number, claim: Claim, fault: Fault): void {
   const annex = w[resource | L.RESOURCE_ANNEX];
   const bounds: (readonly [from: number, end: number])[] = [];
@@ -156,6 +156,10 @@ function checkNumbers(w: Int32Array, resource: number, claim: Claim, fault: Faul
     const count = own.reduce((sum, range) => sum + w[range | L.RANGE_COUNT], 0);
     own.forEach(add);
     const units = unitsOf(w, link);
+    const isAlone = (w[link | L.LINK_PREVIOUS] | w[link | L.LINK_NEXT]) === L.NOBODY;
+    if (count === 0 && !isAlone && (w[link | L.FLAGS] & L.LINK_IGNORED) === 0) {
+      fault(`${link} has no numbers`);
+    }
     if (count !== 0 && units !== L.ALL && count !== units) {
       fault(`${link} takes ${units} units and has ${count} numbers`);
     }

@@ -8,7 +8,15 @@ import { isDeclared, putCapacity } from './capacity.ts';
 import type { Core } from './core.ts';
 import { giveTokens } from './granted.ts';
 import * as L from './layout.ts';
-import { cutFree, hold, keepNumbers, type NumberRange, unlist } from './numbers.ts';
+import {
+  cutFree,
+  endOf,
+  hold,
+  keepNumbers,
+  type NumberRange,
+  takeLowest,
+  unlist,
+} from './numbers.ts';
 import { advance } from './queue.ts';
 import { capacityOf, isMetered, unitsOf } from './rule.ts';
 import { reserve } from './slots.ts';
@@ -37,22 +45,23 @@ export function restoreCapacity(
 
 /**
  * Gives a granted link that is not exclusive these numbers, ascending, in place of its own. False,
- * and it has none, if one of them is not free, or they are not as many as its units; or if memory
- * is at its end.
+ * and it has the lowest free ones, if one of them is not free, or they are not as many as its
+ * units; or, and it has its own, if memory is at its end.
  */
 export function claimNumbers(
   { memory }: Core,
   link: number,
   ranges: readonly NumberRange[],
 ): boolean {
-  // At each end of a range a free one may be cut.
-  if (!reserve(memory, 2 * ranges.length)) return false;
+  // At each end of a range a free one may be cut; or one is, once these are joined again.
+  if (!reserve(memory, 2 * ranges.length + 1)) return false;
   const w = memory.words;
   if ((w[link | L.FLAGS] & L.LINK_METERED) === 0) return false;
   keepNumbers(w, link, 0);
   const count = ranges.reduce((sum, [, each]) => sum + each, 0);
   if (count === unitsOf(w, link) && takeRanges(w, link, ranges)) return true;
   keepNumbers(w, link, 0);
+  takeLowest(w, link);
   return false;
 }
 
@@ -72,8 +81,4 @@ function takeRanges(w: Int32Array, link: number, ranges: readonly NumberRange[])
     hold(w, range, w[link | L.LINK_SET]);
   }
   return true;
-}
-
-function endOf(w: Int32Array, range: number): number {
-  return w[range | L.RANGE_FROM] + w[range | L.RANGE_COUNT];
 }

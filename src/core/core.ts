@@ -23,7 +23,7 @@ import { save } from './journal.ts';
 import * as L from './layout.ts';
 import type { Memory } from './memory.ts';
 import {
-  countMetered,
+  countSlots,
   forgetNumbers,
   meter,
   type NumberRange,
@@ -123,7 +123,7 @@ export class Core {
 
   /** How many slots more than one and one for each resource a set of these takes. */
   slotsOfNumbers(refs: Refs, count: number): number {
-    return countMetered(this.memory.words, refs, count);
+    return countSlots(this.memory.words, refs, count);
   }
 
   /** Forgets an asserted capacity of a resource that has not come into use after all. */
@@ -178,8 +178,8 @@ export class Core {
     grantedAt: number,
     units?: Refs,
   ): number {
-    const metered = countMetered(this.memory.words, refs, count);
-    if (!reserve(this.memory, 1 + count + metered)) return L.NOBODY;
+    const numberSlots = countSlots(this.memory.words, refs, count);
+    if (!reserve(this.memory, 1 + count + numberSlots)) return L.NOBODY;
     const w = this.memory.words;
     const d = this.memory.doubles;
     if (w[L.JOURNAL] !== 0) saveEnds(w, refs, count);
@@ -198,7 +198,7 @@ export class Core {
       last = link;
       const taken = unitsAt(index, exclusiveCount, units);
       let isPending = !append(w, resource, set, link, tail, taken);
-      if (metered > 0 && isMetered(w, resource)) meter(w, link);
+      if (numberSlots > 0 && isMetered(w, resource)) meter(w, link);
       if ((bits & PASS_LOCKED) !== 0 && isPending) isPending = !passLocked(w, set, resource, link);
       if ((bits & SYNC) !== 0) w[resource | L.FLAGS] += L.RESOURCE_SYNC_ONE;
       if (isPending) pending++;

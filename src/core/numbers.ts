@@ -7,6 +7,10 @@
  * kept as it fell. An exclusive set takes all that are free; those from the capacity on are no
  * units.
  *
+ * A link that is granted as the only one of its queue has the first numbers, and needs no range for
+ * them: most grants come and go like that. It gets its ranges as the next link arrives ({@link
+ * meter}).
+ *
  * To take numbers moves ranges and splits at most one. So a waiting link needs one slot more, a
  * *spare*, which it brings as it arrives: memory cannot end while another operation grants its set.
  */
@@ -20,14 +24,19 @@ import { allocate, free, type Refs } from './slots.ts';
 /** Numbers in a row. */
 export type NumberRange = readonly [from: number, count: number];
 
-/** How many of these resources have a capacity: as many slots does a set with them need more. */
-export function countMetered(w: Int32Array, refs: Refs, count: number): number {
-  let metered = 0;
+/**
+ * How many slots a set of these needs for numbers: one for each resource with a capacity, and one
+ * more where it may meet a link without ranges.
+ */
+export function countSlots(w: Int32Array, refs: Refs, count: number): number {
+  let slots = 0;
   for (let index = 0; index < count; index++) {
     const resource = refs[index] as number;
-    if (w[resource | L.RESOURCE_ANNEX] !== L.NOBODY && isMetered(w, resource)) metered++;
+    if (!isMetered(w, resource)) continue;
+    const head = w[resource | L.RESOURCE_HEAD];
+    slots += head !== L.NOBODY && head === w[resource | L.RESOURCE_TAIL] ? 2 : 1;
   }
-  return metered;
+  return slots;
 }
 
 /** A resource has a capacity from now on: all numbers are free. Takes a slot. */
@@ -46,10 +55,26 @@ export function forgetNumbers(w: Int32Array, annex: number): void {
   if (range !== L.NOBODY) free(w, range, range);
 }
 
-/** A link of a set being built takes units of a resource with a capacity. */
+/**
+ * A link of a set being built takes units of a resource with a capacity. Where one without ranges
+ * was alone, that one gets them. Slots have been reserved.
+ */
 export function meter(w: Int32Array, link: number): void {
   w[link | L.FLAGS] |= L.LINK_METERED;
   w[w[link | L.LINK_SET] | L.FLAGS] |= L.SET_METERED;
+  const ahead = w[link | L.LINK_PREVIOUS];
+  if (ahead === L.NOBODY || w[ahead | L.LINK_PREVIOUS] !== L.NOBODY) return;
+  if (isGranted(w, ahead) && hasFirst(w, ahead)) takeLowest(w, ahead);
+}
+
+/** Whether a granted link has the first numbers, without ranges. */
+function hasFirst(w: Int32Array, link: number): boolean {
+  const flags = w[link | L.FLAGS] & (L.LINK_METERED | L.LINK_IGNORED);
+  return flags === L.LINK_METERED && rangesOf(w, link).length === 0;
+}
+
+function isGranted(w: Int32Array, link: number): boolean {
+  return (w[w[link | L.LINK_SET] | L.FLAGS] & L.SET_GRANTED) !== 0;
 }
 
 /** The set waits: each link brings its spare, which has been reserved. */
@@ -66,16 +91,24 @@ export function bringSpares(w: Int32Array, set: number): void {
   }
 }
 
-/** A set is granted as it arrives: each link gets its numbers. Slots have been reserved. */
+/**
+ * A set is granted as it arrives: each link gets its numbers, but the first one of a queue does
+ * without ranges. Slots have been reserved.
+ */
 export function takeNumbers(w: Int32Array, set: number): void {
   for (let link = w[set | L.CHAIN]; link !== L.NOBODY; link = w[link | L.CHAIN]) {
+    if (w[link | L.LINK_PREVIOUS] === L.NOBODY) continue;
     const flags = w[link | L.FLAGS];
-    if ((flags & (L.LINK_METERED | L.LINK_TRIGGERED)) !== (L.LINK_METERED | L.LINK_TRIGGERED)) {
-      continue;
+    if ((flags & (L.LINK_METERED | L.LINK_TRIGGERED)) === (L.LINK_METERED | L.LINK_TRIGGERED)) {
+      takeLowest(w, link);
     }
-    const rest = take(w, link, unitsOf(w, link));
-    if (rest > 0) split(w, link, rest, allocate(w));
   }
+}
+
+/** A link that has no numbers takes the lowest free ones. Takes a slot. */
+export function takeLowest(w: Int32Array, link: number): void {
+  const rest = take(w, link, unitsOf(w, link));
+  if (rest > 0) split(w, link, rest, allocate(w));
 }
 
 /** The same of a set that has waited, with the spares that it brought. The set is saved. */
@@ -97,31 +130,27 @@ export function stealNumbers(w: Int32Array, link: number): void {
   take(w, link, L.ALL);
 }
 
-/** A granted link has become exclusive, and takes all that are free, if it has any. */
+/** A granted link has become exclusive, and takes all that are free, if it has ranges. */
 export function takeRest(w: Int32Array, link: number): void {
   if (rangesOf(w, link).length > 0) take(w, link, L.ALL);
 }
 
 /** A set ends: a granted one gives back its numbers, a waiting one its spares. */
 export function dropNumbers(w: Int32Array, set: number): void {
-  const isGranted = (w[set | L.FLAGS] & L.SET_GRANTED) !== 0;
+  if ((w[set | L.FLAGS] & L.SET_GRANTED) !== 0) {
+    giveAll(w, set);
+    return;
+  }
   for (let link = w[set | L.CHAIN]; link !== L.NOBODY; link = w[link | L.CHAIN]) {
-    if (isGranted) {
-      keepNumbers(w, link, 0);
-    } else if ((w[link | L.FLAGS] & L.LINK_METERED) !== 0) {
-      const spare = takeSpare(w, link);
-      free(w, spare, spare);
-    }
+    if ((w[link | L.FLAGS] & L.LINK_METERED) === 0) continue;
+    const spare = takeSpare(w, link);
+    free(w, spare, spare);
   }
 }
 
 /** A granted link keeps the lowest of its numbers, and gives back the others. Takes one slot. */
 export function keepNumbers(w: Int32Array, link: number, count: number): void {
   if ((w[link | L.FLAGS] & L.LINK_METERED) === 0) return;
-  if (count === 0) {
-    giveAll(w, link);
-    return;
-  }
   let left = count;
   for (const range of rangesOf(w, link)) {
     const own = w[range | L.RANGE_COUNT];
@@ -131,14 +160,12 @@ export function keepNumbers(w: Int32Array, link: number, count: number): void {
   }
 }
 
-/** Gives back all numbers of a granted link, in any order. */
-function giveAll(w: Int32Array, link: number): void {
-  const resource = w[link | L.LINK_RESOURCE];
-  let edge = w[w[link | L.LINK_SET] | L.SET_EDGES];
+/** Gives back all numbers of a granted set, in any order. */
+function giveAll(w: Int32Array, set: number): void {
+  let edge = w[set | L.SET_EDGES];
   while (edge !== L.NOBODY) {
     const next = w[edge | L.EDGE_NEXT_OF_HELD];
-    const isRange = (w[edge | L.FLAGS] & L.EDGE_RANGE) !== 0;
-    if (isRange && w[edge | L.RANGE_RESOURCE] === resource) give(w, edge);
+    if ((w[edge | L.FLAGS] & L.EDGE_RANGE) !== 0) give(w, edge);
     edge = next;
   }
 }
@@ -146,17 +173,12 @@ function giveAll(w: Int32Array, link: number): void {
 /** The numbers of the units that a granted link has, in ranges, ascending. */
 export function numberRanges(w: Int32Array, link: number): readonly NumberRange[] {
   const ranges: NumberRange[] = [];
-  // Only a grant has some; a waiting set has edges of another kind.
-  if ((w[w[link | L.LINK_SET] | L.FLAGS] & L.SET_GRANTED) === 0) return ranges;
-  const end = unitsOf(w, link) === L.ALL ? capacityOf(w, w[link | L.LINK_RESOURCE]) : L.ALL;
-  for (const range of rangesOf(w, link)) {
-    const from = w[range | L.RANGE_FROM];
-    const count = Math.min(end - from, w[range | L.RANGE_COUNT]);
-    if (count <= 0) break;
+  for (const [from, end] of boundsOf(w, link)) {
+    if (end <= from) break;
     const last = ranges.at(-1);
     const isJoined = last !== undefined && last[0] + last[1] === from;
     if (isJoined) ranges.pop();
-    ranges.push(isJoined ? [last[0], last[1] + count] : [from, count]);
+    ranges.push(isJoined ? [last[0], end - last[0]] : [from, end - from]);
   }
   return ranges;
 }
@@ -167,6 +189,18 @@ export function numbersIn(ranges: readonly NumberRange[]): readonly number[] {
     for (let number = from; number < from + count; number++) numbers.push(number);
   }
   return numbers;
+}
+
+/** The same as ranges, of which two may touch. */
+export function boundsOf(w: Int32Array, link: number): (readonly [from: number, end: number])[] {
+  // Only a grant has some; a waiting set has edges of another kind.
+  if (!isGranted(w, link)) return [];
+  const units = unitsOf(w, link);
+  const max = units === L.ALL ? capacityOf(w, w[link | L.LINK_RESOURCE]) : L.ALL;
+  if (hasFirst(w, link)) return [[0, Math.min(max, units)]];
+  return rangesOf(w, link).map((range) => {
+    return [w[range | L.RANGE_FROM], Math.min(max, endOf(w, range))];
+  });
 }
 
 /** Ranges that a granted link has of its resource, by number. */
@@ -284,7 +318,11 @@ function give(w: Int32Array, range: number): void {
 
 /** Whether the second of two ranges begins where the first one ends. */
 function touch(w: Int32Array, first: number, second: number): boolean {
-  return w[first | L.RANGE_FROM] + w[first | L.RANGE_COUNT] === w[second | L.RANGE_FROM];
+  return endOf(w, first) === w[second | L.RANGE_FROM];
+}
+
+export function endOf(w: Int32Array, range: number): number {
+  return w[range | L.RANGE_FROM] + w[range | L.RANGE_COUNT];
 }
 
 /** A range that is in no list becomes part of the one that it touches. */

@@ -17,7 +17,6 @@ const wordsKept = 2 ** 14;
  */
 export function reserve(m: Memory, count: number): boolean {
   const w = m.words;
-  if (w[L.JOURNAL] !== 0) saveFree(w, count);
   return w[L.TOP] + count * L.SLOT_WORDS <= m.end || reserveBelow(m, w, count);
 }
 
@@ -30,22 +29,14 @@ function reserveBelow(m: Memory, w: Int32Array, count: number): boolean {
   return countMissing <= 0 || m.grow(m.end + countMissing * L.SLOT_WORDS);
 }
 
-/** Saves the free slots that `count` calls of {@link allocate} will take. */
-function saveFree(w: Int32Array, count: number): void {
-  let slot = w[L.FREE];
-  for (let index = 0; index < count && slot !== L.NOBODY; index++) {
-    save(w, slot);
-    slot = w[slot | L.CHAIN];
-  }
-}
-
 /**
  * A slot whose words hold anything: the caller writes all that is ever read of it. It has been
- * reserved, and so saved.
+ * reserved, and is saved.
  */
 export function allocate(w: Int32Array): number {
   const slot = w[L.FREE];
   if (slot !== L.NOBODY) {
+    save(w, slot);
     w[L.FREE] = w[slot | L.CHAIN];
     return slot;
   }

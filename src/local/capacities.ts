@@ -69,10 +69,10 @@ export class Capacities {
     sessionLabel: string | undefined,
     holdingCount: number,
   ): number {
-    this.check(resolved);
+    const asserts = this.check(resolved);
     const { port } = this.#source;
     const userData = port.owners.userDataFor(resolved, label, sessionLabel, holdingCount);
-    if (this.#assertAll(resolved)) return userData;
+    if (!asserts || this.#assertAll(resolved)) return userData;
     port.owners.freeUserData(userData);
     this.dropAsserted(resolved);
     throw memoryIsFull(port.queues);
@@ -91,9 +91,10 @@ export class Capacities {
     return true;
   }
 
-  /** @throws CapacityError */
-  check({ queues, exclusiveCount, unitsCount, counts, asserted }: ResolvedSet): void {
+  /** Returns whether the set asserts a capacity that is not in force. @throws CapacityError */
+  check({ queues, exclusiveCount, unitsCount, counts, asserted }: ResolvedSet): boolean {
     const { core, reader } = this.#source;
+    let asserts = false;
     for (let index = exclusiveCount; index < exclusiveCount + unitsCount; index++) {
       const queue = queues[index] as number;
       const units = counts[index] as number;
@@ -105,7 +106,9 @@ export class Capacities {
       }
       const capacity = inForce === 0 ? of : inForce;
       if (units > capacity) throw overCapacity(reader.nameOf(queue), units, capacity);
+      if (inForce === 0) asserts = true;
     }
+    return asserts;
   }
 
   /** A set that has asserted capacities did not arrive after all. */

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { findFaults, PASS_LOCKED, SYNC } from '../../src/core/index.ts';
-import { HEADER_WORDS, SLOT_WORDS } from '../../src/core/layout.ts';
+import { HEADER_WORDS, SLOT_WORDS, TOP } from '../../src/core/layout.ts';
 import { Scene } from './scene.ts';
 
 /** A scene with these capacities. */
@@ -79,6 +79,39 @@ describe('units', () => {
 });
 
 describe('numbers of units', () => {
+  it('take no slot of a set that is alone, and one each once another set arrives', () => {
+    const s = sceneOf({ a: 6, b: 3 });
+    const used = (): number => s.memory.words[TOP] as number;
+    const before = used();
+    const one = s.ask({ units: { a: 2, b: 1 } });
+    expect(used() - before).toBe(3 * SLOT_WORDS);
+    expect([s.numbers(one, 'a'), s.numbers(one, 'b')]).toEqual([[0, 1], [0]]);
+    const two = s.ask({ units: { a: 3 } });
+    expect(used() - before).toBe((3 + 2 + 2) * SLOT_WORDS);
+    expect([s.numbers(one, 'a'), s.numbers(two, 'a')]).toEqual([
+      [0, 1],
+      [2, 3, 4],
+    ]);
+    s.end(one);
+    expect(s.numbers(two, 'a')).toEqual([2, 3, 4]);
+    expect(s.numbers(s.ask({ units: { a: 3, b: 3 } }), 'a')).toEqual([0, 1, 5]);
+  });
+
+  it('of a set that is alone follow its downgrades, its upgrade and its capacity', () => {
+    const s = sceneOf({ a: 6 });
+    const set = s.ask({ units: { a: 4 } });
+    s.downgrade(set, ['a'], 2);
+    expect(s.numbers(set, 'a')).toEqual([0, 1]);
+    expect(s.upgrade(set)).toBe(true);
+    expect(s.numbers(set, 'a')).toEqual([0, 1, 2, 3, 4, 5]);
+    s.resize('a', 2);
+    expect(s.numbers(set, 'a')).toEqual([0, 1]);
+    s.resize('a', 4);
+    s.downgrade(set, ['a'], 3);
+    const next = s.ask({ shared: ['a'] });
+    expect([s.numbers(set, 'a'), s.numbers(next, 'a')]).toEqual([[0, 1, 2], [3]]);
+  });
+
   it('are given once, though more operations come before the grant is taken', () => {
     const s = sceneOf({ a: 2 });
     const holder = s.ask({ exclusive: ['b'] });
@@ -201,6 +234,7 @@ describe('a downgrade to fewer units', () => {
     const s = new Scene({ wordsMin: HEADER_WORDS, wordsMax });
     s.resize('a', 4);
     const set = s.ask({ units: { a: 3 } });
+    s.ref('b');
     s.core.choose(set, s.refs(['a']), 1);
     expect(s.core.downgrade(set, true, () => 2)).toBe(false);
     s.settle();
