@@ -261,29 +261,31 @@ export const faultsOfUnits = [
   },
   {
     name: 'numbers cut from a range stay in it, too',
-    in: 'split',
-    find: 'w[range | L.RANGE_FROM] += count;',
+    in: 'cut',
+    find: 'w[range | L.RANGE_FROM] = from + count;',
     replace: '',
   },
   {
     name: 'a range that numbers are cut from is as long as before',
-    in: 'split',
+    in: 'cut',
     find: 'w[range | L.RANGE_COUNT] -= count;',
     replace: '',
   },
   {
     name: 'a whole range that is taken stays in its list',
     in: 'take',
-    find: 'unlist(w, range);',
-    replace: 'if (units === L.ALL || count < units) unlist(w, range);',
+    find: 'chain(w, annex, L.NOBODY, w[range | L.RANGE_NEXT]);',
+    replace: `if (units === L.ALL || count < units) {
+      chain(w, annex, L.NOBODY, w[range | L.RANGE_NEXT]);
+    }`,
   },
   {
     name: 'the highest numbers of a range are given',
-    in: 'split',
-    find: `w[slot | L.RANGE_FROM] = w[range | L.RANGE_FROM];
+    in: 'cut',
+    find: `w[slot | L.RANGE_FROM] = from;
   w[slot | L.RANGE_COUNT] = count;
-  w[range | L.RANGE_FROM] += count;`,
-    replace: `w[slot | L.RANGE_FROM] = w[range | L.RANGE_FROM] + w[range | L.RANGE_COUNT] - count;
+  w[range | L.RANGE_FROM] = from + count;`,
+    replace: `w[slot | L.RANGE_FROM] = from + w[range | L.RANGE_COUNT] - count;
   w[slot | L.RANGE_COUNT] = count;`,
   },
   {
@@ -422,7 +424,7 @@ export const faultsOfUnits = [
   {
     name: 'a range that is joined with the one before stays in the list',
     in: 'give',
-    find: 'unlist(w, after);',
+    find: 'chain(w, annex, before, w[after | L.RANGE_NEXT]);',
     replace: '',
   },
   {
@@ -500,8 +502,8 @@ export const faultsOfUnits = [
   {
     name: 'a downgrade gives whole ranges back',
     in: 'keepNumbers',
-    find: 'give(w, splitOff(w, range, left))',
-    replace: 'give(w, range)',
+    find: 'if (left > 0) hold(w, cut(w, range, left, allocate(w)), w[link | L.LINK_SET]);',
+    replace: '',
   },
   {
     name: 'an upgrade takes no numbers',
@@ -788,13 +790,13 @@ export const faultsOfUnits = [
     replace: '',
   },
   {
-    name: 'a range that is cut is not saved',
-    in: 'split',
+    name: 'a range that is taken as a whole is not saved',
+    in: 'take',
     find: 'save(w, range);',
     replace: '',
   },
   {
-    name: 'a range of a grant that is cut is not saved',
+    name: 'a range that is cut is not saved',
     in: 'cut',
     find: 'save(w, range);',
     replace: '',
@@ -806,15 +808,15 @@ export const faultsOfUnits = [
     replace: '',
   },
   {
-    name: 'the range or annex before one that comes back is not saved',
-    in: 'connect',
-    find: 'save(w, before === L.NOBODY ? annex : before);',
+    name: 'an annex that has another first range is not saved',
+    in: 'chain',
+    find: 'save(w, annex);',
     replace: '',
   },
   {
-    name: 'the range after one that comes back is not saved',
-    in: 'connect',
-    find: 'save(w, after);',
+    name: 'a free range that has another next one is not saved',
+    in: 'chain',
+    find: 'save(w, before);',
     replace: '',
   },
   {

@@ -7,19 +7,12 @@ import { countAnnexesMissing } from './annex.ts';
 import { isDeclared, putCapacity } from './capacity.ts';
 import type { Core } from './core.ts';
 import { giveTokens } from './granted.ts';
+import { save } from './journal.ts';
 import * as L from './layout.ts';
-import {
-  cutFree,
-  endOf,
-  hold,
-  keepNumbers,
-  type NumberRange,
-  takeLowest,
-  unlist,
-} from './numbers.ts';
+import { chain, cut, endOf, hold, keepNumbers, type NumberRange, takeLowest } from './numbers.ts';
 import { advance } from './queue.ts';
 import { capacityOf, isMetered, unitsOf } from './rule.ts';
-import { reserve } from './slots.ts';
+import { allocate, reserve } from './slots.ts';
 
 /**
  * At least this capacity is in force from now on, and is declared if `declares`. No set waits for
@@ -67,18 +60,33 @@ export function claimNumbers(
 
 /** Takes these, in one walk over the free ones, up to the first that is not free. */
 function takeRanges(w: Int32Array, link: number, ranges: readonly NumberRange[]): boolean {
+  const set = w[link | L.LINK_SET];
   const annex = w[w[link | L.LINK_RESOURCE] | L.RESOURCE_ANNEX];
+  let last = L.NOBODY;
   let free = w[annex | L.ANNEX_FREE];
   for (const [from, count] of ranges) {
-    while (free !== L.NOBODY && endOf(w, free) <= from) free = w[free | L.RANGE_NEXT];
+    while (free !== L.NOBODY && endOf(w, free) <= from) {
+      last = free;
+      free = w[free | L.RANGE_NEXT];
+    }
     if (free === L.NOBODY || w[free | L.RANGE_FROM] > from) return false;
     if (endOf(w, free) < from + count) return false;
     const before = from - w[free | L.RANGE_FROM];
-    const range = before === 0 ? free : cutFree(w, free, before);
-    if (w[range | L.RANGE_COUNT] > count) cutFree(w, range, count);
-    free = w[range | L.RANGE_NEXT];
-    unlist(w, range);
-    hold(w, range, w[link | L.LINK_SET]);
+    if (before > 0) {
+      const ahead = cut(w, free, before, allocate(w));
+      w[ahead | L.RANGE_NEXT] = free;
+      chain(w, annex, last, ahead);
+      last = ahead;
+    }
+    if (w[free | L.RANGE_COUNT] > count) {
+      hold(w, cut(w, free, count, allocate(w)), set);
+    } else {
+      const range = free;
+      free = w[range | L.RANGE_NEXT];
+      save(w, range);
+      chain(w, annex, last, free);
+      hold(w, range, set);
+    }
   }
   return true;
 }

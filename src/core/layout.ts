@@ -168,9 +168,9 @@ export const EDGE_PREVIOUS_OF_HELD = 7;
 // list of the edges that name the grant, or in that of the annex.
 export const EDGE_RANGE = 1 << 3;
 export const RANGE_RESOURCE = 2;
-/** The grant that has it, or nobody. On the list of a grant this and the last two are an edge's. */
+/** The grant that has it, as in an edge: of a free one it means nothing. */
 export const RANGE_SET = 3;
 export const RANGE_FROM = 4;
 export const RANGE_COUNT = 5;
+/** The next free one. */
 export const RANGE_NEXT = 6;
-export const RANGE_PREVIOUS = 7;

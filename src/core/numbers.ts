@@ -46,7 +46,8 @@ export function layNumbers(w: Int32Array, resource: number, annex: number): void
   w[range | L.RANGE_RESOURCE] = resource;
   w[range | L.RANGE_FROM] = 0;
   w[range | L.RANGE_COUNT] = L.ALL;
-  enlist(w, range, L.NOBODY, w[annex | L.ANNEX_FREE]);
+  w[range | L.RANGE_NEXT] = L.NOBODY;
+  w[annex | L.ANNEX_FREE] = range;
 }
 
 /** Frees the one range of a resource with a capacity that no set uses. */
@@ -154,8 +155,10 @@ export function keepNumbers(w: Int32Array, link: number, count: number): void {
   let left = count;
   for (const range of rangesOf(w, link)) {
     const own = w[range | L.RANGE_COUNT];
-    if (left === 0) give(w, range);
-    else if (own > left) give(w, splitOff(w, range, left));
+    if (own > left) {
+      if (left > 0) hold(w, cut(w, range, left, allocate(w)), w[link | L.LINK_SET]);
+      give(w, range);
+    }
     left = Math.max(0, left - own);
   }
 }
@@ -192,7 +195,7 @@ export function numbersIn(ranges: readonly NumberRange[]): readonly number[] {
 }
 
 /** The same as ranges, of which two may touch. */
-export function boundsOf(w: Int32Array, link: number): (readonly [from: number, end: number])[] {
+function boundsOf(w: Int32Array, link: number): (readonly [from: number, end: number])[] {
   // Only a grant has some; a waiting set has edges of another kind.
   if (!isGranted(w, link)) return [];
   const units = unitsOf(w, link);
@@ -229,7 +232,8 @@ function take(w: Int32Array, link: number, units: number): number {
     const count = w[range | L.RANGE_COUNT];
     if (count > missing) return missing;
     missing -= count;
-    unlist(w, range);
+    save(w, range);
+    chain(w, annex, L.NOBODY, w[range | L.RANGE_NEXT]);
     hold(w, range, set);
   }
   return 0;
@@ -237,16 +241,21 @@ function take(w: Int32Array, link: number, units: number): number {
 
 /** Takes the first numbers of the first free range, with a slot for them. */
 function split(w: Int32Array, link: number, count: number, slot: number): void {
-  const resource = w[link | L.LINK_RESOURCE];
-  const range = w[w[resource | L.RESOURCE_ANNEX] | L.ANNEX_FREE];
+  const range = w[w[w[link | L.LINK_RESOURCE] | L.RESOURCE_ANNEX] | L.ANNEX_FREE];
+  hold(w, cut(w, range, count, slot), w[link | L.LINK_SET]);
+}
+
+/** Moves the first numbers of a range to a slot, which is saved, in no list, and returned. */
+export function cut(w: Int32Array, range: number, count: number, slot: number): number {
+  const from = w[range | L.RANGE_FROM];
   save(w, range);
   w[slot | L.FLAGS] = L.EDGE | L.EDGE_RANGE;
-  w[slot | L.RANGE_RESOURCE] = resource;
-  w[slot | L.RANGE_FROM] = w[range | L.RANGE_FROM];
+  w[slot | L.RANGE_RESOURCE] = w[range | L.RANGE_RESOURCE];
+  w[slot | L.RANGE_FROM] = from;
   w[slot | L.RANGE_COUNT] = count;
-  w[range | L.RANGE_FROM] += count;
+  w[range | L.RANGE_FROM] = from + count;
   w[range | L.RANGE_COUNT] -= count;
-  hold(w, slot, w[link | L.LINK_SET]);
+  return slot;
 }
 
 /** Puts a saved range that is in no list on that of a grant. */
@@ -264,37 +273,12 @@ function takeSpare(w: Int32Array, link: number): number {
   return spare;
 }
 
-/** Cuts a range of a grant after its first numbers; the rest is a range of the grant too. */
-function splitOff(w: Int32Array, range: number, countKept: number): number {
-  const rest = cut(w, range, countKept);
-  hold(w, rest, w[range | L.RANGE_SET]);
-  return rest;
-}
-
-/** Cuts a range after its first numbers; the rest is in no list. Takes a slot. */
-function cut(w: Int32Array, range: number, countKept: number): number {
-  const rest = allocate(w);
-  save(w, range);
-  w[rest | L.FLAGS] = w[range | L.FLAGS];
-  w[rest | L.RANGE_RESOURCE] = w[range | L.RANGE_RESOURCE];
-  w[rest | L.RANGE_FROM] = w[range | L.RANGE_FROM] + countKept;
-  w[rest | L.RANGE_COUNT] = w[range | L.RANGE_COUNT] - countKept;
-  w[range | L.RANGE_COUNT] = countKept;
-  return rest;
-}
-
-/** Cuts a free range after its first numbers, and returns the rest. Takes a slot. */
-export function cutFree(w: Int32Array, range: number, countKept: number): number {
-  const rest = cut(w, range, countKept);
-  enlist(w, rest, range, w[range | L.RANGE_NEXT]);
-  return rest;
-}
-
 /** Puts a range of a grant into the list of the free ones, and joins it with adjacent ones. */
 function give(w: Int32Array, range: number): void {
   save(w, range);
   unlinkEdge(w, range, L.EDGE_HELD, L.EDGE_NEXT_OF_HELD, L.EDGE_PREVIOUS_OF_HELD);
-  let after = w[w[w[range | L.RANGE_RESOURCE] | L.RESOURCE_ANNEX] | L.ANNEX_FREE];
+  const annex = w[w[range | L.RANGE_RESOURCE] | L.RESOURCE_ANNEX];
+  let after = w[annex | L.ANNEX_FREE];
   let before = L.NOBODY;
   while (after !== L.NOBODY && w[after | L.RANGE_FROM] < w[range | L.RANGE_FROM]) {
     before = after;
@@ -306,13 +290,14 @@ function give(w: Int32Array, range: number): void {
     w[after | L.RANGE_COUNT] += w[range | L.RANGE_COUNT];
     free(w, range, range);
     if (before !== L.NOBODY && touch(w, before, after)) {
-      unlist(w, after);
+      chain(w, annex, before, w[after | L.RANGE_NEXT]);
       absorb(w, before, after);
     }
   } else if (before !== L.NOBODY && touch(w, before, range)) {
     absorb(w, before, range);
   } else {
-    enlist(w, range, before, after);
+    w[range | L.RANGE_NEXT] = after;
+    chain(w, annex, before, range);
   }
 }
 
@@ -332,25 +317,13 @@ function absorb(w: Int32Array, first: number, second: number): void {
   free(w, second, second);
 }
 
-/** Puts a saved range between two of the list, of which either may be nobody. */
-function enlist(w: Int32Array, range: number, before: number, after: number): void {
-  w[range | L.RANGE_SET] = L.NOBODY;
-  connect(w, range, before, range);
-  connect(w, range, range, after);
-}
-
-export function unlist(w: Int32Array, range: number): void {
-  save(w, range);
-  connect(w, range, w[range | L.RANGE_PREVIOUS], w[range | L.RANGE_NEXT]);
-}
-
-/** Two ranges, of the list of this range's resource, follow each other; nobody is its end. */
-function connect(w: Int32Array, range: number, before: number, after: number): void {
-  const annex = w[w[range | L.RANGE_RESOURCE] | L.RESOURCE_ANNEX];
-  save(w, before === L.NOBODY ? annex : before);
-  if (before === L.NOBODY) w[annex | L.ANNEX_FREE] = after;
-  else w[before | L.RANGE_NEXT] = after;
-  if (after === L.NOBODY) return;
-  save(w, after);
-  w[after | L.RANGE_PREVIOUS] = before;
+/** What follows a range in the list of an annex, or, if that is nobody, is its first one. */
+export function chain(w: Int32Array, annex: number, before: number, next: number): void {
+  if (before === L.NOBODY) {
+    save(w, annex);
+    w[annex | L.ANNEX_FREE] = next;
+  } else {
+    save(w, before);
+    w[before | L.RANGE_NEXT] = next;
+  }
 }

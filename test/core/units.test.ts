@@ -134,6 +134,18 @@ describe('numbers of units', () => {
     expect(s.numbers(s.ask({ shared: ['a'] }), 'a')).toEqual([5]);
   });
 
+  it('are given once, though a set takes exactly those that have come back', () => {
+    const s = sceneOf({ a: 5 });
+    const one = s.ask({ units: { a: 2 } });
+    s.ask({ shared: ['a'] });
+    s.end(one);
+    const [two, three] = [s.ask({ units: { a: 2 } }), s.ask({ units: { a: 2 } })];
+    expect([s.numbers(two, 'a'), s.numbers(three, 'a')]).toEqual([
+      [0, 1],
+      [3, 4],
+    ]);
+  });
+
   it('come back in any order', () => {
     for (const order of [
       [0, 1, 2, 3],
