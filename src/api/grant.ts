@@ -316,3 +316,25 @@ export interface Waiter {
 export function isLost(grant: Grant): boolean {
   return (grant as { readonly isLost?: boolean }).isLost ?? grant.signal.aborted;
 }
+
+/** Receives the reason with which a grant's signal aborts. */
+export type LossReport = (reason: unknown) => void;
+
+/**
+ * For recipes: calls back once, when the signal of a grant aborts, or at once if it has. Only one
+ * caller for a grant. An AbortController costs more than all else of a lock, so a local grant makes
+ * none for this.
+ */
+export function whenLost(grant: Grant, report: LossReport): void {
+  const own = grant as { whenLost?(report: LossReport | undefined): void };
+  if (own.whenLost !== undefined) {
+    own.whenLost(report);
+    if (grant.isHeld) return;
+    // Another thread may have taken it away before there was anything to report to.
+    own.whenLost(undefined);
+  }
+  const { signal } = grant;
+  const onAbort = (): void => report(signal.reason);
+  if (signal.aborted) onAbort();
+  else signal.addEventListener('abort', onAbort, { once: true });
+}

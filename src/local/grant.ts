@@ -5,7 +5,7 @@
 
 import { GrantLostError } from '../api/errors.ts';
 import { eventFlags } from '../api/events.ts';
-import type { SyncGrant, UnitsLeft } from '../api/grant.ts';
+import type { LossReport, SyncGrant, UnitsLeft } from '../api/grant.ts';
 import { ALL } from '../api/mode.ts';
 import type { AcquireOptions } from '../api/options.ts';
 import { isUnitsLeft, listsOf, type ReadSet, type RequestedRefs } from '../api/read-set.ts';
@@ -85,6 +85,7 @@ interface GrantDetails {
   recovered?: readonly string[];
   ignored?: readonly string[];
   controller?: AbortController;
+  onLost?: LossReport | undefined;
   /** It was abandoned, or ended by its domain, with this reason, if one was given. */
   ended?: { readonly reason: unknown };
   inner?: InnerDomain;
@@ -120,6 +121,11 @@ export class LocalGrant implements SyncGrant, OuterGrant, Deliverable {
       if (this.isLost || details.ended !== undefined) this.deliver();
     }
     return details.controller.signal;
+  }
+
+  /** @internal From now on, for one caller: see {@link whenLost} of the interface. */
+  whenLost(report: LossReport | undefined): void {
+    this.details().onLost = report;
   }
 
   get recovered(): readonly string[] {
@@ -303,10 +309,16 @@ export class LocalGrant implements SyncGrant, OuterGrant, Deliverable {
     this.scope.backend.delivery.direct({ deliver: () => endInner(this, inner) });
   }
 
-  /** @internal It was taken away, or abandoned: aborts its signal. */
+  /** @internal It was taken away, or abandoned: aborts its signal, and reports that. */
   deliver(): void {
-    this.own?.controller?.abort(this.own.ended?.reason ?? this.#lostError());
-    endInner(this, this.own?.inner);
+    const own = this.own;
+    if (own?.controller ?? own?.onLost) {
+      const reason = own.ended?.reason ?? this.#lostError();
+      own.controller?.abort(reason);
+      own.onLost?.(reason);
+      own.onLost = undefined;
+    }
+    endInner(this, own?.inner);
   }
 
   /** Now, or as soon as the state can be reached. */

@@ -13,7 +13,7 @@
 
 import type { Domain } from '../../api/domain.ts';
 import { isKdsError } from '../../api/errors.ts';
-import type { Grant, Waiter } from '../../api/grant.ts';
+import { type Grant, type Waiter, whenLost } from '../../api/grant.ts';
 import type { SetSpec } from '../../api/sets.ts';
 import type { AbortListeners } from '../../runtime/abort-listeners.ts';
 import {
@@ -182,12 +182,9 @@ export class LockRequest {
       this.#fail(this.#lossError(this.#lossReason));
       return;
     }
-    const { signal } = this.#grant;
-    const lose = (): void => {
-      if (this.#state !== 'over') this.#fail(this.#lossError(signal.reason));
-    };
-    if (signal.aborted) lose();
-    else signal.addEventListener('abort', lose);
+    whenLost(this.#grant, (reason) => {
+      if (this.#state !== 'over') this.#fail(this.#lossError(reason));
+    });
   }
 
   /** The standard's step for the end of a lock's waiting promise. */
