@@ -72,7 +72,7 @@ export class Endings {
       for (const set of held) source.events.lost(set, core.token(set), cause);
     }
     this.#endTogether(waiting, [...held], died);
-    for (const request of waiting) request.refused(reason);
+    for (const request of waiting) request.refused(reason, true);
     for (const grant of grants as readonly LocalGrant[]) {
       grant.scope.tracked?.delete(grant);
       if (given !== undefined) grant.details().ended = { reason: given };

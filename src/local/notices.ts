@@ -97,7 +97,7 @@ export class Notices {
     const request = port.owners.end(set) as LocalRequest;
     this.core.forget(set);
     endWaiting(request);
-    request.refused(capacities.reason);
+    request.refused(capacities.reason, true);
   }
 
   /** The grant of a set that core has granted, and that is in this state. */

@@ -36,21 +36,17 @@ import type { LocalScope } from './scope.ts';
 import { takeSnapshot } from './snapshot.ts';
 
 type OnGrant = (grant: LocalGrant) => void;
+type Resolve = (grant: LocalGrant | Promise<never>) => void;
 
 const nothing = (): void => undefined;
 
 /** Of a promise just made: an executor with a closure would take memory for each request. */
-const resolvers: { resolve: (grant: LocalGrant) => void; reject: (reason: unknown) => void } = {
-  resolve: nothing,
-  reject: nothing,
-};
+let resolve: Resolve = nothing;
+let reject: (reason: unknown) => void = nothing;
 
-function keepResolvers(
-  resolve: (grant: LocalGrant) => void,
-  reject: (reason: unknown) => void,
-): void {
-  resolvers.resolve = resolve;
-  resolvers.reject = reject;
+function keepResolvers(resolveMade: Resolve, rejectMade: (reason: unknown) => void): void {
+  resolve = resolveMade;
+  reject = rejectMade;
 }
 
 export class LocalRequests implements RequestPort<LocalGrant, RequestedSet, LocalScope, Snapshot> {
@@ -125,9 +121,7 @@ export class LocalRequests implements RequestPort<LocalGrant, RequestedSet, Loca
     try {
       const observer = this.#observe(scope, requested, terms);
       if (observer === 0) return Promise.resolve();
-      return new Promise((resolve, reject) => {
-        this.wait(new PromiseRequest(scope, observer, terms, () => resolve(), reject));
-      });
+      return this.promise(scope, observer, terms) as Promise<unknown> as Promise<void>;
     } catch (error) {
       const kept = requested.copy();
       return this.operations.port.retries.again(error, async () => {
@@ -267,9 +261,9 @@ export class LocalRequests implements RequestPort<LocalGrant, RequestedSet, Loca
 
   private promise(scope: LocalScope, arrived: number, terms: RequestOptions): Promise<LocalGrant> {
     const promise = new Promise<LocalGrant>(keepResolvers);
-    const { resolve, reject } = resolvers;
+    const request = new PromiseRequest(scope, arrived, terms, resolve, reject);
     keepResolvers(nothing, nothing);
-    this.wait(new PromiseRequest(scope, arrived, terms, resolve, reject));
+    this.wait(request);
     return promise;
   }
 

@@ -5,7 +5,8 @@ import type { Grant } from '../api/grant.ts';
 /** A request reports exactly one outcome (I7), unless its caller cancels it. */
 export interface RequestReport<G extends Grant> {
   granted(grant: G): void;
-  refused(reason: unknown): void;
+  /** `isOfMany`: others are refused by the same event, and the reports keep their order. */
+  refused(reason: unknown, isOfMany?: boolean): void;
   /** An observer has no conflict left, or a try could not have its set. */
   settled(): void;
   /** The request waits no more; its outcome may follow. */

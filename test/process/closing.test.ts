@@ -58,6 +58,54 @@ describe('closing', () => {
     expect(order).toEqual([0, 1, 2, 3, 4, 5]);
   });
 
+  it('so it is with and without a label, and none is an unhandled rejection', async () => {
+    const unhandled = vi.fn();
+    process.on('unhandledRejection', unhandled);
+    const domain = createDomain();
+    await domain.acquire(exclusive);
+    const order: number[] = [];
+    for (let number = 0; number < 6; number++) {
+      const options = number % 2 === 0 ? { label: 'labelled' } : undefined;
+      const request = number === 3 ? domain.settled(shared) : domain.acquire(exclusive, options);
+      request.catch((error) => {
+        order.push(error instanceof DomainClosedError ? number : Number.NaN);
+      });
+    }
+    await domain.close();
+    await new Promise(setImmediate);
+    process.off('unhandledRejection', unhandled);
+    expect(order).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(unhandled).not.toHaveBeenCalled();
+  });
+
+  it('a promise that nobody handles is one unhandled rejection, with the reason', async () => {
+    const unhandled = vi.fn();
+    const others = process.listeners('unhandledRejection');
+    process.removeAllListeners('unhandledRejection');
+    process.on('unhandledRejection', unhandled);
+    const domain = createDomain();
+    await domain.acquire(exclusive);
+    const promise = domain.acquire(exclusive);
+    await domain.close();
+    await new Promise(setImmediate);
+    process.off('unhandledRejection', unhandled);
+    for (const other of others) process.on('unhandledRejection', other);
+    expect(unhandled).toHaveBeenCalledExactlyOnceWith(expect.any(DomainClosedError), promise);
+  });
+
+  it('a request that its signal ends rejects before the next one is granted', async () => {
+    const domain = createDomain();
+    const holder = await domain.acquire(shared);
+    const controller = new AbortController();
+    const order: string[] = [];
+    domain.acquire(exclusive, { signal: controller.signal }).catch(() => order.push('refused'));
+    void domain.acquire(shared).then(() => order.push('granted'));
+    controller.abort();
+    await new Promise(setImmediate);
+    expect(order).toEqual(['refused', 'granted']);
+    holder.release();
+  });
+
   it('others are granted what a session held only once all of it has ended', async () => {
     const domain = createDomain();
     const session = domain.session();
