@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Grant } from 'kds';
 import { type BrokerDomain, openBrokerDomain } from 'kds/broker';
-import { type Loop, loopSubject, type Subject } from './sampling.ts';
+import { keepAlive, type Loop, loopSubject, type Subject } from './sampling.ts';
 
 const warmUpCount = 30_000;
 const folder = mkdtempSync(join(tmpdir(), 'kds-bench-'));
@@ -24,6 +24,7 @@ function freshSocket(): string {
 export async function freeAtBroker(): Promise<Subject[]> {
   const socket = freshSocket();
   const domain = await openBrokerDomain({ socket });
+  keepAlive(await domain.acquire({ exclusive: ['kept a', 'kept b'] }));
   const echo = await echoes(freshSocket());
   const frame = '{"do":"acquire","id":12345,"parts":[["a","all"],["b","all"]]}\n';
   const loops: Record<string, Loop> = {

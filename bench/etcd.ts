@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Etcd3 } from 'etcd3';
 import { openEtcdDomain } from 'kds/etcd';
 import { startEtcd } from './etcd-server.ts';
-import { loopSubject, type Subject } from './sampling.ts';
+import { keepAlive, loopSubject, type Subject } from './sampling.ts';
 
 /** Takes these names; returns what lets go of them. */
 type Lock = (names: readonly string[]) => Promise<() => Promise<unknown>>;
@@ -51,6 +51,7 @@ export async function freeInEtcd(nameCount: number): Promise<Subject[]> {
   const subjects: Subject[] = [];
   for (const [subject, open] of Object.entries(lockOf)) {
     const lock = await open(url);
+    keepAlive(await lock(['kept']));
     const loop = async (count: number): Promise<void> => {
       for (let index = 0; index < count; index++) await (await lock(names))();
     };
@@ -73,6 +74,7 @@ export async function handOverInEtcd(): Promise<Subject[]> {
   const subjects: Subject[] = [];
   for (const [name, open] of Object.entries(lockOf)) {
     const pair = [await open(url), await open(url)] as const;
+    keepAlive(await pair[0](['kept']), await pair[1](['kept too']));
     subjects.push({ name, sample: () => handingOver(pair, namesOf(1)) });
   }
   return subjects;

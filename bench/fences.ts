@@ -1,13 +1,16 @@
 /** Row 18: a fence that is made, gets a callback and is signalled, beside a promise that is. */
 
 import { Fence } from 'kds/fences';
-import { loopSubject, type Subject } from './sampling.ts';
+import { keepAlive, loopSubject, never, type Subject } from './sampling.ts';
 
 export async function signalledFence(): Promise<Subject[]> {
   let seenCount = 0;
   const see = (): void => {
     seenCount++;
   };
+  const kept = new Fence();
+  kept.addCallback(see);
+  keepAlive(kept, kept.then(see), never.then(see));
   return [
     await loopSubject('kds, fence', (count) => {
       for (let index = 0; index < count; index++) {

@@ -6,7 +6,7 @@ import AsyncLock from 'async-lock';
 import { Mutex } from 'async-mutex';
 import AwaitLock from 'await-lock';
 import { createDomain, type SyncGrant } from 'kds';
-import { type Loop, loopSubject, type Subject } from './sampling.ts';
+import { keepAlive, type Loop, loopSubject, never, type Subject } from './sampling.ts';
 
 function nothing(): void {}
 
@@ -19,6 +19,7 @@ export function syncPair(): Promise<Subject[]> {
   const domain = createDomain();
   const [a, b] = [domain.resource(), domain.resource()];
   const set = domain.prepare({ exclusive: [a, b] });
+  keepAlive(domain.tryAcquireSync({ exclusive: [domain.resource(), domain.resource()] }));
   return warmUp({
     'kds, tryAcquireSync': (count) => {
       let sum = 0;
@@ -42,6 +43,10 @@ export function awaitedPair(): Promise<Subject[]> {
   const [first, second] = [new Mutex(), new Mutex()];
   const lockBox = new LockBox();
   const settled = Promise.resolve();
+  const keptSet = { exclusive: ['kept a', 'kept b'] };
+  keepAlive(domain.acquire(keptSet), preparedDomain.acquire(keptSet), new Mutex().acquire());
+  keepAlive(asyncLock.acquire(['kept a', 'kept b'], () => never));
+  keepAlive(lockBox.lock(['kept a', MatrixLock], ['kept b', MatrixLock])());
   return warmUp({
     'kds, acquire': async (count) => {
       let sum = 0;
@@ -100,6 +105,12 @@ export function awaitedName(): Promise<Subject[]> {
   const mutex = new Mutex();
   const asyncLock = new AsyncLock();
   const matrixLock = new MatrixLock();
+  const keptSet = { exclusive: 'kept' };
+  keepAlive(domain.acquire(keptSet), preparedDomain.acquire(keptSet));
+  keepAlive(new RocicorpLock().lock(), new Mutex().acquire(), new MatrixLock().lock()());
+  const keptLock = new AwaitLock();
+  keepAlive(keptLock, keptLock.acquireAsync());
+  keepAlive(asyncLock.acquire('kept', () => never));
   return warmUp({
     'kds, acquire': async (count) => {
       let sum = 0;
@@ -155,7 +166,9 @@ export function awaitedName(): Promise<Subject[]> {
 
 function withWebLocks(loopOver: (locks: LockManager) => Loop): Record<string, Loop> {
   const locks = globalThis.navigator?.locks;
-  return locks === undefined ? {} : { 'navigator.locks': loopOver(locks) };
+  if (locks === undefined) return {};
+  keepAlive(locks.request('kept', () => never));
+  return { 'navigator.locks': loopOver(locks) };
 }
 
 async function warmUp(loops: Record<string, Loop>): Promise<Subject[]> {

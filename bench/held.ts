@@ -1,7 +1,7 @@
 /** Row 5: steps while so many names are held, each by a grant of its own. */
 
 import { createDomain, type SyncGrant } from 'kds';
-import type { Subject } from './sampling.ts';
+import { keepAlive, type Subject } from './sampling.ts';
 
 const sizes = [1_000, 100_000, 1_000_000];
 const stepCount = 100_000;
@@ -9,7 +9,8 @@ const stepCount = 100_000;
 /** A name that nobody holds is taken and let go, beside all the others. */
 export function besideHeld(): Subject[] {
   return sizes.map((size) => {
-    const { domain } = hold(size);
+    const { domain, grants } = hold(size);
+    keepAlive(grants);
     return stepSubject(`kds, beside ${size.toLocaleString('en')} held`, () => {
       let sum = 0;
       for (let step = 0; step < stepCount; step++) {

@@ -1,5 +1,5 @@
 /**
- * Row 10: jobs that each read one name and write another, all queued behind a gate that then opens:
+ * Row 13: jobs that each read one name and write another, all queued behind a gate that then opens:
  * what a job costs that does nothing, from its submission to the end of the last.
  *
  * A peer gets what it needs to keep the same order: p-graph the edges between nearest conflicting
@@ -11,7 +11,7 @@ import { createDomain } from 'kds';
 import { createJobQueue } from 'kds/jobs';
 import { type DependencyList, PGraph } from 'p-graph';
 import PQueue from 'p-queue';
-import { collectGarbage, type Subject } from './sampling.ts';
+import { collectGarbage, keepAlive, never, type Subject } from './sampling.ts';
 
 const jobCount = 100_000;
 /**
@@ -27,12 +27,27 @@ let ranCount = 0;
 
 export function queuedJobs(): Subject[] {
   const edges = edgesBetweenJobs();
+  keepJobs();
   return [
     subject('kds, jobs', inKds),
     subject('p-graph (5,000)', () => inGraph(edges), graphJobCount),
     subject('p-queue, one at a time', inPQueue),
     subject('promise chains', inChains),
   ];
+}
+
+/** Of each subject a queue that stays, with a job that runs and one that waits behind it. */
+function keepJobs(): void {
+  const queue = createJobQueue(createDomain(), { concurrency: 16 });
+  const chain = never.then(() => {});
+  const onePQueue = new PQueue({ concurrency: 1 });
+  const nodes = new Map(['first', 'second'].map((name) => [name, { run: () => never }]));
+  const graph = new PGraph(nodes, [['first', 'second']]);
+  keepAlive(queue, onePQueue, graph.run({ concurrency: 16 }), chain, Promise.all([chain, chain]));
+  for (let job = 0; job < 2; job++) {
+    keepAlive(queue.submit({ reads: 'a', writes: 'b', run: () => never }));
+    keepAlive(onePQueue.add(() => never));
+  }
 }
 
 function subject(name: string, run: () => Promise<void>, count = jobCount): Subject {

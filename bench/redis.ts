@@ -3,7 +3,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import * as locks from './redis-locks.ts';
 import { startRedis } from './redis-server.ts';
-import { loopSubject, type Subject } from './sampling.ts';
+import { keepAlive, loopSubject, type Subject } from './sampling.ts';
 
 const lockOf: Readonly<Record<string, locks.OpenLock>> = {
   kds: locks.kds,
@@ -24,6 +24,7 @@ export async function freeInRedis(nameCount: number): Promise<Subject[]> {
   };
   for (const [subject, open] of Object.entries(openers)) {
     const lock = await open(port);
+    keepAlive(await lock([`kept by ${subject}`]));
     const names = namesOf(subject, nameCount);
     const loop = async (count: number): Promise<void> => {
       for (let index = 0; index < count; index++) {
@@ -42,6 +43,9 @@ export async function handOverInRedis(): Promise<Subject[]> {
   const subjects: Subject[] = [];
   for (const [subject, open] of Object.entries(lockOf)) {
     const pair = [await open(port), await open(port)] as const;
+    for (const [side, lock] of pair.entries()) {
+      keepAlive(await lock([`kept by ${subject} ${side}`]));
+    }
     subjects.push({ name: subject, sample: () => handingOver(pair, namesOf(subject, 1)) });
   }
   const bare = await locks.roundTrips(port);
@@ -97,6 +101,7 @@ export async function sectionsInRedis(): Promise<Subject[]> {
   const subjects: Subject[] = [];
   for (const [subject, open] of Object.entries(lockOf)) {
     const clients = await Promise.all(Array.from({ length: clientCount }, () => open(port)));
+    keepAlive(await clients[0]?.([`kept by ${subject}`]));
     const names = namesOf(subject, nameCount);
     subjects.push({ name: subject, sample: () => runningSections(clients, names) });
   }

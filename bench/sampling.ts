@@ -62,6 +62,20 @@ async function timeMs(loop: Loop, count: number): Promise<number> {
   return ms;
 }
 
+const keptAlive: unknown[] = [];
+
+/** For callbacks that hold a lock until the process ends. */
+export const never = new Promise<never>(() => {});
+
+/**
+ * Keeps one object of each measured kind alive until the process ends. If garbage is collected while
+ * no object of a kind is alive, the engine discards the code compiled for that kind, and what is
+ * measured is the compiler.
+ */
+export function keepAlive(...objects: readonly unknown[]): void {
+  keptAlive.push(...objects);
+}
+
 /** Collects all garbage, so that nobody pays for what another left behind. Needs --expose-gc. */
 export function collectGarbage(): void {
   if (globalThis.gc === undefined) throw new Error('run with --expose-gc');

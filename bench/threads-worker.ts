@@ -9,6 +9,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { PreparedSet, SyncGrant } from 'kds';
 import { openThreadsDomain } from 'kds/threads';
+import { keepAlive, never } from './sampling.ts';
 import type { Task } from './threads.ts';
 
 const { side, arena, words, port } = workerData;
@@ -19,6 +20,10 @@ const parent = parentPort as NonNullable<typeof parentPort>;
 const [turn, ready] = [0, 16];
 /** Between two steps, so that whoever waits is asleep. */
 const pauseMs = 0.2;
+
+keepAlive(domain.acquireSync({ exclusive: `kept ${side}` }));
+keepAlive(domain.acquire({ exclusive: `kept and awaited ${side}` }));
+keepAlive(globalThis.navigator?.locks?.request(`kept ${side}`, () => never));
 
 parent.on('message', ({ task }: { task?: Task }) => {
   if (task !== undefined) void perform(task);

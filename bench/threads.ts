@@ -6,7 +6,7 @@
 import { Worker } from 'node:worker_threads';
 import { createDomain } from 'kds';
 import { createArena, openThreadsDomain } from 'kds/threads';
-import { type Loop, loopSubject, median, quantile, type Subject } from './sampling.ts';
+import { keepAlive, type Loop, loopSubject, median, quantile, type Subject } from './sampling.ts';
 
 /** What the two workers are told to do. */
 export interface Task {
@@ -20,6 +20,9 @@ export async function freeInArena(): Promise<Subject[]> {
   const inArena = openThreadsDomain(createArena());
   const loopSet = inLoop.prepare({ exclusive: [inLoop.resource(), inLoop.resource()] });
   const arenaSet = inArena.prepare({ exclusive: [inArena.resource(), inArena.resource()] });
+  for (const domain of [inLoop, inArena]) {
+    keepAlive(domain.tryAcquireSync({ exclusive: [domain.resource(), domain.resource()] }));
+  }
   const loops: Record<string, Loop> = {
     'kds, one event loop': (count) => {
       let sum = 0;

@@ -7,27 +7,41 @@ import { createDomain, type SyncGrant } from 'kds';
 import { createArena, openThreadsDomain } from 'kds/threads';
 import pLimit from 'p-limit';
 import { handover, type Queueing, turnstile } from './queued.ts';
-import { type Loop, loopSubject, type Subject } from './sampling.ts';
+import { keepAlive, type Loop, loopSubject, never, type Subject } from './sampling.ts';
 
 function nothing(): void {}
 
 const capacity = 4;
+const capacities = { gpu: capacity, kept: capacity };
 const directly = { delivery: 'direct' } as const;
 
 /** Row 27: 2 of 4 units. Peers without weights take one unit twice, or one unit only. */
 export async function freeUnits(): Promise<Subject[]> {
-  const domain = createDomain({ capacity: { gpu: capacity } });
-  const preparedDomain = createDomain({ capacity: { gpu: capacity } });
+  const domain = createDomain({ capacity: capacities });
+  const preparedDomain = createDomain({ capacity: capacities });
   const set = preparedDomain.prepare({ units: { gpu: 2 } });
-  const syncDomain = createDomain({ capacity: { gpu: capacity } });
+  const syncDomain = createDomain({ capacity: capacities });
   const syncSet = syncDomain.prepare({ units: { gpu: 2 } });
-  const runDomain = createDomain({ capacity: { gpu: capacity } });
+  const runDomain = createDomain({ capacity: capacities });
   const semaphore = new Semaphore(capacity);
   const runSemaphore = new Semaphore(capacity);
   const sema = new Sema(capacity);
   const limit = pLimit(capacity);
   const permits = Effect.unsafeMakeSemaphore(capacity);
   const withPermits = permits.withPermits(2)(Effect.void);
+  const keptUnits = { units: { kept: 2 } };
+  keepAlive(domain.acquire(keptUnits), preparedDomain.acquire(keptUnits));
+  keepAlive(
+    syncDomain.tryAcquireSync(keptUnits),
+    runDomain.run(keptUnits, () => never),
+  );
+  keepAlive(new Semaphore(capacity).acquire(2), new Sema(capacity).acquire());
+  keepAlive(
+    new Semaphore(capacity).runExclusive(() => never, 2),
+    pLimit(capacity)(() => never),
+  );
+  const keptPermits = Effect.unsafeMakeSemaphore(capacity).withPermits(2)(Effect.never);
+  keepAlive(Effect.runPromise(keptPermits));
   const loops: Record<string, Loop> = {
     'kds, acquire': async (count) => {
       let sum = 0;
@@ -96,9 +110,11 @@ export function queuedUnits(): Subject[] {
 
 /** Row 29: threads. */
 export async function unitsInArena(): Promise<Subject[]> {
-  const domain = openThreadsDomain(createArena(), { capacity: { gpu: capacity } });
+  const domain = openThreadsDomain(createArena(), { capacity: capacities });
   const units = domain.prepare({ units: { gpu: 2 } });
   const exclusiveDomain = openThreadsDomain(createArena());
+  keepAlive(domain.tryAcquireSync({ units: { kept: 2 } }));
+  keepAlive(exclusiveDomain.tryAcquireSync({ exclusive: ['kept a', 'kept b'] }));
   const exclusive = exclusiveDomain.prepare({ exclusive: ['a', 'b'] });
   return [
     await loopSubject('2 of 4 units', (count) => {

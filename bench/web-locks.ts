@@ -11,7 +11,7 @@ import { setTimeout } from 'node:timers/promises';
 import { createDomain } from 'kds';
 import { LockManager } from 'kds/web-locks';
 import { locks as webLocks } from 'web-locks';
-import { collectGarbage, loopSubject, type Subject } from './sampling.ts';
+import { collectGarbage, keepAlive, loopSubject, never, type Subject } from './sampling.ts';
 
 type Request = (name: string, callback: () => Promise<void>) => Promise<unknown>;
 
@@ -20,16 +20,6 @@ interface Locks {
 }
 
 async function nothing(): Promise<void> {}
-
-/**
- * A lock that stays, and a request that waits for it: as garbage is collected while nothing of a
- * kind is alive, the engine throws away what it had compiled for that kind.
- */
-function keepAlive(locks: Locks): void {
-  for (let count = 0; count < 2; count++) {
-    void locks.request('kept', () => new Promise<void>(() => {}));
-  }
-}
 
 /** What there is to compare with on this Node. */
 async function peers(): Promise<readonly (readonly [name: string, locks: Locks])[]> {
@@ -60,6 +50,7 @@ async function polyfill(): Promise<Locks> {
 export async function freeWebLock(): Promise<Subject[]> {
   const subjects: Subject[] = [];
   for (const [name, locks] of await peers()) {
+    keepAlive(locks.request('kept', () => never));
     const loop = async (count: number): Promise<void> => {
       for (let index = 0; index < count; index++) await locks.request('a', nothing);
     };
@@ -75,18 +66,29 @@ export async function queuedWebLocks(): Promise<Subject[]> {
   return (await peers())
     .filter(([name]) => !name.includes('polyfill'))
     .map(([name, locks]) => {
-      keepAlive(locks);
-      return { name, sample: () => drain(locks) };
+      // One that is held, and one that waits for it.
+      keepAlive(
+        locks.request('kept', () => never),
+        locks.request('kept', nothing),
+      );
+      return queuedSubject(name, locks);
     });
 }
 
-async function drain(locks: Locks): Promise<number> {
-  // One of them leaves a timer for each request, which others are not to pay for.
-  await setTimeout(20);
-  collectGarbage();
-  const startMs = performance.now();
-  const requests: Promise<unknown>[] = [];
-  for (let index = 0; index < queuedCount; index++) requests.push(locks.request('b', nothing));
-  await Promise.all(requests);
-  return ((performance.now() - startMs) / queuedCount) * 1e6;
+function queuedSubject(name: string, locks: Locks): Subject {
+  return {
+    name,
+    async sample() {
+      // One of them leaves a timer for each request, which others are not to pay for.
+      await setTimeout(20);
+      collectGarbage();
+      const startMs = performance.now();
+      const requests: Promise<unknown>[] = [];
+      for (let index = 0; index < queuedCount; index++) {
+        requests.push(locks.request('b', nothing));
+      }
+      await Promise.all(requests);
+      return ((performance.now() - startMs) / queuedCount) * 1e6;
+    },
+  };
 }
