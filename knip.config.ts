@@ -5,7 +5,7 @@ export default {
   entry: [
     ...Object.values(entryPoints),
     'bench/run.ts',
-    'bench/echo-server.ts',
+    'bench/{echo-server,free-process}.ts',
     '.ci/*.mjs',
     'examples/shared/panels.ts',
     'examples/globe/{main,page-worker,stage-worker,task-worker}.ts',

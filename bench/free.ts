@@ -10,17 +10,19 @@ import { keepAlive, type Loop, loopSubject, never, type Subject } from './sampli
 
 function nothing(): void {}
 
-const bareAwait: Loop = async (count) => {
+export const bareAwait: Loop = async (count) => {
   for (let index = 0; index < count; index++) await null;
 };
 
-/** Row 1. */
-export function syncPair(): Promise<Subject[]> {
+/** Loops of kds alone by row: a process that has used everything runs them too. */
+export const kdsLoops = { 1: kdsSyncPair, 2: kdsAwaitedPair, 3: kdsAwaitedName } as const;
+
+function kdsSyncPair(): Record<string, Loop> {
   const domain = createDomain();
   const [a, b] = [domain.resource(), domain.resource()];
   const set = domain.prepare({ exclusive: [a, b] });
   keepAlive(domain.tryAcquireSync({ exclusive: [domain.resource(), domain.resource()] }));
-  return warmUp({
+  return {
     'kds, tryAcquireSync': (count) => {
       let sum = 0;
       for (let index = 0; index < count; index++) {
@@ -30,24 +32,16 @@ export function syncPair(): Promise<Subject[]> {
       }
       return sum;
     },
-    'a bare await': bareAwait,
-  });
+  };
 }
 
-/** Row 2. */
-export function awaitedPair(): Promise<Subject[]> {
+function kdsAwaitedPair(): Record<string, Loop> {
   const domain = createDomain();
   const preparedDomain = createDomain();
   const set = preparedDomain.prepare({ exclusive: ['a', 'b'] });
-  const asyncLock = new AsyncLock();
-  const [first, second] = [new Mutex(), new Mutex()];
-  const lockBox = new LockBox();
-  const settled = Promise.resolve();
   const keptSet = { exclusive: ['kept a', 'kept b'] };
-  keepAlive(domain.acquire(keptSet), preparedDomain.acquire(keptSet), new Mutex().acquire());
-  keepAlive(asyncLock.acquire(['kept a', 'kept b'], () => never));
-  keepAlive(lockBox.lock(['kept a', MatrixLock], ['kept b', MatrixLock])());
-  return warmUp({
+  keepAlive(domain.acquire(keptSet), preparedDomain.acquire(keptSet));
+  return {
     'kds, acquire': async (count) => {
       let sum = 0;
       for (let index = 0; index < count; index++) {
@@ -66,6 +60,54 @@ export function awaitedPair(): Promise<Subject[]> {
       }
       return sum;
     },
+  };
+}
+
+function kdsAwaitedName(): Record<string, Loop> {
+  const domain = createDomain();
+  const preparedDomain = createDomain();
+  const set = preparedDomain.prepare({ exclusive: 'a' });
+  keepAlive(domain.acquire({ exclusive: 'kept' }), preparedDomain.acquire({ exclusive: 'kept' }));
+  return {
+    'kds, acquire': async (count) => {
+      let sum = 0;
+      for (let index = 0; index < count; index++) {
+        const grant = await domain.acquire({ exclusive: 'a' });
+        sum += grant.token;
+        grant.release();
+      }
+      return sum;
+    },
+    'kds, acquire, prepared': async (count) => {
+      let sum = 0;
+      for (let index = 0; index < count; index++) {
+        const grant = await preparedDomain.acquire(set);
+        sum += grant.token;
+        grant.release();
+      }
+      return sum;
+    },
+  };
+}
+
+/** Row 1. */
+export function syncPair(): Promise<Subject[]> {
+  return warmUp({ ...kdsSyncPair(), 'a bare await': bareAwait });
+}
+
+/** Row 2. */
+export function awaitedPair(): Promise<Subject[]> {
+  const asyncLock = new AsyncLock();
+  const [first, second] = [new Mutex(), new Mutex()];
+  const lockBox = new LockBox();
+  const settled = Promise.resolve();
+  keepAlive(
+    asyncLock.acquire(['kept a', 'kept b'], () => never),
+    new Mutex().acquire(),
+  );
+  keepAlive(lockBox.lock(['kept a', MatrixLock], ['kept b', MatrixLock])());
+  return warmUp({
+    ...kdsAwaitedPair(),
     'async-lock': async (count) => {
       for (let index = 0; index < count; index++) await asyncLock.acquire(['a', 'b'], nothing);
     },
@@ -97,39 +139,20 @@ export function awaitedPair(): Promise<Subject[]> {
 
 /** Row 3. */
 export function awaitedName(): Promise<Subject[]> {
-  const domain = createDomain();
-  const preparedDomain = createDomain();
-  const set = preparedDomain.prepare({ exclusive: 'a' });
   const rocicorpLock = new RocicorpLock();
   const awaitLock = new AwaitLock();
   const mutex = new Mutex();
   const asyncLock = new AsyncLock();
   const matrixLock = new MatrixLock();
-  const keptSet = { exclusive: 'kept' };
-  keepAlive(domain.acquire(keptSet), preparedDomain.acquire(keptSet));
-  keepAlive(new RocicorpLock().lock(), new Mutex().acquire(), new MatrixLock().lock()());
   const keptLock = new AwaitLock();
-  keepAlive(keptLock, keptLock.acquireAsync());
-  keepAlive(asyncLock.acquire('kept', () => never));
+  keepAlive(
+    keptLock,
+    keptLock.acquireAsync(),
+    asyncLock.acquire('kept', () => never),
+  );
+  keepAlive(new RocicorpLock().lock(), new Mutex().acquire(), new MatrixLock().lock()());
   return warmUp({
-    'kds, acquire': async (count) => {
-      let sum = 0;
-      for (let index = 0; index < count; index++) {
-        const grant = await domain.acquire({ exclusive: 'a' });
-        sum += grant.token;
-        grant.release();
-      }
-      return sum;
-    },
-    'kds, acquire, prepared': async (count) => {
-      let sum = 0;
-      for (let index = 0; index < count; index++) {
-        const grant = await preparedDomain.acquire(set);
-        sum += grant.token;
-        grant.release();
-      }
-      return sum;
-    },
+    ...kdsAwaitedName(),
     '@rocicorp/lock': async (count) => {
       for (let index = 0; index < count; index++) {
         const release = await rocicorpLock.lock();
@@ -171,7 +194,7 @@ function withWebLocks(loopOver: (locks: LockManager) => Loop): Record<string, Lo
   return { 'navigator.locks': loopOver(locks) };
 }
 
-async function warmUp(loops: Record<string, Loop>): Promise<Subject[]> {
+export async function warmUp(loops: Record<string, Loop>): Promise<Subject[]> {
   const subjects: Subject[] = [];
   for (const [name, loop] of Object.entries(loops)) subjects.push(await loopSubject(name, loop));
   return subjects;

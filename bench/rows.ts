@@ -15,6 +15,7 @@ import type { Subject } from './sampling.ts';
 import { betweenShells, hasFlock } from './shells.ts';
 import { freeInArena, handOver, workerToWorker } from './threads.ts';
 import { unitsRows } from './units-rows.ts';
+import { usedProcess } from './used.ts';
 import * as waiting from './waiting.ts';
 import { freeWebLock, queuedWebLocks } from './web-locks.ts';
 
@@ -388,6 +389,37 @@ function fenceRow(): Row {
   };
 }
 
+/** In rows 1 to 3 of a real program, kds has been used for everything else too. */
+function usedProcessRow(): Row {
+  const acquires = ['kds, acquire', 'kds, acquire, prepared'];
+  const bare = 'a bare await';
+  const loops = [
+    { row: 1, names: ['kds, tryAcquireSync'] },
+    { row: 2, names: acquires },
+    { row: 3, names: acquires },
+  ] as const;
+  const experimentOf = (row: number): string => `row ${row} in used processes`;
+  return {
+    number: 30,
+    work: 'rows 1 to 3 in a process that has used everything, compared with a clean one',
+    unit: 'ns',
+    experiments: loops.map(({ row, names }) => {
+      return {
+        name: experimentOf(row),
+        rounds: 100,
+        subjects: () => usedProcess(row, [...names, bare]),
+      };
+    }),
+    comparisons: loops.flatMap(({ row, names }) => {
+      const compare = comparing(experimentOf(row));
+      return [
+        ...names.map((name) => compare(`${name}, used`, `${name}, clean`, { timesMax: 1.15 })),
+        compare(`${bare}, used`, `${bare}, clean`),
+      ];
+    }),
+  };
+}
+
 export const rows: readonly Row[] = [
   syncPairRow(),
   awaitedPairRow(),
@@ -410,4 +442,5 @@ export const rows: readonly Row[] = [
   ...redisRows(19),
   ...etcdRows(24),
   ...unitsRows(27),
+  usedProcessRow(),
 ];

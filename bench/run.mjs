@@ -13,6 +13,7 @@ await build({
     run: './bench/run.ts',
     'threads-worker': './bench/threads-worker.ts',
     'echo-server': './bench/echo-server.ts',
+    'free-process': './bench/free-process.ts',
   },
   platform: 'node',
   external: /^[@a-z]/,

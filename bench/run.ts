@@ -2,6 +2,7 @@
  * Measures this package's dist/ next to its peers: `npm run bench`.
  *
  *     --only N   the row of that number alone, and writes no document; may be repeated
+ *     --rounds N takes N rounds of each experiment, to try it; writes no document
  *     --json     prints figures and samples as JSON instead of the table
  *
  * Each experiment runs in a process of its own, so that no subject pays for the garbage and the
@@ -24,6 +25,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const { values } = parseArgs({
   options: {
     only: { type: 'string', multiple: true },
+    rounds: { type: 'string' },
     json: { type: 'boolean', default: false },
     experiment: { type: 'string' },
   },
@@ -56,7 +58,8 @@ function chosenRows(): readonly Row[] {
 async function inOwnProcess({ name }: Experiment): Promise<Samples> {
   const file = fileURLToPath(import.meta.url);
   const flags = ['--expose-gc', '--max-old-space-size=6144'];
-  const argv = [...flags, file, '--experiment', name];
+  const rounds = values.rounds === undefined ? [] : ['--rounds', values.rounds];
+  const argv = [...flags, file, '--experiment', name, ...rounds];
   const { stdout } = await promisify(execFile)(process.execPath, argv, { cwd: root });
   return JSON.parse(stdout) as Samples;
 }
@@ -64,7 +67,8 @@ async function inOwnProcess({ name }: Experiment): Promise<Samples> {
 async function runExperiment(name: string): Promise<void> {
   const experiment = rows.flatMap((row) => row.experiments).find((each) => each.name === name);
   if (experiment === undefined) throw new RangeError(`there is no experiment ${name}`);
-  const samples = await takeTurns(await experiment.subjects(), experiment.rounds);
+  const rounds = Number(values.rounds ?? experiment.rounds);
+  const samples = await takeTurns(await experiment.subjects(), rounds);
   // Waiters of some peers keep the process alive for ever.
   process.stdout.write(JSON.stringify(samples), () => process.exit());
 }
@@ -74,7 +78,7 @@ function report(chosen: readonly Row[], samples: SamplesByExperiment): void {
   const figures = chosen.flatMap((row): Figure[] => figuresOf(row, samples));
   if (values.json) console.log(JSON.stringify({ machine, figures, samples }, undefined, 2));
   else console.log(asText(chosen, figures));
-  if (values.only !== undefined) return;
+  if (values.only !== undefined || values.rounds !== undefined) return;
   const file = `${root}docs/benchmarks.md`;
   const before = existsSync(file) ? readFileSync(file, 'utf8') : '';
   const introduction = readFileSync(`${root}bench/introduction.md`, 'utf8');
