@@ -13,6 +13,7 @@ import * as queued from './queued.ts';
 import { redisRows } from './redis-rows.ts';
 import type { Subject } from './sampling.ts';
 import { betweenShells, hasFlock } from './shells.ts';
+import { startUpModules, startUpPeers, startUpTime } from './start-up.ts';
 import { freeInArena, handOver, workerToWorker } from './threads.ts';
 import { unitsRows } from './units-rows.ts';
 import { usedProcess } from './used.ts';
@@ -50,7 +51,7 @@ export interface Comparison {
 export interface Row {
   readonly number: number;
   readonly work: string;
-  readonly unit: 'ns' | 'bytes';
+  readonly unit: 'ns' | 'bytes' | 'modules';
   readonly experiments: readonly Experiment[];
   readonly comparisons: readonly Comparison[];
 }
@@ -420,6 +421,28 @@ function usedProcessRow(): Row {
   };
 }
 
+function startUpTimeRow(): Row {
+  const compare = comparing('start-up');
+  return {
+    number: 31,
+    work: 'start-up: the import and the first acquire',
+    unit: 'ns',
+    experiments: [{ name: 'start-up', rounds: 21, subjects: startUpTime }],
+    comparisons: startUpPeers.map((peer) => compare('kds', peer)),
+  };
+}
+
+function startUpModulesRow(): Row {
+  const compare = comparing('start-up, modules');
+  return {
+    number: 32,
+    work: 'start-up: modules loaded for it',
+    unit: 'modules',
+    experiments: [{ name: 'start-up, modules', rounds: 1, subjects: startUpModules }],
+    comparisons: startUpPeers.map((peer) => compare('kds', peer)),
+  };
+}
+
 export const rows: readonly Row[] = [
   syncPairRow(),
   awaitedPairRow(),
@@ -443,4 +466,6 @@ export const rows: readonly Row[] = [
   ...etcdRows(24),
   ...unitsRows(27),
   usedProcessRow(),
+  startUpTimeRow(),
+  startUpModulesRow(),
 ];

@@ -55,29 +55,34 @@ function cellsOf(figure: Figure): string[] {
   const spread = against === '' || low === high ? '' : `${times(low)} to ${times(high)}`;
   const verdict = isMet === undefined ? '' : isMet ? 'met' : 'missed';
   const wanted = target === undefined ? '' : targetText(target, unit);
-  const size = (value: number | undefined) =>
-    value === undefined ? '' : `${short(value)} ${unit}`;
+  const size = (value: number | undefined) => (value === undefined ? '' : sizeText(value, unit));
   return ['', of, against, wanted, figureText(figure), spread, verdict, size(ours), size(theirs)];
 }
 
-function targetText(target: Target, unit: Figure['unit']): string {
+export function targetText(target: Target, unit: Figure['unit']): string {
   if ('timesFasterMin' in target) return `≥ ${target.timesFasterMin}x faster`;
   if ('bytesMax' in target) return `≤ ${target.bytesMax} bytes`;
-  if ('nsMax' in target) return `≤ ${short(target.nsMax)} ns`;
+  if ('nsMax' in target) return `≤ ${sizeText(target.nsMax, unit)}`;
   return `≤ ${times(target.timesMax)} the ${measure(unit)}`;
 }
 
-function figureText({ figure, against, target, unit }: Figure): string {
-  if (against === undefined) return `${short(figure)} ${unit}`;
+export function figureText({ figure, against, target, unit }: Figure): string {
+  if (against === undefined) return sizeText(figure, unit);
   if (target !== undefined && 'timesFasterMin' in target) return `${times(figure)} faster`;
   return `${times(figure)} the ${measure(unit)}`;
 }
 
 function measure(unit: Figure['unit']): string {
-  return unit === 'ns' ? 'time' : 'bytes';
+  return unit === 'ns' ? 'time' : unit;
 }
 
-function times(ratio: number): string {
+/** Times in the unit that leaves at most four digits before the point. */
+export function sizeText(value: number, unit: Figure['unit']): string {
+  if (unit !== 'ns' || value < 1e4) return `${short(value)} ${unit}`;
+  return value < 1e7 ? `${short(value / 1e3)} µs` : `${short(value / 1e6)} ms`;
+}
+
+export function times(ratio: number): string {
   return `${short(ratio)}x`;
 }
 
