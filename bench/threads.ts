@@ -6,6 +6,7 @@
 import { Worker } from 'node:worker_threads';
 import { createDomain } from 'kds';
 import { createArena, openThreadsDomain } from 'kds/threads';
+import { bareAwait } from './free.ts';
 import { keepAlive, type Loop, loopSubject, median, quantile, type Subject } from './sampling.ts';
 
 /** What the two workers are told to do. */
@@ -33,6 +34,7 @@ export async function freeInArena(): Promise<Subject[]> {
       }
       return sum;
     },
+    'a bare await': bareAwait,
     'kds, threads': (count) => {
       let sum = 0;
       for (let index = 0; index < count; index++) {
