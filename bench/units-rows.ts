@@ -1,8 +1,8 @@
 /** The rows on units of resources with a capacity. */
 
 import { comparing } from './comparing.ts';
-import type { Row } from './rows.ts';
-import { freeUnits, queuedUnits, unitsInArena } from './units.ts';
+import type { Row, Target } from './rows.ts';
+import { freeUnits, queuedUnits, queueingPeers, unitsInArena } from './units.ts';
 
 /** `first`: the number of the first row. */
 export function unitsRows(first: number): readonly Row[] {
@@ -30,17 +30,21 @@ function freeRow(number: number): Row {
 }
 
 function queuedRow(number: number): Row {
-  const compare = comparing('queued units');
-  const semaphore = 'async-mutex, Semaphore';
+  const targets: Readonly<Record<string, Target>> = {
+    'async-mutex, Semaphore': { timesFasterMin: 50 },
+  };
   return {
     number,
     work: '100,000 waiters for 2 of 4 units: a hand-over',
     unit: 'ns',
-    experiments: [{ name: 'queued units', rounds: 2, subjects: queuedUnits }],
-    comparisons: [
-      compare('kds, promises', semaphore, { timesFasterMin: 50 }),
-      compare('kds, direct', semaphore, { timesFasterMin: 50 }),
-    ],
+    experiments: queueingPeers.map(([peer, rounds]) => {
+      return { name: `queued units, ${peer}`, rounds, subjects: () => queuedUnits(peer) };
+    }),
+    comparisons: queueingPeers.flatMap(([peer]) => {
+      const compare = comparing(`queued units, ${peer}`);
+      const forms = ['kds, promises', 'kds, direct'];
+      return forms.map((form) => compare(form, peer, targets[peer]));
+    }),
   };
 }
 

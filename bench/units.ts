@@ -103,9 +103,27 @@ export async function freeUnits(): Promise<Subject[]> {
   return subjects;
 }
 
-/** Row 28: 100,000 wait for 2 of 4 units. */
-export function queuedUnits(): Subject[] {
-  return handover('async-mutex, Semaphore', asyncMutex, undefined, { promises, direct });
+/**
+ * Row 28: 100,000 wait for 2 of 4 units; of peers without weights, for 1 of 2. The number of rounds
+ * is small where a hand-over takes longer the more wait.
+ */
+export const queueingPeers = [
+  ['async-mutex, Semaphore', 2],
+  ['async-sema (1 of 2)', 9],
+  ['p-limit (1 of 2)', 9],
+  ['Effect, Semaphore', 9],
+] as const;
+
+type QueueingPeer = (typeof queueingPeers)[number][0];
+
+export function queuedUnits(peer: QueueingPeer): Subject[] {
+  const queueings: Readonly<Record<QueueingPeer, Queueing>> = {
+    'async-mutex, Semaphore': asyncMutex,
+    'async-sema (1 of 2)': asyncSema,
+    'p-limit (1 of 2)': inPLimit,
+    'Effect, Semaphore': effect,
+  };
+  return handover(peer, queueings[peer], undefined, { promises, direct });
 }
 
 /** Row 29: threads. */
@@ -184,6 +202,52 @@ const asyncMutex: Queueing = async (count) => {
   for (let index = 0; index < count; index++) void semaphore.acquire(2).then(onGrant);
   const letGo = (): Promise<void> => {
     release();
+    return through;
+  };
+  return { letGo };
+};
+
+const asyncSema: Queueing = async (count) => {
+  const sema = new Sema(2);
+  await Promise.all([sema.acquire(), sema.acquire()]);
+  const { pass, through } = turnstile(count);
+  const onGrant = (): void => {
+    sema.release();
+    pass();
+  };
+  for (let index = 0; index < count; index++) void sema.acquire().then(onGrant);
+  const letGo = (): Promise<void> => {
+    sema.release();
+    sema.release();
+    return through;
+  };
+  return { letGo };
+};
+
+const inPLimit: Queueing = async (count) => {
+  const limit = pLimit(2);
+  const { pass, through } = turnstile(count);
+  let open = (): void => {};
+  const gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  for (let holder = 0; holder < 2; holder++) void limit(() => gate);
+  for (let index = 0; index < count; index++) void limit(pass);
+  const letGo = (): Promise<void> => {
+    open();
+    return through;
+  };
+  return { letGo };
+};
+
+const effect: Queueing = async (count) => {
+  const semaphore = Effect.unsafeMakeSemaphore(capacity);
+  const { pass, through } = turnstile(count);
+  await Effect.runPromise(semaphore.take(capacity));
+  const passing = semaphore.withPermits(2)(Effect.sync(pass));
+  for (let index = 0; index < count; index++) Effect.runFork(passing);
+  const letGo = (): Promise<void> => {
+    Effect.runFork(semaphore.release(capacity));
     return through;
   };
   return { letGo };
