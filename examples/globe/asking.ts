@@ -6,13 +6,6 @@
 
 import { frameBufferCount, type Scene, type Stage, stages, vertexBufferCount } from './scene.ts';
 
-export interface Asking {
-  /** Resolves when all requests are queued that must precede this stage's for a frame. */
-  turnOf(frame: number): Promise<void>;
-  /** This stage's request for the next frame stands in line. */
-  hasAsked(): void;
-}
-
 /** Of which stage and, relative to its own, frame. */
 const comesAfter: Readonly<Record<Stage, readonly (readonly [Stage, number])[]>> = {
   geometry: [['render', -vertexBufferCount]],
@@ -24,22 +17,40 @@ const comesAfter: Readonly<Record<Stage, readonly (readonly [Stage, number])[]>>
   display: [['compose', 0]],
 };
 
-export function askingFor(stage: Stage, scene: Scene): Asking {
+/**
+ * Requests the buffers of all frames of a stage. A request that is granted at once runs its work
+ * from the next microtask. So this does not yield to microtasks while more can be requested: if it
+ * did, the work would come before the requests of all later stages, which would then be late, and
+ * stay late.
+ *
+ * @param request - Requests a frame. Returns a promise if its request is not queued yet.
+ */
+export async function requestInOrder(
+  stage: Stage,
+  scene: Scene,
+  request: (frame: number) => Promise<void> | undefined,
+): Promise<void> {
   const asked = new Int32Array(scene.asked);
-  return {
-    async turnOf(frame) {
-      for (const [before, offset] of comesAfter[stage]) {
-        const at = stages.indexOf(before);
-        for (let count = Atomics.load(asked, at); count <= frame + offset; ) {
-          await Atomics.waitAsync(asked, at, count).value;
-          count = Atomics.load(asked, at);
-        }
+  for (let frame = 0; frame < scene.frameCount; frame++) {
+    for (const [before, offset] of comesAfter[stage]) {
+      const at = stages.indexOf(before);
+      for (let count = Atomics.load(asked, at); count <= frame + offset; ) {
+        await Atomics.waitAsync(asked, at, count).value;
+        count = Atomics.load(asked, at);
       }
-    },
-    hasAsked() {
-      const at = stages.indexOf(stage);
-      Atomics.add(asked, at, 1);
-      Atomics.notify(asked, at);
-    },
-  };
+    }
+    const queued = request(frame);
+    if (queued !== undefined) await queued;
+    const at = stages.indexOf(stage);
+    Atomics.add(asked, at, 1);
+    Atomics.notify(asked, at);
+  }
+}
+
+/** Resolves when a job's request is queued; undefined if it is. */
+export function queuedOf(job: {
+  readonly state: string;
+  readonly enqueued: Promise<void> | undefined;
+}): Promise<void> | undefined {
+  return job.state === 'submitted' ? job.enqueued : undefined;
 }

@@ -8,7 +8,7 @@ import type { DisplayStatistics } from 'kds/display';
 import { traceIfAsked } from 'kds/inspect/trace';
 import { createJobQueue } from 'kds/jobs';
 import { type Arena, openThreadsDomain } from 'kds/threads';
-import { askingFor } from './asking.ts';
+import { queuedOf, requestInOrder } from './asking.ts';
 import { makeContext } from './canvas.ts';
 import { Buffers, type Scene, type Stage, type WorkStage } from './scene.ts';
 import { StageWork } from './stage-work.ts';
@@ -26,7 +26,6 @@ const { stage, scene, arena, viewer } = workerData as StageData;
 const tracing = traceIfAsked();
 const domain = openThreadsDomain(arena, { label: stage });
 const buffers = new Buffers(scene);
-const { turnOf, hasAsked } = askingFor(stage, scene);
 
 /** Message of the display when all frames have been displayed. */
 export interface DisplayEnd {
@@ -36,24 +35,21 @@ export interface DisplayEnd {
 async function work(own: WorkStage): Promise<void> {
   const queue = createJobQueue(domain, { capacity: 4, concurrency: 1 });
   const stageWork = new StageWork(scene, makeContext);
-  for (let frame = 0; frame < scene.frameCount; frame++) {
-    await turnOf(frame);
+  await requestInOrder(own, scene, (frame) => {
     const run = stageWork.run.bind(stageWork, own, frame);
-    const job = queue.submit({ ...buffers.setOf(own, frame), label: `${own} ${frame}`, run });
-    await job.enqueued;
-    hasAsked();
-  }
+    const set = buffers.setOf(own, frame);
+    return queuedOf(queue.submit({ ...set, label: `${own} ${frame}`, run }));
+  });
   await queue.drain();
 }
 
 async function show(): Promise<void> {
   const display = createTimedDisplay(domain, scene, buffers.frames.buffers, viewer);
   let last: Promise<unknown> = Promise.resolve();
-  for (let frame = 0; frame < scene.frameCount; frame++) {
-    await turnOf(frame);
+  await requestInOrder('display', scene, (frame) => {
     last = display.present(buffers.frameOf(frame), { number: frame }).outcome;
-    hasAsked();
-  }
+    return undefined;
+  });
   await last;
   const end: DisplayEnd = { statistics: display.statistics() };
   parentPort?.postMessage(end);

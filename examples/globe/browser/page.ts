@@ -7,7 +7,7 @@ import type { SyncGrant } from 'kds';
 import type { SharedBuffer } from 'kds/buffers';
 import { animationFrameVsync, createDisplay } from 'kds/display';
 import { createArena, openThreadsDomain } from 'kds/threads';
-import { askingFor } from '../asking.ts';
+import { requestInOrder } from '../asking.ts';
 import { Buffers, hasWork, makeScene, size, type WorkStage } from '../scene.ts';
 
 /** What a worker of the page is begun with. */
@@ -55,9 +55,7 @@ setInterval(() => {
   navigator.sendBeacon('/statistics', statistics);
 }, reportMs);
 
-const { turnOf, hasAsked } = askingFor('display', scene);
-for (let frame = 0; ; frame++) {
-  await turnOf(frame);
+await requestInOrder('display', scene, (frame) => {
   display.present(buffers.frameOf(frame), { number: frame });
-  hasAsked();
-}
+  return undefined;
+});

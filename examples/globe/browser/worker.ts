@@ -2,7 +2,7 @@
 
 import { createJobQueue } from 'kds/jobs';
 import { openThreadsDomain } from 'kds/threads';
-import { askingFor } from '../asking.ts';
+import { queuedOf, requestInOrder } from '../asking.ts';
 import { Buffers, size } from '../scene.ts';
 import { StageWork } from '../stage-work.ts';
 import type { Context } from '../work.ts';
@@ -17,14 +17,11 @@ async function work({ stage, scene, arena }: Beginning): Promise<void> {
   const buffers = new Buffers(scene);
   const stageWork = new StageWork(scene, makeContext);
   const queue = createJobQueue(domain, { capacity: 4, concurrency: 1 });
-  const { turnOf, hasAsked } = askingFor(stage, scene);
-  for (let frame = 0; ; frame++) {
-    await turnOf(frame);
+  await requestInOrder(stage, scene, (frame) => {
     const run = stageWork.run.bind(stageWork, stage, frame);
-    const job = queue.submit({ ...buffers.setOf(stage, frame), label: `${stage} ${frame}`, run });
-    await job.enqueued;
-    hasAsked();
-  }
+    const set = buffers.setOf(stage, frame);
+    return queuedOf(queue.submit({ ...set, label: `${stage} ${frame}`, run }));
+  });
 }
 
 function makeContext(): Context {
