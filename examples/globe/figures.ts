@@ -1,8 +1,12 @@
-/** From the times that the stages wrote down to the table. */
+/**
+ * From the times that the stages wrote down to the table. The forms run in turns, in a few rounds,
+ * and the table has the median of each form's rounds: so no form is the first, and a machine that is
+ * slow for a while slows all of them.
+ */
 
-import type { DisplayStatistics } from 'kds/display';
 import { frameBufferCount, hasWork, type Scene, Times, vertexBufferCount } from './scene.ts';
 
+/** Figures of a form in one round. */
 export interface Figures {
   readonly form: string;
   readonly p50Ms: number;
@@ -11,7 +15,7 @@ export interface Figures {
   readonly shown: number;
 }
 
-/** Frames that are left out at the start: workers start, code is compiled. */
+/** Frames of the live pipeline that are left out at the start: workers start. */
 export const warmUpFrames = 10;
 
 /**
@@ -34,16 +38,39 @@ export function handOversOf(times: Times, frame: number): number[] {
   return hasWork.map((stage) => times.began(stage, frame) - Math.max(...before[stage]));
 }
 
-export function figuresOf(form: string, scene: Scene, statistics: DisplayStatistics): Figures {
+/** Figures of the frames from `first` on, all of which have been displayed. */
+export function figuresOf(form: string, scene: Scene, first: number): Figures {
   const times = new Times(scene);
   const waits: number[] = [];
-  for (let frame = warmUpFrames; frame < scene.frameCount; frame++) {
+  for (let frame = first; frame < scene.frameCount; frame++) {
     waits.push(...handOversOf(times, frame));
   }
-  waits.sort((a, b) => a - b);
-  const quantile = (part: number): number => waits[Math.floor(part * (waits.length - 1))] ?? 0;
-  const missed = statistics.missed + statistics.skipped;
-  return { form, p50Ms: quantile(0.5), p99Ms: quantile(0.99), missed, shown: statistics.shown };
+  const missed = times.missedUntil(scene.frameCount - 1) - times.missedUntil(first - 1);
+  const shown = scene.frameCount - first;
+  return { form, p50Ms: quantile(waits, 0.5), p99Ms: quantile(waits, 0.99), missed, shown };
+}
+
+/** Of each form the medians of its rounds; frames and missed vsyncs are those of all rounds. */
+export function mediansOf(rounds: readonly Figures[]): Figures[] {
+  const forms = [...new Set(rounds.map(({ form }) => form))];
+  return forms.map((form) => {
+    const own = rounds.filter((figures) => figures.form === form);
+    const medianOf = (of: (figures: Figures) => number): number => quantile(own.map(of), 0.5);
+    const sumOf = (of: (figures: Figures) => number): number =>
+      own.reduce((sum, figures) => sum + of(figures), 0);
+    return {
+      form,
+      p50Ms: medianOf(({ p50Ms }) => p50Ms),
+      p99Ms: medianOf(({ p99Ms }) => p99Ms),
+      missed: sumOf(({ missed }) => missed),
+      shown: sumOf(({ shown }) => shown),
+    };
+  });
+}
+
+function quantile(values: readonly number[], part: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(part * (sorted.length - 1))] ?? 0;
 }
 
 export function tableOf(figures: readonly Figures[]): string {

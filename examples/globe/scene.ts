@@ -91,7 +91,7 @@ export class Buffers {
 
 /** When each stage began and ended each frame, in ms on the one clock of the process. */
 export class Times {
-  static readonly perFrame = 2 * hasWork.length + 1;
+  static readonly perFrame = 2 * hasWork.length + 2;
   readonly #cells: Float64Array;
   readonly #count: number;
 
@@ -116,7 +116,16 @@ export class Times {
 
   /** The vsync at which the display releases a frame's buffer. */
   letGo(frame: number, vsyncMs: number): void {
-    this.#cells[this.#of(frame) + Times.perFrame - 1] = vsyncMs;
+    this.#cells[this.#of(frame) + Times.perFrame - 2] = vsyncMs;
+  }
+
+  /** The frame is on the screen; that many vsyncs have been missed until then. */
+  show(frame: number, missedCount: number): void {
+    this.#cells[this.#of(frame) + Times.perFrame - 1] = missedCount;
+  }
+
+  missedUntil(frame: number): number {
+    return this.#cells[this.#of(frame) + Times.perFrame - 1] as number;
   }
 
   began(stage: WorkStage, frame: number): number {
@@ -131,7 +140,7 @@ export class Times {
 
   wasLetGo(frame: number): number {
     if (frame < 0) return Number.NEGATIVE_INFINITY;
-    return this.#cells[this.#of(frame) + Times.perFrame - 1] as number;
+    return this.#cells[this.#of(frame) + Times.perFrame - 2] as number;
   }
 
   #at(stage: WorkStage, frame: number): number {

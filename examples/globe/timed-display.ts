@@ -37,6 +37,8 @@ export function createTimedDisplay(
   };
   const onShown = ({ number, buffer, grant }: ShownFrame<SharedBuffer, SyncGrant>): void => {
     if (number > 0) times.letGo(number - 1, vsyncMs);
+    const { missed, skipped } = display.statistics();
+    times.show(number, missed + skipped);
     if (!isFrameWanted) return;
     isFrameWanted = false;
     const pixels = Uint8ClampedArray.from(buffer.read(grant, Uint8ClampedArray));

@@ -75,6 +75,7 @@ describe('the globe', () => {
       const out = join(folder, 'globe.png');
       const { exited, output } = run(process.execPath, [start, '--frames', '40', '--out', out]);
       expect([await exited, output()]).toEqual([0, expect.stringContaining('globe.png')]);
+      expect(output()).toContain('2 rounds of 20 frames at 60 Hz, after 60 each');
       for (const form of ['directly', 'an idle main thread', 'a half busy main thread']) {
         expect(output()).toMatch(new RegExp(`${form} +\\d+\\.\\d+ ms +\\d+\\.\\d+ ms +40 +\\d+`));
       }
@@ -96,9 +97,9 @@ describe('the globe', () => {
       expect([await exited, output()]).toEqual([0, expect.stringContaining('globe.png')]);
       const { faults, domains } = checkTrace(readFileSync(trace, 'utf8'));
       expect(faults).toEqual([]);
-      // Three forms, each with four stages that want 20 frames; and the picture.
+      // Three forms, each with four stages that want 20 frames after 60; and the picture.
       const grants = domains.map(({ grantCount }) => grantCount).sort((a, b) => b - a);
-      expect(grants).toEqual([80, 80, 80, 1]);
+      expect(grants).toEqual([320, 320, 320, 1]);
     } finally {
       removeFolder(folder);
     }
