@@ -9,6 +9,7 @@ import { signalledFence } from './fences.ts';
 import { awaitedName, awaitedPair, syncPair } from './free.ts';
 import { amongHeld, amongNames, besideHeld } from './held.ts';
 import { queuedJobs } from './jobs.ts';
+import { pipeline, pipelineForms, pipelineRounds } from './pipeline.ts';
 import * as queued from './queued.ts';
 import { redisRows } from './redis-rows.ts';
 import type { Subject } from './sampling.ts';
@@ -51,7 +52,7 @@ export interface Comparison {
 export interface Row {
   readonly number: number;
   readonly work: string;
-  readonly unit: 'ns' | 'bytes' | 'modules';
+  readonly unit: 'ns' | 'bytes' | 'modules' | 'vsyncs';
   readonly experiments: readonly Experiment[];
   readonly comparisons: readonly Comparison[];
 }
@@ -456,6 +457,44 @@ function startUpModulesRow(): Row {
   };
 }
 
+/** Both rows of the pipeline are of one run. */
+const pipelineExperiment: Experiment = {
+  name: 'pipeline',
+  rounds: pipelineRounds,
+  subjects: pipeline,
+};
+
+function pipelineRow(): Row {
+  const compare = comparing(pipelineExperiment.name);
+  const { direct, idle, busy } = pipelineForms;
+  const p99 = (form: string): string => `${form}, p99`;
+  return {
+    number: 33,
+    work: 'the pipeline of npm start: a hand-over from one stage to the next',
+    unit: 'ns',
+    experiments: [pipelineExperiment],
+    comparisons: [
+      compare(direct, idle, { timesMax: 0.5 }),
+      compare(direct, busy),
+      compare(p99(direct), p99(idle), { timesMax: 0.8 }),
+      compare(p99(direct), p99(busy), { timesMax: 0.25 }),
+    ],
+  };
+}
+
+function missedVsyncsRow(): Row {
+  const experiment = pipelineExperiment.name;
+  return {
+    number: 34,
+    work: 'the pipeline of npm start: vsyncs missed in a round of 60 frames',
+    unit: 'vsyncs',
+    experiments: [pipelineExperiment],
+    comparisons: Object.values(pipelineForms).map((form) => {
+      return { of: { experiment, subject: `${form}, missed` } };
+    }),
+  };
+}
+
 export const rows: readonly Row[] = [
   syncPairRow(),
   awaitedPairRow(),
@@ -481,4 +520,6 @@ export const rows: readonly Row[] = [
   usedProcessRow(),
   startUpTimeRow(),
   startUpModulesRow(),
+  pipelineRow(),
+  missedVsyncsRow(),
 ];

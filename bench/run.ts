@@ -35,10 +35,12 @@ else await runExperiment(values.experiment);
 
 async function runAll(): Promise<void> {
   const chosen = chosenRows();
-  const experiments = chosen.flatMap((row) => row.experiments);
+  const experiments = new Set(chosen.flatMap((row) => row.experiments));
   const samples: Record<string, Samples> = {};
-  for (const [index, experiment] of experiments.entries()) {
-    process.stderr.write(`${index + 1}/${experiments.length} ${experiment.name} ... `);
+  let started = 0;
+  for (const experiment of experiments) {
+    started++;
+    process.stderr.write(`${started}/${experiments.size} ${experiment.name} ... `);
     const startMs = performance.now();
     samples[experiment.name] = await inOwnProcess(experiment);
     process.stderr.write(`${((performance.now() - startMs) / 1000).toFixed(1)} s\n`);
