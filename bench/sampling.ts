@@ -70,9 +70,9 @@ const keptAlive: unknown[] = [];
 export const never = new Promise<never>(() => {});
 
 /**
- * Keeps one object of each measured kind alive until the process ends. If garbage is collected while
- * no object of a kind is alive, the engine discards the code compiled for that kind, and what is
- * measured is the compiler.
+ * Keeps one object of each measured kind alive until the process ends. If garbage is collected
+ * while no object of a kind is alive, the engine discards the code compiled for that kind, and what
+ * is measured is the compiler.
  */
 export function keepAlive(...objects: readonly unknown[]): void {
   keptAlive.push(...objects);

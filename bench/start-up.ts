@@ -57,7 +57,7 @@ export function startUpModules(): Subject[] {
   });
 }
 
-/** ES modules by a hook of the loader, which does not see what `require` loads; that by its cache. */
+/** ES modules by a hook of the loader; what `require` loads, unseen by the hook, by its cache. */
 function counted(program: string): string {
   const hooks = `let count;
     export function initialize(shared) { count = new Int32Array(shared); }

@@ -3,7 +3,8 @@
  * call has met decides how it is compiled, and a real program is not a loop over one call.
  *
  * Each sample is a loop in one of the processes, which take turns. The luck of a process (where its
- * objects are, what was compiled first) is larger than the noise of a loop, so there are a few pairs.
+ * objects are, what was compiled first) is larger than the noise of a loop, so there are four
+ * pairs.
  */
 
 import { type ChildProcess, fork } from 'node:child_process';

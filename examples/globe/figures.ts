@@ -1,7 +1,7 @@
 /**
  * From the times that the stages wrote down to the table. The forms run in turns, in a few rounds,
- * and the table has the median of each form's rounds: so no form is the first, and a machine that is
- * slow for a while slows all of them.
+ * and the table has the median of each form's rounds: so no form is the first, and a machine that
+ * is slow for a while slows all of them.
  */
 
 import { frameBufferCount, hasWork, type Scene, Times, vertexBufferCount } from './scene.ts';
