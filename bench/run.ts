@@ -13,11 +13,13 @@ import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
-import { writeDocument } from './document.ts';
+import { chartOf } from './chart.ts';
+import { chartFileOf, chartTitleOf, writeDocument } from './document.ts';
 import { type Figure, figuresOf, type SamplesByExperiment } from './figures.ts';
 import { describeMachine } from './machine.ts';
 import { type Experiment, type Row, rows } from './rows.ts';
 import { type Samples, takeTurns } from './sampling.ts';
+import { comparedOf } from './summary.ts';
 import { asText } from './table.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -86,4 +88,6 @@ function report(chosen: readonly Row[], samples: SamplesByExperiment): void {
   const introduction = readFileSync(`${root}bench/introduction.md`, 'utf8');
   mkdirSync(`${root}docs`, { recursive: true });
   writeFileSync(file, writeDocument(before, introduction, machine, rows, figures));
+  const chart = chartOf(comparedOf(rows, figures), chartTitleOf(machine));
+  writeFileSync(`${root}docs/${chartFileOf(machine)}`, chart);
 }

@@ -59,14 +59,14 @@ function cellsOf(figure: Figure): string[] {
   return ['', of, against, wanted, figureText(figure), spread, verdict, size(ours), size(theirs)];
 }
 
-export function targetText(target: Target, unit: Figure['unit']): string {
+function targetText(target: Target, unit: Figure['unit']): string {
   if ('timesFasterMin' in target) return `≥ ${target.timesFasterMin}x faster`;
   if ('bytesMax' in target) return `≤ ${target.bytesMax} bytes`;
   if ('nsMax' in target) return `≤ ${sizeText(target.nsMax, unit)}`;
   return `≤ ${times(target.timesMax)} the ${measure(unit)}`;
 }
 
-export function figureText({ figure, against, target, unit }: Figure): string {
+function figureText({ figure, against, target, unit }: Figure): string {
   if (against === undefined) return sizeText(figure, unit);
   if (target !== undefined && 'timesFasterMin' in target) return `${times(figure)} faster`;
   return `${times(figure)} the ${measure(unit)}`;
