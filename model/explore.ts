@@ -56,6 +56,8 @@ export const allCallers: readonly Caller[] = [false, true].flatMap((sync) =>
 export interface Exploration {
   readonly stateCount: number;
   readonly transitionCount: number;
+  /** How many operations have been done in the short way too, to the same words. */
+  readonly shortCount: number;
   /** How often each operation came to each outcome. */
   readonly outcomes: ReadonlyMap<string, number>;
   /** Every transition, as test vectors; empty if they are not written. */
@@ -128,7 +130,8 @@ export function explore(world: World, writesVectors = true): Exploration {
     from.state = undefined;
   }
   const vectors = writesVectors ? vectorsFrom(open[0] as Reached, world, names) : '';
-  return { stateCount: seen.size, transitionCount, outcomes, vectors };
+  const { shortCount } = pair;
+  return { stateCount: seen.size, transitionCount, shortCount, outcomes, vectors };
 }
 
 function applyOn(pair: Pair, trail: Trail): Outcome {

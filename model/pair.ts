@@ -14,6 +14,7 @@ import {
   Core,
   commit,
   endOfSlots,
+  enqueueFree,
   findFaults,
   GRANTED,
   HAS_DETAILS,
@@ -22,6 +23,7 @@ import {
   type MemorySize,
   numbersIn,
   PASS_LOCKED,
+  removeAlone,
   rollBack,
   SYNC,
 } from '../src/core/index.ts';
@@ -99,6 +101,8 @@ export class Pair {
   readonly #endIdle: boolean;
   readonly #wordsMax: number;
   #tagLast = 0;
+  /** Number of short operations that core has done. */
+  shortCount = 0;
   /** The words before the operation that is under way, where it is to be undone. */
   #before: Int32Array | undefined = undefined;
 
@@ -211,6 +215,7 @@ export class Pair {
       return this.#compare(declared);
     }
     const bits = (sync ? SYNC : 0) | (locked === 'ignore' ? PASS_LOCKED : 0);
+    this.#compareEnqueueFree(refs, spec, bits);
     const ref = this.#orFull(refs, () =>
       this.core.enqueue(
         refs,
@@ -311,8 +316,61 @@ export class Pair {
       same('held by another', this.core.isHeld(ref, this.core.token(ref) + 1), false);
       this.#noteEnd([set]);
     }
+    this.#compareRemoveAlone(ref);
     this.core.remove(ref, died);
     this.#settle(this.oracle.remove(set, died), [], isObserver ? [] : touched);
+  }
+
+  /** Compares {@link enqueueFree} with {@link Core.enqueue}, word for word, in this state. */
+  #compareEnqueueFree(refs: readonly number[], spec: OracleSpec, bits: number): void {
+    const [first, second = first] = refs;
+    if (first === undefined || refs.length > 2 || spec.units !== undefined) return;
+    // The usual operation needs a slot that it does not use where a resource is named twice.
+    if (refs.length === 2 && first === second) return;
+    const exclusiveCount = countExclusive(spec);
+    const [usual, short] = this.#twoCopies(refs);
+    const set = enqueueFree(short.memory, first, second as number, exclusiveCount, bits, 5, 6);
+    const expected =
+      set === L.NOBODY ? L.NOBODY : usual.enqueue(refs, exclusiveCount, refs.length, bits, 5, 6);
+    this.#sameWords(short, usual);
+    same('set of the short operation', set, expected);
+    if (set !== L.NOBODY) this.shortCount++;
+  }
+
+  /** The same of {@link removeAlone}, of resources that the backend keeps. */
+  #compareRemoveAlone(ref: number): void {
+    const refs: number[] = [];
+    for (let link = this.core.firstLink(ref); link !== 0; link = this.core.nextLink(link)) {
+      refs.push(this.core.resourceOf(link));
+    }
+    const [usual, short] = this.#twoCopies(refs);
+    const [token, userData] = [short.token(ref), short.userData(ref)];
+    same('ended by another token', removeAlone(short.memory, ref, token + 1, userData), false);
+    same('ended by other user data', removeAlone(short.memory, ref, token, userData + 1), false);
+    if (removeAlone(short.memory, ref, token, userData)) {
+      usual.remove(ref, false);
+      this.shortCount++;
+    }
+    this.#sameWords(short, usual);
+  }
+
+  /** This state without a journal, twice; its resources are kept. */
+  #twoCopies(kept: readonly number[]): readonly [Core, Core] {
+    const { words, end } = this.memory;
+    const copy = (): Core => {
+      const memory = new Memory({ wordsMin: end, wordsMax: end });
+      memory.words.set(words.subarray(0, end));
+      memory.words.fill(0, L.JOURNAL, L.JOURNAL_OPERATION);
+      const core = new Core(memory);
+      for (const ref of kept) core.keep(ref, true);
+      return core;
+    };
+    return [copy(), copy()];
+  }
+
+  #sameWords(short: Core, usual: Core): void {
+    const top = usual.memory.words[L.TOP];
+    same('words', short.memory.words.subarray(0, top), usual.memory.words.subarray(0, top));
   }
 
   #removeAll(sets: readonly Live[], died: boolean): void {

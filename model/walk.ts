@@ -17,8 +17,13 @@ const folder = process.env['KDS_VECTORS'];
  * and the diff shows it.
  */
 export function walk(world: NamedWorld): string {
-  const { stateCount, transitionCount, outcomes, vectors } = explore(world, !world.isLarge);
+  const { stateCount, transitionCount, shortCount, outcomes, vectors } = explore(
+    world,
+    !world.isLarge,
+  );
   console.info(`${world.name}: ${stateCount} states, ${transitionCount} transitions`);
+  // As often as not in the worlds of few sets: a comparison that is never made proves nothing.
+  expect(shortCount).toBeGreaterThan(transitionCount / 1000);
   const shown = [...outcomes.keys()];
   expect(shown).toEqual(expect.arrayContaining([...world.shows, 'remove: done']));
   if (world.isLarge) return '';

@@ -4,6 +4,7 @@
  * them.
  */
 
+import { faultsOfFreeSets } from './faults-of-free-sets.mjs';
 import { faultsOfUnits } from './faults-of-units.mjs';
 
 export const faults = [
@@ -669,4 +670,5 @@ export const faults = [
     replace: '1 + count',
   },
   ...faultsOfUnits,
+  ...faultsOfFreeSets,
 ];

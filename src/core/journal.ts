@@ -13,6 +13,7 @@
  * Without a journal, as in one event loop, {@link save} reads one word of the header.
  */
 
+import { applyIntent } from './intent.ts';
 import * as L from './layout.ts';
 
 /** A record: which slot, and its words. */
@@ -59,6 +60,10 @@ export function isOpen(w: Int32Array): boolean {
  * stays as it is, so that another one can begin this again.
  */
 export function rollBack(w: Int32Array): void {
+  if (w[L.JOURNAL] < 0) {
+    applyIntent(w);
+    return;
+  }
   const first = firstRecord(w[L.JOURNAL_STAMPS]);
   for (let at = w[L.JOURNAL] - recordWords; at >= first; at -= recordWords) {
     const slot = w[at];

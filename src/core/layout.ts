@@ -38,7 +38,10 @@ export const GRANTED_UNSORTED = 10;
 export const LOST_FIRST = 11;
 /** Resources that nobody uses any more, by CHAIN. */
 export const IDLE_FIRST = 12;
-/** Where the next record of the journal goes; 0 while none is kept: see journal.ts. */
+/**
+ * Where the next record of the journal goes (journal.ts), or negative while there is an intent
+ * (intent.ts); 0 while neither is.
+ */
 export const JOURNAL = 13;
 /** First word of the journal's stamps, and end of the slots. */
 export const JOURNAL_STAMPS = 14;

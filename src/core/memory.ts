@@ -19,7 +19,14 @@ export interface MemorySize {
   readonly wordsMax?: number;
 }
 
+/** Where a thread may end in an operation without a journal: see intent.ts. */
+export type Intents = Pick<
+  typeof import('./intent.ts'),
+  'recordArrival' | 'recordEnd' | 'dropIntent'
+>;
+
 export class Memory {
+  readonly intents: Intents | undefined = undefined;
   words: Int32Array;
   doubles: Float64Array;
   /** Slots end here. */

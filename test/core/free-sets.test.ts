@@ -1,0 +1,228 @@
+/**
+ * The short operations: when they are done, when not, and what is left of one whose thread ends
+ * between any two of its writes. That they do what the usual ones do is compared in model/pair.ts.
+ */
+
+import { describe, expect, it } from 'vitest';
+import {
+  Core,
+  dropIntent,
+  endOfSlots,
+  enqueueFree,
+  findFaults,
+  isOpen,
+  layJournal,
+  Memory,
+  recordArrival,
+  recordEnd,
+  removeAlone,
+  rollBack,
+  SYNC,
+} from '../../src/core/index.ts';
+import * as L from '../../src/core/layout.ts';
+
+const wordCount = 1024;
+const userData = 7;
+
+interface World {
+  readonly memory: Memory;
+  readonly core: Core;
+  readonly a: number;
+  readonly b: number;
+}
+
+class SharedMemory extends Memory {
+  override readonly intents = { recordArrival, recordEnd, dropIntent };
+}
+
+/** Two resources that are kept, and slots that have been used before. */
+function createWorld({ isShared = false } = {}): World {
+  const size = { wordsMin: wordCount, wordsMax: wordCount };
+  const memory = isShared ? new SharedMemory(size) : new Memory(size);
+  if (isShared) {
+    memory.end = endOfSlots(wordCount);
+    layJournal(memory.words, memory.end);
+  }
+  const core = new Core(memory);
+  const [a, b] = [core.createResource(1), core.createResource(2)];
+  for (const resource of [a, b]) core.keep(resource, true);
+  core.remove(core.enqueue([a, b], 2, 2, 0, userData, 0), false);
+  return { memory, core, a, b };
+}
+
+describe('a short arrival', () => {
+  it.each([
+    ['a resource that is held', ({ core, a }: World) => void core.enqueue([a], 0, 1, 0, 0, 0)],
+    [
+      'a resource that another set waits for',
+      ({ core, b }: World) => {
+        core.enqueue([b], 1, 1, 0, 0, 0);
+        core.enqueue([b], 1, 1, 0, 0, 0);
+      },
+    ],
+    ['a resource with a capacity', ({ core, b }: World) => void core.setCapacity(b, 3)],
+    [
+      'a flag of recovery anywhere',
+      ({ core, b }: World) => core.remove(core.enqueue([b], 1, 1, 0, 0, 0), true),
+    ],
+    [
+      'an operation with a journal',
+      ({ memory }: World) => memory.words.fill(1000, L.JOURNAL, L.JOURNAL + 1),
+    ],
+    [
+      'no slots that were used before',
+      ({ memory }: World) => memory.words.fill(0, L.FREE, L.FREE + 1),
+    ],
+  ])('is left to the usual one with %s', (_, prepare) => {
+    const world = createWorld();
+    prepare(world);
+    const before = world.memory.words.slice();
+    expect(enqueueFree(world.core.memory, world.a, world.b, 2, 0, userData, 0)).toBe(0);
+    expect(world.memory.words).toEqual(before);
+  });
+
+  it('needs as many free slots as it takes', () => {
+    const { core, memory, a, b } = createWorld();
+    const w = memory.words;
+    const second = w[(w[L.FREE] as number) | L.CHAIN] as number;
+    w[second | L.CHAIN] = L.NOBODY;
+    expect(enqueueFree(core.memory, a, b, 2, 0, userData, 0)).toBe(0);
+    expect(enqueueFree(core.memory, a, a, 1, 0, userData, 0)).not.toBe(0);
+  });
+});
+
+describe('a short end', () => {
+  const both = ({ core, a, b }: World): number =>
+    enqueueFree(core.memory, a, b, 1, SYNC, userData, 0);
+
+  it.each([
+    [
+      'a set that waits behind it',
+      (world: World) => void world.core.enqueue([world.b], 1, 1, 0, 0, 0),
+    ],
+    ['an observer', (world: World) => void world.core.observe([world.a], 1, 1, 0)],
+    [
+      'a resource that is to be dropped when it is idle',
+      ({ core, b }: World) => core.keep(b, false),
+    ],
+    [
+      'a set whose caller keeps it while it waits',
+      ({ core }: World, set: number) => {
+        const other = core.createResource(3);
+        core.enqueue([other], 1, 1, 0, 0, 0);
+        core.declareHolding(core.enqueue([other], 1, 1, 0, 0, 0), [set]);
+      },
+    ],
+    [
+      'an operation with a journal',
+      ({ memory }: World) => memory.words.fill(1000, L.JOURNAL, L.JOURNAL + 1),
+    ],
+  ])('is left to the usual one with %s', (_, prepare) => {
+    const world = createWorld();
+    const set = both(world);
+    prepare(world, set);
+    const before = world.memory.words.slice();
+    expect(removeAlone(world.core.memory, set, world.core.token(set), userData)).toBe(false);
+    expect(world.memory.words).toEqual(before);
+  });
+
+  it('is of this grant only', () => {
+    const world = createWorld();
+    const { core, a, b } = world;
+    const set = both(world);
+    const token = core.token(set);
+    expect(removeAlone(core.memory, set, token, userData + 1)).toBe(false);
+    expect(removeAlone(core.memory, set, token, userData)).toBe(true);
+    expect(removeAlone(core.memory, set, token, userData)).toBe(false);
+    const next = enqueueFree(core.memory, a, b, 1, 0, userData, 0);
+    expect(next).toBe(set);
+    expect(removeAlone(core.memory, set, token, userData)).toBe(false);
+    expect(core.isHeld(set, core.token(next))).toBe(true);
+  });
+});
+
+/** Words that fail at the `count`-th write. */
+function failing(words: Int32Array, count: number): Int32Array {
+  let left = count;
+  return new Proxy(words, {
+    get: (target, key) => Reflect.get(target, key),
+    set: (target, key, value) => {
+      if (left-- === 0) throw new Error('died');
+      return Reflect.set(target, key, value);
+    },
+  });
+}
+
+/** The words but for the clock and the journal, and but for what a free slot holds. */
+function stateOf({ words: w }: Memory): readonly number[] {
+  const state = [...w.subarray(0, w[L.TOP])];
+  state.fill(0, L.CLOCK, L.CLOCK + 2);
+  state.fill(0, L.JOURNAL, L.JOURNAL_OPERATION + 1);
+  for (let slot = w[L.FREE] as number; slot !== 0; slot = w[slot | L.CHAIN] as number) {
+    const kind = (w[slot | L.FLAGS] as number) & L.KIND;
+    state[slot | L.FLAGS] = kind === L.SET || kind === L.RESOURCE ? kind : 0;
+    state.fill(0, slot + L.CHAIN + 1, slot + L.SLOT_WORDS);
+  }
+  return state;
+}
+
+describe.each([
+  ['two resources', true, SYNC],
+  ['one resource', false, SYNC],
+  ['two resources, asynchronously', true, 0],
+])('a thread that ends in a short operation on %s', (_, isPair, bits) => {
+  /**
+   * Runs an operation that ends at its write of this number, is settled by a thread that ends too,
+   * and again by one that does not. False once there is no such write.
+   */
+  function diesAt(count: number, world: World, operation: (core: Core) => unknown): boolean {
+    const { memory } = world;
+    const { words } = memory;
+    memory.words = failing(words, count);
+    try {
+      operation(world.core);
+      return false;
+    } catch {
+      return true;
+    } finally {
+      memory.words = words;
+      for (let at = 0; isOpen(words); at++) {
+        try {
+          rollBack(failing(words, at));
+        } catch {}
+      }
+    }
+  }
+
+  it('has not arrived', () => {
+    let count = 0;
+    for (let hasDied = true; hasDied; count++) {
+      const world = createWorld({ isShared: true });
+      const { core, memory, a, b } = world;
+      const before = stateOf(memory);
+      const ask = (): number => enqueueFree(core.memory, a, isPair ? b : a, 1, bits, userData, 0);
+      hasDied = diesAt(count, world, ask);
+      expect(findFaults(memory)).toEqual([]);
+      if (hasDied && core.sets().length === 0) expect(stateOf(memory)).toEqual(before);
+      if (!hasDied) expect(core.sets()).toHaveLength(1);
+    }
+    expect(count).toBeGreaterThan(20);
+  });
+
+  it('has ended', () => {
+    let count = 0;
+    for (let hasDied = true; hasDied; count++) {
+      const world = createWorld({ isShared: true });
+      const { core, memory, a, b } = world;
+      const before = stateOf(memory);
+      const set = enqueueFree(core.memory, a, isPair ? b : a, 1, bits, userData, 0);
+      const token = core.token(set);
+      hasDied = diesAt(count, world, () => removeAlone(core.memory, set, token, userData));
+      expect(findFaults(memory)).toEqual([]);
+      if (core.isHeld(set, token)) core.remove(set, false);
+      expect(findFaults(memory)).toEqual([]);
+      expect(stateOf(memory)).toEqual(before);
+    }
+    expect(count).toBeGreaterThan(15);
+  });
+});
