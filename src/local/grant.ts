@@ -77,6 +77,7 @@ export interface GrantSource {
   commit(): void;
   abort(error: unknown): unknown;
   release(set: number, token: number, died: boolean): boolean;
+  releaseAlone(set: number, token: number): boolean;
 }
 
 /** What few grants need. */
@@ -181,7 +182,14 @@ export class LocalGrant implements SyncGrant, OuterGrant, Deliverable {
 
   release(part?: ResourceRef | readonly ResourceRef[]): void {
     if (part !== undefined) this.#releasePart(part);
-    else this.endInTime(false);
+    else if (this.own !== undefined || !this.releaseAlone()) this.endInTime(false);
+  }
+
+  private releaseAlone(): boolean {
+    const { set } = this;
+    if (set === 0 || !this.scope.backend.releaseAlone(set, this.ownToken)) return false;
+    this.set = 0;
+    return true;
   }
 
   downgrade(part?: ResourceRef | readonly ResourceRef[] | UnitsLeft): void {

@@ -12,7 +12,7 @@ import { type EventDomain, eventFlags, type RequestOutcome } from '../api/events
 import type { AcquireSyncOptions } from '../api/options.ts';
 import { stealsShared } from '../api/refusals.ts';
 import type { ReadCapacity } from '../api/units.ts';
-import { type Core, GRANTED } from '../core/index.ts';
+import { type Core, enqueueFree, GRANTED, removeAlone } from '../core/index.ts';
 import { waitTimeout } from '../report/blockers.ts';
 import type { LocalReader } from '../report/core-reader.ts';
 import { AbortListeners } from '../runtime/abort-listeners.ts';
@@ -21,12 +21,19 @@ import { TimeLimits } from '../runtime/time-limits.ts';
 import { Capacities } from './capacities.ts';
 import { Endings } from './endings.ts';
 import { LocalEvents } from './events.ts';
-import type { LocalGrant, OpenInner } from './grant.ts';
+import { type GrantScope, LocalGrant, type OpenInner } from './grant.ts';
 import type { HeldContext } from './held-context.ts';
 import { Notices } from './notices.ts';
 import type { Owners } from './owners.ts';
 import type { LocalRequest, RequestScope } from './request.ts';
-import { memoryIsFull, type Queues, type ResolvedSet, Resources } from './resources.ts';
+import {
+  isPair,
+  memoryIsFull,
+  type Queues,
+  type RequestedSet,
+  type ResolvedSet,
+  Resources,
+} from './resources.ts';
 
 /**
  * All that a local backend varies: how operations of several callers come into one order, and where
@@ -54,6 +61,12 @@ export interface Port {
   eventDomain(): EventDomain;
   /** Begins an operation, or one within it. @throws UnavailableError */
   begin(): void;
+  /** User data of a set that has no object and no label. */
+  readonly plainUserData: number;
+  /** Begins an operation in which only such a set comes or goes; false if anything else is due. */
+  beginPlain(): boolean;
+  /** Ends it: a set has come, or gone, or neither. */
+  commitPlain(change: 1 | -1 | 0): void;
   /** Ends an operation whose notices have been reported, and runs the direct deliveries. */
   commit(): void;
   /** Ends an operation that did nothing but grant a set to its caller. */
@@ -83,6 +96,12 @@ export interface Retries {
    * for another reason.
    */
   whenReady<T>(error: unknown, request: () => T): Promise<Awaited<T>>;
+}
+
+/** The scope of a session. */
+interface PlainScope extends GrantScope {
+  /** Whether it is a domain's own, and open. */
+  readonly isPlain: boolean;
 }
 
 export class Operations {
@@ -149,6 +168,37 @@ export class Operations {
   abort(error: unknown): unknown {
     if (!this.port.rollBack()) this.commit();
     return error;
+  }
+
+  /**
+   * The whole operation of a set that is free, of one or two resources that are known, if nothing
+   * of it is to be reported. Undefined otherwise, and then nothing has changed.
+   */
+  takeFree(scope: PlainScope, requested: RequestedSet, bits: number): LocalGrant | undefined {
+    const { core, port, resources } = this;
+    const isReported = eventFlags.hasSubscribers || this.notices.watchdog !== undefined;
+    if (isReported || !scope.isPlain || !isPair(requested) || !port.beginPlain()) return undefined;
+    let set = 0;
+    if (resources.findPair(requested)) {
+      const { first, second } = resources;
+      const { plainUserData } = port;
+      const now = port.clock.now();
+      const { exclusiveCount } = requested;
+      set = enqueueFree(core.memory, first, second, exclusiveCount, bits, plainUserData, now);
+    }
+    const grant = set === 0 ? undefined : new LocalGrant(scope, set, core.token(set));
+    if (set !== 0) requested.isTaken = false;
+    port.commitPlain(set === 0 ? 0 : 1);
+    return grant;
+  }
+
+  /** The whole operation of a release, if it is as simple; otherwise false. */
+  releaseAlone(set: number, token: number): boolean {
+    const { core, port } = this;
+    if (eventFlags.hasSubscribers || !port.beginPlain()) return false;
+    const isReleased = removeAlone(core.memory, set, token, port.plainUserData);
+    port.commitPlain(isReleased ? -1 : 0);
+    return isReleased;
   }
 
   /**

@@ -62,6 +62,9 @@ export class LocalPreparedSet extends OwnPreparedSet<Resources, LocalResource> {
   /** While this is the owner's, no queue has been dropped, so `resolved` is right. */
   epoch = -1;
 
+  /** Nothing of it is used for another one. */
+  isTaken = true;
+
   /** It never changes, so a request may keep it. */
   copy(): this {
     return this;
@@ -122,6 +125,17 @@ export function memoryIsFull(queues: Queues): LimitError {
   return new LimitError('no memory is left for more sets: too many are held or wait');
 }
 
+/** Whether a set has one or two resources, and takes no units. */
+export function isPair({ count, unitsCount }: RequestedSet): boolean {
+  return (count === 1 || count === 2) && unitsCount === 0;
+}
+
+/** What a name stands for; its queue is 0 once it stands for another object. */
+interface RecentResource {
+  ref: ResourceRef;
+  resource: LocalResource;
+}
+
 /** What resources need of the operations on them. */
 interface ResourceSource {
   readonly core: Core;
@@ -140,6 +154,17 @@ export class Resources {
   #requested = new RequestedRefs();
   /** @internal Handles that sets of this domain may name. */
   accept: AcceptHandle = ResourceHandle.acceptOf(this);
+  /** The queues that {@link findPair} has found. */
+  first = 0;
+  second = 0;
+  private readonly recentFirst: RecentResource = {
+    ref: '',
+    resource: new LocalResource(this, '', 0),
+  };
+  private readonly recentSecond: RecentResource = {
+    ref: '',
+    resource: new LocalResource(this, '', 0),
+  };
   /** What was named last, unless it was a prepared set. */
   readonly #scratch = new ResolvedSet();
 
@@ -210,6 +235,40 @@ export class Resources {
     const queues = this.queues;
     if (queues.isUntidy) queues.tidy();
     return requested.epoch === queues.epoch ? requested.resolved : this.resolveAnew(requested);
+  }
+
+  /**
+   * Finds the queues of a set that {@link isPair}, if they are there, and it names none twice:
+   * {@link first} and {@link second}, which is the same if there is one. Within an operation.
+   */
+  findPair(requested: RequestedSet): boolean {
+    const { queues } = this;
+    const { count, resolved, refs } = requested;
+    if (queues.isUntidy) return false;
+    if (resolved === undefined) {
+      const first = this.findQueue(refs[0] as ResourceRef, this.recentFirst);
+      const second =
+        count === 1 ? first : this.findQueue(refs[1] as ResourceRef, this.recentSecond);
+      this.first = first;
+      this.second = second;
+      return first !== 0 && second !== 0 && (first !== second || count === 1);
+    }
+    if (requested.epoch !== queues.epoch) return false;
+    this.first = resolved.queues[0] as number;
+    this.second = resolved.queues[count - 1] as number;
+    return true;
+  }
+
+  /** Of a name or a handle, which mostly is the one that was found last. */
+  private findQueue(ref: ResourceRef, recent: RecentResource): number {
+    if (ref !== recent.ref || recent.resource.queue === 0) {
+      const found = typeof ref === 'string' ? this.queues.names.get(ref) : (ref as LocalResource);
+      if (found === undefined) return 0;
+      recent.ref = ref;
+      recent.resource = found;
+    }
+    const { resource } = recent;
+    return resource.isOpen ? this.queues.existingQueueOf(resource) : 0;
   }
 
   private resolveAnew(requested: RequestedSet): ResolvedSet {

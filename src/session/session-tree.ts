@@ -39,6 +39,7 @@ export class SessionScope<B, T> {
     this.owner = owner;
     this.parent = parent;
     this.tracked = tracked;
+    this.isPlain = tracked === undefined;
     this.#root = parent === undefined ? this : parent.#root;
     this.number = parent === undefined ? 0 : ++this.#root.#numberLast;
   }
@@ -47,6 +48,9 @@ export class SessionScope<B, T> {
   static ofDomain<B, T>(backend: B, label?: string, tracked?: Set<T>): SessionScope<B, T> {
     return new SessionScope<B, T>(backend, { label }, undefined, tracked);
   }
+
+  /** Whether it is a domain's own that notes nothing of what lives, and open. */
+  isPlain: boolean;
 
   get isOpen(): boolean {
     return this.#isOpen;
@@ -74,6 +78,7 @@ export class SessionScope<B, T> {
     const scopes: SessionScope<B, T>[] = [this];
     for (const scope of scopes) {
       scope.#isOpen = false;
+      scope.isPlain = false;
       for (const object of scope.tracked ?? []) owned.push(object);
       for (const child of scope.#children) scopes.push(child);
     }

@@ -39,6 +39,7 @@ let domainCount = 0;
 export class ProcessBackend implements Port {
   readonly capabilities = capabilities;
   readonly retries = retries;
+  readonly plainUserData = 0;
   readonly clock = new CoarseClock();
   readonly owners: ProcessOwners;
   readonly queues: ProcessQueues;
@@ -61,6 +62,17 @@ export class ProcessBackend implements Port {
   }
 
   begin(): void {}
+
+  beginPlain(): boolean {
+    return true;
+  }
+
+  commitPlain(change: 1 | -1 | 0): void {
+    this.owners.count += change;
+    if (this.owners.count === 0 && this.operations.core.memory.words.length > wordsKept) {
+      this.giveBack();
+    }
+  }
 
   commitUncontended(): void {}
 

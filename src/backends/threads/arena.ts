@@ -6,7 +6,14 @@
 import { ProtocolError } from '../../api/errors.ts';
 import { describe } from '../../api/sets.ts';
 import { checkCanShareMemory, isSharedMemory } from '../../api/shared-memory.ts';
-import { endOfSlots, layJournal, Memory } from '../../core/index.ts';
+import {
+  dropIntent,
+  endOfSlots,
+  layJournal,
+  Memory,
+  recordArrival,
+  recordEnd,
+} from '../../core/index.ts';
 import { stateOf } from './agents.ts';
 import * as C from './control.ts';
 import { isLaidOut, layRoot } from './root.ts';
@@ -44,7 +51,7 @@ export interface ArenaOptions {
 
 const magic = 0x6b647361;
 /** Of the layout: of control.ts, root.ts, names.ts, labels.ts, unit-names.ts, and of core. */
-const version = 4;
+const version = 5;
 const bytesMaxDefault = 2 ** 26;
 const bytesMinLimit = 2 ** 16;
 const bytesMaxLimit = 2 ** 30;
@@ -177,6 +184,7 @@ export function idOf(control: Int32Array): string {
 
 /** Core's words in an arena. Only the owner of the arena's lock may read, use or grow them. */
 export class ArenaMemory extends Memory {
+  override readonly intents = { recordArrival, recordEnd, dropIntent };
   readonly #control: Int32Array;
 
   constructor(control: Int32Array) {

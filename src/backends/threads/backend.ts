@@ -19,6 +19,7 @@ import { Blocking } from './blocking.ts';
 import { ArenaClock } from './clock.ts';
 import { JOINING, LIVE, SEED } from './control.ts';
 import { Doorbells } from './doorbells.ts';
+import { userDataOf } from './labels.ts';
 import { Membership } from './membership.ts';
 import { ArenaOwners } from './owners.ts';
 import { ArenaQueues } from './queues.ts';
@@ -38,6 +39,7 @@ export class ThreadsBackend implements Port {
   readonly queues: ArenaQueues;
   readonly retries: ArenaRetries;
   readonly operations: Operations;
+  readonly plainUserData: number;
   readonly #label: string | undefined;
   readonly #section: Section;
   readonly #blocking: Blocking;
@@ -56,6 +58,7 @@ export class ThreadsBackend implements Port {
     const isWithin = (): boolean => this.#section.isOpen;
     this.#label = label;
     this.agent = agent;
+    this.plainUserData = userDataOf(agent.number);
     this.clock = clock;
     this.reader = new ArenaReader(core, clock, unitNames);
     this.queues = queues;
@@ -78,6 +81,15 @@ export class ThreadsBackend implements Port {
 
   begin(): void {
     this.#section.begin();
+  }
+
+  beginPlain(): boolean {
+    // A label of the domain is written with each of its sets.
+    return this.#label === undefined && this.#section.beginPlain();
+  }
+
+  commitPlain(): void {
+    this.#section.commitPlain();
   }
 
   commit(): void {

@@ -62,6 +62,10 @@ export class Joining {
     throw this.#failure ?? new NotReadyError();
   }
 
+  tryTake(): boolean {
+    return false;
+  }
+
   letGo(): void {}
 
   wakeAll(): void {}

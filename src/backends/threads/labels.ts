@@ -19,6 +19,11 @@ export function slotsOfLabels(label: string | undefined, session: string | undef
   return 1 + slotsOf(label) + slotsOf(session);
 }
 
+/** The userData of a set without labels. */
+export function userDataOf(agent: number): number {
+  return -1 - agent;
+}
+
 /** The userData of a set with these labels, in slots that have been reserved. */
 export function writeLabels(
   w: Int32Array,
@@ -26,7 +31,7 @@ export function writeLabels(
   label: string | undefined,
   session: string | undefined,
 ): number {
-  if (label === undefined && session === undefined) return -1 - agent;
+  if (label === undefined && session === undefined) return userDataOf(agent);
   const slot = allocate(w);
   w[slot | L.FLAGS] = L.BACKEND;
   w[slot | L.CHAIN] = L.NOBODY;

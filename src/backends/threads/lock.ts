@@ -74,8 +74,12 @@ export class ArenaLock {
    * -1. Throws what `stillWaits` throws, and then the lock is not taken.
    */
   take(): number {
-    if (this.#steps.compareExchange(this.#control, this.#at, 0, this.#mine) === 0) return -1;
-    return this.#takeContended();
+    return this.tryTake() ? -1 : this.#takeContended();
+  }
+
+  /** Takes the lock if it is free. */
+  tryTake(): boolean {
+    return this.#steps.compareExchange(this.#control, this.#at, 0, this.#mine) === 0;
   }
 
   letGo(): void {

@@ -73,6 +73,12 @@ export class ArenaQueues implements Queues {
     }
   }
 
+  /** Whether {@link follow} has nothing to do. */
+  get isFollowed(): boolean {
+    const w = this.#words;
+    return w[R.ROOT | R.TO_SWEEP] === 0 && w[R.ROOT | R.DROPS] === this.#dropsSeen;
+  }
+
   /** Others may have dropped what is remembered. */
   follow(): void {
     if (this.#words[R.ROOT | R.TO_SWEEP] > 0) this.isUntidy = true;

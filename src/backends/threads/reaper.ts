@@ -36,6 +36,10 @@ export class Reaper {
     this.#due.push(agent);
   }
 
+  get isDue(): boolean {
+    return this.#due.length > 0;
+  }
+
   /** Locked. */
   reapDue(): void {
     while (this.#due.length > 0) this.#reap(this.#due.pop() as number);

@@ -68,6 +68,11 @@ export class ArenaRetries implements Retries {
     return joined.then(request) as Promise<Awaited<T>>;
   }
 
+  /** Whether {@link reached} and {@link run} have nothing to do. */
+  get isIdle(): boolean {
+    return this.#failedMs === 0 && this.#tasks.length === 0;
+  }
+
   /** The lock has been taken. */
   reached(): void {
     this.#failedMs = 0;

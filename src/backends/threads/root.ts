@@ -1,5 +1,6 @@
 /** The first slot of an arena: where all that the backend keeps in core's words begins. */
 
+import { intentMin } from '../../core/index.ts';
 import { save } from '../../core/journal.ts';
 import * as L from '../../core/layout.ts';
 
@@ -40,7 +41,7 @@ export function isLaidOut(w: Int32Array, agentCountMax: number, end: number): bo
   if (top % L.SLOT_WORDS !== 0 || top < inboxOf(agentCountMax) || top > end) return false;
   const free = w[L.FREE];
   if (free % L.SLOT_WORDS !== 0 || free < 0 || free >= top) return false;
-  if (w[L.JOURNAL] < 0 || w[L.JOURNAL] > w.length) return false;
+  if (w[L.JOURNAL] < intentMin || w[L.JOURNAL] > w.length) return false;
   for (let slot = ROOT; slot < inboxOf(agentCountMax); slot += L.SLOT_WORDS) {
     if ((w[slot | L.FLAGS] & L.KIND) !== L.BACKEND) return false;
   }

@@ -35,7 +35,7 @@ interface SectionSource {
 export class Section {
   readonly inbox: Inbox;
   /** The arena's lock, or what stands in its place until the agent has joined. */
-  lock: Pick<ArenaLock, 'take' | 'letGo' | 'wakeAll'>;
+  lock: Pick<ArenaLock, 'take' | 'tryTake' | 'letGo' | 'wakeAll'>;
   readonly #memory: ArenaMemory;
   readonly #source: SectionSource;
   readonly #reaper: Reaper;
@@ -74,6 +74,30 @@ export class Section {
       this.rollBack();
       throw error;
     }
+  }
+
+  /**
+   * Begins an operation that needs no journal (core's intent.ts), and that has nothing to do but
+   * what it is called for; false if the lock is not free, or anything else is due.
+   */
+  beginPlain(): boolean {
+    if (this.#depth > 0 || !this.lock.tryTake()) return false;
+    if (!this.#isAnythingDue()) return true;
+    this.lock.letGo();
+    return false;
+  }
+
+  commitPlain(): void {
+    this.lock.letGo();
+  }
+
+  /** Locked. As {@link #prepare} has it. */
+  #isAnythingDue(): boolean {
+    const memory = this.#memory;
+    const { queues, retries } = this.#source;
+    if (memory.isStale || !retries.isIdle || this.#reaper.isDue || !queues.isFollowed) return true;
+    if (memory.words[L.JOURNAL_STAMPS] !== memory.end || isOpen(memory.words)) return true;
+    return !this.inbox.isEmpty;
   }
 
   commit(): void {

@@ -54,6 +54,24 @@ const scenarios: Record<string, Scenario> = {
     await scene.take('b', 'holder', { shared: ['x'] });
     return () => void scene.domains.a.tryAcquireSync({ shared: 'y', exclusive: 'x' });
   },
+  'takes two names that are known, without a journal': ({ domains: { a } }) => {
+    a.tryAcquireSync({ exclusive: ['x', 'y'] })?.release();
+    return () => void a.tryAcquireSync({ exclusive: 'x', shared: 'y' });
+  },
+  'takes one name that is known, and does not block': async ({ domains: { a } }) => {
+    (await a.acquire({ exclusive: ['x', 'y'] })).release();
+    return () => dying(a.acquire({ shared: 'x' }));
+  },
+  'lets go of what nobody waits for': async (scene) => {
+    const grant = await scene.take('a', 'dies', { exclusive: ['x', 'y'] });
+    const other = scene.domains.a.tryAcquireSync({ exclusive: 'z' });
+    other?.release();
+    const plain = scene.domains.a.tryAcquireSync({ exclusive: 'z', shared: 'w' });
+    return () => {
+      plain?.release();
+      grant.release();
+    };
+  },
   'begins to wait': async (scene) => {
     await scene.take('b', 'holder', { exclusive: ['x'] });
     scene.ask('c', 'before', { shared: ['x', 'y'] });
