@@ -324,17 +324,27 @@ export class Pair {
   /** Compares {@link enqueueFree} with {@link Core.enqueue}, word for word, in this state. */
   #compareEnqueueFree(refs: readonly number[], spec: OracleSpec, bits: number): void {
     const [first, second = first] = refs;
-    if (first === undefined || refs.length > 2 || spec.units !== undefined) return;
-    // The usual operation needs a slot that it does not use where a resource is named twice.
-    if (refs.length === 2 && first === second) return;
+    if (first === undefined || refs.length > 2) return;
     const exclusiveCount = countExclusive(spec);
+    const units = unitsOf(spec) ?? refs.map((_, index) => (index < exclusiveCount ? ALL : 1));
+    const [firstUnits = 0, secondUnits = 0] = units;
     const [usual, short] = this.#twoCopies(refs);
-    const set = enqueueFree(short.memory, first, second as number, exclusiveCount, bits, 5, 6);
-    const expected =
-      set === L.NOBODY ? L.NOBODY : usual.enqueue(refs, exclusiveCount, refs.length, bits, 5, 6);
+    const set = enqueueFree(
+      short.memory,
+      first,
+      second as number,
+      firstUnits,
+      secondUnits,
+      bits,
+      5,
+      6,
+    );
+    if (set !== L.NOBODY) {
+      const expected = usual.enqueue(refs, exclusiveCount, refs.length, bits, 5, 6, units);
+      same('set of the short operation', set, expected);
+      this.shortCount++;
+    }
     this.#sameWords(short, usual);
-    same('set of the short operation', set, expected);
-    if (set !== L.NOBODY) this.shortCount++;
   }
 
   /** The same of {@link removeAlone}, of resources that the backend keeps. */
@@ -356,10 +366,13 @@ export class Pair {
 
   /** This state without a journal, twice; its resources are kept. */
   #twoCopies(kept: readonly number[]): readonly [Core, Core] {
-    const { words, end } = this.memory;
+    const { words } = this.memory;
+    const top = words[L.TOP] as number;
     const copy = (): Core => {
-      const memory = new Memory({ wordsMin: end, wordsMax: end });
-      memory.words.set(words.subarray(0, end));
+      // Room for the slots that the usual operation reserves and does not use.
+      const size = top + 8 * L.SLOT_WORDS;
+      const memory = new Memory({ wordsMin: size, wordsMax: size });
+      memory.words.set(words.subarray(0, top));
       memory.words.fill(0, L.JOURNAL, L.JOURNAL_OPERATION);
       const core = new Core(memory);
       for (const ref of kept) core.keep(ref, true);

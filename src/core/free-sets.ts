@@ -18,18 +18,20 @@ const resourceFlags =
   L.KIND | L.RESOURCE_RECOVERED | L.RESOURCE_OBSERVED | L.RESOURCE_IGNORED | L.RESOURCE_KEPT;
 const quiet = L.RESOURCE | L.RESOURCE_KEPT;
 const granted = L.SET | L.SET_GRANTED;
-const exclusive = L.LINK | L.LINK_TRIGGERED | (L.ALL << L.LINK_UNITS_SHIFT);
-const shared = L.LINK | L.LINK_TRIGGERED | (1 << L.LINK_UNITS_SHIFT);
+const triggered = L.LINK | L.LINK_TRIGGERED;
+const declared = L.ANNEX | L.ANNEX_METERED;
 
 /**
  * {@link Core.enqueue} of one resource (twice the same) or of two, where their queues are empty and
- * nothing is to be reported: the set, granted; or 0, and nothing has changed.
+ * nothing is to be reported: the set, granted; or 0, and nothing has changed. The units are within
+ * the capacities, or ALL.
  */
 export function enqueueFree(
   { words: w, doubles: d, intents }: Memory,
   first: number,
   second: number,
-  exclusiveCount: number,
+  firstUnits: number,
+  secondUnits: number,
   bits: number,
   userData: number,
   grantedAt: number,
@@ -38,13 +40,10 @@ export function enqueueFree(
   const link = w[set | L.CHAIN];
   const last = first === second ? link : w[link | L.CHAIN];
   const inUse =
-    w[first | L.RESOURCE_HEAD] |
-    w[second | L.RESOURCE_HEAD] |
-    w[first | L.RESOURCE_ANNEX] |
-    w[second | L.RESOURCE_ANNEX] |
-    w[L.RECOVERED_COUNT] |
-    w[L.JOURNAL];
+    w[first | L.RESOURCE_HEAD] | w[second | L.RESOURCE_HEAD] | w[L.RECOVERED_COUNT] | w[L.JOURNAL];
   if (inUse !== 0 || set === L.NOBODY || link === L.NOBODY || last === L.NOBODY) return L.NOBODY;
+  const annexes = w[first | L.RESOURCE_ANNEX] | w[second | L.RESOURCE_ANNEX];
+  if (annexes !== 0 && !areDeclared(w, first, second)) return L.NOBODY;
   if (intents !== undefined) intents.recordArrival(w, set, last, first, second);
   const sync = bits & L.SET_SYNC;
   const arrival = d[L.CLOCK >> 1] + 1;
@@ -56,10 +55,9 @@ export function enqueueFree(
   w[set | L.SET_GRANTED_AT] = grantedAt;
   w[set | L.SET_EDGES] = L.NOBODY;
   d[(set | L.SET_STAMP) >> 1] = arrival;
-  putAlone(w, d, set, link, first, exclusiveCount === 0 ? shared : exclusive, arrival);
-  if (last !== link) {
-    putAlone(w, d, set, last, second, exclusiveCount < 2 ? shared : exclusive, arrival);
-  }
+  putAlone(w, d, set, link, first, firstUnits, arrival);
+  if (last !== link) putAlone(w, d, set, last, second, secondUnits, arrival);
+  if (annexes !== 0) meterAlone(w, set, link, last);
   w[last | L.CHAIN] = L.NOBODY;
   if (sync !== 0) countSync(w, first, second, L.RESOURCE_SYNC_ONE);
   if (intents !== undefined) intents.dropIntent(w);
@@ -72,10 +70,10 @@ function putAlone(
   set: number,
   link: number,
   resource: number,
-  flags: number,
+  units: number,
   arrival: number,
 ): void {
-  w[link | L.FLAGS] = flags;
+  w[link | L.FLAGS] = triggered | (units << L.LINK_UNITS_SHIFT);
   w[link | L.LINK_PREVIOUS] = L.NOBODY;
   w[link | L.LINK_NEXT] = L.NOBODY;
   w[link | L.LINK_SET] = set;
@@ -83,7 +81,27 @@ function putAlone(
   d[(link | L.LINK_ARRIVAL) >> 1] = arrival;
   w[resource | L.RESOURCE_HEAD] = link;
   w[resource | L.RESOURCE_TAIL] = link;
-  w[resource | L.RESOURCE_USED] = flags >>> L.LINK_UNITS_SHIFT;
+  w[resource | L.RESOURCE_USED] = units;
+}
+
+/** Whether these have declared capacities, or none, and no observers. */
+function areDeclared(w: Int32Array, first: number, second: number): boolean {
+  const observed = (w[first | L.FLAGS] | w[second | L.FLAGS]) & L.RESOURCE_OBSERVED;
+  return observed === 0 && isDeclaredOrNone(w, first) && isDeclaredOrNone(w, second);
+}
+
+function isDeclaredOrNone(w: Int32Array, resource: number): boolean {
+  const annex = w[resource | L.RESOURCE_ANNEX];
+  return annex === L.NOBODY || w[annex | L.FLAGS] === declared;
+}
+
+/** They are alone in their queues, so that no link has ranges of numbers (numbers.ts). */
+function meterAlone(w: Int32Array, set: number, link: number, last: number): void {
+  w[set | L.FLAGS] |= L.SET_METERED;
+  for (const each of [link, last]) {
+    const annex = w[w[each | L.LINK_RESOURCE] | L.RESOURCE_ANNEX];
+    if (annex !== L.NOBODY) w[each | L.FLAGS] |= L.LINK_METERED;
+  }
 }
 
 function countSync(w: Int32Array, first: number, second: number, change: number): void {
@@ -103,7 +121,8 @@ export function removeAlone(
   userData: number,
 ): boolean {
   const flags = w[set | L.FLAGS];
-  if ((flags & ~L.SET_SYNC) !== granted || d[(set | L.SET_STAMP) >> 1] !== token) return false;
+  if ((flags & ~(L.SET_SYNC | L.SET_METERED)) !== granted || d[(set | L.SET_STAMP) >> 1] !== token)
+    return false;
   const link = w[set | L.CHAIN];
   const next = w[link | L.CHAIN];
   if (link === L.NOBODY || w[set | L.SET_USER_DATA] !== userData) return false;

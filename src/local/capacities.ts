@@ -1,6 +1,7 @@
 /** Capacities of the resources of a local domain: declared, asserted by sets, and checked. */
 
 import { eventFlags } from '../api/events.ts';
+import type { OrderedRefs } from '../api/read-set.ts';
 import {
   capacityReduced,
   noCapacity,
@@ -109,6 +110,21 @@ export class Capacities {
       if (inForce === 0) asserts = true;
     }
     return asserts;
+  }
+
+  /** Whether {@link check} lets a set pass that takes units of these queues, as declared. */
+  fitPair(
+    { exclusiveCount, unitsCount, counts, asserted }: OrderedRefs,
+    { first, second }: { readonly first: number; readonly second: number },
+  ): boolean {
+    const { core } = this.#source;
+    for (let index = exclusiveCount; index < exclusiveCount + unitsCount; index++) {
+      const queue = index === 0 ? first : second;
+      const of = asserted[index] as number;
+      const capacity = core.isDeclared(queue) ? core.capacity(queue) : 0;
+      if ((counts[index] as number) > capacity || (of !== 0 && of !== capacity)) return false;
+    }
+    return true;
   }
 
   /** A set that has asserted capacities did not arrive after all. */

@@ -12,7 +12,7 @@ import { type EventDomain, eventFlags, type RequestOutcome } from '../api/events
 import type { AcquireSyncOptions } from '../api/options.ts';
 import { stealsShared } from '../api/refusals.ts';
 import type { ReadCapacity } from '../api/units.ts';
-import { type Core, enqueueFree, GRANTED, removeAlone } from '../core/index.ts';
+import { ALL, type Core, enqueueFree, GRANTED, removeAlone } from '../core/index.ts';
 import { waitTimeout } from '../report/blockers.ts';
 import type { LocalReader } from '../report/core-reader.ts';
 import { AbortListeners } from '../runtime/abort-listeners.ts';
@@ -98,6 +98,12 @@ export interface Retries {
   whenReady<T>(error: unknown, request: () => T): Promise<Awaited<T>>;
 }
 
+/** The units that a set takes of the resource at `index`. */
+function unitsIn({ unitsCount, counts, exclusiveCount }: RequestedSet, index: number): number {
+  if (unitsCount !== 0) return counts[index] as number;
+  return index < exclusiveCount ? ALL : 1;
+}
+
 /** The scope of a session. */
 interface PlainScope extends GrantScope {
   /** Whether it is a domain's own, and open. */
@@ -179,12 +185,19 @@ export class Operations {
     const isReported = eventFlags.hasSubscribers || this.notices.watchdog !== undefined;
     if (isReported || !scope.isPlain || !isPair(requested) || !port.beginPlain()) return undefined;
     let set = 0;
-    if (resources.findPair(requested)) {
+    if (resources.findPair(requested) && this.capacities.fitPair(requested, resources)) {
       const { first, second } = resources;
-      const { plainUserData } = port;
       const now = port.clock.now();
-      const { exclusiveCount } = requested;
-      set = enqueueFree(core.memory, first, second, exclusiveCount, bits, plainUserData, now);
+      set = enqueueFree(
+        core.memory,
+        first,
+        second,
+        unitsIn(requested, 0),
+        unitsIn(requested, 1),
+        bits,
+        port.plainUserData,
+        now,
+      );
     }
     const grant = set === 0 ? undefined : new LocalGrant(scope, set, core.token(set));
     if (set !== 0) requested.isTaken = false;

@@ -125,9 +125,9 @@ export function memoryIsFull(queues: Queues): LimitError {
   return new LimitError('no memory is left for more sets: too many are held or wait');
 }
 
-/** Whether a set has one or two resources, and takes no units. */
-export function isPair({ count, unitsCount }: RequestedSet): boolean {
-  return (count === 1 || count === 2) && unitsCount === 0;
+/** Whether a set has one or two resources. */
+export function isPair({ count }: RequestedSet): boolean {
+  return count === 1 || count === 2;
 }
 
 /** What a name stands for; its queue is 0 once it stands for another object. */
@@ -238,7 +238,7 @@ export class Resources {
   }
 
   /**
-   * Finds the queues of a set that {@link isPair}, if they are there, and it names none twice:
+   * Finds the queues of a set that {@link isPair}, if they are there:
    * {@link first} and {@link second}, which is the same if there is one. Within an operation.
    */
   findPair(requested: RequestedSet): boolean {
@@ -251,7 +251,7 @@ export class Resources {
         count === 1 ? first : this.findQueue(refs[1] as ResourceRef, this.recentSecond);
       this.first = first;
       this.second = second;
-      return first !== 0 && second !== 0 && (first !== second || count === 1);
+      return first !== 0 && second !== 0;
     }
     if (requested.epoch !== queues.epoch) return false;
     this.first = resolved.queues[0] as number;

@@ -15,6 +15,8 @@ testConformance(
     connects: true,
     // A client has at most 10,000 sessions at the broker.
     sessionDepth: 9000,
+    // Each opens a broker of its own, with three clients.
+    randomRunCount: 80,
     open: async () => {
       const socket = freshSocketPath();
       const broker = await runBroker({ socketPath: socket });

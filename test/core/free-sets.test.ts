@@ -5,6 +5,7 @@
 
 import { describe, expect, it } from 'vitest';
 import {
+  ALL,
   Core,
   dropIntent,
   endOfSlots,
@@ -60,7 +61,16 @@ describe('a short arrival', () => {
         core.enqueue([b], 1, 1, 0, 0, 0);
       },
     ],
-    ['a resource with a capacity', ({ core, b }: World) => void core.setCapacity(b, 3)],
+    ['a capacity that is asserted', ({ core, b }: World) => void core.assertCapacity(b, 3)],
+    [
+      'a resource that is observed',
+      ({ core, b }: World) => {
+        const holder = core.enqueue([b], 1, 1, 0, 0, 0);
+        core.observe([b], 1, 1, 0);
+        core.downgrade(holder, false);
+        core.enqueue([b], 0, 1, 0, 0, 0);
+      },
+    ],
     [
       'a flag of recovery anywhere',
       ({ core, b }: World) => core.remove(core.enqueue([b], 1, 1, 0, 0, 0), true),
@@ -77,8 +87,28 @@ describe('a short arrival', () => {
     const world = createWorld();
     prepare(world);
     const before = world.memory.words.slice();
-    expect(enqueueFree(world.core.memory, world.a, world.b, 2, 0, userData, 0)).toBe(0);
+    expect(enqueueFree(world.core.memory, world.a, world.b, ALL, ALL, 0, userData, 0)).toBe(0);
     expect(world.memory.words).toEqual(before);
+  });
+
+  it('takes the first units of a declared capacity, and gives them back', () => {
+    const { core, memory, a, b } = createWorld();
+    core.setCapacity(a, 3);
+    core.remove(core.enqueue([a, b], 0, 2, 0, userData, 0), false);
+    const before = memory.words.slice();
+    const set = enqueueFree(memory, a, b, 2, 1, 0, userData, 0);
+    expect(core.ranges(core.firstLink(set))).toEqual([[0, 2]]);
+    const other = core.enqueue([a], 0, 1, 0, 0, 0, [1]);
+    expect(core.ranges(core.firstLink(other))).toEqual([[2, 1]]);
+    expect(core.ranges(core.firstLink(set))).toEqual([[0, 2]]);
+    core.remove(other, false);
+    expect(findFaults(memory)).toEqual([]);
+    expect(removeAlone(memory, set, core.token(set), userData)).toBe(false);
+    core.remove(set, false);
+    const again = enqueueFree(memory, a, b, 2, 1, 0, userData, 0);
+    expect(removeAlone(memory, again, core.token(again), userData)).toBe(true);
+    expect(findFaults(memory)).toEqual([]);
+    expect(memory.words.slice(a, a + 8)).toEqual(before.slice(a, a + 8));
   });
 
   it('needs as many free slots as it takes', () => {
@@ -86,14 +116,14 @@ describe('a short arrival', () => {
     const w = memory.words;
     const second = w[(w[L.FREE] as number) | L.CHAIN] as number;
     w[second | L.CHAIN] = L.NOBODY;
-    expect(enqueueFree(core.memory, a, b, 2, 0, userData, 0)).toBe(0);
-    expect(enqueueFree(core.memory, a, a, 1, 0, userData, 0)).not.toBe(0);
+    expect(enqueueFree(core.memory, a, b, ALL, ALL, 0, userData, 0)).toBe(0);
+    expect(enqueueFree(core.memory, a, a, ALL, ALL, 0, userData, 0)).not.toBe(0);
   });
 });
 
 describe('a short end', () => {
   const both = ({ core, a, b }: World): number =>
-    enqueueFree(core.memory, a, b, 1, SYNC, userData, 0);
+    enqueueFree(core.memory, a, b, ALL, 1, SYNC, userData, 0);
 
   it.each([
     [
@@ -134,7 +164,7 @@ describe('a short end', () => {
     expect(removeAlone(core.memory, set, token, userData + 1)).toBe(false);
     expect(removeAlone(core.memory, set, token, userData)).toBe(true);
     expect(removeAlone(core.memory, set, token, userData)).toBe(false);
-    const next = enqueueFree(core.memory, a, b, 1, 0, userData, 0);
+    const next = enqueueFree(core.memory, a, b, ALL, 1, 0, userData, 0);
     expect(next).toBe(set);
     expect(removeAlone(core.memory, set, token, userData)).toBe(false);
     expect(core.isHeld(set, core.token(next))).toBe(true);
@@ -167,10 +197,20 @@ function stateOf({ words: w }: Memory): readonly number[] {
 }
 
 describe.each([
-  ['two resources', true, SYNC],
-  ['one resource', false, SYNC],
-  ['two resources, asynchronously', true, 0],
-])('a thread that ends in a short operation on %s', (_, isPair, bits) => {
+  ['two resources', true, SYNC, ALL],
+  ['one resource', false, SYNC, ALL],
+  ['two resources, asynchronously', true, 0, ALL],
+  ['units and another resource', true, SYNC, 2],
+  ['units', false, 0, 2],
+])('a thread that ends in a short operation on %s', (_, isPair, bits, firstUnits) => {
+  function createScene(): World {
+    const world = createWorld({ isShared: true });
+    const { core, a, b } = world;
+    if (firstUnits !== ALL) core.setCapacity(a, 3);
+    core.remove(core.enqueue([a, b], 0, 2, 0, userData, 0), false);
+    return world;
+  }
+
   /**
    * Runs an operation that ends at its write of this number, is settled by a thread that ends too,
    * and again by one that does not. False once there is no such write.
@@ -197,10 +237,11 @@ describe.each([
   it('has not arrived', () => {
     let count = 0;
     for (let hasDied = true; hasDied; count++) {
-      const world = createWorld({ isShared: true });
+      const world = createScene();
       const { core, memory, a, b } = world;
       const before = stateOf(memory);
-      const ask = (): number => enqueueFree(core.memory, a, isPair ? b : a, 1, bits, userData, 0);
+      const ask = (): number =>
+        enqueueFree(core.memory, a, isPair ? b : a, firstUnits, 1, bits, userData, 0);
       hasDied = diesAt(count, world, ask);
       expect(findFaults(memory)).toEqual([]);
       if (hasDied && core.sets().length === 0) expect(stateOf(memory)).toEqual(before);
@@ -212,10 +253,10 @@ describe.each([
   it('has ended', () => {
     let count = 0;
     for (let hasDied = true; hasDied; count++) {
-      const world = createWorld({ isShared: true });
+      const world = createScene();
       const { core, memory, a, b } = world;
       const before = stateOf(memory);
-      const set = enqueueFree(core.memory, a, isPair ? b : a, 1, bits, userData, 0);
+      const set = enqueueFree(core.memory, a, isPair ? b : a, firstUnits, 1, bits, userData, 0);
       const token = core.token(set);
       hasDied = diesAt(count, world, () => removeAlone(core.memory, set, token, userData));
       expect(findFaults(memory)).toEqual([]);
