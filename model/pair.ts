@@ -101,6 +101,7 @@ export class Pair {
   readonly #endIdle: boolean;
   readonly #wordsMax: number;
   #tagLast = 0;
+  #copies: readonly [Core, Core] = [createCopy(1024), createCopy(1024)];
   /** Number of short operations that core has done. */
   shortCount = 0;
   /** The words before the operation that is under way, where it is to be undone. */
@@ -364,21 +365,20 @@ export class Pair {
     this.#sameWords(short, usual);
   }
 
-  /** This state without a journal, twice; its resources are kept. */
+  /** This state without a journal, twice, good until the next call; its resources are kept. */
   #twoCopies(kept: readonly number[]): readonly [Core, Core] {
     const { words } = this.memory;
     const top = words[L.TOP] as number;
-    const copy = (): Core => {
-      // Room for the slots that the usual operation reserves and does not use.
-      const size = top + 8 * L.SLOT_WORDS;
-      const memory = new Memory({ wordsMin: size, wordsMax: size });
-      memory.words.set(words.subarray(0, top));
-      memory.words.fill(0, L.JOURNAL, L.JOURNAL_OPERATION);
-      const core = new Core(memory);
+    // Room for the slots that the usual operation reserves and does not use.
+    const size = top + 8 * L.SLOT_WORDS;
+    if (this.#copies[0].memory.end < size)
+      this.#copies = [createCopy(2 * size), createCopy(2 * size)];
+    for (const core of this.#copies) {
+      core.memory.words.set(words.subarray(0, top));
+      core.memory.words.fill(0, L.JOURNAL, L.JOURNAL_OPERATION);
       for (const ref of kept) core.keep(ref, true);
-      return core;
-    };
-    return [copy(), copy()];
+    }
+    return this.#copies;
   }
 
   #sameWords(short: Core, usual: Core): void {
@@ -731,6 +731,10 @@ export function toldWith(operations: readonly Operation[], cause: unknown): Erro
   const what = cause instanceof Error ? cause.message : String(cause);
   const lines = operations.map((operation) => JSON.stringify(operation));
   return new Error(`${what}, after\n${lines.join('\n')}`, { cause });
+}
+
+function createCopy(words: number): Core {
+  return new Core(new Memory({ wordsMin: words, wordsMax: words }));
 }
 
 function refOf(set: Live): number {
