@@ -93,9 +93,9 @@ export const etcdFaults: readonly EtcdFault[] = [
     profile: 'torn',
   },
   {
-    name: 'two sets record the same units',
+    name: 'two sets record the same units in one transaction',
     file: 'units.ts',
-    find: 'compares.push(changedAt(keys.numbersOf(id), state.capacities.numbersRevision(id)));',
+    find: 'if (encodeResource(ref, other.session) === id) taken.push(...ranges);',
     replace: '',
   },
   {

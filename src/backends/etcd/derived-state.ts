@@ -353,19 +353,17 @@ export class DerivedState implements CoreReader {
   }
 
   /**
-   * The units of each grant before this one that is yet to record its numbers, in grant order. One
-   * that is older than the capacity has none.
+   * The grants before this one that are yet to record their numbers, in grant order, and their
+   * units. One that is older than the capacity has none.
    */
-  unitsToRecordBefore(live: LiveSet, ref: RemoteRef): readonly number[] {
+  unrecordedBefore(live: LiveSet, ref: RemoteRef) {
     const id = encodeResource(ref, live.session);
     const first = (this.capacities.get(id)?.modRevision ?? 0) * ordinalsMax;
     const earlier = [...this.#linksOf(ref, live.session)].filter(({ live: other, units }) => {
       const isUnrecorded = other.isGranted && other.entry.held === undefined && !takesAll(units);
       return isUnrecorded && other.token >= first && other.token < live.token;
     });
-    return earlier
-      .toSorted((one, other) => one.live.token - other.live.token)
-      .map(({ units }) => units);
+    return earlier.sort((one, other) => one.live.token - other.live.token);
   }
 
   liveOf(set: number): LiveSet {

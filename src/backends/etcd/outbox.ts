@@ -22,6 +22,7 @@ import { queueRealMicrotask } from '../../runtime/real-time.ts';
 import { Batch, linked, uncounted, type Victims } from './batch.ts';
 import { createdAt, type Found, prefixRange, rangeOf, toBase64, txnIn } from './calls.ts';
 import type { EtcdConnection } from './connection.ts';
+import type { HeldNumbers } from './entries.ts';
 import type { Keys } from './keys.ts';
 import type { EtcdLease } from './lease.ts';
 import type { LiveSet } from './live-set.ts';
@@ -172,8 +173,9 @@ export class Outbox {
   #plan(): Batch {
     const { keys, session, log } = this.#terms;
     const batch = new Batch(keys);
+    const recorded = new Map<LiveSet, readonly HeldNumbers[]>();
     for (const own of [...this.#dirty]) {
-      const needs = own.isDue ? this.#needsOf(own) : undefined;
+      const needs = own.isDue ? this.#needsOf(own, recorded) : undefined;
       // Until its copy has the record, nothing else is put: the next step brings it up again.
       const isUnknown = own.hasSentRecord && needs === undefined && !own.isEnding;
       if (
@@ -190,7 +192,7 @@ export class Outbox {
   }
 
   /** For its units. What cannot be done now is not due any more. */
-  #needsOf(own: OwnSet): Needs | undefined {
+  #needsOf(own: OwnSet, recorded: Map<LiveSet, readonly HeldNumbers[]>): Needs | undefined {
     const { keys, session, log, onUnfit } = this.#terms;
     const { replica } = log;
     if (own.isEnding) own.endUpgrade('blocked');
@@ -210,7 +212,7 @@ export class Outbox {
       const isKnown = isPresent && replica.revision >= this.#recordRevision;
       own.isRecording = false;
       if (!isKnown) return undefined;
-      const needs = needsOfRecord(replica, keys, live);
+      const needs = needsOfRecord(replica, keys, live, recorded);
       own.isRecording = needs !== undefined;
       return needs;
     }

@@ -114,9 +114,15 @@ function withMetered(
 
 /**
  * What a set needs to record its numbers, the lowest that are free and that no grant before it is
- * to record; undefined if it is not granted now.
+ * to record; undefined if it is not granted now. Its numbers are added to `recorded`: those of the
+ * same transaction, whose compares do not see each other.
  */
-export function needsOfRecord(replica: Replica, keys: Keys, live: LiveSet): Needs | undefined {
+export function needsOfRecord(
+  replica: Replica,
+  keys: Keys,
+  live: LiveSet,
+  recorded: Map<LiveSet, readonly HeldNumbers[]>,
+): Needs | undefined {
   const { state } = replica;
   const parts = state.numberedOf(live);
   if (!live.isGranted || parts.length > unitPartsMax) return undefined;
@@ -125,8 +131,13 @@ export function needsOfRecord(replica: Replica, keys: Keys, live: LiveSet): Need
   const held = parts.map(({ resource, units }): HeldNumbers => {
     const id = encodeResource(resource, live.session);
     const taken: UnitRange[] = [...state.numbersTaken(resource, live.session)];
-    for (const earlier of state.unitsToRecordBefore(live, resource)) {
-      taken.push(...lowestFree(taken, earlier));
+    for (const [other, numbers] of recorded) {
+      for (const [ref, ranges] of numbers) {
+        if (encodeResource(ref, other.session) === id) taken.push(...ranges);
+      }
+    }
+    for (const earlier of state.unrecordedBefore(live, resource)) {
+      if (!recorded.has(earlier.live)) taken.push(...lowestFree(taken, earlier.units));
     }
     const ranges = lowestFree(taken, units);
     const { modRevision = 0 } = state.capacities.get(id) ?? {};
@@ -135,6 +146,7 @@ export function needsOfRecord(replica: Replica, keys: Keys, live: LiveSet): Need
     puts.push([keys.numbersOf(id), '{}']);
     return [resource, ranges];
   });
+  recorded.set(live, held);
   return { compares, puts, entry: { ...live.entry, held }, isAlone: false };
 }
 
