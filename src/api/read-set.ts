@@ -56,6 +56,15 @@ export interface OrderedRefs {
   readonly asserted: readonly number[];
 }
 
+/** The units that a set takes of the resource at `index`. */
+export function unitsAt(
+  { exclusiveCount, unitsCount, counts }: Omit<OrderedRefs, 'refs'>,
+  index: number,
+): number {
+  if (unitsCount > 0) return counts[index] as number;
+  return index < exclusiveCount ? ALL : 1;
+}
+
 /** The lists of a set that was read, as a set that can be read again. */
 export function listsOf(set: OrderedRefs): ReadSet {
   const { refs, count, exclusiveCount, unitsCount, counts, asserted } = set;

@@ -8,7 +8,13 @@ import { eventFlags } from '../api/events.ts';
 import type { LossReport, SyncGrant, UnitsLeft } from '../api/grant.ts';
 import { ALL } from '../api/mode.ts';
 import type { AcquireOptions } from '../api/options.ts';
-import { isUnitsLeft, listsOf, type ReadSet, type RequestedRefs } from '../api/read-set.ts';
+import {
+  isUnitsLeft,
+  listsOf,
+  type ReadSet,
+  type RequestedRefs,
+  unitsAt,
+} from '../api/read-set.ts';
 import {
   noCapacity,
   notFewer,
@@ -377,13 +383,11 @@ export class LocalGrant implements SyncGrant, OuterGrant, Deliverable {
   #covers(wanted: RequestedSet): boolean {
     const part = this.scope.backend.resources.resolveExisting(wanted);
     if (part === undefined) return false;
-    const { queues, exclusiveCount, unitsCount, counts, count } = part;
+    const { queues, exclusiveCount, unitsCount, count } = part;
     const unitsEnd = exclusiveCount + unitsCount;
     for (let index = 0; index < count; index++) {
-      const simple = index < exclusiveCount ? ALL : 1;
-      const units = unitsCount === 0 ? simple : (counts[index] as number);
       const isOfUnits = index >= exclusiveCount && index < unitsEnd;
-      if (!this.#holds(queues[index] as number, units, isOfUnits)) return false;
+      if (!this.#holds(queues[index] as number, unitsAt(part, index), isOfUnits)) return false;
     }
     return true;
   }

@@ -10,9 +10,10 @@
 import type { Capability } from '../api/domain.ts';
 import { type EventDomain, eventFlags, type RequestOutcome } from '../api/events.ts';
 import type { AcquireSyncOptions } from '../api/options.ts';
+import { unitsAt } from '../api/read-set.ts';
 import { stealsShared } from '../api/refusals.ts';
 import type { ReadCapacity } from '../api/units.ts';
-import { ALL, type Core, enqueueFree, GRANTED, removeAlone } from '../core/index.ts';
+import { type Core, enqueueFree, GRANTED, removeAlone } from '../core/index.ts';
 import { waitTimeout } from '../report/blockers.ts';
 import type { LocalReader } from '../report/core-reader.ts';
 import { AbortListeners } from '../runtime/abort-listeners.ts';
@@ -44,6 +45,8 @@ import {
  *     begin             takes the lock  yes: nothing began   when it returns
  *     commit            releases it     no                   when it is called
  *     commitUncontended releases it     no                   when it is called
+ *     beginPlain        takes the lock  no                   when it returns true
+ *     commitPlain       releases it     no                   when it is called
  *     rollBack          releases it     no                   when it returns true
  *     block             releases it     yes: the wait failed when it is called
  *     close             takes it        as begin             takes part in nothing afterwards
@@ -96,12 +99,6 @@ export interface Retries {
    * for another reason.
    */
   whenReady<T>(error: unknown, request: () => T): Promise<Awaited<T>>;
-}
-
-/** The units that a set takes of the resource at `index`. */
-function unitsIn({ unitsCount, counts, exclusiveCount }: RequestedSet, index: number): number {
-  if (unitsCount !== 0) return counts[index] as number;
-  return index < exclusiveCount ? ALL : 1;
 }
 
 /** The scope of a session. */
@@ -192,15 +189,15 @@ export class Operations {
         core.memory,
         first,
         second,
-        unitsIn(requested, 0),
-        unitsIn(requested, 1),
+        unitsAt(requested, 0),
+        unitsAt(requested, 1),
         bits,
         port.plainUserData,
         now,
       );
     }
     const grant = set === 0 ? undefined : new LocalGrant(scope, set, core.token(set));
-    if (set !== 0) requested.isTaken = false;
+    if (set !== 0 && requested.resolved === undefined) requested.isTaken = false;
     port.commitPlain(set === 0 ? 0 : 1);
     return grant;
   }

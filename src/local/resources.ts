@@ -62,9 +62,6 @@ export class LocalPreparedSet extends OwnPreparedSet<Resources, LocalResource> {
   /** While this is the owner's, no queue has been dropped, so `resolved` is right. */
   epoch = -1;
 
-  /** Nothing of it is used for another one. */
-  isTaken = true;
-
   /** It never changes, so a request may keep it. */
   copy(): this {
     return this;
@@ -247,16 +244,13 @@ export class Resources {
     if (queues.isUntidy) return false;
     if (resolved === undefined) {
       const first = this.findQueue(refs[0] as ResourceRef, this.recentFirst);
-      const second =
-        count === 1 ? first : this.findQueue(refs[1] as ResourceRef, this.recentSecond);
       this.first = first;
-      this.second = second;
-      return first !== 0 && second !== 0;
+      this.second = count === 1 ? first : this.findQueue(refs[1] as ResourceRef, this.recentSecond);
+      return first !== 0 && this.second !== 0;
     }
-    if (requested.epoch !== queues.epoch) return false;
     this.first = resolved.queues[0] as number;
     this.second = resolved.queues[count - 1] as number;
-    return true;
+    return requested.epoch === queues.epoch;
   }
 
   /** Of a name or a handle, which mostly is the one that was found last. */

@@ -52,13 +52,11 @@ export class LocalSession
 
   tryAcquireSync(set: SetSpec | PreparedSet, options?: { label?: string }): SyncGrant | null {
     const { requests, scope } = this;
-    if (options === undefined && requests.heldContext === undefined) {
-      const requested = requests.resources.read(set);
-      const grant = requests.operations.takeFree(scope, requested, SYNC);
-      return grant ?? requests.try(scope, requested, SYNC, undefined);
-    }
     const label = labelOf(options);
-    return this.requests.try(this.scope, this.requests.resources.read(set), SYNC, label);
+    const requested = requests.resources.read(set);
+    const isUsual = options === undefined && requests.heldContext === undefined;
+    const grant = isUsual ? requests.operations.takeFree(scope, requested, SYNC) : undefined;
+    return grant ?? requests.try(scope, requested, SYNC, label);
   }
 
   acquireSync(set: SetSpec | PreparedSet, options: AcquireSyncOptions = noOptions): SyncGrant {

@@ -39,7 +39,6 @@ export class SessionScope<B, T> {
     this.owner = owner;
     this.parent = parent;
     this.tracked = tracked;
-    this.isPlain = tracked === undefined;
     this.#root = parent === undefined ? this : parent.#root;
     this.number = parent === undefined ? 0 : ++this.#root.#numberLast;
   }
@@ -49,8 +48,10 @@ export class SessionScope<B, T> {
     return new SessionScope<B, T>(backend, { label }, undefined, tracked);
   }
 
-  /** Whether it is a domain's own that notes nothing of what lives, and open. */
-  isPlain: boolean;
+  /** Whether it is open, and a domain's own that keeps no list of what lives. */
+  get isPlain(): boolean {
+    return this.#isOpen && this.tracked === undefined;
+  }
 
   get isOpen(): boolean {
     return this.#isOpen;
@@ -78,7 +79,6 @@ export class SessionScope<B, T> {
     const scopes: SessionScope<B, T>[] = [this];
     for (const scope of scopes) {
       scope.#isOpen = false;
-      scope.isPlain = false;
       for (const object of scope.tracked ?? []) owned.push(object);
       for (const child of scope.#children) scopes.push(child);
     }

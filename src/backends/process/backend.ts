@@ -69,16 +69,14 @@ export class ProcessBackend implements Port {
 
   commitPlain(change: 1 | -1 | 0): void {
     this.owners.count += change;
-    if (this.owners.count === 0 && this.operations.core.memory.words.length > wordsKept) {
-      this.giveBack();
-    }
+    this.giveBackUnused();
   }
 
   commitUncontended(): void {}
 
   commit(): void {
-    const { core, delivery } = this.operations;
-    if (this.owners.count === 0 && core.memory.words.length > wordsKept) this.giveBack();
+    const { delivery } = this.operations;
+    this.giveBackUnused();
     if (delivery.hasDirect) delivery.runDirect();
   }
 
@@ -100,8 +98,10 @@ export class ProcessBackend implements Port {
     this.operations.endings.endDomain();
   }
 
-  private giveBack(): void {
+  private giveBackUnused(): void {
+    const { core } = this.operations;
+    if (this.owners.count > 0 || core.memory.words.length <= wordsKept) return;
     this.owners.objects.clear();
-    if (this.queues.dropIdle()) this.operations.core.reset();
+    if (this.queues.dropIdle()) core.reset();
   }
 }

@@ -2,7 +2,7 @@
 
 import { ALL } from '../../api/mode.ts';
 import { checkLabel, checkSignal } from '../../api/options.ts';
-import { listsOf, RequestedRefs, readRefs, readSpec } from '../../api/read-set.ts';
+import { listsOf, RequestedRefs, readRefs, readSpec, unitsAt } from '../../api/read-set.ts';
 import { describe, type ResourceRef, type SetSpec } from '../../api/sets.ts';
 import type { UnitCount, UnitsSpec } from '../../api/units.ts';
 import type { Job, JobSpec, RunSpec, TaskSpec } from './job.ts';
@@ -156,10 +156,8 @@ export function takenOf(count: UnitCount): number {
 }
 
 /** Whether a job's set has all of these, in these modes or stronger ones. */
-export function isWithin(
-  { reads, writes, units }: JobSet,
-  { refs, count, exclusiveCount, unitsCount, counts }: RequestedRefs,
-): boolean {
+export function isWithin({ reads, writes, units }: JobSet, requested: RequestedRefs): boolean {
+  const { refs, count } = requested;
   const has = new Map<ResourceRef, number>();
   const add = (ref: ResourceRef, taken: number): void => {
     const key = keyOf(ref);
@@ -169,7 +167,7 @@ export function isWithin(
   for (const [ref, taken] of units ?? []) add(ref, takenOf(taken));
   for (const ref of listOf(reads)) add(ref, 1);
   for (let index = 0; index < count; index++) {
-    const wanted = unitsCount > 0 ? (counts[index] as number) : index < exclusiveCount ? ALL : 1;
+    const wanted = unitsAt(requested, index);
     if ((has.get(keyOf(refs[index] as ResourceRef)) ?? 0) < wanted) return false;
   }
   return true;
