@@ -95,8 +95,8 @@ export const etcdFaults: readonly EtcdFault[] = [
   {
     name: 'two sets record the same units in one transaction',
     file: 'units.ts',
-    find: 'if (encodeResource(ref, other.session) === id) taken.push(...ranges);',
-    replace: '',
+    find: ', ...[...others.values()].flat()]',
+    replace: ']',
   },
   {
     name: 'a set is reported before its units are recorded',

@@ -22,7 +22,6 @@ import { queueRealMicrotask } from '../../runtime/real-time.ts';
 import { Batch, linked, uncounted, type Victims } from './batch.ts';
 import { createdAt, type Found, prefixRange, rangeOf, toBase64, txnIn } from './calls.ts';
 import type { EtcdConnection } from './connection.ts';
-import type { HeldNumbers } from './entries.ts';
 import type { Keys } from './keys.ts';
 import type { EtcdLease } from './lease.ts';
 import type { LiveSet } from './live-set.ts';
@@ -30,7 +29,13 @@ import type { Log } from './log.ts';
 import { OwnSet } from './own-set.ts';
 import { isOutOfSpace } from './refusal.ts';
 import type { Replica } from './replica.ts';
-import { type Needs, needsOfArrival, needsOfRecord, needsOfUpgrade } from './units.ts';
+import {
+  type Needs,
+  needsOfArrival,
+  needsOfRecord,
+  needsOfUpgrade,
+  type RecordedNumbers,
+} from './units.ts';
 
 /** Time limit of one transaction, ms; after it the changes are requeued. */
 const callMsMax = 5000;
@@ -173,7 +178,7 @@ export class Outbox {
   #plan(): Batch {
     const { keys, session, log } = this.#terms;
     const batch = new Batch(keys);
-    const recorded = new Map<LiveSet, readonly HeldNumbers[]>();
+    const recorded: RecordedNumbers = new Map();
     for (const own of [...this.#dirty]) {
       const needs = own.isDue ? this.#needsOf(own, recorded) : undefined;
       // Until its copy has the record, nothing else is put: the next step brings it up again.
@@ -192,7 +197,7 @@ export class Outbox {
   }
 
   /** For its units. What cannot be done now is not due any more. */
-  #needsOf(own: OwnSet, recorded: Map<LiveSet, readonly HeldNumbers[]>): Needs | undefined {
+  #needsOf(own: OwnSet, recorded: RecordedNumbers): Needs | undefined {
     const { keys, session, log, onUnfit } = this.#terms;
     const { replica } = log;
     if (own.isEnding) own.endUpgrade('blocked');

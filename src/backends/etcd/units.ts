@@ -31,6 +31,9 @@ export interface Needs {
   readonly isAlone: boolean;
 }
 
+/** Numbers that the sets of one transaction record, by resource. */
+export type RecordedNumbers = Map<string, Map<LiveSet, readonly UnitRange[]>>;
+
 /** Why a set can never be granted its units as things are; undefined if it can. */
 export function unitsRefusal(
   state: DerivedState,
@@ -114,14 +117,14 @@ function withMetered(
 
 /**
  * What a set needs to record its numbers, the lowest that are free and that no grant before it is
- * to record; undefined if it is not granted now. Its numbers are added to `recorded`: those of the
- * same transaction, whose compares do not see each other.
+ * to record; undefined if it is not granted now. Its numbers are added to `recorded`, by resource:
+ * those of the same transaction, whose compares do not see each other.
  */
 export function needsOfRecord(
   replica: Replica,
   keys: Keys,
   live: LiveSet,
-  recorded: Map<LiveSet, readonly HeldNumbers[]>,
+  recorded: RecordedNumbers,
 ): Needs | undefined {
   const { state } = replica;
   const parts = state.numberedOf(live);
@@ -130,23 +133,19 @@ export function needsOfRecord(
   const puts: [key: string, value: string][] = [];
   const held = parts.map(({ resource, units }): HeldNumbers => {
     const id = encodeResource(resource, live.session);
-    const taken: UnitRange[] = [...state.numbersTaken(resource, live.session)];
-    for (const [other, numbers] of recorded) {
-      for (const [ref, ranges] of numbers) {
-        if (encodeResource(ref, other.session) === id) taken.push(...ranges);
-      }
-    }
+    const others = recorded.get(id) ?? new Map<LiveSet, readonly UnitRange[]>();
+    const taken = [...state.numbersTaken(resource, live.session), ...[...others.values()].flat()];
     for (const earlier of state.unrecordedBefore(live, resource)) {
-      if (!recorded.has(earlier.live)) taken.push(...lowestFree(taken, earlier.units));
+      if (!others.has(earlier.live)) taken.push(...lowestFree(taken, earlier.units));
     }
     const ranges = lowestFree(taken, units);
+    recorded.set(id, others.set(live, ranges));
     const { modRevision = 0 } = state.capacities.get(id) ?? {};
     compares.push(changedAt(keys.capacity(id), modRevision));
     compares.push(changedAt(keys.numbersOf(id), state.capacities.numbersRevision(id)));
     puts.push([keys.numbersOf(id), '{}']);
     return [resource, ranges];
   });
-  recorded.set(live, held);
   return { compares, puts, entry: { ...live.entry, held }, isAlone: false };
 }
 
