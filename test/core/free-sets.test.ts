@@ -21,6 +21,7 @@ import {
   SYNC,
 } from '../../src/core/index.ts';
 import * as L from '../../src/core/layout.ts';
+import { failing } from './failing-words.ts';
 
 const wordCount = 1024;
 const userData = 7;
@@ -170,18 +171,6 @@ describe('a short end', () => {
     expect(core.isHeld(set, core.token(next))).toBe(true);
   });
 });
-
-/** Words that fail at the `count`-th write. */
-function failing(words: Int32Array, count: number): Int32Array {
-  let left = count;
-  return new Proxy(words, {
-    get: (target, key) => Reflect.get(target, key),
-    set: (target, key, value) => {
-      if (left-- === 0) throw new Error('died');
-      return Reflect.set(target, key, value);
-    },
-  });
-}
 
 /** The words but for the clock and the journal, and but for what a free slot holds. */
 function stateOf({ words: w }: Memory): readonly number[] {

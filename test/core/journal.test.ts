@@ -15,6 +15,7 @@ import {
   rollBack,
 } from '../../src/core/index.ts';
 import { JOURNAL, JOURNAL_OPERATION, TOP } from '../../src/core/layout.ts';
+import { failing } from './failing-words.ts';
 
 /** The journal is in the way of more slots. */
 class Fixed extends Memory {
@@ -34,18 +35,6 @@ function crowded(wordCount: number): { readonly core: Core; readonly writer: num
   const writer = core.enqueue(both, 2, 2, 0, 0, 0);
   while (core.enqueue(both, 0, 2, 0, 0, 0) !== 0);
   return { core, writer };
-}
-
-/** Words that fail at the `count`-th write. */
-function failing(words: Int32Array, count: number): Int32Array {
-  let left = count;
-  return new Proxy(words, {
-    get: (target, key) => Reflect.get(target, key),
-    set: (target, key, value) => {
-      if (left-- === 0) throw new Error('died');
-      return Reflect.set(target, key, value);
-    },
-  });
 }
 
 describe('the journal', () => {
