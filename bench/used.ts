@@ -120,8 +120,8 @@ async function useLimits(domain: SyncDomain, name: string): Promise<void> {
 /** Grants that are stolen, abandoned, or end with their caller. */
 async function useEnds(domain: SyncDomain, name: string): Promise<void> {
   const set = { exclusive: [name, 'config'] };
-  const robbed = await domain.acquire(set);
-  robbed.signal.addEventListener('abort', () => {});
+  const revoked = await domain.acquire(set);
+  revoked.signal.addEventListener('abort', () => {});
   const stolen = await domain.acquire(set, { steal: true });
   stolen.abandon('half written');
   await domain.run(set, () => Promise.reject(new Error('failed'))).catch(() => {});

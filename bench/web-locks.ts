@@ -61,7 +61,7 @@ export async function freeWebLock(): Promise<Subject[]> {
 
 const queuedCount = 1000;
 
-/** Row 17: so many wait for one name, and get it one after the other. */
+/** Row 17: {@link queuedCount} requests for one name, granted one after the other. */
 export async function queuedWebLocks(): Promise<Subject[]> {
   return (await peers())
     .filter(([name]) => !name.includes('polyfill'))

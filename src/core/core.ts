@@ -448,7 +448,7 @@ export class Core {
     return unitsOf(this.memory.words, link);
   }
 
-  /** The numbers of the units of a granted link, ascending; none if it had no capacity then. */
+  /** Numbers of the units of a granted link, ascending; none if its resource had no capacity. */
   ranges(link: number): readonly NumberRange[] {
     return numberRanges(this.memory.words, link);
   }

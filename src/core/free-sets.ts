@@ -112,7 +112,7 @@ function countSync(w: Int32Array, first: number, second: number, change: number)
 /**
  * {@link Core.remove} of a grant of one or two resources that has this token and user data, where
  * no other set is in their queues and nothing is to be reported. Otherwise false, and nothing has
- * happened.
+ * changed.
  */
 export function removeAlone(
   { words: w, doubles: d, intents }: Memory,

@@ -83,7 +83,7 @@ it.each([
   expect(tokens).toEqual(tokens.toSorted((one, other) => one - other));
 });
 
-it('serves others meanwhile, and a client that is told of it afterwards', async () => {
+it('serves others meanwhile, and a client that is notified afterwards', async () => {
   await crowdFor(1);
   const setCapacity = domain.setCapacity.bind(domain);
   const served: string[] = [];

@@ -386,7 +386,7 @@ export class Connection implements Owner {
     });
   }
 
-  /** It is known until its refusal is encoded, unless it ends before: then there is none. */
+  /** It is known until its refusal is encoded; one that ends before gets no refusal. */
   #refuse(request: LiveRequest, reason: unknown): void {
     this.#outbox.add((): BrokerMessage | undefined => {
       if (!this.#forget(request) || request.served.isEnded) return undefined;

@@ -22,7 +22,7 @@ const messageBytes = 256;
 
 /** A frame in parts that are bytes already. */
 type Parts = readonly (string | Buffer)[];
-/** A message, or a function that makes it as it is encoded, unless there is none by then. */
+/** A message, or a function that makes it as it is encoded; undefined: nothing is left to send. */
 type Unsent = BrokerMessage | (() => BrokerMessage | undefined) | Parts;
 
 /** The slices of all outboxes of a broker. */
