@@ -32,7 +32,7 @@ export function walk(world: NamedWorld): string {
     writeFileSync(join(folder, `${world.name.replaceAll(/[^a-z]+/g, '-')}.txt`), vectors);
   }
   const digest = createHash('sha256').update(vectors).digest('hex').slice(0, 16);
-  expect({ stateCount, transitionCount, digest }).toMatchSnapshot();
+  if (world.isWide !== true) expect({ stateCount, transitionCount, digest }).toMatchSnapshot();
   expect(replay(vectors, new CoreEngine(vectors))).toBe(transitionCount);
   return vectors;
 }

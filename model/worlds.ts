@@ -4,8 +4,10 @@ import { allCallers, type Caller, type World } from './explore.ts';
 
 export interface NamedWorld extends World {
   readonly name: string;
-  /** Walked with KDS_MODEL=large only. */
+  /** Walked with KDS_MODEL=large only, and then without vectors, which would not fit in memory. */
   readonly isLarge?: boolean;
+  /** Walked with KDS_MODEL=large only. */
+  readonly isWide?: boolean;
   /** Outcomes without which the world has not shown what it is there for. */
   readonly shows: readonly string[];
 }
@@ -18,14 +20,29 @@ const eachOneWay = [plain, failing, ignoring, synchronous];
 
 const everyDay: readonly NamedWorld[] = [
   {
-    name: 'four sets on two resources: requests, tries, ends, deaths, parts',
+    name: 'four sets on two resources: requests, ends, a part at a time',
     resourceCount: 2,
     setCountMax: 4,
+    parts: 'one resource',
+    shows: ['arrive: waiting', 'downgrade: done', 'release part: done'],
+  },
+  {
+    name: 'three sets on two resources: requests, tries, ends, deaths, parts',
+    resourceCount: 2,
+    setCountMax: 3,
     died: true,
     parts: 'any',
     doubled: true,
     tries: true,
     shows: ['arrive: waiting', 'try: done', 'downgrade: done', 'release part: done'],
+  },
+  {
+    name: 'two sets on three resources: steals, observers',
+    resourceCount: 3,
+    setCountMax: 2,
+    steals: true,
+    observers: true,
+    shows: ['steal: granted', 'observe: waiting'],
   },
   {
     name: 'three sets on three resources: requests and ends, a part at a time',
@@ -52,15 +69,6 @@ const everyDay: readonly NamedWorld[] = [
     shows: ['steal: granted', 'observe: waiting', 'remove all: done'],
   },
   {
-    name: 'four sets on one resource: some end at one moment, synchronous callers are ignored',
-    resourceCount: 1,
-    setCountMax: 4,
-    endsTogetherMax: 3,
-    died: true,
-    callers: [ignoring, synchronous],
-    shows: ['arrive: granted', 'remove all: done'],
-  },
-  {
     name: 'three sets on two resources: steals, observers, deaths, parts',
     resourceCount: 2,
     setCountMax: 3,
@@ -69,14 +77,6 @@ const everyDay: readonly NamedWorld[] = [
     steals: true,
     observers: true,
     shows: ['steal: granted', 'observe: granted', 'observe: waiting', 'downgrade: done'],
-  },
-  {
-    name: 'three sets on three resources: steals, observers',
-    resourceCount: 3,
-    setCountMax: 3,
-    steals: true,
-    observers: true,
-    shows: ['steal: granted', 'observe: waiting'],
   },
   {
     name: 'five sets on one resource: steals, observers, deaths',
@@ -89,25 +89,17 @@ const everyDay: readonly NamedWorld[] = [
     shows: ['steal: granted', 'observe: granted', 'observe: waiting'],
   },
   {
-    name: 'three sets on two resources: synchronous callers, who fail or ignore them, steals',
+    name: 'two sets on two resources: synchronous callers, who fail or ignore them, a part',
     resourceCount: 2,
-    setCountMax: 3,
-    steals: true,
-    callers: eachOneWay,
-    shows: ['arrive: locked', 'steal: granted'],
-  },
-  {
-    name: 'three sets on two resources: synchronous callers, who fail or ignore them, a part',
-    resourceCount: 2,
-    setCountMax: 3,
+    setCountMax: 2,
     parts: 'one resource',
     callers: eachOneWay,
     shows: ['arrive: locked', 'downgrade: done', 'release part: done'],
   },
   {
-    name: 'four sets on two resources: grants kept while waiting, steals',
+    name: 'three sets on two resources: grants kept while waiting, steals',
     resourceCount: 2,
-    setCountMax: 4,
+    setCountMax: 3,
     steals: true,
     holding: true,
     shows: ['arrive: deadlock', 'arrive: waiting'],
@@ -150,13 +142,49 @@ const everyDay: readonly NamedWorld[] = [
     shows: ['arrive: waiting', 'steal: granted', 'downgrade: done', 'release part: done'],
   },
   {
-    name: 'three sets on resources of two and three units: requests, tries and ends',
+    name: 'three sets on one resource: some end at one moment, synchronous callers are ignored',
+    resourceCount: 1,
+    setCountMax: 3,
+    endsTogetherMax: 3,
+    died: true,
+    callers: [ignoring, synchronous],
+    shows: ['arrive: granted', 'remove all: done'],
+  },
+  {
+    name: 'three sets on one resource: synchronous callers, who fail or ignore them, steals',
+    resourceCount: 1,
+    setCountMax: 3,
+    steals: true,
+    callers: eachOneWay,
+    shows: ['arrive: locked', 'steal: granted'],
+  },
+  {
+    name: 'two sets on resources of two and three units: tries, resizes, observers, end together',
+    resourceCount: 2,
+    setCountMax: 2,
+    capacities: { a: 2, b: 3 },
+    resizes: { a: [1, 2] },
+    tries: true,
+    observers: true,
+    endsTogetherMax: 2,
+    shows: ['arrive: waiting', 'try: done', 'resize: done', 'observe: waiting'],
+  },
+  {
+    name: 'three sets on two resources of two units: requests and ends',
     resourceCount: 2,
     setCountMax: 3,
-    capacities: { a: 2, b: 3 },
+    capacities: { a: 2, b: 2 },
+    shows: ['arrive: waiting'],
+  },
+  {
+    name: 'three sets on a resource with an asserted capacity of three, that is declared at times',
+    resourceCount: 1,
+    setCountMax: 3,
+    asserted: { a: 3 },
+    resizes: { a: [2] },
+    died: true,
     tries: true,
-    endsTogetherMax: 2,
-    shows: ['arrive: waiting', 'try: done', 'remove all: done'],
+    shows: ['arrive: capacity', 'arrive: waiting', 'try: granted'],
   },
   {
     name: 'three sets on a resource of three units: synchronous callers, who ignore them, steals',
@@ -190,15 +218,6 @@ const everyDay: readonly NamedWorld[] = [
     shows: ['resize: done', 'upgrade: done', 'upgrade: denied'],
   },
   {
-    name: 'three sets on two resources of two units, one of which is resized: some end together',
-    resourceCount: 2,
-    setCountMax: 3,
-    capacities: { a: 2, b: 2 },
-    resizes: { a: [1, 2] },
-    endsTogetherMax: 2,
-    shows: ['resize: done', 'arrive: waiting', 'arrive: capacity'],
-  },
-  {
     name: 'three sets on a resource that is given a capacity while in use, observers, steals',
     resourceCount: 1,
     setCountMax: 3,
@@ -207,25 +226,6 @@ const everyDay: readonly NamedWorld[] = [
     observers: true,
     died: true,
     shows: ['resize: done', 'observe: waiting', 'arrive: capacity'],
-  },
-  {
-    name: 'three sets on two resources of two units: observers, resizes',
-    resourceCount: 2,
-    setCountMax: 3,
-    capacities: { a: 2, b: 2 },
-    resizes: { a: [1] },
-    observers: true,
-    shows: ['observe: waiting', 'observe: granted'],
-  },
-  {
-    name: 'four sets on a resource with an asserted capacity of three, that is declared at times',
-    resourceCount: 1,
-    setCountMax: 4,
-    asserted: { a: 3 },
-    resizes: { a: [2] },
-    died: true,
-    tries: true,
-    shows: ['arrive: capacity', 'arrive: waiting', 'try: granted'],
   },
   {
     name: 'two sets on two resources with asserted capacities: parts',
@@ -256,12 +256,84 @@ const everyDay: readonly NamedWorld[] = [
   },
 ];
 
-const large: readonly NamedWorld[] = [
+const wide: readonly NamedWorld[] = [
+  {
+    name: 'three sets on three resources: requests, tries, ends, deaths, a part at a time',
+    resourceCount: 3,
+    setCountMax: 3,
+    died: true,
+    parts: 'one resource',
+    tries: true,
+    shows: ['arrive: waiting', 'try: done', 'downgrade: done', 'release part: done'],
+  },
   {
     name: 'four sets on three resources: requests and ends',
     resourceCount: 3,
     setCountMax: 4,
     shows: ['arrive: waiting'],
+  },
+  {
+    name: 'three sets on three resources: steals, observers',
+    resourceCount: 3,
+    setCountMax: 3,
+    steals: true,
+    observers: true,
+    shows: ['steal: granted', 'observe: waiting'],
+  },
+  {
+    name: 'four sets on two resources: requests, tries, ends, deaths, parts',
+    resourceCount: 2,
+    setCountMax: 4,
+    died: true,
+    parts: 'any',
+    doubled: true,
+    tries: true,
+    shows: ['arrive: waiting', 'try: done', 'downgrade: done', 'release part: done'],
+  },
+  {
+    name: 'three sets on two resources: synchronous callers, who fail or ignore them, steals',
+    resourceCount: 2,
+    setCountMax: 3,
+    steals: true,
+    callers: eachOneWay,
+    shows: ['arrive: locked', 'steal: granted'],
+  },
+  {
+    name: 'three sets on resources of two and three units: requests, tries and ends',
+    resourceCount: 2,
+    setCountMax: 3,
+    capacities: { a: 2, b: 3 },
+    tries: true,
+    endsTogetherMax: 2,
+    shows: ['arrive: waiting', 'try: done', 'remove all: done'],
+  },
+  {
+    name: 'three sets on two resources of two units, one of which is resized: some end together',
+    resourceCount: 2,
+    setCountMax: 3,
+    capacities: { a: 2, b: 2 },
+    resizes: { a: [1, 2] },
+    endsTogetherMax: 2,
+    shows: ['resize: done', 'arrive: waiting', 'arrive: capacity'],
+  },
+  {
+    name: 'three sets on two resources of two units: observers, resizes',
+    resourceCount: 2,
+    setCountMax: 3,
+    capacities: { a: 2, b: 2 },
+    resizes: { a: [1] },
+    observers: true,
+    shows: ['observe: waiting', 'observe: granted'],
+  },
+  {
+    name: 'four sets on a resource with an asserted capacity of three, that is declared at times',
+    resourceCount: 1,
+    setCountMax: 4,
+    asserted: { a: 3 },
+    resizes: { a: [2] },
+    died: true,
+    tries: true,
+    shows: ['arrive: capacity', 'arrive: waiting', 'try: granted'],
   },
   {
     name: 'four sets on a resource of two units and one without: grants kept while waiting',
@@ -271,6 +343,34 @@ const large: readonly NamedWorld[] = [
     holding: true,
     shows: ['arrive: deadlock', 'arrive: waiting'],
   },
+  {
+    name: 'four sets on one resource: some end at one moment, synchronous callers are ignored',
+    resourceCount: 1,
+    setCountMax: 4,
+    endsTogetherMax: 3,
+    died: true,
+    callers: [ignoring, synchronous],
+    shows: ['arrive: granted', 'remove all: done'],
+  },
+  {
+    name: 'three sets on two resources: synchronous callers, who fail or ignore them, a part',
+    resourceCount: 2,
+    setCountMax: 3,
+    parts: 'one resource',
+    callers: eachOneWay,
+    shows: ['arrive: locked', 'downgrade: done', 'release part: done'],
+  },
+  {
+    name: 'four sets on two resources: grants kept while waiting, steals',
+    resourceCount: 2,
+    setCountMax: 4,
+    steals: true,
+    holding: true,
+    shows: ['arrive: deadlock', 'arrive: waiting'],
+  },
+];
+
+const large: readonly NamedWorld[] = [
   {
     name: 'three sets on resources of two and three units and one without: grants kept',
     resourceCount: 3,
@@ -405,7 +505,11 @@ const large: readonly NamedWorld[] = [
 
 export const worldsToWalk: readonly NamedWorld[] =
   process.env['KDS_MODEL'] === 'large'
-    ? [...everyDay, ...large.map((world) => ({ ...world, isLarge: true }))]
+    ? [
+        ...everyDay,
+        ...wide.map((world) => ({ ...world, isWide: true })),
+        ...large.map((world) => ({ ...world, isLarge: true })),
+      ]
     : everyDay;
 
 /** The scripts have no units yet, and no synchronous callers: such worlds are core's alone. */
