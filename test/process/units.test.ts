@@ -499,6 +499,28 @@ describe('nested runs', () => {
     expect(await seen({ units: { gpu: 4 } })).toEqual([0, 1, 2, 3]);
   });
 
+  it('have the units by which the capacity has grown since', async () => {
+    const domain = createDomain({ capacity: { gpu: 2, slot: ['left'] } });
+    const outer = domain.acquireSync({ exclusive: ['gpu', 'slot'] });
+    const seen = (set: SetSpec) => outer.run(set, ({ units }) => units);
+    expect(await seen({ exclusive: ['gpu', 'slot'] })).toEqual({ gpu: [0, 1], slot: ['left'] });
+    let end = (): void => undefined;
+    const kept = outer.run({ units: { gpu: 1 } }, async (grant) => {
+      await new Promise<void>((done) => (end = done));
+      return grant.isHeld;
+    });
+    await Promise.resolve();
+    domain.setCapacity('gpu', 4);
+    domain.setCapacity('slot', ['left', 'right']);
+    expect(await seen({ units: { gpu: 3 } })).toEqual({ gpu: [1, 2, 3] });
+    expect(await seen({ units: { slot: 2 } })).toEqual({ slot: ['left', 'right'] });
+    end();
+    expect(await kept).toBe(true);
+    expect(await seen({ exclusive: 'gpu' })).toEqual({ gpu: [0, 1, 2, 3] });
+    domain.setCapacity('gpu', 1);
+    await expect(seen({ units: { gpu: 2 } })).rejects.toThrow('does not hold');
+  });
+
   it('list no units but their own, however many the grant has', async () => {
     const children = await ChildProcesses.prepare();
     const program = `

@@ -1,5 +1,6 @@
 /** The inner domain of a grant of any backend: a domain of one event loop, for nested runs. */
 
+import { ALL } from '../../api/mode.ts';
 import { listsOf, type ReadSet } from '../../api/read-set.ts';
 import type { AcceptHandle, PreparedSet, ResourceRef, SetSpec } from '../../api/sets.ts';
 import type { Unit, UnitRange } from '../../api/units.ts';
@@ -65,12 +66,22 @@ class ProcessInnerDomain implements InnerDomain {
   }
 
   meter({ exclusive, shared, units }: ReadSet): void {
-    for (const ref of [...exclusive, ...(units?.keys() ?? []), ...shared]) {
-      const key = this.#outer.accept(ref);
-      if (this.#pools.has(key)) continue;
-      const own = this.#outer.unitsOf(ref);
-      if (own !== undefined) this.#declare({ ref: key, units: poolOf(own) });
+    for (const ref of exclusive) this.#meter(ref, ALL);
+    for (const [ref, count] of units ?? []) {
+      this.#meter(ref, typeof count === 'number' ? count : count.take);
     }
+    for (const ref of shared) this.#meter(ref, 1);
+  }
+
+  /** An exclusive grant has more units once the capacity has grown. */
+  #meter(ref: ResourceRef, count: number): void {
+    const key = this.#outer.accept(ref);
+    const pool = this.#pools.get(key);
+    if (pool !== undefined && count <= countOf(pool.units)) return;
+    const own = this.#outer.unitsOf(key);
+    if (own === undefined) return;
+    if (pool === undefined) this.#declare({ ref: key, units: poolOf(own) });
+    else if (countOfOuter(own) > countOf(pool.units)) this.#resize(pool, undefined);
   }
 
   #endAll(ending: readonly OwnObject[], reason: unknown): void {
@@ -162,6 +173,12 @@ function poolOf(units: OuterUnits): PoolUnits {
   if (typeof first !== 'object') return units as readonly Unit[];
   const ranges = units as readonly UnitRange[];
   return ranges.length === 1 && first[0] === 0 ? first[1] : numbersIn(ranges);
+}
+
+function countOfOuter(units: OuterUnits): number {
+  let count = 0;
+  for (const each of units) count += typeof each === 'object' ? each[1] : 1;
+  return count;
 }
 
 function countOf(units: PoolUnits): number {
