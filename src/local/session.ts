@@ -64,8 +64,11 @@ export class LocalSession
     const { timeoutMs, label, spinUs } = options;
     if (spinUs !== undefined) checkSpin(spinUs);
     const terms = options === noOptions ? noTerms : termsOf({ timeoutMs, label });
-    const requested = this.requests.resources.read(set);
-    return this.requests.acquireSync(this.scope, requested, terms, { timeoutMs, label, spinUs });
+    const { requests, scope } = this;
+    const requested = requests.resources.read(set);
+    const isUsual = label === undefined && requests.heldContext === undefined;
+    const grant = isUsual ? requests.operations.takeFree(scope, requested, SYNC) : undefined;
+    return grant ?? requests.acquireSync(scope, requested, terms, { timeoutMs, label, spinUs });
   }
 
   override setCapacity(ref: ResourceRef, capacity: CapacitySpec): void {
