@@ -21,7 +21,10 @@ const waiting = [
   'test/threads/out-of-reach.test.ts',
 ];
 
-/** Runs against faults that are put in on purpose, soaks, very large states, other compilers. */
+/**
+ * Runs against faults that are put in on purpose, soaks, very large states, other compilers, and
+ * the pages of the site and of the video.
+ */
 const soak = [
   'model/redis-faults.test.ts',
   'test/broker/{fault-stress,large-snapshot,stress}.test.ts',
@@ -29,26 +32,28 @@ const soak = [
   'test/declarations/*.test.ts',
   'test/display/ten-thousand-frames.test.ts',
   'test/etcd/{large-sets,quota}.test.ts',
+  'test/examples/video.test.ts',
   'test/{etcd,redis}/chaos/mutants.test.ts',
   'test/{jobs,process}/leftovers.test.ts',
   'test/redis/large-snapshot.test.ts',
   'test/sim/*-faults.test.ts',
+  'test/site/site.test.ts',
   'test/threads/passing.test.ts',
 ];
 
-/** Long runs over many states, seeds or faults, and examples in a browser. */
+/** Long runs over many states, seeds or faults, and the main example. */
 const campaign = [
   'model/**/*.test.ts',
   'test/conformance/{broker-processes,redis-libraries,threads-workers}.test.ts',
   'test/core/random-runs.test.ts',
   'test/etcd/chaos/*.test.ts',
-  'test/examples/{globe,video}.test.ts',
+  'test/examples/globe.test.ts',
   'test/inspect/traced-*.test.ts',
   'test/jobs/same-as-in-order.test.ts',
   'test/package-size.test.ts',
   'test/redis/{chaos/*,random-scripts}.test.ts',
   'test/sim/*.test.ts',
-  'test/site/{api,site}.test.ts',
+  'test/site/api.test.ts',
   'test/threads/{faults,stress}/*.test.ts',
 ];
 

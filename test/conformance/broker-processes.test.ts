@@ -55,6 +55,7 @@ describe('with requests from several processes', () => {
       nested: false,
       connects: true,
       sessionDepth: 9000,
+      randomRunCount: 80,
       open: async () => {
         const socket = freshSocketPath();
         const broker = await runBroker({ socketPath: socket });

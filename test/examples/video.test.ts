@@ -195,7 +195,7 @@ describe.skipIf(chromium === undefined)(
 
     it.each(forms)('has all frames whole and in order in the form %s', async (form) => {
       await withPage(form, async (page) => {
-        await frames(page, some);
+        await frames(page, clipLength);
         const figure = (name: string): Promise<string | null> =>
           page.textContent(`[data-form=${form}] [data-figure=${name}]`);
         expect(await figure('median')).toMatch(/^[\d.]+ ms$/);
