@@ -4,7 +4,7 @@ import type { Standing } from './summary.ts';
 
 type Reasons = Partial<Record<Standing, string>>;
 
-const promiseReason = 'A grant is an object, whose `then` the engine looks up as it resolves.';
+const promiseReason = 'A grant is an object, whose `then` the engine reads as it resolves.';
 const setAtOnce = 'The set is one request, of which the peers make one for each name.';
 const roundTrips = 'The script that keeps the queue costs the server more than a SET.';
 

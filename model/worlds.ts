@@ -120,7 +120,7 @@ const everyDay: readonly NamedWorld[] = [
     shows: ['arrive: deadlock', 'arrive: locked'],
   },
   {
-    name: 'three sets on a resource of three units: tries, deaths, parts, steals, some end together',
+    name: 'three sets on a resource of three units: tries, deaths, parts, steals, joint ends',
     resourceCount: 1,
     setCountMax: 3,
     capacities: { a: 3 },

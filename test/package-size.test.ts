@@ -8,9 +8,9 @@ import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 
 /** Compressed, in bytes: what a user downloads. A third of it are the pictures of docs/. */
-const packedBytesMax = 1_040_000;
+const packedBytesMax = 1_050_000;
 /** In bytes: what it takes in node_modules. */
-const unpackedBytesMax = 3_090_000;
+const unpackedBytesMax = 3_100_000;
 
 interface Pack {
   readonly size: number;
@@ -43,7 +43,7 @@ describe('the package', () => {
 
   it('has the code, declarations and documents, and nothing else', () => {
     const wanted =
-      /^(dist\/[\w-]+(\.d\.ts|\.js|\.cjs|\.html|\.lua)|docs\/.*\.(md|png)|man\/kds\.1)$/;
+      /^(dist\/[\w-]+(\.d\.ts|\.js|\.cjs|\.html|\.lua)|docs\/.*\.(md|png|svg)|man\/kds\.1)$/;
     const top = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'];
     const paths = pack.files.map(({ path }) => path);
     expect(paths.filter((path) => !wanted.test(path) && !top.includes(path))).toEqual([]);
