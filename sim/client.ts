@@ -261,9 +261,14 @@ export class SimulatedClient<H extends Host = Host> {
         await domain.query();
         return;
       }
-      const holding = this.#random.chance(0.7) ? { holding: grant } : { timeoutMs: 50 };
-      const inner = await domain.acquire(this.#specOf(links), holding);
-      const { checker, holdMsMax } = this.#around;
+      const { checker, holdMsMax, units } = this.#around;
+      // A capacity that becomes smaller may close a cycle, which nobody is refused for.
+      const mayShrink = units !== undefined && units.capacities.length > 1;
+      const declared = mayShrink
+        ? { timeoutMs: 5 * holdMsMax, holding: grant }
+        : { holding: grant };
+      const terms = this.#random.chance(0.7) ? declared : { timeoutMs: 50 };
+      const inner = await domain.acquire(this.#specOf(links), terms);
       const section = checker.begin(machine, inner, this.host.seenOf(inner), links);
       await machine.sleep(this.#random.real(0, holdMsMax));
       if (section !== undefined) checker.end(section);
