@@ -55,13 +55,13 @@ describe('a request with units', () => {
 
   it('of a list takes as many of each name', async () => {
     const { locks } = await open(2);
-    await locks.setCapacity('ram', 8);
+    await locks.setCapacity('ram', ['low', 'high', 'top']);
     const units = await locks.request(['gpu', 'ram', 'gpu'], { units: 2 }, (granted) =>
       granted?.map((lock) => [lock.name, lock.units]),
     );
     expect(units).toEqual([
       ['gpu', [0, 1]],
-      ['ram', [0, 1]],
+      ['ram', ['low', 'high']],
     ]);
   });
 
