@@ -42,7 +42,7 @@ describe('a batch of its own', () => {
 
   it('gives each command its units, also for reads and writes', async () => {
     const lines = [
-      { run: variables, units: { gpu: '2/4:UNIT', ram: 1 } },
+      { run: `${variables}; echo "$RAM"`, units: { gpu: '2/4:UNIT', ram: '1:RAM' } },
       { run: 'echo "$KDS_UNITS"', writes: 'ram', reads: 'plain' },
       { run: 'echo "$KDS_UNITS"', reads: 'ram' },
       { run: `echo "\${KDS_UNITS-unset}"`, writes: 'plain' },
@@ -52,6 +52,7 @@ describe('a batch of its own', () => {
       '{"gpu":[0,1],"ram":[0]}',
       '{"exclusive":[],"shared":[],"units":{"gpu":2,"ram":1}}',
       '0,1',
+      '0',
       '{"ram":[0,1,2]}',
       '{"ram":[0]}',
       'unset',
