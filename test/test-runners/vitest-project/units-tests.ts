@@ -30,9 +30,11 @@ export function unitsTests(file: string): void {
 
   describe('around another one of the same resource', () => {
     holdForEach({ units: { gpu: 1 } });
-    it(
-      `${file} would wait for itself`,
-      holding({ units: { gpu: 1 } }, async () => {}),
-    );
+    for (const set of [{ units: { gpu: 1 } }, { writes: 'gpu' }, { reads: 'gpu' }]) {
+      it(
+        `${file} would wait for itself: ${Object.keys(set)}`,
+        holding(set, async () => {}),
+      );
+    }
   });
 }
