@@ -48,7 +48,10 @@ function createWorld({ isShared = false } = {}): World {
   const core = new Core(memory);
   const [a, b] = [core.createResource(1), core.createResource(2)];
   for (const resource of [a, b]) core.keep(resource, true);
-  core.remove(core.enqueue([a, b], 2, 2, 0, userData, 0), false);
+  // Two sets, so that there are enough of them for an annex and a set.
+  const [held, waiting] = [1, 2].map(() => core.enqueue([a, b], 2, 2, 0, userData, 0));
+  core.remove(waiting as number, false);
+  core.remove(held as number, false);
   return { memory, core, a, b };
 }
 
