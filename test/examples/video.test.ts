@@ -90,8 +90,6 @@ describe("the video's server", () => {
 
 /** Frames in a round of the clip. */
 const clipLength = 120;
-/** Enough to see that frames are shown. */
-const some = 30;
 const forms = ['kds', 'kds-busy', 'messages', 'messages-busy'] as const;
 const stages = ['decoder', 'processor', 'display'] as const;
 const noFaults = { closedTwice: 0, torn: 0, misordered: 0 };
@@ -221,7 +219,7 @@ describe.skipIf(chromium === undefined)(
               String(end),
             );
           }
-          await frames(page, some);
+          await frames(page, clipLength);
           const counts = await stop(page);
           expectAllReturned(counts);
           expect(counts['broken']).toBe(3);
@@ -235,7 +233,7 @@ describe.skipIf(chromium === undefined)(
           await page.check(`input[value=${form}]`);
           await frames(page, 20);
           for (const stage of stages) await page.click(`[data-terminate=${stage}]`);
-          await frames(page, some);
+          await frames(page, clipLength);
         }
         expectAllReturned(await stop(page));
       });
@@ -243,7 +241,7 @@ describe.skipIf(chromium === undefined)(
 
     it('takes no more buffers than the pool has, which can be resized at any time', async () => {
       await withPage('kds', async (page) => {
-        for (const size of ['1', '6', '2']) {
+        for (const size of ['1', '6', '2', '5', '1']) {
           await page.selectOption('#pool', size);
           await frames(page, 30);
           await states(page, 1);
@@ -291,7 +289,7 @@ describe.skipIf(chromium === undefined)(
         await frames(page, 10);
         await page.focus('[data-terminate=processor]');
         await page.keyboard.press('Enter');
-        await frames(page, some);
+        await frames(page, clipLength);
         await page.focus('#reset');
         await page.keyboard.press('Enter');
         await page.waitForFunction(() => {
@@ -304,7 +302,7 @@ describe.skipIf(chromium === undefined)(
     it('lets the forms take turns until one is chosen', async () => {
       await withPage(undefined, async (page) => {
         expect(await page.isChecked('#turns')).toBe(true);
-        for (const form of ['kds', 'kds-busy', 'messages']) {
+        for (const form of [...forms, 'kds']) {
           await page.waitForSelector(`[data-form=${form}].runs`);
         }
         await page.check('input[value=messages]');
@@ -327,7 +325,7 @@ describe.skipIf(chromium === undefined)(
           });
         const before = await boxes();
         await page.check('input[value=kds]');
-        await frames(page, some);
+        await frames(page, clipLength);
         expect(await boxes()).toEqual(before);
         const widths = await page.evaluate(() => {
           const { scrollWidth, clientWidth } = document.documentElement;
