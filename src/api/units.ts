@@ -21,6 +21,11 @@ export type UnitCount =
       readonly of: number;
     };
 
+/** The number of units that a set names of a resource. */
+export function takenOf(count: UnitCount): number {
+  return typeof count === 'number' ? count : count.take;
+}
+
 /**
  * The units that a set takes, by resource: an object with names as keys, or a Map, whose keys may
  * be handles too.

@@ -10,7 +10,7 @@ import type { AcquireOptions } from '../api/options.ts';
 import type { ReadSet } from '../api/read-set.ts';
 import { outerGrantEnded, setNotCovered } from '../api/refusals.ts';
 import type { AcceptHandle, PreparedSet, ResourceRef, SetSpec } from '../api/sets.ts';
-import type { Unit, UnitRange } from '../api/units.ts';
+import { takenOf, type Unit, type UnitRange } from '../api/units.ts';
 import { printableName, ResourceHandle } from './handle.ts';
 
 export type RunFunction<R> = (grant: SyncGrant) => R | Promise<R>;
@@ -84,7 +84,7 @@ function notCovered(outer: OuterGrant, { exclusive, shared, units }: ReadSet): E
     return !outer.covers({ units: new Map([[ref, count]]) });
   });
   const counts = lacking.map(([ref, count]): [string, number] => {
-    return [nameOf(ref), typeof count === 'number' ? count : count.take];
+    return [nameOf(ref), takenOf(count)];
   });
   return setNotCovered(outer.token, { ...missing, units: Object.fromEntries(counts) });
 }

@@ -3,7 +3,7 @@
 import { ALL } from '../../api/mode.ts';
 import { listsOf, type ReadSet } from '../../api/read-set.ts';
 import type { AcceptHandle, PreparedSet, ResourceRef, SetSpec } from '../../api/sets.ts';
-import type { Unit, UnitRange } from '../../api/units.ts';
+import { takenOf, type Unit, type UnitRange } from '../../api/units.ts';
 import { numbersIn } from '../../core/index.ts';
 import type { HeldContext } from '../../local/held-context.ts';
 import type { Operations } from '../../local/operations.ts';
@@ -67,9 +67,7 @@ class ProcessInnerDomain implements InnerDomain {
 
   meter({ exclusive, shared, units }: ReadSet): void {
     for (const ref of exclusive) this.#meter(ref, ALL);
-    for (const [ref, count] of units ?? []) {
-      this.#meter(ref, typeof count === 'number' ? count : count.take);
-    }
+    for (const [ref, count] of units ?? []) this.#meter(ref, takenOf(count));
     for (const ref of shared) this.#meter(ref, 1);
   }
 

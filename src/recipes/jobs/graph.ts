@@ -8,10 +8,11 @@
  */
 
 import type { ResourceRef } from '../../api/sets.ts';
+import { takenOf } from '../../api/units.ts';
 import { inDot, inMermaid } from '../../runtime/escape.ts';
 import type { JobState } from './job.ts';
 import type { QueueJob } from './queue-job.ts';
-import { keyOf, listOf, takenOf } from './spec.ts';
+import { keyOf, listOf } from './spec.ts';
 
 /**
  * A job in a {@link JobGraph}.

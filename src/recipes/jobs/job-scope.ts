@@ -13,10 +13,10 @@
 import type { Domain } from '../../api/domain.ts';
 import { type Grant, isLost } from '../../api/grant.ts';
 import type { ResourceRef, SetSpec } from '../../api/sets.ts';
-import type { Unit, UnitCount } from '../../api/units.ts';
+import { takenOf, type Unit, type UnitCount } from '../../api/units.ts';
 import { type Linked, LinkedList } from '../../runtime/linked-list.ts';
 import type { Job, JobSpec, JobState } from './job.ts';
-import { hasResources, type JobSet, keyOf, listOf, takenOf } from './spec.ts';
+import { hasResources, type JobSet, keyOf, listOf } from './spec.ts';
 import { WaitQueue } from './wait-queue.ts';
 
 const delegatedNameLengthMax = 100;

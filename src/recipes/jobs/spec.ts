@@ -4,7 +4,7 @@ import { ALL } from '../../api/mode.ts';
 import { checkLabel, checkSignal } from '../../api/options.ts';
 import { listsOf, RequestedRefs, readRefs, readSpec, unitsAt } from '../../api/read-set.ts';
 import { describe, type ResourceRef, type SetSpec } from '../../api/sets.ts';
-import type { UnitCount, UnitsSpec } from '../../api/units.ts';
+import { takenOf, type UnitCount, type UnitsSpec } from '../../api/units.ts';
 import type { Job, JobSpec, RunSpec, TaskSpec } from './job.ts';
 
 const none: readonly ResourceRef[] = Object.freeze([]);
@@ -148,11 +148,6 @@ export function readJobSpec(spec: JobSpec<unknown>): ReadSpec {
 /** The same for a name and for its handle. */
 export function keyOf(ref: ResourceRef): ResourceRef {
   return typeof ref === 'string' ? ref : (ref.name ?? ref);
-}
-
-/** The number of units that a set names of a resource. */
-export function takenOf(count: UnitCount): number {
-  return typeof count === 'number' ? count : count.take;
 }
 
 /** Whether a job's set has all of these, in these modes or stronger ones. */

@@ -9,9 +9,10 @@
 import { UnavailableError } from '../../api/errors.ts';
 import { checkFunction } from '../../api/options.ts';
 import { describe, type ResourceRef } from '../../api/sets.ts';
+import { takenOf } from '../../api/units.ts';
 import type { TaskSpec } from './job.ts';
 import type { QueueJob } from './queue-job.ts';
-import { keyOf, listOf, takenOf } from './spec.ts';
+import { keyOf, listOf } from './spec.ts';
 import { type FromWorker, isFromWorker, type NamedSet, type ToWorker } from './task-messages.ts';
 import { WaitQueue } from './wait-queue.ts';
 
