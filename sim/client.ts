@@ -264,10 +264,8 @@ export class SimulatedClient<H extends Host = Host> {
       const { checker, holdMsMax, units } = this.#around;
       // A capacity that becomes smaller may close a cycle, which nobody is refused for.
       const mayShrink = units !== undefined && units.capacities.length > 1;
-      const declared = mayShrink
-        ? { timeoutMs: 5 * holdMsMax, holding: grant }
-        : { holding: grant };
-      const terms = this.#random.chance(0.7) ? declared : { timeoutMs: 50 };
+      const limit = mayShrink ? { timeoutMs: 5 * holdMsMax } : {};
+      const terms = this.#random.chance(0.7) ? { holding: grant, ...limit } : { timeoutMs: 50 };
       const inner = await domain.acquire(this.#specOf(links), terms);
       const section = checker.begin(machine, inner, this.host.seenOf(inner), links);
       await machine.sleep(this.#random.real(0, holdMsMax));
