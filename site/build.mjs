@@ -93,7 +93,8 @@ function writeDocuments() {
 rmSync(join(site, '.generated'), { recursive: true, force: true });
 cpSync(join(root, 'docs'), pages, {
   recursive: true,
-  filter: (path) => !/\.[a-z]+$/.test(path) || path.endsWith('.png'),
+  // The documents are written below.
+  filter: (path) => !path.endsWith('.md'),
 });
 cpSync(join(site, 'public'), join(pages, 'public'), { recursive: true });
 const documents = writeDocuments();
